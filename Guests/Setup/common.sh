@@ -1,0 +1,100 @@
+# Shared by every set-up script; source it, do not run it.
+#
+# Everything that set-up makes is an artifact: a folder of the cache named NAME-KEY, where KEY is a hash of what it
+# was made from. An artifact is made in a folder of another name and renamed when it is whole, so a half-made one is
+# never used, and an interrupted run costs at most the artifact that it was making.
+
+set -euo pipefail
+
+apus_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+apus_cache=${XDG_CACHE_HOME:-$HOME/.cache}/apus
+
+# say TEXT…: a line of progress for a person, on standard error.
+say() { printf '%s\n' "apus set-up: $*" >&2; }
+
+# die TEXT…: says what is wrong and what to do about it, then ends with status 1.
+die() {
+    say "error: $*"
+    exit 1
+}
+
+# key_of WORD-OR-FILE…: prints a hash of the words and of the contents of those that are files.
+key_of() {
+    local item
+    for item in "$@"; do
+        if [ -f "$item" ]; then cat -- "$item"; else printf '%s\n' "$item"; fi
+    done | sha256sum | cut -c 1-16
+}
+
+# artifact_path NAME KEY: prints where the artifact is, or will be.
+artifact_path() { printf '%s\n' "$apus_cache/$1-$2"; }
+
+# make_artifact NAME KEY FUNCTION: makes the artifact unless it is there. FUNCTION is called in a subshell with the
+# folder to fill as its argument. A second set-up at the same time waits for the first. Prints nothing on standard output.
+make_artifact() {
+    local name=$1 key=$2 function=$3 final
+    final=$(artifact_path "$name" "$key")
+    [ -d "$final" ] && return 0
+    mkdir -p "$apus_cache"
+    (
+        exec {lock}>"$apus_cache/.lock-$name"
+        if ! flock -n "$lock"; then
+            say "$name: another set-up is making it; waiting"
+            flock "$lock"
+        fi
+        [ -d "$final" ] && exit 0
+        # Whoever holds the lock is alone: what another run left half-made belongs to nobody.
+        rm -rf -- "$apus_cache/.partial-$name"
+        mkdir -p "$apus_cache/.partial-$name"
+        started=$SECONDS
+        say "$name: making it"
+        "$function" "$apus_cache/.partial-$name" {lock}>&- >&2
+        mv -T -- "$apus_cache/.partial-$name" "$final"
+        say "$name: done in $((SECONDS - started)) s"
+    )
+}
+
+# debian_mirror: prints the Debian mirror that this machine's own apt uses.
+debian_mirror() {
+    local mirror
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -n 1)
+    [ -n "$mirror" ] || mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -E '/debian/?$' | head -n 1)
+    [ -n "$mirror" ] || die "apt names no Debian mirror; add one to its sources and run 'apt-get update'"
+    printf '%s\n' "${mirror%/}"
+}
+
+# foreign_apt FOLDER SUITE ARCHITECTURE: prepares a private apt in FOLDER that sees only SUITE for ARCHITECTURE and
+# leaves the machine's own apt alone. Afterwards: apt-get -c FOLDER/apt.conf …, apt-cache -c FOLDER/apt.conf …
+foreign_apt() {
+    local folder=$1 suite=$2 architecture=$3
+    mkdir -p "$folder"/{lists/partial,archives/partial,log}
+    : >"$folder/status"
+    printf 'deb [arch=%s signed-by=%s] %s %s main\n' "$architecture" \
+        /usr/share/keyrings/debian-archive-keyring.gpg "$(debian_mirror)" "$suite" >"$folder/sources.list"
+    cat >"$folder/apt.conf" <<CONF
+Dir::Etc::sourcelist "$folder/sources.list";
+Dir::Etc::sourceparts "-";
+Dir::Etc::preferencesparts "-";
+Dir::State "$folder";
+Dir::State::lists "$folder/lists";
+Dir::State::status "$folder/status";
+Dir::Cache "$folder";
+Dir::Cache::archives "$folder/archives";
+Dir::Log "$folder/log";
+APT::Architecture "$architecture";
+APT::Architectures { "$architecture"; };
+APT::Install-Recommends "false";
+APT::Sandbox::User "";
+Acquire::Languages "none";
+Acquire::Check-Valid-Until "false";
+Debug::NoLocking "true";
+CONF
+    apt-get -q -c "$folder/apt.conf" update
+}
+
+# foreign_download FOLDER PACKAGE…: downloads the packages and all that they depend on into FOLDER/archives.
+foreign_download() {
+    local folder=$1
+    shift
+    apt-get -q -y -c "$folder/apt.conf" install --download-only "$@"
+}
