@@ -1,0 +1,6 @@
+// What Swift's importer cannot see of Linux: variadic calls, macros with casts, errno right after a call.
+// Everything else is imported from the C library's own module.
+#pragma once
+
+#include "memory.h"
+#include "kvm_ioctls.h"

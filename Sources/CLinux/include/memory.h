@@ -1,0 +1,35 @@
+#pragma once
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static inline int clinux_errno(void) { return errno; }
+
+static inline void clinux_error_text(int number, char *_Nonnull text, size_t size) {
+  // Both forms of strerror_r exist; strerrordesc_np has one, and a text that needs no freeing.
+  const char *description = strerrordesc_np(number);
+  if (description)
+    snprintf(text, size, "%s", description);
+  else
+    snprintf(text, size, "error %d", number);
+}
+
+static inline long clinux_page_size(void) { return sysconf(_SC_PAGESIZE); }
+
+static inline void *_Nullable clinux_map_private(size_t size) {
+  void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return base == MAP_FAILED ? NULL : base;
+}
+
+static inline int clinux_unmap(void *_Nonnull base, size_t size) { return munmap(base, size); }
+
+// How many bytes of the mapping have pages, or -1 with errno.
+int64_t clinux_resident_size(void *_Nonnull base, size_t size);

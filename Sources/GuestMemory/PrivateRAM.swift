@@ -1,0 +1,98 @@
+internal import CLinux
+
+/// The guest's RAM: private anonymous memory of this process.
+///
+/// No device can name it: device models are handed DMA windows. It is reachable only by whoever owns the value, which
+/// is the part of the machine that loads the kernel. The guest changes it at any time, so nothing here hands out a
+/// `Span`: bytes are copied in, and loaders get an unsafe pointer for the length of one call.
+///
+/// Untouched pages take no memory of the host. The mapping goes when the value does.
+@safe
+public struct PrivateRAM: ~Copyable, @unchecked Sendable {
+  // SAFETY: @unchecked: the mapping is owned by this value alone and lives exactly as long; the only mutable state is the guest's bytes.
+
+  /// Where the guest sees the memory. Start and size are multiples of ``pageSize``.
+  public let range: GuestRange
+
+  private let base: UnsafeMutableRawPointer
+
+  /// The granule of a mapping on this host, in bytes.
+  public static var pageSize: UInt64 { UInt64(clinux_page_size()) }
+
+  /// Maps zeroed memory.
+  ///
+  /// - Parameter range: not empty; start and size are multiples of ``pageSize``.
+  /// - Throws: ``GuestMemoryError/hostRefused(attempt:size:errno:)``.
+  public init(range: GuestRange) throws(GuestMemoryError) {
+    precondition(range.size > 0, "RAM is not empty")
+    precondition(
+      range.start.rawValue % Self.pageSize == 0 && range.size % Self.pageSize == 0,
+      "RAM starts and ends at a page"
+    )
+    // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing that exists.
+    guard let base = unsafe clinux_map_private(Int(range.size)) else {
+      throw .hostRefused(attempt: "mmap", size: range.size, errno: clinux_errno())
+    }
+    unsafe self.base = base
+    self.range = range
+  }
+
+  deinit {
+    // SAFETY: the mapping is ours, of this size, and nobody can hold a pointer into it any longer.
+    unsafe clinux_unmap(base, Int(range.size))
+  }
+
+  /// The address of the first byte in this process, for KVM's memory slot.
+  ///
+  /// Valid as long as the value lives.
+  @unsafe
+  public var hostAddress: UnsafeMutableRawPointer { unsafe base }
+
+  /// Copies `bytes` to `address`.
+  ///
+  /// - Throws: ``GuestMemoryError/outOfRange(_:count:in:)``; then nothing was written.
+  public func write(_ bytes: Span<UInt8>, at address: GuestAddress) throws(GuestMemoryError) {
+    // SAFETY: both buffers hold for the call; the destination has exactly as many bytes as are copied.
+    try unsafe withUnsafeMutableBytes(at: address, count: UInt64(bytes.count)) { destination in
+      unsafe bytes.withUnsafeBytes { source in
+        unsafe destination.copyMemory(from: source)
+      }
+    }
+  }
+
+  /// Copies `count` bytes from `address` out.
+  ///
+  /// - Throws: ``GuestMemoryError/outOfRange(_:count:in:)``.
+  public func read(at address: GuestAddress, count: Int) throws(GuestMemoryError) -> [UInt8] {
+    // SAFETY: the buffer holds for the call and is copied before it ends.
+    try unsafe withUnsafeMutableBytes(at: address, count: UInt64(count)) { unsafe [UInt8]($0) }
+  }
+
+  /// Gives a loader the bytes themselves, so that a file is read or decompressed to where it belongs.
+  ///
+  /// - Parameters:
+  ///   - address: of the first byte.
+  ///   - count: in bytes; all of them lie in ``range``.
+  ///   - body: must not keep the pointer. A running guest may change the bytes at any moment.
+  /// - Throws: ``GuestMemoryError/outOfRange(_:count:in:)``.
+  @unsafe
+  public func withUnsafeMutableBytes<Result>(
+    at address: GuestAddress,
+    count: UInt64,
+    _ body: (UnsafeMutableRawBufferPointer) -> Result
+  ) throws(GuestMemoryError) -> Result {
+    guard range.contains(address, count: count) else { throw .outOfRange(address, count: count, in: range) }
+    let offset = Int(address.rawValue - range.start.rawValue)
+    return unsafe body(UnsafeMutableRawBufferPointer(start: base + offset, count: Int(count)))
+  }
+
+  /// How much of the memory the host has given pages to, in bytes.
+  ///
+  /// - Throws: ``GuestMemoryError/hostRefused(attempt:size:errno:)``.
+  public func residentSize() throws(GuestMemoryError) -> UInt64 {
+    // SAFETY: the mapping is ours and of this size.
+    let resident = unsafe clinux_resident_size(base, Int(range.size))
+    guard resident >= 0 else { throw .hostRefused(attempt: "mincore", size: range.size, errno: clinux_errno()) }
+    return UInt64(resident)
+  }
+}
