@@ -33,3 +33,8 @@ static inline int clinux_unmap(void *_Nonnull base, size_t size) { return munmap
 
 // How many bytes of the mapping have pages, or -1 with errno.
 int64_t clinux_resident_size(void *_Nonnull base, size_t size);
+
+static inline void *_Nullable clinux_map_shared(int descriptor, size_t size) {
+  void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+  return base == MAP_FAILED ? NULL : base;
+}

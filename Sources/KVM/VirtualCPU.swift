@@ -1,0 +1,177 @@
+internal import CLinux
+import Glibc
+
+/// One virtual CPU of KVM.
+///
+/// Documentation/virt/kvm/api.rst, "vcpu ioctls". It belongs to one thread at a time; ``kick`` alone may be used from
+/// others.
+@safe
+public struct VirtualCPU: ~Copyable, @unchecked Sendable {
+  // SAFETY: @unchecked: the run area is owned by this value, and whoever holds the value is alone with it; what other
+  // threads may touch is one flag that the kernel reads atomically.
+
+  /// The number it was created with.
+  public let index: Int
+
+  private let descriptor: OwnedDescriptor
+  private let runArea: UnsafeMutablePointer<kvm_run>
+  private let runAreaSize: Int
+
+  init(descriptor: consuming OwnedDescriptor, index: Int, runAreaSize: Int) throws(KVMError) {
+    // SAFETY: a new mapping of the vCPU's own descriptor, of the size that KVM told.
+    guard let area = unsafe clinux_map_shared(descriptor.rawValue, runAreaSize) else {
+      throw .call("mmap of the vCPU's run area", errno: clinux_errno())
+    }
+    unsafe runArea = area.bindMemory(to: kvm_run.self, capacity: 1)
+    self.descriptor = descriptor
+    self.index = index
+    self.runAreaSize = runAreaSize
+  }
+
+  deinit {
+    // SAFETY: the mapping is ours and of this size, and no kick outlives the value (see Kick).
+    unsafe clinux_unmap(runArea, runAreaSize)
+  }
+
+  /// KVM_ARM_VCPU_INIT with the host's preferred target. Also brings a vCPU that ran back to its state after reset.
+  public func initialize(features: VirtualCPUFeatures, machine: borrowing VirtualMachine) throws(KVMError) {
+    var request = clinux_kvm_vcpu_init()
+    try machine.descriptor.control("KVM_ARM_PREFERRED_TARGET", CLINUX_KVM_ARM_PREFERRED_TARGET, updating: &request)
+    request.features.0 = features.rawValue
+    try descriptor.control("KVM_ARM_VCPU_INIT", CLINUX_KVM_ARM_VCPU_INIT, reading: request)
+  }
+
+  /// KVM_ARM_VCPU_FINALIZE for the scalable vector extension: afterwards its vector lengths are fixed.
+  public func finalizeSVE() throws(KVMError) {
+    var feature: Int32 = 4
+    try descriptor.control("KVM_ARM_VCPU_FINALIZE", CLINUX_KVM_ARM_VCPU_FINALIZE, updating: &feature)
+  }
+
+  // MARK: Registers
+
+  /// KVM_GET_ONE_REG for a register of 64 bits or fewer.
+  public func register(_ id: RegisterID) throws(KVMError) -> UInt64 {
+    var value: UInt64 = 0
+    // SAFETY: the kernel writes as many bytes as the id's size field says, at most the eight that are here.
+    let result = unsafe withUnsafeMutablePointer(to: &value) { pointer in
+      var request = kvm_one_reg(id: id.rawValue, addr: UInt64(UInt(bitPattern: pointer)))
+      precondition(id.size <= 8, "a register of more than 64 bits does not fit")
+      return unsafe clinux_ioctl_pointer(descriptor.rawValue, CLINUX_KVM_GET_ONE_REG, &request)
+    }
+    guard result >= 0 else { throw .call("KVM_GET_ONE_REG", errno: Int32(-result)) }
+    return value
+  }
+
+  /// KVM_SET_ONE_REG for a register of 64 bits or fewer.
+  public func setRegister(_ id: RegisterID, _ value: UInt64) throws(KVMError) {
+    var value = value
+    // SAFETY: the kernel reads as many bytes as the id's size field says, at most the eight that are here.
+    let result = unsafe withUnsafeMutablePointer(to: &value) { pointer in
+      var request = kvm_one_reg(id: id.rawValue, addr: UInt64(UInt(bitPattern: pointer)))
+      precondition(id.size <= 8, "a register of more than 64 bits does not fit")
+      return unsafe clinux_ioctl_pointer(descriptor.rawValue, CLINUX_KVM_SET_ONE_REG, &request)
+    }
+    guard result >= 0 else { throw .call("KVM_SET_ONE_REG", errno: Int32(-result)) }
+  }
+
+  /// KVM_GET_REG_LIST: every register that KVM lets user space see.
+  public func registerList() throws(KVMError) -> [RegisterID] {
+    var capacity = 1024
+    while true {
+      var words = [UInt64](repeating: 0, count: capacity + 1)
+      words[0] = UInt64(capacity)
+      // SAFETY: the structure is a count followed by that many 64-bit ids, which is what the array holds.
+      let result = unsafe words.withUnsafeMutableBytes { bytes in
+        guard let base = bytes.baseAddress else { return -Int(EINVAL) }
+        return unsafe clinux_ioctl_pointer(descriptor.rawValue, CLINUX_KVM_GET_REG_LIST, base)
+      }
+      if result >= 0 { return words[1...Int(words[0])].map(RegisterID.init(rawValue:)) }
+      // E2BIG comes with the number that there are.
+      guard -result == Int(E2BIG), words[0] > UInt64(capacity) else {
+        throw .call("KVM_GET_REG_LIST", errno: Int32(-result))
+      }
+      capacity = Int(words[0])
+    }
+  }
+
+  // MARK: Attributes
+
+  /// KVM_SET_DEVICE_ATTR without data on the vCPU, for its performance monitors.
+  public func setAttribute(group: UInt32, attribute: UInt64) throws(KVMError) {
+    try descriptor.setDeviceAttribute(group: group, attribute: attribute)
+  }
+
+  /// KVM_SET_DEVICE_ATTR with a 32-bit number on the vCPU, for its performance monitors.
+  public func setAttribute(group: UInt32, attribute: UInt64, value: UInt32) throws(KVMError) {
+    try descriptor.setDeviceAttribute(group: group, attribute: attribute, value: value)
+  }
+
+  // MARK: Running
+
+  /// KVM_RUN: runs the guest until something needs this process.
+  ///
+  /// Hot path: no allocation, one system call.
+  @inline(__always)
+  public func run() -> VirtualCPUExit {
+    let result = clinux_ioctl(descriptor.rawValue, CLINUX_KVM_RUN, 0)
+    guard result >= 0 else {
+      return result == -Int(EINTR) || result == -Int(EAGAIN) ? .interrupted : .refused(errno: Int32(-result))
+    }
+    // SAFETY: the kernel has filled the exit's fields and touches them next in the next KVM_RUN, on this thread.
+    return unsafe VirtualCPUExit(runArea)
+  }
+
+  /// Answers the guest's read after ``VirtualCPUExit/mmioRead(address:width:)``; it takes effect with the next ``run()``.
+  @inline(__always)
+  public func answerRead(_ value: UInt64) {
+    // SAFETY: the run area is this thread's between two calls of KVM_RUN.
+    unsafe clinux_kvm_run_answer(runArea, value)
+  }
+
+  /// What other threads use to make ``run()`` return soon.
+  public var kick: Kick { unsafe Kick(runArea: runArea) }
+
+  /// A means to interrupt a vCPU from another thread.
+  ///
+  /// It must not be used after the vCPU is gone: whoever hands it out joins the vCPU's thread last.
+  @safe
+  public struct Kick: @unchecked Sendable {
+    // SAFETY: @unchecked: it touches one byte that is written atomically.
+    private let runArea: UnsafeMutablePointer<kvm_run>
+
+    init(runArea: UnsafeMutablePointer<kvm_run>) {
+      unsafe self.runArea = runArea
+    }
+
+    /// While it is set, ``VirtualCPU/run()`` returns at once with ``VirtualCPUExit/interrupted``. A run that is under
+    /// way goes on until a signal reaches its thread: set this first, then send one.
+    public func setImmediateExit(_ on: Bool) {
+      // SAFETY: an atomic store to a byte of the run area, which lives as long as the vCPU.
+      unsafe clinux_kvm_run_set_immediate_exit(runArea, on)
+    }
+  }
+}
+
+/// Features of a vCPU that KVM_ARM_VCPU_INIT turns on.
+public struct VirtualCPUFeatures: OptionSet, Sendable {
+  /// The bits as KVM takes them.
+  public let rawValue: UInt32
+
+  /// Makes a set from KVM's bits.
+  public init(rawValue: UInt32) {
+    self.rawValue = rawValue
+  }
+
+  /// The vCPU waits for PSCI's CPU_ON.
+  public static let powerOff = VirtualCPUFeatures(rawValue: 1 << 0)
+  /// KVM answers PSCI 0.2 and later.
+  public static let psci02 = VirtualCPUFeatures(rawValue: 1 << 2)
+  /// Performance monitors, version 3.
+  public static let pmuV3 = VirtualCPUFeatures(rawValue: 1 << 3)
+  /// The scalable vector extension; ``VirtualCPU/finalizeSVE()`` must follow.
+  public static let sve = VirtualCPUFeatures(rawValue: 1 << 4)
+  /// Pointer authentication of addresses; only together with ``pointerAuthenticationGeneric``.
+  public static let pointerAuthenticationAddress = VirtualCPUFeatures(rawValue: 1 << 5)
+  /// Generic pointer authentication.
+  public static let pointerAuthenticationGeneric = VirtualCPUFeatures(rawValue: 1 << 6)
+}

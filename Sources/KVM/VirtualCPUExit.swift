@@ -1,0 +1,70 @@
+internal import CLinux
+
+/// Why KVM_RUN came back.
+///
+/// Documentation/virt/kvm/api.rst, "The kvm_run structure".
+public enum VirtualCPUExit: Sendable {
+  /// KVM_EXIT_MMIO: the guest reads `width` bytes (1, 2, 4 or 8) where there is no memory.
+  case mmioRead(address: UInt64, width: Int)
+  /// KVM_EXIT_MMIO: the guest writes the low `width` bytes (1, 2, 4 or 8) of `value` where there is no memory.
+  case mmioWrite(address: UInt64, value: UInt64, width: Int)
+  /// KVM_EXIT_SYSTEM_EVENT: PSCI's SYSTEM_OFF, SYSTEM_RESET or another end.
+  case systemEvent(SystemEvent)
+  /// KVM_EXIT_ARM_NISV: an access to a device by an instruction that leaves no syndrome (a load of a pair, for
+  /// example), so that nobody can emulate it. `iss` is the low part of ESR_EL2.
+  case noSyndrome(iss: UInt64, address: UInt64)
+  /// KVM_EXIT_HYPERCALL: a call that was forwarded to user space.
+  case hypercall
+  /// The thread got a signal or the vCPU was kicked.
+  case interrupted
+  /// KVM_RUN failed.
+  case refused(errno: Int32)
+  /// KVM_EXIT_INTERNAL_ERROR or KVM_EXIT_FAIL_ENTRY: KVM cannot go on. The number is KVM's exit reason.
+  case failed(reason: UInt32)
+  /// An exit that Apus has not asked for.
+  case unexpected(reason: UInt32)
+
+  @inline(__always)
+  init(_ run: UnsafeMutablePointer<kvm_run>) {
+    // SAFETY: the caller holds the run area after KVM_RUN returned; each branch reads the fields of its exit reason.
+    let reason = unsafe run.pointee.exit_reason
+    switch Int32(reason) {
+    case KVM_EXIT_MMIO:
+      let mmio = unsafe clinux_kvm_run_mmio(run)
+      self =
+        mmio.is_write
+        ? .mmioWrite(address: mmio.address, value: mmio.data, width: Int(mmio.length))
+        : .mmioRead(address: mmio.address, width: Int(mmio.length))
+    case KVM_EXIT_SYSTEM_EVENT:
+      self = .systemEvent(SystemEvent(unsafe clinux_kvm_run_system_event(run)))
+    case KVM_EXIT_ARM_NISV:
+      let fault = unsafe clinux_kvm_run_no_syndrome(run)
+      self = .noSyndrome(iss: fault.iss, address: fault.address)
+    case KVM_EXIT_HYPERCALL: self = .hypercall
+    case KVM_EXIT_INTR: self = .interrupted
+    case KVM_EXIT_INTERNAL_ERROR, KVM_EXIT_FAIL_ENTRY, KVM_EXIT_UNKNOWN: self = .failed(reason: reason)
+    default: self = .unexpected(reason: reason)
+    }
+  }
+}
+
+/// What KVM_EXIT_SYSTEM_EVENT tells.
+public enum SystemEvent: Equatable, Sendable {
+  /// PSCI SYSTEM_OFF, or SYSTEM_OFF2.
+  case shutdown
+  /// PSCI SYSTEM_RESET, or SYSTEM_RESET2.
+  case reset
+  /// The guest reported a crash.
+  case crash
+  /// An event that Apus has not asked for.
+  case other(UInt32)
+
+  init(_ event: clinux_kvm_system_event) {
+    switch Int32(event.type) {
+    case KVM_SYSTEM_EVENT_SHUTDOWN: self = .shutdown
+    case KVM_SYSTEM_EVENT_RESET: self = .reset
+    case KVM_SYSTEM_EVENT_CRASH: self = .crash
+    default: self = .other(event.type)
+    }
+  }
+}

@@ -1,0 +1,82 @@
+internal import CLinux
+
+/// One virtual machine of KVM.
+///
+/// Documentation/virt/kvm/api.rst, "vm ioctls". All calls may come from any thread.
+public struct VirtualMachine: ~Copyable, Sendable {
+  let descriptor: OwnedDescriptor
+  private let runAreaSize: Int
+
+  init(descriptor: consuming OwnedDescriptor, runAreaSize: Int) {
+    self.descriptor = descriptor
+    self.runAreaSize = runAreaSize
+  }
+
+  /// KVM_CHECK_EXTENSION for this machine.
+  public func checkExtension(_ capability: Capability) -> Int {
+    (try? descriptor.control("KVM_CHECK_EXTENSION", CLINUX_KVM_CHECK_EXTENSION, UInt(capability.rawValue))) ?? 0
+  }
+
+  /// KVM_ENABLE_CAP.
+  public func enable(_ capability: Capability) throws(KVMError) {
+    var argument = kvm_enable_cap()
+    argument.cap = capability.rawValue
+    try descriptor.control("KVM_ENABLE_CAP", CLINUX_KVM_ENABLE_CAP, reading: argument)
+  }
+
+  /// KVM_SET_USER_MEMORY_REGION: lets the guest see memory of this process.
+  ///
+  /// - Parameters:
+  ///   - slot: a number of the caller's, 0 to the kernel's maximum.
+  ///   - guestAddress: a multiple of the host's page size.
+  ///   - size: in bytes, a multiple of the host's page size; 0 takes the slot away.
+  ///   - hostAddress: of the first byte. The memory must stay mapped for as long as the machine lives.
+  @unsafe
+  public func setUserMemoryRegion(
+    slot: UInt32,
+    guestAddress: UInt64,
+    size: UInt64,
+    hostAddress: UnsafeMutableRawPointer
+  ) throws(KVMError) {
+    let region = kvm_userspace_memory_region(
+      slot: slot,
+      flags: 0,
+      guest_phys_addr: guestAddress,
+      memory_size: size,
+      userspace_addr: UInt64(UInt(bitPattern: hostAddress))
+    )
+    try descriptor.control("KVM_SET_USER_MEMORY_REGION", CLINUX_KVM_SET_USER_MEMORY_REGION, reading: region)
+  }
+
+  /// KVM_CREATE_VCPU.
+  ///
+  /// - Parameter index: 0 to the machine's maximum less one.
+  public func createVirtualCPU(index: Int) throws(KVMError) -> VirtualCPU {
+    let number = try descriptor.control("KVM_CREATE_VCPU", CLINUX_KVM_CREATE_VCPU, UInt(index))
+    return try VirtualCPU(
+      descriptor: OwnedDescriptor(owning: Int32(number)),
+      index: index,
+      runAreaSize: runAreaSize
+    )
+  }
+
+  /// KVM_CREATE_DEVICE.
+  public func createDevice(_ kind: Device.Kind) throws(KVMError) -> Device {
+    var argument = kvm_create_device(type: kind.rawValue, fd: 0, flags: 0)
+    try descriptor.control("KVM_CREATE_DEVICE", CLINUX_KVM_CREATE_DEVICE, updating: &argument)
+    return Device(descriptor: OwnedDescriptor(owning: Int32(argument.fd)))
+  }
+
+  /// KVM_IRQ_LINE for a shared peripheral interrupt.
+  ///
+  /// - Parameters:
+  ///   - sharedPeripheralInterrupt: counted from 0, so SPI n is interrupt 32 + n.
+  ///   - level: whether the line is asserted.
+  public func setInterruptLine(sharedPeripheralInterrupt: UInt32, level: Bool) throws(KVMError) {
+    var line = kvm_irq_level()
+    // KVM_ARM_IRQ_TYPE_SPI is 1, in bits 27 to 24; the low 16 bits are the interrupt's number from 32.
+    line.irq = 1 << 24 | (sharedPeripheralInterrupt + 32)
+    line.level = level ? 1 : 0
+    try descriptor.control("KVM_IRQ_LINE", CLINUX_KVM_IRQ_LINE, reading: line)
+  }
+}
