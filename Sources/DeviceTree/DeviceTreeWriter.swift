@@ -1,0 +1,131 @@
+internal import CFDT
+
+/// Writes a flattened device tree through libfdt's sequential interface.
+///
+/// Nodes close themselves: a node is open for the length of the closure that fills it, and all its properties come
+/// before its first child, as the format demands. The buffer grows as needed.
+///
+/// Devicetree Specification 0.4, chapter 5.
+@safe
+public struct DeviceTreeWriter: ~Copyable {
+  private var buffer: UnsafeMutableRawBufferPointer
+
+  /// The first thing that libfdt refused, so that callers need to check once, at the end.
+  private var failure: DeviceTreeError?
+
+  /// Properties come before a node's first child; libfdt itself does not check it.
+  private var acceptsProperties = false
+
+  /// Starts an empty tree.
+  ///
+  /// - Parameter reservations: memory that the kernel must leave alone from its first moment, in bytes.
+  public init(reservations: [(address: UInt64, size: UInt64)] = []) {
+    unsafe buffer = .allocate(byteCount: 16 << 10, alignment: 8)
+    // SAFETY: the buffer is ours and libfdt is told its size.
+    unsafe note(fdt_create(buffer.baseAddress, Int32(buffer.count)))
+    for reservation in reservations {
+      unsafe note(fdt_add_reservemap_entry(buffer.baseAddress, reservation.address, reservation.size))
+    }
+    unsafe note(fdt_finish_reservemap(buffer.baseAddress))
+  }
+
+  deinit {
+    unsafe buffer.deallocate()
+  }
+
+  /// Adds a node and lets `body` fill it. The root's name is empty.
+  public mutating func node(_ name: String, _ body: (inout DeviceTreeWriter) -> Void) {
+    unsafe retryingWhenFull { tree in
+      // SAFETY: the name holds for the call, which copies it.
+      unsafe name.withCString { unsafe fdt_begin_node(tree, $0) }
+    }
+    acceptsProperties = true
+    body(&self)
+    acceptsProperties = false
+    unsafe retryingWhenFull { tree in unsafe fdt_end_node(tree) }
+  }
+
+  /// Adds a property without a value, which is true by being there.
+  public mutating func property(_ name: String) {
+    property(name, bytes: [])
+  }
+
+  /// Adds a property of raw bytes.
+  ///
+  /// - Precondition: a node is open and has no child yet.
+  public mutating func property(_ name: String, bytes: [UInt8]) {
+    precondition(acceptsProperties, "the properties of a node come before its children")
+    unsafe retryingWhenFull { tree in
+      // SAFETY: name and bytes hold for the call, which copies them; the count is the array's.
+      unsafe name.withCString { name in
+        unsafe bytes.withUnsafeBytes { value in
+          unsafe fdt_property(tree, name, value.baseAddress, Int32(value.count))
+        }
+      }
+    }
+  }
+
+  /// Adds a property of one text.
+  public mutating func property(_ name: String, _ text: String) {
+    property(name, strings: [text])
+  }
+
+  /// Adds a property of several texts.
+  public mutating func property(_ name: String, strings: [String]) {
+    property(name, bytes: strings.flatMap { Array($0.utf8) + [0] })
+  }
+
+  /// Adds a property of 32-bit cells.
+  public mutating func property(_ name: String, cells: [UInt32]) {
+    property(name, bytes: cells.flatMap { cell in (0..<4).map { UInt8(truncatingIfNeeded: cell >> (24 - 8 * $0)) } })
+  }
+
+  /// Adds a property of 64-bit numbers, two cells each.
+  public mutating func property(_ name: String, wide: [UInt64]) {
+    property(name, cells: wide.flatMap { [UInt32(truncatingIfNeeded: $0 >> 32), UInt32(truncatingIfNeeded: $0)] })
+  }
+
+  /// Ends the tree.
+  ///
+  /// - Returns: the blob, as a kernel takes it.
+  /// - Throws: what libfdt refused first, where it refused anything.
+  public consuming func finish() throws(DeviceTreeError) -> [UInt8] {
+    unsafe retryingWhenFull { tree in unsafe fdt_finish(tree) }
+    if let failure { throw failure }
+    // SAFETY: fdt_finish has written the header, so the size in it is that of the blob, within the buffer.
+    return unsafe [UInt8](UnsafeRawBufferPointer(rebasing: buffer[..<Int(fdt_get_totalsize(buffer.baseAddress))]))
+  }
+
+  /// libfdt's function of this name is an inline one that the importer does not see: it reads the header's second word.
+  private func fdt_get_totalsize(_ tree: UnsafeMutableRawPointer?) -> UInt32 {
+    unsafe tree.map { unsafe UInt32(bigEndian: $0.load(fromByteOffset: 4, as: UInt32.self)) } ?? 0
+  }
+
+  private mutating func retryingWhenFull(_ step: (UnsafeMutableRawPointer?) -> Int32) {
+    guard failure == nil else { return }
+    while true {
+      let result = unsafe step(buffer.baseAddress)
+      guard result == -FDT_ERR_NOSPACE else { return note(result) }
+      let larger = unsafe UnsafeMutableRawBufferPointer.allocate(byteCount: buffer.count * 2, alignment: 8)
+      // SAFETY: both buffers are ours; fdt_resize copies the unfinished tree into the larger one.
+      let moved = unsafe fdt_resize(buffer.baseAddress, larger.baseAddress, Int32(larger.count))
+      unsafe buffer.deallocate()
+      unsafe buffer = larger
+      guard moved == 0 else { return note(moved) }
+    }
+  }
+
+  private mutating func note(_ result: Int32) {
+    guard result < 0, failure == nil else { return }
+    // SAFETY: fdt_strerror returns a constant text for every number.
+    failure = DeviceTreeError(reason: unsafe String(cString: fdt_strerror(result)))
+  }
+}
+
+/// libfdt refused to write something, which is a mistake of the code that described the tree.
+public struct DeviceTreeError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// libfdt's name of the error.
+  public let reason: String
+
+  public var description: String { "the device tree could not be written: libfdt says \(reason)" }
+}
