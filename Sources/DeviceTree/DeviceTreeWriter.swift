@@ -92,13 +92,9 @@ public struct DeviceTreeWriter: ~Copyable {
   public consuming func finish() throws(DeviceTreeError) -> [UInt8] {
     unsafe retryingWhenFull { tree in unsafe fdt_finish(tree) }
     if let failure { throw failure }
-    // SAFETY: fdt_finish has written the header, so the size in it is that of the blob, within the buffer.
-    return unsafe [UInt8](UnsafeRawBufferPointer(rebasing: buffer[..<Int(fdt_get_totalsize(buffer.baseAddress))]))
-  }
-
-  /// libfdt's function of this name is an inline one that the importer does not see: it reads the header's second word.
-  private func fdt_get_totalsize(_ tree: UnsafeMutableRawPointer?) -> UInt32 {
-    unsafe tree.map { unsafe UInt32(bigEndian: $0.load(fromByteOffset: 4, as: UInt32.self)) } ?? 0
+    // SAFETY: fdt_finish has written the header, whose second word is the size of the blob, within the buffer.
+    let size = unsafe UInt32(bigEndian: buffer.load(fromByteOffset: 4, as: UInt32.self))
+    return unsafe [UInt8](UnsafeRawBufferPointer(rebasing: buffer[..<Int(size)]))
   }
 
   private mutating func retryingWhenFull(_ step: (UnsafeMutableRawPointer?) -> Int32) {

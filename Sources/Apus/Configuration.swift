@@ -1,0 +1,144 @@
+/// What machine to make and how to end it.
+///
+/// A plain value: nothing is opened or checked until ``Machine/init(_:logger:)``, which reports every mistake at once.
+public struct Configuration: Sendable {
+  /// What the guest runs.
+  public var payload: Payload
+  /// The path of an initramfs, or none.
+  public var initramfs: String?
+  /// The kernel's command line.
+  public var commandLine = ""
+  /// The machine's name, which the guest finds in its device tree. Printable ASCII, 1 to 64 characters.
+  public var name = "apus"
+  /// The machine's identity; a random one by default.
+  public var uuid = UUID.random()
+  /// How many vCPUs, 1 to the host's maximum.
+  public var cpuCount = 1
+  /// Bytes of RAM, a multiple of 1 MiB.
+  public var memorySize: UInt64 = 512 << 20
+  /// The interrupt controller.
+  public var gic = GIC.automatic
+  /// Features of the vCPUs that a host may have.
+  public var cpuFeatures = CPUFeatures()
+  /// Where the guest's serial port leads.
+  public var console = Console.stream
+  /// What happens when the guest resets the machine.
+  public var onReset = ResetPolicy.reboot
+  /// How long the machine may run, or without limit.
+  public var timeout: Duration?
+  /// KVM's device.
+  public var kvmPath = "/dev/kvm"
+  /// Where to write the device tree blob that the guest gets, or nowhere.
+  public var deviceTreeDump: String?
+
+  /// A machine that boots `payload`, with the defaults for all else.
+  public init(payload: Payload) {
+    self.payload = payload
+  }
+
+  /// A machine that boots the kernel image at `kernel`.
+  public init(kernel: String, initramfs: String? = nil, commandLine: String = "") {
+    payload = .kernel(path: kernel)
+    self.initramfs = initramfs
+    self.commandLine = commandLine
+  }
+
+  /// What a guest runs.
+  public enum Payload: Equatable, Sendable {
+    /// A Linux image (plain, gzip or EFI zboot) or an ELF64 executable; its bytes tell which.
+    case kernel(path: String)
+    /// A headerless binary, put at RAM + 512 KiB and entered at its first byte.
+    case raw(path: String)
+
+    /// The file.
+    public var path: String {
+      switch self {
+      case .kernel(let path), .raw(let path): path
+      }
+    }
+  }
+
+  /// The choice of interrupt controller.
+  public enum GIC: String, CaseIterable, Sendable {
+    /// The newest that the host has.
+    case automatic = "auto"
+    /// GICv2.
+    case v2 = "2"
+    /// GICv3.
+    case v3 = "3"
+  }
+
+  /// Features of the vCPUs that are on where the host has them.
+  public struct CPUFeatures: Equatable, Sendable {
+    /// The scalable vector extension.
+    public var sve = true
+    /// The performance monitors.
+    public var pmu = true
+    /// Pointer authentication.
+    public var pointerAuthentication = true
+
+    /// All on where the host has them.
+    public init() {}
+  }
+
+  /// Where the guest's serial port leads.
+  public enum Console: Equatable, Sendable {
+    /// To the library: ``Machine/console`` is read and written by the program.
+    case stream
+    /// To this process's standard input and output; a terminal is put into raw mode and restored.
+    case standardStreams
+    /// To a file that is truncated; there is no input.
+    case file(path: String)
+    /// To a new pseudo-terminal, whose name is logged. A link to it is made where `link` names a path.
+    case pseudoTerminal(link: String? = nil)
+    /// Nowhere.
+    case none
+  }
+
+  /// What a reset by the guest means.
+  public enum ResetPolicy: Equatable, Sendable {
+    /// The machine starts anew.
+    case reboot
+    /// The machine ends with ``Outcome/End/reset``.
+    case stop
+  }
+}
+
+/// An RFC 4122 identifier.
+public struct UUID: Equatable, Sendable, CustomStringConvertible {
+  /// The bytes in the order of the text.
+  public let bytes: [UInt8]
+
+  /// A random one, version 4.
+  public static func random() -> UUID {
+    var generator = SystemRandomNumberGenerator()
+    var bytes = (0..<16).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+    bytes[6] = bytes[6] & 0x0F | 0x40
+    bytes[8] = bytes[8] & 0x3F | 0x80
+    return UUID(bytes: bytes)
+  }
+
+  private init(bytes: [UInt8]) {
+    self.bytes = bytes
+  }
+
+  /// Reads the usual text of 36 characters.
+  public init?(_ text: String) {
+    let groups = text.split(separator: "-", omittingEmptySubsequences: false)
+    guard groups.map(\.utf8.count) == [8, 4, 4, 4, 12] else { return nil }
+    let digits = groups.joined().compactMap(\.hexDigitValue)
+    guard digits.count == 32 else { return nil }
+    bytes = (0..<16).map { UInt8(digits[2 * $0] << 4 | digits[2 * $0 + 1]) }
+  }
+
+  public var description: String {
+    let digits = Array("0123456789abcdef")
+    var text = ""
+    for (index, byte) in bytes.enumerated() {
+      if [4, 6, 8, 10].contains(index) { text.append("-") }
+      text.append(digits[Int(byte >> 4)])
+      text.append(digits[Int(byte & 0xF)])
+    }
+    return text
+  }
+}

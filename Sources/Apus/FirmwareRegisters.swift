@@ -1,0 +1,136 @@
+public import KVM
+
+/// What the guest can ask the hypervisor for, as a table of this package and never of the host kernel.
+///
+/// KVM offers its hypercall services through firmware pseudo-registers, and by default exposes whatever it has. Apus
+/// exposes host ∧ table: a register or bit that the table does not know stays hidden, however new the kernel is.
+/// Documentation/virt/kvm/arm/fw-pseudo-registers.rst.
+public enum FirmwareRegisters {
+  /// One bit of a bitmap register.
+  public struct Service: Equatable, Sendable {
+    /// The bit's number.
+    public let bit: Int
+    /// The name that messages use.
+    public let name: String
+    /// Whether a host without it is refused.
+    public let isRequired: Bool
+    /// Whether the guest gets it where the host has it.
+    public let isExposed: Bool
+
+    init(_ bit: Int, _ name: String, required: Bool = false, exposed: Bool = true) {
+      self.bit = bit
+      self.name = name
+      isRequired = required
+      isExposed = exposed
+    }
+  }
+
+  /// A bitmap register that the table knows.
+  public struct Bitmap: Equatable, Sendable {
+    /// Its number among KVM_REG_ARM_FW_FEAT_BMAP.
+    public let index: UInt64
+    /// The kernel's name.
+    public let name: String
+    /// The bits that the table knows.
+    public let services: [Service]
+
+    /// KVM's id.
+    public var id: RegisterID { .firmware(.bitmap, index) }
+
+    /// What the guest gets of a host that offers `host`.
+    public func value(host: UInt64) -> UInt64 {
+      services.filter(\.isExposed).reduce(0) { $0 | host & (1 << UInt64($1.bit)) }
+    }
+  }
+
+  /// The version of the table. A snapshot carries it; a change of any row raises it.
+  public static let tableVersion = 1
+
+  /// KVM_REG_ARM_PSCI_VERSION, and the versions that the table knows.
+  public static let psciVersion = RegisterID.firmware(.level, 0)
+
+  /// PSCI 1.1: SYSTEM_RESET2 is its only addition to 1.0. Later versions stay hidden.
+  public static let highestPSCIVersion: UInt64 = 0x1_0001
+
+  /// PSCI 1.0, the lowest that Apus promises.
+  public static let lowestPSCIVersion: UInt64 = 0x1_0000
+
+  /// The bitmap registers that the table knows.
+  public static let bitmaps: [Bitmap] = [
+    Bitmap(index: 0, name: "KVM_REG_ARM_STD_BMAP", services: [Service(0, "TRNG_V1_0")]),
+    Bitmap(index: 1, name: "KVM_REG_ARM_STD_HYP_BMAP", services: [Service(0, "PV_TIME")]),
+    Bitmap(
+      index: 2,
+      name: "KVM_REG_ARM_VENDOR_HYP_BMAP",
+      services: [Service(0, "FUNC_FEAT"), Service(1, "PTP")]
+    ),
+    // Since Linux 6.15; it tells a guest of other implementations that it may be migrated to, which Apus does not do.
+    Bitmap(
+      index: 3,
+      name: "KVM_REG_ARM_VENDOR_HYP_BMAP_2",
+      services: [
+        Service(0, "DISCOVER_IMPL_VER", exposed: false), Service(1, "DISCOVER_IMPL_CPUS", exposed: false),
+      ]
+    ),
+  ]
+
+  /// The level registers that the table knows besides the PSCI version: the guest gets the host's level, which tells
+  /// it whether the host's firmware must be called to be safe.
+  public static let levels: [(id: RegisterID, name: String)] = [
+    (.firmware(.level, 1), "KVM_REG_ARM_SMCCC_ARCH_WORKAROUND_1"),
+    (.firmware(.level, 2), "KVM_REG_ARM_SMCCC_ARCH_WORKAROUND_2"),
+    (.firmware(.level, 3), "KVM_REG_ARM_SMCCC_ARCH_WORKAROUND_3"),
+  ]
+
+  /// What to write into the host's registers, and what to say about it.
+  public struct Plan: Equatable, Sendable {
+    /// The registers to write with their values, in order.
+    public var writes: [Write] = []
+    /// Registers that the host has and the table does not know; they are written 0.
+    public var unknown: [RegisterID] = []
+
+    /// One register to write.
+    public struct Write: Equatable, Sendable {
+      /// Which.
+      public let id: RegisterID
+      /// What.
+      public let value: UInt64
+    }
+  }
+
+  /// A host that lacks what the table requires.
+  public struct Refusal: Error, Equatable, Sendable, CustomStringConvertible {
+    /// What is missing: a register's or a bit's name.
+    public let missing: String
+
+    public var description: String {
+      "this host's KVM lacks \(missing), which every Apus guest is promised; use a newer kernel"
+    }
+  }
+
+  /// Decides what the guest gets from what the host has.
+  ///
+  /// - Parameters:
+  ///   - host: the host's firmware registers of both kinds with the values that they have before anything is written.
+  ///   - table: the bitmaps to know, for tests of other tables.
+  /// - Throws: a refusal that names the register or bit that is required and missing.
+  public static func plan(host: [RegisterID: UInt64], table: [Bitmap] = bitmaps) throws(Refusal) -> Plan {
+    var plan = Plan()
+    guard let psci = host[psciVersion], psci >= lowestPSCIVersion else { throw Refusal(missing: "PSCI 1.0") }
+    if psci > highestPSCIVersion { plan.writes.append(.init(id: psciVersion, value: highestPSCIVersion)) }
+    for bitmap in table {
+      let value = host[bitmap.id] ?? 0
+      for service in bitmap.services where service.isRequired && value & 1 << UInt64(service.bit) == 0 {
+        throw Refusal(missing: "\(bitmap.name) bit \(service.bit) (\(service.name))")
+      }
+      // Written also where nothing changes, so that what the guest sees never rests on the host's default.
+      if host[bitmap.id] != nil { plan.writes.append(.init(id: bitmap.id, value: bitmap.value(host: value))) }
+    }
+    let known = Set(table.map(\.id) + levels.map(\.id) + [psciVersion])
+    for id in host.keys.sorted() where !known.contains(id) {
+      plan.unknown.append(id)
+      plan.writes.append(.init(id: id, value: 0))
+    }
+    return plan
+  }
+}

@@ -1,0 +1,212 @@
+public import DeviceTree
+public import GuestMemory
+
+/// Everything that the guest's device tree tells, as plain values.
+///
+/// Documentation/DeviceTree.md lists the nodes; those that have an upstream binding conform to it.
+public struct MachineTree: Sendable {
+  /// Where everything stands.
+  public var map: MemoryMap
+  /// How many vCPUs.
+  public var cpuCount: Int
+  /// Whether the vCPUs have performance monitors.
+  public var hasPerformanceMonitors: Bool
+  /// The machine's name.
+  public var name: String
+  /// The machine's identity.
+  public var uuid: UUID
+  /// The kernel's command line.
+  public var commandLine: String
+  /// Where the initramfs was put.
+  public var initramfs: GuestRange?
+  /// Randomness for the kernel: 8 bytes for its address layout, the rest for its random number generator.
+  public var seed: [UInt8]
+
+  /// The version of the interface that the `/hypervisor/apus` node describes.
+  public static let apiVersion: UInt32 = 1
+
+  /// How many bytes of randomness a tree carries.
+  public static let seedSize = 8 + 64
+
+  /// The affinity that KVM gives a vCPU: 16 to a cluster, then 256 clusters.
+  public static func affinity(of cpu: Int) -> UInt32 {
+    let number = UInt32(cpu)
+    return (number & 0xF) | (number >> 4 & 0xFF) << 8 | (number >> 12 & 0xFF) << 16
+  }
+
+  private enum Handle {
+    static let interruptController: UInt32 = 1
+    static let clock: UInt32 = 2
+  }
+
+  private enum InterruptKind {
+    static let shared: UInt32 = 0
+    static let perCPU: UInt32 = 1
+  }
+
+  private static let levelHigh: UInt32 = 4
+
+  /// Writes the tree.
+  ///
+  /// - Returns: the blob that the kernel gets.
+  public func blob() throws(DeviceTreeError) -> [UInt8] {
+    var tree = DeviceTreeWriter()
+    tree.node("") { root in
+      root.property("compatible", "linux,dummy-virt")
+      root.property("model", "linux,dummy-virt")
+      root.property("#address-cells", cells: [2])
+      root.property("#size-cells", cells: [2])
+      root.property("interrupt-parent", cells: [Handle.interruptController])
+      aliases(&root)
+      chosen(&root)
+      root.node("memory@\(hexadecimal(map.ram.start))") { memory in
+        memory.property("device_type", "memory")
+        memory.property("reg", wide: [map.ram.start.rawValue, map.ram.size])
+      }
+      cpus(&root)
+      firmware(&root)
+      interruptController(&root)
+      timer(&root)
+      peripherals(&root)
+    }
+    return try tree.finish()
+  }
+
+  private func aliases(_ root: inout DeviceTreeWriter) {
+    root.node("aliases") { $0.property("serial0", serialPath) }
+  }
+
+  private var serialPath: String { "/serial@\(hexadecimal(MemoryMap.pl011.start))" }
+
+  private func chosen(_ root: inout DeviceTreeWriter) {
+    root.node("chosen") { chosen in
+      chosen.property("bootargs", commandLine)
+      chosen.property("stdout-path", serialPath)
+      if let initramfs {
+        chosen.property("linux,initrd-start", wide: [initramfs.start.rawValue])
+        chosen.property("linux,initrd-end", wide: [initramfs.start.rawValue + initramfs.size])
+      }
+      if seed.count == Self.seedSize {
+        chosen.property("kaslr-seed", bytes: Array(seed[..<8]))
+        chosen.property("rng-seed", bytes: Array(seed[8...]))
+      }
+    }
+  }
+
+  private func cpus(_ root: inout DeviceTreeWriter) {
+    root.node("cpus") { cpus in
+      cpus.property("#address-cells", cells: [1])
+      cpus.property("#size-cells", cells: [0])
+      for index in 0..<cpuCount {
+        let affinity = Self.affinity(of: index)
+        cpus.node("cpu@\(String(affinity, radix: 16))") { cpu in
+          cpu.property("device_type", "cpu")
+          cpu.property("compatible", "arm,armv8")
+          cpu.property("reg", cells: [affinity])
+          if cpuCount > 1 { cpu.property("enable-method", "psci") }
+        }
+      }
+    }
+  }
+
+  private func firmware(_ root: inout DeviceTreeWriter) {
+    root.node("psci") { psci in
+      psci.property("compatible", strings: ["arm,psci-1.0", "arm,psci-0.2"])
+      psci.property("method", "hvc")
+    }
+    root.node("hypervisor") { hypervisor in
+      hypervisor.property("compatible", "linux,kvm")
+      hypervisor.node("apus") { apus in
+        apus.property("compatible", "apus,machine")
+        apus.property("api-version", cells: [Self.apiVersion])
+        apus.property("vm-name", name)
+        apus.property("vm-uuid", uuid.description)
+      }
+    }
+  }
+
+  private func interruptController(_ root: inout DeviceTreeWriter) {
+    let ranges = map.interruptController.ranges
+    root.node("interrupt-controller@\(hexadecimal(ranges[0].start))") { controller in
+      switch map.interruptController {
+      case .v2:
+        controller.property("compatible", "arm,cortex-a15-gic")
+      case .v3(_, let redistributors):
+        controller.property("compatible", "arm,gic-v3")
+        if redistributors.count > 1 {
+          controller.property("#redistributor-regions", cells: [UInt32(redistributors.count)])
+        }
+      }
+      controller.property("#interrupt-cells", cells: [3])
+      controller.property("interrupt-controller")
+      controller.property("reg", wide: ranges.flatMap { [$0.start.rawValue, $0.size] })
+      controller.property("phandle", cells: [Handle.interruptController])
+    }
+  }
+
+  /// The third cell of a private interrupt: the trigger and, for a GICv2, which vCPUs it reaches.
+  private var privateFlags: UInt32 {
+    switch map.interruptController {
+    case .v2: Self.levelHigh | ((1 << UInt32(cpuCount)) - 1) << 8
+    case .v3: Self.levelHigh
+    }
+  }
+
+  private func timer(_ root: inout DeviceTreeWriter) {
+    typealias Interrupt = MemoryMap.PrivateInterrupt
+    let numbers = [
+      Interrupt.securePhysicalTimer, Interrupt.physicalTimer, Interrupt.virtualTimer, Interrupt.hypervisorTimer,
+    ]
+    root.node("timer") { timer in
+      timer.property("compatible", "arm,armv8-timer")
+      timer.property("interrupts", cells: numbers.flatMap { [InterruptKind.perCPU, $0, privateFlags] })
+      timer.property("always-on")
+    }
+    if hasPerformanceMonitors {
+      root.node("pmu") { pmu in
+        pmu.property("compatible", "arm,armv8-pmuv3")
+        pmu.property("interrupts", cells: [InterruptKind.perCPU, Interrupt.performanceMonitors, privateFlags])
+      }
+    }
+  }
+
+  private func peripherals(_ root: inout DeviceTreeWriter) {
+    root.node("apb-pclk") { clock in
+      clock.property("compatible", "fixed-clock")
+      clock.property("#clock-cells", cells: [0])
+      clock.property("clock-frequency", cells: [24_000_000])
+      clock.property("clock-output-names", "clk24mhz")
+      clock.property("phandle", cells: [Handle.clock])
+    }
+    peripheral("serial", "arm,pl011", MemoryMap.pl011, MemoryMap.SharedInterrupt.pl011, ["uartclk"], &root)
+    peripheral("rtc", "arm,pl031", MemoryMap.pl031, MemoryMap.SharedInterrupt.pl031, [], &root)
+    root.node("pvpanic@\(hexadecimal(MemoryMap.pvpanic.start))") { pvpanic in
+      pvpanic.property("compatible", "qemu,pvpanic-mmio")
+      pvpanic.property("reg", wide: [MemoryMap.pvpanic.start.rawValue, MemoryMap.pvpanic.size])
+    }
+  }
+
+  /// A PrimeCell: all its clocks are the one of the bus.
+  private func peripheral(
+    _ name: String,
+    _ compatible: String,
+    _ range: GuestRange,
+    _ interrupt: UInt32,
+    _ clocks: [String],
+    _ root: inout DeviceTreeWriter
+  ) {
+    root.node("\(name)@\(hexadecimal(range.start))") { node in
+      node.property("compatible", strings: [compatible, "arm,primecell"])
+      node.property("reg", wide: [range.start.rawValue, range.size])
+      node.property("interrupts", cells: [InterruptKind.shared, interrupt, Self.levelHigh])
+      let names = clocks + ["apb_pclk"]
+      node.property("clocks", cells: names.map { _ in Handle.clock })
+      node.property("clock-names", strings: names)
+    }
+  }
+
+  /// An address as node names write it: no prefix.
+  private func hexadecimal(_ address: GuestAddress) -> String {
+    String(address.rawValue, radix: 16)
+  }
+}

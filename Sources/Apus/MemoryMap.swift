@@ -1,0 +1,151 @@
+public import GuestMemory
+
+/// Where everything stands in the guest's physical address space.
+///
+/// Pure arithmetic, from the number of vCPUs, the size of RAM and the GIC's version. Compatible with QEMU's `virt`
+/// board wherever both have a thing. `Documentation/MemoryMap.md` is tested against it.
+public struct MemoryMap: Equatable, Sendable {
+  /// The whole of RAM.
+  public let ram: GuestRange
+  /// The interrupt controller's registers.
+  public let interruptController: InterruptControllerMap
+
+  /// The serial port, a PL011.
+  public static let pl011 = GuestRange(at: 0x0900_0000, size: 0x1000)
+  /// The real-time clock, a PL031.
+  public static let pl031 = GuestRange(at: 0x0901_0000, size: 0x1000)
+  /// The panic notifier. QEMU's board has none that is memory-mapped; the address is free there.
+  public static let pvpanic = GuestRange(at: 0x090F_0000, size: 0x2)
+  /// The slots of virtio-mmio devices, ``virtioSlotSize`` bytes each.
+  public static let virtio = GuestRange(at: 0x0A00_0000, size: virtioSlotSize * virtioSlotCount)
+  /// The bytes of one virtio-mmio slot.
+  public static let virtioSlotSize: UInt64 = 0x200
+  /// How many virtio-mmio slots there are.
+  public static let virtioSlotCount: UInt64 = 32
+  /// The first address of RAM.
+  public static let ramStart = GuestAddress(0x4000_0000)
+  /// RAM comes in multiples of this many bytes: the largest page of a guest with 4 KiB granules below a block.
+  public static let ramGranule: UInt64 = 1 << 20
+
+  /// Shared peripheral interrupts, counted from 0 (SPI n is interrupt 32 + n).
+  public enum SharedInterrupt {
+    /// Of the PL011.
+    public static let pl011: UInt32 = 1
+    /// Of the PL031.
+    public static let pl031: UInt32 = 2
+    /// Of the first virtio-mmio slot; the others follow.
+    public static let virtio: UInt32 = 16
+  }
+
+  /// Private peripheral interrupts, counted from 0 (PPI n is interrupt 16 + n).
+  public enum PrivateInterrupt {
+    /// Of the performance monitors.
+    public static let performanceMonitors: UInt32 = 7
+    /// Of the hypervisor's timer.
+    public static let hypervisorTimer: UInt32 = 10
+    /// Of the virtual timer.
+    public static let virtualTimer: UInt32 = 11
+    /// Of the secure physical timer.
+    public static let securePhysicalTimer: UInt32 = 13
+    /// Of the non-secure physical timer.
+    public static let physicalTimer: UInt32 = 14
+  }
+
+  /// How many interrupts the controller has, private ones included.
+  public static let interruptCount: UInt32 = 288
+
+  /// The registers of an interrupt controller.
+  public enum InterruptControllerMap: Equatable, Sendable {
+    /// A GICv2 with its CPU interface.
+    case v2(distributor: GuestRange, cpuInterface: GuestRange)
+    /// A GICv3 with one or two runs of redistributors, 128 KiB a vCPU.
+    case v3(distributor: GuestRange, redistributors: [GuestRange])
+
+    /// All ranges, for checks of overlap and for documentation.
+    public var ranges: [GuestRange] {
+      switch self {
+      case .v2(let distributor, let cpuInterface): [distributor, cpuInterface]
+      case .v3(let distributor, let redistributors): [distributor] + redistributors
+      }
+    }
+  }
+
+  /// The bytes of one vCPU's GICv3 redistributor.
+  public static let redistributorSize: UInt64 = 0x2_0000
+  /// How many redistributors find room below the PL011, as on QEMU's board.
+  public static let lowRedistributorCount = 123
+  /// How many vCPUs a GICv2 can serve.
+  public static let v2CPULimit = 8
+
+  /// Lays out a machine.
+  ///
+  /// - Parameters:
+  ///   - cpuCount: 1 or more; with a GICv2 at most ``v2CPULimit``.
+  ///   - memorySize: bytes of RAM, a multiple of ``ramGranule``.
+  ///   - gic: the interrupt controller's version.
+  public init(cpuCount: Int, memorySize: UInt64, gic: GICVersion) {
+    precondition(cpuCount >= 1, "a machine has a vCPU")
+    let ram = GuestRange(at: Self.ramStart.rawValue, size: memorySize)
+    self.ram = ram
+    let distributor = GuestRange(at: 0x0800_0000, size: 0x1_0000)
+    switch gic {
+    case .v2:
+      precondition(cpuCount <= Self.v2CPULimit, "a GICv2 serves eight vCPUs")
+      interruptController = .v2(
+        distributor: distributor,
+        cpuInterface: GuestRange(at: 0x0801_0000, size: 0x1_0000)
+      )
+    case .v3:
+      let low = min(cpuCount, Self.lowRedistributorCount)
+      var regions = [GuestRange(at: 0x080A_0000, size: UInt64(low) * Self.redistributorSize)]
+      if cpuCount > low {
+        // Behind RAM, at the next 256 GiB, as on QEMU's board, so that RAM can grow without moving it.
+        let end = ram.start.rawValue + ram.size
+        let base = (end + (1 << 38) - 1) & ~((1 << 38) - 1)
+        regions.append(GuestRange(at: base, size: UInt64(cpuCount - low) * Self.redistributorSize))
+      }
+      interruptController = .v3(distributor: distributor, redistributors: regions)
+    }
+  }
+
+  /// The slot of a virtio-mmio device, counted from 0.
+  public static func virtioSlot(_ index: Int) -> GuestRange {
+    precondition(0..<Int(virtioSlotCount) ~= index, "there are 32 slots")
+    return GuestRange(at: virtio.start.rawValue + UInt64(index) * virtioSlotSize, size: virtioSlotSize)
+  }
+
+  /// The last address that the machine uses.
+  public var lastAddress: UInt64 {
+    (interruptController.ranges + [ram]).map { $0.start.rawValue + ($0.size - 1) }.max() ?? 0
+  }
+
+  /// How many bits an address of the guest needs, at least the 32 that KVM asks for.
+  public var addressBits: Int {
+    max(32, UInt64.bitWidth - lastAddress.leadingZeroBitCount)
+  }
+
+  /// Every range by the name that the documentation uses, in order of address.
+  public var regions: [(name: String, range: GuestRange)] {
+    var regions: [(name: String, range: GuestRange)] = []
+    switch interruptController {
+    case .v2(let distributor, let cpuInterface):
+      regions += [("GICv2 distributor", distributor), ("GICv2 CPU interface", cpuInterface)]
+    case .v3(let distributor, let redistributors):
+      regions.append(("GICv3 distributor", distributor))
+      regions += redistributors.map { ("GICv3 redistributors", $0) }
+    }
+    regions += [
+      ("PL011", Self.pl011), ("PL031", Self.pl031), ("pvpanic", Self.pvpanic), ("virtio-mmio", Self.virtio),
+      ("RAM", ram),
+    ]
+    return regions.sorted { $0.range.start < $1.range.start }
+  }
+}
+
+/// The version of the interrupt controller.
+public enum GICVersion: Int, Sendable {
+  /// GICv2: at most eight vCPUs.
+  case v2 = 2
+  /// GICv3.
+  case v3 = 3
+}
