@@ -25,7 +25,8 @@ let package = Package(
   targets: [
     .target(name: "CLinux"),
     .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
-    .target(name: "GuestMemory", dependencies: ["CLinux"], swiftSettings: strict),
+    .target(name: "CGuestMemory"),
+    .target(name: "GuestMemory", dependencies: ["CLinux", "CGuestMemory"], swiftSettings: strict),
     .testTarget(name: "GuestMemoryTests", dependencies: ["GuestMemory"], swiftSettings: strict),
     .target(name: "KVM", dependencies: ["CLinux"], swiftSettings: strict),
     .target(name: "DeviceTree", dependencies: ["CFDT"], swiftSettings: strict),

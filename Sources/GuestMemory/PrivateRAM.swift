@@ -6,15 +6,15 @@ internal import CLinux
 /// is the part of the machine that loads the kernel. The guest changes it at any time, so nothing here hands out a
 /// `Span`: bytes are copied in, and loaders get an unsafe pointer for the length of one call.
 ///
-/// Untouched pages take no memory of the host. The mapping goes when the value does.
-@safe
-public struct PrivateRAM: ~Copyable, @unchecked Sendable {
-  // SAFETY: @unchecked: the mapping is owned by this value alone and lives exactly as long; the only mutable state is the guest's bytes.
-
+/// Untouched pages take no memory of the host. The mapping goes when the value does, or with the last open
+/// ``DMAWindow`` over it.
+public struct PrivateRAM: ~Copyable, Sendable {
   /// Where the guest sees the memory. Start and size are multiples of ``pageSize``.
   public let range: GuestRange
 
-  private let base: UnsafeMutableRawPointer
+  let mapping: MemoryMapping
+
+  private var base: UnsafeMutableRawPointer { unsafe mapping.base }
 
   /// The granule of a mapping on this host, in bytes.
   public static var pageSize: UInt64 { UInt64(clinux_page_size()) }
@@ -29,17 +29,8 @@ public struct PrivateRAM: ~Copyable, @unchecked Sendable {
       range.start.rawValue % Self.pageSize == 0 && range.size % Self.pageSize == 0,
       "RAM starts and ends at a page"
     )
-    // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing that exists.
-    guard let base = unsafe clinux_map_private(Int(range.size)) else {
-      throw .hostRefused(attempt: "mmap", size: range.size, errno: clinux_errno())
-    }
-    unsafe self.base = base
+    mapping = try MemoryMapping(privateOf: range.size)
     self.range = range
-  }
-
-  deinit {
-    // SAFETY: the mapping is ours, of this size, and nobody can hold a pointer into it any longer.
-    unsafe clinux_unmap(base, Int(range.size))
   }
 
   /// The address of the first byte in this process, for KVM's memory slot.

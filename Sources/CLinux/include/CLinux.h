@@ -3,4 +3,5 @@
 #pragma once
 
 #include "memory.h"
+#include "dma_window.h"
 #include "kvm_ioctls.h"

@@ -1,0 +1,36 @@
+internal import CLinux
+
+/// A mapping of this process, shared by those who keep it alive: unmapped with the last of them.
+///
+/// The owners that the rest of the machine sees (``PrivateRAM``, ``DMAWindow``) are noncopyable; this is what stands
+/// behind them, so that a door or an open window never outlives the bytes that it reaches.
+@safe
+final class MemoryMapping: @unchecked Sendable {
+  // SAFETY: @unchecked: immutable but for the guest's bytes, which are only ever reached as raw memory.
+
+  let base: UnsafeMutableRawPointer
+  /// In bytes.
+  let size: Int
+
+  /// Takes a mapping over.
+  @unsafe
+  init(base: UnsafeMutableRawPointer, size: Int) {
+    unsafe self.base = base
+    self.size = size
+  }
+
+  /// Maps zeroed private memory.
+  init(privateOf size: UInt64) throws(GuestMemoryError) {
+    // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing that exists.
+    guard let base = unsafe clinux_map_private(Int(size)) else {
+      throw .hostRefused(attempt: "mmap", size: size, errno: clinux_errno())
+    }
+    unsafe self.base = base
+    self.size = Int(size)
+  }
+
+  deinit {
+    // SAFETY: the mapping is ours, of this size, and whoever holds a pointer into it keeps this object.
+    unsafe clinux_unmap(base, size)
+  }
+}
