@@ -28,6 +28,8 @@ let package = Package(
     .target(name: "CGuestMemory"),
     .target(name: "GuestMemory", dependencies: ["CLinux", "CGuestMemory"], swiftSettings: strict),
     .testTarget(name: "GuestMemoryTests", dependencies: ["GuestMemory"], swiftSettings: strict),
+    .target(name: "Peripherals", swiftSettings: strict),
+    .testTarget(name: "PeripheralsTests", dependencies: ["Peripherals"], swiftSettings: strict),
     .target(name: "KVM", dependencies: ["CLinux"], swiftSettings: strict),
     .target(name: "DeviceTree", dependencies: ["CFDT"], swiftSettings: strict),
     .testTarget(name: "DeviceTreeTests", dependencies: ["DeviceTree"], swiftSettings: strict),
