@@ -10,10 +10,5 @@
 // then names the call that failed.
 int clinux_sealed_memory(const char *_Nonnull name, size_t size, const char *_Nullable *_Nonnull attempt);
 
-static inline void *_Nullable clinux_map_shared(int descriptor, size_t size) {
-  void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
-  return base == MAP_FAILED ? NULL : base;
-}
-
 // The descriptor must be the caller's: whoever else uses the number would lose its file.
 __attribute__((swift_attr("unsafe"))) int clinux_close_sealed_memory(int descriptor);
