@@ -1,0 +1,578 @@
+// The first process of the emulated arm64 KVM host. It reads /start, which `run` appends to the host's initial file
+// system, mounts what is listed there, runs one command and carries its standard streams and its exit status over a
+// virtio-serial port. It ends with the command: `run` takes the machine down as soon as the status has arrived.
+//
+// /start is a list of strings, each ended by a zero byte; each item is a word and that word's arguments:
+//
+//     share TAG PATH OPTIONS    mount the 9p share TAG at PATH
+//     directory PATH            the command's working directory
+//     environment NAME=VALUE    a variable of the command's environment
+//     argument TEXT             an argument of the command; the first is the command
+//     terminal FLAGS            FLAGS: three digits, one each for standard input, output and error; 1 makes that
+//                               stream the command's terminal, 0 a pipe
+//     size ROWS COLUMNS         the terminal's size
+//
+// On the port, both ways, a frame is a type (1 byte), a length (4 bytes, little endian) and that many bytes:
+//
+//     to the command            from the command
+//     i  standard input         o  standard output        x  exit status (wait status, 4 bytes, little endian)
+//     e  end of standard input  r  standard error         a  bytes of standard input taken (4 bytes, little endian)
+//     w  size: rows, columns    t  terminal output        c  standard input was closed by the command
+//        (2 bytes each)                                   f  the host failed: text
+//     O  stop reading output    b  the command begins
+//     R  stop reading error
+//
+// `run` never has more than INPUT_WINDOW bytes of standard input under way, so a command that doesn't read its input
+// cannot keep a frame of another type from arriving.
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { INPUT_WINDOW = 65536, FRAME_HEADER = 5, FRAME_LIMIT = 32768, MAX_ITEMS = 4096, MAX_SHARES = 64 };
+
+static int port = -1;
+
+static struct {
+    char *arguments[MAX_ITEMS + 1];
+    char *environment[MAX_ITEMS + 1];
+    char *shares[MAX_SHARES][3];
+    int argument_count, environment_count, share_count;
+    char *directory;
+    int terminal[3];
+    struct winsize size;
+} start = {.directory = "/"};
+
+// Bytes of standard input that the command hasn't taken yet.
+static struct {
+    char bytes[INPUT_WINDOW];
+    size_t begin, count;
+    int ended;
+    int descriptor;
+} input = {.descriptor = -1};
+
+static void write_whole(int descriptor, const void *bytes, size_t count)
+{
+    const char *next = bytes;
+    while (count > 0) {
+        ssize_t written = write(descriptor, next, count);
+        if (written < 0) {
+            if (errno == EINTR || errno == EAGAIN)
+                continue;
+            return;
+        }
+        next += written;
+        count -= (size_t)written;
+    }
+}
+
+// One write for header and payload: a frame is one request to the device.
+static void send_frame(char type, const void *payload, size_t count)
+{
+    static unsigned char frame[FRAME_LIMIT];
+    frame[0] = (unsigned char)type;
+    for (int i = 0; i < 4; i++)
+        frame[1 + i] = (unsigned char)(count >> (8 * i));
+    memcpy(frame + FRAME_HEADER, payload, count);
+    write_whole(port, frame, FRAME_HEADER + count);
+}
+
+static void send_number(char type, uint32_t number)
+{
+    unsigned char bytes[4] = {number, number >> 8, number >> 16, number >> 24};
+    send_frame(type, bytes, sizeof bytes);
+}
+
+static void pause_milliseconds(long count)
+{
+    struct timespec time = {.tv_nsec = count * 1000000};
+    nanosleep(&time, NULL);
+}
+
+// Tells `run` what the host could not do, or the console if there is no way to `run` yet, and waits for the end.
+static _Noreturn void fail(const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    int count = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (count >= (int)sizeof text)
+        count = sizeof text - 1;
+    if (port >= 0)
+        send_frame('f', text, (size_t)count);
+    else
+        dprintf(2, "agent: %s\n", text);
+    for (;;)
+        pause();
+}
+
+static void make_folders(const char *path)
+{
+    char copy[4096];
+    if (snprintf(copy, sizeof copy, "%s", path) >= (int)sizeof copy)
+        fail("path too long: %s", path);
+    for (char *slash = copy + 1; *slash; slash++) {
+        if (*slash != '/')
+            continue;
+        *slash = 0;
+        mkdir(copy, 0755);
+        *slash = '/';
+    }
+    mkdir(copy, 0755);
+}
+
+static void mount_at(const char *source, const char *path, const char *type, unsigned long flags, const char *options)
+{
+    make_folders(path);
+    if (mount(source, path, type, flags, options) != 0 && errno != EBUSY)
+        fail("cannot mount %s (%s) at %s: %s", source, type, path, strerror(errno));
+}
+
+static void mount_kernel_file_systems(void)
+{
+    mount_at("proc", "/proc", "proc", 0, NULL);
+    mount_at("sysfs", "/sys", "sysfs", 0, NULL);
+    mount_at("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+    mount_at("devpts", "/dev/pts", "devpts", 0, "mode=0620,ptmxmode=0666");
+    mount_at("shm", "/dev/shm", "tmpfs", 0, "mode=1777");
+    mount_at("tmp", "/tmp", "tmpfs", 0, "mode=1777,size=90%");
+    mount_at("run", "/run", "tmpfs", 0, "mode=0755");
+    mount_at("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
+    mount_at("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL);
+    // What udev does elsewhere.
+    symlink("/proc/self/fd", "/dev/fd");
+    symlink("/proc/self/fd/0", "/dev/stdin");
+    symlink("/proc/self/fd/1", "/dev/stdout");
+    symlink("/proc/self/fd/2", "/dev/stderr");
+}
+
+static void raise_loopback(void)
+{
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+    int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0)
+        return;
+    ioctl(descriptor, SIOCSIFFLAGS, &request);
+    close(descriptor);
+}
+
+// The port appears when the kernel has talked with the device, a moment after the first process starts.
+static void open_port(void)
+{
+    for (int attempt = 0; attempt < 5000; attempt++) {
+        port = open("/dev/vport0p1", O_RDWR | O_CLOEXEC);
+        if (port >= 0)
+            break;
+        pause_milliseconds(1);
+    }
+    if (port < 0)
+        fail("the port to the caller did not appear: %s", strerror(errno));
+    for (int attempt = 0; attempt < 5000; attempt++) {
+        struct pollfd connected = {.fd = port, .events = POLLOUT};
+        if (poll(&connected, 1, 0) == 1 && !(connected.revents & POLLHUP))
+            return;
+        pause_milliseconds(1);
+    }
+    port = -1;
+    fail("nobody holds the other end of the port");
+}
+
+// Memory of the initial file system is not given back, but the text has to live as long as the command's arguments.
+static char *read_start(size_t *size)
+{
+    struct stat status;
+    int descriptor = open("/start", O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0 || fstat(descriptor, &status) != 0)
+        fail("cannot open /start: %s", strerror(errno));
+    char *text = malloc((size_t)status.st_size + 1);
+    if (text == NULL || read(descriptor, text, (size_t)status.st_size) != status.st_size)
+        fail("cannot read /start");
+    text[status.st_size] = 0;
+    *size = (size_t)status.st_size;
+    close(descriptor);
+    unlink("/start");
+    return text;
+}
+
+static char *next_string(char **cursor, const char *end)
+{
+    char *string = *cursor;
+    if (string >= end)
+        fail("/start ends too early");
+    *cursor += strlen(string) + 1;
+    return string;
+}
+
+static void parse_start(void)
+{
+    size_t size;
+    char *cursor = read_start(&size);
+    const char *end = cursor + size;
+    while (cursor < end) {
+        const char *word = next_string(&cursor, end);
+        if (strcmp(word, "share") == 0 && start.share_count < MAX_SHARES) {
+            char **share = start.shares[start.share_count++];
+            for (int i = 0; i < 3; i++)
+                share[i] = next_string(&cursor, end);
+        } else if (strcmp(word, "directory") == 0) {
+            start.directory = next_string(&cursor, end);
+        } else if (strcmp(word, "environment") == 0 && start.environment_count < MAX_ITEMS) {
+            start.environment[start.environment_count++] = next_string(&cursor, end);
+        } else if (strcmp(word, "argument") == 0 && start.argument_count < MAX_ITEMS) {
+            start.arguments[start.argument_count++] = next_string(&cursor, end);
+        } else if (strcmp(word, "terminal") == 0) {
+            const char *flags = next_string(&cursor, end);
+            for (int i = 0; i < 3 && flags[i]; i++)
+                start.terminal[i] = flags[i] == '1';
+        } else if (strcmp(word, "size") == 0) {
+            start.size.ws_row = (unsigned short)atoi(next_string(&cursor, end));
+            start.size.ws_col = (unsigned short)atoi(next_string(&cursor, end));
+        } else {
+            fail("unknown item or too many items in /start: %s", word);
+        }
+    }
+    if (start.argument_count == 0)
+        fail("/start names no command");
+}
+
+static void mount_shares(void)
+{
+    for (int i = 0; i < start.share_count; i++)
+        mount_at(start.shares[i][0], start.shares[i][1], "9p", 0, start.shares[i][2]);
+}
+
+// The streams that belong to the command, and our end of each. Only one of pipe and terminal is used for a stream.
+struct streams {
+    int command[3];
+    int ours[3];
+    int master;
+    // Stays open here while the command runs: without a holder the terminal would report a hang-up over and over.
+    int slave;
+};
+
+static struct streams make_streams(void)
+{
+    struct streams streams = {.command = {-1, -1, -1}, .ours = {-1, -1, -1}, .master = -1, .slave = -1};
+    if (start.terminal[0] || start.terminal[1] || start.terminal[2]) {
+        if (openpty(&streams.master, &streams.slave, NULL, NULL, &start.size) != 0)
+            fail("cannot make a terminal: %s", strerror(errno));
+        fcntl(streams.master, F_SETFD, FD_CLOEXEC);
+        fcntl(streams.slave, F_SETFD, FD_CLOEXEC);
+        fcntl(streams.master, F_SETFL, O_NONBLOCK);
+    }
+    for (int i = 0; i < 3; i++) {
+        if (start.terminal[i]) {
+            streams.command[i] = streams.slave;
+            continue;
+        }
+        int ends[2];
+        if (pipe2(ends, O_CLOEXEC) != 0)
+            fail("cannot make a pipe: %s", strerror(errno));
+        streams.command[i] = ends[i == 0 ? 0 : 1];
+        streams.ours[i] = ends[i == 0 ? 1 : 0];
+        fcntl(streams.ours[i], F_SETFL, O_NONBLOCK);
+    }
+    return streams;
+}
+
+static _Noreturn void become_command(const struct streams *streams)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    setsid();
+    if (streams->slave >= 0)
+        ioctl(streams->slave, TIOCSCTTY, 0);
+    for (int i = 0; i < 3; i++)
+        dup2(streams->command[i], i);
+    if (chdir(start.directory) != 0) {
+        dprintf(2, "run: %s: %s\n", start.directory, strerror(errno));
+        _exit(126);
+    }
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    environ = start.environment;
+    execvp(start.arguments[0], start.arguments);
+    int error = errno;
+    dprintf(2, "run: %s: %s\n", start.arguments[0], strerror(error));
+    _exit(error == ENOENT ? 127 : 126);
+}
+
+static void close_input(void)
+{
+    if (input.descriptor >= 0 && !start.terminal[0])
+        close(input.descriptor);
+    input.descriptor = -1;
+    input.count = 0;
+}
+
+// Gives the command what it takes of its standard input now.
+static void pass_input(void)
+{
+    uint32_t taken = 0;
+    while (input.count > 0) {
+        size_t run = input.count;
+        if (input.begin + run > INPUT_WINDOW)
+            run = INPUT_WINDOW - input.begin;
+        ssize_t written = write(input.descriptor, input.bytes + input.begin, run);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0 && errno != EAGAIN) {
+            close_input();
+            send_frame('c', "", 0);
+            return;
+        }
+        if (written <= 0)
+            break;
+        input.begin = (input.begin + (size_t)written) % INPUT_WINDOW;
+        input.count -= (size_t)written;
+        taken += (uint32_t)written;
+    }
+    if (taken > 0)
+        send_number('a', taken);
+    if (input.count == 0 && input.ended)
+        close_input();
+}
+
+static void keep_input(const unsigned char *bytes, size_t count)
+{
+    if (input.descriptor < 0)
+        return;
+    if (count > INPUT_WINDOW - input.count)
+        fail("the caller sent more input than the window holds");
+    for (size_t i = 0; i < count; i++)
+        input.bytes[(input.begin + input.count + i) % INPUT_WINDOW] = (char)bytes[i];
+    input.count += count;
+}
+
+static void handle_frame(char type, const unsigned char *payload, size_t count, struct streams *streams)
+{
+    int stream = type == 'O' ? 1 : 2;
+    switch (type) {
+    case 'i':
+        keep_input(payload, count);
+        break;
+    case 'e':
+        input.ended = 1;
+        break;
+    case 'w':
+        if (count == 4 && streams->master >= 0) {
+            struct winsize size = {.ws_row = payload[0] | payload[1] << 8, .ws_col = payload[2] | payload[3] << 8};
+            ioctl(streams->master, TIOCSWINSZ, &size);
+        }
+        break;
+    case 'O':
+    case 'R':
+        // The command's next write there fails with EPIPE, as it would without a machine in between.
+        if (streams->ours[stream] >= 0)
+            close(streams->ours[stream]);
+        streams->ours[stream] = -1;
+        break;
+    default:
+        fail("unknown frame type %d", type);
+    }
+    if (input.descriptor >= 0)
+        pass_input();
+}
+
+// Frames come in pieces of any size.
+static void read_port(struct streams *streams)
+{
+    static unsigned char buffer[FRAME_HEADER + INPUT_WINDOW];
+    static size_t held;
+    ssize_t count = read(port, buffer + held, sizeof buffer - held);
+    if (count <= 0)
+        return;
+    held += (size_t)count;
+    size_t begin = 0;
+    while (held - begin >= FRAME_HEADER) {
+        const unsigned char *frame = buffer + begin;
+        size_t length = frame[1] | frame[2] << 8 | frame[3] << 16 | (size_t)frame[4] << 24;
+        if (length > INPUT_WINDOW)
+            fail("a frame of %zu bytes", length);
+        if (held - begin - FRAME_HEADER < length)
+            break;
+        handle_frame((char)frame[0], frame + FRAME_HEADER, length, streams);
+        begin += FRAME_HEADER + length;
+    }
+    memmove(buffer, buffer + begin, held - begin);
+    held -= begin;
+}
+
+enum forwarded { SOME, NOTHING_NOW, NEVER_AGAIN };
+
+// Sends one frame of what the descriptor has now.
+static enum forwarded forward(int descriptor, char type)
+{
+    static char bytes[FRAME_LIMIT - FRAME_HEADER];
+    ssize_t count = read(descriptor, bytes, sizeof bytes);
+    if (count < 0)
+        return errno == EAGAIN || errno == EINTR ? NOTHING_NOW : NEVER_AGAIN;
+    if (count == 0)
+        return NEVER_AGAIN;
+    send_frame(type, bytes, (size_t)count);
+    return SOME;
+}
+
+static enum forwarded forward_stream(struct streams *streams, int stream)
+{
+    if (streams->ours[stream] < 0)
+        return NEVER_AGAIN;
+    enum forwarded result = forward(streams->ours[stream], stream == 1 ? 'o' : 'r');
+    if (result == NEVER_AGAIN) {
+        close(streams->ours[stream]);
+        streams->ours[stream] = -1;
+    }
+    return result;
+}
+
+// Collects every process that ended. Returns 1, and the status, if one of them was the command.
+static int collect(pid_t command, int *status)
+{
+    int one, found = 0;
+    pid_t ended;
+    while ((ended = waitpid(-1, &one, WNOHANG)) > 0) {
+        if (ended == command) {
+            *status = one;
+            found = 1;
+        }
+    }
+    return found;
+}
+
+static int serve(pid_t command, struct streams *streams, int signals)
+{
+    int status = 0;
+    for (;;) {
+        struct pollfd waiting[] = {
+            {.fd = port, .events = POLLIN},
+            {.fd = signals, .events = POLLIN},
+            {.fd = streams->ours[1], .events = POLLIN},
+            {.fd = streams->ours[2], .events = POLLIN},
+            {.fd = streams->master, .events = POLLIN},
+            {.fd = input.descriptor, .events = input.count > 0 ? POLLOUT : 0},
+        };
+        if (poll(waiting, sizeof waiting / sizeof *waiting, -1) < 0)
+            continue;
+        if (waiting[2].revents)
+            forward_stream(streams, 1);
+        if (waiting[3].revents)
+            forward_stream(streams, 2);
+        if (waiting[4].revents & POLLIN)
+            forward(streams->master, 't');
+        if (waiting[1].revents) {
+            struct signalfd_siginfo ignored;
+            while (read(signals, &ignored, sizeof ignored) > 0)
+                continue;
+            if (collect(command, &status))
+                return status;
+        }
+        if (waiting[0].revents & POLLIN)
+            read_port(streams);
+        else if (waiting[0].revents & POLLHUP)
+            reboot(RB_POWER_OFF);
+        if (input.descriptor >= 0 && waiting[5].fd == input.descriptor && waiting[5].revents) {
+            if (input.count > 0) {
+                pass_input();
+            } else if (!start.terminal[0]) {
+                close_input();
+                send_frame('c', "", 0);
+            }
+        }
+    }
+}
+
+// Whatever the command left running ends here: nothing else writes to the streams or holds a share from now on.
+static void end_processes(void)
+{
+    kill(-1, SIGKILL);
+    while (wait(NULL) > 0)
+        continue;
+}
+
+// What was written before is in the pipes; the terminal's part may still be on its way through the kernel, and has all
+// arrived when the terminal reports that nobody holds its other end.
+static void drain(struct streams *streams)
+{
+    for (int stream = 1; stream <= 2; stream++)
+        while (forward_stream(streams, stream) == SOME)
+            continue;
+    if (streams->master < 0)
+        return;
+    close(streams->slave);
+    for (int attempt = 0; attempt < 1000; attempt++) {
+        enum forwarded result = forward(streams->master, 't');
+        if (result == NEVER_AGAIN)
+            return;
+        if (result == NOTHING_NOW)
+            pause_milliseconds(1);
+    }
+}
+
+// Everything that was written to the shares has reached them when this returns.
+static void unmount_shares(void)
+{
+    for (int i = start.share_count - 1; i >= 0; i--) {
+        if (umount2(start.shares[i][1], 0) != 0)
+            fail("cannot unmount %s: %s", start.shares[i][1], strerror(errno));
+    }
+}
+
+int main(void)
+{
+    mount_kernel_file_systems();
+    open_port();
+    parse_start();
+    raise_loopback();
+    mount_shares();
+
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &child, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    int signals = signalfd(-1, &child, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (signals < 0)
+        fail("signalfd: %s", strerror(errno));
+
+    struct streams streams = make_streams();
+    send_frame('b', "", 0);
+    pid_t command = fork();
+    if (command < 0)
+        fail("fork: %s", strerror(errno));
+    if (command == 0) {
+        signal(SIGPIPE, SIG_DFL);
+        become_command(&streams);
+    }
+    for (int i = 0; i < 3; i++)
+        if (streams.command[i] != streams.slave)
+            close(streams.command[i]);
+    input.descriptor = start.terminal[0] ? streams.master : streams.ours[0];
+    streams.ours[0] = -1;
+
+    int status = serve(command, &streams, signals);
+    end_processes();
+    drain(&streams);
+    unmount_shares();
+    send_number('x', (uint32_t)status);
+    for (;;)
+        pause();
+}
