@@ -36,7 +36,7 @@ let package = Package(
     .target(
       name: "Apus",
       dependencies: [
-        "CLinux", "KVM", "GuestMemory", "DeviceTree",
+        "CLinux", "KVM", "GuestMemory", "DeviceTree", "Peripherals",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict

@@ -24,7 +24,8 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
     _ request: UInt,
     _ argument: UInt = 0
   ) throws(KVMError) -> Int {
-    let result = clinux_ioctl(rawValue, request, argument)
+    // SAFETY: the requests that come this way take a number and no address.
+    let result = unsafe clinux_ioctl(rawValue, request, argument)
     guard result >= 0 else { throw .call(name, errno: Int32(-result)) }
     return result
   }

@@ -113,7 +113,8 @@ public struct VirtualCPU: ~Copyable, @unchecked Sendable {
   /// Hot path: no allocation, one system call.
   @inline(__always)
   public func run() -> VirtualCPUExit {
-    let result = clinux_ioctl(descriptor.rawValue, CLINUX_KVM_RUN, 0)
+    // SAFETY: KVM_RUN takes no argument; what the guest may touch was granted with its memory regions.
+    let result = unsafe clinux_ioctl(descriptor.rawValue, CLINUX_KVM_RUN, 0)
     guard result >= 0 else {
       return result == -Int(EINTR) || result == -Int(EAGAIN) ? .interrupted : .refused(errno: Int32(-result))
     }

@@ -5,3 +5,6 @@
 #include "memory.h"
 #include "dma_window.h"
 #include "kvm_ioctls.h"
+#include "events.h"
+#include "terminal.h"
+#include "threads.h"

@@ -51,8 +51,8 @@ static inline int clinux_open_device(const char *_Nonnull path) {
   return descriptor < 0 ? -errno : descriptor;
 }
 
-// The result of the call, or minus errno.
-static inline long clinux_ioctl(int descriptor, unsigned long request, unsigned long argument) {
+// The result of the call, or minus errno. Unsafe though it takes numbers: the argument of some requests is an address.
+__attribute__((swift_attr("unsafe"))) static inline long clinux_ioctl(int descriptor, unsigned long request, unsigned long argument) {
   int result = ioctl(descriptor, request, argument);
   return result < 0 ? -errno : result;
 }

@@ -1,0 +1,147 @@
+internal import CLinux
+internal import Glibc
+import GuestMemory
+import KVM
+internal import Logging
+
+/// The files behind a console, opened before the machine starts and released when it has ended.
+final class ConsoleEndpoint {
+  /// Where input comes from.
+  enum Input {
+    case none
+    case stream(ConsoleStream)
+    case descriptor(Int32)
+  }
+
+  /// Where output goes.
+  enum Output {
+    case none
+    case stream(ConsoleStream)
+    case descriptor(Int32)
+  }
+
+  private(set) var input = Input.none
+  private(set) var output = Output.none
+  private(set) var isPseudoTerminal = false
+  /// Whether Ctrl-A x ends the machine: a person types here.
+  private(set) var hasEscapes = false
+  /// What to do about output that cannot be written.
+  private(set) var outputAdvice = ""
+
+  private var file: OwnedDescriptor?
+  private var terminalLock: OwnedDescriptor?
+  private var link: String?
+  private var isRaw = false
+
+  /// Opens what the configuration names.
+  ///
+  /// - Throws: what the host refused, or the file that cannot be made.
+  init(_ console: Configuration.Console, stream: ConsoleStream, logger: Logger) throws(OpenFailure) {
+    switch console {
+    case .none: break
+    case .stream:
+      input = .stream(stream)
+      output = .stream(stream)
+    case .file(let path): try openFile(path)
+    case .pseudoTerminal(let link): try openPseudoTerminal(link: link, logger: logger)
+    case .standardStreams: try openStandardStreams(logger: logger)
+    }
+  }
+
+  deinit {
+    if isRaw { clinux_terminal_restore() }
+    // SAFETY: the text holds for the call.
+    if let link { _ = unsafe unlink(link) }
+  }
+
+  /// Why a console could not be opened.
+  enum OpenFailure: Error {
+    case host(HostError)
+    case cannotCreate(path: String, errno: Int32)
+    case terminalInUse
+    case linkInUse(path: String)
+
+    var outcome: Outcome {
+      switch self {
+      case .host(let error): Outcome(.hostFailure, "\(error)")
+      case .cannotCreate(let path, let errno):
+        Outcome(
+          .cannotCreate,
+          "cannot write the console to '\(path)': \(errorText(errno)); name a file in a folder that you may write to"
+        )
+      case .terminalInUse:
+        Outcome(
+          .hostFailure,
+          "another Apus uses this terminal; end it (Ctrl-A x), or use --console pty or --console file=PATH"
+        )
+      case .linkInUse(let path):
+        Outcome(
+          .cannotCreate,
+          "'\(path)' exists already, perhaps as the console of another Apus; name another link or remove it"
+        )
+      }
+    }
+  }
+
+  private func openFile(_ path: String) throws(OpenFailure) {
+    // SAFETY: the path holds for the call.
+    let number = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0o666)
+    guard number >= 0 else { throw .cannotCreate(path: path, errno: clinux_errno()) }
+    file = OwnedDescriptor(owning: number)
+    output = .descriptor(number)
+    outputAdvice = "free some space where '\(path)' is, or name another file with --console file=PATH"
+  }
+
+  private func openPseudoTerminal(link path: String?, logger: Logger) throws(OpenFailure) {
+    // SAFETY: the buffer is this call's own and its size goes along.
+    let (number, name) = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer in
+      guard let base = buffer.baseAddress else { return (-ENOMEM, "") }
+      let number = unsafe clinux_pseudo_terminal_open(base, buffer.count)
+      return unsafe (number, number >= 0 ? String(cString: base) : "")
+    }
+    guard number >= 0 else {
+      throw .host(HostError("opening a pseudo-terminal", errno: -number, advice: "check that /dev/pts is mounted"))
+    }
+    file = OwnedDescriptor(owning: number)
+    if let path {
+      // SAFETY: the texts hold for the calls.
+      if unsafe symlink(name, path) != 0 {
+        let error = clinux_errno()
+        guard error == EEXIST else { throw .cannotCreate(path: path, errno: error) }
+        // A link that leads nowhere was left by a machine that was killed.
+        guard unsafe access(path, F_OK) != 0, unsafe unlink(path) == 0, unsafe symlink(name, path) == 0 else {
+          throw .linkInUse(path: path)
+        }
+      }
+      link = path
+    }
+    logger.notice("the console is on \(path ?? name)")
+    input = .descriptor(number)
+    output = .descriptor(number)
+    isPseudoTerminal = true
+    outputAdvice = "use another console"
+  }
+
+  private func openStandardStreams(logger: Logger) throws(OpenFailure) {
+    output = .descriptor(STDOUT_FILENO)
+    outputAdvice = "its reader has gone; keep it open, or use --console file=PATH or --console none"
+    guard isatty(STDIN_FILENO) == 1 else {
+      input = .descriptor(STDIN_FILENO)
+      return
+    }
+    // A background job must not read from its terminal: it would be stopped.
+    guard clinux_terminal_is_ours(STDIN_FILENO) else { return }
+    let lock = clinux_terminal_lock(STDIN_FILENO)
+    if lock == -EWOULDBLOCK { throw .terminalInUse }
+    // A terminal that cannot be opened by its name (in another mount namespace, say) is just not locked.
+    if lock >= 0 { terminalLock = OwnedDescriptor(owning: lock) }
+    let error = clinux_terminal_make_raw(STDIN_FILENO)
+    guard error == 0 else {
+      throw .host(HostError("putting the terminal into raw mode", errno: -error, advice: "use --console file=PATH"))
+    }
+    input = .descriptor(STDIN_FILENO)
+    hasEscapes = true
+    isRaw = true
+    logger.info("\(EscapeSequence.help)")
+  }
+}

@@ -1,0 +1,164 @@
+internal import CLinux
+internal import Glibc
+import KVM
+
+/// What a descriptor in an event loop calls when it is ready.
+///
+/// A base class and not a protocol: the call is one indirect jump and counts no references.
+class EventHandler {
+  /// Called on the loop's thread.
+  ///
+  /// - Parameter events: what epoll said (EPOLLIN and its kin).
+  func ready(_ events: UInt32) {
+    preconditionFailure("a handler says what it does when it is ready")
+  }
+}
+
+/// A handler that runs a closure, for what is not on a hot path.
+final class ClosureHandler: EventHandler {
+  private let body: (UInt32) -> Void
+
+  init(_ body: @escaping (UInt32) -> Void) {
+    self.body = body
+  }
+
+  override func ready(_ events: UInt32) {
+    body(events)
+  }
+}
+
+/// Waits on descriptors and calls their handlers, on the one thread that runs it: the machine's device thread.
+final class EventLoop {
+  private let epoll: OwnedDescriptor
+  /// By descriptor number. A handler lives until it is removed.
+  private var handlers: [Int32: EventHandler] = [:]
+  private var isStopping = false
+
+  init() throws(HostError) {
+    let number = epoll_create1(Int32(EPOLL_CLOEXEC))
+    guard number >= 0 else {
+      throw HostError("epoll_create1", errno: clinux_errno(), advice: HostError.tooManyDescriptors)
+    }
+    epoll = OwnedDescriptor(owning: number)
+  }
+
+  /// Watches a descriptor that the caller keeps open until ``remove(_:)``.
+  ///
+  /// - Returns: false for a regular file or a device like /dev/null, which never block and which epoll does not take.
+  func add(_ descriptor: Int32, _ events: UInt32, _ handler: EventHandler) throws(HostError) -> Bool {
+    let result = clinux_epoll_set(epoll.rawValue, EPOLL_CTL_ADD, descriptor, events, UInt64(descriptor))
+    guard result != -EPERM else { return false }
+    guard result == 0 else {
+      throw HostError("epoll_ctl", errno: -result, advice: HostError.tooManyDescriptors)
+    }
+    handlers[descriptor] = handler
+    return true
+  }
+
+  /// Stops watching. Safe for a descriptor that is not watched.
+  func remove(_ descriptor: Int32) {
+    guard handlers.removeValue(forKey: descriptor) != nil else { return }
+    _ = clinux_epoll_set(epoll.rawValue, EPOLL_CTL_DEL, descriptor, 0, 0)
+  }
+
+  /// Makes ``run()`` return after the handler that is running. Only on the loop's thread.
+  func stop() {
+    isStopping = true
+  }
+
+  /// Calls handlers until ``stop()``.
+  func run() throws(HostError) {
+    isStopping = false
+    // SAFETY: the buffer is this call's own and has room for as many events as the shim returns at most.
+    let failure: HostError? = unsafe withUnsafeTemporaryAllocation(
+      of: clinux_event.self,
+      capacity: Int(CLINUX_EVENT_BATCH)
+    ) { batch in
+      guard let base = batch.baseAddress else { return nil }
+      while !isStopping {
+        let count = unsafe clinux_epoll_wait(epoll.rawValue, base)
+        if count == -EINTR { continue }
+        guard count >= 0 else {
+          return HostError("epoll_wait", errno: -count, advice: "this is a mistake of Apus; please report it")
+        }
+        for index in 0..<Int(count) {
+          let event = unsafe base[index]
+          // An earlier handler of the batch may have removed this one.
+          handlers[Int32(truncatingIfNeeded: event.token)]?.ready(event.events)
+          if isStopping { break }
+        }
+      }
+      return nil
+    }
+    if let failure { throw failure }
+  }
+}
+
+/// A counter that one thread raises to wake another.
+struct Doorbell: ~Copyable, Sendable {
+  private let descriptor: OwnedDescriptor
+
+  init() throws(HostError) {
+    let number = clinux_eventfd()
+    guard number >= 0 else { throw HostError("eventfd", errno: clinux_errno(), advice: HostError.tooManyDescriptors) }
+    descriptor = OwnedDescriptor(owning: number)
+  }
+
+  /// What to watch.
+  var rawValue: Int32 { descriptor.rawValue }
+
+  /// From any thread.
+  func ring() {
+    clinux_eventfd_signal(descriptor.rawValue)
+  }
+
+  /// Takes all rings so far.
+  func answer() {
+    _ = clinux_counter_take(descriptor.rawValue)
+  }
+}
+
+/// A timer that is a descriptor.
+struct HostTimer: ~Copyable, Sendable {
+  private let descriptor: OwnedDescriptor
+
+  init() throws(HostError) {
+    let number = clinux_timerfd()
+    guard number >= 0 else {
+      throw HostError("timerfd_create", errno: clinux_errno(), advice: HostError.tooManyDescriptors)
+    }
+    descriptor = OwnedDescriptor(owning: number)
+  }
+
+  /// What to watch.
+  var rawValue: Int32 { descriptor.rawValue }
+
+  /// Arms the timer, from any thread.
+  ///
+  /// - Parameters:
+  ///   - nanoseconds: until it fires, at least 1.
+  ///   - interval: nanoseconds until it fires again and again, or 0 for once.
+  func arm(after nanoseconds: UInt64, every interval: UInt64 = 0) {
+    _ = clinux_timer_set(descriptor.rawValue, max(1, nanoseconds), interval)
+  }
+
+  /// Takes the timer back.
+  func disarm() {
+    _ = clinux_timer_set(descriptor.rawValue, 0, 0)
+  }
+
+  /// Takes what it has counted.
+  func answer() {
+    _ = clinux_counter_take(descriptor.rawValue)
+  }
+}
+
+/// Clocks of the host, in nanoseconds.
+enum HostClock {
+  /// Since some moment before the process started; it never steps.
+  static var monotonic: UInt64 { clinux_clock(CLOCK_MONOTONIC) }
+  /// Processor time of the whole process, in user and kernel mode.
+  static var processTime: UInt64 { clinux_clock(CLOCK_PROCESS_CPUTIME_ID) }
+  /// Seconds since 1970.
+  static var wallSeconds: Int64 { Int64(clinux_clock(CLOCK_REALTIME) / 1_000_000_000) }
+}

@@ -1,0 +1,65 @@
+import Peripherals
+internal import Synchronization
+
+/// The PL031 on the bus, with the host's clock and a timer for its alarm.
+final class RealTimeClock: BusDevice, @unchecked Sendable {
+  // SAFETY: @unchecked: all that changes is behind the mutex; the timer is a descriptor for any thread.
+
+  private struct State {
+    var clock: PL031
+    var level = false
+  }
+
+  private let state: Mutex<State>
+  private let interrupt: InterruptLine
+
+  /// Fires when the alarm may be due.
+  let alarm: HostTimer
+
+  init(interrupt: InterruptLine) throws(HostError) {
+    self.interrupt = interrupt
+    state = Mutex(State(clock: PL031(now: HostClock.wallSeconds)))
+    alarm = try HostTimer()
+  }
+
+  override func read(at offset: UInt64, width: Int) -> UInt64 {
+    state.withLock { state in
+      state.clock.advance(to: HostClock.wallSeconds)
+      let value = state.clock.read(at: offset, width: width)
+      settle(&state)
+      return value
+    }
+  }
+
+  override func write(_ value: UInt64, at offset: UInt64, width: Int) {
+    state.withLock { state in
+      state.clock.advance(to: HostClock.wallSeconds)
+      state.clock.write(value, at: offset, width: width)
+      settle(&state)
+      if let seconds = state.clock.nextAlarm {
+        alarm.arm(after: UInt64(seconds) * 1_000_000_000)
+      } else {
+        alarm.disarm()
+      }
+    }
+  }
+
+  /// The alarm's time may have come. On the device thread.
+  func alarmFired() {
+    alarm.answer()
+    state.withLock { state in
+      state.clock.advance(to: HostClock.wallSeconds)
+      settle(&state)
+      // The host's wall clock may have been set back meanwhile.
+      if let seconds = state.clock.nextAlarm { alarm.arm(after: max(1, UInt64(seconds)) * 1_000_000_000) }
+    }
+  }
+
+  private func settle(_ state: inout State) {
+    let level = state.clock.interruptLevel
+    if level != state.level {
+      state.level = level
+      interrupt.set(level)
+    }
+  }
+}

@@ -1,0 +1,214 @@
+import GuestMemory
+import KVM
+internal import Synchronization
+
+/// How often a vCPU came back to user space, by kind.
+public struct ExitCounts: Equatable, Sendable, Encodable {
+  /// Reads answered by a device.
+  public var mmioReads: UInt64 = 0
+  /// Writes taken by a device.
+  public var mmioWrites: UInt64 = 0
+  /// Ends and resets.
+  public var systemEvents: UInt64 = 0
+  /// Signals and kicks.
+  public var interruptions: UInt64 = 0
+
+  /// All together.
+  public var total: UInt64 { mmioReads + mmioWrites + systemEvents + interruptions }
+
+  static func + (left: ExitCounts, right: ExitCounts) -> ExitCounts {
+    ExitCounts(
+      mmioReads: left.mmioReads + right.mmioReads,
+      mmioWrites: left.mmioWrites + right.mmioWrites,
+      systemEvents: left.systemEvents + right.systemEvents,
+      interruptions: left.interruptions + right.interruptions
+    )
+  }
+}
+
+/// What the threads of a machine share while it runs.
+final class Board: Sendable {
+  let machine: SharedMachine
+  let bus: Bus
+  let ram: PrivateRAM
+  let verdict: Verdict
+  let isStopping = Atomic(false)
+
+  init(machine: SharedMachine, bus: consuming Bus, ram: consuming PrivateRAM, verdict: Verdict) {
+    self.machine = machine
+    self.bus = bus
+    self.ram = ram
+    self.verdict = verdict
+  }
+}
+
+/// One vCPU and the thread that runs it, as the device thread sees them.
+final class VCPURunner: Sendable {
+  private let board: Board
+  /// Only its own thread runs it. It lives as long as the runner, so a kick never comes too late.
+  private let vcpu: VirtualCPU
+  private let counts = Mutex(ExitCounts())
+
+  /// Raised with each exit, so that the watchdog can tell a vCPU that computes from one that hangs.
+  private let progress = Atomic<UInt64>(0)
+  private let isInspectionWanted = Atomic(false)
+
+  init(_ vcpu: consuming VirtualCPU, board: Board) {
+    self.vcpu = vcpu
+    self.board = board
+  }
+
+  /// How often the vCPU came back, once its thread has ended.
+  var exitCounts: ExitCounts { counts.withLock { $0 } }
+
+  /// How far the vCPU has come: a number that grows with every exit.
+  var exitsSoFar: UInt64 { progress.load(ordering: .relaxed) }
+
+  /// The body of the vCPU's thread. Returns when the machine stops or the vCPU cannot go on.
+  func run(onFirstEntry: () -> Void) {
+    HostThread.prepareForKicks()
+    onFirstEntry()
+    let counts = loop(vcpu)
+    self.counts.withLock { $0 = counts }
+  }
+
+  /// Makes the vCPU's thread look at ``Board/isStopping`` and at wanted inspections.
+  func kick(_ thread: borrowing HostThread) {
+    vcpu.kick.setImmediateExit(true)
+    thread.kick()
+  }
+
+  /// Asks for a look at the vCPU's registers; see ``AbortLoop``.
+  func inspect(_ thread: borrowing HostThread) {
+    isInspectionWanted.store(true, ordering: .releasing)
+    kick(thread)
+  }
+
+  private func loop(_ vcpu: borrowing VirtualCPU) -> ExitCounts {
+    var counts = ExitCounts()
+    var exits: UInt64 = 0
+    while true {
+      exits &+= 1
+      progress.store(exits, ordering: .relaxed)
+      switch vcpu.run() {
+      case .mmioRead(let address, let width):
+        counts.mmioReads &+= 1
+        guard let value = board.bus.read(address, width: width) else {
+          fault(vcpu, "reads \(width) bytes at \(hexadecimal(address)), where there is neither memory nor a device")
+          return counts
+        }
+        vcpu.answerRead(value)
+      case .mmioWrite(let address, let value, let width):
+        counts.mmioWrites &+= 1
+        guard board.bus.write(value, at: address, width: width) else {
+          fault(vcpu, "writes \(width) bytes at \(hexadecimal(address)), where there is neither memory nor a device")
+          return counts
+        }
+      case .interrupted:
+        counts.interruptions &+= 1
+        vcpu.kick.setImmediateExit(false)
+        if board.isStopping.load(ordering: .acquiring) { return counts }
+        if isInspectionWanted.exchange(false, ordering: .acquiring), let reason = AbortLoop.reason(vcpu, board.ram.range) {
+          fault(vcpu, reason)
+          return counts
+        }
+      case .systemEvent(let event):
+        counts.systemEvents &+= 1
+        board.verdict.give(Self.outcome(of: event))
+        return counts
+      case let exit:
+        end(vcpu, after: exit)
+        return counts
+      }
+    }
+  }
+
+  private static func outcome(of event: SystemEvent) -> Outcome {
+    switch event {
+    case .shutdown: Outcome(.poweredOff, "the guest powered off")
+    case .reset: Outcome(.reset, "the guest reset the machine")
+    case .crash: Outcome(.panicked, "the guest reported a crash")
+    case .other(let type): Outcome(.hostFailure, "KVM reported system event \(type), which Apus does not know")
+    }
+  }
+
+  /// Exits that no vCPU goes on from.
+  private func end(_ vcpu: borrowing VirtualCPU, after exit: VirtualCPUExit) {
+    switch exit {
+    case .noSyndrome(_, let address):
+      fault(
+        vcpu,
+        "accesses \(hexadecimal(address)), where there is no memory, by an instruction that no device can answer "
+          + "(a pair of registers, an atomic or a vector)"
+      )
+    case .refused(let errno):
+      let error = KVMError.call("KVM_RUN", errno: errno)
+      board.verdict.give(Outcome(.hostFailure, "vCPU \(vcpu.index): \(error)"))
+    case .failed(let reason), .unexpected(let reason):
+      board.verdict.give(
+        Outcome(.hostFailure, "vCPU \(vcpu.index): KVM cannot go on (exit reason \(reason)); 'dmesg' may tell why")
+      )
+    case .hypercall:
+      board.verdict.give(Outcome(.hostFailure, "vCPU \(vcpu.index): KVM forwarded a hypercall that nobody asked for"))
+    case .mmioRead, .mmioWrite, .interrupted, .systemEvent:
+      preconditionFailure("the loop goes on after these")
+    }
+  }
+
+  private func fault(_ vcpu: borrowing VirtualCPU, _ reason: String) {
+    let fault = GuestFault(reason: reason, cpu: vcpu.index, registers: vcpu.faultRegisters())
+    board.verdict.give(Outcome(.guestFault(fault), "vCPU \(vcpu.index) \(reason)"))
+  }
+}
+
+/// A number as messages write addresses.
+func hexadecimal(_ value: UInt64) -> String {
+  "0x" + String(value, radix: 16)
+}
+
+extension VirtualCPU {
+  /// The registers that tell what a guest was about, in the order to print them.
+  borrowing func faultRegisters() -> [GuestFault.Register] {
+    let named: [(String, RegisterID)] =
+      [
+        ("PC", .programCounter), ("PSTATE", .processorState), ("SP", .stackPointer), ("SP_EL1", .stackPointerEL1),
+        ("ESR", .exceptionSyndromeEL1), ("FAR", .faultAddressEL1), ("ELR", .exceptionLinkEL1), ("VBAR", .vectorBaseEL1),
+        ("SCTLR", .systemControlEL1),
+      ] + (0...30).map { ("X\($0)", .general($0)) }
+    // A register that cannot be read is left out rather than shown as something that it may not be.
+    var registers: [GuestFault.Register] = []
+    for (name, id) in named {
+      if let value = try? register(id) { registers.append(GuestFault.Register(name: name, value: value)) }
+    }
+    return registers
+  }
+}
+
+/// A guest that jumped into nothing.
+///
+/// KVM gives an instruction abort where there is no memory back to the guest, and where the guest's vectors are not
+/// memory either it takes that abort for ever, without an exit. Only a look at the registers tells.
+enum AbortLoop {
+  /// ESR_ELx.EC of an instruction abort from a lower or from the same level (Arm ARM, D24.2.40).
+  private static let instructionAborts: ClosedRange<UInt64> = 0x20...0x21
+  private static let vectorTableSize: UInt64 = 0x800
+
+  static func reason(_ vcpu: borrowing VirtualCPU, _ ram: GuestRange) -> String? {
+    guard
+      let counter = try? vcpu.register(.programCounter),
+      let control = try? vcpu.register(.systemControlEL1),
+      let link = try? vcpu.register(.exceptionLinkEL1),
+      let syndrome = try? vcpu.register(.exceptionSyndromeEL1),
+      let vectors = try? vcpu.register(.vectorBaseEL1)
+    else { return nil }
+    // With the MMU off an address is a physical one.
+    if control & 1 == 0, !ram.contains(GuestAddress(counter), count: 4) {
+      return "executes at \(hexadecimal(counter)), where there is no memory"
+    }
+    let isInVectors = counter >= vectors && counter - vectors < vectorTableSize
+    if isInVectors, link == counter, instructionAborts.contains(syndrome >> 26 & 0x3F) {
+      return "takes an exception whose vector at \(hexadecimal(counter)) it cannot fetch"
+    }
+    return nil
+  }
+}

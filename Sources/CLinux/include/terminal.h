@@ -1,0 +1,28 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+// The guest's characters to the terminal as they are, and each key to the guest at once. 0 or minus errno.
+//
+// The former settings come back with clinux_terminal_restore, and also when the process dies of a fault: the first call
+// installs handlers for the signals of a crash, which restore the terminal and then let the signal do what it did before.
+int clinux_terminal_make_raw(int descriptor);
+void clinux_terminal_restore(void);
+
+// Whether the process may read from and change the terminal: it is not a background job.
+bool clinux_terminal_is_ours(int descriptor);
+
+// Takes an advisory lock on the terminal behind the descriptor, through an open file description of its own. The
+// descriptor that holds the lock, or minus errno: -EWOULDBLOCK if somebody else holds it.
+int clinux_terminal_lock(int descriptor);
+
+// Opens a new pseudo-terminal in raw mode; its name goes to `name`. The descriptor, not blocking, or minus errno.
+int clinux_pseudo_terminal_open(char *_Nonnull name, size_t size);
+
+// Whether somebody has opened the other side.
+bool clinux_pseudo_terminal_has_reader(int descriptor);
+
+// Opens /dev/null for each of the descriptors 0, 1 and 2 that is closed, so that no other file gets its number. A write
+// to such an output fails like a write to a closed one.
+void clinux_standard_descriptors_reserve(void);

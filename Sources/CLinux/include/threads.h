@@ -1,0 +1,33 @@
+#pragma once
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+// The signal that takes a thread out of KVM_RUN. Its handler does nothing; what matters is EINTR.
+int clinux_kick_signal(void);
+
+// Installs the handler once for the process and lets the calling thread receive the signal.
+void clinux_kick_prepare(void);
+
+typedef struct {
+  pthread_t handle;
+} clinux_thread;
+
+// Starts a thread with a small stack; 0 or an error number. `name` is cut to 15 characters.
+int clinux_thread_start(clinux_thread *_Nonnull thread, const char *_Nonnull name, void (*_Nonnull body)(void *_Nonnull),
+                        void *_Nonnull context);
+void clinux_thread_join(clinux_thread thread);
+void clinux_thread_kick(clinux_thread thread);
+
+// A descriptor on which the signals arrive that ask a process to end (SIGINT, SIGTERM, SIGHUP), or minus errno. From then
+// on they no longer end the process by themselves. `previous` takes the mask for clinux_stop_signals_restore.
+int clinux_stop_signals_take(sigset_t *_Nonnull previous);
+void clinux_stop_signals_restore(const sigset_t *_Nonnull previous);
+
+// The number of a signal that arrived on that descriptor, or 0.
+int clinux_stop_signal_read(int descriptor);

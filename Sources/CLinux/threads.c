@@ -1,0 +1,83 @@
+#include "threads.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+int clinux_kick_signal(void) { return SIGRTMAX - 1; }
+
+static void ignore_kick(int signal) { (void)signal; }
+
+static void install_kick_handler(void) {
+  struct sigaction action = {.sa_handler = ignore_kick};
+  sigemptyset(&action.sa_mask);
+  sigaction(clinux_kick_signal(), &action, NULL);
+}
+
+void clinux_kick_prepare(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, install_kick_handler);
+  sigset_t kick;
+  sigemptyset(&kick);
+  sigaddset(&kick, clinux_kick_signal());
+  pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
+}
+
+struct start {
+  void (*body)(void *);
+  void *context;
+  char name[16];
+};
+
+static void *run(void *argument) {
+  struct start start = *(struct start *)argument;
+  free(argument);
+  pthread_setname_np(pthread_self(), start.name);
+  start.body(start.context);
+  return NULL;
+}
+
+int clinux_thread_start(clinux_thread *thread, const char *name, void (*body)(void *), void *context) {
+  struct start *start = calloc(1, sizeof *start);
+  if (!start)
+    return ENOMEM;
+  start->body = body;
+  start->context = context;
+  for (size_t index = 0; index + 1 < sizeof start->name && name[index]; index++)
+    start->name[index] = name[index];
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, 256 << 10);
+  int error = pthread_create(&thread->handle, &attributes, run, start);
+  pthread_attr_destroy(&attributes);
+  if (error)
+    free(start);
+  return error;
+}
+
+void clinux_thread_join(clinux_thread thread) { pthread_join(thread.handle, NULL); }
+
+void clinux_thread_kick(clinux_thread thread) { pthread_kill(thread.handle, clinux_kick_signal()); }
+
+int clinux_stop_signals_take(sigset_t *previous) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGHUP);
+  pthread_sigmask(SIG_BLOCK, &signals, previous);
+  int descriptor = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (descriptor >= 0)
+    return descriptor;
+  int error = errno;
+  pthread_sigmask(SIG_SETMASK, previous, NULL);
+  return -error;
+}
+
+void clinux_stop_signals_restore(const sigset_t *previous) { pthread_sigmask(SIG_SETMASK, previous, NULL); }
+
+int clinux_stop_signal_read(int descriptor) {
+  struct signalfd_siginfo information;
+  return read(descriptor, &information, sizeof information) == sizeof information ? (int)information.ssi_signo : 0;
+}
