@@ -30,6 +30,18 @@ let package = Package(
     .testTarget(name: "GuestMemoryTests", dependencies: ["GuestMemory"], swiftSettings: strict),
     .target(name: "Peripherals", swiftSettings: strict),
     .testTarget(name: "PeripheralsTests", dependencies: ["Peripherals"], swiftSettings: strict),
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
+    .target(
+      name: "BootImage",
+      dependencies: ["CLinux", "CZlib", "CZstd", "GuestMemory"],
+      swiftSettings: strict
+    ),
+    .testTarget(
+      name: "BootImageTests",
+      dependencies: ["BootImage", "CLinux", "CZlib", "CZstd", "GuestMemory"],
+      swiftSettings: strict
+    ),
     .target(name: "KVM", dependencies: ["CLinux"], swiftSettings: strict),
     .target(name: "DeviceTree", dependencies: ["CFDT"], swiftSettings: strict),
     .testTarget(name: "DeviceTreeTests", dependencies: ["DeviceTree"], swiftSettings: strict),

@@ -14,3 +14,16 @@ int64_t clinux_resident_size(void *base, size_t size) {
   }
   return resident;
 }
+
+void clinux_zero_private(void *start, size_t size) {
+  const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  const uintptr_t first = (uintptr_t)start, end = first + size;
+  const uintptr_t pages = (first + page - 1) & ~(page - 1), pages_end = end & ~(page - 1);
+  // The kernel refuses for locked pages; then they are written like the rest.
+  if (pages >= pages_end || madvise((void *)pages, pages_end - pages, MADV_DONTNEED) != 0) {
+    memset(start, 0, size);
+    return;
+  }
+  memset(start, 0, pages - first);
+  memset((void *)pages_end, 0, end - pages_end);
+}

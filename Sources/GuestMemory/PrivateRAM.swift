@@ -59,6 +59,17 @@ public struct PrivateRAM: ~Copyable, Sendable {
     try unsafe withUnsafeMutableBytes(at: address, count: UInt64(count)) { unsafe [UInt8]($0) }
   }
 
+  /// Makes the bytes of `zeroed` zero. Whole pages go back to the host, so that zeroing touches no memory.
+  ///
+  /// - Throws: ``GuestMemoryError/outOfRange(_:count:in:)``; then nothing was zeroed.
+  public func zero(_ zeroed: GuestRange) throws(GuestMemoryError) {
+    // SAFETY: the buffer holds for the call and lies in the mapping, which is private and anonymous.
+    try unsafe withUnsafeMutableBytes(at: zeroed.start, count: zeroed.size) { buffer in
+      guard let start = buffer.baseAddress else { return }
+      unsafe clinux_zero_private(start, buffer.count)
+    }
+  }
+
   /// Gives a loader the bytes themselves, so that a file is read or decompressed to where it belongs.
   ///
   /// - Parameters:

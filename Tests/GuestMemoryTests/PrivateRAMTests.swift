@@ -21,6 +21,36 @@ import Testing
     #expect(try ram.read(at: GuestAddress(0x4000_FFFE), count: 2) == [0, 0])
   }
 
+  @Test(arguments: [(0, 4096), (1, 4095), (4000, 200), (4095, 8194), (100, 20000), (0, 0)] as [(UInt64, UInt64)])
+  func zeroClearsTheBytesNamedAndNoOther(offset: UInt64, size: UInt64) throws {
+    let ram = try PrivateRAM(range: GuestRange(at: 0x4000_0000, size: 0x10000))
+    let before = [UInt8](repeating: 0xAA, count: 0x10000)
+    try ram.write(before.span, at: ram.range.start)
+
+    try ram.zero(GuestRange(at: 0x4000_0000 + offset, size: size))
+
+    let zeroed = Int(offset)..<Int(offset + size)
+    let after = before.indices.map { zeroed.contains($0) ? 0 : before[$0] }
+    #expect(try ram.read(at: ram.range.start, count: 0x10000) == after)
+  }
+
+  @Test func zeroGivesWholePagesBack() throws {
+    let ram = try PrivateRAM(range: GuestRange(at: 0x4000_0000, size: 0x10000))
+    try ram.write([UInt8](repeating: 0xAA, count: 0x10000).span, at: ram.range.start)
+
+    try ram.zero(ram.range)
+
+    #expect(try ram.residentSize() == 0)
+  }
+
+  @Test func zeroAcrossTheEndThrows() throws {
+    let ram = try PrivateRAM(range: GuestRange(at: 0x4000_0000, size: 0x10000))
+
+    #expect(throws: GuestMemoryError.outOfRange(GuestAddress(0x4000_F000), count: 0x1001, in: ram.range)) {
+      try ram.zero(GuestRange(at: 0x4000_F000, size: 0x1001))
+    }
+  }
+
   @Test func residentSizeGrowsOnlyWithTouchedPages() throws {
     let ram = try PrivateRAM(range: GuestRange(at: 0x4000_0000, size: 64 << 20))
     let before = try ram.residentSize()

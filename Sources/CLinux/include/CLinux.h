@@ -2,6 +2,7 @@
 // Everything else is imported from the C library's own module.
 #pragma once
 
+#include "file.h"
 #include "memory.h"
 #include "dma_window.h"
 #include "kvm_ioctls.h"

@@ -31,6 +31,9 @@ static inline void *_Nullable clinux_map_private(size_t size) {
 
 static inline int clinux_unmap(void *_Nonnull base, size_t size) { return munmap(base, size); }
 
+// Zeroes part of a private anonymous mapping; whole pages are given back to the host.
+void clinux_zero_private(void *_Nonnull start, size_t size);
+
 // How many bytes of the mapping have pages, or -1 with errno.
 int64_t clinux_resident_size(void *_Nonnull base, size_t size);
 

@@ -1,0 +1,125 @@
+internal import CLinux
+
+/// A file that something is booted from (a kernel, a bare-metal program or an initramfs), open for reading.
+///
+/// It is read with positioned reads only, straight to where the bytes belong, so it may be borrowed from several
+/// threads at once. The descriptor is closed when the value goes.
+public struct BootImageFile: ~Copyable, Sendable {
+  /// The path as it was given, for messages.
+  public let path: String
+  /// In bytes, as it was when the file was opened; never 0.
+  public let size: UInt64
+
+  private let descriptor: FileDescriptor
+
+  /// Opens a regular file.
+  ///
+  /// - Throws: ``BootImageError`` for a file that is missing, unreadable, not a regular file, or empty.
+  public init(path: String) throws(BootImageError) {
+    // No path has a zero byte, and the C library would take what stands before it.
+    guard !path.utf8.contains(0) else { throw BootImageError(path, .missing) }
+    // SAFETY: the text holds for the call and ends with a zero.
+    let number = unsafe path.withCString { unsafe clinux_open_for_reading($0) }
+    guard number >= 0 else {
+      let code = clinux_errno()
+      switch code {
+      case ENOENT, ENOTDIR: throw BootImageError(path, .missing)
+      // Linux opens no socket by its path.
+      case ENXIO: throw BootImageError(path, .notARegularFile(.socket))
+      default: throw BootImageError(path, .cannotOpen(errno: code))
+      }
+    }
+    try self.init(path: path, owning: FileDescriptor(number))
+  }
+
+  /// Makes a file of `contents`, for images that a program carries with it.
+  ///
+  /// - Parameters:
+  ///   - name: stands in messages where a path would.
+  ///   - contents: is copied to a file in memory.
+  /// - Throws: ``BootImageError`` where `contents` is empty or the host has no memory for it.
+  public init(name: String, contents: Span<UInt8>) throws(BootImageError) {
+    let number = unsafe clinux_open_memory_file("apus-boot-image")
+    guard number >= 0 else { throw BootImageError(name, .cannotOpen(errno: clinux_errno())) }
+    let descriptor = FileDescriptor(number)
+    // SAFETY: the buffer holds for the call and its size is passed along.
+    let written = unsafe contents.withUnsafeBytes { bytes in
+      guard let base = bytes.baseAddress else { return Int32(0) }
+      return unsafe clinux_write_all(number, base, bytes.count)
+    }
+    guard written == 0 else { throw BootImageError(name, .cannotOpen(errno: clinux_errno())) }
+    try self.init(path: name, owning: descriptor)
+  }
+
+  private init(path: String, owning descriptor: consuming FileDescriptor) throws(BootImageError) {
+    var kind = clinux_file_regular
+    var size: UInt64 = 0
+    // SAFETY: both results are this call's own variables.
+    guard unsafe clinux_file_status(descriptor.number, &kind, &size) == 0 else {
+      throw BootImageError(path, .cannotOpen(errno: clinux_errno()))
+    }
+    guard kind == clinux_file_regular else { throw BootImageError(path, .notARegularFile(FileKind(kind))) }
+    guard size > 0 else { throw BootImageError(path, .empty) }
+    self.path = path
+    self.size = size
+    self.descriptor = descriptor
+  }
+
+  /// Fills `destination` with the bytes from `offset`.
+  ///
+  /// - Throws: ``BootImageError`` where the host cannot read, or the file has become shorter since it was opened.
+  @unsafe
+  func read(into destination: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(BootImageError) {
+    guard let base = destination.baseAddress else { return }
+    // SAFETY: the caller vouches for the buffer, whose size is passed along.
+    let count = unsafe clinux_read_at(descriptor.number, base, destination.count, offset)
+    guard count >= 0 else { throw BootImageError(path, .readFailed(errno: clinux_errno(), offset: offset)) }
+    guard count == destination.count else { throw BootImageError(path, .shrank(size: offset + UInt64(count))) }
+  }
+
+  /// The `count` bytes from `offset`, or as many as the file has.
+  func read(upTo count: Int, at offset: UInt64) throws(BootImageError) -> [UInt8] {
+    guard offset < size else { return [] }
+    var bytes = [UInt8](repeating: 0, count: Int(min(UInt64(count), size - offset)))
+    // SAFETY: the buffer is the array's and holds for the call.
+    let result = unsafe bytes.withUnsafeMutableBytes { buffer in
+      Result { () throws(BootImageError) in try unsafe read(into: buffer, at: offset) }
+    }
+    try result.get()
+    return bytes
+  }
+}
+
+/// What a path can lead to instead of a regular file.
+public enum FileKind: String, Sendable {
+  case directory
+  case pipe
+  case socket
+  case device
+}
+
+extension FileKind {
+  init(_ kind: clinux_file_kind) {
+    self =
+      switch kind {
+      case clinux_file_directory: .directory
+      case clinux_file_pipe: .pipe
+      case clinux_file_socket: .socket
+      default: .device
+      }
+  }
+}
+
+/// Owns an open descriptor.
+struct FileDescriptor: ~Copyable, Sendable {
+  let number: Int32
+
+  init(_ number: Int32) {
+    self.number = number
+  }
+
+  deinit {
+    // SAFETY: the number is ours alone and is not used again.
+    _ = unsafe clinux_close(number)
+  }
+}

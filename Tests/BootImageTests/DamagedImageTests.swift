@@ -1,0 +1,71 @@
+import BootImage
+import GuestMemory
+import Testing
+
+/// Repeats exactly, so that a failure does.
+private struct Generator: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+    return (state ^ state >> 33) &* 0xFF51_AFD7_ED55_8CCD
+  }
+}
+
+/// One small image of each kind, with headers that have something to damage.
+private let samples: [[UInt8]] = {
+  let stub = linuxImageWithEFIStub(size: 2048, sectionEnd: 2048)
+  let small = zboot(zstd(stub), compression: "zstd", trailer: [0, 8, 0, 0])
+  return [linuxImage(size: 1000), stub, gzip(stub), zboot(gzip(stub), compression: "gzip"), small, simpleELF()]
+}()
+
+@Suite struct DamagedImageTests {
+  // Each of these checks what `exerciseBootImage` promises; a broken promise stops the process.
+
+  @Test(arguments: samples.indices)
+  func anImageOfEveryLengthIsLoadedInBoundsOrRefused(index: Int) throws {
+    let ram = try makeRAM()
+    let sample = samples[index]
+
+    for length in 0..<sample.count {
+      exerciseBootImage([UInt8](sample[..<length]).span, in: ram)
+    }
+
+    #expect(inspectionFailure([UInt8](sample[..<1])) != nil)
+  }
+
+  @Test(arguments: samples.indices)
+  func anImageWithChangedBytesIsLoadedInBoundsOrRefused(index: Int) throws {
+    let ram = try makeRAM()
+    var generator = Generator(state: UInt64(index))
+    var refused = 0
+
+    for _ in 0..<3000 {
+      var damaged = samples[index]
+      let headers = 0..<min(damaged.count, 300)
+      for _ in 0...Int.random(in: 0...3, using: &generator) {
+        let place = Bool.random(using: &generator) ? headers : damaged.indices
+        damaged[Int.random(in: place, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
+      }
+      exerciseBootImage(damaged.span, in: ram)
+      refused += inspectionFailure(damaged) == nil ? 0 : 1
+    }
+
+    #expect(refused > 0)
+  }
+
+  @Test func randomBytesAreRefusedOrLoadedInBounds() throws {
+    let ram = try makeRAM()
+    var generator = Generator(state: 42)
+    var refused = 0
+
+    for _ in 0..<2000 {
+      let count = Int.random(in: 1...2000, using: &generator)
+      let bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
+      exerciseBootImage(bytes.span, in: ram)
+      refused += inspectionFailure(bytes) == nil ? 0 : 1
+    }
+
+    #expect(refused == 2000)
+  }
+}
