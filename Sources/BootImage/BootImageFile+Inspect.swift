@@ -20,8 +20,8 @@ extension BootImageFile {
     }
     if LinuxImage.isRecognized(head) {
       let image = try naming { () throws(BootImageError.Reason) in try LinuxImage(head, dataSize: size) }
-      if let announced = image.fileSize, announced > size {
-        throw BootImageError(path, .truncated(size: size, expected: announced))
+      guard size >= image.leastSize else {
+        throw BootImageError(path, .truncated(size: size, expected: image.leastSize))
       }
       return description(.linux(image), .plain, payload: nil)
     }

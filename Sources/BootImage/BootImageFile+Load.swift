@@ -41,8 +41,8 @@ extension BootImageFile {
         ignored = size - loaded
         try read(into: ram, at: segments[0].start, count: loaded, from: 0)
       }
-      if let announced = linux.fileSize, announced > loaded {
-        throw BootImageError(path, .truncated(size: loaded, expected: announced))
+      guard loaded >= linux.leastSize else {
+        throw BootImageError(path, .truncated(size: loaded, expected: linux.leastSize))
       }
     case .raw(let size):
       loaded = size

@@ -36,7 +36,10 @@ public struct BootPlacement: Equatable, Sendable {
   /// A kernel and its initramfs lie in one window of this size, which starts at a multiple of 1 GiB.
   private static let initramfsReach: UInt64 = 32 << 30
 
+  /// What a kernel maps its device tree with.
   private static let block: UInt64 = 2 << 20
+
+  private static let page: UInt64 = 4096
 
   /// - Parameters:
   ///   - image: what is started.
@@ -54,18 +57,20 @@ public struct BootPlacement: Equatable, Sendable {
     let segments = try image.segments(in: ram)
     let end = saturatingSum(ram.start.rawValue, ram.size)
 
-    var taken = FreeMemory(ram: ram, taken: segments)
+    var free = FreeMemory(ram: ram, taken: segments)
+    var alignment = Self.page
     if case .linux = image.kind {
+      alignment = Self.block
       let start = segments[0].start.alignedDown(to: Self.block)
       let size = segments[0].start.rawValue - start.rawValue + segments[0].size
-      taken = FreeMemory(ram: ram, taken: [GuestRange(at: start.rawValue, size: roundedUp(size, to: Self.block))])
+      free = FreeMemory(ram: ram, taken: [GuestRange(at: start.rawValue, size: roundedUp(size, to: Self.block))])
     }
 
     let near = min(end, saturatingSum(ram.start.rawValue, Self.deviceTreeReach))
     guard
-      let deviceTree = Self.deviceTreeAtStart(image, size: deviceTreeSize, ram: ram, taken)
-        ?? taken.highest(deviceTreeSize, alignment: Self.block, below: near)
-        ?? taken.highest(deviceTreeSize, alignment: Self.block, below: end)
+      let deviceTree = Self.deviceTreeAtStart(image, size: deviceTreeSize, ram: ram, free)
+        ?? free.highest(deviceTreeSize, alignment: alignment, below: near)
+        ?? free.highest(deviceTreeSize, alignment: alignment, below: end)
     else { throw BootImageError(image.path, .deviceTreeDoesNotFit(size: deviceTreeSize, ram: ram)) }
 
     self.entry = try image.entry(in: ram)
@@ -77,9 +82,9 @@ public struct BootPlacement: Equatable, Sendable {
     }
     let window = segments[0].start.alignedDown(to: 1 << 30).rawValue
     let limit = min(end, saturatingSum(window, Self.initramfsReach))
-    let free = FreeMemory(ram: ram, taken: segments + [deviceTree])
-    guard let place = free.highest(initramfs.size, alignment: 4096, below: limit) else {
-      let largest = free.largest(alignment: 4096, below: limit)
+    free = FreeMemory(ram: ram, taken: segments + [deviceTree])
+    guard let place = free.highest(initramfs.size, alignment: Self.page, below: limit) else {
+      let largest = free.largest(alignment: Self.page, below: limit)
       throw BootImageError(
         initramfs.path,
         .initramfsDoesNotFit(size: initramfs.size, largest: largest, ram: ram)

@@ -12,8 +12,11 @@ public struct LinuxImage: Equatable, Sendable {
   public let pageSize: UInt64?
   /// Whether the kernel can run from any 2 MiB boundary, rather than the lowest one of RAM.
   public let runsAnywhere: Bool
-  /// The size that the image's EFI header announces for the file, in bytes, or `nil` for a kernel without an EFI stub.
-  public let fileSize: UInt64?
+  /// How many bytes the image has at the least, uncompressed, going by its headers: an image with fewer was cut.
+  ///
+  /// ``memorySize`` cannot tell, for it counts zeroed data. An EFI stub's section table names the end of the image; without
+  /// one there is only the place that the first instruction branches to, some way before it.
+  public let leastSize: UInt64
 }
 
 extension LinuxImage {
@@ -47,10 +50,9 @@ extension LinuxImage {
     else { throw .truncated(size: UInt64(head.count), expected: UInt64(Self.headerSize)) }
 
     if imageSize != 0 && flags & Flags.bigEndian != 0 { throw .bigEndian }
-    let fileSize = Self.announcedFileSize(head)
-    let least = max(fileSize ?? 0, UInt64(Self.headerSize))
-    if imageSize != 0 && imageSize < least {
-      throw .damagedHeader("image_size is \(imageSize) bytes, and the image alone has \(least)")
+    let leastSize = max(Self.endOfSections(head), Self.firstBranchTarget(head), UInt64(Self.headerSize))
+    if imageSize != 0 && imageSize < leastSize {
+      throw .damagedHeader("image_size is \(imageSize) bytes, and the image alone has \(leastSize)")
     }
 
     self.textOffset = imageSize == 0 ? Self.textOffsetWithoutImageSize : textOffset
@@ -63,16 +65,16 @@ extension LinuxImage {
       default: nil
       }
     self.runsAnywhere = imageSize != 0 && flags & Flags.runsAnywhere != 0
-    self.fileSize = fileSize
+    self.leastSize = leastSize
   }
 
-  /// Where the last PE section ends in the file: `image_size` counts zeroed data too, so nothing else tells a file that was cut.
-  private static func announcedFileSize(_ head: ImageBytes) -> UInt64? {
+  /// Where the last PE section ends in the image, or 0 for an image without an EFI stub.
+  private static func endOfSections(_ head: ImageBytes) -> UInt64 {
     guard head.has("MZ"), let start = head.field(UInt32.self, at: 60).map(Int.init),
       head.has("PE\0\0", at: start),
       let sectionCount = head.field(UInt16.self, at: start + 6).map(Int.init),
       let optionalHeaderSize = head.field(UInt16.self, at: start + 20).map(Int.init)
-    else { return nil }
+    else { return 0 }
 
     var end: UInt64 = 0
     for section in 0..<sectionCount {
@@ -82,6 +84,18 @@ extension LinuxImage {
       else { break }
       end = rawSize == 0 ? end : max(end, UInt64(rawOffset) + UInt64(rawSize))
     }
-    return end == 0 ? nil : end
+    return end
+  }
+
+  /// Behind the instruction that `code0` or else `code1` branches to, or 0 where neither branches forward.
+  private static func firstBranchTarget(_ head: ImageBytes) -> UInt64 {
+    for offset in [0, 4] {
+      // B, unconditional: 0b000101 and a signed offset in instructions (Arm Architecture Reference Manual, C6.2).
+      guard let word = head.field(UInt32.self, at: offset), word >> 26 == 0b000101 else { continue }
+      let distance = Int64(Int32(bitPattern: word << 6) >> 6) * 4
+      let target = Int64(offset) + distance
+      return target > 0 ? UInt64(target) + 4 : 0
+    }
+    return 0
   }
 }

@@ -105,7 +105,7 @@ private func ram(_ size: UInt64) -> GuestRange { GuestRange(at: ramStart, size: 
       in: ram(32 * mebibyte)
     )
 
-    #expect(placement.deviceTree == GuestRange(at: ramStart + 30 * mebibyte, size: 4096))
+    #expect(placement.deviceTree == GuestRange(at: ramStart + 32 * mebibyte - 4096, size: 4096))
   }
 
   @Test func aRawBinaryKeepsWhatIsBelowItForItsStack() throws {
@@ -117,7 +117,18 @@ private func ram(_ size: UInt64) -> GuestRange { GuestRange(at: ramStart, size: 
     )
 
     #expect(placement.entry == GuestAddress(ramStart + 512 << 10))
-    #expect(placement.deviceTree == GuestRange(at: ramStart + 30 * mebibyte, size: 4096))
+    #expect(placement.deviceTree == GuestRange(at: ramStart + 32 * mebibyte - 4096, size: 4096))
+  }
+
+  @Test func aRawBinaryInOneMebibyteOfRAMFindsItsDeviceTreeAtTheEnd() throws {
+    let placement = try BootPlacement(
+      try inspect(pattern(5000), raw: true),
+      initramfs: nil,
+      deviceTreeSize: 10_000,
+      in: ram(mebibyte)
+    )
+
+    #expect(placement.deviceTree == GuestRange(at: ramStart + mebibyte - 3 * 4096, size: 10_000))
   }
 
   @Test func loadPutsTheInitramfsWhereItIsToldTo() throws {

@@ -35,6 +35,7 @@ func linuxImage(
   flags: UInt64 = 0b1010
 ) -> [UInt8] {
   var image = pattern(size)
+  image.put(UInt64(0xD503_201F), at: 0)
   image.put(textOffset, at: 8)
   image.put(imageSize, at: 16)
   image.put(flags, at: 24)

@@ -12,7 +12,7 @@ import Testing
     #expect(linux.memorySize == 1 << 20)
     #expect(linux.pageSize == 4096)
     #expect(linux.runsAnywhere)
-    #expect(linux.fileSize == nil)
+    #expect(linux.leastSize == 64)
   }
 
   @Test(arguments: [(0, nil), (1, 4096), (2, 16384), (3, 65536)] as [(UInt64, UInt64?)])
@@ -69,6 +69,23 @@ import Testing
 
     #expect(inspectionFailure(whole) == nil)
     #expect(inspectionFailure(cut) == .truncated(size: 4999, expected: 5000))
+  }
+
+  @Test(arguments: [(0xD503_201F, 0x1400_00FF), (0x1400_0100, 0)] as [(UInt32, UInt32)])
+  func anImageShorterThanWhereItsFirstInstructionBranchesToIsRefused(code0: UInt32, code1: UInt32) {
+    var image = linuxImage(size: 1028)
+    image.put(code0, at: 0)
+    image.put(code1, at: 4)
+
+    #expect(inspectionFailure(image) == nil)
+    #expect(inspectionFailure([UInt8](image.dropLast())) == .truncated(size: 1027, expected: 1028))
+  }
+
+  @Test func aBranchBackwardsSaysNothingOfTheSize() {
+    var image = linuxImage(size: 64)
+    image.put(UInt32(0x17FF_FFFF), at: 0)
+
+    #expect(inspectionFailure(image) == nil)
   }
 
   @Test func anImageThatWasCutBeforeItWasCompressedIsRefused() throws {
