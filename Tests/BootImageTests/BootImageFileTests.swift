@@ -1,5 +1,4 @@
 import BootImage
-import CLinux
 import Glibc
 import Testing
 
