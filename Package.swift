@@ -48,7 +48,7 @@ let package = Package(
     .target(
       name: "Apus",
       dependencies: [
-        "CLinux", "KVM", "GuestMemory", "DeviceTree", "Peripherals",
+        "BootImage", "CLinux", "KVM", "GuestMemory", "DeviceTree", "Peripherals",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict

@@ -111,8 +111,7 @@ public struct UUID: Equatable, Sendable, CustomStringConvertible {
 
   /// A random one, version 4.
   public static func random() -> UUID {
-    var generator = SystemRandomNumberGenerator()
-    var bytes = (0..<16).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+    var bytes = HostRandom.bytes(count: 16)
     bytes[6] = bytes[6] & 0x0F | 0x40
     bytes[8] = bytes[8] & 0x3F | 0x80
     return UUID(bytes: bytes)

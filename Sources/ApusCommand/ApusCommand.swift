@@ -1,5 +1,26 @@
+import Apus
 import ArgumentParser
 
 @main
 struct ApusCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "apus",
+    abstract: "A small KVM-backed virtual machine monitor for arm64.",
+    discussion: """
+      Examples:
+        apus run --kernel Image --initrd initramfs.cpio --append 'console=ttyAMA0'
+        apus run --kernel program.elf --cpus 4 --memory 64M --timeout 10 --report report.json
+        apus devicetree --cpus 2 --format dts
+        apus doctor
+
+      The guest's console is on standard output, everything that Apus itself says on standard error.
+      """,
+    version: ApusVersion.current,
+    subcommands: [Run.self, DeviceTree.self, Doctor.self]
+  )
+
+  static func main() {
+    StandardStreams.reserve()
+    main(nil)
+  }
 }

@@ -58,6 +58,8 @@ int clinux_thread_start(clinux_thread *thread, const char *name, void (*body)(vo
 
 void clinux_thread_join(clinux_thread thread) { pthread_join(thread.handle, NULL); }
 
+void clinux_thread_detach(clinux_thread thread) { pthread_detach(thread.handle); }
+
 void clinux_thread_kick(clinux_thread thread) { pthread_kill(thread.handle, clinux_kick_signal()); }
 
 int clinux_stop_signals_take(sigset_t *previous) {

@@ -67,6 +67,12 @@ public struct VirtualMachine: ~Copyable, Sendable {
     return Device(descriptor: OwnedDescriptor(owning: Int32(argument.fd)))
   }
 
+  /// Whether ``createDevice(_:)`` would find the device on this host (KVM_CREATE_DEVICE_TEST).
+  public func supports(_ kind: Device.Kind) -> Bool {
+    let argument = kvm_create_device(type: kind.rawValue, fd: 0, flags: 1)
+    return (try? descriptor.control("KVM_CREATE_DEVICE", CLINUX_KVM_CREATE_DEVICE, reading: argument)) != nil
+  }
+
   /// KVM_IRQ_LINE for a shared peripheral interrupt.
   ///
   /// - Parameters:

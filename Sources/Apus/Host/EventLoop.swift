@@ -159,6 +159,22 @@ enum HostClock {
   static var monotonic: UInt64 { clinux_clock(CLOCK_MONOTONIC) }
   /// Processor time of the whole process, in user and kernel mode.
   static var processTime: UInt64 { clinux_clock(CLOCK_PROCESS_CPUTIME_ID) }
+  /// Processor time of the whole process so far, apart.
+  static var processTimes: (user: UInt64, system: UInt64) {
+    let times = clinux_process_times()
+    return (times.user, times.system)
+  }
+
   /// Seconds since 1970.
   static var wallSeconds: Int64 { Int64(clinux_clock(CLOCK_REALTIME) / 1_000_000_000) }
+}
+
+extension Duration {
+  /// Whole nanoseconds, at most some 584 years of them.
+  var nanoseconds: UInt64 {
+    let (seconds, attoseconds) = components
+    guard seconds >= 0 else { return 0 }
+    let (product, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
+    return overflow ? .max : product.addingReportingOverflow(UInt64(attoseconds / 1_000_000_000)).partialValue
+  }
 }

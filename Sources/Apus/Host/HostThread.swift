@@ -1,7 +1,7 @@
 internal import CLinux
 
-/// A thread of the host, joined by its owner.
-struct HostThread: ~Copyable, Sendable {
+/// A thread of the host, joined or detached once by its owner.
+final class HostThread: Sendable {
   private let handle: clinux_thread
 
   private final class Body {
@@ -47,7 +47,12 @@ struct HostThread: ~Copyable, Sendable {
   }
 
   /// Waits for the thread's end.
-  consuming func join() {
+  func join() {
     clinux_thread_join(handle)
+  }
+
+  /// Lets the thread end by itself, instead of ``join()``.
+  func detach() {
+    clinux_thread_detach(handle)
   }
 }

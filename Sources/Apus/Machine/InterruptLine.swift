@@ -1,13 +1,15 @@
 import KVM
 
-/// KVM's machine, shared by the threads that run it.
+/// KVM's machine and its interrupt controller, shared by the threads that run it.
 ///
 /// It goes when the last of them lets go, which is after all vCPUs have been joined.
 final class SharedMachine: Sendable {
   let machine: VirtualMachine
+  private let interruptController: InterruptController
 
-  init(_ machine: consuming VirtualMachine) {
+  init(_ machine: consuming VirtualMachine, _ interruptController: consuming InterruptController) {
     self.machine = machine
+    self.interruptController = interruptController
   }
 }
 

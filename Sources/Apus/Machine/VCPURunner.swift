@@ -44,18 +44,16 @@ final class Board: Sendable {
 
 /// One vCPU and the thread that runs it, as the device thread sees them.
 final class VCPURunner: Sendable {
-  private let board: Board
   /// Only its own thread runs it. It lives as long as the runner, so a kick never comes too late.
-  private let vcpu: VirtualCPU
+  let vcpu: VirtualCPU
   private let counts = Mutex(ExitCounts())
 
   /// Raised with each exit, so that the watchdog can tell a vCPU that computes from one that hangs.
   private let progress = Atomic<UInt64>(0)
   private let isInspectionWanted = Atomic(false)
 
-  init(_ vcpu: consuming VirtualCPU, board: Board) {
+  init(_ vcpu: consuming VirtualCPU) {
     self.vcpu = vcpu
-    self.board = board
   }
 
   /// How often the vCPU came back, once its thread has ended.
@@ -65,26 +63,26 @@ final class VCPURunner: Sendable {
   var exitsSoFar: UInt64 { progress.load(ordering: .relaxed) }
 
   /// The body of the vCPU's thread. Returns when the machine stops or the vCPU cannot go on.
-  func run(onFirstEntry: () -> Void) {
+  func run(on board: Board, onFirstEntry: () -> Void) {
     HostThread.prepareForKicks()
     onFirstEntry()
-    let counts = loop(vcpu)
+    let counts = loop(board)
     self.counts.withLock { $0 = counts }
   }
 
   /// Makes the vCPU's thread look at ``Board/isStopping`` and at wanted inspections.
-  func kick(_ thread: borrowing HostThread) {
+  func kick(_ thread: HostThread) {
     vcpu.kick.setImmediateExit(true)
     thread.kick()
   }
 
   /// Asks for a look at the vCPU's registers; see ``AbortLoop``.
-  func inspect(_ thread: borrowing HostThread) {
+  func inspect(_ thread: HostThread) {
     isInspectionWanted.store(true, ordering: .releasing)
     kick(thread)
   }
 
-  private func loop(_ vcpu: borrowing VirtualCPU) -> ExitCounts {
+  private func loop(_ board: Board) -> ExitCounts {
     var counts = ExitCounts()
     var exits: UInt64 = 0
     while true {
@@ -94,14 +92,14 @@ final class VCPURunner: Sendable {
       case .mmioRead(let address, let width):
         counts.mmioReads &+= 1
         guard let value = board.bus.read(address, width: width) else {
-          fault(vcpu, "reads \(width) bytes at \(hexadecimal(address)), where there is neither memory nor a device")
+          fault(board, "reads \(width) bytes at \(hexadecimal(address)), where there is neither memory nor a device")
           return counts
         }
         vcpu.answerRead(value)
       case .mmioWrite(let address, let value, let width):
         counts.mmioWrites &+= 1
         guard board.bus.write(value, at: address, width: width) else {
-          fault(vcpu, "writes \(width) bytes at \(hexadecimal(address)), where there is neither memory nor a device")
+          fault(board, "writes \(width) bytes at \(hexadecimal(address)), where there is neither memory nor a device")
           return counts
         }
       case .interrupted:
@@ -109,7 +107,7 @@ final class VCPURunner: Sendable {
         vcpu.kick.setImmediateExit(false)
         if board.isStopping.load(ordering: .acquiring) { return counts }
         if isInspectionWanted.exchange(false, ordering: .acquiring), let reason = AbortLoop.reason(vcpu, board.ram.range) {
-          fault(vcpu, reason)
+          fault(board, reason)
           return counts
         }
       case .systemEvent(let event):
@@ -117,7 +115,7 @@ final class VCPURunner: Sendable {
         board.verdict.give(Self.outcome(of: event))
         return counts
       case let exit:
-        end(vcpu, after: exit)
+        end(board, after: exit)
         return counts
       }
     }
@@ -133,11 +131,11 @@ final class VCPURunner: Sendable {
   }
 
   /// Exits that no vCPU goes on from.
-  private func end(_ vcpu: borrowing VirtualCPU, after exit: VirtualCPUExit) {
+  private func end(_ board: Board, after exit: VirtualCPUExit) {
     switch exit {
     case .noSyndrome(_, let address):
       fault(
-        vcpu,
+        board,
         "accesses \(hexadecimal(address)), where there is no memory, by an instruction that no device can answer "
           + "(a pair of registers, an atomic or a vector)"
       )
@@ -155,7 +153,7 @@ final class VCPURunner: Sendable {
     }
   }
 
-  private func fault(_ vcpu: borrowing VirtualCPU, _ reason: String) {
+  private func fault(_ board: Board, _ reason: String) {
     let fault = GuestFault(reason: reason, cpu: vcpu.index, registers: vcpu.faultRegisters())
     board.verdict.give(Outcome(.guestFault(fault), "vCPU \(vcpu.index) \(reason)"))
   }

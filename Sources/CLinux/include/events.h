@@ -68,3 +68,11 @@ static inline uint64_t clinux_clock(clockid_t clock) {
   clock_gettime(clock, &now);
   return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
+
+struct clinux_process_times {
+  uint64_t user;
+  uint64_t system;
+};
+
+// Processor time of the whole process so far, in nanoseconds.
+struct clinux_process_times clinux_process_times(void);

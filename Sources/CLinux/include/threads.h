@@ -22,6 +22,7 @@ typedef struct {
 int clinux_thread_start(clinux_thread *_Nonnull thread, const char *_Nonnull name, void (*_Nonnull body)(void *_Nonnull),
                         void *_Nonnull context);
 void clinux_thread_join(clinux_thread thread);
+void clinux_thread_detach(clinux_thread thread);
 void clinux_thread_kick(clinux_thread thread);
 
 // A descriptor on which the signals arrive that ask a process to end (SIGINT, SIGTERM, SIGHUP), or minus errno. From then

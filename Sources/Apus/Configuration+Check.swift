@@ -1,0 +1,250 @@
+internal import BootImage
+import DeviceTree
+import GuestMemory
+
+/// Everything that is wrong with a configuration, at once.
+public struct ConfigurationError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// One mistake.
+  public struct Problem: Equatable, Sendable {
+    /// The exit status that it alone would have.
+    public let kind: Kind
+    /// What is wrong and what would be right, with the flag's or file's name.
+    public let message: String
+  }
+
+  /// What kind of mistake it is.
+  public enum Kind: Int32, Sendable {
+    /// A value that no machine can have.
+    case usage = 64
+    /// A file that is there and is not what it should be.
+    case badInput = 65
+    /// A file that is not there or cannot be read.
+    case inputNotFound = 66
+    /// The host failed while a file was looked at.
+    case hostFailure = 71
+    /// A file that cannot be written.
+    case cannotCreate = 73
+  }
+
+  /// At least one, in the order of the configuration.
+  public let problems: [Problem]
+
+  /// The status for a process that ends because of it: that of the first mistake.
+  public var exitStatus: Int32 { problems.first?.kind.rawValue ?? Kind.usage.rawValue }
+
+  public var description: String { problems.map(\.message).joined(separator: "\n") }
+}
+
+/// What a configuration comes to, before anything is started: what `apus run --dry-run` prints.
+public struct Plan: Sendable, Encodable {
+  /// The machine's name.
+  public let name: String
+  /// The machine's identity.
+  public let uuid: String
+  /// How many vCPUs.
+  public let cpus: Int
+  /// Bytes of RAM.
+  public let memory: UInt64
+  /// The interrupt controller's version, where no host says otherwise.
+  public let gic: Int
+  /// The payload's file.
+  public let payload: String
+  /// What the payload is.
+  public let payloadKind: String
+  /// Where the first vCPU starts.
+  public let entry: UInt64
+  /// Where the device tree goes.
+  public let deviceTree: UInt64
+  /// Where the initramfs goes, with its size, or nil.
+  public let initramfs: Region?
+  /// The kernel's command line.
+  public let commandLine: String
+  /// The memory map.
+  public let memoryMap: [Region]
+
+  /// A named range of guest-physical addresses.
+  public struct Region: Sendable, Encodable {
+    /// What is there.
+    public let name: String
+    /// The first address.
+    public let start: UInt64
+    /// In bytes.
+    public let size: UInt64
+  }
+}
+
+extension Configuration {
+  /// arm64's COMMAND_LINE_SIZE, with the zero at the end.
+  public static let commandLineLimit = 2048
+
+  /// Checks everything that can be checked without KVM.
+  ///
+  /// - Returns: what the configuration comes to.
+  /// - Throws: every mistake at once.
+  public func check() throws(ConfigurationError) -> Plan {
+    var problems = valueProblems
+    var image: BootImageDescription?
+    var initramfsFile: BootPlacement.Initramfs?
+    do {
+      image = try BootImageFile(path: payload.path).inspect(raw: payload.isRaw)
+    } catch {
+      problems.append(.init(error))
+    }
+    if let initramfs {
+      do {
+        initramfsFile = .init(try BootImageFile(path: initramfs))
+      } catch {
+        problems.append(.init(error))
+      }
+    }
+    guard problems.isEmpty, let image else { throw ConfigurationError(problems: problems) }
+    let version = gic.planned
+    let map = MemoryMap(cpuCount: cpuCount, memorySize: memorySize, gic: version)
+    do {
+      let loader = BootLoader(self, map, hasPerformanceMonitors: cpuFeatures.pmu)
+      return plan(image, try loader.placement(image, initramfsFile), map, version)
+    } catch {
+      throw ConfigurationError(problems: [.init(error)])
+    }
+  }
+
+  /// The mistakes in plain values.
+  private var valueProblems: [ConfigurationError.Problem] {
+    var problems: [ConfigurationError.Problem] = []
+    func require(_ condition: Bool, _ message: @autoclosure () -> String) {
+      if !condition { problems.append(.init(kind: .usage, message: message())) }
+    }
+    let isPrintable = name.utf8.allSatisfy { 0x20...0x7E ~= $0 }
+    require(isPrintable && 1...64 ~= name.utf8.count, "--name takes 1 to 64 printable ASCII characters")
+    require(cpuCount >= 1, "--cpus takes 1 or more, not \(cpuCount)")
+    require(cpuCount <= 512, "--cpus takes at most 512, which is KVM's limit on arm64, not \(cpuCount)")
+    require(
+      gic != .v2 || cpuCount <= MemoryMap.v2CPULimit,
+      "--gic 2 serves at most \(MemoryMap.v2CPULimit) vCPUs, not \(cpuCount); use --gic 3"
+    )
+    require(memorySize > 0, "--memory takes at least 1M, not 0")
+    require(
+      memorySize % MemoryMap.ramGranule == 0,
+      "--memory takes a multiple of 1 MiB, not \(memorySize) bytes"
+    )
+    require(
+      memorySize <= Self.memoryLimit,
+      "--memory takes at most \(Self.memoryLimit >> 40)T, which is the largest guest that arm64 has"
+    )
+    require(
+      commandLine.utf8.count < Self.commandLineLimit && !commandLine.utf8.contains(0),
+      "--append takes less than \(Self.commandLineLimit) bytes, which is what an arm64 kernel keeps of it"
+    )
+    if let timeout { require(timeout > .zero, "--timeout takes more than 0 seconds") }
+    return problems
+  }
+
+  /// RAM that ends within 48 bits of address, the most that KVM gives without LPA2.
+  private static let memoryLimit: UInt64 = 128 << 40
+
+  private func plan(
+    _ image: BootImageDescription,
+    _ placement: BootPlacement,
+    _ map: MemoryMap,
+    _ version: GICVersion
+  ) -> Plan {
+    Plan(
+      name: name,
+      uuid: uuid.description,
+      cpus: cpuCount,
+      memory: memorySize,
+      gic: version.rawValue,
+      payload: payload.path,
+      payloadKind: image.kindName,
+      entry: placement.entry.rawValue,
+      deviceTree: placement.deviceTree.start.rawValue,
+      initramfs: placement.initramfs.map {
+        .init(name: "initramfs", start: $0.start.rawValue, size: $0.size)
+      },
+      commandLine: commandLine,
+      memoryMap: map.regions.map { .init(name: $0.name, start: $0.range.start.rawValue, size: $0.range.size) }
+    )
+  }
+
+  /// The device tree as the guest would get it from a host with everything, without KVM and without a payload.
+  ///
+  /// - Throws: ``ConfigurationError``.
+  public func deviceTree() throws(ConfigurationError) -> [UInt8] {
+    let problems = valueProblems
+    guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
+    let map = MemoryMap(cpuCount: cpuCount, memorySize: memorySize, gic: gic.planned)
+    do {
+      return try BootLoader(self, map, hasPerformanceMonitors: cpuFeatures.pmu).tree(initramfs: nil).blob()
+    } catch {
+      throw ConfigurationError(problems: [.init(kind: .hostFailure, message: "\(error)")])
+    }
+  }
+}
+
+extension Configuration {
+  /// ``deviceTree()`` as text, for people.
+  ///
+  /// - Throws: ``ConfigurationError``.
+  public func deviceTreeSource() throws(ConfigurationError) -> String {
+    let blob = try deviceTree()
+    do {
+      return try DeviceTreeSource.text(of: blob)
+    } catch {
+      throw ConfigurationError(problems: [.init(kind: .hostFailure, message: "\(error)")])
+    }
+  }
+}
+
+extension Configuration.GIC {
+  /// The version where no host says otherwise.
+  fileprivate var planned: GICVersion {
+    switch self {
+    case .automatic, .v3: .v3
+    case .v2: .v2
+    }
+  }
+}
+
+extension BootImageDescription {
+  fileprivate var kindName: String {
+    let name =
+      switch kind {
+      case .linux: "Linux Image"
+      case .executable: "ELF executable"
+      case .raw: "raw binary"
+      }
+    switch packaging {
+    case .plain: return name
+    case .gzip: return name + ", gzip"
+    case .efiZboot(let compression): return name + ", EFI zboot with " + compression.rawValue
+    }
+  }
+}
+
+extension ConfigurationError.Problem {
+  fileprivate init(_ error: BootImageError) {
+    let kind: ConfigurationError.Kind =
+      switch error.category {
+      case .inputNotFound: .inputNotFound
+      case .inputUnusable, .doesNotFit: .badInput
+      case .hostFailed: .hostFailure
+      }
+    self.init(kind: kind, message: "\(error)")
+  }
+}
+
+extension Outcome {
+  /// The outcome of a machine that could not be started.
+  init(failure: any Error) {
+    switch failure {
+    case let error as BootImageError:
+      switch error.category {
+      case .inputNotFound: self.init(.inputNotFound, "\(error)")
+      case .inputUnusable, .doesNotFit: self.init(.badInput, "\(error)")
+      case .hostFailed: self.init(.hostFailure, "\(error)")
+      }
+    case let error as OutputFileError: self.init(.cannotCreate, "\(error)")
+    default: self.init(.hostFailure, "\(failure)")
+    }
+  }
+}

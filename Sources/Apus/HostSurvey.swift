@@ -1,0 +1,121 @@
+import KVM
+
+/// What this host offers a machine, and what to do about what is missing: what `apus doctor` prints.
+public struct HostSurvey: Sendable, Encodable {
+  /// One thing that was looked at.
+  public struct Finding: Sendable, Encodable {
+    /// What.
+    public let name: String
+    /// How it stands.
+    public let status: Status
+    /// In words or numbers.
+    public let detail: String
+    /// What to do, where something is missing.
+    public let advice: String?
+  }
+
+  /// How something stands.
+  public enum Status: String, Sendable, Encodable {
+    /// It is there.
+    case ok
+    /// It is not there, and machines run without it.
+    case absent
+    /// It is not there, and no machine runs.
+    case missing
+  }
+
+  /// In the order to print them.
+  public private(set) var findings: [Finding] = []
+
+  /// Whether a machine can run here.
+  public var isUsable: Bool { !findings.contains { $0.status == .missing } }
+
+  /// Looks at the host.
+  ///
+  /// - Parameter kvmPath: KVM's device.
+  public init(kvmPath: String = "/dev/kvm") {
+    do {
+      let system = try System(path: kvmPath)
+      add("KVM", true, detail: "\(kvmPath), interface version 12")
+      try look(system)
+    } catch {
+      add("KVM", false, detail: "\(error)", advice: "see above; 'make demo' in Apus's checkout runs without it")
+    }
+  }
+
+  private mutating func add(_ name: String, _ isThere: Bool, detail: String, advice: String? = nil) {
+    findings.append(
+      Finding(name: name, status: isThere ? .ok : .missing, detail: detail, advice: isThere ? nil : advice)
+    )
+  }
+
+  private mutating func addOptional(_ name: String, _ isThere: Bool, without: String) {
+    findings.append(
+      Finding(
+        name: name,
+        status: isThere ? .ok : .absent,
+        detail: isThere ? "yes" : "no",
+        advice: isThere ? nil : without
+      )
+    )
+  }
+
+  private mutating func look(_ system: borrowing System) throws {
+    let newerKernel = "use a newer kernel, with arm64 KVM"
+    let machine = try system.createVirtualMachine(ipaSize: min(40, system.ipaSizeLimit))
+    let versions = [machine.supports(.vgicV2) ? "GICv2" : nil, machine.supports(.vgicV3) ? "GICv3" : nil]
+      .compactMap(\.self)
+    add(
+      "interrupt controller",
+      !versions.isEmpty,
+      detail: versions.isEmpty ? "none" : versions.joined(separator: ", "),
+      advice: "use a CPU whose GIC has virtualization, and a kernel that drives it"
+    )
+    let required: [(String, Capability)] = [
+      ("PSCI 0.2 or later", .armPSCI02), ("one-register interface", .oneReg), ("immediate exit", .immediateExit),
+      ("ioeventfd", .ioeventfd), ("irqfd", .irqfd),
+    ]
+    for (name, capability) in required {
+      let isThere = system.checkExtension(capability) > 0
+      add(name, isThere, detail: isThere ? "yes" : "no", advice: newerKernel)
+    }
+    let maximum = system.checkExtension(.maximumVCPUs)
+    add("vCPUs", maximum > 0, detail: "at most \(maximum)", advice: newerKernel)
+    add("guest addresses", true, detail: "\(system.ipaSizeLimit) bits")
+    addOptional(
+      "scalable vectors (SVE)",
+      system.checkExtension(.armSVE) > 0,
+      without: "guests run without; a CPU with SVE has it"
+    )
+    addOptional(
+      "performance monitors (PMUv3)",
+      system.checkExtension(.armPMUv3) > 0,
+      without: "guests run without; a kernel with CONFIG_HW_PERF_EVENTS on a CPU with PMUv3 has it"
+    )
+    addOptional(
+      "pointer authentication",
+      system.checkExtension(.armPointerAuthenticationAddress) > 0,
+      without: "guests run without; a CPU with Armv8.3 has it"
+    )
+    addOptional(
+      "faults without a syndrome reach Apus",
+      system.checkExtension(.armNoSyndromeToUser) > 0,
+      without: "such a guest fault is reported as a failure of KVM_RUN"
+    )
+    try lookAtFirmware(machine)
+  }
+
+  private mutating func lookAtFirmware(_ machine: borrowing VirtualMachine) throws {
+    let vcpu = try machine.createVirtualCPU(index: 0)
+    try vcpu.initialize(features: .psci02, machine: machine)
+    do {
+      let plan = try vcpu.applyFirmwareTable()
+      add("firmware registers", true, detail: "table \(FirmwareRegisters.tableVersion)")
+      for id in plan.unknown {
+        add("firmware register \(id)", true, detail: "new to this Apus; guests do not get it")
+      }
+    } catch let refusal as FirmwareRegisters.Refusal {
+      add("firmware registers", false, detail: "\(refusal)", advice: "use a newer kernel")
+    }
+  }
+}

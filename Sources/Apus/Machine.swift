@@ -1,0 +1,123 @@
+internal import CLinux
+internal import Glibc
+import KVM
+public import Logging
+internal import Synchronization
+
+/// A virtual machine, from a configuration to an outcome.
+///
+/// Either ``run(stoppingOnSignals:)`` on a thread of the caller's, which becomes the machine's device thread, or
+/// ``start()`` and then ``outcome``. A machine runs once. All members may be used from any thread.
+public final class Machine: Sendable {
+  /// What it was made from.
+  public let configuration: Configuration
+  /// What the configuration comes to.
+  public let plan: Plan
+  /// The serial port, where the configuration's console is ``Configuration/Console/stream``.
+  public let console = ConsoleStream()
+
+  private let logger: Logger
+  private let state = Mutex(State())
+
+  private struct State {
+    var hasStarted = false
+    var isStopWanted = false
+    var verdict: Verdict?
+    var report: Report?
+    var outcome: Outcome?
+    var waiters: [CheckedContinuation<Void, Never>] = []
+  }
+
+  /// Checks the configuration whole.
+  ///
+  /// - Parameter logger: for what a person should know that is no error; by default nobody hears it.
+  /// - Throws: every mistake at once.
+  public init(
+    _ configuration: Configuration,
+    logger: Logger = Logger(label: "apus") { _ in SwiftLogNoOpLogHandler() }
+  ) throws(ConfigurationError) {
+    plan = try configuration.check()
+    self.configuration = configuration
+    self.logger = logger
+  }
+
+  /// Runs the machine on the calling thread until it ends.
+  ///
+  /// - Parameter stoppingOnSignals: whether SIGINT, SIGTERM and SIGHUP end the machine (and do nothing else) while it
+  ///   runs. The calling thread must then be the one that the process gets its signals on.
+  /// - Precondition: the machine has not been started before.
+  public func run(stoppingOnSignals: Bool = false) -> Report {
+    let isFirst = state.withLock { state in
+      defer { state.hasStarted = true }
+      return !state.hasStarted
+    }
+    precondition(isFirst, "a machine runs once")
+    var run = MachineRun(configuration, logger: logger, console: console)
+    let outcome = run.untilEnd(stoppingOnSignals: stoppingOnSignals) { verdict in
+      let isStopWanted = state.withLock { state in
+        state.verdict = verdict
+        return state.isStopWanted
+      }
+      if isStopWanted { verdict?.give(Self.stopped) }
+    }
+    console.end()
+    let report = run.report(outcome)
+    let waiters = state.withLock { state in
+      state.report = report
+      state.outcome = outcome
+      let waiters = state.waiters
+      state.waiters = []
+      return waiters
+    }
+    for waiter in waiters { waiter.resume() }
+    return report
+  }
+
+  /// Starts the machine on a thread of its own and returns at once.
+  ///
+  /// - Throws: ``HostError`` where the host gives no thread.
+  /// - Precondition: the machine has not been started before.
+  public func start() throws(HostError) {
+    let thread = try HostThread(name: "apus") { _ = self.run() }
+    thread.detach()
+  }
+
+  /// Ends the machine from outside. Its outcome is then ``Outcome/End/stopped``, unless it has ended already.
+  public func stop() {
+    let verdict = state.withLock { state in
+      state.isStopWanted = true
+      return state.verdict
+    }
+    verdict?.give(Self.stopped)
+  }
+
+  private static let stopped = Outcome(.stopped, "ended by its owner")
+
+  /// How the machine ended; waits for it.
+  public var outcome: Outcome {
+    get async {
+      await ended { $0.outcome }
+    }
+  }
+
+  /// What the run left behind; waits for its end.
+  public var report: Report {
+    get async {
+      await ended { $0.report }
+    }
+  }
+
+  private func ended<Value: Sendable>(_ value: @Sendable (borrowing State) -> Value?) async -> Value {
+    while true {
+      if let value = state.withLock({ value($0) }) { return value }
+      await withCheckedContinuation { continuation in
+        let hasEnded = state.withLock { state in
+          guard state.outcome == nil else { return true }
+          state.waiters.append(continuation)
+          return false
+        }
+        if hasEnded { continuation.resume() }
+      }
+    }
+  }
+}

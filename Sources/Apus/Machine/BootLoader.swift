@@ -1,0 +1,89 @@
+internal import BootImage
+internal import CLinux
+import DeviceTree
+import GuestMemory
+
+/// Puts the payload, the initramfs and the device tree into RAM.
+struct BootLoader {
+  /// What the first vCPU starts with.
+  struct Start: Equatable {
+    /// Where.
+    let entry: GuestAddress
+    /// In x0.
+    let deviceTree: GuestAddress
+  }
+
+  private let configuration: Configuration
+  private let map: MemoryMap
+  private let hasPerformanceMonitors: Bool
+
+  init(_ configuration: Configuration, _ map: MemoryMap, hasPerformanceMonitors: Bool) {
+    self.configuration = configuration
+    self.map = map
+    self.hasPerformanceMonitors = hasPerformanceMonitors
+  }
+
+  /// Where everything goes, without touching memory.
+  ///
+  /// - Throws: ``BootImageError``.
+  func placement(_ image: BootImageDescription, _ initramfs: BootPlacement.Initramfs?) throws(BootImageError)
+    -> BootPlacement
+  {
+    try BootPlacement(image, initramfs: initramfs, deviceTreeSize: deviceTreeLimit, in: map.ram)
+  }
+
+  /// Loads everything.
+  ///
+  /// - Throws: ``BootImageError``, ``DeviceTreeError``, ``GuestMemoryError`` or ``HostError``.
+  func load(into ram: borrowing PrivateRAM) throws -> Start {
+    let file = try BootImageFile(path: configuration.payload.path)
+    let image = try file.inspect(raw: configuration.payload.isRaw)
+    if let path = configuration.initramfs {
+      let initramfs = try BootImageFile(path: path)
+      let placement = try placement(image, .init(initramfs))
+      _ = try file.load(image, into: ram)
+      if let place = placement.initramfs { _ = try initramfs.load(into: ram, at: place.start) }
+      return try finish(placement, ram)
+    }
+    let placement = try placement(image, nil)
+    _ = try file.load(image, into: ram)
+    return try finish(placement, ram)
+  }
+
+  private func finish(_ placement: BootPlacement, _ ram: borrowing PrivateRAM) throws -> Start {
+    let tree = try tree(initramfs: placement.initramfs).blob()
+    precondition(tree.count <= placement.deviceTree.size, "a device tree keeps the limit that it was placed with")
+    if let path = configuration.deviceTreeDump { try OutputFile(path: path).write(tree) }
+    try ram.write(tree.span, at: placement.deviceTree.start)
+    return Start(entry: placement.entry, deviceTree: placement.deviceTree.start)
+  }
+
+  /// What the device tree tells, with randomness of its own.
+  func tree(initramfs: GuestRange?) -> MachineTree {
+    MachineTree(
+      map: map,
+      cpuCount: configuration.cpuCount,
+      hasPerformanceMonitors: hasPerformanceMonitors,
+      name: configuration.name,
+      uuid: configuration.uuid,
+      commandLine: configuration.commandLine,
+      initramfs: initramfs,
+      seed: HostRandom.bytes(count: MachineTree.seedSize)
+    )
+  }
+
+  /// More than the tree takes: what never changes, the command line, and each vCPU's node.
+  private var deviceTreeLimit: UInt64 {
+    min(BootPlacement.deviceTreeLimit, 8192 + UInt64(configuration.commandLine.utf8.count + 256 * configuration.cpuCount))
+  }
+}
+
+extension Configuration.Payload {
+  /// Whether the file has no header.
+  var isRaw: Bool {
+    switch self {
+    case .kernel: false
+    case .raw: true
+    }
+  }
+}

@@ -1,0 +1,186 @@
+internal import CLinux
+internal import Glibc
+import KVM
+internal import Logging
+internal import Synchronization
+
+/// One run of a machine with all its reboots, on the device thread.
+struct MachineRun {
+  private let configuration: Configuration
+  private let logger: Logger
+  private let console: ConsoleStream
+  private let started = HostClock.monotonic
+  private let firstEntry = FirstEntry()
+  private var boots = 0
+  private var exits = ExitCounts()
+  private var machine: Report.Machine?
+  private var memory = Report.Memory()
+
+  /// How long a run that was ended from outside waits for the console's reader, in nanoseconds.
+  private static let hurriedDrain: UInt64 = 200_000_000
+
+  init(_ configuration: Configuration, logger: Logger, console: ConsoleStream) {
+    self.configuration = configuration
+    self.logger = logger
+    self.console = console
+  }
+
+  /// Boots until an outcome that is not a reboot.
+  ///
+  /// - Parameter announce: called with each boot's verdict when it can be given, and with nil when it is over.
+  mutating func untilEnd(stoppingOnSignals: Bool, announce: (Verdict?) -> Void) -> Outcome {
+    do {
+      let signals = stoppingOnSignals ? try StopSignals() : nil
+      let endpoint: ConsoleEndpoint
+      do {
+        endpoint = try ConsoleEndpoint(configuration.console, stream: console, logger: logger)
+      } catch {
+        return error.outcome
+      }
+      while true {
+        let verdict = try Verdict()
+        announce(verdict)
+        defer { announce(nil) }
+        let outcome = try boot(endpoint, verdict, signals)
+        guard outcome.end == .reset, configuration.onReset == .reboot else { return outcome }
+        logger.info("the guest reset the machine: starting it anew")
+      }
+    } catch {
+      return Outcome(failure: error)
+    }
+  }
+
+  private mutating func boot(_ endpoint: ConsoleEndpoint, _ verdict: Verdict, _ signals: StopSignals?) throws -> Outcome {
+    let loop = try EventLoop()
+    let assembly = try Assembly(configuration, verdict: verdict, logger: logger)
+    machine = assembly.summary
+    boots += 1
+    let link = try ConsoleLink(
+      endpoint: endpoint,
+      port: assembly.serialPort,
+      loop: loop,
+      verdict: verdict,
+      logger: logger
+    )
+    try watchForTheEnd(loop, verdict, signals)
+    let clock = assembly.clock
+    _ = try loop.add(clock.alarm.rawValue, EPOLLIN.rawValue, ClosureHandler { _ in clock.alarmFired() })
+
+    let threads = try VCPUThreads(assembly.runners, on: assembly.board, loop: loop, firstEntry: firstEntry)
+    let loopResult = Result { () throws(HostError) in try loop.run() }
+    threads.stop()
+    for runner in assembly.runners { exits = exits + runner.exitCounts }
+    memory = MemorySurvey.take(guest: assembly.board.ram)
+    try loopResult.get()
+    guard let outcome = verdict.given else { preconditionFailure("the loop ends with a verdict") }
+    link.drain(limit: outcome.end.isHurried ? Self.hurriedDrain : nil) { signals?.take() != nil }
+    link.disconnect()
+    return outcome
+  }
+
+  private func watchForTheEnd(_ loop: EventLoop, _ verdict: Verdict, _ signals: StopSignals?) throws(HostError) {
+    _ = try loop.add(
+      verdict.doorbell.rawValue,
+      EPOLLIN.rawValue,
+      ClosureHandler { _ in loop.stop() }
+    )
+    if let signals {
+      _ = try loop.add(
+        signals.rawValue,
+        EPOLLIN.rawValue,
+        ClosureHandler { _ in
+          guard let signal = signals.take() else { return }
+          verdict.give(Outcome(.interrupted(signal: signal), "ended by signal \(signal)"))
+        }
+      )
+    }
+    if let timeout = configuration.timeout {
+      let timer = try SharedTimer()
+      let limit = timeout.nanoseconds
+      let elapsed = HostClock.monotonic - started
+      timer.timer.arm(after: limit > elapsed ? limit - elapsed : 1)
+      _ = try loop.add(
+        timer.timer.rawValue,
+        EPOLLIN.rawValue,
+        ClosureHandler { _ in
+          timer.timer.answer()
+          verdict.give(Outcome(.timedOut, "the time of \(timeout) was over"))
+        }
+      )
+    }
+  }
+
+  /// What the run left behind.
+  func report(_ outcome: Outcome) -> Report {
+    var time = Report.Time()
+    time.wall = HostClock.monotonic - started
+    (time.user, time.system) = HostClock.processTimes
+    if let entry = firstEntry.time {
+      time.wallToFirstInstruction = entry.wall - started
+      time.processorToFirstInstruction = entry.processor
+    }
+    return Report(outcome: outcome, machine: machine, boots: boots, time: time, exits: exits, memory: memory)
+  }
+}
+
+extension Outcome.End {
+  /// Whether nobody should have to wait for the rest of the console any longer.
+  fileprivate var isHurried: Bool {
+    switch self {
+    case .timedOut, .interrupted, .stopped, .hostFailure: true
+    default: false
+    }
+  }
+}
+
+/// A timer that a handler keeps alive.
+final class SharedTimer {
+  let timer: HostTimer
+
+  init() throws(HostError) {
+    timer = try HostTimer()
+  }
+}
+
+/// When the first vCPU of the first boot entered its guest.
+final class FirstEntry: Sendable {
+  private let stored = Mutex<(wall: UInt64, processor: UInt64)?>(nil)
+
+  func note() {
+    let processor = HostClock.processTime
+    let wall = HostClock.monotonic
+    stored.withLock { stored in
+      if stored == nil { stored = (wall, processor) }
+    }
+  }
+
+  var time: (wall: UInt64, processor: UInt64)? { stored.withLock { $0 } }
+}
+
+/// SIGINT, SIGTERM and SIGHUP as a descriptor, for as long as the value lives.
+final class StopSignals {
+  private let descriptor: OwnedDescriptor
+  private var previous = sigset_t()
+
+  init() throws(HostError) {
+    var previous = sigset_t()
+    let number = unsafe clinux_stop_signals_take(&previous)
+    guard number >= 0 else {
+      throw HostError("signalfd", errno: -number, advice: HostError.tooManyDescriptors)
+    }
+    descriptor = OwnedDescriptor(owning: number)
+    self.previous = previous
+  }
+
+  deinit {
+    unsafe clinux_stop_signals_restore(&previous)
+  }
+
+  var rawValue: Int32 { descriptor.rawValue }
+
+  /// A signal that has come, if any.
+  func take() -> Int32? {
+    let signal = clinux_stop_signal_read(descriptor.rawValue)
+    return signal == 0 ? nil : signal
+  }
+}

@@ -1,0 +1,74 @@
+internal import CLinux
+internal import Glibc
+import KVM
+internal import Synchronization
+
+/// The threads of all vCPUs, and the watchdog that looks after them. On the device thread.
+final class VCPUThreads {
+  private let runners: [VCPURunner]
+  private let threads: [HostThread]
+  private let board: Board
+  private let loop: EventLoop
+
+  /// Fires when vCPUs that have not come back are to be looked at.
+  private let watchdog: HostTimer
+  private var interval = firstInterval
+  private var exitsSeen: [UInt64]
+
+  /// The first look, and the time between looks once nothing has been found for long, in nanoseconds.
+  private static let firstInterval: UInt64 = 250_000_000
+  private static let lastInterval: UInt64 = 4_000_000_000
+
+  /// Starts all vCPUs.
+  init(_ runners: [VCPURunner], on board: Board, loop: EventLoop, firstEntry: FirstEntry) throws(HostError) {
+    self.runners = runners
+    self.board = board
+    self.loop = loop
+    exitsSeen = runners.map { _ in 0 }
+    watchdog = try HostTimer()
+    // The others first: they wait for PSCI's CPU_ON, and the first vCPU's time counts from its entry.
+    var threads: [HostThread] = []
+    do {
+      for runner in runners.reversed() {
+        let thread = try HostThread(name: "vcpu \(runner.vcpu.index)") {
+          runner.run(on: board) { if runner.vcpu.index == 0 { firstEntry.note() } }
+        }
+        threads.insert(thread, at: 0)
+      }
+      self.threads = threads
+    } catch {
+      Self.stop(threads, runners.suffix(threads.count), board)
+      throw error
+    }
+    _ = try loop.add(
+      watchdog.rawValue,
+      EPOLLIN.rawValue,
+      ClosureHandler { [unowned self] _ in look() }
+    )
+    watchdog.arm(after: interval)
+  }
+
+  /// Ends all threads and waits for them.
+  func stop() {
+    loop.remove(watchdog.rawValue)
+    Self.stop(threads, runners[...], board)
+  }
+
+  private static func stop(_ threads: [HostThread], _ runners: ArraySlice<VCPURunner>, _ board: Board) {
+    board.isStopping.store(true, ordering: .releasing)
+    for (runner, thread) in zip(runners, threads) { runner.kick(thread) }
+    for thread in threads { thread.join() }
+  }
+
+  /// A vCPU that has not come back since the last look may compute, sleep, or be caught in an abort loop.
+  private func look() {
+    watchdog.answer()
+    for (index, runner) in runners.enumerated() {
+      let exits = runner.exitsSoFar
+      if exits == exitsSeen[index] { runner.inspect(threads[index]) }
+      exitsSeen[index] = exits
+    }
+    interval = min(interval * 2, Self.lastInterval)
+    watchdog.arm(after: interval)
+  }
+}

@@ -1,0 +1,114 @@
+internal import KVM
+
+/// What a run leaves behind for programs to read. Documentation/Report.md describes each key.
+public struct Report: Sendable, Encodable {
+  /// The version of Apus.
+  public let apus: String
+  /// ``Outcome/End/name``.
+  public let outcome: String
+  /// ``Outcome/End/exitStatus``.
+  public let exitStatus: Int32
+  /// The outcome in words.
+  public let message: String
+  /// The registers, where the guest did what no machine goes on from.
+  public let guestFault: GuestFault?
+  /// What ran, or nil where nothing was started.
+  public let machine: Machine?
+  /// How often it was started: 1, and one more for each reboot.
+  public let boots: Int
+  /// Nanoseconds.
+  public let time: Time
+  /// How often vCPUs came back to user space, over all boots.
+  public let exits: ExitCounts
+  /// Bytes.
+  public let memory: Memory
+
+  /// The machine that ran.
+  public struct Machine: Sendable, Encodable {
+    /// The configuration's name.
+    public let name: String
+    /// The configuration's identity.
+    public let uuid: String
+    /// How many vCPUs.
+    public let cpus: Int
+    /// The features that the vCPUs got.
+    public let cpuFeatures: [String]
+    /// The interrupt controller's version.
+    public let gic: Int
+    /// The version of the table of firmware registers.
+    public let firmwareTable: Int
+    /// Firmware registers of the host that the table does not know.
+    public let hiddenFirmwareRegisters: [String]
+
+    init(
+      _ configuration: Configuration,
+      gic: GICVersion,
+      features: VirtualCPUFeatures,
+      firmware: FirmwareRegisters.Plan
+    ) {
+      name = configuration.name
+      uuid = configuration.uuid.description
+      cpus = configuration.cpuCount
+      var names: [String] = []
+      if features.contains(.sve) { names.append("sve") }
+      if features.contains(.pmuV3) { names.append("pmu") }
+      if features.contains(.pointerAuthenticationAddress) { names.append("pauth") }
+      cpuFeatures = names
+      self.gic = gic.rawValue
+      firmwareTable = FirmwareRegisters.tableVersion
+      hiddenFirmwareRegisters = firmware.unknown.map(\.description)
+    }
+  }
+
+  /// Times, in nanoseconds.
+  public struct Time: Sendable, Encodable {
+    /// From the call of `run` to the end of the machine.
+    public var wall: UInt64 = 0
+    /// Of the process in user mode, guests included.
+    public var user: UInt64 = 0
+    /// Of the process in the kernel.
+    public var system: UInt64 = 0
+    /// From the call of `run` to the first instruction of the first boot, or nil where there was none.
+    public var wallToFirstInstruction: UInt64?
+    /// Processor time of the process up to that instruction.
+    public var processorToFirstInstruction: UInt64?
+  }
+
+  /// Memory at the end of the run, in bytes.
+  public struct Memory: Sendable, Encodable {
+    /// The guest's RAM.
+    public var guest: UInt64 = 0
+    /// What of it the guest or the loader has touched.
+    public var guestResident: UInt64 = 0
+    /// What of the process is resident beyond the guest's RAM.
+    public var vmmResident: UInt64 = 0
+    /// What of that belongs to this process alone.
+    public var vmmPrivate: UInt64 = 0
+  }
+
+  init(
+    outcome: Outcome,
+    machine: Machine?,
+    boots: Int,
+    time: Time,
+    exits: ExitCounts,
+    memory: Memory
+  ) {
+    apus = ApusVersion.current
+    self.outcome = outcome.end.name
+    exitStatus = outcome.end.exitStatus
+    message = outcome.message
+    guestFault = if case .guestFault(let fault) = outcome.end { fault } else { nil }
+    self.machine = machine
+    self.boots = boots
+    self.time = time
+    self.exits = exits
+    self.memory = memory
+  }
+}
+
+/// The package's version.
+public enum ApusVersion {
+  /// As CHANGELOG.md has it.
+  public static let current = "0.1.0"
+}

@@ -1,0 +1,39 @@
+import Apus
+import ArgumentParser
+
+extension ApusCommand {
+  struct Doctor: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Tell what this host's KVM offers, and what to do about what is missing.",
+      discussion: """
+        Examples:
+          apus doctor
+          apus doctor --json
+
+        Exit status: 0 if machines can run here, 71 if not.
+        """
+    )
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    @Option(help: ArgumentHelp("KVM's device.", visibility: .hidden))
+    var kvm = "/dev/kvm"
+
+    func run() throws {
+      let survey = HostSurvey(kvmPath: kvm)
+      if json {
+        print(try JSON.text(survey))
+      } else {
+        for finding in survey.findings { print(line(finding)) }
+        print(survey.isUsable ? "Machines can run here." : "No machine can run here.")
+      }
+      if !survey.isUsable { throw ExitCode(71) }
+    }
+
+    private func line(_ finding: HostSurvey.Finding) -> String {
+      let line = "\(finding.status.rawValue): \(finding.name): \(finding.detail)"
+      return finding.advice.map { line + "\n  " + $0 } ?? line
+    }
+  }
+}

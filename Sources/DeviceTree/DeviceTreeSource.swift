@@ -1,0 +1,87 @@
+internal import CFDT
+
+/// A device tree blob as text (`.dts`), for people.
+///
+/// The blob does not say what a property's bytes mean. They are shown as texts where they look like texts, else as 32-bit
+/// cells where there is a whole number of them, else as bytes, which is what `dtc` does too.
+public enum DeviceTreeSource {
+  /// Writes a blob as text.
+  ///
+  /// - Throws: where libfdt does not accept the blob.
+  public static func text(of blob: [UInt8]) throws(DeviceTreeError) -> String {
+    var lines = ["/dts-v1/;", ""]
+    // SAFETY: the blob holds for the call; libfdt checks the header and every offset against the size given.
+    let result = unsafe blob.withUnsafeBytes { bytes in
+      let checked = unsafe fdt_check_full(bytes.baseAddress, bytes.count)
+      return checked == 0 ? unsafe append(bytes.baseAddress, to: &lines) : checked
+    }
+    guard result >= 0 else {
+      // SAFETY: fdt_strerror returns a constant text for every number.
+      throw DeviceTreeError(reason: unsafe String(cString: fdt_strerror(result)))
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private static func append(_ tree: UnsafeRawPointer?, to lines: inout [String]) -> Int32 {
+    var offset: Int32 = 0
+    var depth = 0
+    // Siblings are set apart by an empty line, as dtc does.
+    var needsGap = false
+    while true {
+      var next: Int32 = 0
+      // SAFETY: fdt_check_full has accepted the whole blob, so every offset that libfdt returns lies in it.
+      let tag = unsafe fdt_next_tag(tree, offset, &next)
+      let indent = String(repeating: "\t", count: depth)
+      switch UInt32(tag) {
+      case UInt32(FDT_BEGIN_NODE):
+        if needsGap || lines.last?.hasSuffix(";") == true && depth > 0 { lines.append("") }
+        let name = unsafe fdt_get_name(tree, offset, nil).map { unsafe String(cString: $0) } ?? ""
+        lines.append("\(indent)\(name.isEmpty ? "/" : name) {")
+        depth += 1
+        needsGap = false
+      case UInt32(FDT_END_NODE):
+        depth -= 1
+        lines.append(String(repeating: "\t", count: depth) + "};")
+        needsGap = true
+      case UInt32(FDT_PROP):
+        var name: UnsafePointer<CChar>?
+        var size: Int32 = 0
+        let value = unsafe fdt_getprop_by_offset(tree, offset, &name, &size)
+        guard let value = unsafe value, let name = unsafe name else { return size }
+        let bytes = unsafe [UInt8](UnsafeRawBufferPointer(start: value, count: Int(size)))
+        lines.append(unsafe "\(indent)\(String(cString: name))\(text(ofValue: bytes));")
+      case UInt32(FDT_END): return 0
+      default: break
+      }
+      guard next > 0 else { return next }
+      offset = next
+    }
+  }
+
+  private static func text(ofValue bytes: [UInt8]) -> String {
+    if bytes.isEmpty { return "" }
+    if let texts = texts(bytes) { return " = " + texts.map { "\"\($0)\"" }.joined(separator: ", ") }
+    if bytes.count % 4 == 0 {
+      let cells = stride(from: 0, to: bytes.count, by: 4).map { start in
+        "0x" + String(bytes[start..<start + 4].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }, radix: 16)
+      }
+      return " = <" + cells.joined(separator: " ") + ">"
+    }
+    let digits = bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
+    return " = [" + digits.joined(separator: " ") + "]"
+  }
+
+  /// The texts that the bytes hold, where all of them are printable and end with a zero.
+  private static func texts(_ bytes: [UInt8]) -> [String]? {
+    guard bytes.last == 0 else { return nil }
+    let parts = bytes.dropLast().split(separator: 0, omittingEmptySubsequences: false)
+    // A single empty text is shown as one; more of them are rather a number.
+    guard parts.count == 1 || parts.allSatisfy({ !$0.isEmpty }) else { return nil }
+    guard parts.allSatisfy({ $0.allSatisfy { 0x20...0x7E ~= $0 } }) else { return nil }
+    return parts.map { part in
+      String(decoding: part, as: UTF8.self)
+        .split(separator: "\\", omittingEmptySubsequences: false).joined(separator: "\\\\")
+        .split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\\\"")
+    }
+  }
+}
