@@ -1,0 +1,1 @@
+// A guest of assembly alone declares nothing.
