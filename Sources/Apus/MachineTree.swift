@@ -137,6 +137,7 @@ public struct MachineTree: Sendable {
           controller.property("#redistributor-regions", cells: [UInt32(redistributors.count)])
         }
       }
+      controller.property("#address-cells", cells: [0])
       controller.property("#interrupt-cells", cells: [3])
       controller.property("interrupt-controller")
       controller.property("reg", wide: ranges.flatMap { [$0.start.rawValue, $0.size] })

@@ -1,5 +1,5 @@
-import Apus
-import ArgumentParser
+public import Apus
+public import ArgumentParser
 
 /// What the guest sees of its machine, whichever command it is for.
 struct MachineOptions: ParsableArguments {

@@ -1,6 +1,6 @@
 import Apus
-import ArgumentParser
-import Logging
+public import ArgumentParser
+public import Logging
 
 extension ApusCommand {
   struct Run: ParsableCommand {

@@ -22,7 +22,8 @@ final class ConsoleLink {
   private let readerTimer: HostTimer
   private var escapes = EscapeSequence()
 
-  init(endpoint: ConsoleEndpoint, port: SerialPort, loop: EventLoop, verdict: Verdict, logger: Logger) throws(HostError) {
+  init(endpoint: ConsoleEndpoint, port: SerialPort, loop: EventLoop, verdict: Verdict, logger: Logger) throws(HostError)
+  {
     self.endpoint = endpoint
     self.port = port
     self.loop = loop

@@ -74,7 +74,10 @@ struct BootLoader {
 
   /// More than the tree takes: what never changes, the command line, and each vCPU's node.
   private var deviceTreeLimit: UInt64 {
-    min(BootPlacement.deviceTreeLimit, 8192 + UInt64(configuration.commandLine.utf8.count + 256 * configuration.cpuCount))
+    min(
+      BootPlacement.deviceTreeLimit,
+      8192 + UInt64(configuration.commandLine.utf8.count + 256 * configuration.cpuCount)
+    )
   }
 }
 

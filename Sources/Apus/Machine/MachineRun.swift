@@ -50,7 +50,8 @@ struct MachineRun {
     }
   }
 
-  private mutating func boot(_ endpoint: ConsoleEndpoint, _ verdict: Verdict, _ signals: StopSignals?) throws -> Outcome {
+  private mutating func boot(_ endpoint: ConsoleEndpoint, _ verdict: Verdict, _ signals: StopSignals?) throws -> Outcome
+  {
     let loop = try EventLoop()
     let assembly = try Assembly(configuration, verdict: verdict, logger: logger)
     machine = assembly.summary

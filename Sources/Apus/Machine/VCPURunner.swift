@@ -106,7 +106,9 @@ final class VCPURunner: Sendable {
         counts.interruptions &+= 1
         vcpu.kick.setImmediateExit(false)
         if board.isStopping.load(ordering: .acquiring) { return counts }
-        if isInspectionWanted.exchange(false, ordering: .acquiring), let reason = AbortLoop.reason(vcpu, board.ram.range) {
+        if isInspectionWanted.exchange(false, ordering: .acquiring),
+          let reason = AbortLoop.reason(vcpu, board.ram.range)
+        {
           fault(board, reason)
           return counts
         }
