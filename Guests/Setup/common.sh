@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Shared by every set-up script; source it, do not run it.
 #
 # Everything that set-up makes is an artifact: a folder of the cache named NAME-KEY, where KEY is a hash of what it
@@ -6,6 +7,7 @@
 
 set -euo pipefail
 
+# shellcheck disable=SC2034
 apus_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 apus_cache=${XDG_CACHE_HOME:-$HOME/.cache}/apus
 
@@ -56,25 +58,43 @@ make_artifact() {
 
 # debian_mirror: prints the Debian mirror that this machine's own apt uses.
 debian_mirror() {
-    local mirror
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -n 1)
-    [ -n "$mirror" ] || mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -E '/debian/?$' | head -n 1)
-    [ -n "$mirror" ] || die "apt names no Debian mirror; add one to its sources and run 'apt-get update'"
+    local every='' mirror
+    # shellcheck disable=SC2016
+    every=$(apt-get indextargets --format '$(ORIGIN) $(REPO_URI)' 'Created-By: Packages')
+    mirror=$(sed -n '/-security/d; s/^Debian //p' <<<"$every" | head -n 1)
+    # Without downloaded lists apt knows no origins.
+    [ -n "$mirror" ] || mirror=$(sed -n 's/^.* \([^ ]*\/debian\/*\)$/\1/p' <<<"$every" | head -n 1)
+    [ -n "$mirror" ] || die "apt names no Debian mirror; add one to its sources and run 'apt-get update' as root"
     printf '%s\n' "${mirror%/}"
+}
+
+# debian_keyring: prints the file with the keys that Debian's archive is signed with.
+debian_keyring() {
+    local file
+    for file in /usr/share/keyrings/debian-archive-keyring.{pgp,gpg}; do
+        if [ -e "$file" ]; then
+            printf '%s\n' "$file"
+            return
+        fi
+    done
+    die "no keys of Debian's archive here; as root: apt-get install debian-archive-keyring"
 }
 
 # foreign_apt FOLDER SUITE ARCHITECTURE: prepares a private apt in FOLDER that sees only SUITE for ARCHITECTURE and
 # leaves the machine's own apt alone. Afterwards: apt-get -c FOLDER/apt.conf …, apt-cache -c FOLDER/apt.conf …
 foreign_apt() {
-    local folder=$1 suite=$2 architecture=$3
-    mkdir -p "$folder"/{lists/partial,archives/partial,log}
+    local folder=$1 suite=$2 architecture=$3 mirror keyring
+    mirror=$(debian_mirror)
+    keyring=$(debian_keyring)
+    mkdir -p "$folder"/{lists/partial,archives/partial,log,none}
     : >"$folder/status"
-    printf 'deb [arch=%s signed-by=%s] %s %s main\n' "$architecture" \
-        /usr/share/keyrings/debian-archive-keyring.gpg "$(debian_mirror)" "$suite" >"$folder/sources.list"
+    printf 'deb [arch=%s signed-by=%s] %s %s main\n' "$architecture" "$keyring" "$mirror" "$suite" \
+        >"$folder/sources.list"
     cat >"$folder/apt.conf" <<CONF
 Dir::Etc::sourcelist "$folder/sources.list";
-Dir::Etc::sourceparts "-";
-Dir::Etc::preferencesparts "-";
+Dir::Etc::sourceparts "$folder/none";
+Dir::Etc::preferences "$folder/none/preferences";
+Dir::Etc::preferencesparts "$folder/none";
 Dir::State "$folder";
 Dir::State::lists "$folder/lists";
 Dir::State::status "$folder/status";
@@ -87,14 +107,42 @@ APT::Install-Recommends "false";
 APT::Sandbox::User "";
 Acquire::Languages "none";
 Acquire::Check-Valid-Until "false";
+Acquire::Retries "3";
 Debug::NoLocking "true";
 CONF
-    apt-get -q -c "$folder/apt.conf" update
+    apt-get -qq -c "$folder/apt.conf" update
 }
 
-# foreign_download FOLDER PACKAGE…: downloads the packages and all that they depend on into FOLDER/archives.
-foreign_download() {
+# foreign_version FOLDER PACKAGE: prints the version that the private apt in FOLDER would take, nothing if it has none.
+foreign_version() { apt-cache -c "$1/apt.conf" show --no-all-versions "$2" 2>/dev/null | sed -n 's/^Version: //p'; }
+
+# foreign_closure FOLDER PACKAGE…: prints the names of the packages and of all that they depend on.
+foreign_closure() {
     local folder=$1
     shift
-    apt-get -q -y -c "$folder/apt.conf" install --download-only "$@"
+    apt-get -q -s -c "$folder/apt.conf" install "$@" | sed -n 's/^Inst \([^ ]*\) .*/\1/p'
 }
+
+# foreign_download FOLDER PACKAGE…: downloads just these packages, so that FOLDER/archives holds them and no others.
+# What an interrupted run has downloaded already is kept.
+foreign_download() {
+    local folder=$1 wanted total downloader file
+    shift
+    # In a folder without packages: apt doesn't name those that are there.
+    wanted=$(cd "$folder/none" && apt-get -qq -c "$folder/apt.conf" download --print-uris "$@")
+    find "$folder/archives" -maxdepth 1 -name '*.deb' | while IFS= read -r file; do
+        grep -qF " ${file##*/} " <<<"$wanted" || rm -- "$file"
+    done
+    total=$(awk '{ bytes += $(NF - 1) } END { printf "%d", bytes / 1000000 }' <<<"$wanted")
+    say "downloading $(wc -l <<<"$wanted") packages, $total MB"
+    (cd "$folder/archives" && exec apt-get -qq -c "$folder/apt.conf" download "$@") &
+    downloader=$!
+    while kill -0 "$downloader" 2>/dev/null; do
+        sleep 0.5
+        [ $((SECONDS % 10)) -ne 9 ] || { say "downloaded $(archives_size "$folder") of $total MB" && sleep 1; }
+    done
+    wait "$downloader"
+}
+
+# archives_size FOLDER: prints how many megabytes FOLDER/archives holds.
+archives_size() { find "$1/archives" -type f -printf '%s\n' | awk '{ bytes += $1 } END { printf "%d", bytes / 1000000 }'; }
