@@ -50,7 +50,9 @@ make_artifact() {
         mkdir -p "$apus_cache/.partial-$name"
         started=$SECONDS
         say "$name: making it"
-        "$function" "$apus_cache/.partial-$name" {lock}>&- >&2
+        # In a subshell: closing a descriptor by the name of its variable lasts, and the lock has to be kept here; nor
+        # can the function's variables be mistaken for those of this one.
+        ("$function" "$apus_cache/.partial-$name" {lock}>&- >&2)
         mv -T -- "$apus_cache/.partial-$name" "$final"
         say "$name: done in $((SECONDS - started)) s"
     )
