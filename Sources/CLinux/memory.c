@@ -1,4 +1,19 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "memory.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void clinux_error_text(int number, char *text, size_t size) {
+  // Both forms of strerror_r exist; strerrordesc_np has one, and a text that needs no freeing.
+  const char *description = strerrordesc_np(number);
+  if (description)
+    snprintf(text, size, "%s", description);
+  else
+    snprintf(text, size, "error %d", number);
+}
 
 int64_t clinux_resident_size(void *base, size_t size) {
   unsigned char pages[4096];

@@ -1,7 +1,3 @@
-// The same view of the C library as in CLinux: Swift refuses two definitions of one type that differ.
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 // ZSTD_d_stableOutBuffer lets a frame be decompressed to its destination without a window buffer beside it. It stands
 // behind this macro, but every library since 1.4.6 has it, the shared one too.
 #define ZSTD_STATIC_LINKING_ONLY

@@ -1,26 +1,15 @@
 #pragma once
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 static inline int clinux_errno(void) { return errno; }
 
-static inline void clinux_error_text(int number, char *_Nonnull text, size_t size) {
-  // Both forms of strerror_r exist; strerrordesc_np has one, and a text that needs no freeing.
-  const char *description = strerrordesc_np(number);
-  if (description)
-    snprintf(text, size, "%s", description);
-  else
-    snprintf(text, size, "error %d", number);
-}
+// The C library's text for an error number, ended with a zero and cut to `size` bytes.
+void clinux_error_text(int number, char *_Nonnull text, size_t size);
 
 static inline long clinux_page_size(void) { return sysconf(_SC_PAGESIZE); }
 
