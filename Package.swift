@@ -27,6 +27,7 @@ let package = Package(
     .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
     .target(name: "CGuestMemory"),
     .target(name: "GuestMemory", dependencies: ["CLinux", "CGuestMemory"], swiftSettings: strict),
+    .target(name: "Virtio", dependencies: ["GuestMemory", "CGuestMemory"], swiftSettings: strict),
     .testTarget(name: "GuestMemoryTests", dependencies: ["GuestMemory"], swiftSettings: strict),
     .target(name: "Peripherals", swiftSettings: strict),
     .testTarget(name: "PeripheralsTests", dependencies: ["Peripherals"], swiftSettings: strict),

@@ -16,20 +16,12 @@ static inline uint16_t guest_load_acquire_u16(const void *_Nonnull from) {
   return __atomic_load_n((const uint16_t *)from, __ATOMIC_ACQUIRE);
 }
 
-static inline uint64_t guest_load_relaxed_u64(const void *_Nonnull from) {
-  return __atomic_load_n((const uint64_t *)from, __ATOMIC_RELAXED);
-}
-
 static inline void guest_store_relaxed_u16(void *_Nonnull to, uint16_t value) {
   __atomic_store_n((uint16_t *)to, value, __ATOMIC_RELAXED);
 }
 
 static inline void guest_store_release_u16(void *_Nonnull to, uint16_t value) {
   __atomic_store_n((uint16_t *)to, value, __ATOMIC_RELEASE);
-}
-
-static inline void guest_store_relaxed_u64(void *_Nonnull to, uint64_t value) {
-  __atomic_store_n((uint64_t *)to, value, __ATOMIC_RELAXED);
 }
 
 // Orders a store before a later load of something else, which acquire and release alone do not.
@@ -40,4 +32,24 @@ static inline void guest_full_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_C
 static inline void guest_copy(void *_Nonnull to, const void *_Nonnull from, size_t size) {
   memcpy(to, from, size);
   __asm__ volatile("" ::: "memory");
+}
+
+// A descriptor of a virtqueue (virtio 1.3, 2.7.5), read once; `from` may have any alignment.
+struct guest_descriptor {
+  uint64_t address;
+  uint32_t length;
+  uint16_t flags;
+  uint16_t next;
+};
+
+static inline struct guest_descriptor guest_load_descriptor(const void *_Nonnull from) {
+  struct guest_descriptor descriptor;
+  memcpy(&descriptor, from, sizeof descriptor);
+  __asm__ volatile("" ::: "memory");
+  return descriptor;
+}
+
+// An element of a used ring (virtio 1.3, 2.7.8): two aligned 32-bit words, published later by the ring's index.
+static inline void guest_store_used_element(void *_Nonnull to, uint64_t element) {
+  memcpy(to, &element, sizeof element);
 }

@@ -1,0 +1,155 @@
+public import GuestMemory
+internal import Synchronization
+
+/// What a device did so far.
+public struct VirtioDeviceCounters: Equatable, Sendable {
+  public var memory = DMACounters()
+  /// Notifications from the driver that reached a running queue.
+  public var kicks: UInt64 = 0
+  /// Interrupts raised.
+  public var interrupts: UInt64 = 0
+  /// What the driver did wrong, also beyond those events that were reported.
+  public var faults: UInt64 = 0
+}
+
+/// A device's way to its guest: the door to its window, its interrupt, and the word that it can't go on.
+///
+/// For the device thread but where noted. The transport's registers meet the device's work in three atomics here, so a
+/// vCPU that reads InterruptStatus or Status never waits.
+@safe
+public final class DeviceConnection: @unchecked Sendable {
+  // SAFETY: @unchecked: plain variables are the device thread's alone; what vCPUs see is atomic or immutable.
+
+  /// How many events a device reports between two resets. The rest are counted only.
+  public static let reportedFaults = 16
+
+  public let device: String
+  public let door: DMADoor
+  /// Valid as long as the connection, which keeps the door.
+  public let view: DMAView
+
+  private let line: any InterruptLine
+  private let observer: (any GuestFaultObserver)?
+
+  let interruptStatus = Atomic<UInt32>(0)
+  let deviceStatus = Atomic<UInt8>(0)
+  private let faults = Atomic<UInt64>(0)
+  private let faultsSinceReset = Atomic<UInt64>(0)
+
+  private var kicks: UInt64 = 0
+  private var interrupts: UInt64 = 0
+  private var runningQueues: [Bool]
+  private var isSuspended = false
+  private var isStarted = false
+  /// Whether the device set DEVICE_NEEDS_RESET: it takes nothing from its queues any longer.
+  public private(set) var hasFailed = false
+
+  init(
+    device: String,
+    queueCount: Int,
+    door: DMADoor,
+    line: any InterruptLine,
+    observer: (any GuestFaultObserver)?
+  ) {
+    self.device = device
+    self.door = door
+    // SAFETY: the door is kept beside its view.
+    self.view = unsafe door.view
+    self.line = line
+    self.observer = observer
+    runningQueues = Array(repeating: false, count: queueCount)
+  }
+
+  public var counters: VirtioDeviceCounters {
+    VirtioDeviceCounters(
+      memory: door.counters,
+      kicks: kicks,
+      interrupts: interrupts,
+      faults: faults.load(ordering: .relaxed)
+    )
+  }
+
+  /// Tells the driver that buffers were used.
+  ///
+  /// The bit is set before the edge, so a driver that comes for the edge finds it set. Where the driver's
+  /// acknowledgement of an earlier interrupt clears it in between, the driver has yet to look at the rings and finds
+  /// the buffers.
+  public func interruptForUsedBuffers() {
+    raise(InterruptBits.usedBuffer)
+  }
+
+  /// Tells the driver that the configuration space changed; without a driver there is nobody to tell.
+  public func interruptForConfigurationChange() {
+    guard isStarted else { return }
+    raise(InterruptBits.configurationChange)
+  }
+
+  /// The driver broke the rules of a queue: DEVICE_NEEDS_RESET (virtio 1.3, 2.1.2), and the queues stop.
+  public func fail(queue: Int?, _ fault: GuestFault) {
+    report(queue: queue, fault)
+    hasFailed = true
+    deviceStatus.bitwiseOr(VirtioDeviceStatus.deviceNeedsReset.rawValue, ordering: .releasing)
+    interruptForConfigurationChange()
+  }
+
+  /// Reports what a guest did wrong. From any thread.
+  public func report(queue: Int? = nil, _ fault: GuestFault) {
+    faults.add(1, ordering: .relaxed)
+    let earlier = faultsSinceReset.add(1, ordering: .relaxed).oldValue
+    guard earlier < Self.reportedFaults else { return }
+    observer?.guestMisbehaved(GuestFaultEvent(device: device, queue: queue, fault: fault))
+  }
+
+  private func raise(_ bit: UInt32) {
+    interruptStatus.bitwiseOr(bit, ordering: .releasing)
+    interrupts &+= 1
+    line.raise()
+  }
+}
+
+/// Bits of InterruptStatus (virtio 1.3, 4.2.2).
+enum InterruptBits {
+  static let usedBuffer: UInt32 = 1
+  static let configurationChange: UInt32 = 2
+}
+
+// What the transport does on the device thread.
+extension DeviceConnection {
+  func begin(queues: [QueueConfiguration?]) {
+    isStarted = true
+    for index in queues.indices { runningQueues[index] = queues[index] != nil }
+  }
+
+  func begin(queue: Int) { runningQueues[queue] = true }
+
+  func end(queue: Int) { runningQueues[queue] = false }
+
+  func end() {
+    for index in runningQueues.indices { runningQueues[index] = false }
+    isStarted = false
+    hasFailed = false
+    deviceStatus.store(0, ordering: .releasing)
+    interruptStatus.store(0, ordering: .releasing)
+    faultsSinceReset.store(0, ordering: .relaxed)
+  }
+
+  /// The device had set DEVICE_NEEDS_RESET before its state was taken.
+  func markFailed() { hasFailed = true }
+
+  func setSuspended(_ suspended: Bool) { isSuspended = suspended }
+
+  /// Whether a kick of this queue is for the device. Reports one that comes too early.
+  func admitsKick(of queue: Int) -> Bool {
+    guard isStarted else {
+      report(queue: queue, .kickBeforeDriverOK)
+      return false
+    }
+    guard runningQueues[queue] else {
+      report(queue: queue, .kickBeforeReady)
+      return false
+    }
+    guard !hasFailed, !isSuspended else { return false }
+    kicks &+= 1
+    return true
+  }
+}

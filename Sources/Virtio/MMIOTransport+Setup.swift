@@ -1,0 +1,196 @@
+internal import GuestMemory
+internal import Synchronization
+
+// What a driver sets up: features, status, queues. Everything here runs with the registers held.
+extension MMIOTransport {
+  var status: VirtioDeviceStatus {
+    VirtioDeviceStatus(rawValue: connection.deviceStatus.load(ordering: .acquiring))
+  }
+
+  func set(_ register: MMIORegister, to value: UInt32, _ registers: inout Registers) {
+    switch register {
+    case .deviceFeaturesSel: registers.deviceFeaturesSelect = value
+    case .driverFeaturesSel: registers.driverFeaturesSelect = value
+    case .driverFeatures: setDriverFeatures(value, &registers)
+    case .queueSel: registers.queueSelect = value
+    case .shmSel: registers.sharedMemorySelect = value
+    default:
+      guard let queue = selectedQueue(registers) else {
+        connection.report(queue: Int(registers.queueSelect), .queueUnknown)
+        return
+      }
+      switch register {
+      case .queueReady: setReady(queue, value != 0, &registers)
+      case .queueReset: resetQueue(queue, value, &registers)
+      default: setUp(queue, register, to: value, &registers)
+      }
+    }
+  }
+
+  // MARK: Features
+
+  private func setDriverFeatures(_ value: UInt32, _ registers: inout Registers) {
+    guard !status.contains(.featuresOK) else {
+      connection.report(.featuresChangedAfterOK)
+      return
+    }
+    let select = registers.driverFeaturesSelect
+    guard select < 2 else {
+      if value != 0 { connection.report(.featureNotOffered) }
+      return
+    }
+    let shift = 32 * UInt64(select)
+    let others = registers.driverFeatures.rawValue & ~(0xFFFF_FFFF << shift)
+    registers.driverFeatures = VirtioFeatures(rawValue: others | UInt64(value) << shift)
+  }
+
+  /// Why the device can't work with what the driver accepted; `nil` when it can.
+  func fault(in features: VirtioFeatures) -> GuestFault? {
+    guard features.isSubset(of: offered) else { return .featureNotOffered }
+    guard features.contains(.version1) else { return .version1Missing }
+    // Without this bit Linux uses guest-physical addresses of its choice and silently bypasses the pool.
+    guard !isConfined || features.contains(.accessPlatform) else { return .accessPlatformMissing }
+    return device.accepts(features) ? nil : .featureDependency
+  }
+
+  // MARK: Status
+
+  func writeStatus(_ value: UInt32, _ registers: inout Registers) {
+    guard value != 0 else {
+      resetDevice(&registers)
+      return
+    }
+    let known = VirtioDeviceStatus.writable.union(.deviceNeedsReset)
+    if value & ~UInt32(known.rawValue) != 0 { connection.report(.statusUnknownBits) }
+    let written = VirtioDeviceStatus(rawValue: UInt8(truncatingIfNeeded: value)).intersection(.writable)
+    let current = status.intersection(.writable)
+    guard current.isSubset(of: written) else {
+      connection.report(.statusCleared)
+      return
+    }
+    var added = written.subtracting(current)
+    if added.contains(.featuresOK) {
+      if !written.contains([.acknowledge, .driver]) {
+        connection.report(.statusOutOfOrder)
+        added.remove(.featuresOK)
+      } else if let fault = fault(in: registers.driverFeatures) {
+        connection.report(fault)
+        added.remove(.featuresOK)
+      }
+    }
+    if added.contains(.driverOK), !current.union(added).contains(.featuresOK) {
+      connection.report(.statusOutOfOrder)
+      added.remove(.driverOK)
+    }
+    connection.deviceStatus.bitwiseOr(added.rawValue, ordering: .acquiringAndReleasing)
+    if added.contains(.driverOK) { startDevice(registers) }
+  }
+
+  /// Hands the queues over, and returns when the device has them: from here on a notification finds them.
+  private func startDevice(_ registers: Registers) {
+    let queues = registers.queues.map { $0.isReady ? $0.configuration : nil }
+    let features = registers.driverFeatures
+    thread.perform { [self] finish in
+      connection.begin(queues: queues)
+      if !connection.hasFailed { device.start(features, queues: queues) }
+      finish()
+    }
+  }
+
+  // MARK: Queues
+
+  private func setUp(_ queue: Int, _ register: MMIORegister, to value: UInt32, _ registers: inout Registers) {
+    guard !registers.queues[queue].isReady else {
+      connection.report(queue: queue, .queueChangedWhileReady)
+      return
+    }
+    switch register {
+    case .queueSize: registers.queues[queue].size = value
+    case .queueDescLow: registers.queues[queue].descriptorTable.setLow(value)
+    case .queueDescHigh: registers.queues[queue].descriptorTable.setHigh(value)
+    case .queueDriverLow: registers.queues[queue].driverArea.setLow(value)
+    case .queueDriverHigh: registers.queues[queue].driverArea.setHigh(value)
+    case .queueDeviceLow: registers.queues[queue].deviceArea.setLow(value)
+    case .queueDeviceHigh: registers.queues[queue].deviceArea.setHigh(value)
+    default: preconditionFailure("every writable register is known here")
+    }
+  }
+
+  private func setReady(_ queue: Int, _ ready: Bool, _ registers: inout Registers) {
+    guard ready else {
+      stop(queue, &registers)
+      return
+    }
+    guard status.contains(.featuresOK) else {
+      connection.report(queue: queue, .queueSetUpTooEarly)
+      return
+    }
+    guard !registers.queues[queue].isReady else {
+      connection.report(queue: queue, .queueAlreadyReady)
+      return
+    }
+    let values = registers.queues[queue]
+    if let fault = QueueConfiguration.fault(
+      requestedSize: values.size,
+      maximumSize: device.queueSizes[queue],
+      descriptorTable: values.descriptorTable,
+      driverArea: values.driverArea,
+      deviceArea: values.deviceArea,
+      window: window
+    ) {
+      thread.perform { [connection] finish in
+        connection.fail(queue: queue, fault)
+        finish()
+      }
+      return
+    }
+    registers.queues[queue].isReady = true
+    guard status.contains(.driverOK) else { return }
+    let configuration = values.configuration
+    thread.perform { [self] finish in
+      connection.begin(queue: queue)
+      if !connection.hasFailed { device.startQueue(queue, configuration) }
+      finish()
+    }
+  }
+
+  /// The driver takes a queue back; returns when the device touches nothing of it any longer.
+  private func stop(_ queue: Int, _ registers: inout Registers) {
+    guard registers.queues[queue].isReady else { return }
+    if status.contains(.driverOK) {
+      thread.perform { [self] finish in
+        connection.end(queue: queue)
+        device.stopQueue(queue, finish)
+      }
+    }
+    registers.queues[queue].isReady = false
+  }
+
+  /// QueueReset (virtio 1.3, 2.6.1 and 4.2.2).
+  private func resetQueue(_ queue: Int, _ value: UInt32, _ registers: inout Registers) {
+    guard registers.driverFeatures.contains(.ringReset), status.contains(.featuresOK) else {
+      connection.report(queue: queue, .ringResetNotNegotiated)
+      return
+    }
+    guard value == 1 else { return }
+    stop(queue, &registers)
+    registers.queues[queue] = QueueRegisters(size: UInt32(device.queueSizes[queue]))
+  }
+}
+
+extension MMIOTransport.QueueRegisters {
+  /// - Precondition: the values were checked.
+  var configuration: QueueConfiguration {
+    QueueConfiguration(
+      size: UInt16(size),
+      descriptorTable: descriptorTable,
+      driverArea: driverArea,
+      deviceArea: deviceArea
+    )
+  }
+}
+
+extension UInt64 {
+  fileprivate mutating func setLow(_ word: UInt32) { self = self & 0xFFFF_FFFF_0000_0000 | UInt64(word) }
+  fileprivate mutating func setHigh(_ word: UInt32) { self = self & 0xFFFF_FFFF | UInt64(word) << 32 }
+}
