@@ -28,6 +28,18 @@ let package = Package(
     .target(name: "CGuestMemory"),
     .target(name: "GuestMemory", dependencies: ["CLinux", "CGuestMemory"], swiftSettings: strict),
     .target(name: "Virtio", dependencies: ["GuestMemory", "CGuestMemory"], swiftSettings: strict),
+    .target(name: "VirtioDriver", path: "Tests/VirtioDriver", swiftSettings: strict),
+    .target(
+      name: "VirtioTesting",
+      dependencies: ["GuestMemory", "Virtio", "VirtioDriver"],
+      path: "Tests/VirtioTesting",
+      swiftSettings: strict
+    ),
+    .testTarget(
+      name: "VirtioTests",
+      dependencies: ["GuestMemory", "Virtio", "VirtioDriver", "VirtioTesting"],
+      swiftSettings: strict
+    ),
     .testTarget(name: "GuestMemoryTests", dependencies: ["GuestMemory"], swiftSettings: strict),
     .target(name: "Peripherals", swiftSettings: strict),
     .testTarget(name: "PeripheralsTests", dependencies: ["Peripherals"], swiftSettings: strict),

@@ -1,0 +1,107 @@
+public import GuestMemory
+public import Virtio
+
+/// The smallest device that uses everything: it copies what it can read of a chain to what it can write of it.
+///
+/// Two queues; 8 bytes of configuration, the second half writable.
+@safe
+public final class EchoDevice: VirtioDevice, @unchecked Sendable {
+  // SAFETY: @unchecked: on the device thread only, as the contract says.
+
+  public let name = "echo"
+  public let identifier = VirtioDeviceIdentifier.entropy
+  public let reach = DeviceReach.window
+  public let features: VirtioFeatures = .splitVirtqueue
+  public let queueSizes: [UInt16] = [16, 16]
+  public let configuration = ConfigurationSpace([1, 2, 3, 4, 5, 6, 7, 8], writable: [4..<8])
+  public private(set) var configurationWrites: [Int] = []
+  /// Chains to take before the next is left for later.
+  public var turn = Int.max
+  /// Called with each chain taken, before it is read.
+  public var onTake: () -> Void = {}
+
+  private var queues = DeviceQueues(count: 2)
+  private var chain = DescriptorChain(capacity: 16)
+  private var isSuspended = false
+
+  public init() {}
+
+  public func sharedMemory(_ identifier: UInt8) -> GuestRange? {
+    identifier == 3 ? GuestRange(at: 0x1_2345_6000, size: 0x2_0000_1000) : nil
+  }
+
+  public func attach(_ connection: DeviceConnection) { queues.attach(connection) }
+
+  public func start(_ features: VirtioFeatures, queues configurations: [QueueConfiguration?]) {
+    queues.start(features, configurations)
+    for index in queues.indices { _ = kick(index) }
+  }
+
+  public func startQueue(_ index: Int, _ configuration: QueueConfiguration) {
+    queues.start(index, configuration)
+    _ = kick(index)
+  }
+
+  public func stopQueue(_ index: Int, _ finished: @escaping @Sendable () -> Void) {
+    queues.stop(index)
+    finished()
+  }
+
+  public func kick(_ index: Int) -> Bool {
+    guard !isSuspended, let queue = queues[index], let connection = queues.connection else { return false }
+    var taken = 0
+    queue.suppressNotifications()
+    repeat {
+      while taken < turn {
+        switch queue.takeNext(into: &chain) {
+        case .empty: break
+        case .fault(let fault):
+          connection.fail(queue: index, fault)
+          return false
+        case .chain:
+          taken += 1
+          onTake()
+          echo(queue)
+          continue
+        }
+        break
+      }
+      if queue.publish() { connection.interruptForUsedBuffers() }
+      if taken == turn { return true }
+    } while queue.resumeNotifications()
+    return false
+  }
+
+  private func echo(_ queue: SplitVirtqueue) {
+    var written = 0
+    while let byte = chain.takeReadable(as: UInt8.self) {
+      // SAFETY: the copy is this loop's own.
+      written += unsafe withUnsafeBytes(of: byte) { unsafe chain.write($0) }
+    }
+    queue.giveBack(head: chain.head, written: written)
+  }
+
+  public func reset(_ finished: @escaping @Sendable () -> Void) {
+    queues.reset()
+    finished()
+  }
+
+  public func suspend(_ finished: @escaping @Sendable () -> Void) {
+    isSuspended = true
+    finished()
+  }
+
+  public func resume() {
+    isSuspended = false
+    for index in queues.indices { _ = kick(index) }
+  }
+
+  public func configurationWritten(at offset: Int) { configurationWrites.append(offset) }
+
+  public func state() -> DeviceState { DeviceState(queues: queues.positions) }
+
+  public func restore(_ state: DeviceState) throws(DeviceStateError) {
+    guard state.version == 1 else { throw .unknownVersion(device: name, version: state.version) }
+    isSuspended = true
+  }
+}

@@ -1,0 +1,140 @@
+public import GuestMemory
+internal import Synchronization
+public import Virtio
+public import VirtioDriver
+
+/// A machine with one device, without KVM: what the device thread would do happens at once, on the caller's thread.
+public final class TestMachine: DriverMachine {
+  public let transport: MMIOTransport
+  public let line = CountingLine()
+  public let observer = FaultRecorder()
+  public let thread: any DeviceThread
+  private let door: DMADoor
+  private let window: KeptWindow
+
+  /// - Parameters:
+  ///   - device: not attached yet.
+  ///   - windowSize: in bytes; a multiple of 64 KiB.
+  ///   - isConfined: else the window is open.
+  public init(
+    _ device: any VirtioDevice,
+    windowSize: UInt64 = 0x10_0000,
+    isConfined: Bool = true,
+    thread: any DeviceThread = ImmediateThread()
+  ) throws(GuestMemoryError) {
+    let range = GuestRange(at: 0x5000_0000, size: windowSize)
+    window = try KeptWindow(range: range, isConfined: isConfined)
+    door = window.makeDoor()
+    self.thread = thread
+    transport = MMIOTransport(
+      device: device,
+      door: window.makeDoor(),
+      line: line,
+      thread: thread,
+      observer: observer
+    )
+  }
+
+  public var driver: Driver<TestMachine> { Driver(self) }
+
+  public var faults: [GuestFault] { observer.events.map(\.fault) }
+
+  public var windowStart: UInt64 { door.range.start.rawValue }
+  public var windowSize: UInt64 { door.range.size }
+
+  public func bytes(at address: UInt64, count: Int) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    // SAFETY: the door is kept; the buffer is used within the call only.
+    let done = unsafe bytes.withUnsafeMutableBytes { unsafe door.view.read(at: address, into: $0) }
+    precondition(done, "a test reads its own window")
+    return bytes
+  }
+
+  public func store(_ bytes: [UInt8], at address: UInt64) {
+    // SAFETY: as above.
+    let done = unsafe bytes.withUnsafeBytes { unsafe door.view.write($0, at: address) }
+    precondition(done, "a test writes its own window")
+  }
+
+  private func load<Value: FixedWidthInteger>(_ address: UInt64, as type: Value.Type) -> Value {
+    let bytes = bytes(at: address, count: MemoryLayout<Value>.size)
+    return bytes.indices.reduce(0) { $0 | Value(truncatingIfNeeded: bytes[$1]) << Value(8 * $1) }
+  }
+
+  private func store<Value: FixedWidthInteger>(_ value: Value, at address: UInt64) {
+    store((0..<MemoryLayout<Value>.size).map { UInt8(truncatingIfNeeded: value >> Value(8 * $0)) }, at: address)
+  }
+
+  public func load8(_ address: UInt64) -> UInt8 { load(address, as: UInt8.self) }
+  public func load16(_ address: UInt64) -> UInt16 { load(address, as: UInt16.self) }
+  public func load32(_ address: UInt64) -> UInt32 { load(address, as: UInt32.self) }
+  public func store8(_ value: UInt8, at address: UInt64) { store(value, at: address) }
+  public func store16(_ value: UInt16, at address: UInt64) { store(value, at: address) }
+  public func store32(_ value: UInt32, at address: UInt64) { store(value, at: address) }
+  public func store64(_ value: UInt64, at address: UInt64) { store(value, at: address) }
+  public func barrier() {}
+
+  public func readRegister(_ offset: UInt64, width: Int) -> UInt64 {
+    transport.read(offset: offset, width: width)
+  }
+
+  public func writeRegister(_ offset: UInt64, width: Int, _ value: UInt64) {
+    transport.write(offset: offset, width: width, value: value)
+  }
+}
+
+/// Keeps a window, whose type is noncopyable, in a class.
+private final class KeptWindow {
+  private let window: DMAWindow
+
+  init(range: GuestRange, isConfined: Bool) throws(GuestMemoryError) {
+    if isConfined {
+      window = try DMAWindow(name: "test", range: range)
+    } else {
+      window = DMAWindow(name: "test", opening: try PrivateRAM(range: range))
+    }
+  }
+
+  func makeDoor() -> DMADoor { window.makeDoor() }
+}
+
+/// Runs at once what is posted.
+public final class ImmediateThread: DeviceThread {
+  public init() {}
+
+  public func post(_ work: @escaping @Sendable () -> Void) { work() }
+
+  public func perform(_ work: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void) {
+    let flag = Flag()
+    work { flag.isSet.store(true, ordering: .releasing) }
+    precondition(flag.isSet.load(ordering: .acquiring), "with an immediate thread, work ends at once")
+  }
+}
+
+private final class Flag: Sendable {
+  let isSet = Atomic<Bool>(false)
+}
+
+/// Counts the edges of an interrupt line.
+public final class CountingLine: InterruptLine {
+  private let edges = Atomic<Int>(0)
+
+  public init() {}
+
+  public var count: Int { edges.load(ordering: .acquiring) }
+
+  public func raise() { edges.add(1, ordering: .acquiringAndReleasing) }
+}
+
+/// Keeps what guests do wrong.
+public final class FaultRecorder: GuestFaultObserver {
+  private let recorded = Mutex<[GuestFaultEvent]>([])
+
+  public init() {}
+
+  public var events: [GuestFaultEvent] { recorded.withLock { $0 } }
+
+  public func forget() { recorded.withLock { $0 = [] } }
+
+  public func guestMisbehaved(_ event: GuestFaultEvent) { recorded.withLock { $0.append(event) } }
+}

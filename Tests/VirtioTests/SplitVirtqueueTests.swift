@@ -1,0 +1,190 @@
+import GuestMemory
+import Testing
+import Virtio
+import VirtioDriver
+import VirtioTesting
+
+@Suite struct SplitVirtqueueTests {
+  let machine: TestMachine
+  let driver: Driver<TestMachine>
+  let buffer: UInt64
+
+  init() throws {
+    machine = try TestMachine(EchoDevice())
+    driver = machine.driver
+    buffer = machine.windowStart + 0x1000
+  }
+
+  private func running(_ features: UInt64, size: UInt16 = 8) -> DriverQueue<TestMachine> {
+    let queue = DriverQueue(machine, index: 0, size: size, at: machine.windowStart)
+    #expect(driver.negotiate(Feature.version1 | Feature.accessPlatform | features))
+    #expect(driver.enable(queue))
+    driver.start()
+    return queue
+  }
+
+  @Test func chainMayBeFramedInAnyWay() throws {
+    var queue = running(0)
+    machine.store([1, 2, 3, 4], at: buffer)
+    queue.writeChain([
+      .init(buffer, 1, isWritable: false), .init(buffer + 1, 3, isWritable: false),
+      .init(buffer + 16, 3, isWritable: true), .init(buffer + 32, 8, isWritable: true),
+    ])
+
+    queue.offer(0)
+    driver.notify(0)
+
+    #expect(machine.bytes(at: buffer + 16, count: 3) == [1, 2, 3])
+    #expect(machine.bytes(at: buffer + 32, count: 2) == [4, 0])
+    #expect(queue.takeUsed() == DriverQueue<TestMachine>.Used(head: 0, written: 4))
+    #expect(machine.transport.connection.counters.memory.largestChain == 4)
+  }
+
+  @Test func indirectTableFollowsDirectDescriptors() throws {
+    var queue = running(Feature.indirectDescriptors)
+    machine.store([7, 8], at: buffer)
+    queue.writeDescriptor(0, buffer, 1, flags: 1, next: 1)
+    queue.writeDescriptor(1, buffer + 0x100, 32, flags: 4)
+    queue.writeChain(
+      inTable: buffer + 0x100,
+      [.init(buffer + 1, 1, isWritable: false), .init(buffer + 16, 2, isWritable: true)]
+    )
+
+    queue.offer(0)
+    driver.notify(0)
+
+    #expect(machine.bytes(at: buffer + 16, count: 2) == [7, 8])
+    #expect(machine.faults == [])
+  }
+
+  @Test func writeFlagOfADescriptorThatNamesATableIsIgnored() throws {
+    var queue = running(Feature.indirectDescriptors)
+    machine.store([7], at: buffer)
+    queue.writeDescriptor(0, buffer + 0x100, 32, flags: 4 | 2)
+    queue.writeChain(
+      inTable: buffer + 0x100,
+      [.init(buffer, 1, isWritable: false), .init(buffer + 16, 1, isWritable: true)]
+    )
+
+    queue.offer(0)
+    driver.notify(0)
+
+    #expect(machine.bytes(at: buffer + 16, count: 1) == [7])
+  }
+
+  @Test func indirectDescriptorWithoutTheFeatureIsAFault() throws {
+    var queue = running(0)
+    queue.writeDescriptor(0, buffer, 16, flags: 4)
+
+    queue.offer(0)
+    driver.notify(0)
+
+    #expect(machine.faults == [.indirectNotNegotiated])
+  }
+
+  @Test func indirectTableIntoItsOwnBytesDoesNoHarm() throws {
+    var queue = running(Feature.indirectDescriptors)
+    machine.store([1, 2, 3, 4], at: buffer + 0x40)
+    queue.writeDescriptor(0, buffer, 32, flags: 4)
+    queue.writeChain(inTable: buffer, [.init(buffer + 0x40, 4, isWritable: false), .init(buffer, 4, isWritable: true)])
+
+    queue.offer(0)
+    driver.notify(0)
+
+    #expect(machine.bytes(at: buffer, count: 4) == [1, 2, 3, 4])
+    #expect(machine.faults == [])
+  }
+
+  @Test func indicesWrapAroundManyTimes() throws {
+    var queue = running(Feature.eventIndex, size: 4)
+    for round in 0..<70_000 {
+      queue.writeDescriptor(UInt16(round % 4), buffer, 4, flags: 2)
+      queue.offer(UInt16(round % 4))
+      driver.notify(0)
+      guard queue.takeUsed()?.head == UInt32(round % 4) else {
+        Issue.record("request \(round) was not given back")
+        return
+      }
+    }
+    #expect(machine.faults == [])
+  }
+
+  @Test func withoutEventIndexTheInterruptFlagSuppresses() throws {
+    var queue = running(0)
+    queue.writeDescriptor(0, buffer, 4, flags: 2)
+    queue.setAvailableFlags(1)
+
+    queue.offer(0)
+    driver.notify(0)
+
+    #expect(queue.usedIndex == 1)
+    #expect(machine.line.count == 0)
+    #expect(queue.usedFlags == 0)
+  }
+
+  @Test func withEventIndexOneInterruptComesWhenTheIndexIsPassed() throws {
+    var queue = running(Feature.eventIndex)
+    queue.writeDescriptor(0, buffer, 4, flags: 2)
+    queue.setUsedEvent(2)
+
+    for _ in 0..<2 {
+      queue.offer(0)
+      driver.notify(0)
+    }
+    let before = machine.line.count
+    queue.offer(0)
+    driver.notify(0)
+
+    #expect(before == 0)
+    #expect(machine.line.count == 1)
+    #expect(queue.availableEvent == 3)
+  }
+
+  @Test func batchGetsOneInterrupt() throws {
+    var queue = running(Feature.eventIndex)
+    for head in 0..<8 {
+      queue.writeDescriptor(UInt16(head), buffer, 4, flags: 2)
+      queue.offer(UInt16(head))
+    }
+
+    driver.notify(0)
+
+    #expect(queue.usedIndex == 8)
+    #expect(machine.line.count == 1)
+  }
+
+  @Test func stateTakenAndPutBackGoesOnWhereItWas() throws {
+    var queue = running(Feature.eventIndex)
+    for head in 0..<3 {
+      queue.writeDescriptor(UInt16(head), buffer, 4, flags: 2)
+      queue.offer(UInt16(head))
+    }
+    driver.notify(0)
+    machine.transport.suspend()
+    queue.offer(0)
+    driver.notify(0)
+    let state = machine.transport.state()
+    let other = try TestMachine(EchoDevice())
+    other.store(machine.bytes(at: machine.windowStart, count: 0x2000), at: other.windowStart)
+
+    try other.transport.restore(state)
+    #expect(other.transport.state() == state)
+    other.transport.resume()
+
+    #expect(queue.usedIndex == 3)
+    #expect(other.load16(queue.deviceArea + 2) == 4)
+    #expect(other.driver.status == driver.status)
+  }
+
+  @Test func stateWithAQueueOutsideTheWindowIsRefused() throws {
+    _ = running(0)
+    machine.transport.suspend()
+    var state = machine.transport.state()
+    state.queues[0].driverArea = 0
+    let other = try TestMachine(EchoDevice())
+
+    #expect(throws: DeviceStateError.invalid(device: "echo", field: "queue")) {
+      try other.transport.restore(state)
+    }
+  }
+}
