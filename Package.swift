@@ -28,6 +28,7 @@ let package = Package(
     .target(name: "CGuestMemory"),
     .target(name: "GuestMemory", dependencies: ["CLinux", "CGuestMemory"], swiftSettings: strict),
     .target(name: "Virtio", dependencies: ["GuestMemory", "CGuestMemory"], swiftSettings: strict),
+    .target(name: "VirtioDevices", dependencies: ["GuestMemory", "Virtio"], swiftSettings: strict),
     .target(name: "VirtioDriver", path: "Tests/VirtioDriver", swiftSettings: strict),
     .target(
       name: "VirtioTesting",

@@ -4,7 +4,7 @@ internal import Synchronization
 /// What a device did so far.
 public struct VirtioDeviceCounters: Equatable, Sendable {
   public var memory = DMACounters()
-  /// Notifications from the driver that reached a running queue.
+  /// How often the device was told to look at a queue.
   public var kicks: UInt64 = 0
   /// Interrupts raised.
   public var interrupts: UInt64 = 0
@@ -135,6 +135,11 @@ extension DeviceConnection {
 
   /// The device had set DEVICE_NEEDS_RESET before its state was taken.
   func markFailed() { hasFailed = true }
+
+  /// Those queues that run, a bit for each.
+  var running: UInt64 {
+    runningQueues.indices.reduce(0) { runningQueues[$1] ? $0 | 1 << UInt64($1) : $0 }
+  }
 
   func setSuspended(_ suspended: Bool) { isSuspended = suspended }
 

@@ -92,7 +92,10 @@ extension MMIOTransport {
     let features = registers.driverFeatures
     thread.perform { [self] finish in
       connection.begin(queues: queues)
-      if !connection.hasFailed { device.start(features, queues: queues) }
+      if !connection.hasFailed {
+        device.start(features, queues: queues)
+        postKicks(connection.running)
+      }
       finish()
     }
   }
@@ -149,7 +152,10 @@ extension MMIOTransport {
     let configuration = values.configuration
     thread.perform { [self] finish in
       connection.begin(queue: queue)
-      if !connection.hasFailed { device.startQueue(queue, configuration) }
+      if !connection.hasFailed {
+        device.startQueue(queue, configuration)
+        postKicks(1 << UInt64(queue))
+      }
       finish()
     }
   }

@@ -37,7 +37,10 @@ extension MMIOTransport {
   public func resume() {
     thread.perform { [self] finish in
       connection.setSuspended(false)
-      if !connection.hasFailed { device.resume() }
+      if !connection.hasFailed {
+        device.resume()
+        postKicks(connection.running)
+      }
       finish()
     }
   }

@@ -214,14 +214,20 @@ public final class MMIOTransport: Sendable {
       connection.report(queue: Int(queue), .queueUnknown)
       return
     }
-    let earlier = pendingKicks.bitwiseOr(1 << UInt64(queue), ordering: .acquiringAndReleasing).oldValue
+    postKicks(1 << UInt64(queue))
+  }
+
+  /// Has queues looked at, a bit for each, when other devices had their turn. From any thread.
+  func postKicks(_ queues: UInt64) {
+    guard queues != 0 else { return }
+    let earlier = pendingKicks.bitwiseOr(queues, ordering: .acquiringAndReleasing).oldValue
     if earlier == 0 { thread.post { self.deliverPendingKicks() } }
   }
 
   private func deliverPendingKicks() {
     let pending = pendingKicks.exchange(0, ordering: .acquiringAndReleasing)
     for queue in device.queueSizes.indices where pending & (1 << UInt64(queue)) != 0 {
-      if kick(queue: queue) { notify(queue: UInt32(queue)) }
+      if kick(queue: queue) { postKicks(1 << UInt64(queue)) }
     }
   }
 

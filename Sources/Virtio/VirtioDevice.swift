@@ -72,11 +72,11 @@ public protocol VirtioDevice: AnyObject, Sendable {
   /// Gives the device its way to the guest. Once, before anything else; the one call that may come on another thread.
   func attach(_ connection: DeviceConnection)
 
-  /// The driver is ready (DRIVER_OK). `queues` has one element for each queue; `nil` for those not set up. Work that is
-  /// available already needs no kick.
+  /// The driver is ready (DRIVER_OK). `queues` has one element for each queue; `nil` for those not set up. A kick of
+  /// each queue that is follows by itself, since chains may be available already.
   func start(_ features: VirtioFeatures, queues: [QueueConfiguration?])
 
-  /// One queue was set up, or reset and set up anew, after ``start(_:queues:)``.
+  /// One queue was set up, or reset and set up anew, after ``start(_:queues:)``. A kick follows.
   func startQueue(_ index: Int, _ configuration: QueueConfiguration)
 
   /// The driver takes one queue back. After `finished` the device touches neither it nor buffers from it.
@@ -93,7 +93,7 @@ public protocol VirtioDevice: AnyObject, Sendable {
   /// Takes no new work and finishes what is in flight.
   func suspend(_ finished: @escaping @Sendable () -> Void)
 
-  /// Goes on after a suspension; looks at every queue, since kicks during it were ignored.
+  /// Goes on after a suspension. A kick of each queue follows, since kicks during it were ignored.
   func resume()
 
   /// The driver wrote a writable field of the configuration space, which already has the new value.

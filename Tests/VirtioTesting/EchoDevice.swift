@@ -34,12 +34,10 @@ public final class EchoDevice: VirtioDevice, @unchecked Sendable {
 
   public func start(_ features: VirtioFeatures, queues configurations: [QueueConfiguration?]) {
     queues.start(features, configurations)
-    for index in queues.indices { _ = kick(index) }
   }
 
   public func startQueue(_ index: Int, _ configuration: QueueConfiguration) {
     queues.start(index, configuration)
-    _ = kick(index)
   }
 
   public func stopQueue(_ index: Int, _ finished: @escaping @Sendable () -> Void) {
@@ -93,7 +91,6 @@ public final class EchoDevice: VirtioDevice, @unchecked Sendable {
 
   public func resume() {
     isSuspended = false
-    for index in queues.indices { _ = kick(index) }
   }
 
   public func configurationWritten(at offset: Int) { configurationWrites.append(offset) }

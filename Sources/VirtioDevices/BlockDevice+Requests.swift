@@ -1,0 +1,182 @@
+internal import GuestMemory
+internal import Virtio
+
+/// One request, from the chain to the answer.
+@safe
+struct BlockSlot: ~Copyable {
+  // SAFETY: `status` points at a byte of the chain, which is in the window as long as the request lasts.
+  var chain: DescriptorChain
+  var status: UnsafeMutableRawPointer?
+  var queue = 0
+  var work = BlockWork.data(written: 0)
+
+  init(chainCapacity: Int) {
+    chain = DescriptorChain(capacity: chainCapacity)
+    unsafe status = nil
+  }
+}
+
+/// What a slot's request does when the back-end has finished a piece of it.
+enum BlockWork {
+  /// It is done. `written`: bytes that the device wrote where it succeeded, status not counted.
+  case data(written: Int)
+  case discardRanges
+  case writeZeroesRanges
+}
+
+extension BlockDevice {
+  /// Begins the request whose chain is in the slot.
+  ///
+  /// - Returns: what makes the queue unusable: a request without header or without room for the status.
+  func begin(_ number: UInt32, of index: Int) -> GuestFault? {
+    // SAFETY: the slot is initialized and ours until it is released.
+    let slot = unsafe slots + Int(number)
+    unsafe slot.pointee.queue = index
+    guard
+      let type = unsafe slot.pointee.chain.takeReadable(as: UInt32.self),
+      unsafe slot.pointee.chain.takeReadable(as: UInt32.self) != nil,
+      let sector = unsafe slot.pointee.chain.takeReadable(as: UInt64.self)
+    else { return .headerIncomplete }
+    guard let status = unsafe slot.pointee.chain.takeLastWritableByte() else { return .writableMissing }
+    unsafe slot.pointee.status = status
+    switch type {
+    case BlockRequestType.read: return read(number, sector: sector)
+    case BlockRequestType.write: return write(number, sector: sector)
+    case BlockRequestType.flush:
+      unsafe slot.pointee.work = .data(written: 0)
+      if isDurable || features.contains(BlockFeature.readOnly) {
+        answer(number, .ok, written: 0)
+      } else {
+        backend.flush(tag: number)
+      }
+    case BlockRequestType.getIdentifier:
+      // SAFETY: the serial number's bytes are only read.
+      let written = unsafe serial.withUnsafeBytes { unsafe slot.pointee.chain.write($0) }
+      answer(number, .ok, written: written)
+    case BlockRequestType.discard where queues.features.contains(BlockFeature.discard):
+      unsafe slot.pointee.work = .discardRanges
+      beginRanges(number)
+    case BlockRequestType.writeZeroes where queues.features.contains(BlockFeature.writeZeroes):
+      unsafe slot.pointee.work = .writeZeroesRanges
+      beginRanges(number)
+    default: answer(number, .unsupported, written: 0)
+    }
+    return nil
+  }
+
+  private func read(_ number: UInt32, sector: UInt64) -> GuestFault? {
+    // SAFETY: the slot is in use by this request.
+    let slot = unsafe slots + Int(number)
+    guard unsafe slot.pointee.chain.readableBytes == 0 else { return .readableUnexpected }
+    let bytes = unsafe slot.pointee.chain.writableBytes
+    guard let offset = offset(ofSector: sector, bytes: UInt64(bytes)) else {
+      answer(number, .ioError, written: 0)
+      return nil
+    }
+    unsafe slot.pointee.work = .data(written: bytes)
+    unsafe backend.read(tag: number, offset: offset, into: slot.pointee.chain.writableSegments)
+    return nil
+  }
+
+  private func write(_ number: UInt32, sector: UInt64) -> GuestFault? {
+    // SAFETY: the slot is in use by this request.
+    let slot = unsafe slots + Int(number)
+    guard unsafe slot.pointee.chain.writableBytes == 0 else { return .writableUnexpected }
+    let bytes = unsafe slot.pointee.chain.readableBytes
+    guard
+      !features.contains(BlockFeature.readOnly),
+      let offset = offset(ofSector: sector, bytes: UInt64(bytes))
+    else {
+      answer(number, .ioError, written: 0)
+      return nil
+    }
+    unsafe slot.pointee.work = .data(written: 0)
+    unsafe backend.write(
+      tag: number,
+      offset: offset,
+      from: slot.pointee.chain.readableSegments,
+      isDurable: isDurable
+    )
+    return nil
+  }
+
+  /// `nil` where there is nothing, a part of a sector, or something behind the end.
+  private func offset(ofSector sector: UInt64, bytes: UInt64) -> UInt64? {
+    guard bytes > 0, bytes % 512 == 0, sector <= capacity, bytes / 512 <= capacity - sector else { return nil }
+    return sector * 512
+  }
+
+  // MARK: Discard and write zeroes
+
+  private func beginRanges(_ number: UInt32) {
+    // SAFETY: the slot is in use by this request.
+    let bytes = unsafe slots[Int(number)].chain.readableBytes
+    guard bytes > 0, bytes % 16 == 0, bytes / 16 <= Int(BlockLimit.ranges) else {
+      answer(number, .ioError, written: 0)
+      return
+    }
+    beginNextRange(number)
+  }
+
+  /// Begins the next range of the request, or answers it when there is none left. One after the other, so that a
+  /// request never has more than one piece with the back-end.
+  private func beginNextRange(_ number: UInt32) {
+    // SAFETY: the slot is in use by this request.
+    let slot = unsafe slots + Int(number)
+    guard
+      let sector = unsafe slot.pointee.chain.takeReadable(as: UInt64.self),
+      let sectors = unsafe slot.pointee.chain.takeReadable(as: UInt32.self),
+      let flags = unsafe slot.pointee.chain.takeReadable(as: UInt32.self)
+    else {
+      answer(number, .ok, written: 0)
+      return
+    }
+    let isDiscard = if case .discardRanges = unsafe slot.pointee.work { true } else { false }
+    // Bit 0 is "unmap", which a discard must not have; the others are reserved (virtio 1.3, 5.2.6.2).
+    guard flags & ~1 == 0, !isDiscard || flags == 0 else {
+      answer(number, .unsupported, written: 0)
+      return
+    }
+    let count = UInt64(sectors) * 512
+    guard sectors <= BlockLimit.rangeSectors, let offset = offset(ofSector: sector, bytes: count) else {
+      answer(number, .ioError, written: 0)
+      return
+    }
+    if isDiscard {
+      backend.discard(tag: number, offset: offset, count: count)
+    } else {
+      backend.writeZeroes(tag: number, offset: offset, count: count, mayDiscard: flags & 1 != 0)
+    }
+  }
+
+  // MARK: Answers
+
+  /// The back-end has finished what it was given for a slot.
+  func finish(_ number: UInt32, succeeded: Bool) {
+    // SAFETY: the back-end names only tags that it was given and that are not finished.
+    switch unsafe slots[Int(number)].work {
+    case .data(let written):
+      answer(number, succeeded ? .ok : .ioError, written: succeeded ? written : 0)
+    case .discardRanges, .writeZeroesRanges:
+      guard succeeded, unsafe queues[slots[Int(number)].queue] != nil else {
+        answer(number, .ioError, written: 0)
+        return
+      }
+      beginNextRange(number)
+      backend.commit()
+    }
+  }
+
+  /// Writes the status, gives the chain back and frees the slot. A queue that the driver took back gets nothing.
+  private func answer(_ number: UInt32, _ status: BlockStatus, written: Int) {
+    // SAFETY: the slot is in use by this request; the status byte is in the window.
+    let slot = unsafe slots + Int(number)
+    let index = unsafe slot.pointee.queue
+    if let queue = queues[index] {
+      unsafe slot.pointee.status?.storeBytes(of: status.rawValue, as: UInt8.self)
+      unsafe queue.giveBack(head: slot.pointee.chain.head, written: status == .ok ? written + 1 : 1)
+      unpublished |= 1 << UInt64(index)
+    }
+    release(number, of: index)
+  }
+}

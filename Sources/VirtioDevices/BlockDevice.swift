@@ -1,0 +1,312 @@
+internal import GuestMemory
+public import Virtio
+
+/// The block device (virtio 1.3, 5.2).
+///
+/// Requests live in slots that are made once and used again; a slot's number is the back-end's tag. Nothing is
+/// allocated for a request, requests of a batch go to the back-end together, and the driver gets one interrupt for
+/// whatever was finished together. A flush is honest: it goes to the back-end, and the guest is told when that is done.
+@safe
+public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked Sendable {
+  // SAFETY: @unchecked: on the device thread only, as the contract says; the rest is immutable. `slots` has room for
+  // `slotCount` elements, the first `madeSlots` of which are initialized.
+
+  public let name: String
+  public var identifier: VirtioDeviceIdentifier { .block }
+  public var reach: DeviceReach { .window }
+  public let features: VirtioFeatures
+  public let queueSizes: [UInt16]
+  public let configuration: ConfigurationSpace
+
+  let backend: Backend
+  let serial: [UInt8]
+  var queues: DeviceQueues
+  var isDurable = false
+  var capacity: UInt64
+
+  let slots: UnsafeMutablePointer<BlockSlot>
+  private let slotCount: Int
+  private var madeSlots = 0
+  private var freeSlots: [UInt32] = []
+  /// How many requests of each queue are with the back-end.
+  private var inFlight: [Int]
+  /// The queues in which something was given back and not published yet.
+  var unpublished: UInt64 = 0
+  /// The queues that have chains but had no free slot for them.
+  private var starved: UInt64 = 0
+  private var isSuspended = false
+  private var waiters: [Waiter] = []
+
+  private struct Waiter {
+    /// `nil`: all queues.
+    let queue: Int?
+    let finished: @Sendable () -> Void
+  }
+
+  /// Requests of one turn, after which other devices get theirs.
+  public static var turnLimit: Int { 256 }
+
+  /// - Parameters:
+  ///   - backend: where the data is. Its properties are asked once, here.
+  ///   - serial: what the guest reads as identifier: at most 20 bytes of ASCII.
+  ///   - queueCount: 1 to 16.
+  ///   - queueSize: a power of two from 4 to 1024.
+  public init(name: String, backend: Backend, serial: String = "", queueCount: Int = 1, queueSize: UInt16 = 128) {
+    precondition((1...16).contains(queueCount), "a block device has 1 to 16 queues")
+    precondition((4...1024).contains(queueSize) && queueSize.nonzeroBitCount == 1, "a queue's size is 4 to 1024")
+    precondition(serial.utf8.count <= BlockLimit.identifier, "a serial number has at most 20 bytes")
+    self.name = name
+    self.backend = backend
+    self.serial = Array(serial.utf8) + Array(repeating: 0, count: BlockLimit.identifier - serial.utf8.count)
+    queueSizes = Array(repeating: queueSize, count: queueCount)
+    queues = DeviceQueues(count: queueCount)
+    inFlight = Array(repeating: 0, count: queueCount)
+    capacity = backend.capacity
+    features = Self.features(of: backend, queueCount: queueCount)
+    configuration = ConfigurationSpace(
+      Self.configuration(of: backend, queueCount: queueCount, queueSize: queueSize),
+      writable: [BlockField.writeback..<BlockField.writeback + 1]
+    )
+    slotCount = queueCount * Int(queueSize)
+    // SAFETY: freed in deinit; elements are initialized as they are needed.
+    unsafe slots = .allocate(capacity: slotCount)
+    freeSlots.reserveCapacity(slotCount)
+    backend.prepare(requests: slotCount)
+  }
+
+  deinit {
+    // SAFETY: as many were initialized; nothing is in flight once nobody holds the device.
+    unsafe slots.deinitialize(count: madeSlots)
+    unsafe slots.deallocate()
+  }
+
+  private static func features(of backend: Backend, queueCount: Int) -> VirtioFeatures {
+    var features: VirtioFeatures = [
+      .splitVirtqueue, BlockFeature.segmentMaximum, BlockFeature.blockSize, BlockFeature.topology, BlockFeature.flush,
+      BlockFeature.configurableWriteback,
+    ]
+    if queueCount > 1 { features.insert(BlockFeature.multipleQueues) }
+    if backend.isReadOnly {
+      features.insert(BlockFeature.readOnly)
+    } else {
+      if backend.discardGranularity != nil { features.insert(BlockFeature.discard) }
+      if backend.canWriteZeroes { features.insert(BlockFeature.writeZeroes) }
+    }
+    return features
+  }
+
+  private static func configuration(of backend: Backend, queueCount: Int, queueSize: UInt16) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: BlockField.size)
+    bytes.store(backend.capacity, at: BlockField.capacity)
+    // Header and status take a descriptor each.
+    bytes.store(UInt32(queueSize) - 2, at: BlockField.segmentMaximum)
+    bytes.store(backend.blockSize, at: BlockField.blockSize)
+    bytes.store(backend.physicalBlockExponent, at: BlockField.physicalBlockExponent)
+    bytes.store(UInt8(1), at: BlockField.writeback)
+    bytes.store(UInt16(queueCount), at: BlockField.queueCount)
+    if let granularity = backend.discardGranularity {
+      bytes.store(BlockLimit.rangeSectors, at: BlockField.discardSectorsMaximum)
+      bytes.store(BlockLimit.ranges, at: BlockField.discardSegmentsMaximum)
+      bytes.store(max(1, granularity / 512), at: BlockField.discardSectorAlignment)
+    }
+    if backend.canWriteZeroes {
+      bytes.store(BlockLimit.rangeSectors, at: BlockField.writeZeroesSectorsMaximum)
+      bytes.store(BlockLimit.ranges, at: BlockField.writeZeroesSegmentsMaximum)
+      bytes.store(UInt8(1), at: BlockField.writeZeroesMayUnmap)
+    }
+    return bytes
+  }
+
+  // MARK: Contract
+
+  public func attach(_ connection: DeviceConnection) { queues.attach(connection) }
+
+  public func start(_ features: VirtioFeatures, queues configurations: [QueueConfiguration?]) {
+    queues.start(features, configurations)
+    decideDurability()
+  }
+
+  public func startQueue(_ index: Int, _ configuration: QueueConfiguration) {
+    queues.start(index, configuration)
+  }
+
+  public func stopQueue(_ index: Int, _ finished: @escaping @Sendable () -> Void) {
+    queues.stop(index)
+    wait(for: index, finished)
+  }
+
+  public func reset(_ finished: @escaping @Sendable () -> Void) {
+    queues.reset()
+    starved = 0
+    unpublished = 0
+    wait(for: nil) { [self] in
+      configuration.change { $0[BlockField.writeback] = 1 }
+      finished()
+    }
+  }
+
+  public func suspend(_ finished: @escaping @Sendable () -> Void) {
+    isSuspended = true
+    wait(for: nil, finished)
+  }
+
+  public func resume() {
+    isSuspended = false
+    starved = 0
+  }
+
+  public func configurationWritten(at offset: Int) { decideDurability() }
+
+  public func state() -> DeviceState { DeviceState(queues: queues.positions) }
+
+  public func restore(_ state: DeviceState) throws(DeviceStateError) {
+    guard state.version == 1 else { throw .unknownVersion(device: name, version: state.version) }
+    guard state.words.isEmpty else { throw .invalid(device: name, field: "words") }
+    isSuspended = true
+  }
+
+  /// A cache that the driver can't flush or has switched off is none: each write is durable (virtio 1.3, 5.2.6.2).
+  private func decideDurability() {
+    if queues.features.contains(BlockFeature.configurableWriteback) {
+      isDurable = configuration.load(BlockField.writeback, as: UInt8.self) == 0
+    } else {
+      isDurable = !queues.features.contains(BlockFeature.flush)
+    }
+  }
+
+  // MARK: From the back-end
+
+  /// The back-end's capacity changed.
+  public func capacityChanged() {
+    let capacity = backend.capacity
+    guard capacity != self.capacity else { return }
+    self.capacity = capacity
+    configuration.change { $0.store(capacity, at: BlockField.capacity) }
+    queues.connection?.interruptForConfigurationChange()
+  }
+
+  /// Requests were finished.
+  ///
+  /// - Returns: whether to call again when other devices had their turn.
+  public func backendReady() -> Bool {
+    collect()
+    publish()
+    return serveStarved()
+  }
+
+  // MARK: Queues
+
+  public func kick(_ index: Int) -> Bool {
+    guard !isSuspended, let queue = queues[index], let connection = queues.connection, !connection.hasFailed else {
+      return false
+    }
+    var taken = 0
+    queue.suppressNotifications()
+    repeat {
+      let before = taken
+      taking: while taken < Self.turnLimit {
+        guard let number = takeSlot() else {
+          starved |= 1 << UInt64(index)
+          break taking
+        }
+        // SAFETY: a slot that was taken is initialized and not in use.
+        switch unsafe queue.takeNext(into: &slots[Int(number)].chain) {
+        case .empty:
+          freeSlots.append(number)
+          break taking
+        case .fault(let fault):
+          freeSlots.append(number)
+          fail(index, fault)
+          return false
+        case .chain:
+          taken += 1
+          inFlight[index] += 1
+          if let fault = begin(number, of: index) {
+            release(number, of: index)
+            fail(index, fault)
+            return false
+          }
+        }
+      }
+      if taken > before {
+        backend.commit()
+        collect()
+      }
+      publish()
+      if taken == Self.turnLimit { return true }
+      if starved & (1 << UInt64(index)) != 0 { return false }
+    } while queue.resumeNotifications()
+    return false
+  }
+
+  private func fail(_ index: Int, _ fault: GuestFault) {
+    // What was begun earlier in the batch is still carried out, so that its slots come back.
+    backend.commit()
+    queues.connection?.fail(queue: index, fault)
+  }
+
+  private func serveStarved() -> Bool {
+    guard starved != 0, !isSuspended else { return false }
+    let indices = starved
+    starved = 0
+    var more = false
+    for index in queues.indices where indices & (1 << UInt64(index)) != 0 {
+      if kick(index) { more = true }
+    }
+    return more
+  }
+
+  private func collect() {
+    while let completion = backend.nextCompletion() {
+      finish(completion.tag, succeeded: completion.succeeded)
+    }
+  }
+
+  func publish() {
+    guard unpublished != 0 else { return }
+    var interrupt = false
+    for index in queues.indices where unpublished & (1 << UInt64(index)) != 0 {
+      if let queue = queues[index], queue.publish() { interrupt = true }
+    }
+    unpublished = 0
+    if interrupt { queues.connection?.interruptForUsedBuffers() }
+  }
+
+  // MARK: Slots
+
+  private func takeSlot() -> UInt32? {
+    if let number = freeSlots.popLast() { return number }
+    guard madeSlots < slotCount else { return nil }
+    // SAFETY: below the capacity and not initialized yet.
+    unsafe (slots + madeSlots).initialize(to: BlockSlot(chainCapacity: Int(queueSizes[0])))
+    madeSlots += 1
+    return UInt32(madeSlots - 1)
+  }
+
+  func release(_ number: UInt32, of index: Int) {
+    freeSlots.append(number)
+    inFlight[index] -= 1
+    if !waiters.isEmpty { wakeWaiters() }
+  }
+
+  private func isIdle(_ queue: Int?) -> Bool {
+    queue.map { inFlight[$0] == 0 } ?? inFlight.allSatisfy { $0 == 0 }
+  }
+
+  private func wait(for queue: Int?, _ finished: @escaping @Sendable () -> Void) {
+    if isIdle(queue) {
+      publish()
+      finished()
+    } else {
+      waiters.append(Waiter(queue: queue, finished: finished))
+    }
+  }
+
+  private func wakeWaiters() {
+    let ready = waiters.filter { isIdle($0.queue) }
+    guard !ready.isEmpty else { return }
+    waiters.removeAll { isIdle($0.queue) }
+    publish()
+    for waiter in ready { waiter.finished() }
+  }
+}
