@@ -108,7 +108,9 @@ public final class EntropyDevice<Source: EntropySource>: VirtioDevice, @unchecke
     guard chain.readableBytes == 0 else { return .readableUnexpected }
     var filled = 0
     // SAFETY: the segments are this request's and are written only.
-    for unsafe segment in unsafe chain.writableSegments {
+    let parts = unsafe chain.writableSegments
+    for index in parts.indices {
+      let segment = unsafe parts[index]
       let wanted = unsafe min(segment.count, Self.requestLimit - filled)
       guard wanted > 0 else { break }
       let count = unsafe source.fill(UnsafeMutableRawBufferPointer(start: segment.base, count: wanted))

@@ -1,0 +1,221 @@
+internal import Virtio
+
+/// Feature bits of a console device (virtio 1.3, 5.3.3).
+enum ConsoleFeature {
+  static let size = VirtioFeatures(bit: 0)
+  static let multiplePorts = VirtioFeatures(bit: 1)
+  static let emergencyWrite = VirtioFeatures(bit: 2)
+}
+
+/// Offsets in a console device's configuration space (virtio 1.3, 5.3.4).
+enum ConsoleField {
+  static let columns = 0
+  static let rows = 2
+  static let portMaximum = 4
+  static let emergencyWrite = 8
+  static let size = 12
+}
+
+/// What a queue of a console device is for (virtio 1.3, 5.3.2).
+enum ConsoleQueue {
+  case receive(Int)
+  case transmit(Int)
+  case controlReceive
+  case controlTransmit
+
+  init(_ index: Int) {
+    switch index {
+    case 0: self = .receive(0)
+    case 1: self = .transmit(0)
+    case 2: self = .controlReceive
+    case 3: self = .controlTransmit
+    default: self = index % 2 == 0 ? .receive(index / 2 - 1) : .transmit(index / 2 - 1)
+    }
+  }
+
+  var index: Int {
+    switch self {
+    case .receive(0): 0
+    case .transmit(0): 1
+    case .controlReceive: 2
+    case .controlTransmit: 3
+    case .receive(let port): 2 * port + 2
+    case .transmit(let port): 2 * port + 3
+    }
+  }
+}
+
+/// Events of control messages (virtio 1.3, 5.3.6.2).
+enum ConsoleEvent {
+  static let deviceReady: UInt16 = 0
+  static let portAdd: UInt16 = 1
+  static let portReady: UInt16 = 3
+  static let consolePort: UInt16 = 4
+  static let portOpen: UInt16 = 6
+  static let portName: UInt16 = 7
+}
+
+/// A message that the guest has yet to be sent about a port, in the order in which they are sent.
+struct ConsolePending: OptionSet, Equatable, Sendable {
+  let rawValue: UInt8
+
+  static let add = ConsolePending(rawValue: 1)
+  static let console = ConsolePending(rawValue: 2)
+  static let name = ConsolePending(rawValue: 4)
+  static let open = ConsolePending(rawValue: 8)
+
+  static let inOrder: [ConsolePending] = [.add, .console, .name, .open]
+  static let all: ConsolePending = [.add, .console, .name, .open]
+}
+
+struct ConsolePortState<Port: ConsolePort> {
+  let isConsole: Bool
+  let name: [UInt8]
+  let backend: Port
+  var isConnected: Bool
+  /// The guest has announced that it knows the port.
+  var isReady = false
+  var isOpen = false
+  var pending: ConsolePending = []
+  /// How much of the transmit queue's first chain the port has taken, in bytes.
+  var transmitted = 0
+
+  init(description: ConsolePortDescription, backend: Port) {
+    isConsole = description.isConsole
+    name = Array((description.name ?? "").utf8)
+    precondition(name.count <= 127, "a port's name has at most 127 bytes")
+    isConnected = description.isConnected
+    self.backend = backend
+  }
+
+  static var wordCount: Int { 2 }
+
+  var words: [UInt64] {
+    [(isReady ? 1 : 0) | (isOpen ? 2 : 0) | UInt64(pending.rawValue) << 8, UInt64(transmitted)]
+  }
+
+  /// `false`: not such words.
+  mutating func restore(_ words: ArraySlice<UInt64>) -> Bool {
+    guard let flags = words.first, let transmitted = words.last.flatMap({ Int(exactly: $0) }) else { return false }
+    let pending = ConsolePending(rawValue: UInt8(truncatingIfNeeded: flags >> 8))
+    guard flags & ~0xFF03 == 0, pending.isSubset(of: .all) else { return false }
+    isReady = flags & 1 != 0
+    isOpen = flags & 2 != 0
+    self.pending = pending
+    self.transmitted = transmitted
+    return true
+  }
+}
+
+extension ConsoleDevice {
+  func setOpen(_ port: Int, _ isOpen: Bool) {
+    guard ports[port].isOpen != isOpen else { return }
+    ports[port].isOpen = isOpen
+    ports[port].backend.guestChanged(isOpen: isOpen)
+  }
+
+  /// Takes what the guest says.
+  ///
+  /// - Returns: whether to call again when other devices had their turn.
+  func receiveControl() -> Bool {
+    let index = ConsoleQueue.controlTransmit.index
+    guard let queue = queues[index] else { return false }
+    var taken = 0
+    queue.suppressNotifications()
+    repeat {
+      taking: while taken < Self.turnLimit {
+        switch queue.takeNext(into: &chain) {
+        case .empty: break taking
+        case .fault(let fault):
+          fail(index, fault)
+          return false
+        case .chain:
+          guard let port = chain.takeReadable(as: UInt32.self), let event = chain.takeReadable(as: UInt16.self),
+            let value = chain.takeReadable(as: UInt16.self)
+          else {
+            fail(index, .headerIncomplete)
+            return false
+          }
+          queue.giveBack(head: chain.head, written: 0)
+          handle(event, port: port, value: value)
+          taken += 1
+        }
+      }
+      publish(queue)
+      sendControl()
+      if taken == Self.turnLimit { return true }
+    } while queue.resumeNotifications()
+    return false
+  }
+
+  /// Messages about ports that aren't there, and unknown ones, say nothing.
+  private func handle(_ event: UInt16, port number: UInt32, value: UInt16) {
+    if event == ConsoleEvent.deviceReady {
+      isDriverReady = value == 1
+      guard isDriverReady else { return }
+      for index in ports.indices { ports[index].pending = .add }
+      return
+    }
+    guard let port = Int(exactly: number), ports.indices.contains(port) else { return }
+    switch event {
+    case ConsoleEvent.portReady:
+      ports[port].isReady = value == 1
+      guard ports[port].isReady else { return }
+      if ports[port].isConsole { ports[port].pending.insert(.console) }
+      if !ports[port].name.isEmpty { ports[port].pending.insert(.name) }
+      if ports[port].isConnected { ports[port].pending.insert(.open) }
+    case ConsoleEvent.portOpen: setOpen(port, value == 1)
+    default: break
+    }
+  }
+
+  /// Sends what is pending, as far as there are buffers for it.
+  func sendControl() {
+    guard isDriverReady, ports.contains(where: { !$0.pending.isEmpty }) else { return }
+    let index = ConsoleQueue.controlReceive.index
+    guard let queue = queues[index] else { return }
+    repeat {
+      while let (port, message) = nextPending() {
+        switch queue.takeNext(into: &chain) {
+        case .fault(let fault):
+          fail(index, fault)
+          return
+        case .chain:
+          guard chain.readableBytes == 0 else {
+            fail(index, .readableUnexpected)
+            return
+          }
+          ports[port].pending.remove(message)
+          queue.giveBack(head: chain.head, written: write(message, of: port))
+          continue
+        case .empty: break
+        }
+        break
+      }
+      publish(queue)
+    } while queue.resumeNotifications() && nextPending() != nil
+  }
+
+  private func nextPending() -> (Int, ConsolePending)? {
+    for port in ports.indices where !ports[port].pending.isEmpty {
+      for message in ConsolePending.inOrder where ports[port].pending.contains(message) { return (port, message) }
+    }
+    return nil
+  }
+
+  /// A message that the guest's buffer is too short for is cut.
+  private func write(_ message: ConsolePending, of port: Int) -> Int {
+    var bytes = [UInt8](repeating: 0, count: 8)
+    bytes.store(UInt32(port), at: 0)
+    switch message {
+    case .add: bytes.store(ConsoleEvent.portAdd, at: 4)
+    case .console: bytes.store(ConsoleEvent.consolePort, at: 4)
+    case .name: bytes.store(ConsoleEvent.portName, at: 4)
+    default: bytes.store(ConsoleEvent.portOpen, at: 4)
+    }
+    bytes.store(UInt16(message != .open || ports[port].isConnected ? 1 : 0), at: 6)
+    if message == .name { bytes += ports[port].name }
+    // SAFETY: the bytes are this call's own.
+    return unsafe bytes.withUnsafeBytes { unsafe chain.write($0) }
+  }
+}

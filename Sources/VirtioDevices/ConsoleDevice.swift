@@ -1,0 +1,272 @@
+internal import GuestMemory
+public import Virtio
+
+/// The console device with several ports (virtio 1.3, 5.3).
+///
+/// Data passes between the port and the guest's buffers without being kept here. A port that takes nothing stalls its
+/// own transmit queue only. The device tells the guest about its ports through a control queue; what it has yet to tell
+/// is a handful of bits for each port, so a guest that asks without end costs nothing.
+///
+/// The size of a console is told in the configuration space alone: VIRTIO_CONSOLE_RESIZE, its counterpart for several
+/// ports, is read by Linux with rows and columns the other way round than the specification has them.
+@safe
+public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Sendable {
+  // SAFETY: @unchecked: on the device thread only, as the contract says; the rest is immutable.
+
+  /// Chains of one turn, after which other devices get theirs.
+  public static var turnLimit: Int { 64 }
+  public static var queueSize: UInt16 { 64 }
+
+  public let name: String
+  public var identifier: VirtioDeviceIdentifier { .console }
+  public var reach: DeviceReach { .window }
+  public var features: VirtioFeatures {
+    [.splitVirtqueue, ConsoleFeature.size, ConsoleFeature.multiplePorts, ConsoleFeature.emergencyWrite]
+  }
+  public let queueSizes: [UInt16]
+  public let configuration: ConfigurationSpace
+
+  var ports: [ConsolePortState<Port>]
+  var queues: DeviceQueues
+  var chain = DescriptorChain(capacity: Int(ConsoleDevice.queueSize))
+  var isDriverReady = false
+  private var isSuspended = false
+
+  /// - Parameters:
+  ///   - ports: 1 to 31, the first of which is a console; their numbers are their positions.
+  ///   - columns: of the first console, in characters; so `rows`.
+  public init(name: String, ports: [(ConsolePortDescription, Port)], columns: UInt16 = 80, rows: UInt16 = 24) {
+    precondition((1...31).contains(ports.count), "a console device has 1 to 31 ports")
+    self.name = name
+    self.ports = ports.map { ConsolePortState(description: $0.0, backend: $0.1) }
+    // Two for each port and two for control.
+    let queueCount = 2 * ports.count + 2
+    queueSizes = Array(repeating: Self.queueSize, count: queueCount)
+    queues = DeviceQueues(count: queueCount)
+    var bytes = [UInt8](repeating: 0, count: ConsoleField.size)
+    bytes.store(columns, at: ConsoleField.columns)
+    bytes.store(rows, at: ConsoleField.rows)
+    bytes.store(UInt32(ports.count), at: ConsoleField.portMaximum)
+    configuration = ConfigurationSpace(
+      bytes,
+      writable: [ConsoleField.emergencyWrite..<ConsoleField.emergencyWrite + 4]
+    )
+  }
+
+  // MARK: Contract
+
+  public func attach(_ connection: DeviceConnection) { queues.attach(connection) }
+
+  public func start(_ features: VirtioFeatures, queues configurations: [QueueConfiguration?]) {
+    queues.start(features, configurations)
+  }
+
+  public func startQueue(_ index: Int, _ configuration: QueueConfiguration) {
+    queues.start(index, configuration)
+  }
+
+  public func stopQueue(_ index: Int, _ finished: @escaping @Sendable () -> Void) {
+    queues.stop(index)
+    if case .transmit(let port) = ConsoleQueue(index) { ports[port].transmitted = 0 }
+    finished()
+  }
+
+  public func reset(_ finished: @escaping @Sendable () -> Void) {
+    queues.reset()
+    isDriverReady = false
+    for index in ports.indices {
+      ports[index].transmitted = 0
+      ports[index].pending = []
+      ports[index].isReady = false
+      setOpen(index, false)
+    }
+    finished()
+  }
+
+  public func suspend(_ finished: @escaping @Sendable () -> Void) {
+    isSuspended = true
+    finished()
+  }
+
+  public func resume() {
+    isSuspended = false
+  }
+
+  public func configurationWritten(at offset: Int) {
+    guard offset == ConsoleField.emergencyWrite else { return }
+    let byte = configuration.load(ConsoleField.emergencyWrite, as: UInt8.self)
+    // SAFETY: the copy is this call's own. A character that finds no room is lost: there is nobody to wait.
+    _ = unsafe withUnsafeBytes(of: byte) { unsafe ports[0].backend.take($0) }
+  }
+
+  public func state() -> DeviceState {
+    DeviceState(queues: queues.positions, words: [isDriverReady ? 1 : 0] + ports.flatMap(\.words))
+  }
+
+  public func restore(_ state: DeviceState) throws(DeviceStateError) {
+    guard state.version == 1 else { throw .unknownVersion(device: name, version: state.version) }
+    let width = ConsolePortState<Port>.wordCount
+    guard state.words.count == 1 + width * ports.count, state.words[0] <= 1 else {
+      throw .invalid(device: name, field: "words")
+    }
+    for index in ports.indices {
+      let first = 1 + width * index
+      guard ports[index].restore(state.words[first..<first + width]) else {
+        throw .invalid(device: name, field: "port \(index)")
+      }
+    }
+    isDriverReady = state.words[0] == 1
+    isSuspended = true
+  }
+
+  // MARK: From the ports
+
+  /// A port has bytes for the guest.
+  ///
+  /// - Returns: whether to call again when other devices had their turn.
+  public func portReadable(_ port: Int) -> Bool {
+    mayWork && receive(port)
+  }
+
+  /// A port has room again.
+  ///
+  /// - Returns: whether to call again when other devices had their turn.
+  public func portWritable(_ port: Int) -> Bool {
+    mayWork && transmit(port)
+  }
+
+  /// Something connected to a port on the host's side, or went.
+  public func portChanged(_ port: Int, isConnected: Bool) {
+    guard ports[port].isConnected != isConnected else { return }
+    ports[port].isConnected = isConnected
+    guard ports[port].isReady else { return }
+    ports[port].pending.insert(.open)
+    if mayWork { sendControl() }
+  }
+
+  // MARK: Queues
+
+  public func kick(_ index: Int) -> Bool {
+    guard mayWork, queues[index] != nil else { return false }
+    switch ConsoleQueue(index) {
+    case .receive(let port): return receive(port)
+    case .transmit(let port): return transmit(port)
+    case .controlReceive:
+      sendControl()
+      return false
+    case .controlTransmit: return receiveControl()
+    }
+  }
+
+  private var mayWork: Bool {
+    guard !isSuspended, let connection = queues.connection else { return false }
+    return !connection.hasFailed
+  }
+
+  func fail(_ index: Int, _ fault: GuestFault) {
+    queues.connection?.fail(queue: index, fault)
+  }
+
+  func publish(_ queue: SplitVirtqueue) {
+    if queue.publish() { queues.connection?.interruptForUsedBuffers() }
+  }
+
+  /// From the port to the guest's buffers.
+  private func receive(_ port: Int) -> Bool {
+    let index = ConsoleQueue.receive(port).index
+    guard let queue = queues[index] else { return false }
+    var taken = 0
+    queue.suppressNotifications()
+    repeat {
+      taking: while taken < Self.turnLimit {
+        switch queue.takeNext(into: &chain) {
+        case .empty: break taking
+        case .fault(let fault):
+          fail(index, fault)
+          return false
+        case .chain:
+          guard chain.readableBytes == 0 else {
+            fail(index, .readableUnexpected)
+            return false
+          }
+          let received = fillChain(from: port)
+          guard received > 0 else {
+            queue.putBack(1)
+            publish(queue)
+            // The port calls when it has something; a driver's notification of more buffers would say nothing new.
+            return false
+          }
+          queue.giveBack(head: chain.head, written: received)
+          taken += 1
+        }
+      }
+      publish(queue)
+      if taken == Self.turnLimit { return true }
+    } while queue.resumeNotifications()
+    return false
+  }
+
+  private func fillChain(from port: Int) -> Int {
+    var received = 0
+    // SAFETY: the segments are this request's and are written only.
+    let parts = unsafe chain.writableSegments
+    for index in parts.indices {
+      let segment = unsafe parts[index]
+      let count = unsafe ports[port].backend.give(
+        into: UnsafeMutableRawBufferPointer(start: segment.base, count: segment.count)
+      )
+      received += count
+      if unsafe count < segment.count { break }
+    }
+    return received
+  }
+
+  /// From the guest to the port. A chain that the port takes a part of stays in the ring, and what was taken of it is
+  /// remembered as a number: nothing of the guest's is kept.
+  private func transmit(_ port: Int) -> Bool {
+    let index = ConsoleQueue.transmit(port).index
+    guard let queue = queues[index] else { return false }
+    var taken = 0
+    queue.suppressNotifications()
+    repeat {
+      taking: while taken < Self.turnLimit {
+        switch queue.takeNext(into: &chain) {
+        case .empty: break taking
+        case .fault(let fault):
+          fail(index, fault)
+          return false
+        case .chain:
+          guard chain.writableBytes == 0 else {
+            fail(index, .writableUnexpected)
+            return false
+          }
+          guard drainChain(to: port) else {
+            queue.putBack(1)
+            publish(queue)
+            return false
+          }
+          queue.giveBack(head: chain.head, written: 0)
+          taken += 1
+        }
+      }
+      publish(queue)
+      if taken == Self.turnLimit { return true }
+    } while queue.resumeNotifications()
+    return false
+  }
+
+  /// Whether the port took all that is left of the chain.
+  private func drainChain(to port: Int) -> Bool {
+    chain.skipReadable(min(ports[port].transmitted, chain.readableBytes))
+    // SAFETY: the segments are this request's and are read by the port only.
+    let parts = unsafe chain.readableSegments
+    for index in parts.indices {
+      let segment = unsafe parts[index]
+      let count = unsafe ports[port].backend.take(UnsafeRawBufferPointer(start: segment.base, count: segment.count))
+      ports[port].transmitted += count
+      if unsafe count < segment.count { return false }
+    }
+    ports[port].transmitted = 0
+    return true
+  }
+}

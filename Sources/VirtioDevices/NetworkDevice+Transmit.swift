@@ -1,0 +1,59 @@
+internal import GuestMemory
+internal import Virtio
+
+extension NetworkDevice {
+  /// From the guest to the back-end.
+  func transmit() -> Bool {
+    guard let queue = queues[Self.transmitQueue] else { return false }
+    var taken = 0
+    queue.suppressNotifications()
+    repeat {
+      var isFull = false
+      taking: while taken < Self.turnLimit {
+        switch queue.takeNext(into: &chain) {
+        case .empty: break taking
+        case .fault(let fault):
+          backend.commit()
+          fail(Self.transmitQueue, fault)
+          return false
+        case .chain:
+          if let fault = chain.writableBytes > 0
+            ? .writableUnexpected : chain.readableBytes < NetworkHeader.size ? .headerIncomplete : nil as GuestFault?
+          {
+            backend.commit()
+            fail(Self.transmitQueue, fault)
+            return false
+          }
+          guard send() else {
+            queue.putBack(1)
+            isFull = true
+            break taking
+          }
+          queue.giveBack(head: chain.head, written: 0)
+          taken += 1
+        }
+      }
+      backend.commit()
+      publish(queue)
+      // The back-end calls when it has room; a driver's notification of more packets would say nothing new.
+      if isFull { return false }
+      if taken == Self.turnLimit { return true }
+    } while queue.resumeNotifications()
+    return false
+  }
+
+  /// `false`: the back-end is full. Packets that are no packets, and all while the link is down, are lost as on a wire.
+  private func send() -> Bool {
+    guard isLinkUp else { return true }
+    let size = chain.readableBytes - NetworkHeader.size
+    guard size > 0, size <= NetworkPacket.largest else { return true }
+    if backend.hasHeader {
+      // SAFETY: the segments are this request's, which is given back after the back-end's commit.
+      return unsafe backend.send(chain.readableSegments, size: size + NetworkHeader.size)
+    }
+    // Without offloads the header says nothing that the packet needs.
+    chain.skipReadable(NetworkHeader.size)
+    // SAFETY: as above.
+    return unsafe backend.send(chain.readableSegments, size: size)
+  }
+}

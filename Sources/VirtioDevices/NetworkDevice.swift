@@ -1,0 +1,203 @@
+internal import GuestMemory
+public import Virtio
+
+/// The network device (virtio 1.3, 5.1): one pair of queues and a control queue.
+///
+/// Packets pass between the guest's buffers and the back-end without a copy here. The device does not filter: a guest
+/// gets every packet that the back-end has, and modes and tables of addresses that it sets are accepted.
+@safe
+public final class NetworkDevice<Backend: NetworkBackend>: VirtioDevice, @unchecked Sendable {
+  // SAFETY: @unchecked: on the device thread only, as the contract says; the rest is immutable. `segments` has room for
+  // `segmentCapacity` elements, which are trivial.
+
+  /// Packets of one turn, after which other devices get theirs.
+  public static var turnLimit: Int { 64 }
+  public static var queueSize: UInt16 { 256 }
+  static var receiveQueue: Int { 0 }
+  static var transmitQueue: Int { 1 }
+  static var controlQueue: Int { 2 }
+
+  public let name: String
+  public var identifier: VirtioDeviceIdentifier { .network }
+  public var reach: DeviceReach { .window }
+  public let features: VirtioFeatures
+  public let queueSizes: [UInt16]
+  public let configuration: ConfigurationSpace
+
+  let backend: Backend
+  var queues = DeviceQueues(count: 3)
+  var chain = DescriptorChain(capacity: Int(NetworkDevice.queueSize))
+  private let mac: [UInt8]
+  private let mtu: Int
+  private var isSuspended = false
+  /// Those of ``NetworkFeature/guestOffloads`` that are on.
+  var guestOffloads = VirtioFeatures()
+
+  // One packet's buffers while it is received: the segments of all, and each one's head and size.
+  let segments: UnsafeMutablePointer<DMASegment>
+  let segmentCapacity: Int
+  var heads: [UInt16]
+  var sizes: [Int]
+
+  /// - Parameters:
+  ///   - mac: six bytes, of a unicast address.
+  ///   - mtu: in bytes, from 68 to 65535.
+  ///   - speed: in Mbit/s, as the guest is told.
+  public init(name: String, backend: Backend, mac: [UInt8], mtu: UInt16 = 1500, speed: UInt32 = 10_000) {
+    precondition(mac.count == 6 && mac[0] & 1 == 0, "a network device has a unicast address of six bytes")
+    precondition(mtu >= 68, "an MTU is at least 68")
+    self.name = name
+    self.backend = backend
+    self.mac = mac
+    self.mtu = Int(mtu)
+    features = [
+      .splitVirtqueue, NetworkFeature.mac, NetworkFeature.mtu, NetworkFeature.status, NetworkFeature.mergeableBuffers,
+      NetworkFeature.controlQueue, NetworkFeature.controlReceive, NetworkFeature.controlMAC,
+      NetworkFeature.guestAnnounce, NetworkFeature.speedDuplex,
+      NetworkFeature.offered(for: backend.hasHeader ? backend.offloads : []),
+    ]
+    queueSizes = [Self.queueSize, Self.queueSize, 64]
+    var bytes = [UInt8](repeating: 0, count: NetworkField.size)
+    bytes.replaceSubrange(0..<6, with: mac)
+    bytes.store(NetworkStatus.linkUp, at: NetworkField.status)
+    bytes.store(UInt16(1), at: NetworkField.queuePairMaximum)
+    bytes.store(mtu, at: NetworkField.mtu)
+    bytes.store(speed, at: NetworkField.speed)
+    bytes.store(UInt8(1), at: NetworkField.duplex)
+    configuration = ConfigurationSpace(bytes)
+    segmentCapacity = 2 * Int(Self.queueSize)
+    // SAFETY: freed in deinit only.
+    unsafe segments = .allocate(capacity: segmentCapacity)
+    heads = Array(repeating: 0, count: Int(Self.queueSize))
+    sizes = Array(repeating: 0, count: Int(Self.queueSize))
+  }
+
+  deinit {
+    // SAFETY: nobody holds a pointer into it once nobody holds the device.
+    unsafe segments.deallocate()
+  }
+
+  public func accepts(_ features: VirtioFeatures) -> Bool {
+    NetworkFeature.dependencies.allSatisfy { feature, required in
+      !features.contains(feature) || required.contains { features.contains($0) }
+    }
+  }
+
+  // MARK: Contract
+
+  public func attach(_ connection: DeviceConnection) { queues.attach(connection) }
+
+  public func start(_ features: VirtioFeatures, queues configurations: [QueueConfiguration?]) {
+    queues.start(features, configurations)
+    setGuestOffloads(features.intersection(NetworkFeature.guestOffloads))
+  }
+
+  public func startQueue(_ index: Int, _ configuration: QueueConfiguration) {
+    queues.start(index, configuration)
+  }
+
+  public func stopQueue(_ index: Int, _ finished: @escaping @Sendable () -> Void) {
+    queues.stop(index)
+    finished()
+  }
+
+  public func reset(_ finished: @escaping @Sendable () -> Void) {
+    queues.reset()
+    setGuestOffloads([])
+    setStatus(isLinkUp ? NetworkStatus.linkUp : 0)
+    configuration.change { $0.replaceSubrange(0..<6, with: mac) }
+    finished()
+  }
+
+  public func suspend(_ finished: @escaping @Sendable () -> Void) {
+    isSuspended = true
+    finished()
+  }
+
+  public func resume() {
+    isSuspended = false
+  }
+
+  public func state() -> DeviceState {
+    DeviceState(queues: queues.positions, words: [guestOffloads.rawValue])
+  }
+
+  public func restore(_ state: DeviceState) throws(DeviceStateError) {
+    guard state.version == 1 else { throw .unknownVersion(device: name, version: state.version) }
+    guard state.words.count == 1, VirtioFeatures(rawValue: state.words[0]).isSubset(of: features) else {
+      throw .invalid(device: name, field: "words")
+    }
+    restoredOffloads = VirtioFeatures(rawValue: state.words[0])
+    isSuspended = true
+  }
+
+  private var restoredOffloads: VirtioFeatures?
+
+  func setGuestOffloads(_ offloads: VirtioFeatures) {
+    guestOffloads = restoredOffloads ?? offloads
+    restoredOffloads = nil
+    if backend.hasHeader { backend.guestAccepts(NetworkFeature.offloads(guestOffloads)) }
+  }
+
+  var mayWork: Bool {
+    guard !isSuspended, let connection = queues.connection else { return false }
+    return !connection.hasFailed
+  }
+
+  func fail(_ index: Int, _ fault: GuestFault) {
+    queues.connection?.fail(queue: index, fault)
+  }
+
+  func publish(_ queue: SplitVirtqueue) {
+    if queue.publish() { queues.connection?.interruptForUsedBuffers() }
+  }
+
+  /// The most that a packet for the guest may have, in bytes, without virtio-net's header.
+  var largestReceived: Int {
+    guestOffloads.isDisjoint(with: NetworkFeature.guestOffloads.subtracting(NetworkFeature.guestChecksum))
+      ? mtu + NetworkPacket.linkHeader : NetworkPacket.largest
+  }
+
+  // MARK: From the back-end
+
+  /// There is a packet to be received.
+  ///
+  /// - Returns: whether to call again when other devices had their turn.
+  public func backendReadable() -> Bool { mayWork && receive() }
+
+  /// There is room for packets to be sent.
+  ///
+  /// - Returns: whether to call again when other devices had their turn.
+  public func backendWritable() -> Bool { mayWork && transmit() }
+
+  public var isLinkUp: Bool {
+    configuration.load(NetworkField.status, as: UInt16.self) & NetworkStatus.linkUp != 0
+  }
+
+  /// The link came up or went down. While it is down, what the guest sends is lost and nothing is received.
+  public func setLink(isUp: Bool) {
+    guard isUp != isLinkUp else { return }
+    setStatus(isUp ? NetworkStatus.linkUp : 0)
+    queues.connection?.interruptForConfigurationChange()
+  }
+
+  /// Asks the guest to announce itself to its network (virtio 1.3, 5.1.6.5.4), as after a move.
+  public func announce() {
+    guard queues.features.contains(NetworkFeature.guestAnnounce), isLinkUp else { return }
+    setStatus(NetworkStatus.linkUp | NetworkStatus.announce)
+    queues.connection?.interruptForConfigurationChange()
+  }
+
+  func setStatus(_ status: UInt16) {
+    configuration.change { $0.store(status, at: NetworkField.status) }
+  }
+
+  public func kick(_ index: Int) -> Bool {
+    guard mayWork, queues[index] != nil else { return false }
+    switch index {
+    case Self.receiveQueue: return receive()
+    case Self.transmitQueue: return transmit()
+    default: return control()
+    }
+  }
+}
