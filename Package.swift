@@ -32,13 +32,18 @@ let package = Package(
     .target(name: "VirtioDriver", path: "Tests/VirtioDriver", swiftSettings: strict),
     .target(
       name: "VirtioTesting",
-      dependencies: ["GuestMemory", "Virtio", "VirtioDriver"],
+      dependencies: ["GuestMemory", "Virtio", "VirtioDevices", "VirtioDriver"],
       path: "Tests/VirtioTesting",
       swiftSettings: strict
     ),
     .testTarget(
       name: "VirtioTests",
       dependencies: ["GuestMemory", "Virtio", "VirtioDriver", "VirtioTesting"],
+      swiftSettings: strict
+    ),
+    .testTarget(
+      name: "VirtioDevicesTests",
+      dependencies: ["GuestMemory", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting"],
       swiftSettings: strict
     ),
     .testTarget(name: "GuestMemoryTests", dependencies: ["GuestMemory"], swiftSettings: strict),

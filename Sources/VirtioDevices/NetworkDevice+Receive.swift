@@ -11,11 +11,13 @@ extension NetworkDevice {
       var isShort = false
       while taken < Self.turnLimit, let size = backend.nextPacketSize() {
         taken += 1
-        guard isLinkUp, size <= largestReceived + (backend.hasHeader ? NetworkHeader.size : 0) else {
+        let header = backend.hasHeader ? NetworkHeader.size : 0
+        guard isLinkUp, backend.hasHeader || size <= largestReceived else {
           backend.dropPacket()
           continue
         }
-        switch gather(queue, room: backend.hasHeader ? max(size, NetworkHeader.size) : size + NetworkHeader.size) {
+        // A back-end that can't tell sizes beforehand names the most that there can be at all.
+        switch gather(queue, room: NetworkHeader.size + min(max(0, size - header), largestReceived)) {
         case .packet(let buffers, let segmentCount):
           deliver(queue, buffers: buffers, segmentCount: segmentCount)
           continue

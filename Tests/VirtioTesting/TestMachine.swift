@@ -98,8 +98,13 @@ private final class KeptWindow {
   func makeDoor() -> DMADoor { window.makeDoor() }
 }
 
-/// Runs at once what is posted.
-public final class ImmediateThread: DeviceThread {
+/// Runs at once what is posted. While someone waits for the end of work, ``whileWaiting`` stands for what the device
+/// thread does meanwhile.
+public final class ImmediateThread: DeviceThread, @unchecked Sendable {
+  // SAFETY: @unchecked: used on one thread.
+
+  public var whileWaiting: () -> Void = {}
+
   public init() {}
 
   public func post(_ work: @escaping @Sendable () -> Void) { work() }
@@ -107,7 +112,12 @@ public final class ImmediateThread: DeviceThread {
   public func perform(_ work: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void) {
     let flag = Flag()
     work { flag.isSet.store(true, ordering: .releasing) }
-    precondition(flag.isSet.load(ordering: .acquiring), "with an immediate thread, work ends at once")
+    var rounds = 0
+    while !flag.isSet.load(ordering: .acquiring) {
+      whileWaiting()
+      rounds += 1
+      precondition(rounds < 1000, "work that is waited for comes to its end")
+    }
   }
 }
 

@@ -1,0 +1,418 @@
+import Testing
+import Virtio
+import VirtioDevices
+import VirtioDriver
+import VirtioTesting
+
+@Suite struct BlockDeviceTests {
+  static let flush: UInt64 = 1 << 9
+  static let configurableWriteback: UInt64 = 1 << 11
+
+  /// Header at the scratch memory's beginning, data at +0x1000, status at +0x100.
+  static func request(
+    _ fixture: inout DeviceFixture,
+    type: UInt32,
+    sector: UInt64 = 0,
+    data: [DeviceFixture.Queue.Buffer] = [],
+    head: UInt16 = 0
+  ) {
+    let at = fixture.scratch + 0x20 * UInt64(head)
+    fixture.machine.store32(type, at: at)
+    fixture.machine.store32(0, at: at + 4)
+    fixture.machine.store64(sector, at: at + 8)
+    fixture.machine.store8(0xEE, at: at + 16)
+    fixture.offer(
+      [.init(at, 16, isWritable: false)] + data + [.init(at + 16, 1, isWritable: true)],
+      to: 0,
+      head: head
+    )
+  }
+
+  static func status(_ fixture: DeviceFixture, head: UInt16 = 0) -> UInt8 {
+    fixture.machine.load8(fixture.scratch + 0x20 * UInt64(head) + 16)
+  }
+
+  @Test func readFillsTheBuffersWithTheSectors() throws {
+    let backend = MemoryBlock(sectors: 64)
+    var fixture = try DeviceFixture(BlockDevice(name: "disk", backend: backend))
+    let at = fixture.scratch + 0x1000
+
+    Self.request(
+      &fixture,
+      type: 0,
+      sector: 2,
+      data: [.init(at, 512, isWritable: true), .init(at + 0x1000, 1024, isWritable: true)]
+    )
+    fixture.driver.notify(0)
+
+    #expect(fixture.machine.bytes(at: at, count: 512) == Array(backend.bytes[1024..<1536]))
+    #expect(fixture.machine.bytes(at: at + 0x1000, count: 1024) == Array(backend.bytes[1536..<2560]))
+    #expect(Self.status(fixture) == 0)
+    #expect(fixture.queues[0].takeUsed() == .init(head: 0, written: 1537))
+    #expect(backend.calls == [.read(offset: 1024, count: 1536), .commit])
+  }
+
+  @Test func writeReachesTheBackendAndIsNotDurableWithAWritebackCache() throws {
+    let backend = MemoryBlock(sectors: 64)
+    var fixture = try DeviceFixture(BlockDevice(name: "disk", backend: backend))
+    let at = fixture.scratch + 0x1000
+    fixture.machine.store([UInt8](repeating: 7, count: 512), at: at)
+
+    Self.request(&fixture, type: 1, sector: 63, data: [.init(at, 512, isWritable: false)])
+    fixture.driver.notify(0)
+
+    #expect(backend.bytes.suffix(512) == [UInt8](repeating: 7, count: 512)[...])
+    #expect(Self.status(fixture) == 0)
+    #expect(fixture.queues[0].takeUsed() == .init(head: 0, written: 1))
+    #expect(backend.calls == [.write(offset: 63 * 512, count: 512, isDurable: false), .commit])
+  }
+
+  @Test func writeIsDurableForADriverThatCannotFlush() throws {
+    let backend = MemoryBlock(sectors: 64)
+    var fixture = try DeviceFixture(BlockDevice(name: "disk", backend: backend), features: 0)
+
+    Self.request(&fixture, type: 1, data: [.init(fixture.scratch + 0x1000, 512, isWritable: false)])
+    fixture.driver.notify(0)
+
+    #expect(backend.calls.first == .write(offset: 0, count: 512, isDurable: true))
+  }
+
+  @Test func writeIsDurableWhenTheDriverSwitchesTheCacheOffAndNotAfterAReset() throws {
+    let backend = MemoryBlock(sectors: 64)
+    let device = BlockDevice(name: "disk", backend: backend)
+    var fixture = try DeviceFixture(device, features: Self.flush | Self.configurableWriteback)
+
+    fixture.machine.writeRegister(Register.configuration + 32, width: 1, 0)
+    Self.request(&fixture, type: 1, data: [.init(fixture.scratch + 0x1000, 512, isWritable: false)])
+    fixture.driver.notify(0)
+    fixture.driver.reset()
+
+    #expect(backend.calls.first == .write(offset: 0, count: 512, isDurable: true))
+    #expect(fixture.machine.readRegister(Register.configuration + 32, width: 1) == 1)
+  }
+
+  @Test func flushIsAnsweredWhenTheBackendHasFinishedIt() throws {
+    let backend = MemoryBlock(sectors: 64)
+    backend.isDeferred = true
+    let device = BlockDevice(name: "disk", backend: backend)
+    var fixture = try DeviceFixture(device)
+
+    Self.request(&fixture, type: 4)
+    fixture.driver.notify(0)
+    #expect(fixture.queues[0].usedIndex == 0)
+    #expect(Self.status(fixture) == 0xEE)
+    backend.finishAll()
+    _ = device.backendReady()
+
+    #expect(Self.status(fixture) == 0)
+    #expect(fixture.queues[0].usedIndex == 1)
+    #expect(fixture.machine.line.count == 1)
+  }
+
+  @Test(arguments: [0, 1, 4, 11, 13] as [UInt32])
+  func backendErrorIsAnErrorInTheGuest(type: UInt32) throws {
+    let backend = MemoryBlock(sectors: 64)
+    backend.fails = true
+    var fixture = try DeviceFixture(BlockDevice(name: "disk", backend: backend))
+    let at = fixture.scratch + 0x1000
+    fixture.machine.store64(0, at: at)
+    fixture.machine.store32(8, at: at + 8)
+    fixture.machine.store32(0, at: at + 12)
+    let data: [DeviceFixture.Queue.Buffer] =
+      switch type {
+      case 0: [.init(at, 512, isWritable: true)]
+      case 1: [.init(at, 512, isWritable: false)]
+      case 4: []
+      default: [.init(at, 16, isWritable: false)]
+      }
+
+    Self.request(&fixture, type: type, data: data)
+    fixture.driver.notify(0)
+
+    #expect(Self.status(fixture) == 1)
+    #expect(fixture.driver.status & Status.deviceNeedsReset == 0)
+    #expect(fixture.machine.faults == [])
+  }
+
+  @Test(
+    arguments: [
+      (0, 64, 512), (0, 63, 1024), (0, .max, 512), (0, .max / 512, 512), (0, 0, 511), (0, 0, 513), (1, 64, 512),
+      (1, 0, 100),
+    ] as [(UInt32, UInt64, UInt32)]
+  )
+  func accessThatIsNotOnTheDiskIsAnError(type: UInt32, sector: UInt64, length: UInt32) throws {
+    let backend = MemoryBlock(sectors: 64)
+    var fixture = try DeviceFixture(BlockDevice(name: "disk", backend: backend))
+
+    Self.request(
+      &fixture,
+      type: type,
+      sector: sector,
+      data: [.init(fixture.scratch + 0x1000, length, isWritable: type == 0)]
+    )
+    fixture.driver.notify(0)
+
+    #expect(Self.status(fixture) == 1)
+    #expect(backend.calls.filter { $0 != .commit }.isEmpty)
+  }
+
+  @Test func writeToAReadOnlyDiskIsAnError() throws {
+    let backend = MemoryBlock(sectors: 64, isReadOnly: true)
+    var fixture = try DeviceFixture(BlockDevice(name: "disk", backend: backend))
+
+    Self.request(&fixture, type: 1, data: [.init(fixture.scratch + 0x1000, 512, isWritable: false)])
+    fixture.driver.notify(0)
+
+    #expect(Self.status(fixture) == 1)
+    #expect(backend.calls == [.commit])
+    #expect(fixture.driver.offeredFeatures & (1 << 5) != 0)
+    #expect(fixture.driver.offeredFeatures & (1 << 13 | 1 << 14) == 0)
+  }
+
+  @Test func identifierIsTheSerialNumberPaddedWithZeros() throws {
+    var fixture = try DeviceFixture(BlockDevice(name: "disk", backend: MemoryBlock(sectors: 64), serial: "APUS-1"))
+    let at = fixture.scratch + 0x1000
+    fixture.machine.store([UInt8](repeating: 0xFF, count: 21), at: at)
+
+    Self.request(&fixture, type: 8, data: [.init(at, 20, isWritable: true)])
+    fixture.driver.notify(0)
+
+    #expect(
+      fixture.machine.bytes(at: at, count: 21) == Array("APUS-1".utf8) + [UInt8](repeating: 0, count: 14) + [0xFF]
+    )
+    #expect(Self.status(fixture) == 0)
+  }
+
+  @Test(arguments: [2, 3, 5, 10, 14, .max] as [UInt32])
+  func unknownRequestIsUnsupported(type: UInt32) throws {
+    var fixture = try DeviceFixture(BlockDevice(name: "disk", backend: MemoryBlock(sectors: 64)))
+
+    Self.request(&fixture, type: type)
+    fixture.driver.notify(0)
+
+    #expect(Self.status(fixture) == 2)
+  }
+
+  @Test(arguments: [11, 13] as [UInt32])
+  func rangesAreUnsupportedForADriverThatDidNotAcceptThem(type: UInt32) throws {
+    var fixture = try DeviceFixture(BlockDevice(name: "disk", backend: MemoryBlock(sectors: 64)), features: 0)
+
+    Self.request(&fixture, type: type, data: [.init(fixture.scratch + 0x1000, 16, isWritable: false)])
+    fixture.driver.notify(0)
+
+    #expect(Self.status(fixture) == 2)
+  }
+
+  private func ranges(_ fixture: DeviceFixture, _ ranges: [(UInt64, UInt32, UInt32)]) -> DeviceFixture.Queue.Buffer {
+    let at = fixture.scratch + 0x1000
+    for (index, range) in ranges.enumerated() {
+      fixture.machine.store64(range.0, at: at + 16 * UInt64(index))
+      fixture.machine.store32(range.1, at: at + 16 * UInt64(index) + 8)
+      fixture.machine.store32(range.2, at: at + 16 * UInt64(index) + 12)
+    }
+    return .init(at, UInt32(16 * ranges.count), isWritable: false)
+  }
+
+  @Test func discardGoesRangeByRange() throws {
+    let backend = MemoryBlock(sectors: 64)
+    var fixture = try DeviceFixture(BlockDevice(name: "disk", backend: backend))
+
+    let data = ranges(fixture, [(0, 8, 0), (16, 1, 0)])
+    Self.request(&fixture, type: 11, data: [data])
+    fixture.driver.notify(0)
+
+    #expect(
+      backend.calls.filter { $0 != .commit } == [.discard(offset: 0, count: 4096), .discard(offset: 8192, count: 512)]
+    )
+    #expect(Self.status(fixture) == 0)
+    #expect(fixture.queues[0].usedIndex == 1)
+  }
+
+  @Test func writeZeroesZeroesAndPassesTheUnmapFlagOn() throws {
+    let backend = MemoryBlock(sectors: 64)
+    var fixture = try DeviceFixture(BlockDevice(name: "disk", backend: backend))
+
+    let data = ranges(fixture, [(1, 1, 1)])
+    Self.request(&fixture, type: 13, data: [data])
+    fixture.driver.notify(0)
+
+    #expect(backend.calls.first == .writeZeroes(offset: 512, count: 512, mayDiscard: true))
+    #expect(backend.bytes[512..<1024].allSatisfy { $0 == 0 })
+    #expect(Self.status(fixture) == 0)
+  }
+
+  @Test(
+    arguments: [
+      (11, 0, 1, 1, 2), (11, 0, 1, 2, 2), (13, 0, 1, 2, 2), (11, 64, 1, 0, 1), (13, 60, 5, 0, 1), (13, 0, 0, 0, 1),
+      (11, .max, .max, 0, 1), (13, 0, 0x20_0001, 0, 1),
+    ] as [(UInt32, UInt64, UInt32, UInt32, UInt8)]
+  )
+  func badRangeIsRefused(type: UInt32, sector: UInt64, sectors: UInt32, flags: UInt32, expected: UInt8) throws {
+    let backend = MemoryBlock(sectors: 64)
+    var fixture = try DeviceFixture(BlockDevice(name: "disk", backend: backend))
+
+    let data = ranges(fixture, [(sector, sectors, flags)])
+    Self.request(&fixture, type: type, data: [data])
+    fixture.driver.notify(0)
+
+    #expect(Self.status(fixture) == expected)
+    #expect(backend.calls.filter { $0 != .commit }.isEmpty)
+  }
+
+  @Test(arguments: [8, 24, 16 * 17] as [UInt32])
+  func rangesOfAWrongSizeAreAnError(length: UInt32) throws {
+    var fixture = try DeviceFixture(BlockDevice(name: "disk", backend: MemoryBlock(sectors: 64)))
+
+    Self.request(&fixture, type: 11, data: [.init(fixture.scratch + 0x1000, length, isWritable: false)])
+    fixture.driver.notify(0)
+
+    #expect(Self.status(fixture) == 1)
+  }
+
+  @Test func headerThatIsTooShortIsAFault() throws {
+    var fixture = try DeviceFixture(BlockDevice(name: "disk", backend: MemoryBlock(sectors: 64)))
+
+    fixture.request(
+      [.init(fixture.scratch, 15, isWritable: false), .init(fixture.scratch + 16, 1, isWritable: true)],
+      to: 0
+    )
+
+    #expect(fixture.machine.faults == [.headerIncomplete])
+  }
+
+  @Test func requestWithoutRoomForAStatusIsAFault() throws {
+    var fixture = try DeviceFixture(BlockDevice(name: "disk", backend: MemoryBlock(sectors: 64)))
+
+    fixture.request([.init(fixture.scratch, 16, isWritable: false)], to: 0)
+
+    #expect(fixture.machine.faults == [.writableMissing])
+  }
+
+  @Test func dataOfTheWrongDirectionIsAFault() throws {
+    var fixture = try DeviceFixture(BlockDevice(name: "disk", backend: MemoryBlock(sectors: 64)))
+
+    Self.request(&fixture, type: 0, data: [.init(fixture.scratch + 0x1000, 512, isWritable: false)])
+    fixture.driver.notify(0)
+
+    #expect(fixture.machine.faults == [.readableUnexpected])
+  }
+
+  @Test func batchGoesToTheBackendTogetherAndGetsOneInterrupt() throws {
+    let backend = MemoryBlock(sectors: 64)
+    var fixture = try DeviceFixture(BlockDevice(name: "disk", backend: backend))
+    for head in [0, 3, 6, 9] as [UInt16] {
+      Self.request(
+        &fixture,
+        type: 0,
+        sector: UInt64(head),
+        data: [.init(fixture.scratch + 0x1000, 512, isWritable: true)],
+        head: head
+      )
+    }
+
+    fixture.driver.notify(0)
+
+    #expect(backend.calls.filter { $0 == .commit }.count == 1)
+    #expect(fixture.queues[0].usedIndex == 4)
+    #expect(fixture.machine.line.count == 1)
+  }
+
+  @Test func resetWaitsForWhatIsInFlightAndGivesNothingBack() throws {
+    let backend = MemoryBlock(sectors: 64)
+    backend.isDeferred = true
+    let device = BlockDevice(name: "disk", backend: backend)
+    var fixture = try DeviceFixture(device)
+    Self.request(&fixture, type: 0, data: [.init(fixture.scratch + 0x1000, 512, isWritable: true)])
+    fixture.driver.notify(0)
+    var rounds = 0
+    fixture.thread.whileWaiting = {
+      rounds += 1
+      if rounds == 3 {
+        backend.finishAll()
+        _ = device.backendReady()
+      }
+    }
+
+    fixture.driver.reset()
+
+    #expect(rounds == 3)
+    #expect(backend.inFlight == 0)
+    #expect(fixture.queues[0].usedIndex == 0)
+    #expect(Self.status(fixture) == 0xEE)
+    #expect(fixture.driver.status == 0)
+  }
+
+  @Test func suspensionFinishesWhatIsInFlightAndGivesItBack() throws {
+    let backend = MemoryBlock(sectors: 64)
+    backend.isDeferred = true
+    let device = BlockDevice(name: "disk", backend: backend)
+    var fixture = try DeviceFixture(device)
+    Self.request(&fixture, type: 0, data: [.init(fixture.scratch + 0x1000, 512, isWritable: true)])
+    fixture.driver.notify(0)
+    fixture.thread.whileWaiting = {
+      backend.finishAll()
+      _ = device.backendReady()
+    }
+
+    fixture.machine.transport.suspend()
+    Self.request(&fixture, type: 4, head: 4)
+    fixture.driver.notify(0)
+
+    #expect(fixture.queues[0].usedIndex == 1)
+    #expect(fixture.machine.transport.state().device.queues == [QueuePosition(nextAvailable: 1, nextUsed: 1)])
+    fixture.thread.whileWaiting = {}
+    backend.isDeferred = false
+    fixture.machine.transport.resume()
+    #expect(fixture.queues[0].usedIndex == 2)
+  }
+
+  @Test func guestThatOffersOneChainOverAndOverIsHeldAtTheNumberOfSlots() throws {
+    let backend = MemoryBlock(sectors: 64)
+    backend.isDeferred = true
+    let device = BlockDevice(name: "disk", backend: backend, queueSize: 16)
+    var fixture = try DeviceFixture(device)
+    for _ in 0..<40 {
+      Self.request(&fixture, type: 4)
+      fixture.driver.notify(0)
+      if fixture.queues[0].nextAvailable == 32 { break }
+    }
+    #expect(backend.inFlight == 16)
+
+    backend.finishAll()
+    _ = device.backendReady()
+
+    #expect(backend.inFlight == 16)
+    #expect(fixture.queues[0].usedIndex == 16)
+    #expect(fixture.machine.faults == [])
+  }
+
+  @Test func configurationSpaceDescribesTheDisk() throws {
+    let fixture = try DeviceFixture(BlockDevice(name: "disk", backend: MemoryBlock(sectors: 64), queueCount: 4))
+    let read = { (offset: UInt64, width: Int) in
+      fixture.machine.readRegister(Register.configuration + offset, width: width)
+    }
+
+    #expect(read(0, 4) == 64)
+    #expect(read(12, 4) == 126)
+    #expect(read(20, 4) == 512)
+    #expect(read(24, 1) == 3)
+    #expect(read(34, 2) == 4)
+    #expect(read(44, 4) == 8)
+    #expect(fixture.queues.count == 4)
+  }
+
+  @Test func changedCapacityIsShownAndInterrupts() throws {
+    let backend = MemoryBlock(sectors: 64)
+    let device = BlockDevice(name: "disk", backend: backend)
+    var fixture = try DeviceFixture(device)
+
+    backend.bytes.removeLast(32 * 512)
+    device.capacityChanged()
+    Self.request(&fixture, type: 0, sector: 32, data: [.init(fixture.scratch + 0x1000, 512, isWritable: true)])
+    fixture.driver.notify(0)
+
+    #expect(fixture.machine.readRegister(Register.configuration, width: 4) == 32)
+    #expect(fixture.driver.interruptStatus == 3)
+    #expect(Self.status(fixture) == 1)
+  }
+}

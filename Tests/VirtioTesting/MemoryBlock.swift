@@ -1,0 +1,101 @@
+public import GuestMemory
+public import VirtioDevices
+
+/// A block back-end in memory, which finishes requests at once or when it is told to.
+@safe
+public final class MemoryBlock: BlockBackend {
+  public enum Call: Equatable {
+    case read(offset: UInt64, count: Int)
+    case write(offset: UInt64, count: Int, isDurable: Bool)
+    case flush
+    case discard(offset: UInt64, count: UInt64)
+    case writeZeroes(offset: UInt64, count: UInt64, mayDiscard: Bool)
+    case commit
+  }
+
+  public var bytes: [UInt8]
+  public private(set) var calls: [Call] = []
+  /// Whether what is begun is finished by ``finishAll()`` only.
+  public var isDeferred = false
+  /// Whether requests fail.
+  public var fails = false
+  public let isReadOnly: Bool
+  public var blockSize: UInt32 { 512 }
+  public var physicalBlockExponent: UInt8 { 3 }
+  public let discardGranularity: UInt32? = 4096
+  public let canWriteZeroes = true
+
+  private var waiting: [BlockCompletion] = []
+  private var finished: [BlockCompletion] = []
+
+  public init(sectors: Int, isReadOnly: Bool = false) {
+    bytes = (0..<sectors * 512).map { UInt8(truncatingIfNeeded: $0 / 512 &+ $0) }
+    self.isReadOnly = isReadOnly
+  }
+
+  public var capacity: UInt64 { UInt64(bytes.count / 512) }
+  public private(set) var maximumRequests = 0
+  public var inFlight: Int { waiting.count }
+
+  public func finishAll() {
+    finished += waiting
+    waiting = []
+  }
+
+  public func prepare(requests: Int) { maximumRequests = requests }
+
+  public func read(tag: UInt32, offset: UInt64, into segments: UnsafeMutableBufferPointer<DMASegment>) {
+    var position = Int(offset)
+    for index in segments.indices {
+      // SAFETY: the segments are valid until the request is finished.
+      let segment = unsafe segments[index]
+      unsafe bytes.withUnsafeBytes {
+        unsafe segment.base.copyMemory(from: $0.baseAddress! + position, byteCount: segment.count)
+      }
+      position += unsafe segment.count
+    }
+    note(.read(offset: offset, count: position - Int(offset)), tag)
+  }
+
+  public func write(
+    tag: UInt32,
+    offset: UInt64,
+    from segments: UnsafeMutableBufferPointer<DMASegment>,
+    isDurable: Bool
+  ) {
+    var position = Int(offset)
+    for index in segments.indices {
+      // SAFETY: as above.
+      let segment = unsafe segments[index]
+      unsafe bytes.withUnsafeMutableBytes {
+        unsafe ($0.baseAddress! + position).copyMemory(from: segment.base, byteCount: segment.count)
+      }
+      position += unsafe segment.count
+    }
+    note(.write(offset: offset, count: position - Int(offset), isDurable: isDurable), tag)
+  }
+
+  public func flush(tag: UInt32) { note(.flush, tag) }
+
+  public func discard(tag: UInt32, offset: UInt64, count: UInt64) {
+    note(.discard(offset: offset, count: count), tag)
+  }
+
+  public func writeZeroes(tag: UInt32, offset: UInt64, count: UInt64, mayDiscard: Bool) {
+    for index in Int(offset)..<Int(offset + count) { bytes[index] = 0 }
+    note(.writeZeroes(offset: offset, count: count, mayDiscard: mayDiscard), tag)
+  }
+
+  public func commit() { calls.append(.commit) }
+
+  public func nextCompletion() -> BlockCompletion? { finished.isEmpty ? nil : finished.removeFirst() }
+
+  public func forgetCalls() { calls = [] }
+
+  private func note(_ call: Call, _ tag: UInt32) {
+    precondition(Int(tag) < maximumRequests && !waiting.contains { $0.tag == tag }, "a tag is used once at a time")
+    calls.append(call)
+    let completion = BlockCompletion(tag: tag, succeeded: !fails)
+    if isDeferred { waiting.append(completion) } else { finished.append(completion) }
+  }
+}
