@@ -8,6 +8,7 @@ extension NetworkDevice {
     var taken = 0
     queue.suppressNotifications()
     repeat {
+      let before = taken
       var isFull = false
       taking: while taken < Self.turnLimit {
         switch queue.takeNext(into: &chain) {
@@ -33,7 +34,7 @@ extension NetworkDevice {
           taken += 1
         }
       }
-      backend.commit()
+      if taken > before { backend.commit() }
       publish(queue)
       // The back-end calls when it has room; a driver's notification of more packets would say nothing new.
       if isFull { return false }

@@ -49,9 +49,8 @@ public final class MemoryBlock: BlockBackend {
     for index in segments.indices {
       // SAFETY: the segments are valid until the request is finished.
       let segment = unsafe segments[index]
-      unsafe bytes.withUnsafeBytes {
-        unsafe segment.base.copyMemory(from: $0.baseAddress! + position, byteCount: segment.count)
-      }
+      unsafe UnsafeMutableRawBufferPointer(start: segment.base, count: segment.count)
+        .copyBytes(from: bytes[position..<position + segment.count])
       position += unsafe segment.count
     }
     note(.read(offset: offset, count: position - Int(offset)), tag)
@@ -65,11 +64,12 @@ public final class MemoryBlock: BlockBackend {
   ) {
     var position = Int(offset)
     for index in segments.indices {
-      // SAFETY: as above.
+      // SAFETY: as above; the bytes are copied once.
       let segment = unsafe segments[index]
-      unsafe bytes.withUnsafeMutableBytes {
-        unsafe ($0.baseAddress! + position).copyMemory(from: segment.base, byteCount: segment.count)
-      }
+      unsafe bytes.replaceSubrange(
+        position..<position + segment.count,
+        with: UnsafeRawBufferPointer(start: segment.base, count: segment.count)
+      )
       position += unsafe segment.count
     }
     note(.write(offset: offset, count: position - Int(offset), isDurable: isDurable), tag)
