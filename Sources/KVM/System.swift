@@ -98,5 +98,5 @@ public struct Capability: RawRepresentable, Hashable, Sendable {
   /// KVM_CAP_ARM_PTRAUTH_GENERIC.
   public static let armPointerAuthenticationGeneric = Capability(rawValue: 172)
   /// KVM_CAP_ARM_NISV_TO_USER: faults without a syndrome come to user space.
-  public static let armNoSyndromeToUser = Capability(rawValue: 179)
+  public static let armNoSyndromeToUser = Capability(rawValue: 177)
 }

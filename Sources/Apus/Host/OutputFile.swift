@@ -15,14 +15,14 @@ public struct OutputFile: ~Copyable {
 
   /// Opens or makes the file. An existing one keeps its content until ``write(_:)``.
   public init(path: String) throws(OutputFileError) {
-    self.path = path
     let flags = O_WRONLY | O_CLOEXEC | O_NOCTTY
     // SAFETY: the path holds for the calls.
-    var number = unsafe open(path, flags | O_CREAT | O_EXCL, 0o666)
-    isLeftover = number >= 0
-    if number < 0 { number = unsafe open(path, flags) }
+    let made = unsafe open(path, flags | O_CREAT | O_EXCL, 0o666)
+    let number = made >= 0 ? made : unsafe open(path, flags)
     guard number >= 0 else { throw OutputFileError(path: path, errno: clinux_errno()) }
+    self.path = path
     descriptor = OwnedDescriptor(owning: number)
+    isLeftover = made >= 0
   }
 
   deinit {
