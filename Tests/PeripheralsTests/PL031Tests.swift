@@ -165,7 +165,7 @@ private let rtcICR: UInt64 = 0x1C
     let half = clock.read(at: rtcDR, width: 1)
 
     #expect(clock.state == before)
-    #expect([clear, unknown, half] == [0, 0, 1000 & 0xFF])
+    #expect([clear, unknown, half] == [0, 0, 1000 & 0xFF] as [UInt64])
     #expect(clock.events.count(of: .writeToReadOnly) == 4)
     #expect(clock.events.count(of: .readOfWriteOnly) == 1)
     #expect(clock.events.count(of: .unknownOffset) == 1)
