@@ -32,11 +32,16 @@ key_of() {
 artifact_path() { printf '%s\n' "$apus_cache/$1-$2"; }
 
 # make_artifact NAME KEY FUNCTION: makes the artifact unless it is there. FUNCTION is called in a subshell with the
-# folder to fill as its argument. A second set-up at the same time waits for the first. Prints nothing on standard output.
+# folder to fill as its argument. A second set-up at the same time waits for the first. Prints nothing on standard
+# output. With a file's name in APUS_SETUP_LIST it adds the artifact's name to that file instead of making it.
 make_artifact() {
-    local name=$1 key=$2 function=$3 final
+    local name=$1 key=$2 function=$3 final partial
     final=$(artifact_path "$name" "$key")
-    [ -d "$final" ] && return 0
+    [ ! -d "$final" ] || return 0
+    if [ -n "${APUS_SETUP_LIST-}" ]; then
+        printf '%s\n' "$name" >>"$APUS_SETUP_LIST"
+        return 0
+    fi
     mkdir -p "$apus_cache"
     (
         exec {lock}>"$apus_cache/.lock-$name"
@@ -44,18 +49,38 @@ make_artifact() {
             say "$name: another set-up is making it; waiting"
             flock "$lock"
         fi
-        [ -d "$final" ] && exit 0
-        # Whoever holds the lock is alone: what another run left half-made belongs to nobody.
-        rm -rf -- "$apus_cache/.partial-$name"
-        mkdir -p "$apus_cache/.partial-$name"
+        [ ! -d "$final" ] || exit 0
+        # Whoever holds the lock is alone: what another run left half-made belongs to nobody. The new folder has a name
+        # of its own, so that a straggler of that run cannot write into it.
+        rm -rf -- "$apus_cache/.partial-$name" "$apus_cache/.partial-$name".*
+        partial=$(mktemp -d "$apus_cache/.partial-$name.XXXXXX")
+        chmod 755 "$partial"
         started=$SECONDS
         say "$name: making it"
-        # In a subshell: closing a descriptor by the name of its variable lasts, and the lock has to be kept here; nor
-        # can the function's variables be mistaken for those of this one.
-        ("$function" "$apus_cache/.partial-$name" {lock}>&- >&2)
-        mv -T -- "$apus_cache/.partial-$name" "$final"
+        "$function" "$partial" {lock}>&- >&2
+        mv -T -- "$partial" "$final"
         say "$name: done in $((SECONDS - started)) s"
     )
+}
+
+# has_arm64_kvm: whether this machine itself runs arm64 guests.
+has_arm64_kvm() { [ "$(uname -m)" = aarch64 ] && [ -r /dev/kvm ] && [ -w /dev/kvm ]; }
+
+# native_swift_suits: whether the machine has a Swift that can build Apus: 6.2 or later.
+native_swift_suits() {
+    local version
+    command -v swift >/dev/null || return 1
+    version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9][0-9.]*\).*/\1/p' | head -n 1)
+    [ -n "$version" ] && [ "$(printf '%s\n' 6.2 "$version" | sort -V | head -n 1)" = 6.2 ]
+}
+
+# end_jobs: ends this script's background jobs and all that they started. A script that has some sets
+#     set -m; trap end_jobs EXIT; trap 'exit 130' INT; trap 'exit 143' TERM HUP
+# Without job control, bash's background jobs ignore Ctrl-C.
+end_jobs() {
+    local job
+    for job in $(jobs -rp); do kill -TERM -- "-$job" 2>/dev/null || true; done
+    wait
 }
 
 # debian_mirror: prints the Debian mirror that this machine's own apt uses.
