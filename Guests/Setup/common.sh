@@ -57,7 +57,9 @@ make_artifact() {
         chmod 755 "$partial"
         started=$SECONDS
         say "$name: making it"
-        "$function" "$partial" {lock}>&- >&2
+        # In a subshell: closing a descriptor by the name of its variable lasts, and the lock has to be kept here; nor
+        # can the function's variables be mistaken for those of this one.
+        ("$function" "$partial" {lock}>&- >&2)
         mv -T -- "$partial" "$final"
         say "$name: done in $((SECONDS - started)) s"
     )

@@ -1,0 +1,34 @@
+# What the commands do is in scripts; this file names them.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo shell test check bench fuzz clean
+
+help:
+	@echo 'make demo    boot a Linux guest with Apus, see what it sees, power it off'
+	@echo 'make shell   boot a Linux guest and use its shell'
+	@echo 'make test    run every test, natively and on arm64 KVM'
+	@echo 'make check   format, lint, build with warnings as errors'
+	@echo 'make bench   measure, and compare with a peer'
+	@echo 'make fuzz    fuzz the parsers'
+	@echo 'make clean   remove what was built in this folder (the cache stays)'
+
+demo:
+	@Guests/Setup/demo
+
+shell:
+	@Guests/Setup/demo shell
+
+test:
+	@Guests/Setup/test-all
+
+check:
+	@Guests/Setup/check
+
+bench:
+	@if [ -x Benchmarks/run ]; then Benchmarks/run; else echo 'there are no benchmarks yet' >&2; exit 1; fi
+
+fuzz:
+	@if [ -x Fuzzing/run ]; then Fuzzing/run; else echo 'there are no fuzz targets yet' >&2; exit 1; fi
+
+clean:
+	rm -rf .build .build-*
