@@ -94,6 +94,7 @@ public struct DescriptorChain: ~Copyable {
   }
 
   /// Copies the next readable value out and passes it by. `Value` is trivial, and every pattern of bytes is one.
+  @inlinable
   public mutating func takeReadable<Value: FixedWidthInteger & BitwiseCopyable>(as type: Value.Type) -> Value? {
     var value: Value = 0
     // SAFETY: an integer's bytes may be anything.

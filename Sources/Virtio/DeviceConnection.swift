@@ -36,17 +36,20 @@ public final class DeviceConnection: @unchecked Sendable {
   private let faults = Atomic<UInt64>(0)
   private let faultsSinceReset = Atomic<UInt64>(0)
 
-  private var kicks: UInt64 = 0
-  private var interrupts: UInt64 = 0
-  private var runningQueues: [Bool]
-  private var isSuspended = false
-  private var isStarted = false
-  /// Whether the device set DEVICE_NEEDS_RESET: it takes nothing from its queues any longer.
-  public private(set) var hasFailed = false
+  private struct State {
+    var kicks: UInt64 = 0
+    var interrupts: UInt64 = 0
+    /// Those queues that run, a bit for each.
+    var running: UInt64 = 0
+    var isSuspended = false
+    var isStarted = false
+    var hasFailed = false
+  }
+
+  private let state = DeviceThreadState(State())
 
   init(
     device: String,
-    queueCount: Int,
     door: DMADoor,
     line: any InterruptLine,
     observer: (any GuestFaultObserver)?
@@ -57,14 +60,16 @@ public final class DeviceConnection: @unchecked Sendable {
     self.view = unsafe door.view
     self.line = line
     self.observer = observer
-    runningQueues = Array(repeating: false, count: queueCount)
   }
+
+  /// Whether the device set DEVICE_NEEDS_RESET: it takes nothing from its queues any longer.
+  public var hasFailed: Bool { state.value.hasFailed }
 
   public var counters: VirtioDeviceCounters {
     VirtioDeviceCounters(
       memory: door.counters,
-      kicks: kicks,
-      interrupts: interrupts,
+      kicks: state.value.kicks,
+      interrupts: state.value.interrupts,
       faults: faults.load(ordering: .relaxed)
     )
   }
@@ -80,14 +85,14 @@ public final class DeviceConnection: @unchecked Sendable {
 
   /// Tells the driver that the configuration space changed; without a driver there is nobody to tell.
   public func interruptForConfigurationChange() {
-    guard isStarted else { return }
+    guard state.value.isStarted else { return }
     raise(InterruptBits.configurationChange)
   }
 
   /// The driver broke the rules of a queue: DEVICE_NEEDS_RESET (virtio 1.3, 2.1.2), and the queues stop.
   public func fail(queue: Int?, _ fault: GuestFault) {
     report(queue: queue, fault)
-    hasFailed = true
+    state.value.hasFailed = true
     deviceStatus.bitwiseOr(VirtioDeviceStatus.deviceNeedsReset.rawValue, ordering: .releasing)
     interruptForConfigurationChange()
   }
@@ -102,7 +107,7 @@ public final class DeviceConnection: @unchecked Sendable {
 
   private func raise(_ bit: UInt32) {
     interruptStatus.bitwiseOr(bit, ordering: .releasing)
-    interrupts &+= 1
+    state.value.interrupts &+= 1
     line.raise()
   }
 }
@@ -116,45 +121,43 @@ enum InterruptBits {
 // What the transport does on the device thread.
 extension DeviceConnection {
   func begin(queues: [QueueConfiguration?]) {
-    isStarted = true
-    for index in queues.indices { runningQueues[index] = queues[index] != nil }
+    state.value.isStarted = true
+    state.value.running = queues.indices.reduce(0) { queues[$1] == nil ? $0 : $0 | 1 << UInt64($1) }
   }
 
-  func begin(queue: Int) { runningQueues[queue] = true }
+  func begin(queue: Int) { state.value.running |= 1 << UInt64(queue) }
 
-  func end(queue: Int) { runningQueues[queue] = false }
+  func end(queue: Int) { state.value.running &= ~(1 << UInt64(queue)) }
 
   func end() {
-    for index in runningQueues.indices { runningQueues[index] = false }
-    isStarted = false
-    hasFailed = false
+    state.value.running = 0
+    state.value.isStarted = false
+    state.value.hasFailed = false
     deviceStatus.store(0, ordering: .releasing)
     interruptStatus.store(0, ordering: .releasing)
     faultsSinceReset.store(0, ordering: .relaxed)
   }
 
   /// The device had set DEVICE_NEEDS_RESET before its state was taken.
-  func markFailed() { hasFailed = true }
+  func markFailed() { state.value.hasFailed = true }
 
   /// Those queues that run, a bit for each.
-  var running: UInt64 {
-    runningQueues.indices.reduce(0) { runningQueues[$1] ? $0 | 1 << UInt64($1) : $0 }
-  }
+  var running: UInt64 { state.value.running }
 
-  func setSuspended(_ suspended: Bool) { isSuspended = suspended }
+  func setSuspended(_ suspended: Bool) { state.value.isSuspended = suspended }
 
   /// Whether a kick of this queue is for the device. Reports one that comes too early.
   func admitsKick(of queue: Int) -> Bool {
-    guard isStarted else {
+    guard state.value.isStarted else {
       report(queue: queue, .kickBeforeDriverOK)
       return false
     }
-    guard runningQueues[queue] else {
+    guard state.value.running & (1 << UInt64(queue)) != 0 else {
       report(queue: queue, .kickBeforeReady)
       return false
     }
-    guard !hasFailed, !isSuspended else { return false }
-    kicks &+= 1
+    guard !state.value.hasFailed, !state.value.isSuspended else { return false }
+    state.value.kicks &+= 1
     return true
   }
 }

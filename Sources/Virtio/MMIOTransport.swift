@@ -86,7 +86,6 @@ public final class MMIOTransport: Sendable {
     registers = Mutex(Registers(queueSizes: device.queueSizes))
     connection = DeviceConnection(
       device: device.name,
-      queueCount: device.queueSizes.count,
       door: door,
       line: line,
       observer: observer

@@ -16,6 +16,38 @@ struct BlockSlot: ~Copyable {
   }
 }
 
+/// What a block device keeps on the device thread.
+struct BlockState {
+  var queues: DeviceQueues
+  var isDurable = false
+  /// In sectors.
+  var capacity: UInt64
+  var madeSlots = 0
+  var freeSlots: [UInt32] = []
+  /// How many requests of each queue are with the back-end.
+  var inFlight: [Int]
+  /// The queues in which something was given back and not published yet, a bit for each.
+  var unpublished: UInt64 = 0
+  /// The queues that have chains but had no free slot for them, a bit for each.
+  var starved: UInt64 = 0
+  var isSuspended = false
+  var waiters: [BlockWaiter] = []
+
+  init(queueCount: Int, slotCount: Int, capacity: UInt64) {
+    queues = DeviceQueues(count: queueCount)
+    inFlight = Array(repeating: 0, count: queueCount)
+    self.capacity = capacity
+    freeSlots.reserveCapacity(slotCount)
+  }
+}
+
+/// Who waits until nothing is in flight.
+struct BlockWaiter {
+  /// `nil`: all queues.
+  let queue: Int?
+  let finished: @Sendable () -> Void
+}
+
 /// What a slot's request does when the back-end has finished a piece of it.
 enum BlockWork {
   /// It is done. `written`: bytes that the device wrote where it succeeded, status not counted.
@@ -32,9 +64,9 @@ extension BlockDevice {
     // SAFETY: the slot is initialized and ours until it is released.
     let slot = unsafe slots + Int(number)
     unsafe slot.pointee.queue = index
+    // Type and a reserved word, then the sector.
     guard
-      let type = unsafe slot.pointee.chain.takeReadable(as: UInt32.self),
-      unsafe slot.pointee.chain.takeReadable(as: UInt32.self) != nil,
+      let type = unsafe slot.pointee.chain.takeReadable(as: UInt64.self).map({ UInt32(truncatingIfNeeded: $0) }),
       let sector = unsafe slot.pointee.chain.takeReadable(as: UInt64.self)
     else { return .headerIncomplete }
     guard let status = unsafe slot.pointee.chain.takeLastWritableByte() else { return .writableMissing }
@@ -44,7 +76,7 @@ extension BlockDevice {
     case BlockRequestType.write: return write(number, sector: sector)
     case BlockRequestType.flush:
       unsafe slot.pointee.work = .data(written: 0)
-      if isDurable || features.contains(BlockFeature.readOnly) {
+      if confined.value.isDurable || features.contains(BlockFeature.readOnly) {
         answer(number, .ok, written: 0)
       } else {
         backend.flush(tag: number)
@@ -53,10 +85,10 @@ extension BlockDevice {
       // SAFETY: the serial number's bytes are only read.
       let written = unsafe serial.withUnsafeBytes { unsafe slot.pointee.chain.write($0) }
       answer(number, .ok, written: written)
-    case BlockRequestType.discard where queues.features.contains(BlockFeature.discard):
+    case BlockRequestType.discard where confined.value.queues.features.contains(BlockFeature.discard):
       unsafe slot.pointee.work = .discardRanges
       beginRanges(number)
-    case BlockRequestType.writeZeroes where queues.features.contains(BlockFeature.writeZeroes):
+    case BlockRequestType.writeZeroes where confined.value.queues.features.contains(BlockFeature.writeZeroes):
       unsafe slot.pointee.work = .writeZeroesRanges
       beginRanges(number)
     default: answer(number, .unsupported, written: 0)
@@ -95,14 +127,16 @@ extension BlockDevice {
       tag: number,
       offset: offset,
       from: slot.pointee.chain.readableSegments,
-      isDurable: isDurable
+      isDurable: confined.value.isDurable
     )
     return nil
   }
 
   /// `nil` where there is nothing, a part of a sector, or something behind the end.
   private func offset(ofSector sector: UInt64, bytes: UInt64) -> UInt64? {
-    guard bytes > 0, bytes % 512 == 0, sector <= capacity, bytes / 512 <= capacity - sector else { return nil }
+    guard bytes > 0, bytes % 512 == 0, sector <= confined.value.capacity,
+      bytes / 512 <= confined.value.capacity - sector
+    else { return nil }
     return sector * 512
   }
 
@@ -158,7 +192,7 @@ extension BlockDevice {
     case .data(let written):
       answer(number, succeeded ? .ok : .ioError, written: succeeded ? written : 0)
     case .discardRanges, .writeZeroesRanges:
-      guard succeeded, unsafe queues[slots[Int(number)].queue] != nil else {
+      guard succeeded, unsafe confined.value.queues[slots[Int(number)].queue] != nil else {
         answer(number, .ioError, written: 0)
         return
       }
@@ -172,10 +206,10 @@ extension BlockDevice {
     // SAFETY: the slot is in use by this request; the status byte is in the window.
     let slot = unsafe slots + Int(number)
     let index = unsafe slot.pointee.queue
-    if let queue = queues[index] {
+    if let queue = confined.value.queues[index] {
       unsafe slot.pointee.status?.storeBytes(of: status.rawValue, as: UInt8.self)
       unsafe queue.giveBack(head: slot.pointee.chain.head, written: status == .ok ? written + 1 : 1)
-      unpublished |= 1 << UInt64(index)
+      confined.value.unpublished |= 1 << UInt64(index)
     }
     release(number, of: index)
   }

@@ -9,7 +9,7 @@ public import Virtio
 @safe
 public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked Sendable {
   // SAFETY: @unchecked: on the device thread only, as the contract says; the rest is immutable. `slots` has room for
-  // `slotCount` elements, the first `madeSlots` of which are initialized.
+  // `slotCount` elements, the first `BlockState.madeSlots` of which are initialized.
 
   public let name: String
   public var identifier: VirtioDeviceIdentifier { .block }
@@ -20,28 +20,9 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
 
   let backend: Backend
   let serial: [UInt8]
-  var queues: DeviceQueues
-  var isDurable = false
-  var capacity: UInt64
-
   let slots: UnsafeMutablePointer<BlockSlot>
   private let slotCount: Int
-  private var madeSlots = 0
-  private var freeSlots: [UInt32] = []
-  /// How many requests of each queue are with the back-end.
-  private var inFlight: [Int]
-  /// The queues in which something was given back and not published yet.
-  var unpublished: UInt64 = 0
-  /// The queues that have chains but had no free slot for them.
-  private var starved: UInt64 = 0
-  private var isSuspended = false
-  private var waiters: [Waiter] = []
-
-  private struct Waiter {
-    /// `nil`: all queues.
-    let queue: Int?
-    let finished: @Sendable () -> Void
-  }
+  let confined: DeviceThreadState<BlockState>
 
   /// Requests of one turn, after which other devices get theirs.
   public static var turnLimit: Int { 256 }
@@ -59,9 +40,6 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
     self.backend = backend
     self.serial = Array(serial.utf8) + Array(repeating: 0, count: BlockLimit.identifier - serial.utf8.count)
     queueSizes = Array(repeating: queueSize, count: queueCount)
-    queues = DeviceQueues(count: queueCount)
-    inFlight = Array(repeating: 0, count: queueCount)
-    capacity = backend.capacity
     features = Self.features(of: backend, queueCount: queueCount)
     configuration = ConfigurationSpace(
       Self.configuration(of: backend, queueCount: queueCount, queueSize: queueSize),
@@ -70,13 +48,13 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
     slotCount = queueCount * Int(queueSize)
     // SAFETY: freed in deinit; elements are initialized as they are needed.
     unsafe slots = .allocate(capacity: slotCount)
-    freeSlots.reserveCapacity(slotCount)
+    confined = DeviceThreadState(BlockState(queueCount: queueCount, slotCount: slotCount, capacity: backend.capacity))
     backend.prepare(requests: slotCount)
   }
 
   deinit {
     // SAFETY: as many were initialized; nothing is in flight once nobody holds the device.
-    unsafe slots.deinitialize(count: madeSlots)
+    unsafe slots.deinitialize(count: confined.value.madeSlots)
     unsafe slots.deallocate()
   }
 
@@ -119,26 +97,26 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
 
   // MARK: Contract
 
-  public func attach(_ connection: DeviceConnection) { queues.attach(connection) }
+  public func attach(_ connection: DeviceConnection) { confined.value.queues.attach(connection) }
 
   public func start(_ features: VirtioFeatures, queues configurations: [QueueConfiguration?]) {
-    queues.start(features, configurations)
+    confined.value.queues.start(features, configurations)
     decideDurability()
   }
 
   public func startQueue(_ index: Int, _ configuration: QueueConfiguration) {
-    queues.start(index, configuration)
+    confined.value.queues.start(index, configuration)
   }
 
   public func stopQueue(_ index: Int, _ finished: @escaping @Sendable () -> Void) {
-    queues.stop(index)
+    confined.value.queues.stop(index)
     wait(for: index, finished)
   }
 
   public func reset(_ finished: @escaping @Sendable () -> Void) {
-    queues.reset()
-    starved = 0
-    unpublished = 0
+    confined.value.queues.reset()
+    confined.value.starved = 0
+    confined.value.unpublished = 0
     wait(for: nil) { [self] in
       configuration.change { $0[BlockField.writeback] = 1 }
       finished()
@@ -146,43 +124,43 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
   }
 
   public func suspend(_ finished: @escaping @Sendable () -> Void) {
-    isSuspended = true
+    confined.value.isSuspended = true
     wait(for: nil, finished)
   }
 
   public func resume() {
-    isSuspended = false
-    starved = 0
+    confined.value.isSuspended = false
+    confined.value.starved = 0
   }
 
   public func configurationWritten(at offset: Int) { decideDurability() }
 
-  public func state() -> DeviceState { DeviceState(queues: queues.positions) }
+  public func state() -> DeviceState { DeviceState(queues: confined.value.queues.positions) }
 
   public func restore(_ state: DeviceState) throws(DeviceStateError) {
     guard state.version == 1 else { throw .unknownVersion(device: name, version: state.version) }
     guard state.words.isEmpty else { throw .invalid(device: name, field: "words") }
-    isSuspended = true
+    confined.value.isSuspended = true
   }
 
   /// A cache that the driver can't flush or has switched off is none: each write is durable (virtio 1.3, 5.2.6.2).
   private func decideDurability() {
-    if queues.features.contains(BlockFeature.configurableWriteback) {
-      isDurable = configuration.load(BlockField.writeback, as: UInt8.self) == 0
+    if confined.value.queues.features.contains(BlockFeature.configurableWriteback) {
+      confined.value.isDurable = configuration.load(BlockField.writeback, as: UInt8.self) == 0
     } else {
-      isDurable = !queues.features.contains(BlockFeature.flush)
+      confined.value.isDurable = !confined.value.queues.features.contains(BlockFeature.flush)
     }
   }
 
   // MARK: From the back-end
 
-  /// The back-end's capacity changed.
+  /// The back-end's confined.value.capacity changed.
   public func capacityChanged() {
     let capacity = backend.capacity
-    guard capacity != self.capacity else { return }
-    self.capacity = capacity
+    guard capacity != confined.value.capacity else { return }
+    confined.value.capacity = capacity
     configuration.change { $0.store(capacity, at: BlockField.capacity) }
-    queues.connection?.interruptForConfigurationChange()
+    confined.value.queues.connection?.interruptForConfigurationChange()
   }
 
   /// Requests were finished.
@@ -197,7 +175,9 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
   // MARK: Queues
 
   public func kick(_ index: Int) -> Bool {
-    guard !isSuspended, let queue = queues[index], let connection = queues.connection, !connection.hasFailed else {
+    guard !confined.value.isSuspended, let queue = confined.value.queues[index],
+      let connection = confined.value.queues.connection, !connection.hasFailed
+    else {
       return false
     }
     var taken = 0
@@ -206,21 +186,21 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
       let before = taken
       taking: while taken < Self.turnLimit {
         guard let number = takeSlot() else {
-          starved |= 1 << UInt64(index)
+          confined.value.starved |= 1 << UInt64(index)
           break taking
         }
         // SAFETY: a slot that was taken is initialized and not in use.
         switch unsafe queue.takeNext(into: &slots[Int(number)].chain) {
         case .empty:
-          freeSlots.append(number)
+          confined.value.freeSlots.append(number)
           break taking
         case .fault(let fault):
-          freeSlots.append(number)
+          confined.value.freeSlots.append(number)
           fail(index, fault)
           return false
         case .chain:
           taken += 1
-          inFlight[index] += 1
+          confined.value.inFlight[index] += 1
           if let fault = begin(number, of: index) {
             release(number, of: index)
             fail(index, fault)
@@ -234,7 +214,7 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
       }
       publish()
       if taken == Self.turnLimit { return true }
-      if starved & (1 << UInt64(index)) != 0 { return false }
+      if confined.value.starved & (1 << UInt64(index)) != 0 { return false }
     } while queue.resumeNotifications()
     return false
   }
@@ -242,15 +222,15 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
   private func fail(_ index: Int, _ fault: GuestFault) {
     // What was begun earlier in the batch is still carried out, so that its slots come back.
     backend.commit()
-    queues.connection?.fail(queue: index, fault)
+    confined.value.queues.connection?.fail(queue: index, fault)
   }
 
   private func serveStarved() -> Bool {
-    guard starved != 0, !isSuspended else { return false }
-    let indices = starved
-    starved = 0
+    guard confined.value.starved != 0, !confined.value.isSuspended else { return false }
+    let indices = confined.value.starved
+    confined.value.starved = 0
     var more = false
-    for index in queues.indices where indices & (1 << UInt64(index)) != 0 {
+    for index in confined.value.queues.indices where indices & (1 << UInt64(index)) != 0 {
       if kick(index) { more = true }
     }
     return more
@@ -263,34 +243,34 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
   }
 
   func publish() {
-    guard unpublished != 0 else { return }
+    guard confined.value.unpublished != 0 else { return }
     var interrupt = false
-    for index in queues.indices where unpublished & (1 << UInt64(index)) != 0 {
-      if let queue = queues[index], queue.publish() { interrupt = true }
+    for index in confined.value.queues.indices where confined.value.unpublished & (1 << UInt64(index)) != 0 {
+      if let queue = confined.value.queues[index], queue.publish() { interrupt = true }
     }
-    unpublished = 0
-    if interrupt { queues.connection?.interruptForUsedBuffers() }
+    confined.value.unpublished = 0
+    if interrupt { confined.value.queues.connection?.interruptForUsedBuffers() }
   }
 
   // MARK: Slots
 
   private func takeSlot() -> UInt32? {
-    if let number = freeSlots.popLast() { return number }
-    guard madeSlots < slotCount else { return nil }
-    // SAFETY: below the capacity and not initialized yet.
-    unsafe (slots + madeSlots).initialize(to: BlockSlot(chainCapacity: Int(queueSizes[0])))
-    madeSlots += 1
-    return UInt32(madeSlots - 1)
+    if let number = confined.value.freeSlots.popLast() { return number }
+    guard confined.value.madeSlots < slotCount else { return nil }
+    // SAFETY: below the confined.value.capacity and not initialized yet.
+    unsafe (slots + confined.value.madeSlots).initialize(to: BlockSlot(chainCapacity: Int(queueSizes[0])))
+    confined.value.madeSlots += 1
+    return UInt32(confined.value.madeSlots - 1)
   }
 
   func release(_ number: UInt32, of index: Int) {
-    freeSlots.append(number)
-    inFlight[index] -= 1
-    if !waiters.isEmpty { wakeWaiters() }
+    confined.value.freeSlots.append(number)
+    confined.value.inFlight[index] -= 1
+    if !confined.value.waiters.isEmpty { wakeWaiters() }
   }
 
   private func isIdle(_ queue: Int?) -> Bool {
-    queue.map { inFlight[$0] == 0 } ?? inFlight.allSatisfy { $0 == 0 }
+    queue.map { confined.value.inFlight[$0] == 0 } ?? confined.value.inFlight.allSatisfy { $0 == 0 }
   }
 
   private func wait(for queue: Int?, _ finished: @escaping @Sendable () -> Void) {
@@ -298,14 +278,14 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
       publish()
       finished()
     } else {
-      waiters.append(Waiter(queue: queue, finished: finished))
+      confined.value.waiters.append(BlockWaiter(queue: queue, finished: finished))
     }
   }
 
   private func wakeWaiters() {
-    let ready = waiters.filter { isIdle($0.queue) }
+    let ready = confined.value.waiters.filter { isIdle($0.queue) }
     guard !ready.isEmpty else { return }
-    waiters.removeAll { isIdle($0.queue) }
+    confined.value.waiters.removeAll { isIdle($0.queue) }
     publish()
     for waiter in ready { waiter.finished() }
   }

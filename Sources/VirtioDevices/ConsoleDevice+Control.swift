@@ -68,10 +68,9 @@ struct ConsolePending: OptionSet, Equatable, Sendable {
   static let all: ConsolePending = [.add, .console, .name, .open]
 }
 
-struct ConsolePortState<Port: ConsolePort> {
+struct ConsolePortState {
   let isConsole: Bool
   let name: [UInt8]
-  let backend: Port
   var isConnected: Bool
   /// The guest has announced that it knows the port.
   var isReady = false
@@ -80,12 +79,11 @@ struct ConsolePortState<Port: ConsolePort> {
   /// How much of the transmit queue's first chain the port has taken, in bytes.
   var transmitted = 0
 
-  init(description: ConsolePortDescription, backend: Port) {
+  init(_ description: ConsolePortDescription) {
     isConsole = description.isConsole
     name = Array((description.name ?? "").utf8)
     precondition(name.count <= 127, "a port's name has at most 127 bytes")
     isConnected = description.isConnected
-    self.backend = backend
   }
 
   static var wordCount: Int { 2 }
@@ -107,11 +105,26 @@ struct ConsolePortState<Port: ConsolePort> {
   }
 }
 
+/// What a console device keeps on the device thread.
+struct ConsoleState: ~Copyable {
+  var ports: [ConsolePortState]
+  var queues: DeviceQueues
+  var chain: DescriptorChain
+  var isDriverReady = false
+  var isSuspended = false
+
+  init(ports: [ConsolePortState], queueCount: Int, chainCapacity: Int) {
+    self.ports = ports
+    queues = DeviceQueues(count: queueCount)
+    chain = DescriptorChain(capacity: chainCapacity)
+  }
+}
+
 extension ConsoleDevice {
   func setOpen(_ port: Int, _ isOpen: Bool) {
-    guard ports[port].isOpen != isOpen else { return }
-    ports[port].isOpen = isOpen
-    ports[port].backend.guestChanged(isOpen: isOpen)
+    guard confined.value.ports[port].isOpen != isOpen else { return }
+    confined.value.ports[port].isOpen = isOpen
+    backends[port].guestChanged(isOpen: isOpen)
   }
 
   /// Takes what the guest says.
@@ -119,24 +132,25 @@ extension ConsoleDevice {
   /// - Returns: whether to call again when other devices had their turn.
   func receiveControl() -> Bool {
     let index = ConsoleQueue.controlTransmit.index
-    guard let queue = queues[index] else { return false }
+    guard let queue = confined.value.queues[index] else { return false }
     var taken = 0
     queue.suppressNotifications()
     repeat {
       taking: while taken < Self.turnLimit {
-        switch queue.takeNext(into: &chain) {
+        switch queue.takeNext(into: &confined.value.chain) {
         case .empty: break taking
         case .fault(let fault):
           fail(index, fault)
           return false
         case .chain:
-          guard let port = chain.takeReadable(as: UInt32.self), let event = chain.takeReadable(as: UInt16.self),
-            let value = chain.takeReadable(as: UInt16.self)
+          guard let port = confined.value.chain.takeReadable(as: UInt32.self),
+            let event = confined.value.chain.takeReadable(as: UInt16.self),
+            let value = confined.value.chain.takeReadable(as: UInt16.self)
           else {
             fail(index, .headerIncomplete)
             return false
           }
-          queue.giveBack(head: chain.head, written: 0)
+          queue.giveBack(head: confined.value.chain.head, written: 0)
           handle(event, port: port, value: value)
           taken += 1
         }
@@ -148,22 +162,22 @@ extension ConsoleDevice {
     return false
   }
 
-  /// Messages about ports that aren't there, and unknown ones, say nothing.
+  /// Messages about confined.value.ports that aren't there, and unknown ones, say nothing.
   private func handle(_ event: UInt16, port number: UInt32, value: UInt16) {
     if event == ConsoleEvent.deviceReady {
-      isDriverReady = value == 1
-      guard isDriverReady else { return }
-      for index in ports.indices { ports[index].pending = .add }
+      confined.value.isDriverReady = value == 1
+      guard confined.value.isDriverReady else { return }
+      for index in confined.value.ports.indices { confined.value.ports[index].pending = .add }
       return
     }
-    guard let port = Int(exactly: number), ports.indices.contains(port) else { return }
+    guard let port = Int(exactly: number), confined.value.ports.indices.contains(port) else { return }
     switch event {
     case ConsoleEvent.portReady:
-      ports[port].isReady = value == 1
-      guard ports[port].isReady else { return }
-      if ports[port].isConsole { ports[port].pending.insert(.console) }
-      if !ports[port].name.isEmpty { ports[port].pending.insert(.name) }
-      if ports[port].isConnected { ports[port].pending.insert(.open) }
+      confined.value.ports[port].isReady = value == 1
+      guard confined.value.ports[port].isReady else { return }
+      if confined.value.ports[port].isConsole { confined.value.ports[port].pending.insert(.console) }
+      if !confined.value.ports[port].name.isEmpty { confined.value.ports[port].pending.insert(.name) }
+      if confined.value.ports[port].isConnected { confined.value.ports[port].pending.insert(.open) }
     case ConsoleEvent.portOpen: setOpen(port, value == 1)
     default: break
     }
@@ -171,22 +185,22 @@ extension ConsoleDevice {
 
   /// Sends what is pending, as far as there are buffers for it.
   func sendControl() {
-    guard isDriverReady, ports.contains(where: { !$0.pending.isEmpty }) else { return }
+    guard confined.value.isDriverReady, confined.value.ports.contains(where: { !$0.pending.isEmpty }) else { return }
     let index = ConsoleQueue.controlReceive.index
-    guard let queue = queues[index] else { return }
+    guard let queue = confined.value.queues[index] else { return }
     repeat {
       while let (port, message) = nextPending() {
-        switch queue.takeNext(into: &chain) {
+        switch queue.takeNext(into: &confined.value.chain) {
         case .fault(let fault):
           fail(index, fault)
           return
         case .chain:
-          guard chain.readableBytes == 0 else {
+          guard confined.value.chain.readableBytes == 0 else {
             fail(index, .readableUnexpected)
             return
           }
-          ports[port].pending.remove(message)
-          queue.giveBack(head: chain.head, written: write(message, of: port))
+          confined.value.ports[port].pending.remove(message)
+          queue.giveBack(head: confined.value.chain.head, written: write(message, of: port))
           continue
         case .empty: break
         }
@@ -197,8 +211,10 @@ extension ConsoleDevice {
   }
 
   private func nextPending() -> (Int, ConsolePending)? {
-    for port in ports.indices where !ports[port].pending.isEmpty {
-      for message in ConsolePending.inOrder where ports[port].pending.contains(message) { return (port, message) }
+    for port in confined.value.ports.indices where !confined.value.ports[port].pending.isEmpty {
+      for message in ConsolePending.inOrder where confined.value.ports[port].pending.contains(message) {
+        return (port, message)
+      }
     }
     return nil
   }
@@ -213,9 +229,9 @@ extension ConsoleDevice {
     case .name: bytes.store(ConsoleEvent.portName, at: 4)
     default: bytes.store(ConsoleEvent.portOpen, at: 4)
     }
-    bytes.store(UInt16(message != .open || ports[port].isConnected ? 1 : 0), at: 6)
-    if message == .name { bytes += ports[port].name }
+    bytes.store(UInt16(message != .open || confined.value.ports[port].isConnected ? 1 : 0), at: 6)
+    if message == .name { bytes += confined.value.ports[port].name }
     // SAFETY: the bytes are this call's own.
-    return unsafe bytes.withUnsafeBytes { unsafe chain.write($0) }
+    return unsafe bytes.withUnsafeBytes { unsafe confined.value.chain.write($0) }
   }
 }

@@ -26,11 +26,8 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
   public let queueSizes: [UInt16]
   public let configuration: ConfigurationSpace
 
-  var ports: [ConsolePortState<Port>]
-  var queues: DeviceQueues
-  var chain = DescriptorChain(capacity: Int(ConsoleDevice.queueSize))
-  var isDriverReady = false
-  private var isSuspended = false
+  let backends: [Port]
+  let confined: DeviceThreadState<ConsoleState>
 
   /// - Parameters:
   ///   - ports: 1 to 31, the first of which is a console; their numbers are their positions.
@@ -38,11 +35,17 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
   public init(name: String, ports: [(ConsolePortDescription, Port)], columns: UInt16 = 80, rows: UInt16 = 24) {
     precondition((1...31).contains(ports.count), "a console device has 1 to 31 ports")
     self.name = name
-    self.ports = ports.map { ConsolePortState(description: $0.0, backend: $0.1) }
+    backends = ports.map(\.1)
     // Two for each port and two for control.
     let queueCount = 2 * ports.count + 2
     queueSizes = Array(repeating: Self.queueSize, count: queueCount)
-    queues = DeviceQueues(count: queueCount)
+    confined = DeviceThreadState(
+      ConsoleState(
+        ports: ports.map { ConsolePortState($0.0) },
+        queueCount: queueCount,
+        chainCapacity: Int(Self.queueSize)
+      )
+    )
     var bytes = [UInt8](repeating: 0, count: ConsoleField.size)
     bytes.store(columns, at: ConsoleField.columns)
     bytes.store(rows, at: ConsoleField.rows)
@@ -55,71 +58,74 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
 
   // MARK: Contract
 
-  public func attach(_ connection: DeviceConnection) { queues.attach(connection) }
+  public func attach(_ connection: DeviceConnection) { confined.value.queues.attach(connection) }
 
   public func start(_ features: VirtioFeatures, queues configurations: [QueueConfiguration?]) {
-    queues.start(features, configurations)
+    confined.value.queues.start(features, configurations)
   }
 
   public func startQueue(_ index: Int, _ configuration: QueueConfiguration) {
-    queues.start(index, configuration)
+    confined.value.queues.start(index, configuration)
   }
 
   public func stopQueue(_ index: Int, _ finished: @escaping @Sendable () -> Void) {
-    queues.stop(index)
-    if case .transmit(let port) = ConsoleQueue(index) { ports[port].transmitted = 0 }
+    confined.value.queues.stop(index)
+    if case .transmit(let port) = ConsoleQueue(index) { confined.value.ports[port].transmitted = 0 }
     finished()
   }
 
   public func reset(_ finished: @escaping @Sendable () -> Void) {
-    queues.reset()
-    isDriverReady = false
-    for index in ports.indices {
-      ports[index].transmitted = 0
-      ports[index].pending = []
-      ports[index].isReady = false
+    confined.value.queues.reset()
+    confined.value.isDriverReady = false
+    for index in confined.value.ports.indices {
+      confined.value.ports[index].transmitted = 0
+      confined.value.ports[index].pending = []
+      confined.value.ports[index].isReady = false
       setOpen(index, false)
     }
     finished()
   }
 
   public func suspend(_ finished: @escaping @Sendable () -> Void) {
-    isSuspended = true
+    confined.value.isSuspended = true
     finished()
   }
 
   public func resume() {
-    isSuspended = false
+    confined.value.isSuspended = false
   }
 
   public func configurationWritten(at offset: Int) {
     guard offset == ConsoleField.emergencyWrite else { return }
     let byte = configuration.load(ConsoleField.emergencyWrite, as: UInt8.self)
     // SAFETY: the copy is this call's own. A character that finds no room is lost: there is nobody to wait.
-    _ = unsafe withUnsafeBytes(of: byte) { unsafe ports[0].backend.take($0) }
+    _ = unsafe withUnsafeBytes(of: byte) { unsafe backends[0].take($0) }
   }
 
   public func state() -> DeviceState {
-    DeviceState(queues: queues.positions, words: [isDriverReady ? 1 : 0] + ports.flatMap(\.words))
+    DeviceState(
+      queues: confined.value.queues.positions,
+      words: [confined.value.isDriverReady ? 1 : 0] + confined.value.ports.flatMap(\.words)
+    )
   }
 
   public func restore(_ state: DeviceState) throws(DeviceStateError) {
     guard state.version == 1 else { throw .unknownVersion(device: name, version: state.version) }
-    let width = ConsolePortState<Port>.wordCount
-    guard state.words.count == 1 + width * ports.count, state.words[0] <= 1 else {
+    let width = ConsolePortState.wordCount
+    guard state.words.count == 1 + width * confined.value.ports.count, state.words[0] <= 1 else {
       throw .invalid(device: name, field: "words")
     }
-    for index in ports.indices {
+    for index in confined.value.ports.indices {
       let first = 1 + width * index
-      guard ports[index].restore(state.words[first..<first + width]) else {
+      guard confined.value.ports[index].restore(state.words[first..<first + width]) else {
         throw .invalid(device: name, field: "port \(index)")
       }
     }
-    isDriverReady = state.words[0] == 1
-    isSuspended = true
+    confined.value.isDriverReady = state.words[0] == 1
+    confined.value.isSuspended = true
   }
 
-  // MARK: From the ports
+  // MARK: From the confined.value.ports
 
   /// A port has bytes for the guest.
   ///
@@ -137,17 +143,17 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
 
   /// Something connected to a port on the host's side, or went.
   public func portChanged(_ port: Int, isConnected: Bool) {
-    guard ports[port].isConnected != isConnected else { return }
-    ports[port].isConnected = isConnected
-    guard ports[port].isReady else { return }
-    ports[port].pending.insert(.open)
+    guard confined.value.ports[port].isConnected != isConnected else { return }
+    confined.value.ports[port].isConnected = isConnected
+    guard confined.value.ports[port].isReady else { return }
+    confined.value.ports[port].pending.insert(.open)
     if mayWork { sendControl() }
   }
 
   // MARK: Queues
 
   public func kick(_ index: Int) -> Bool {
-    guard mayWork, queues[index] != nil else { return false }
+    guard mayWork, confined.value.queues[index] != nil else { return false }
     switch ConsoleQueue(index) {
     case .receive(let port): return receive(port)
     case .transmit(let port): return transmit(port)
@@ -159,33 +165,33 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
   }
 
   private var mayWork: Bool {
-    guard !isSuspended, let connection = queues.connection else { return false }
+    guard !confined.value.isSuspended, let connection = confined.value.queues.connection else { return false }
     return !connection.hasFailed
   }
 
   func fail(_ index: Int, _ fault: GuestFault) {
-    queues.connection?.fail(queue: index, fault)
+    confined.value.queues.connection?.fail(queue: index, fault)
   }
 
   func publish(_ queue: SplitVirtqueue) {
-    if queue.publish() { queues.connection?.interruptForUsedBuffers() }
+    if queue.publish() { confined.value.queues.connection?.interruptForUsedBuffers() }
   }
 
   /// From the port to the guest's buffers.
   private func receive(_ port: Int) -> Bool {
     let index = ConsoleQueue.receive(port).index
-    guard let queue = queues[index] else { return false }
+    guard let queue = confined.value.queues[index] else { return false }
     var taken = 0
     queue.suppressNotifications()
     repeat {
       taking: while taken < Self.turnLimit {
-        switch queue.takeNext(into: &chain) {
+        switch queue.takeNext(into: &confined.value.chain) {
         case .empty: break taking
         case .fault(let fault):
           fail(index, fault)
           return false
         case .chain:
-          guard chain.readableBytes == 0 else {
+          guard confined.value.chain.readableBytes == 0 else {
             fail(index, .readableUnexpected)
             return false
           }
@@ -196,7 +202,7 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
             // The port calls when it has something; a driver's notification of more buffers would say nothing new.
             return false
           }
-          queue.giveBack(head: chain.head, written: received)
+          queue.giveBack(head: confined.value.chain.head, written: received)
           taken += 1
         }
       }
@@ -209,10 +215,10 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
   private func fillChain(from port: Int) -> Int {
     var received = 0
     // SAFETY: the segments are this request's and are written only.
-    let parts = unsafe chain.writableSegments
+    let parts = unsafe confined.value.chain.writableSegments
     for index in parts.indices {
       let segment = unsafe parts[index]
-      let count = unsafe ports[port].backend.give(
+      let count = unsafe backends[port].give(
         into: UnsafeMutableRawBufferPointer(start: segment.base, count: segment.count)
       )
       received += count
@@ -225,18 +231,18 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
   /// remembered as a number: nothing of the guest's is kept.
   private func transmit(_ port: Int) -> Bool {
     let index = ConsoleQueue.transmit(port).index
-    guard let queue = queues[index] else { return false }
+    guard let queue = confined.value.queues[index] else { return false }
     var taken = 0
     queue.suppressNotifications()
     repeat {
       taking: while taken < Self.turnLimit {
-        switch queue.takeNext(into: &chain) {
+        switch queue.takeNext(into: &confined.value.chain) {
         case .empty: break taking
         case .fault(let fault):
           fail(index, fault)
           return false
         case .chain:
-          guard chain.writableBytes == 0 else {
+          guard confined.value.chain.writableBytes == 0 else {
             fail(index, .writableUnexpected)
             return false
           }
@@ -245,7 +251,7 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
             publish(queue)
             return false
           }
-          queue.giveBack(head: chain.head, written: 0)
+          queue.giveBack(head: confined.value.chain.head, written: 0)
           taken += 1
         }
       }
@@ -255,18 +261,18 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
     return false
   }
 
-  /// Whether the port took all that is left of the chain.
+  /// Whether the port took all that is left of the confined.value.chain.
   private func drainChain(to port: Int) -> Bool {
-    chain.skipReadable(min(ports[port].transmitted, chain.readableBytes))
+    confined.value.chain.skipReadable(min(confined.value.ports[port].transmitted, confined.value.chain.readableBytes))
     // SAFETY: the segments are this request's and are read by the port only.
-    let parts = unsafe chain.readableSegments
+    let parts = unsafe confined.value.chain.readableSegments
     for index in parts.indices {
       let segment = unsafe parts[index]
-      let count = unsafe ports[port].backend.take(UnsafeRawBufferPointer(start: segment.base, count: segment.count))
-      ports[port].transmitted += count
+      let count = unsafe backends[port].take(UnsafeRawBufferPointer(start: segment.base, count: segment.count))
+      confined.value.ports[port].transmitted += count
       if unsafe count < segment.count { return false }
     }
-    ports[port].transmitted = 0
+    confined.value.ports[port].transmitted = 0
     return true
   }
 }

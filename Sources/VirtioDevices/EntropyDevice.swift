@@ -30,61 +30,62 @@ public final class EntropyDevice<Source: EntropySource>: VirtioDevice, @unchecke
   public let configuration = ConfigurationSpace([])
 
   private let source: Source
-  private var queues = DeviceQueues(count: 1)
-  private var chain = DescriptorChain(capacity: Int(EntropyDevice.queueSize))
-  private var isSuspended = false
+  private let confined: DeviceThreadState<SimpleDeviceState>
 
   public init(name: String, source: Source) {
     self.name = name
     self.source = source
+    confined = DeviceThreadState(SimpleDeviceState(queueCount: 1, chainCapacity: Int(Self.queueSize)))
   }
 
-  public func attach(_ connection: DeviceConnection) { queues.attach(connection) }
+  public func attach(_ connection: DeviceConnection) { confined.value.queues.attach(connection) }
 
   public func start(_ features: VirtioFeatures, queues configurations: [QueueConfiguration?]) {
-    queues.start(features, configurations)
+    confined.value.queues.start(features, configurations)
   }
 
   public func startQueue(_ index: Int, _ configuration: QueueConfiguration) {
-    queues.start(index, configuration)
+    confined.value.queues.start(index, configuration)
   }
 
   public func stopQueue(_ index: Int, _ finished: @escaping @Sendable () -> Void) {
-    queues.stop(index)
+    confined.value.queues.stop(index)
     finished()
   }
 
   public func reset(_ finished: @escaping @Sendable () -> Void) {
-    queues.reset()
+    confined.value.queues.reset()
     finished()
   }
 
   public func suspend(_ finished: @escaping @Sendable () -> Void) {
-    isSuspended = true
+    confined.value.isSuspended = true
     finished()
   }
 
   public func resume() {
-    isSuspended = false
+    confined.value.isSuspended = false
   }
 
-  public func state() -> DeviceState { DeviceState(queues: queues.positions) }
+  public func state() -> DeviceState { DeviceState(queues: confined.value.queues.positions) }
 
   public func restore(_ state: DeviceState) throws(DeviceStateError) {
     guard state.version == 1 else { throw .unknownVersion(device: name, version: state.version) }
     guard state.words.isEmpty else { throw .invalid(device: name, field: "words") }
-    isSuspended = true
+    confined.value.isSuspended = true
   }
 
   public func kick(_ index: Int) -> Bool {
-    guard !isSuspended, let queue = queues[index], let connection = queues.connection, !connection.hasFailed else {
+    guard !confined.value.isSuspended, let queue = confined.value.queues[index],
+      let connection = confined.value.queues.connection, !connection.hasFailed
+    else {
       return false
     }
     var taken = 0
     queue.suppressNotifications()
     repeat {
       taking: while taken < Self.turnLimit {
-        switch queue.takeNext(into: &chain) {
+        switch queue.takeNext(into: &confined.value.chain) {
         case .empty:
           break taking
         case .fault(let fault):
@@ -105,10 +106,10 @@ public final class EntropyDevice<Source: EntropySource>: VirtioDevice, @unchecke
   }
 
   private func serve(_ queue: SplitVirtqueue) -> GuestFault? {
-    guard chain.readableBytes == 0 else { return .readableUnexpected }
+    guard confined.value.chain.readableBytes == 0 else { return .readableUnexpected }
     var filled = 0
     // SAFETY: the segments are this request's and are written only.
-    let parts = unsafe chain.writableSegments
+    let parts = unsafe confined.value.chain.writableSegments
     for index in parts.indices {
       let segment = unsafe parts[index]
       let wanted = unsafe min(segment.count, Self.requestLimit - filled)
@@ -117,7 +118,7 @@ public final class EntropyDevice<Source: EntropySource>: VirtioDevice, @unchecke
       filled += count
       if count < wanted { break }
     }
-    queue.giveBack(head: chain.head, written: filled)
+    queue.giveBack(head: confined.value.chain.head, written: filled)
     return nil
   }
 }

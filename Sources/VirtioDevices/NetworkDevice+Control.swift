@@ -3,29 +3,31 @@ internal import Virtio
 extension NetworkDevice {
   /// The control queue (virtio 1.3, 5.1.6.5).
   func control() -> Bool {
-    guard let queue = queues[Self.controlQueue] else { return false }
+    guard let queue = confined.value.queues[Self.controlQueue] else { return false }
     var taken = 0
     queue.suppressNotifications()
     repeat {
       taking: while taken < Self.turnLimit {
-        switch queue.takeNext(into: &chain) {
+        switch queue.takeNext(into: &confined.value.chain) {
         case .empty: break taking
         case .fault(let fault):
           fail(Self.controlQueue, fault)
           return false
         case .chain:
-          guard let kind = chain.takeReadable(as: UInt8.self), let command = chain.takeReadable(as: UInt8.self) else {
+          guard let kind = confined.value.chain.takeReadable(as: UInt8.self),
+            let command = confined.value.chain.takeReadable(as: UInt8.self)
+          else {
             fail(Self.controlQueue, .headerIncomplete)
             return false
           }
           // SAFETY: the place is in the window and one byte long.
-          guard let answer = unsafe chain.takeLastWritableByte() else {
+          guard let answer = unsafe confined.value.chain.takeLastWritableByte() else {
             fail(Self.controlQueue, .writableMissing)
             return false
           }
           let result = carryOut(kind, command) ? NetworkControl.ok : NetworkControl.error
           unsafe answer.storeBytes(of: result, as: UInt8.self)
-          queue.giveBack(head: chain.head, written: 1)
+          queue.giveBack(head: confined.value.chain.head, written: 1)
           taken += 1
         }
       }
@@ -39,12 +41,13 @@ extension NetworkDevice {
     switch (kind, command) {
     case (NetworkControl.receive, 0...NetworkControl.receiveNoBroadcast):
       // Every packet is passed on whatever the mode says.
-      return queues.features.contains(NetworkFeature.controlReceive) && chain.readableBytes == 1
+      return confined.value.queues.features.contains(NetworkFeature.controlReceive)
+        && confined.value.chain.readableBytes == 1
     case (NetworkControl.mac, NetworkControl.macTableSet):
-      return queues.features.contains(NetworkFeature.controlReceive) && isTableOfAddresses()
+      return confined.value.queues.features.contains(NetworkFeature.controlReceive) && isTableOfAddresses()
     case (NetworkControl.mac, NetworkControl.macAddressSet): return setAddress()
     case (NetworkControl.announce, NetworkControl.announceAcknowledge):
-      guard queues.features.contains(NetworkFeature.guestAnnounce), isLinkUp else { return false }
+      guard confined.value.queues.features.contains(NetworkFeature.guestAnnounce), isLinkUp else { return false }
       setStatus(NetworkStatus.linkUp)
       return true
     case (NetworkControl.guestOffloads, NetworkControl.guestOffloadsSet): return changeOffloads()
@@ -55,17 +58,22 @@ extension NetworkDevice {
   /// Two tables, unicast and multicast, each a count and as many addresses.
   private func isTableOfAddresses() -> Bool {
     for _ in 0..<2 {
-      guard let count = chain.takeReadable(as: UInt32.self), Int(count) <= chain.readableBytes / 6 else { return false }
-      chain.skipReadable(6 * Int(count))
+      guard let count = confined.value.chain.takeReadable(as: UInt32.self),
+        Int(count) <= confined.value.chain.readableBytes / 6
+      else { return false }
+      confined.value.chain.skipReadable(6 * Int(count))
     }
-    return chain.readableBytes == 0
+    return confined.value.chain.readableBytes == 0
   }
 
   private func setAddress() -> Bool {
-    guard queues.features.contains(NetworkFeature.controlMAC), chain.readableBytes == 6 else { return false }
+    guard confined.value.queues.features.contains(NetworkFeature.controlMAC), confined.value.chain.readableBytes == 6
+    else { return false }
     var address = [UInt8](repeating: 0, count: 6)
     // SAFETY: the buffer is this call's own.
-    guard unsafe address.withUnsafeMutableBytes({ unsafe chain.takeReadable(into: $0) }), address[0] & 1 == 0 else {
+    guard unsafe address.withUnsafeMutableBytes({ unsafe confined.value.chain.takeReadable(into: $0) }),
+      address[0] & 1 == 0
+    else {
       return false
     }
     configuration.change { $0.replaceSubrange(NetworkField.mac..<NetworkField.mac + 6, with: address) }
@@ -74,9 +82,11 @@ extension NetworkDevice {
 
   private func changeOffloads() -> Bool {
     guard
-      queues.features.contains(NetworkFeature.controlGuestOffloads), chain.readableBytes == 8,
-      let offloads = chain.takeReadable(as: UInt64.self).map(VirtioFeatures.init(rawValue:)),
-      offloads.isSubset(of: NetworkFeature.guestOffloads.intersection(queues.features)), accepts(offloads)
+      confined.value.queues.features.contains(NetworkFeature.controlGuestOffloads),
+      confined.value.chain.readableBytes == 8,
+      let offloads = confined.value.chain.takeReadable(as: UInt64.self).map(VirtioFeatures.init(rawValue:)),
+      offloads.isSubset(of: NetworkFeature.guestOffloads.intersection(confined.value.queues.features)),
+      accepts(offloads)
     else { return false }
     setGuestOffloads(offloads)
     return true

@@ -25,19 +25,13 @@ public final class NetworkDevice<Backend: NetworkBackend>: VirtioDevice, @unchec
   public let configuration: ConfigurationSpace
 
   let backend: Backend
-  var queues = DeviceQueues(count: 3)
-  var chain = DescriptorChain(capacity: Int(NetworkDevice.queueSize))
   private let mac: [UInt8]
   private let mtu: Int
-  private var isSuspended = false
-  /// Those of ``NetworkFeature/guestOffloads`` that are on.
-  var guestOffloads = VirtioFeatures()
+  let confined: DeviceThreadState<NetworkState>
 
-  // One packet's buffers while it is received: the segments of all, and each one's head and size.
+  /// One packet's buffers while it is received.
   let segments: UnsafeMutablePointer<DMASegment>
   let segmentCapacity: Int
-  var heads: [UInt16]
-  var sizes: [Int]
 
   /// - Parameters:
   ///   - mac: six bytes, of a unicast address.
@@ -68,8 +62,7 @@ public final class NetworkDevice<Backend: NetworkBackend>: VirtioDevice, @unchec
     segmentCapacity = 2 * Int(Self.queueSize)
     // SAFETY: freed in deinit only.
     unsafe segments = .allocate(capacity: segmentCapacity)
-    heads = Array(repeating: 0, count: Int(Self.queueSize))
-    sizes = Array(repeating: 0, count: Int(Self.queueSize))
+    confined = DeviceThreadState(NetworkState(queueSize: Int(Self.queueSize)))
   }
 
   deinit {
@@ -85,24 +78,24 @@ public final class NetworkDevice<Backend: NetworkBackend>: VirtioDevice, @unchec
 
   // MARK: Contract
 
-  public func attach(_ connection: DeviceConnection) { queues.attach(connection) }
+  public func attach(_ connection: DeviceConnection) { confined.value.queues.attach(connection) }
 
   public func start(_ features: VirtioFeatures, queues configurations: [QueueConfiguration?]) {
-    queues.start(features, configurations)
+    confined.value.queues.start(features, configurations)
     setGuestOffloads(features.intersection(NetworkFeature.guestOffloads))
   }
 
   public func startQueue(_ index: Int, _ configuration: QueueConfiguration) {
-    queues.start(index, configuration)
+    confined.value.queues.start(index, configuration)
   }
 
   public func stopQueue(_ index: Int, _ finished: @escaping @Sendable () -> Void) {
-    queues.stop(index)
+    confined.value.queues.stop(index)
     finished()
   }
 
   public func reset(_ finished: @escaping @Sendable () -> Void) {
-    queues.reset()
+    confined.value.queues.reset()
     setGuestOffloads([])
     setStatus(isLinkUp ? NetworkStatus.linkUp : 0)
     configuration.change { $0.replaceSubrange(0..<6, with: mac) }
@@ -110,16 +103,16 @@ public final class NetworkDevice<Backend: NetworkBackend>: VirtioDevice, @unchec
   }
 
   public func suspend(_ finished: @escaping @Sendable () -> Void) {
-    isSuspended = true
+    confined.value.isSuspended = true
     finished()
   }
 
   public func resume() {
-    isSuspended = false
+    confined.value.isSuspended = false
   }
 
   public func state() -> DeviceState {
-    DeviceState(queues: queues.positions, words: [guestOffloads.rawValue])
+    DeviceState(queues: confined.value.queues.positions, words: [confined.value.guestOffloads.rawValue])
   }
 
   public func restore(_ state: DeviceState) throws(DeviceStateError) {
@@ -127,34 +120,34 @@ public final class NetworkDevice<Backend: NetworkBackend>: VirtioDevice, @unchec
     guard state.words.count == 1, VirtioFeatures(rawValue: state.words[0]).isSubset(of: features) else {
       throw .invalid(device: name, field: "words")
     }
-    restoredOffloads = VirtioFeatures(rawValue: state.words[0])
-    isSuspended = true
+    confined.value.restoredOffloads = VirtioFeatures(rawValue: state.words[0])
+    confined.value.isSuspended = true
   }
 
-  private var restoredOffloads: VirtioFeatures?
-
   func setGuestOffloads(_ offloads: VirtioFeatures) {
-    guestOffloads = restoredOffloads ?? offloads
-    restoredOffloads = nil
-    if backend.hasHeader { backend.guestAccepts(NetworkFeature.offloads(guestOffloads)) }
+    confined.value.guestOffloads = confined.value.restoredOffloads ?? offloads
+    confined.value.restoredOffloads = nil
+    if backend.hasHeader { backend.guestAccepts(NetworkFeature.offloads(confined.value.guestOffloads)) }
   }
 
   var mayWork: Bool {
-    guard !isSuspended, let connection = queues.connection else { return false }
+    guard !confined.value.isSuspended, let connection = confined.value.queues.connection else { return false }
     return !connection.hasFailed
   }
 
   func fail(_ index: Int, _ fault: GuestFault) {
-    queues.connection?.fail(queue: index, fault)
+    confined.value.queues.connection?.fail(queue: index, fault)
   }
 
   func publish(_ queue: SplitVirtqueue) {
-    if queue.publish() { queues.connection?.interruptForUsedBuffers() }
+    if queue.publish() { confined.value.queues.connection?.interruptForUsedBuffers() }
   }
 
   /// The most that a packet for the guest may have, in bytes, without virtio-net's header.
   var largestReceived: Int {
-    guestOffloads.isDisjoint(with: NetworkFeature.guestOffloads.subtracting(NetworkFeature.guestChecksum))
+    confined.value.guestOffloads.isDisjoint(
+      with: NetworkFeature.guestOffloads.subtracting(NetworkFeature.guestChecksum)
+    )
       ? mtu + NetworkPacket.linkHeader : NetworkPacket.largest
   }
 
@@ -170,22 +163,21 @@ public final class NetworkDevice<Backend: NetworkBackend>: VirtioDevice, @unchec
   /// - Returns: whether to call again when other devices had their turn.
   public func backendWritable() -> Bool { mayWork && transmit() }
 
-  public var isLinkUp: Bool {
-    configuration.load(NetworkField.status, as: UInt16.self) & NetworkStatus.linkUp != 0
-  }
+  public var isLinkUp: Bool { confined.value.isLinkUp }
 
   /// The link came up or went down. While it is down, what the guest sends is lost and nothing is received.
   public func setLink(isUp: Bool) {
     guard isUp != isLinkUp else { return }
+    confined.value.isLinkUp = isUp
     setStatus(isUp ? NetworkStatus.linkUp : 0)
-    queues.connection?.interruptForConfigurationChange()
+    confined.value.queues.connection?.interruptForConfigurationChange()
   }
 
   /// Asks the guest to announce itself to its network (virtio 1.3, 5.1.6.5.4), as after a move.
   public func announce() {
-    guard queues.features.contains(NetworkFeature.guestAnnounce), isLinkUp else { return }
+    guard confined.value.queues.features.contains(NetworkFeature.guestAnnounce), isLinkUp else { return }
     setStatus(NetworkStatus.linkUp | NetworkStatus.announce)
-    queues.connection?.interruptForConfigurationChange()
+    confined.value.queues.connection?.interruptForConfigurationChange()
   }
 
   func setStatus(_ status: UInt16) {
@@ -193,7 +185,7 @@ public final class NetworkDevice<Backend: NetworkBackend>: VirtioDevice, @unchec
   }
 
   public func kick(_ index: Int) -> Bool {
-    guard mayWork, queues[index] != nil else { return false }
+    guard mayWork, confined.value.queues[index] != nil else { return false }
     switch index {
     case Self.receiveQueue: return receive()
     case Self.transmitQueue: return transmit()

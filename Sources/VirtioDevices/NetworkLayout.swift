@@ -106,3 +106,24 @@ enum NetworkControl {
   static let ok: UInt8 = 0
   static let error: UInt8 = 1
 }
+
+/// What a network device keeps on the device thread.
+struct NetworkState: ~Copyable {
+  var queues = DeviceQueues(count: 3)
+  var chain: DescriptorChain
+  var isSuspended = false
+  var isLinkUp = true
+  /// Those of ``NetworkFeature/guestOffloads`` that are on.
+  var guestOffloads = VirtioFeatures()
+  /// Those that a state brought, until the device starts.
+  var restoredOffloads: VirtioFeatures?
+  /// Of the chains that one packet is received into: each one's head and size.
+  var heads: [UInt16]
+  var sizes: [Int]
+
+  init(queueSize: Int) {
+    chain = DescriptorChain(capacity: queueSize)
+    heads = Array(repeating: 0, count: queueSize)
+    sizes = Array(repeating: 0, count: queueSize)
+  }
+}

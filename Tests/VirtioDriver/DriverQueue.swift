@@ -46,8 +46,13 @@ public struct DriverQueue<Machine: DriverMachine> {
     deviceArea = (driverArea + 6 + 2 * UInt64(size) + 3) & ~3
     var address = base
     while address < end {
-      machine.store8(0, at: address)
-      address += 1
+      if end - address >= 8 {
+        machine.store64(0, at: address)
+        address += 8
+      } else {
+        machine.store8(0, at: address)
+        address += 1
+      }
     }
   }
 

@@ -3,7 +3,9 @@ public import VirtioDevices
 
 /// A block back-end in memory, which finishes requests at once or when it is told to.
 @safe
-public final class MemoryBlock: BlockBackend {
+public final class MemoryBlock: BlockBackend, @unchecked Sendable {
+  // SAFETY: @unchecked: used on one thread.
+
   public enum Call: Equatable {
     case read(offset: UInt64, count: Int)
     case write(offset: UInt64, count: Int, isDurable: Bool)

@@ -2,7 +2,9 @@ public import GuestMemory
 public import VirtioDevices
 
 /// An entropy source that counts up, and may run dry.
-public final class CountingEntropy: EntropySource {
+public final class CountingEntropy: EntropySource, @unchecked Sendable {
+  // SAFETY: @unchecked: used on one thread.
+
   /// In bytes.
   public var available = Int.max
   private var next: UInt8 = 1
@@ -22,7 +24,9 @@ public final class CountingEntropy: EntropySource {
 }
 
 /// The host's end of a console port, in memory.
-public final class MemoryPort: ConsolePort {
+public final class MemoryPort: ConsolePort, @unchecked Sendable {
+  // SAFETY: @unchecked: used on one thread.
+
   /// What the guest wrote.
   public private(set) var taken: [UInt8] = []
   /// How many more bytes the port takes.
@@ -50,10 +54,20 @@ public final class MemoryPort: ConsolePort {
   }
 
   public func guestChanged(isOpen: Bool) { openings.append(isOpen) }
+
+  /// As at the beginning.
+  public func forget() {
+    taken = []
+    room = .max
+    input = []
+    openings = []
+  }
 }
 
 /// The host's end of a network, in memory.
-public final class MemoryNetwork: NetworkBackend {
+public final class MemoryNetwork: NetworkBackend, @unchecked Sendable {
+  // SAFETY: @unchecked: used on one thread.
+
   public let hasHeader: Bool
   public let offloads: NetworkOffloads
   /// What the guest sent.
@@ -108,5 +122,13 @@ public final class MemoryNetwork: NetworkBackend {
   public func dropPacket() {
     incoming.removeFirst()
     dropped += 1
+  }
+
+  /// As at the beginning.
+  public func forget() {
+    sent = []
+    room = .max
+    incoming = []
+    accepted = []
   }
 }

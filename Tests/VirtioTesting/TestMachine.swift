@@ -4,7 +4,9 @@ public import Virtio
 public import VirtioDriver
 
 /// A machine with one device, without KVM: what the device thread would do happens at once, on the caller's thread.
-public final class TestMachine: DriverMachine {
+public final class TestMachine: DriverMachine, @unchecked Sendable {
+  // SAFETY: @unchecked: used on one thread.
+
   public let transport: MMIOTransport
   public let line = CountingLine()
   public let observer = FaultRecorder()
@@ -56,13 +58,20 @@ public final class TestMachine: DriverMachine {
     precondition(done, "a test writes its own window")
   }
 
-  private func load<Value: FixedWidthInteger>(_ address: UInt64, as type: Value.Type) -> Value {
-    let bytes = bytes(at: address, count: MemoryLayout<Value>.size)
-    return bytes.indices.reduce(0) { $0 | Value(truncatingIfNeeded: bytes[$1]) << Value(8 * $1) }
+  private func load<Value: FixedWidthInteger & BitwiseCopyable>(_ address: UInt64, as type: Value.Type) -> Value {
+    // SAFETY: the door is kept; the value's bytes are in the window.
+    guard let place = unsafe door.view.pointer(to: address, count: UInt64(MemoryLayout<Value>.size)) else {
+      preconditionFailure("a test reads its own window")
+    }
+    return unsafe Value(littleEndian: place.loadUnaligned(as: Value.self))
   }
 
-  private func store<Value: FixedWidthInteger>(_ value: Value, at address: UInt64) {
-    store((0..<MemoryLayout<Value>.size).map { UInt8(truncatingIfNeeded: value >> Value(8 * $0)) }, at: address)
+  private func store<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value, at address: UInt64) {
+    // SAFETY: as above.
+    guard let place = unsafe door.view.pointer(to: address, count: UInt64(MemoryLayout<Value>.size)) else {
+      preconditionFailure("a test writes its own window")
+    }
+    unsafe place.storeBytes(of: value.littleEndian, as: Value.self)
   }
 
   public func load8(_ address: UInt64) -> UInt8 { load(address, as: UInt8.self) }

@@ -1,0 +1,43 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+/// The fuzz targets: a package of its own, since it is built and linked with libFuzzer, and nothing else is.
+///
+/// Build it with `Tests/Fuzz/build`, which also has the sanitizers instrument what is under test.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+func fuzzTarget(_ name: String) -> Target {
+  .executableTarget(
+    name: name,
+    dependencies: ["FuzzSupport", .product(name: "VirtioTesting", package: "apus")],
+    swiftSettings: strict
+  )
+}
+
+let package = Package(
+  name: "Fuzz",
+  dependencies: [.package(name: "apus", path: "../..")],
+  targets: [
+    .target(name: "CFuzzer"),
+    .target(
+      name: "FuzzSupport",
+      dependencies: ["CFuzzer", .product(name: "VirtioTesting", package: "apus")],
+      swiftSettings: strict
+    ),
+    fuzzTarget("FuzzVirtqueue"),
+    fuzzTarget("FuzzVirtioMMIO"),
+    fuzzTarget("FuzzBlock"),
+    fuzzTarget("FuzzConsole"),
+    fuzzTarget("FuzzNetwork"),
+    fuzzTarget("FuzzEntropy"),
+    fuzzTarget("FuzzSeeds"),
+  ]
+)

@@ -1,0 +1,90 @@
+internal import FuzzSupport
+internal import Glibc
+internal import VirtioDriver
+internal import VirtioTesting
+
+// Writes a seed corpus: `FuzzSeeds TARGET FOLDER`. Each seed is something that a good or a hostile driver does.
+
+@main
+private enum FuzzSeeds {
+  static func main() {
+    let arguments = CommandLine.arguments
+    guard arguments.count == 3, let seeds = seeds(for: arguments[1]) else {
+      print("usage: FuzzSeeds TARGET FOLDER")
+      exit(2)
+    }
+    for (number, seed) in seeds.enumerated() {
+      guard write(seed, to: "\(arguments[2])/seed-\(number)") else {
+        print("can't write to \(arguments[2])")
+        exit(1)
+      }
+    }
+  }
+
+  private static func seeds(for target: String) -> [[UInt8]]? {
+    switch target {
+    case "FuzzVirtqueue": HostileChain.allCases.map(memory(of:))
+    case "FuzzVirtioMMIO": [registers(reset: false), registers(reset: true)]
+    case "FuzzBlock":
+      ([0, 1, 4, 8, 11, 13] as [UInt8]).map { type in
+        SeedProgram.chain(
+          payload: [type, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0],
+          queue: 0,
+          readable: [16] + (type == 1 ? [512] : type > 10 ? [16] : []),
+          writable: (type == 0 ? [512] : type == 8 ? [20] : []) + [1]
+        )
+      }
+    case "FuzzConsole":
+      [
+        SeedProgram.chain(payload: [255, 255, 255, 255, 0, 0, 1, 0], queue: 3, readable: [8], writable: []),
+        SeedProgram.chain(payload: [1, 0, 0, 0, 3, 0, 1, 0], queue: 3, readable: [8], writable: []),
+        SeedProgram.chain(payload: [1, 0, 0, 0, 6, 0, 1, 0], queue: 3, readable: [8], writable: []),
+        SeedProgram.chain(payload: Array("hello".utf8), queue: 1, readable: [5], writable: []),
+        SeedProgram.chain(payload: [], queue: 0, readable: [], writable: [64]),
+        SeedProgram.chain(payload: [], queue: 2, readable: [], writable: [64]),
+      ]
+    case "FuzzNetwork":
+      [
+        SeedProgram.chain(payload: [], queue: 1, readable: [12, 60], writable: []),
+        SeedProgram.chain(payload: [], queue: 0, readable: [], writable: [1526]),
+        SeedProgram.chain(payload: [1, 1, 2, 0, 0, 0, 0, 1], queue: 2, readable: [2, 6], writable: [1]),
+        SeedProgram.chain(payload: [5, 0, 3, 0, 0, 0, 0, 0, 0, 0], queue: 2, readable: [2, 8], writable: [1]),
+        SeedProgram.chain(payload: [1, 0], queue: 2, readable: [10], writable: [1]),
+        SeedProgram.chain(payload: [3, 0], queue: 2, readable: [2], writable: [1]),
+      ]
+    case "FuzzEntropy": [SeedProgram.chain(payload: [], queue: 0, readable: [], writable: [64, 16])]
+    default: nil
+    }
+  }
+
+  /// The queue of a hostile driver as it stands in memory.
+  private static func memory(of hostile: HostileChain) -> [UInt8] {
+    guard let machine = try? TestMachine(EchoDevice(), windowSize: 0x10000) else { return [] }
+    var queue = DriverQueue(machine, index: 0, size: 8, at: machine.windowStart)
+    hostile.build(on: &queue, buffer: machine.windowStart + 0x200)
+    // Indirect descriptors, event indices, a queue of 8.
+    return [0x0F] + machine.bytes(at: machine.windowStart, count: 0x400)
+  }
+
+  /// A driver's way from reset to DRIVER_OK.
+  private static func registers(reset: Bool) -> [UInt8] {
+    func write(_ register: UInt64, _ value: UInt8) -> [UInt8] { [0, UInt8(register), value] }
+    let features: [UInt8] =
+      write(Register.driverFeaturesSel, 1) + write(Register.driverFeatures, 3) + write(Register.driverFeaturesSel, 0)
+    let queue: [UInt8] =
+      write(Register.queueSize, 8)
+      + [4, UInt8(Register.queueDescLow), 0, 0] + [4, UInt8(Register.queueDriverLow), 0, 1]
+      + [4, UInt8(Register.queueDeviceLow), 0, 2] + write(Register.queueReady, 1)
+    let seed =
+      write(Register.status, 1) + write(Register.status, 3) + features + write(Register.status, 11) + queue
+      + write(Register.status, 15) + write(Register.queueNotify, 0)
+    return reset ? seed + write(Register.status, 0) + seed : seed
+  }
+
+  private static func write(_ bytes: [UInt8], to path: String) -> Bool {
+    // SAFETY: the file is this function's own; the bytes live for the call.
+    guard let file = unsafe fopen(path, "w") else { return false }
+    let written = unsafe fwrite(bytes, 1, bytes.count, file)
+    return unsafe fclose(file) == 0 && written == bytes.count
+  }
+}
