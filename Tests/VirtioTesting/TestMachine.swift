@@ -81,7 +81,7 @@ public final class TestMachine: DriverMachine, @unchecked Sendable {
   public func store16(_ value: UInt16, at address: UInt64) { store(value, at: address) }
   public func store32(_ value: UInt32, at address: UInt64) { store(value, at: address) }
   public func store64(_ value: UInt64, at address: UInt64) { store(value, at: address) }
-  public func barrier() {}
+  public func barrier() { atomicMemoryFence(ordering: .sequentiallyConsistent) }
 
   public func readRegister(_ offset: UInt64, width: Int) -> UInt64 {
     transport.read(offset: offset, width: width)
