@@ -139,17 +139,19 @@ public final class SplitVirtqueue {
 
   /// Asks for a notification of the next chain (virtio 1.3, 2.7.10).
   ///
-  /// - Returns: whether one became available meanwhile; then no notification may come for it.
-  public func resumeNotifications() -> Bool {
+  /// - Parameter ahead: chains that are available, known, and not enough for what the device has to do.
+  /// - Returns: whether one became available beyond them meanwhile; then no notification may come for it.
+  public func resumeNotifications(ahead: Int = 0) -> Bool {
+    let awaited = nextAvailable &+ UInt16(truncatingIfNeeded: ahead)
     if usesEventIndex {
       // SAFETY: avail_event stands behind the used ring's elements.
-      unsafe guest_store_relaxed_u16(used + 4 + 8 * Int(size), nextAvailable)
+      unsafe guest_store_relaxed_u16(used + 4 + 8 * Int(size), awaited)
     } else {
       // SAFETY: flags are the ring's first field.
       unsafe guest_store_relaxed_u16(used, 0)
     }
     guest_full_fence()
     // SAFETY: the index is the ring's second field.
-    return unsafe guest_load_relaxed_u16(available + 2) != nextAvailable
+    return unsafe guest_load_relaxed_u16(available + 2) != awaited
   }
 }

@@ -8,7 +8,8 @@ extension NetworkDevice {
     var taken = 0
     queue.suppressNotifications()
     repeat {
-      var isShort = false
+      // The chains that wait for others, without which the next packet does not fit.
+      var waiting: Int?
       while taken < Self.turnLimit, let size = backend.nextPacketSize() {
         taken += 1
         let header = backend.hasHeader ? NetworkHeader.size : 0
@@ -27,22 +28,22 @@ extension NetworkDevice {
         case .never:
           backend.dropPacket()
           continue
-        case .later: isShort = true
+        case .later(let chains): waiting = chains
         }
         break
       }
       publish(queue)
       if taken == Self.turnLimit { return true }
       // Nothing to receive: the back-end calls, whatever buffers the driver adds.
-      if !isShort { return false }
-    } while queue.resumeNotifications()
-    return false
+      guard let waiting else { return false }
+      guard queue.resumeNotifications(ahead: waiting) else { return false }
+    } while true
   }
 
   private enum Gathered {
     case packet(buffers: Int, segmentCount: Int)
     /// The driver has not made enough buffers available; it notifies when it has.
-    case later
+    case later(chains: Int)
     /// The packet can't fit the driver's buffers.
     case never
     case fault(GuestFault)
@@ -63,7 +64,7 @@ extension NetworkDevice {
       switch queue.takeNext(into: &confined.value.chain) {
       case .empty:
         queue.putBack(buffers)
-        return buffers == Int(queue.size) ? .never : .later
+        return buffers == Int(queue.size) ? .never : .later(chains: buffers)
       case .fault(let fault): return .fault(fault)
       case .chain: break
       }

@@ -160,6 +160,19 @@ import VirtioTesting
     #expect(backend.incoming == [])
   }
 
+  @Test func waitingForEnoughBuffersCostsNoTurns() throws {
+    let backend = MemoryNetwork()
+    let device = device(backend)
+    var fixture = try DeviceFixture(device)
+    backend.incoming = [Self.packet]
+    fixture.offer([.init(fixture.scratch, 60, isWritable: true)], to: 0, head: 0)
+
+    let isMoreToDo = device.backendReadable()
+
+    #expect(!isMoreToDo)
+    #expect(fixture.queues[0].availableEvent == 1)
+  }
+
   @Test func packetThatCannotFitABufferWithoutMergingIsLost() throws {
     let backend = MemoryNetwork()
     let device = device(backend)

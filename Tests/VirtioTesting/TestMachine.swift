@@ -107,7 +107,7 @@ private final class KeptWindow {
   func makeDoor() -> DMADoor { window.makeDoor() }
 }
 
-/// Runs at once what is posted. While someone waits for the end of work, ``whileWaiting`` stands for what the device
+/// Runs at once what is posted; a driver on the same thread sees a device that has come to rest. While someone waits for the end of work, ``whileWaiting`` stands for what the device
 /// thread does meanwhile.
 public final class ImmediateThread: DeviceThread, @unchecked Sendable {
   // SAFETY: @unchecked: used on one thread.
@@ -116,13 +116,33 @@ public final class ImmediateThread: DeviceThread, @unchecked Sendable {
 
   public init() {}
 
-  public func post(_ work: @escaping @Sendable () -> Void) { work() }
+  private var posted: [@Sendable () -> Void] = []
+  private var isRunning = false
+
+  public func post(_ work: @escaping @Sendable () -> Void) {
+    posted.append(work)
+    runPosted()
+  }
+
+  /// What is posted by what was posted comes after it, as on a thread of its own.
+  private func runPosted() {
+    guard !isRunning else { return }
+    isRunning = true
+    var rounds = 0
+    while !posted.isEmpty {
+      posted.removeFirst()()
+      rounds += 1
+      precondition(rounds < 100_000, "devices come to rest when nothing happens")
+    }
+    isRunning = false
+  }
 
   public func perform(_ work: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void) {
     let flag = Flag()
     work { flag.isSet.store(true, ordering: .releasing) }
     var rounds = 0
     while !flag.isSet.load(ordering: .acquiring) {
+      runPosted()
       whileWaiting()
       rounds += 1
       precondition(rounds < 1000, "work that is waited for comes to its end")
