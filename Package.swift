@@ -69,7 +69,7 @@ let package = Package(
     .target(
       name: "Apus",
       dependencies: [
-        "BootImage", "CLinux", "KVM", "GuestMemory", "DeviceTree", "Peripherals",
+        "BootImage", "CLinux", "KVM", "GuestMemory", "DeviceTree", "Peripherals", "Virtio", "VirtioDevices",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict

@@ -97,9 +97,16 @@ extension Configuration {
         problems.append(.init(error))
       }
     }
+    for case .block(let block) in devices.map(\.kind) {
+      do {
+        _ = try DiskFile.open(block.path, isReadOnly: block.isReadOnly)
+      } catch {
+        problems.append(.init(kind: error.kind, message: "\(error)"))
+      }
+    }
     guard problems.isEmpty, let image else { throw ConfigurationError(problems: problems) }
     let version = gic.planned
-    let map = MemoryMap(cpuCount: cpuCount, memorySize: memorySize, gic: version)
+    let map = MemoryMap(self, gic: version)
     do {
       let loader = BootLoader(self, map, hasPerformanceMonitors: cpuFeatures.pmu)
       return plan(image, try loader.placement(image, initramfsFile), map, version)
@@ -135,6 +142,7 @@ extension Configuration {
       commandLine.utf8.count < Self.commandLineLimit && !commandLine.utf8.contains(0),
       "--append takes less than \(Self.commandLineLimit) bytes, which is what an arm64 kernel keeps of it"
     )
+    for problem in deviceProblems() { require(false, problem) }
     if let timeout { require(timeout > .zero, "--timeout takes more than 0 seconds") }
     return problems
   }
@@ -172,7 +180,7 @@ extension Configuration {
   public func deviceTree() throws(ConfigurationError) -> [UInt8] {
     let problems = valueProblems
     guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
-    let map = MemoryMap(cpuCount: cpuCount, memorySize: memorySize, gic: gic.planned)
+    let map = MemoryMap(self, gic: gic.planned)
     do {
       return try BootLoader(self, map, hasPerformanceMonitors: cpuFeatures.pmu).tree(initramfs: nil).blob()
     } catch {
@@ -242,6 +250,12 @@ extension Outcome {
       case .inputNotFound: self.init(.inputNotFound, "\(error)")
       case .inputUnusable, .doesNotFit: self.init(.badInput, "\(error)")
       case .hostFailed: self.init(.hostFailure, "\(error)")
+      }
+    case let error as DiskError:
+      switch error.kind {
+      case .inputNotFound: self.init(.inputNotFound, "\(error)")
+      case .badInput, .usage: self.init(.badInput, "\(error)")
+      case .hostFailure, .cannotCreate: self.init(.hostFailure, "\(error)")
       }
     case let error as OutputFileError: self.init(.cannotCreate, "\(error)")
     default: self.init(.hostFailure, "\(failure)")

@@ -20,6 +20,10 @@ public struct Configuration: Sendable {
   public var gic = GIC.automatic
   /// Features of the vCPUs that a host may have.
   public var cpuFeatures = CPUFeatures()
+  /// The virtio devices, in the order of their slots: at most 32.
+  public var devices: [Device] = []
+  /// What the devices may reach of the guest's memory.
+  public var dma = DMA.confined(windowSize: 64 << 20)
   /// Where the guest's serial port leads.
   public var console = Console.stream
   /// What happens when the guest resets the machine.

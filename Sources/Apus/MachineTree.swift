@@ -19,8 +19,20 @@ public struct MachineTree: Sendable {
   public var commandLine: String
   /// Where the initramfs was put.
   public var initramfs: GuestRange?
+  /// The DMA windows of a confined machine by name, in the order of the map's.
+  public var windowNames: [String] = []
+  /// The virtio devices, by slot.
+  public var virtioDevices: [VirtioNode] = []
   /// Randomness for the kernel: 8 bytes for its address layout, the rest for its random number generator.
   public var seed: [UInt8]
+
+  /// A virtio-mmio device.
+  public struct VirtioNode: Sendable {
+    /// The number of its slot.
+    public var slot: Int
+    /// Which of the windows it is confined to, or nil where it reaches all of RAM.
+    public var window: Int?
+  }
 
   /// The version of the interface that the `/hypervisor/apus` node describes.
   public static let apiVersion: UInt32 = 1
@@ -37,6 +49,7 @@ public struct MachineTree: Sendable {
   private enum Handle {
     static let interruptController: UInt32 = 1
     static let clock: UInt32 = 2
+    static let firstWindow: UInt32 = 16
   }
 
   private enum InterruptKind {
@@ -45,6 +58,7 @@ public struct MachineTree: Sendable {
   }
 
   private static let levelHigh: UInt32 = 4
+  private static let edgeRising: UInt32 = 1
 
   /// Writes the tree.
   ///
@@ -61,13 +75,15 @@ public struct MachineTree: Sendable {
       chosen(&root)
       root.node("memory@\(hexadecimal(map.ram.start))") { memory in
         memory.property("device_type", "memory")
-        memory.property("reg", wide: [map.ram.start.rawValue, map.ram.size])
+        memory.property("reg", wide: ([map.ram] + map.windows).flatMap { [$0.start.rawValue, $0.size] })
       }
+      windows(&root)
       cpus(&root)
       firmware(&root)
       interruptController(&root)
       timer(&root)
       peripherals(&root)
+      virtio(&root)
     }
     return try tree.finish()
   }
@@ -184,6 +200,39 @@ public struct MachineTree: Sendable {
     root.node("pvpanic@\(hexadecimal(MemoryMap.pvpanic.start))") { pvpanic in
       pvpanic.property("compatible", "qemu,pvpanic-mmio")
       pvpanic.property("reg", wide: [MemoryMap.pvpanic.start.rawValue, MemoryMap.pvpanic.size])
+    }
+  }
+
+  /// The pools that confine devices: Linux takes rings and bounce buffers of the devices that name one from it.
+  private func windows(_ root: inout DeviceTreeWriter) {
+    guard !map.windows.isEmpty else { return }
+    root.node("reserved-memory") { reserved in
+      reserved.property("#address-cells", cells: [2])
+      reserved.property("#size-cells", cells: [2])
+      reserved.property("ranges")
+      for (index, (window, name)) in zip(map.windows, windowNames).enumerated() {
+        reserved.node("dma-\(name)@\(hexadecimal(window.start))") { pool in
+          pool.property("compatible", "restricted-dma-pool")
+          pool.property("reg", wide: [window.start.rawValue, window.size])
+          pool.property("phandle", cells: [Handle.firstWindow + UInt32(index)])
+        }
+      }
+    }
+  }
+
+  private func virtio(_ root: inout DeviceTreeWriter) {
+    for device in virtioDevices {
+      let range = MemoryMap.virtioSlot(device.slot)
+      root.node("virtio@\(hexadecimal(range.start))") { node in
+        node.property("compatible", "virtio,mmio")
+        node.property("reg", wide: [range.start.rawValue, range.size])
+        let interrupt = MemoryMap.SharedInterrupt.virtio + UInt32(device.slot)
+        node.property("interrupts", cells: [InterruptKind.shared, interrupt, Self.edgeRising])
+        node.property("dma-coherent")
+        if let window = device.window {
+          node.property("memory-region", cells: [Handle.firstWindow + UInt32(window)])
+        }
+      }
     }
   }
 

@@ -7,6 +7,8 @@ public import GuestMemory
 public struct MemoryMap: Equatable, Sendable {
   /// The whole of RAM.
   public let ram: GuestRange
+  /// The windows of device memory, in the order of the configuration.
+  public let windows: [GuestRange]
   /// The interrupt controller's registers.
   public let interruptController: InterruptControllerMap
 
@@ -26,6 +28,9 @@ public struct MemoryMap: Equatable, Sendable {
   public static let ramStart = GuestAddress(0x4000_0000)
   /// RAM comes in multiples of this many bytes: the largest page of a guest with 4 KiB granules below a block.
   public static let ramGranule: UInt64 = 1 << 20
+
+  /// DMA windows start at and come in multiples of this many bytes.
+  public static let windowGranule: UInt64 = 2 << 20
 
   /// Shared peripheral interrupts, counted from 0 (SPI n is interrupt 32 + n).
   public enum SharedInterrupt {
@@ -83,10 +88,18 @@ public struct MemoryMap: Equatable, Sendable {
   ///   - cpuCount: 1 or more; with a GICv2 at most ``v2CPULimit``.
   ///   - memorySize: bytes of RAM, a multiple of ``ramGranule``.
   ///   - gic: the interrupt controller's version.
-  public init(cpuCount: Int, memorySize: UInt64, gic: GICVersion) {
+  ///   - windowSizes: bytes of each DMA window, multiples of ``windowGranule``. The windows follow RAM, so that nothing of
+  ///     the machine stands behind them but what a later hot-plugged memory keeps clear of.
+  public init(cpuCount: Int, memorySize: UInt64, gic: GICVersion, windowSizes: [UInt64] = []) {
     precondition(cpuCount >= 1, "a machine has a vCPU")
     let ram = GuestRange(at: Self.ramStart.rawValue, size: memorySize)
     self.ram = ram
+    var end = ram.start.rawValue + ram.size
+    windows = windowSizes.map { size in
+      let start = (end + Self.windowGranule - 1) & ~(Self.windowGranule - 1)
+      end = start + size
+      return GuestRange(at: start, size: size)
+    }
     let distributor = GuestRange(at: 0x0800_0000, size: 0x1_0000)
     switch gic {
     case .v2:
@@ -100,12 +113,21 @@ public struct MemoryMap: Equatable, Sendable {
       var regions = [GuestRange(at: 0x080A_0000, size: UInt64(low) * Self.redistributorSize)]
       if cpuCount > low {
         // Behind RAM, at the next 256 GiB, as on QEMU's board, so that RAM can grow without moving it.
-        let end = ram.start.rawValue + ram.size
         let base = (end + (1 << 38) - 1) & ~((1 << 38) - 1)
         regions.append(GuestRange(at: base, size: UInt64(cpuCount - low) * Self.redistributorSize))
       }
       interruptController = .v3(distributor: distributor, redistributors: regions)
     }
+  }
+
+  /// Lays out the machine of a configuration.
+  init(_ configuration: Configuration, gic: GICVersion) {
+    self.init(
+      cpuCount: configuration.cpuCount,
+      memorySize: configuration.memorySize,
+      gic: gic,
+      windowSizes: configuration.windowSizes
+    )
   }
 
   /// The slot of a virtio-mmio device, counted from 0.
@@ -116,7 +138,7 @@ public struct MemoryMap: Equatable, Sendable {
 
   /// The last address that the machine uses.
   public var lastAddress: UInt64 {
-    (interruptController.ranges + [ram]).map { $0.start.rawValue + ($0.size - 1) }.max() ?? 0
+    (interruptController.ranges + [ram] + windows).map { $0.start.rawValue + ($0.size - 1) }.max() ?? 0
   }
 
   /// How many bits an address of the guest needs, at least the 32 that KVM asks for.
@@ -138,6 +160,7 @@ public struct MemoryMap: Equatable, Sendable {
       ("PL011", Self.pl011), ("PL031", Self.pl031), ("pvpanic", Self.pvpanic), ("virtio-mmio", Self.virtio),
       ("RAM", ram),
     ]
+    regions += windows.map { ("DMA window", $0) }
     return regions.sorted { $0.range.start < $1.range.start }
   }
 }

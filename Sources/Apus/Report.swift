@@ -14,6 +14,8 @@ public struct Report: Sendable, Encodable {
   public let guestFault: GuestFault?
   /// What ran, or nil where nothing was started.
   public let machine: Machine?
+  /// The virtio devices of the last boot and what each did.
+  public let devices: [Device]
   /// How often it was started: 1, and one more for each reboot.
   public let boots: Int
   /// Nanoseconds.
@@ -35,6 +37,8 @@ public struct Report: Sendable, Encodable {
     public let cpuFeatures: [String]
     /// The interrupt controller's version.
     public let gic: Int
+    /// What devices may reach: `confined` to their windows, or `open` for all of RAM.
+    public let dma: String
     /// The version of the table of firmware registers.
     public let firmwareTable: Int
     /// Firmware registers of the host that the table does not know.
@@ -55,9 +59,34 @@ public struct Report: Sendable, Encodable {
       if features.contains(.pointerAuthenticationAddress) { names.append("pauth") }
       cpuFeatures = names
       self.gic = gic.rawValue
+      dma = if case .open = configuration.dma { "open" } else { "confined" }
       firmwareTable = FirmwareRegisters.tableVersion
       hiddenFirmwareRegisters = firmware.unknown.map(\.description)
     }
+  }
+
+  /// A virtio device and what it did.
+  public struct Device: Sendable, Encodable {
+    /// Type and slot.
+    public let name: String
+    /// What it is.
+    public let type: String
+    /// The name of its DMA window, or `open` where it could reach all of RAM.
+    public let window: String
+    /// Bytes that the device read from the guest's buffers.
+    public let bytesRead: UInt64
+    /// Bytes that the device wrote to the guest's buffers.
+    public let bytesWritten: UInt64
+    /// The most bytes of one chain of descriptors.
+    public let largestChain: UInt64
+    /// Accesses outside the window that were refused.
+    public let refusedAccesses: UInt64
+    /// How often the driver notified.
+    public let kicks: UInt64
+    /// How often the device interrupted.
+    public let interrupts: UInt64
+    /// How often the driver broke the rules.
+    public let faults: UInt64
   }
 
   /// Times, in nanoseconds.
@@ -89,6 +118,7 @@ public struct Report: Sendable, Encodable {
   init(
     outcome: Outcome,
     machine: Machine?,
+    devices: [Device],
     boots: Int,
     time: Time,
     exits: ExitCounts,
@@ -100,6 +130,7 @@ public struct Report: Sendable, Encodable {
     message = outcome.message
     guestFault = if case .guestFault(let fault) = outcome.end { fault } else { nil }
     self.machine = machine
+    self.devices = devices
     self.boots = boots
     self.time = time
     self.exits = exits

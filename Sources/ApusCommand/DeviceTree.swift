@@ -21,6 +21,7 @@ extension ApusCommand {
     }
 
     @OptionGroup var machine: MachineOptions
+    @OptionGroup var devices: DeviceOptions
 
     @Option(help: "dts for people, dtb for programs.")
     var format = Format.dts
@@ -31,6 +32,7 @@ extension ApusCommand {
     func run() throws {
       var configuration = Configuration(kernel: "")
       machine.apply(to: &configuration)
+      devices.apply(to: &configuration)
       let bytes = try Message.reporting { () throws(ConfigurationError) in
         switch format {
         case .dtb: try configuration.deviceTree()

@@ -22,6 +22,7 @@ extension ApusCommand {
     )
 
     @OptionGroup var machine: MachineOptions
+    @OptionGroup var devices: DeviceOptions
 
     @Option(
       help: ArgumentHelp(
@@ -82,6 +83,7 @@ extension ApusCommand {
     private var machineConfiguration: Configuration {
       var configuration = Configuration(payload: raw ? .raw(path: kernel) : .kernel(path: kernel))
       machine.apply(to: &configuration)
+      devices.apply(to: &configuration)
       configuration.initramfs = initrd
       configuration.console = console.console
       configuration.timeout = timeout?.duration

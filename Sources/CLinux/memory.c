@@ -3,6 +3,8 @@
 #endif
 #include "memory.h"
 
+#include <sys/random.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -42,3 +44,5 @@ void clinux_zero_private(void *start, size_t size) {
   memset(start, 0, pages - first);
   memset((void *)pages_end, 0, end - pages_end);
 }
+
+int64_t clinux_random(void *buffer, size_t size) { return getrandom(buffer, size, 0); }

@@ -73,6 +73,42 @@ public struct VirtualMachine: ~Copyable, Sendable {
     return (try? descriptor.control("KVM_CREATE_DEVICE", CLINUX_KVM_CREATE_DEVICE, reading: argument)) != nil
   }
 
+  /// KVM_IOEVENTFD: a guest's write of `value` to four bytes signals an eventfd, without an exit to user space.
+  ///
+  /// - Parameters:
+  ///   - eventDescriptor: an eventfd, which may be closed afterwards.
+  ///   - address: guest-physical, a multiple of 4, where there is no memory.
+  ///   - value: the only one that signals; others exit as usual.
+  public func addIOEventDescriptor(
+    _ eventDescriptor: Int32,
+    address: UInt64,
+    value: UInt32
+  ) throws(KVMError) {
+    var argument = kvm_ioeventfd()
+    argument.addr = address
+    argument.len = 4
+    argument.fd = eventDescriptor
+    argument.datamatch = UInt64(value)
+    // KVM_IOEVENTFD_FLAG_DATAMATCH
+    argument.flags = 1
+    try descriptor.control("KVM_IOEVENTFD", CLINUX_KVM_IOEVENTFD, reading: argument)
+  }
+
+  /// KVM_IRQFD: each signal of an eventfd is an edge of a shared peripheral interrupt.
+  ///
+  /// - Parameters:
+  ///   - eventDescriptor: an eventfd. KVM watches it until it is closed.
+  ///   - sharedPeripheralInterrupt: counted from 0, so SPI n is interrupt 32 + n.
+  public func addInterruptDescriptor(
+    _ eventDescriptor: Int32,
+    sharedPeripheralInterrupt: UInt32
+  ) throws(KVMError) {
+    var argument = kvm_irqfd()
+    argument.fd = UInt32(bitPattern: eventDescriptor)
+    argument.gsi = sharedPeripheralInterrupt
+    try descriptor.control("KVM_IRQFD", CLINUX_KVM_IRQFD, reading: argument)
+  }
+
   /// KVM_IRQ_LINE for a shared peripheral interrupt.
   ///
   /// - Parameters:

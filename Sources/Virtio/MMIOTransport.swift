@@ -216,6 +216,11 @@ public final class MMIOTransport: Sendable {
     postKicks(1 << UInt64(queue))
   }
 
+  /// Has a queue looked at again when other devices had their turn. From any thread.
+  public func kickAgain(queue: Int) {
+    postKicks(1 << UInt64(queue))
+  }
+
   /// Has queues looked at, a bit for each, when other devices had their turn. From any thread.
   func postKicks(_ queues: UInt64) {
     guard queues != 0 else { return }

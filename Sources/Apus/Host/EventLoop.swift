@@ -34,6 +34,9 @@ final class EventLoop {
   private var handlers: [Int32: EventHandler] = [:]
   private var isStopping = false
 
+  /// That a descriptor can be read.
+  static let readable = EPOLLIN.rawValue
+
   init() throws(HostError) {
     let number = epoll_create1(Int32(EPOLL_CLOEXEC))
     guard number >= 0 else {

@@ -12,17 +12,18 @@ struct Assembly {
   let runners: [VCPURunner]
   let serialPort: SerialPort
   let clock: RealTimeClock
+  let devices: VirtioDeviceSet
   let summary: Report.Machine
 
   /// - Throws: ``KVMError``, ``GuestMemoryError``, ``BootImageError``, ``HostError``, ``DeviceTreeError``,
   ///   ``FirmwareRegisters/Refusal`` or ``UnsuitableHost``; ``Outcome/init(failure:)`` knows them.
-  init(_ configuration: Configuration, verdict: Verdict, logger: Logger) throws {
+  init(_ configuration: Configuration, loop: EventLoop, verdict: Verdict, logger: Logger) throws {
     let system = try System(path: configuration.kvmPath)
     let limits = try HostLimits(system, configuration)
     let machine = try system.createVirtualMachine(ipaSize: limits.ipaSize)
     if machine.checkExtension(.armNoSyndromeToUser) > 0 { try machine.enable(.armNoSyndromeToUser) }
     let gic = try limits.chooseGIC(configuration.gic, cpuCount: configuration.cpuCount, machine)
-    let map = MemoryMap(cpuCount: configuration.cpuCount, memorySize: configuration.memorySize, gic: gic)
+    let map = MemoryMap(configuration, gic: gic)
     let features = limits.features(configuration.cpuFeatures)
 
     let ram = try PrivateRAM(range: map.ram)
@@ -33,6 +34,7 @@ struct Assembly {
       size: map.ram.size,
       hostAddress: ram.hostAddress
     )
+    devices = try VirtioDeviceSet(configuration, map, ram: ram, machine)
     let start = try BootLoader(configuration, map, hasPerformanceMonitors: features.contains(.pmuV3)).load(into: ram)
 
     let runners = try (0..<configuration.cpuCount).map { VCPURunner(try machine.createVirtualCPU(index: $0)) }
@@ -56,15 +58,16 @@ struct Assembly {
 
     let shared = SharedMachine(machine, interruptController)
     serialPort = try SerialPort(
-      interrupt: InterruptLine(machine: shared, sharedPeripheralInterrupt: MemoryMap.SharedInterrupt.pl011)
+      interrupt: LevelInterrupt(machine: shared, sharedPeripheralInterrupt: MemoryMap.SharedInterrupt.pl011)
     )
     clock = try RealTimeClock(
-      interrupt: InterruptLine(machine: shared, sharedPeripheralInterrupt: MemoryMap.SharedInterrupt.pl031)
+      interrupt: LevelInterrupt(machine: shared, sharedPeripheralInterrupt: MemoryMap.SharedInterrupt.pl031)
     )
     var bus = Bus()
     bus.attach(serialPort, at: MemoryMap.pl011)
     bus.attach(clock, at: MemoryMap.pl031)
     bus.attach(PanicNotifier(verdict: verdict), at: MemoryMap.pvpanic)
+    try devices.plugIn(&bus, machine: shared, loop: loop, logger: logger)
     board = Board(machine: shared, bus: bus, ram: ram, verdict: verdict)
     self.runners = runners
     summary = Report.Machine(configuration, gic: gic, features: features, firmware: firmware)
@@ -96,7 +99,7 @@ struct HostLimits {
       )
     }
     // The GICv3 map is the larger one.
-    let map = MemoryMap(cpuCount: configuration.cpuCount, memorySize: configuration.memorySize, gic: .v3)
+    let map = MemoryMap(configuration, gic: .v3)
     let limit = system.ipaSizeLimit
     guard map.addressBits <= limit else {
       throw UnsuitableHost(

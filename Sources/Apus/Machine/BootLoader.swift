@@ -68,6 +68,8 @@ struct BootLoader {
       uuid: configuration.uuid,
       commandLine: configuration.commandLine,
       initramfs: initramfs,
+      windowNames: configuration.windowNames,
+      virtioDevices: configuration.virtioNodes,
       seed: HostRandom.bytes(count: MachineTree.seedSize)
     )
   }
@@ -76,7 +78,7 @@ struct BootLoader {
   private var deviceTreeLimit: UInt64 {
     min(
       BootPlacement.deviceTreeLimit,
-      8192 + UInt64(configuration.commandLine.utf8.count + 256 * configuration.cpuCount)
+      16384 + UInt64(configuration.commandLine.utf8.count + 256 * configuration.cpuCount)
     )
   }
 }

@@ -14,6 +14,7 @@ struct MachineRun {
   private var boots = 0
   private var exits = ExitCounts()
   private var machine: Report.Machine?
+  private var devices: [Report.Device] = []
   private var memory = Report.Memory()
 
   /// How long a run that was ended from outside waits for the console's reader, in nanoseconds.
@@ -53,7 +54,7 @@ struct MachineRun {
   private mutating func boot(_ endpoint: ConsoleEndpoint, _ verdict: Verdict, _ signals: StopSignals?) throws -> Outcome
   {
     let loop = try EventLoop()
-    let assembly = try Assembly(configuration, verdict: verdict, logger: logger)
+    let assembly = try Assembly(configuration, loop: loop, verdict: verdict, logger: logger)
     machine = assembly.summary
     boots += 1
     let link = try ConsoleLink(
@@ -69,7 +70,10 @@ struct MachineRun {
 
     let threads = try VCPUThreads(assembly.runners, on: assembly.board, loop: loop, firstEntry: firstEntry)
     let loopResult = Result { () throws(HostError) in try loop.run() }
+    assembly.devices.releaseVCPUs()
     threads.stop()
+    assembly.devices.shutDown()
+    devices = assembly.devices.summaries
     for runner in assembly.runners { exits = exits + runner.exitCounts }
     memory = MemorySurvey.take(guest: assembly.board.ram)
     try loopResult.get()
@@ -120,7 +124,15 @@ struct MachineRun {
       time.wallToFirstInstruction = entry.wall - started
       time.processorToFirstInstruction = entry.processor
     }
-    return Report(outcome: outcome, machine: machine, boots: boots, time: time, exits: exits, memory: memory)
+    return Report(
+      outcome: outcome,
+      machine: machine,
+      devices: devices,
+      boots: boots,
+      time: time,
+      exits: exits,
+      memory: memory
+    )
   }
 }
 

@@ -11,12 +11,12 @@ final class RealTimeClock: BusDevice, @unchecked Sendable {
   }
 
   private let state: Mutex<State>
-  private let interrupt: InterruptLine
+  private let interrupt: LevelInterrupt
 
   /// Fires when the alarm may be due.
   let alarm: HostTimer
 
-  init(interrupt: InterruptLine) throws(HostError) {
+  init(interrupt: LevelInterrupt) throws(HostError) {
     self.interrupt = interrupt
     state = Mutex(State(clock: PL031(now: HostClock.wallSeconds)))
     alarm = try HostTimer()

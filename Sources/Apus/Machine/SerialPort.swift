@@ -35,14 +35,14 @@ final class SerialPort: BusDevice, @unchecked Sendable {
   private static let pollingThreshold = 16
 
   private let state = Mutex(State())
-  private let interrupt: InterruptLine
+  private let interrupt: LevelInterrupt
 
   /// Fires when there is output to take.
   let outputTimer: HostTimer
   /// Rings when there is room again for input that was refused.
   let inputRoom: Doorbell
 
-  init(interrupt: InterruptLine) throws(HostError) {
+  init(interrupt: LevelInterrupt) throws(HostError) {
     self.interrupt = interrupt
     outputTimer = try HostTimer()
     inputRoom = try Doorbell()

@@ -9,6 +9,7 @@
 #include "memory.h"
 #include "dma_window.h"
 #include "kvm_ioctls.h"
+#include "disk.h"
 #include "events.h"
 #include "terminal.h"
 #include "threads.h"

@@ -30,3 +30,6 @@ static inline void *_Nullable clinux_map_shared(int descriptor, size_t size) {
   void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
   return base == MAP_FAILED ? NULL : base;
 }
+
+// How many bytes of the buffer are random now, or -1 with errno.
+int64_t clinux_random(void *_Nonnull buffer, size_t size);

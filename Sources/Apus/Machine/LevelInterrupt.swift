@@ -16,7 +16,7 @@ final class SharedMachine: Sendable {
 /// The level of one shared peripheral interrupt.
 ///
 /// Not safe to drive from two threads at once: a device drives its line under its own lock.
-struct InterruptLine: Sendable {
+struct LevelInterrupt: Sendable {
   let machine: SharedMachine
   /// Counted from 0.
   let sharedPeripheralInterrupt: UInt32

@@ -1,0 +1,120 @@
+// What a machine has of virtio devices, and what of the guest's memory they may reach.
+
+extension Configuration {
+  /// What devices may reach of the guest's memory.
+  public enum DMA: Equatable, Sendable {
+    /// Windows of their own: memory that is no RAM of the guest's kernel but where its bounce buffers are. The number is
+    /// the bytes of each window, a multiple of 2 MiB.
+    case confined(windowSize: UInt64)
+    /// All of RAM, for kernels without CONFIG_DMA_RESTRICTED_POOL.
+    case open
+  }
+
+  /// A virtio device.
+  public struct Device: Equatable, Sendable {
+    /// What it is.
+    public var kind: Kind
+    /// The window that it shares with the other devices of that name, where DMA is confined. Lower-case letters, digits
+    /// and hyphens, at most 32.
+    public var window = defaultWindow
+
+    /// The window of devices that name none.
+    public static let defaultWindow = "default"
+
+    /// A device in the default window.
+    public init(_ kind: Kind) {
+      self.kind = kind
+    }
+  }
+}
+
+extension Configuration.Device {
+  /// The kinds of device that there are.
+  public enum Kind: Equatable, Sendable {
+    /// Random numbers from the host's.
+    case entropy
+    /// A disk.
+    case block(Block)
+  }
+
+  /// A disk.
+  public struct Block: Equatable, Sendable {
+    /// The path of a raw image or of a block device.
+    public var path: String
+    /// Whether the guest may only read.
+    public var isReadOnly = false
+    /// What the guest sees as its serial number: at most 20 ASCII characters.
+    public var serial = ""
+    /// How many request queues, 1 to 16.
+    public var queueCount = 1
+
+    /// A disk that the guest may write.
+    public init(path: String) {
+      self.path = path
+    }
+  }
+
+  /// The name that events and the report use.
+  var typeName: String {
+    switch kind {
+    case .entropy: "entropy"
+    case .block: "block"
+    }
+  }
+}
+
+extension Configuration {
+  /// The names of the windows that the devices use, each once, in the order of first use. None where DMA is open.
+  var windowNames: [String] {
+    guard case .confined = dma else { return [] }
+    var names: [String] = []
+    for device in devices where !names.contains(device.window) { names.append(device.window) }
+    return names
+  }
+
+  /// The bytes of each of those windows.
+  var windowSizes: [UInt64] {
+    switch dma {
+    case .confined(let size): windowNames.map { _ in size }
+    case .open: []
+    }
+  }
+
+  /// The devices as the device tree tells of them.
+  var virtioNodes: [MachineTree.VirtioNode] {
+    let names = windowNames
+    return devices.enumerated().map { slot, device in
+      MachineTree.VirtioNode(slot: slot, window: names.firstIndex(of: device.window))
+    }
+  }
+
+  /// The mistakes in the devices' plain values.
+  func deviceProblems() -> [String] {
+    var problems: [String] = []
+    if devices.count > Int(MemoryMap.virtioSlotCount) {
+      problems.append("\(devices.count) devices are too many: there are \(MemoryMap.virtioSlotCount) slots")
+    }
+    if case .confined(let size) = dma {
+      if size == 0 || size % MemoryMap.windowGranule != 0 || size > 1 << 32 {
+        problems.append("--dma takes 'open' or a multiple of 2 MiB up to 4G, not \(size) bytes")
+      }
+      if windowNames.count > 16 { problems.append("window=NAME: at most 16 windows, not \(windowNames.count)") }
+    }
+    for device in devices {
+      let isPlain = device.window.utf8.allSatisfy {
+        (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D
+      }
+      if !isPlain || !(1...32).contains(device.window.utf8.count) {
+        problems.append("window=\(device.window): a window's name has 1 to 32 of a-z, 0-9 and '-'")
+      }
+      guard case .block(let block) = device.kind else { continue }
+      if block.serial.utf8.count > 20 || !block.serial.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) {
+        problems.append("--block serial=\(block.serial): a serial number has at most 20 printable ASCII characters")
+      }
+      if !(1...16).contains(block.queueCount) {
+        problems.append("--block queues=\(block.queueCount): a disk has 1 to 16 queues")
+      }
+    }
+    return problems
+  }
+}

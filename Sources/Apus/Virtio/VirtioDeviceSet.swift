@@ -1,0 +1,133 @@
+import GuestMemory
+import KVM
+internal import Logging
+import Virtio
+import VirtioDevices
+
+/// All virtio devices of a machine with their windows and back-ends.
+final class VirtioDeviceSet {
+  private let configuration: Configuration
+  private let windows: [WindowOwner]
+  private let work: DeviceWork
+  private(set) var slots: [VirtioSlot] = []
+  private var backends: [any DeviceBackend] = []
+
+  /// A window on the heap, so that there can be several.
+  private final class WindowOwner {
+    let window: DMAWindow
+
+    init(_ window: consuming DMAWindow) {
+      self.window = window
+    }
+  }
+
+  /// The first memory slot behind RAM's.
+  private static let firstMemorySlot: UInt32 = 1
+
+  /// Makes the windows and shows them to KVM.
+  init(_ configuration: Configuration, _ map: MemoryMap, ram: borrowing PrivateRAM, _ machine: borrowing VirtualMachine)
+    throws
+  {
+    self.configuration = configuration
+    work = try DeviceWork()
+    guard case .confined = configuration.dma else {
+      windows = [WindowOwner(DMAWindow(name: "open", opening: ram))]
+      return
+    }
+    windows = try zip(configuration.windowNames, map.windows).map { name, range in
+      WindowOwner(try DMAWindow(name: name, range: range))
+    }
+    for (index, owner) in windows.enumerated() {
+      // SAFETY: the windows live as long as this object, which the run keeps until all vCPUs have ended.
+      try unsafe machine.setUserMemoryRegion(
+        slot: Self.firstMemorySlot + UInt32(index),
+        guestAddress: owner.window.range.start.rawValue,
+        size: owner.window.range.size,
+        hostAddress: owner.window.hostAddress
+      )
+    }
+  }
+
+  /// Makes the devices and puts them on the bus and into the loop.
+  func plugIn(_ bus: inout Bus, machine: SharedMachine, loop: EventLoop, logger: Logger) throws {
+    let work = work
+    _ = try loop.add(work.doorbell.rawValue, EventLoop.readable, ClosureHandler { _ in work.doAll() })
+    let log = FaultLog(logger)
+    let names = configuration.windowNames
+    if configuration.dma == .open, !configuration.devices.isEmpty {
+      logger.notice("--dma open: devices reach all of the guest's memory")
+    }
+    for (slot, wanted) in configuration.devices.enumerated() {
+      let window = windows[names.firstIndex(of: wanted.window) ?? 0]
+      let name = "\(wanted.typeName)\(slot)"
+      let device = try makeDevice(wanted, name: name, loop: loop, logger: logger)
+      guard device.reach != .everything || window.window.extent == .open else {
+        throw UnsuitableHost("\(name) reaches all memory, which this machine does not grant; use --dma open")
+      }
+      let plugged = try VirtioSlot(
+        device,
+        slot: slot,
+        door: window.window.makeDoor(),
+        machine: machine,
+        work: work,
+        loop: loop,
+        observer: log
+      )
+      bus.attach(plugged, at: MemoryMap.virtioSlot(slot))
+      slots.append(plugged)
+    }
+  }
+
+  private func makeDevice(
+    _ wanted: Configuration.Device,
+    name: String,
+    loop: EventLoop,
+    logger: Logger
+  ) throws -> any VirtioDevice {
+    switch wanted.kind {
+    case .entropy:
+      return EntropyDevice(name: name, source: HostEntropy())
+    case .block(let block):
+      let backend = try FileBlockBackend(block)
+      let device = BlockDevice(name: name, backend: backend, serial: block.serial, queueCount: block.queueCount)
+      try backend.connect(loop) { [unowned device] in device.backendReady() }
+      backends.append(backend)
+      return device
+    }
+  }
+
+  /// Lets vCPUs go that wait for the device thread. Before they are waited for.
+  func releaseVCPUs() {
+    work.close()
+  }
+
+  /// Ends what works for the devices. After the vCPUs have ended.
+  func shutDown() {
+    for backend in backends { backend.shutDown() }
+  }
+
+  /// What each device did. On the device thread.
+  var summaries: [Report.Device] {
+    zip(configuration.devices, slots).map { wanted, slot in
+      let counters = slot.transport.connection.counters
+      return Report.Device(
+        name: slot.transport.device.name,
+        type: wanted.typeName,
+        window: slot.transport.connection.door.extent == .open ? "open" : wanted.window,
+        bytesRead: counters.memory.bytesToRead,
+        bytesWritten: counters.memory.bytesToWrite,
+        largestChain: counters.memory.largestChain,
+        refusedAccesses: counters.memory.refusedAccesses,
+        kicks: counters.kicks,
+        interrupts: counters.interrupts,
+        faults: counters.faults
+      )
+    }
+  }
+}
+
+/// What stands behind a device and has something to end.
+protocol DeviceBackend: AnyObject {
+  /// Ends threads and takes descriptors out of the loop.
+  func shutDown()
+}

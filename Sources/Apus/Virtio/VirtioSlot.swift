@@ -1,0 +1,110 @@
+internal import CLinux
+internal import Glibc
+import GuestMemory
+import KVM
+internal import Logging
+import Virtio
+
+/// A virtio device in its slot: its registers on the bus, its queues' eventfds in the loop, its interrupt at KVM.
+final class VirtioSlot: BusDevice, @unchecked Sendable {
+  // SAFETY: @unchecked: nothing changes after the machine has started; the transport is for any thread.
+
+  let transport: MMIOTransport
+  private let notifications: [QueueNotification]
+
+  /// QueueNotify, from the start of the slot (virtio 1.3, 4.2.2).
+  private static let queueNotify: UInt64 = 0x50
+
+  init(
+    _ device: any VirtioDevice,
+    slot: Int,
+    door: DMADoor,
+    machine: SharedMachine,
+    work: DeviceWork,
+    loop: EventLoop,
+    observer: any GuestFaultObserver
+  ) throws {
+    let interrupt = try EdgeInterrupt()
+    try machine.machine.addInterruptDescriptor(
+      interrupt.doorbell.rawValue,
+      sharedPeripheralInterrupt: MemoryMap.SharedInterrupt.virtio + UInt32(slot)
+    )
+    let notifications = try device.queueSizes.indices.map { try QueueNotification(queue: $0) }
+    self.notifications = notifications
+    transport = MMIOTransport(
+      device: device,
+      door: door,
+      line: interrupt,
+      thread: work,
+      observer: observer,
+      discardPendingKicks: { for notification in notifications { notification.doorbell.answer() } }
+    )
+    super.init()
+    let address = MemoryMap.virtioSlot(slot).start.rawValue + Self.queueNotify
+    for notification in notifications {
+      // SAFETY: the slot holds both.
+      unsafe notification.transport = transport
+      try machine.machine.addIOEventDescriptor(
+        notification.doorbell.rawValue,
+        address: address,
+        value: UInt32(notification.queue)
+      )
+      _ = try loop.add(notification.doorbell.rawValue, EPOLLIN.rawValue, notification)
+    }
+  }
+
+  override func read(at offset: UInt64, width: Int) -> UInt64 {
+    transport.read(offset: offset, width: width)
+  }
+
+  override func write(_ value: UInt64, at offset: UInt64, width: Int) {
+    transport.write(offset: offset, width: width, value: value)
+  }
+}
+
+/// A queue's eventfd, which KVM signals when the driver notifies.
+private final class QueueNotification: EventHandler, @unchecked Sendable {
+  // SAFETY: @unchecked: the transport is set before the loop runs.
+
+  let queue: Int
+  let doorbell: Doorbell
+  unowned(unsafe) var transport: MMIOTransport?
+
+  init(queue: Int) throws(HostError) {
+    self.queue = queue
+    doorbell = try Doorbell()
+  }
+
+  override func ready(_ events: UInt32) {
+    doorbell.answer()
+    // SAFETY: the slot holds the transport and outlives the loop.
+    guard let transport = unsafe transport else { return }
+    if transport.kick(queue: queue) { transport.kickAgain(queue: queue) }
+  }
+}
+
+/// An interrupt that KVM raises for an eventfd.
+private final class EdgeInterrupt: InterruptLine {
+  let doorbell: Doorbell
+
+  init() throws(HostError) {
+    doorbell = try Doorbell()
+  }
+
+  func raise() {
+    doorbell.ring()
+  }
+}
+
+/// Logs what guests do wrong.
+final class FaultLog: GuestFaultObserver {
+  private let logger: Logger
+
+  init(_ logger: Logger) {
+    self.logger = logger
+  }
+
+  func guestMisbehaved(_ event: GuestFaultEvent) {
+    logger.warning("\(event.description)")
+  }
+}
