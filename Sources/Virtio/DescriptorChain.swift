@@ -80,13 +80,18 @@ public struct DescriptorChain: ~Copyable {
   /// - Returns: `false` where fewer are left; then nothing is passed by, and `destination` holds nothing of use.
   public mutating func takeReadable(into destination: UnsafeMutableRawBufferPointer) -> Bool {
     guard destination.count <= readableBytes else { return false }
+    guard let start = destination.baseAddress else { return true }
+    // SAFETY: there are bytes, so there is a segment; its bytes are in the window.
+    if unsafe destination.count <= storage[firstReadable].count {
+      unsafe guest_copy(start, storage[firstReadable].base, destination.count)
+      dropReadable(destination.count)
+      return true
+    }
     var done = 0
     while done < destination.count {
       // SAFETY: there are bytes left, so there is a segment; its bytes are in the window.
       let piece = unsafe min(storage[firstReadable].count, destination.count - done)
-      if let target = destination.baseAddress {
-        unsafe guest_copy(target + done, storage[firstReadable].base, piece)
-      }
+      unsafe guest_copy(start + done, storage[firstReadable].base, piece)
       dropReadable(piece)
       done += piece
     }

@@ -93,6 +93,12 @@ public final class SplitVirtqueue {
     return .chain
   }
 
+  /// Whether ``takeNext(into:)`` would find nothing: cheaper than to try.
+  public var isEmpty: Bool {
+    // SAFETY: the index is the ring's second field.
+    unsafe nextAvailable == seenAvailable && guest_load_relaxed_u16(available + 2) == nextAvailable
+  }
+
   /// Un-takes the last `count` chains taken, none of which was given back.
   public func putBack(_ count: Int) {
     nextAvailable &-= UInt16(count)

@@ -65,10 +65,12 @@ extension BlockDevice {
     let slot = unsafe slots + Int(number)
     unsafe slot.pointee.queue = index
     // Type and a reserved word, then the sector.
-    guard
-      let type = unsafe slot.pointee.chain.takeReadable(as: UInt64.self).map({ UInt32(truncatingIfNeeded: $0) }),
-      let sector = unsafe slot.pointee.chain.takeReadable(as: UInt64.self)
-    else { return .headerIncomplete }
+    var header: (UInt64, UInt64) = (0, 0)
+    // SAFETY: two integers, whose bytes may be anything.
+    let isWhole = unsafe withUnsafeMutableBytes(of: &header) { unsafe slot.pointee.chain.takeReadable(into: $0) }
+    guard isWhole else { return .headerIncomplete }
+    let type = UInt32(truncatingIfNeeded: UInt64(littleEndian: header.0))
+    let sector = UInt64(littleEndian: header.1)
     guard let status = unsafe slot.pointee.chain.takeLastWritableByte() else { return .writableMissing }
     unsafe slot.pointee.status = status
     switch type {

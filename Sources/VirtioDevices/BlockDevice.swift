@@ -184,7 +184,7 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
     queue.suppressNotifications()
     repeat {
       let before = taken
-      taking: while taken < Self.turnLimit {
+      taking: while taken < Self.turnLimit, !queue.isEmpty {
         guard let number = takeSlot() else {
           confined.value.starved |= 1 << UInt64(index)
           break taking
