@@ -75,6 +75,12 @@ let package = Package(
       swiftSettings: strict
     ),
     .executableTarget(
+      name: "LibraryBenchmark",
+      dependencies: ["Apus"],
+      path: "Benchmarks/Library",
+      swiftSettings: strict
+    ),
+    .executableTarget(
       name: "ApusCommand",
       dependencies: [
         "Apus",
