@@ -47,6 +47,13 @@ public struct VirtualCPU: ~Copyable, @unchecked Sendable {
     try descriptor.control("KVM_ARM_VCPU_FINALIZE", CLINUX_KVM_ARM_VCPU_FINALIZE, updating: &feature)
   }
 
+  /// KVM_GET_MP_STATE: whether the vCPU waits for PSCI's CPU_ON.
+  public func isPoweredOff() throws(KVMError) -> Bool {
+    var state = kvm_mp_state()
+    try descriptor.control("KVM_GET_MP_STATE", CLINUX_KVM_GET_MP_STATE, updating: &state)
+    return state.mp_state == UInt32(KVM_MP_STATE_STOPPED)
+  }
+
   // MARK: Registers
 
   /// KVM_GET_ONE_REG for a register of 64 bits or fewer.

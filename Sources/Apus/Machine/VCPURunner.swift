@@ -85,6 +85,7 @@ final class VCPURunner: Sendable {
   private func loop(_ board: Board) -> ExitCounts {
     var counts = ExitCounts()
     var exits: UInt64 = 0
+    var formerSuspicion: String?
     while true {
       exits &+= 1
       progress.store(exits, ordering: .relaxed)
@@ -106,12 +107,14 @@ final class VCPURunner: Sendable {
         counts.interruptions &+= 1
         vcpu.kick.setImmediateExit(false)
         if board.isStopping.load(ordering: .acquiring) { return counts }
-        if isInspectionWanted.exchange(false, ordering: .acquiring),
-          let reason = AbortLoop.reason(vcpu, board.ram.range)
-        {
-          fault(board, reason)
+        guard isInspectionWanted.exchange(false, ordering: .acquiring) else { continue }
+        let suspicion = AbortLoop.reason(vcpu, board.ram.range)
+        // A vCPU that another is just turning on may look like this once.
+        if let suspicion, suspicion == formerSuspicion {
+          fault(board, suspicion)
           return counts
         }
+        formerSuspicion = suspicion
       case .systemEvent(let event):
         counts.systemEvents &+= 1
         board.verdict.give(Self.outcome(of: event))
@@ -195,6 +198,7 @@ enum AbortLoop {
 
   static func reason(_ vcpu: borrowing VirtualCPU, _ ram: GuestRange) -> String? {
     guard
+      (try? vcpu.isPoweredOff()) == false,
       let counter = try? vcpu.register(.programCounter),
       let control = try? vcpu.register(.systemControlEL1),
       let link = try? vcpu.register(.exceptionLinkEL1),

@@ -17,7 +17,7 @@ final class VCPUThreads {
 
   /// The first look, and the time between looks once nothing has been found for long, in nanoseconds.
   private static let firstInterval: UInt64 = 250_000_000
-  private static let lastInterval: UInt64 = 4_000_000_000
+  private static let lastInterval: UInt64 = 2_000_000_000
 
   /// Starts all vCPUs.
   init(_ runners: [VCPURunner], on board: Board, loop: EventLoop, firstEntry: FirstEntry) throws(HostError) {

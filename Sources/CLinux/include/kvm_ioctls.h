@@ -37,6 +37,7 @@ static const unsigned long CLINUX_KVM_CREATE_DEVICE = KVM_CREATE_DEVICE;
 static const unsigned long CLINUX_KVM_SET_DEVICE_ATTR = KVM_SET_DEVICE_ATTR;
 static const unsigned long CLINUX_KVM_HAS_DEVICE_ATTR = KVM_HAS_DEVICE_ATTR;
 static const unsigned long CLINUX_KVM_RUN = KVM_RUN;
+static const unsigned long CLINUX_KVM_GET_MP_STATE = KVM_GET_MP_STATE;
 static const unsigned long CLINUX_KVM_GET_ONE_REG = KVM_GET_ONE_REG;
 static const unsigned long CLINUX_KVM_SET_ONE_REG = KVM_SET_ONE_REG;
 static const unsigned long CLINUX_KVM_GET_REG_LIST = KVM_GET_REG_LIST;
