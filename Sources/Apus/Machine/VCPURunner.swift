@@ -105,6 +105,8 @@ final class VCPURunner: Sendable {
         }
       case .interrupted:
         counts.interruptions &+= 1
+        // Being looked at is no progress.
+        exits &-= 1
         vcpu.kick.setImmediateExit(false)
         if board.isStopping.load(ordering: .acquiring) { return counts }
         guard isInspectionWanted.exchange(false, ordering: .acquiring) else { continue }
