@@ -22,6 +22,8 @@ public final class DeviceConnection: @unchecked Sendable {
 
   /// How many events a device reports between two resets. The rest are counted only.
   public static let reportedFaults = 16
+  /// How many it reports in all, since a guest can reset as often as it likes.
+  public static let reportedFaultsInAll = 256
 
   public let device: String
   public let door: DMADoor
@@ -99,9 +101,9 @@ public final class DeviceConnection: @unchecked Sendable {
 
   /// Reports what a guest did wrong. From any thread.
   public func report(queue: Int? = nil, _ fault: GuestFault) {
-    faults.add(1, ordering: .relaxed)
-    let earlier = faultsSinceReset.add(1, ordering: .relaxed).oldValue
-    guard earlier < Self.reportedFaults else { return }
+    let before = faults.add(1, ordering: .relaxed).oldValue
+    let sinceReset = faultsSinceReset.add(1, ordering: .relaxed).oldValue
+    guard before < Self.reportedFaultsInAll, sinceReset < Self.reportedFaults else { return }
     observer?.guestMisbehaved(GuestFaultEvent(device: device, queue: queue, fault: fault))
   }
 

@@ -74,6 +74,7 @@ extension GuestFaultEvent: CustomStringConvertible {
 /// Takes note of what guests do wrong.
 public protocol GuestFaultObserver: AnyObject, Sendable {
   /// Called on a vCPU's thread or on the device thread; must not block. A device reports at most
-  /// ``DeviceConnection/reportedFaults`` between two resets, so a guest can't flood it.
+  /// ``DeviceConnection/reportedFaults`` between two resets and ``DeviceConnection/reportedFaultsInAll`` in all, so a
+  /// guest can't flood it.
   func guestMisbehaved(_ event: GuestFaultEvent)
 }

@@ -95,18 +95,30 @@ import VirtioTesting
     #expect(machine.faults == [])
   }
 
-  @Test func indicesWrapAroundManyTimes() throws {
+  @Test func indicesWrapAround() throws {
     var queue = running(Feature.eventIndex, size: 4)
-    for round in 0..<70_000 {
+    machine.transport.suspend()
+    var state = machine.transport.state()
+    state.device.queues[0] = QueuePosition(nextAvailable: 65530, nextUsed: 65530)
+    let other = try TestMachine(EchoDevice())
+    queue = DriverQueue(other, index: 0, size: 4, at: other.windowStart)
+    queue.nextAvailable = 65530
+    queue.nextUsed = 65530
+    queue.publish(65530)
+    other.store16(65530, at: queue.deviceArea + 2)
+    try other.transport.restore(state)
+    other.transport.resume()
+
+    for round in 0..<20 {
       queue.writeDescriptor(UInt16(round % 4), buffer, 4, flags: 2)
       queue.offer(UInt16(round % 4))
-      driver.notify(0)
-      guard queue.takeUsed()?.head == UInt32(round % 4) else {
-        Issue.record("request \(round) was not given back")
-        return
-      }
+      other.driver.notify(0)
+      #expect(queue.takeUsed()?.head == UInt32(round % 4))
+      #expect(queue.availableEvent == queue.nextAvailable)
     }
-    #expect(machine.faults == [])
+
+    #expect(queue.usedIndex == 14)
+    #expect(other.faults == [])
   }
 
   @Test func withoutEventIndexTheInterruptFlagSuppresses() throws {
