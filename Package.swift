@@ -16,6 +16,7 @@ let package = Package(
   name: "apus",
   products: [
     .library(name: "Apus", targets: ["Apus"]),
+    .library(name: "SCMI", targets: ["SCMI"]),
     .executable(name: "apus", targets: ["ApusCommand"]),
     // For the fuzz targets, which are a package of their own.
     .library(name: "VirtioTesting", targets: ["GuestMemory", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting"]),
@@ -63,6 +64,10 @@ let package = Package(
       dependencies: ["BootImage", "CLinux", "CZlib", "CZstd", "GuestMemory"],
       swiftSettings: strict
     ),
+    .target(name: "PositionedJSON", swiftSettings: strict),
+    .testTarget(name: "PositionedJSONTests", dependencies: ["PositionedJSON"], swiftSettings: strict),
+    .target(name: "SCMI", dependencies: ["PositionedJSON"], swiftSettings: strict),
+    .testTarget(name: "SCMITests", dependencies: ["SCMI"], swiftSettings: strict),
     .target(name: "KVM", dependencies: ["CLinux"], swiftSettings: strict),
     .target(name: "DeviceTree", dependencies: ["CFDT"], swiftSettings: strict),
     .testTarget(name: "DeviceTreeTests", dependencies: ["DeviceTree"], swiftSettings: strict),

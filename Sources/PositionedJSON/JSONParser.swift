@@ -1,0 +1,217 @@
+/// A strict reader of JSON (RFC 8259): no comments, no trailing commas, no key twice, nothing behind the value.
+public struct JSONParser {
+  /// Deeper nesting is refused: the reader calls itself for each level.
+  public static let maximumDepth = 128
+
+  private let bytes: [UInt8]
+  private var index = 0
+  private var line = 1
+  private var lineStart = 0
+  private var depth = 0
+
+  private init(_ bytes: [UInt8]) {
+    self.bytes = bytes
+  }
+
+  /// Reads one value.
+  ///
+  /// - Parameter bytes: UTF-8.
+  /// - Throws: the first mistake.
+  public static func parse(_ bytes: [UInt8]) throws(JSONError) -> JSONValue {
+    var parser = JSONParser(bytes)
+    parser.skipSpace()
+    let value = try parser.value()
+    parser.skipSpace()
+    guard parser.index == bytes.count else { throw parser.error("expected the end of the text") }
+    return value
+  }
+
+  public static func parse(_ text: String) throws(JSONError) -> JSONValue {
+    try parse(Array(text.utf8))
+  }
+
+  private var position: JSONPosition { JSONPosition(line: line, column: index - lineStart + 1) }
+
+  private func error(_ message: String) -> JSONError { JSONError(position: position, message: message) }
+
+  private var next: UInt8? { index < bytes.count ? bytes[index] : nil }
+
+  private mutating func skipSpace() {
+    while let byte = next {
+      switch byte {
+      case 0x0A:
+        index += 1
+        line += 1
+        lineStart = index
+      case 0x20, 0x09, 0x0D: index += 1
+      default: return
+      }
+    }
+  }
+
+  private mutating func value() throws(JSONError) -> JSONValue {
+    let start = position
+    switch next {
+    case UInt8(ascii: "{"): return JSONValue(try object(), at: start)
+    case UInt8(ascii: "["): return JSONValue(try array(), at: start)
+    case UInt8(ascii: "\""): return JSONValue(.string(try string()), at: start)
+    case UInt8(ascii: "t"): return JSONValue(try word("true", .boolean(true)), at: start)
+    case UInt8(ascii: "f"): return JSONValue(try word("false", .boolean(false)), at: start)
+    case UInt8(ascii: "n"): return JSONValue(try word("null", .null), at: start)
+    case let byte? where byte == UInt8(ascii: "-") || (0x30...0x39).contains(byte):
+      return JSONValue(try number(), at: start)
+    case nil: throw error("expected a value, found the end of the text")
+    default: throw error("expected a value")
+    }
+  }
+
+  private mutating func word(_ text: String, _ content: JSONValue.Content) throws(JSONError) -> JSONValue.Content {
+    guard bytes[index...].starts(with: text.utf8) else { throw error("expected \(text)") }
+    index += text.utf8.count
+    return content
+  }
+
+  private mutating func enter() throws(JSONError) {
+    depth += 1
+    guard depth <= JSONParser.maximumDepth else { throw error("nested more than \(JSONParser.maximumDepth) deep") }
+    index += 1
+    skipSpace()
+  }
+
+  private mutating func leave() {
+    depth -= 1
+    index += 1
+  }
+
+  private mutating func object() throws(JSONError) -> JSONValue.Content {
+    try enter()
+    var members: [JSONValue.Member] = []
+    var keys: Set<String> = []
+    if next == UInt8(ascii: "}") {
+      leave()
+      return .object([])
+    }
+    while true {
+      guard next == UInt8(ascii: "\"") else { throw error("expected a key in quotation marks") }
+      let start = position
+      let key = try string()
+      guard keys.insert(key).inserted else {
+        throw JSONError(position: start, message: "the key \"\(key)\" is there twice")
+      }
+      skipSpace()
+      guard next == UInt8(ascii: ":") else { throw error("expected a colon behind the key") }
+      index += 1
+      skipSpace()
+      members.append(JSONValue.Member(key: key, position: start, value: try value()))
+      skipSpace()
+      if next == UInt8(ascii: "}") { break }
+      guard next == UInt8(ascii: ",") else { throw error("expected a comma or a closing brace") }
+      index += 1
+      skipSpace()
+    }
+    leave()
+    return .object(members)
+  }
+
+  private mutating func array() throws(JSONError) -> JSONValue.Content {
+    try enter()
+    var elements: [JSONValue] = []
+    if next == UInt8(ascii: "]") {
+      leave()
+      return .array([])
+    }
+    while true {
+      elements.append(try value())
+      skipSpace()
+      if next == UInt8(ascii: "]") { break }
+      guard next == UInt8(ascii: ",") else { throw error("expected a comma or a closing bracket") }
+      index += 1
+      skipSpace()
+    }
+    leave()
+    return .array(elements)
+  }
+
+  private mutating func digits() throws(JSONError) {
+    guard let first = next, (0x30...0x39).contains(first) else { throw error("expected a digit") }
+    while let byte = next, (0x30...0x39).contains(byte) { index += 1 }
+  }
+
+  private mutating func number() throws(JSONError) -> JSONValue.Content {
+    let start = index
+    if next == UInt8(ascii: "-") { index += 1 }
+    let whole = index
+    try digits()
+    if bytes[whole] == 0x30 && index > whole + 1 { throw error("a number does not begin with 0") }
+    if next == UInt8(ascii: ".") {
+      index += 1
+      try digits()
+    }
+    if next == UInt8(ascii: "e") || next == UInt8(ascii: "E") {
+      index += 1
+      if next == UInt8(ascii: "+") || next == UInt8(ascii: "-") { index += 1 }
+      try digits()
+    }
+    return .number(String(decoding: bytes[start..<index], as: UTF8.self))
+  }
+
+  private mutating func string() throws(JSONError) -> String {
+    index += 1
+    var result: [UInt8] = []
+    while true {
+      guard let byte = next else { throw error("the string has no end") }
+      switch byte {
+      case UInt8(ascii: "\""):
+        guard let text = String(validating: result, as: UTF8.self) else { throw error("the string is not UTF-8") }
+        index += 1
+        return text
+      case UInt8(ascii: "\\"):
+        index += 1
+        try escape(&result)
+      case 0..<0x20: throw error("a control character in a string")
+      default:
+        result.append(byte)
+        index += 1
+      }
+    }
+  }
+
+  private mutating func escape(_ result: inout [UInt8]) throws(JSONError) {
+    guard let byte = next else { throw error("the string has no end") }
+    index += 1
+    switch byte {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): result.append(byte)
+    case UInt8(ascii: "b"): result.append(0x08)
+    case UInt8(ascii: "f"): result.append(0x0C)
+    case UInt8(ascii: "n"): result.append(0x0A)
+    case UInt8(ascii: "r"): result.append(0x0D)
+    case UInt8(ascii: "t"): result.append(0x09)
+    case UInt8(ascii: "u"):
+      var code = try codeUnit()
+      if (0xD800..<0xDC00).contains(code) {
+        guard bytes[index...].starts(with: [0x5C, 0x75]) else { throw error("half of a surrogate pair") }
+        index += 2
+        let low = try codeUnit()
+        guard (0xDC00..<0xE000).contains(low) else { throw error("half of a surrogate pair") }
+        code = 0x10000 + (code - 0xD800) << 10 + (low - 0xDC00)
+      }
+      guard let scalar = Unicode.Scalar(code) else { throw error("half of a surrogate pair") }
+      result += Array(String(Character(scalar)).utf8)
+    default:
+      index -= 1
+      throw error("an unknown escape")
+    }
+  }
+
+  private mutating func codeUnit() throws(JSONError) -> UInt32 {
+    var code: UInt32 = 0
+    for _ in 0..<4 {
+      guard let byte = next, let digit = Character(Unicode.Scalar(byte)).hexDigitValue else {
+        throw error("expected four hexadecimal digits")
+      }
+      code = code << 4 | UInt32(digit)
+      index += 1
+    }
+    return code
+  }
+}

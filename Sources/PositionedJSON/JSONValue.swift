@@ -1,0 +1,153 @@
+/// A place in a text.
+public struct JSONPosition: Hashable, Sendable, CustomStringConvertible {
+  /// From 1.
+  public var line: Int
+  /// From 1, in bytes of UTF-8.
+  public var column: Int
+
+  public init(line: Int, column: Int) {
+    self.line = line
+    self.column = column
+  }
+
+  public var description: String { "\(line):\(column)" }
+}
+
+/// A JSON value (RFC 8259) that knows where in the text it began.
+public struct JSONValue: Sendable {
+  public struct Member: Sendable {
+    public var key: String
+    /// Where the key began.
+    public var position: JSONPosition
+    public var value: JSONValue
+  }
+
+  public enum Content: Sendable {
+    case null
+    case boolean(Bool)
+    /// The digits as they stood there: no precision is lost before somebody asks for a type.
+    case number(String)
+    case string(String)
+    case array([JSONValue])
+    /// In the text's order. No key is there twice.
+    case object([Member])
+  }
+
+  public var content: Content
+  public var position: JSONPosition
+
+  public init(_ content: Content, at position: JSONPosition) {
+    self.content = content
+    self.position = position
+  }
+
+  /// What it is, for messages: "an object", "a number", …
+  public var kind: String {
+    switch content {
+    case .null: "null"
+    case .boolean: "true or false"
+    case .number: "a number"
+    case .string: "a string"
+    case .array: "an array"
+    case .object: "an object"
+    }
+  }
+
+  /// A member of an object.
+  public subscript(key: String) -> JSONValue? {
+    guard case .object(let members) = content else { return nil }
+    return members.first { $0.key == key }?.value
+  }
+
+  /// An element of an array.
+  public subscript(index: Int) -> JSONValue? {
+    guard case .array(let elements) = content, elements.indices.contains(index) else { return nil }
+    return elements[index]
+  }
+
+  public var string: String? {
+    if case .string(let text) = content { text } else { nil }
+  }
+
+  public var boolean: Bool? {
+    if case .boolean(let value) = content { value } else { nil }
+  }
+
+  /// The number, if it is an integer of that type, written without fraction and exponent.
+  public func integer<Integer: FixedWidthInteger>(_ type: Integer.Type) -> Integer? {
+    if case .number(let digits) = content { Integer(digits) } else { nil }
+  }
+
+  public var double: Double? {
+    if case .number(let digits) = content { Double(digits) } else { nil }
+  }
+
+  public var array: [JSONValue]? {
+    if case .array(let elements) = content { elements } else { nil }
+  }
+
+  public var members: [Member]? {
+    if case .object(let members) = content { members } else { nil }
+  }
+
+  /// Where a JSON pointer (RFC 6901) leads, or the nearest value on the way that is there.
+  public func position(of pointer: String) -> JSONPosition {
+    var value = self
+    for part in pointer.split(separator: "/") {
+      let key = JSONPointer.unescape(part)
+      if let member = value[key] {
+        value = member
+      } else if let index = Int(key), let element = value[index] {
+        value = element
+      } else {
+        break
+      }
+    }
+    return value.position
+  }
+}
+
+/// Keys in JSON pointers: `~` is `~0` and `/` is `~1`.
+public enum JSONPointer {
+  public static func escape(_ key: some StringProtocol) -> String {
+    var result = ""
+    for character in key {
+      switch character {
+      case "~": result += "~0"
+      case "/": result += "~1"
+      default: result.append(character)
+      }
+    }
+    return result
+  }
+
+  static func unescape(_ part: Substring) -> String {
+    var result = ""
+    var isEscaped = false
+    for character in part {
+      if isEscaped {
+        result.append(character == "1" ? "/" : "~")
+        isEscaped = false
+      } else if character == "~" {
+        isEscaped = true
+      } else {
+        result.append(character)
+      }
+    }
+    return result
+  }
+}
+
+/// Why a text is no JSON.
+public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
+  public var position: JSONPosition
+  /// What was expected or found.
+  public var message: String
+
+  public init(position: JSONPosition, message: String) {
+    self.position = position
+    self.message = message
+  }
+
+  public var description: String { "\(position): \(message)" }
+}

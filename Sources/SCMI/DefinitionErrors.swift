@@ -1,0 +1,22 @@
+/// One mistake in a platform definition.
+public struct DefinitionError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// Where: a JSON pointer into the platform file (RFC 6901), such as `/clocks/3/rates`. The definition's properties
+  /// have the same names.
+  public var path: String
+  /// What is wrong and what was expected.
+  public var message: String
+
+  public init(path: String, message: String) {
+    self.path = path
+    self.message = message
+  }
+
+  public var description: String { "\(path): \(message)" }
+}
+
+/// Every mistake of a definition, in order.
+public struct DefinitionErrors: Error, Sendable, CustomStringConvertible {
+  public var errors: [DefinitionError]
+
+  public var description: String { errors.map(\.description).joined(separator: "\n") }
+}

@@ -1,0 +1,133 @@
+/// How the votes for one resource become one value. Each decision is explained in the transcript.
+extension Platform {
+  /// Whether somebody else's votes keep the agent from asking.
+  ///
+  /// - Throws: BUSY where the policy is exclusive and another agent has a vote.
+  func claim(
+    _ kind: ResourceKind,
+    _ resource: Int,
+    _ votes: Slot.Votes,
+    _ policy: HarmonisationPolicy,
+    by agent: Int
+  ) throws(Status) {
+    guard policy == .exclusive else { return }
+    for holder in holders[Int(kind.rawValue)][resource] where holder.agent != agent {
+      if !slot(of: holder, kind).votes.isDisjoint(with: votes) { throw .busy }
+    }
+  }
+
+  @inline(__always)
+  func slot(of holder: Holder, _ kind: ResourceKind) -> Slot {
+    views[holder.agent * ResourceKind.count + Int(kind.rawValue)].slots[Int(holder.identifier)]
+  }
+
+  /// The value that the votes amount to.
+  ///
+  /// - Parameters:
+  ///   - latest: the request that is new; `nil` when votes were withdrawn.
+  ///   - current: what holds where nobody votes, or where the last one's withdrawal leaves it.
+  mutating func outcome(
+    _ kind: ResourceKind,
+    _ resource: Int,
+    _ policy: HarmonisationPolicy,
+    latest: Int64?,
+    current: Int64
+  ) -> Int64 {
+    var count = 0
+    var highest = Int64.min
+    var lowest = Int64.max
+    for holder in holders[Int(kind.rawValue)][resource] {
+      let slot = slot(of: holder, kind)
+      guard slot.votes.contains(.value) else { continue }
+      count += 1
+      highest = max(highest, slot.value)
+      lowest = min(lowest, slot.value)
+    }
+    guard count > 0 else { return current }
+    let result: Int64 =
+      switch policy {
+      case .highest, .referenceCount: highest
+      case .lowest: lowest
+      case .exclusive, .last: latest ?? current
+      }
+    if count > 1 { explain("\(policy.rawValue) of \(count) requests is \(result)") }
+    return result
+  }
+
+  /// Whether the votes amount to "on".
+  ///
+  /// - Parameters:
+  ///   - latest: the request that is new; `nil` when votes were withdrawn.
+  ///   - current: what holds now.
+  ///   - idle: what holds where nobody votes: the state at boot.
+  mutating func isOn(
+    _ kind: ResourceKind,
+    _ resource: Int,
+    _ policy: HarmonisationPolicy,
+    latest: Bool?,
+    current: Bool,
+    idle: Bool
+  ) -> Bool {
+    var count = 0
+    var on = 0
+    for holder in holders[Int(kind.rawValue)][resource] {
+      let votes = slot(of: holder, kind).votes
+      guard votes.contains(.state) else { continue }
+      count += 1
+      if votes.contains(.isOn) { on += 1 }
+    }
+    guard count > 0 else { return idle }
+    let result: Bool =
+      switch policy {
+      case .highest, .referenceCount: on > 0
+      case .lowest: on == count
+      case .exclusive, .last: latest ?? current
+      }
+    if count > 1 { explain("\(policy.rawValue) of \(count) requests, \(on) for on, is \(result ? "on" : "off")") }
+    return result
+  }
+
+  // MARK: - Notifications
+
+  /// Sends a notification about a resource to every agent that asked for it.
+  ///
+  /// - Parameters:
+  ///   - index: the notification's number, 0 or 1.
+  ///   - cause: who caused it; `nil` is the platform.
+  ///   - except: who does not get it.
+  ///   - fields: the words behind agent and resource.
+  mutating func notify(
+    _ kind: ResourceKind,
+    _ resource: Int,
+    _ index: UInt8,
+    cause: Int?,
+    except: Int? = nil,
+    _ fields: (inout Message) -> Void
+  ) {
+    for holder in holders[Int(kind.rawValue)][resource] where holder.agent != except {
+      let slot = slot(of: holder, kind)
+      guard slot.notifications & (1 << index) != 0, slot.access >= .read, agents[holder.agent].events else { continue }
+      var message = Message(header: MessageHeader(kind.protocolIdentifier.rawValue, index, type: .notification))
+      message.append(wireIdentifier(of: cause, for: holder.agent))
+      message.append(holder.identifier)
+      fields(&message)
+      emit(Outgoing(agent: holder.agent, channel: .event, message: message))
+    }
+  }
+
+  /// Enables or disables notification `index` of one resource: words resource, enable.
+  mutating func setNotification(
+    _ request: Message,
+    _ kind: ResourceKind,
+    _ index: UInt8,
+    _ context: Context,
+    isSupported: (Int) -> Bool
+  ) throws(Status) {
+    let slot = try slot(kind, request[word: 0], context.agent, .read)
+    let enable = try request.enable(word: 1)
+    guard isSupported(Int(slot.resource)) else { throw .notSupported }
+    update(kind, request[word: 0], context.agent) { slot in
+      slot.notifications = slot.notifications & ~(1 << index) | (enable ? 1 << index : 0)
+    }
+  }
+}

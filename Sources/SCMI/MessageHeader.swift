@@ -1,0 +1,106 @@
+/// What a message is (SCMI 3.2, message header, bits 9:8).
+public enum MessageType: UInt8, Sendable {
+  case command = 0
+  /// No message of the specification has it.
+  case reserved = 1
+  case delayedResponse = 2
+  case notification = 3
+}
+
+/// The first word of every message: identifier 7:0, type 9:8, protocol 17:10, token 27:18; 31:28 are zero.
+///
+/// A platform echoes the header of a command verbatim in its reply; it reads nothing into the token.
+public struct MessageHeader: RawRepresentable, Hashable, Sendable {
+  public var rawValue: UInt32
+
+  @inlinable
+  public init(rawValue: UInt32) {
+    self.rawValue = rawValue
+  }
+
+  /// - Parameter token: 10 bits; higher ones are cut off.
+  @inlinable
+  public init(_ protocolIdentifier: UInt8, _ message: UInt8, type: MessageType = .command, token: UInt16 = 0) {
+    rawValue =
+      UInt32(message) | UInt32(type.rawValue) << 8 | UInt32(protocolIdentifier) << 10 | UInt32(token & 0x3FF) << 18
+  }
+
+  @inlinable
+  public var message: UInt8 {
+    get { UInt8(truncatingIfNeeded: rawValue) }
+    set { rawValue = rawValue & ~0xFF | UInt32(newValue) }
+  }
+
+  @inlinable
+  public var type: MessageType {
+    get {
+      switch (rawValue >> 8) & 3 {
+      case 0: .command
+      case 1: .reserved
+      case 2: .delayedResponse
+      default: .notification
+      }
+    }
+    set { rawValue = rawValue & ~0x300 | UInt32(newValue.rawValue) << 8 }
+  }
+
+  @inlinable
+  public var protocolIdentifier: UInt8 {
+    get { UInt8(truncatingIfNeeded: rawValue >> 10) }
+    set { rawValue = rawValue & ~0x3_FC00 | UInt32(newValue) << 10 }
+  }
+
+  @inlinable
+  public var token: UInt16 {
+    get { UInt16(truncatingIfNeeded: rawValue >> 18) & 0x3FF }
+    set { rawValue = rawValue & ~0x0FFC_0000 | UInt32(newValue & 0x3FF) << 18 }
+  }
+
+  /// Whether the bits that are reserved are zero and the type is that of a command.
+  @inlinable
+  var isWellFormedCommand: Bool { rawValue & 0xF000_0300 == 0 }
+}
+
+/// The first word of every reply and delayed response (SCMI 3.2, status codes); notifications have none.
+public struct Status: RawRepresentable, Hashable, Error, Sendable {
+  public let rawValue: Int32
+
+  @inlinable
+  public init(rawValue: Int32) {
+    self.rawValue = rawValue
+  }
+
+  public static let success = Status(rawValue: 0)
+  public static let notSupported = Status(rawValue: -1)
+  public static let invalidParameters = Status(rawValue: -2)
+  public static let denied = Status(rawValue: -3)
+  public static let notFound = Status(rawValue: -4)
+  public static let outOfRange = Status(rawValue: -5)
+  public static let busy = Status(rawValue: -6)
+  public static let communicationError = Status(rawValue: -7)
+  public static let genericError = Status(rawValue: -8)
+  public static let hardwareError = Status(rawValue: -9)
+  public static let protocolError = Status(rawValue: -10)
+  /// New in SCMI 3.2, for pin control.
+  public static let inUse = Status(rawValue: -11)
+
+  /// In the order of their numbers: the index is the number's magnitude.
+  static let names = [
+    "SUCCESS", "NOT_SUPPORTED", "INVALID_PARAMETERS", "DENIED", "NOT_FOUND", "OUT_OF_RANGE", "BUSY", "COMMS_ERROR",
+    "GENERIC_ERROR", "HARDWARE_ERROR", "PROTOCOL_ERROR", "IN_USE",
+  ]
+
+  /// A status by its name in the specification, such as `DENIED`.
+  public init?(name: String) {
+    guard let index = Status.names.firstIndex(of: name) else { return nil }
+    rawValue = -Int32(index)
+  }
+}
+
+extension Status: CustomStringConvertible {
+  /// The specification's name, or the number.
+  public var description: String {
+    let index = -Int(rawValue)
+    return Status.names.indices.contains(index) ? Status.names[index] : String(rawValue)
+  }
+}

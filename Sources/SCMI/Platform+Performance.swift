@@ -1,0 +1,205 @@
+/// Performance domain management, 0x13. Versions 1.0 to 4.0.
+extension Platform {
+  mutating func performanceMessage(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+    switch context.header.message {
+    case 3: try performanceAttributes(request, context, &reply)
+    case 4: try performanceDescribeLevels(request, context, &reply)
+    case 5: try performanceLimitsSet(request, context)
+    case 6:
+      try request.expect(4)
+      let slot = try slot(.performanceDomain, request[word: 0], context.agent, .read)
+      let domain = Int(slot.resource)
+      reply.append(wireLevel(performance[domain].maximum, domain, context))
+      reply.append(wireLevel(performance[domain].minimum, domain, context))
+    case 7: try performanceLevelSet(request, context)
+    case 8:
+      try request.expect(4)
+      let slot = try slot(.performanceDomain, request[word: 0], context.agent, .read)
+      reply.append(wireLevel(performance[Int(slot.resource)].level, Int(slot.resource), context))
+    case 9, 0xA:
+      try request.expect(8)
+      let domains = definition.performanceDomains
+      try setNotification(request, .performanceDomain, context.header.message - 9, context) { domains[$0].notifies }
+    default:
+      try request.expect(4)
+      let slot = try slot(.performanceDomain, request[word: 0], context.agent, .read)
+      reply.append(UInt32(0))
+      reply.append(name: definition.performanceDomains[Int(slot.resource)].name, size: 64)
+    }
+  }
+
+  private func performanceAttributes(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+    try request.expect(4)
+    let slot = try slot(.performanceDomain, request[word: 0], context.agent, .read)
+    let domain = definition.performanceDomains[Int(slot.resource)]
+    var attributes: UInt32 = 0
+    if domain.setsLimits && slot.access == .full { attributes |= 1 << 31 }
+    if domain.setsLevel && slot.access == .full { attributes |= 1 << 30 }
+    if domain.notifies && agents[context.agent].events { attributes |= 3 << 28 }
+    if context.version >= 0x30000 && domain.name.utf8.count > 15 { attributes |= 1 << 26 }
+    if usesIndexes(Int(slot.resource), context) { attributes |= 1 << 25 }
+    reply.append(attributes)
+    reply.append(domain.rateLimit & 0xF_FFFF)
+    reply.append(domain.sustainedFrequency)
+    reply.append(domain.sustainedLevel)
+    reply.append(name: domain.name, size: 16)
+  }
+
+  private func usesIndexes(_ domain: Int, _ context: Context) -> Bool {
+    context.version >= 0x40000 && definition.performanceDomains[domain].levelIndexing
+  }
+
+  /// PERFORMANCE_DESCRIBE_LEVELS: returned 15:0, remaining 31:16; three words per level, from 4.0 on five.
+  private func performanceDescribeLevels(
+    _ request: Message,
+    _ context: Context,
+    _ reply: inout Message
+  ) throws(Status) {
+    try request.expect(8)
+    let slot = try slot(.performanceDomain, request[word: 0], context.agent, .read)
+    let points = definition.performanceDomains[Int(slot.resource)].operatingPoints
+    let index = request[word: 1]
+    guard index < points.count else { throw .outOfRange }
+    let isLong = context.version >= 0x40000
+    let part = points.dropFirst(Int(index)).prefix(isLong ? 6 : 10)
+    reply.append(UInt32(part.count) | UInt32(min(points.count - Int(index) - part.count, 0xFFFF)) << 16)
+    for (offset, point) in part.enumerated() {
+      reply.append(point.level)
+      reply.append(point.power)
+      reply.append(UInt32(point.latency))
+      if isLong {
+        reply.append(point.frequency)
+        reply.append(index + UInt32(offset))
+      }
+    }
+  }
+
+  // MARK: - Levels and their numbers on the wire
+
+  private func wireLevel(_ level: UInt32, _ domain: Int, _ context: Context) -> UInt32 {
+    wireLevel(level, domain, usesIndexes: usesIndexes(domain, context))
+  }
+
+  private func wireLevel(_ level: UInt32, _ domain: Int, usesIndexes: Bool) -> UInt32 {
+    guard usesIndexes else { return level }
+    let points = definition.performanceDomains[domain].operatingPoints
+    return UInt32(points.firstIndex { $0.level >= level } ?? points.count - 1)
+  }
+
+  /// - Throws: OUT_OF_RANGE for what is no level.
+  private func level(wire: UInt32, _ domain: Int, _ context: Context) throws(Status) -> UInt32 {
+    let points = definition.performanceDomains[domain].operatingPoints
+    if usesIndexes(domain, context) {
+      guard wire < points.count else { throw .outOfRange }
+      return points[Int(wire)].level
+    }
+    guard let first = points.first, let last = points.last, wire >= first.level, wire <= last.level else {
+      throw .outOfRange
+    }
+    return wire
+  }
+
+  /// PERFORMANCE_LIMITS_SET: domain, highest, lowest; 0 leaves one of them as it is (where levels are no indexes).
+  private mutating func performanceLimitsSet(_ request: Message, _ context: Context) throws(Status) {
+    try request.expect(12)
+    let slot = try slot(.performanceDomain, request[word: 0], context.agent, .full)
+    let domain = Int(slot.resource)
+    guard definition.performanceDomains[domain].setsLimits else { throw .notSupported }
+    let points = definition.performanceDomains[domain].operatingPoints
+    var maximum = slot.votes.contains(.limits) ? slot.upper : points.last?.level ?? 0
+    var minimum = slot.votes.contains(.limits) ? slot.lower : points.first?.level ?? 0
+    let isIndexed = usesIndexes(domain, context)
+    guard isIndexed || request[word: 1] != 0 || request[word: 2] != 0 else { throw .outOfRange }
+    if isIndexed || request[word: 1] != 0 { maximum = try level(wire: request[word: 1], domain, context) }
+    if isIndexed || request[word: 2] != 0 { minimum = try level(wire: request[word: 2], domain, context) }
+    guard minimum <= maximum, slot.allows(UInt64(minimum)), slot.allows(UInt64(maximum)) else { throw .outOfRange }
+    let others = intersection(domain, except: context.agent)
+    guard max(others.minimum, minimum) <= min(others.maximum, maximum) else {
+      explain("limits \(minimum)–\(maximum) do not meet the others' \(others.minimum)–\(others.maximum)")
+      throw .outOfRange
+    }
+    update(.performanceDomain, request[word: 0], context.agent) { slot in
+      slot.votes.insert(.limits)
+      slot.lower = minimum
+      slot.upper = maximum
+    }
+    harmonisePerformance(domain, cause: context.agent, latest: performance[domain].level)
+  }
+
+  private mutating func performanceLevelSet(_ request: Message, _ context: Context) throws(Status) {
+    try request.expect(8)
+    let slot = try slot(.performanceDomain, request[word: 0], context.agent, .full)
+    let domain = Int(slot.resource)
+    guard definition.performanceDomains[domain].setsLevel else { throw .notSupported }
+    let isFree = request[word: 1] == 0 && !usesIndexes(domain, context)
+    try claim(.performanceDomain, domain, .value, definition.performanceDomains[domain].policy, by: context.agent)
+    if isFree {
+      // "As the platform likes": the agent has no wish any more.
+      update(.performanceDomain, request[word: 0], context.agent) { $0.votes.remove(.value) }
+      return harmonisePerformance(domain, cause: context.agent, latest: nil)
+    }
+    let wanted = try level(wire: request[word: 1], domain, context)
+    guard slot.allows(UInt64(wanted)), wanted >= performance[domain].minimum, wanted <= performance[domain].maximum
+    else { throw .outOfRange }
+    update(.performanceDomain, request[word: 0], context.agent) { slot in
+      slot.votes.insert(.value)
+      slot.value = Int64(wanted)
+    }
+    harmonisePerformance(domain, cause: context.agent, latest: wanted)
+  }
+
+  /// The limits that all agents (but one) agree on.
+  private func intersection(_ domain: Int, except: Int? = nil) -> (minimum: UInt32, maximum: UInt32) {
+    let points = definition.performanceDomains[domain].operatingPoints
+    var result = (minimum: points.first?.level ?? 0, maximum: points.last?.level ?? 0)
+    for holder in holders[Int(ResourceKind.performanceDomain.rawValue)][domain] where holder.agent != except {
+      let slot = slot(of: holder, .performanceDomain)
+      guard slot.votes.contains(.limits) else { continue }
+      result = (max(result.minimum, slot.lower), min(result.maximum, slot.upper))
+    }
+    return result
+  }
+
+  /// Limits intersect; the level is what the votes amount to, brought within the limits and up to an existing level.
+  mutating func harmonisePerformance(_ domain: Int, cause: Int?, latest: UInt32?) {
+    let limits = intersection(domain)
+    if limits.minimum != performance[domain].minimum || limits.maximum != performance[domain].maximum {
+      performance[domain].minimum = limits.minimum
+      performance[domain].maximum = limits.maximum
+      notifyPerformance(domain, 0, cause: cause, [limits.maximum, limits.minimum])
+    }
+    let wanted = outcome(
+      .performanceDomain,
+      domain,
+      definition.performanceDomains[domain].policy,
+      latest: latest.map { Int64($0) },
+      current: Int64(performance[domain].level)
+    )
+    let points = definition.performanceDomains[domain].operatingPoints
+    let bounded = min(max(UInt32(wanted), limits.minimum), limits.maximum)
+    let level =
+      points.first { $0.level >= bounded && $0.level <= limits.maximum }?.level
+      ?? points.last { $0.level <= limits.maximum }?.level ?? bounded
+    guard level != performance[domain].level else { return }
+    performance[domain].level = level
+    notifyPerformance(domain, 1, cause: cause, [level])
+  }
+
+  /// Each receiver gets levels or indexes, by the version that it speaks.
+  mutating func notifyPerformance(_ domain: Int, _ index: UInt8, cause: Int?, _ levels: [UInt32]) {
+    let hasIndexes = definition.performanceDomains[domain].levelIndexing
+    for holder in holders[Int(ResourceKind.performanceDomain.rawValue)][domain] {
+      let slot = slot(of: holder, .performanceDomain)
+      guard slot.notifications & (1 << index) != 0, slot.access >= .read, agents[holder.agent].events else { continue }
+      let access = protocols[holder.agent * ProtocolIdentifier.count + ProtocolIdentifier.performance.index]
+      let usesIndexes = hasIndexes && access.version >= 0x40000
+      var message = Message(
+        header: MessageHeader(ProtocolIdentifier.performance.rawValue, index, type: .notification)
+      )
+      message.append(wireIdentifier(of: cause, for: holder.agent))
+      message.append(holder.identifier)
+      for level in levels { message.append(wireLevel(level, domain, usesIndexes: usesIndexes)) }
+      emit(Outgoing(agent: holder.agent, channel: .event, message: message))
+    }
+  }
+}

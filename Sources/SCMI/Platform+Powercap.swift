@@ -1,0 +1,200 @@
+/// Power capping and monitoring, 0x18. Versions 1.0 and 2.0.
+extension Platform {
+  mutating func powercapMessage(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+    switch context.header.message {
+    case 3: try powercapAttributes(request, context, &reply)
+    case 4:
+      try request.expect(4)
+      let slot = try slot(.powercapDomain, request[word: 0], context.agent, .read)
+      reply.append(powercaps[Int(slot.resource)].cap)
+    case 5: try powercapSet(request, context)
+    case 6:
+      try request.expect(4)
+      let slot = try slot(.powercapDomain, request[word: 0], context.agent, .read)
+      reply.append(powercaps[Int(slot.resource)].averagingInterval)
+    case 7: try averagingIntervalSet(request, context)
+    case 8:
+      try request.expect(4)
+      let slot = try slot(.powercapDomain, request[word: 0], context.agent, .read)
+      reply.append(UInt32(0))
+      reply.append(name: definition.powercaps[Int(slot.resource)].name, size: 64)
+    case 9:
+      try request.expect(4)
+      let slot = try slot(.powercapDomain, request[word: 0], context.agent, .read)
+      reply.append(measuredPower(Int(slot.resource)))
+      reply.append(powercaps[Int(slot.resource)].averagingInterval)
+    case 0xA:
+      try request.expect(8)
+      let domains = definition.powercaps
+      try setNotification(request, .powercapDomain, 0, context) { domains[$0].notifies }
+    default: try measurementsNotify(request, context)
+    }
+  }
+
+  private func powercapAttributes(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+    try request.expect(4)
+    let slot = try slot(.powercapDomain, request[word: 0], context.agent, .read)
+    let domain = definition.powercaps[Int(slot.resource)]
+    let events = agents[context.agent].events
+    // Bit 26: power is monitored.
+    var attributes: UInt32 = 1 << 26
+    if domain.notifies && events { attributes |= 3 << 30 }
+    if domain.asynchronous && events { attributes |= 1 << 29 }
+    if domain.name.utf8.count > 15 { attributes |= 1 << 28 }
+    if domain.capIsConfigurable { attributes |= 1 << 27 }
+    if domain.averagingIntervalIsConfigurable { attributes |= 1 << 25 }
+    switch domain.unit {
+    case .abstract: break
+    case .milliwatt: attributes |= 2 << 23
+    case .microwatt: attributes |= 1 << 23
+    }
+    reply.append(attributes)
+    reply.append(name: domain.name, size: 16)
+    reply.append(domain.minimumAveragingInterval)
+    reply.append(domain.maximumAveragingInterval)
+    reply.append(domain.averagingIntervalStep)
+    reply.append(domain.minimumCap)
+    reply.append(domain.maximumCap)
+    reply.append(domain.capStep)
+    reply.append(domain.sustainablePower)
+    reply.append(domain.accuracy)
+    let parent = powercapParents[Int(slot.resource)]
+    // A parent that the agent may not see is the root for it.
+    reply.append(parent < 0 ? .max : identifier(.powercapDomain, parent, for: context.agent) ?? .max)
+  }
+
+  /// POWERCAP_CAP_SET: domain, flags (0 no delayed response, 1 asynchronous), cap.
+  private mutating func powercapSet(_ request: Message, _ context: Context) throws(Status) {
+    let slot = try checkPowercap(request, context.agent, context.version)
+    guard request[word: 1] & 2 != 0 else { return try setPowercap(request, slot, context.agent) }
+    let domain = definition.powercaps[Int(slot.resource)]
+    let isSilent = request[word: 1] & 1 != 0
+    guard domain.asynchronous, agents[context.agent].events || isSilent else { throw .notSupported }
+    try startAsynchronous(request, context, latency: domain.asynchronousLatency, isSilent: isSilent)
+  }
+
+  private func checkPowercap(_ request: Message, _ agent: Int, _ version: UInt32) throws(Status) -> Slot {
+    try request.expect(12)
+    let slot = try slot(.powercapDomain, request[word: 0], agent, .full)
+    guard request[word: 1] & ~3 == 0 else { throw .invalidParameters }
+    let domain = definition.powercaps[Int(slot.resource)]
+    guard domain.capIsConfigurable else { throw .notSupported }
+    let cap = request[word: 2]
+    // From 2.0 on 0 switches the cap off.
+    if cap == 0 && version >= 0x20000 { return slot }
+    guard cap >= domain.minimumCap, cap <= domain.maximumCap, slot.allows(UInt64(cap)) else {
+      throw .invalidParameters
+    }
+    return slot
+  }
+
+  /// 0 takes the agent's wish back; what the others want still holds.
+  private mutating func setPowercap(_ request: Message, _ slot: Slot, _ agent: Int) throws(Status) {
+    let resource = Int(slot.resource)
+    let domain = definition.powercaps[resource]
+    try claim(.powercapDomain, resource, .value, domain.policy, by: agent)
+    let wanted = request[word: 2]
+    let cap = wanted == 0 ? 0 : wanted - (wanted - domain.minimumCap) % max(domain.capStep, 1)
+    update(.powercapDomain, request[word: 0], agent) { slot in
+      if cap == 0 { slot.votes.remove(.value) } else { slot.votes.insert(.value) }
+      slot.value = Int64(cap)
+    }
+    harmonisePowercap(resource, cause: agent, latest: cap)
+  }
+
+  /// - Parameter latest: `nil` when votes were withdrawn: without any the cap goes back to the one at boot.
+  mutating func harmonisePowercap(_ resource: Int, cause: Int?, latest: UInt32?) {
+    let domain = definition.powercaps[resource]
+    let cap = outcome(
+      .powercapDomain,
+      resource,
+      domain.policy,
+      latest: latest.flatMap { $0 == 0 ? nil : Int64($0) },
+      current: latest == 0 ? 0 : Int64(domain.cap ?? domain.maximumCap)
+    )
+    guard UInt32(cap) != powercaps[resource].cap else { return }
+    powercaps[resource].cap = UInt32(cap)
+    notifyCap(resource, cause)
+  }
+
+  mutating func notifyCap(_ resource: Int, _ cause: Int?) {
+    let state = powercaps[resource]
+    notify(.powercapDomain, resource, 0, cause: cause) { message in
+      message.append(state.cap)
+      message.append(state.averagingInterval)
+    }
+  }
+
+  /// POWERCAP_CAP_SET_COMPLETE: domain, cap.
+  mutating func completePowercapSet(_ request: Message, _ agent: Int, _ response: inout Message) throws(Status) {
+    response.append(request[word: 0])
+    let access = protocols[agent * ProtocolIdentifier.count + ProtocolIdentifier.powercap.index]
+    let slot = try checkPowercap(request, agent, access.version)
+    try setPowercap(request, slot, agent)
+    response.append(powercaps[Int(slot.resource)].cap)
+  }
+
+  /// POWERCAP_PAI_SET: domain, flags (zero), interval. The latest request holds.
+  private mutating func averagingIntervalSet(_ request: Message, _ context: Context) throws(Status) {
+    try request.expect(12)
+    let slot = try slot(.powercapDomain, request[word: 0], context.agent, .full)
+    let resource = Int(slot.resource)
+    let domain = definition.powercaps[resource]
+    guard domain.averagingIntervalIsConfigurable else { throw .notSupported }
+    let wanted = request[word: 2]
+    guard request[word: 1] == 0, wanted >= domain.minimumAveragingInterval, wanted <= domain.maximumAveragingInterval
+    else { throw .invalidParameters }
+    let steps = (wanted - domain.minimumAveragingInterval) / max(domain.averagingIntervalStep, 1)
+    powercaps[resource].averagingInterval =
+      domain.minimumAveragingInterval + steps * max(domain.averagingIntervalStep, 1)
+    notifyCap(resource, context.agent)
+  }
+
+  // MARK: - Measurements
+
+  /// In the domain's unit.
+  func measuredPower(_ resource: Int) -> UInt32 {
+    UInt32(clamping: value(of: definition.powercaps[resource].power, axis: 0, stored: []))
+  }
+
+  /// POWERCAP_MEASUREMENTS_NOTIFY: domain, enable, low and high threshold.
+  private mutating func measurementsNotify(_ request: Message, _ context: Context) throws(Status) {
+    try request.expect(16)
+    guard request[word: 1] != 1 || request[word: 2] <= request[word: 3] else { throw .invalidParameters }
+    let domains = definition.powercaps
+    try setNotification(request, .powercapDomain, 1, context) { domains[$0].notifies }
+    let slot = try slot(.powercapDomain, request[word: 0], context.agent, .read)
+    powercapThresholds[context.agent][request[word: 0]] = (request[word: 2], request[word: 3])
+    let resource = Int(slot.resource)
+    guard request[word: 1] == 1, !powercaps[resource].isSampled else { return }
+    powercaps[resource].isSampled = true
+    powercaps[resource].lastPower = measuredPower(resource)
+    schedule(now + definition.powercaps[resource].measurementInterval, .samplePowercap(resource))
+  }
+
+  /// Tells those whose thresholds the power has crossed; goes on while somebody listens.
+  mutating func samplePowercap(_ resource: Int) {
+    let power = measuredPower(resource)
+    let last = powercaps[resource].lastPower
+    powercaps[resource].lastPower = power
+    var isListening = false
+    for holder in holders[Int(ResourceKind.powercapDomain.rawValue)][resource] {
+      let slot = slot(of: holder, .powercapDomain)
+      guard slot.notifications & 2 != 0 else { continue }
+      isListening = true
+      guard slot.access >= .read, agents[holder.agent].events,
+        let thresholds = powercapThresholds[holder.agent][holder.identifier]
+      else { continue }
+      let isBelow = power < thresholds.low && last >= thresholds.low
+      let isAbove = power > thresholds.high && last <= thresholds.high
+      guard isBelow || isAbove else { continue }
+      var message = Message(header: MessageHeader(ProtocolIdentifier.powercap.rawValue, 1, type: .notification))
+      message.append(UInt32(0))
+      message.append(holder.identifier)
+      message.append(power)
+      emit(Outgoing(agent: holder.agent, channel: .event, message: message))
+    }
+    powercaps[resource].isSampled = isListening
+    if isListening { schedule(now + definition.powercaps[resource].measurementInterval, .samplePowercap(resource)) }
+  }
+}

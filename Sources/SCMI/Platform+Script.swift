@@ -1,0 +1,99 @@
+/// Behaviour over time that does not wait for a request.
+extension Platform {
+  mutating func perform(_ action: ScriptAction) {
+    explanations.removeAll()
+    switch action {
+    case .setSensor(let name, let values): _ = setSensor(name, values: values)
+    case .set(let resource, let value): set(resource, value)
+    case .systemPower(let state, let graceful): announceSystemPower(state, graceful: graceful, cause: nil)
+    case .setPermission(let name, let resource, let access):
+      guard let agent = agent(named: name), let place = place(resource) else { return }
+      setAccess(access, agent, resource.kind, place)
+    case .resetAgent(let name):
+      guard let agent = agent(named: name) else { return }
+      resetConfiguration(agent: agent, permissions: false)
+    case .notification(let name, let identifier, let message, let payload):
+      guard let agent = agent(named: name), agents[agent].events else { return }
+      let header = MessageHeader(identifier, message, type: .notification)
+      let notification = Message(header: header, payload: Array(payload.prefix(32)))
+      emit(Outgoing(agent: agent, channel: .event, message: notification))
+    case .errorEvent(let fatal, let reports): announceError(cause: nil, fatal: fatal, reports: reports)
+    case .addRule(let rule): addRule(rule)
+    case .removeRule(let name): removeRules(named: name)
+    }
+  }
+
+  /// The platform changes a resource by itself, whatever the votes are; those who listen are told.
+  ///
+  /// - Parameter value: Hz, level, microvolts, power state or power cap. Values that the kind cannot have change
+  ///   nothing.
+  /// - Returns: `false` where no such resource exists, its kind has no value, or it cannot have this one.
+  @discardableResult
+  public mutating func setValue(_ resource: ResourceName, _ value: Int64, at now: UInt64) -> Bool {
+    advance(to: now)
+    return set(resource, value)
+  }
+
+  @discardableResult
+  mutating func set(_ name: ResourceName, _ value: Int64) -> Bool {
+    guard let resource = place(name) else { return false }
+    switch name.kind {
+    case .clock:
+      guard let rate = UInt64(exactly: value) else { return false }
+      clocks[resource].rate = rate
+      notify(.clock, resource, 0, cause: nil) { $0.append(rate) }
+    case .powerDomain:
+      guard let state = UInt32(exactly: value) else { return false }
+      powerStates[resource] = state
+      notify(.powerDomain, resource, 0, cause: nil) { $0.append(state) }
+    case .performanceDomain:
+      guard let level = UInt32(exactly: value),
+        definition.performanceDomains[resource].operatingPoints.contains(where: { $0.level == level })
+      else { return false }
+      performance[resource].level = level
+      notifyPerformance(resource, 1, cause: nil, [level])
+    case .voltageDomain:
+      guard let level = Int32(exactly: value) else { return false }
+      voltages[resource].level = level
+    case .powercapDomain:
+      guard let cap = UInt32(exactly: value) else { return false }
+      powercaps[resource].cap = cap
+      notifyCap(resource, nil)
+    case .sensor: return setSensor(name.name, values: [value])
+    case .resetDomain, .pin, .group, .function: return false
+    }
+    return true
+  }
+
+  /// What holds now: Hz, level, microvolts, power state, power cap, asserted (0 or 1), or a sensor's first reading.
+  public func value(_ name: ResourceName) -> Int64? {
+    guard let resource = place(name) else { return nil }
+    switch name.kind {
+    case .clock: return Int64(clocks[resource].rate)
+    case .powerDomain: return Int64(powerStates[resource])
+    case .performanceDomain: return Int64(performance[resource].level)
+    case .voltageDomain: return Int64(voltages[resource].level)
+    case .powercapDomain: return Int64(powercaps[resource].cap)
+    case .sensor: return value(of: definition.sensors[resource].binding, axis: 0, stored: sensors[resource].values)
+    case .resetDomain: return resets[resource].asserted ? 1 : 0
+    case .pin: return pins[resource].function < 0 ? nil : Int64(pins[resource].function)
+    case .group: return groups[resource].function < 0 ? nil : Int64(groups[resource].function)
+    case .function: return nil
+    }
+  }
+
+  /// Whether a clock or a regulator is on; `nil` for other kinds.
+  public func isEnabled(_ name: ResourceName) -> Bool? {
+    guard let resource = place(name) else { return nil }
+    switch name.kind {
+    case .clock: return clocks[resource].enabled
+    case .voltageDomain: return voltages[resource].mode == 7
+    default: return nil
+    }
+  }
+
+  /// How often a reset domain was reset.
+  public func resetCount(_ name: String) -> UInt64? {
+    place(ResourceName(.resetDomain, name)).map { resets[$0].count }
+  }
+}

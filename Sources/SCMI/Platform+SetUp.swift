@@ -1,0 +1,174 @@
+extension Platform {
+  /// The resources as they are at boot.
+  mutating func setUpResources() {
+    identifiers = ResourceKind.allCases.map { kind in
+      var places: [String: Int] = [:]
+      for (index, name) in definition.names(kind).enumerated() { places[name] = index }
+      return places
+    }
+    holders = identifiers.map { [[Holder]](repeating: [], count: $0.count) }
+    setUpClocks()
+    powerStates = definition.powerDomains.map(\.state)
+    performance = definition.performanceDomains.map { domain in
+      let lowest = domain.operatingPoints.first?.level ?? 0
+      return PerformanceState(
+        level: domain.level ?? lowest,
+        minimum: lowest,
+        maximum: domain.operatingPoints.last?.level ?? 0
+      )
+    }
+    sensors = definition.sensors.map { sensor in
+      var configuration: UInt32 = sensor.enabled ? 1 : 0
+      if let interval = sensor.intervals.first {
+        configuration |= UInt32(interval.seconds) << 16 | UInt32(UInt8(bitPattern: interval.exponent) & 0x1F) << 11
+      }
+      return SensorState(
+        configuration: configuration,
+        values: [],
+        trips: [TripPoint](repeating: TripPoint(), count: Int(sensor.tripPoints)),
+        lastValue: 0
+      )
+    }
+    resets = definition.resets.map { _ in ResetState() }
+    voltages = definition.regulators.map { regulator in
+      let lowest: Int32 =
+        switch regulator.levels {
+        case .list(let values): values.first ?? 0
+        case .range(let minimum, _, _): minimum
+        }
+      return VoltageState(level: regulator.level ?? lowest, mode: regulator.enabled ? 7 : 0)
+    }
+    let powercapPlaces = identifiers[Int(ResourceKind.powercapDomain.rawValue)]
+    powercaps = definition.powercaps.map {
+      PowercapState(cap: $0.cap ?? $0.maximumCap, averagingInterval: $0.minimumAveragingInterval)
+    }
+    powercapParents = definition.powercaps.map { $0.parent.flatMap { powercapPlaces[$0] } ?? -1 }
+    setUpPins()
+  }
+
+  private mutating func setUpClocks() {
+    let places = identifiers[Int(ResourceKind.clock.rawValue)]
+    clockParents = definition.clocks.map { $0.parents.compactMap { places[$0] } }
+    clocks = definition.clocks.map { clock in
+      let first: UInt64 =
+        switch clock.rates {
+        case .list(let rates): rates.first ?? 0
+        case .range(let minimum, _, _): minimum
+        }
+      return ClockState(
+        rate: clock.rate ?? first,
+        enabled: clock.enabled,
+        parent: (clock.parent ?? clock.parents.first).flatMap { places[$0] } ?? -1,
+        dutyCycle: clock.dutyCycle ?? 0,
+        phase: clock.phase ?? 0
+      )
+    }
+  }
+
+  private mutating func setUpPins() {
+    let pinPlaces = identifiers[Int(ResourceKind.pin.rawValue)]
+    let groupPlaces = identifiers[Int(ResourceKind.group.rawValue)]
+    func state(_ settings: [UInt8: UInt32]) -> PinState {
+      var state = PinState()
+      state.settings = settings.sorted { $0.key < $1.key }.map { (type: $0.key, value: $0.value) }
+      return state
+    }
+    pins = definition.pins.map { state($0.settings) }
+    groups = definition.groups.map { state($0.settings) }
+    groupPins = definition.groups.map { $0.pins.compactMap { pinPlaces[$0] }.sorted() }
+    functionGroups = definition.functions.map { $0.groups.compactMap { groupPlaces[$0] }.sorted() }
+  }
+
+  /// What exists for whom.
+  mutating func setUpAgents() {
+    views = [View](repeating: View(), count: agents.count * ResourceKind.count)
+    protocols = [ProtocolAccess](repeating: ProtocolAccess(), count: agents.count * ProtocolIdentifier.count)
+    powercapThresholds = [[UInt32: (low: UInt32, high: UInt32)]](repeating: [:], count: agents.count)
+    for agent in agents.indices {
+      setUpViews(agent)
+      setUpProtocols(agent)
+    }
+  }
+
+  private mutating func setUpViews(_ agent: Int) {
+    let definition = agents[agent].definition
+    if definition.resources == nil && definition.devices.isEmpty {
+      for kind in ResourceKind.allCases {
+        for resource in 0..<identifiers[Int(kind.rawValue)].count { addSlot(kind, resource, agent, .full) }
+      }
+      return
+    }
+    for selection in definition.resources ?? [] {
+      guard let resource = place(selection.resource) else { continue }
+      addSlot(selection.resource.kind, resource, agent, selection.access, selection.minimum, selection.maximum)
+    }
+    for device in definition.devices {
+      for name in self.definition.devices.first(where: { $0.name == device.name })?.resources ?? [] {
+        guard let resource = place(name), !hasSlot(name.kind, resource, agent) else { continue }
+        addSlot(name.kind, resource, agent, device.access)
+      }
+    }
+  }
+
+  func place(_ name: ResourceName) -> Int? { identifiers[Int(name.kind.rawValue)][name.name] }
+
+  func hasSlot(_ kind: ResourceKind, _ resource: Int, _ agent: Int) -> Bool {
+    holders[Int(kind.rawValue)][resource].contains { $0.agent == agent }
+  }
+
+  /// Gives the agent its next identifier for a resource.
+  mutating func addSlot(
+    _ kind: ResourceKind,
+    _ resource: Int,
+    _ agent: Int,
+    _ access: Access,
+    _ minimum: Int64? = nil,
+    _ maximum: Int64? = nil,
+    configured: Access? = nil
+  ) {
+    let view = agent * ResourceKind.count + Int(kind.rawValue)
+    var slot = Slot(resource: UInt32(resource), access: access, configured: configured ?? access)
+    slot.minimum = minimum ?? .min
+    slot.maximum = maximum ?? .max
+    holders[Int(kind.rawValue)][resource].append(
+      Holder(agent: agent, identifier: UInt32(views[view].slots.count))
+    )
+    views[view].slots.append(slot)
+  }
+
+  /// Which protocols exist for the agent: those that it may use and has a resource of.
+  mutating func setUpProtocols(_ agent: Int) {
+    let definition = agents[agent].definition
+    for identifier in ProtocolIdentifier.allCases {
+      let place = agent * ProtocolIdentifier.count + identifier.index
+      let version = (self.definition.versions[identifier] ?? self.definition.profile[identifier])?.rawValue ?? 0
+      let isAllowed = identifier == .base || definition.protocols?.contains(identifier) ?? true
+      let isPopulated =
+        switch identifier {
+        case .base: true
+        case .systemPower: self.definition.systemPower
+        default:
+          ResourceKind.allCases.contains { $0.protocolIdentifier == identifier && count($0, agent) > 0 }
+        }
+      let previous = protocols[place]
+      protocols[place].isPresent = version != 0 && isAllowed && isPopulated
+      protocols[place].advertised = version
+      if previous.version == 0 { protocols[place].version = version }
+      protocols[place].implemented = MessageSet.messages(
+        identifier,
+        version: protocols[place].version,
+        events: agents[agent].events
+      )
+      protocols[place].denied = 0
+      // VERSION, ATTRIBUTES and MESSAGE_ATTRIBUTES cannot be refused.
+      for message in definition.deniedCommands[identifier] ?? [] where message > 2 && message < 32 {
+        protocols[place].denied |= 1 << UInt32(message)
+      }
+      // BASE_SET_DEVICE_PERMISSIONS, BASE_SET_PROTOCOL_PERMISSIONS and PINCTRL_SET_PERMISSIONS are the trusted agent's.
+      if !definition.trusted {
+        if identifier == .base { protocols[place].denied |= 1 << 9 | 1 << 0xA }
+        if identifier == .pinControl { protocols[place].denied |= 1 << 0xA }
+      }
+    }
+  }
+}

@@ -1,0 +1,133 @@
+/// Time: delayed responses, late replies, sampling, the script. The caller supplies the clock.
+extension Platform {
+  /// When ``advance(to:)`` has something to do next, in nanoseconds; `nil` is never.
+  public var nextDeadline: UInt64? { deadline == .max ? nil : deadline }
+
+  /// Lets everything happen that is due at `time`, in the order in which it is due.
+  ///
+  /// A time before the latest one counts as the latest one.
+  public mutating func advance(to time: UInt64) {
+    let limit = max(time, now)
+    while let timer = timers.last, timer.due <= limit {
+      timers.removeLast()
+      now = max(now, timer.due)
+      perform(timer.action)
+    }
+    deadline = timers.last?.due ?? .max
+    now = limit
+  }
+
+  mutating func schedule(_ due: UInt64, _ action: Timer.Action) {
+    let timer = Timer(due: due, order: timerOrder, action: action)
+    timerOrder += 1
+    var low = 0
+    var high = timers.count
+    while low < high {
+      let middle = (low + high) / 2
+      // Of two that are due at the same time the one that came first stands nearer to the end.
+      if timers[middle].due > due { low = middle + 1 } else { high = middle }
+    }
+    timers.insert(timer, at: low)
+    deadline = timers[timers.count - 1].due
+  }
+
+  private mutating func perform(_ action: Timer.Action) {
+    switch action {
+    case .deliver(let outgoing): emit(outgoing)
+    case .complete(let operation): complete(operation)
+    case .sampleSensor(let sensor): sampleSensor(sensor)
+    case .samplePowercap(let domain): samplePowercap(domain)
+    case .script(let index): perform(definition.script[index].action)
+    case .releaseHeld(let agent): releaseHeld(agent)
+    }
+  }
+
+  // MARK: - Messages that are not the answer to the running call
+
+  /// The next message to deliver, in order.
+  public mutating func takeOutgoing() -> Outgoing? {
+    guard outgoingHead < outgoing.count else { return nil }
+    let next = outgoing[outgoingHead]
+    outgoingHead += 1
+    if outgoingHead == outgoing.count {
+      outgoing.removeAll(keepingCapacity: true)
+      outgoingHead = 0
+    }
+    return next
+  }
+
+  /// The next thing that the machine has to act on.
+  public mutating func takeEvent() -> PlatformEvent? {
+    events.isEmpty ? nil : events.removeFirst()
+  }
+
+  mutating func emit(_ message: Outgoing) {
+    outgoing.append(message)
+    guard isRecording else { return }
+    let kind: TranscriptRecord.Kind =
+      switch (message.channel, message.message.header.type) {
+      case (.reply, _): .reply
+      case (.event, .delayedResponse): .delayedResponse
+      case (.event, .notification): .notification
+      case (.event, _): .unsolicited
+      }
+    record(kind, agent: message.agent, message.message, latency: message.requested.map { now - $0 })
+  }
+
+  // MARK: - Asynchronous commands
+
+  /// Accepts a command whose effect comes later.
+  ///
+  /// - Throws: BUSY where the agent has as many delayed responses outstanding as it may.
+  mutating func startAsynchronous(
+    _ request: Message,
+    _ context: Context,
+    latency: UInt64,
+    isSilent: Bool = false
+  ) throws(Status) {
+    let outstanding = agents[context.agent].outstandingResponses
+    guard outstanding < agents[context.agent].definition.outstandingResponses else {
+      explain("quota: \(outstanding) delayed responses are outstanding")
+      throw .busy
+    }
+    agents[context.agent].outstandingResponses += 1
+    asynchronousCount[Int(context.header.protocolIdentifier) - 0x10] += 1
+    let wrong = asynchronousMisbehaviour
+    let operation = Operation(
+      agent: context.agent,
+      request: request,
+      requested: now,
+      isSilent: isSilent || wrong == .delayedNever,
+      isTwice: wrong == .delayedTwice
+    )
+    schedule(now.addingReportingOverflow(latency).partialValue, .complete(operation))
+  }
+
+  /// The effect of an asynchronous command and its delayed response: status, then the resource and what it is now.
+  private mutating func complete(_ operation: Operation) {
+    let request = operation.request
+    let agent = operation.agent
+    finishAsynchronous(operation)
+    var response = Message(replyTo: request)
+    response.header.type = .delayedResponse
+    do throws(Status) {
+      switch request.header.protocolIdentifier {
+      case ProtocolIdentifier.clock.rawValue: try completeClockRateSet(request, agent, &response)
+      case ProtocolIdentifier.powerDomain.rawValue: try completePowerStateSet(request, agent, &response)
+      case ProtocolIdentifier.sensor.rawValue: try completeSensorReading(request, agent, &response)
+      case ProtocolIdentifier.reset.rawValue: try completeReset(request, agent, &response)
+      case ProtocolIdentifier.voltage.rawValue: try completeVoltageLevelSet(request, agent, &response)
+      default: try completePowercapSet(request, agent, &response)
+      }
+      response.status = .success
+    } catch {
+      // The resource's identifier is what the agent matches the response by: it stays.
+      response.resize(to: min(response.count, 8))
+      response.status = error
+    }
+    guard !operation.isSilent, agents[agent].events else { return }
+    let message = Outgoing(agent: agent, channel: .event, message: response, requested: operation.requested)
+    emit(message)
+    if operation.isTwice { emit(message) }
+  }
+}

@@ -1,0 +1,264 @@
+/// An SCMI platform: bytes in, bytes out.
+///
+/// It knows no transport, no operating system and no clock. Its owner hands in each request with the time
+/// (nanoseconds, monotonic), delivers what ``takeOutgoing()`` gives, and calls ``advance(to:)`` when ``nextDeadline``
+/// has come. Given the same definition, requests and times it says the same bytes.
+///
+/// One thread at a time may use it; where several do, their owner guards it with a mutex.
+///
+/// An agent is named by its place in ``PlatformDefinition/agents``; on the wire it is one more (0 is the platform).
+public struct Platform: ~Copyable {
+  public let definition: PlatformDefinition
+
+  var agents: [AgentState]
+  /// `agent × ProtocolIdentifier.count + protocol`.
+  var protocols: [ProtocolAccess] = []
+  /// `agent × ResourceKind.count + kind`.
+  var views: [View] = []
+  /// By kind, then by resource.
+  var holders: [[[Holder]]] = []
+  /// Names to places, by kind.
+  var identifiers: [[String: Int]] = []
+
+  var clocks: [ClockState] = []
+  /// Extended configuration that is not its definition's any more, by clock.
+  var clockConfigurations: [Int: [UInt8: UInt32]] = [:]
+  /// Places of each clock's possible parents.
+  var clockParents: [[Int]] = []
+  var powerStates: [UInt32] = []
+  var performance: [PerformanceState] = []
+  var sensors: [SensorState] = []
+  var resets: [ResetState] = []
+  var voltages: [VoltageState] = []
+  var powercaps: [PowercapState] = []
+  var powercapParents: [Int] = []
+  var pins: [PinState] = []
+  var groups: [PinState] = []
+  var groupPins: [[Int]] = []
+  var functionGroups: [[Int]] = []
+  /// By agent: measurement thresholds of power caps, by the agent's identifier.
+  var powercapThresholds: [[UInt32: (low: UInt32, high: UInt32)]] = []
+  /// The last system power state that was requested.
+  var systemState: UInt32 = 3
+  var vendors: [any VendorProtocol] = []
+  /// Asynchronous operations under way, by protocol.
+  var asynchronousCount = [Int](repeating: 0, count: ProtocolIdentifier.count)
+
+  /// The latest time that was handed in.
+  public internal(set) var now: UInt64 = 0
+  /// Descending by due time and order.
+  var timers: [Timer] = []
+  var timerOrder: UInt64 = 0
+  /// The due time of the last timer, or the maximum.
+  var deadline = UInt64.max
+  var outgoing: [Outgoing] = []
+  var outgoingHead = 0
+  var events: [PlatformEvent] = []
+
+  var rules: [RuleState] = []
+  /// What the matching rule changes about the asynchronous operation that the running request starts.
+  var asynchronousMisbehaviour: Misbehaviour?
+  /// Whether ``takeTranscript()`` has something to give. Off by default: the hot path then records nothing.
+  public var isRecording = false {
+    didSet { isInstrumented = isRecording || !rules.isEmpty }
+  }
+  var isInstrumented = false
+  var transcript: [TranscriptRecord] = []
+  var transcriptSequence: UInt64 = 0
+  /// Explanations of the decision that is being made.
+  var explanations: [String] = []
+
+  /// - Parameter vendors: vendor protocols written in Swift, besides those of the definition that are data.
+  /// - Throws: every mistake of the definition.
+  public init(_ definition: PlatformDefinition, vendors: [any VendorProtocol] = []) throws(DefinitionErrors) {
+    let errors = definition.validate(vendors: vendors)
+    guard errors.isEmpty else { throw DefinitionErrors(errors: errors) }
+    self.definition = definition
+    self.vendors = vendors + definition.vendorProtocols.map { VendorTable(definition: $0) }
+    agents = definition.agents.map { AgentState(definition: $0) }
+    setUpResources()
+    setUpAgents()
+    for rule in definition.rules { addRule(rule) }
+    for (index, step) in definition.script.enumerated() { schedule(step.time, .script(index)) }
+  }
+
+  /// Answers one request.
+  ///
+  /// - Parameters:
+  ///   - agent: who asks.
+  ///   - ticket: comes back with a reply that is late.
+  ///   - now: nanoseconds; a time before the latest one counts as the latest one.
+  ///   - reply: holds the reply where the result is ``Disposition/reply``.
+  /// - Precondition: the agent exists.
+  public mutating func handle(
+    _ request: Message,
+    from agent: Int,
+    ticket: UInt64 = 0,
+    at now: UInt64,
+    reply: inout Message
+  ) -> Disposition {
+    if now > self.now { self.now = now }
+    if deadline <= self.now { advance(to: self.now) }
+    if isInstrumented { return handleInstrumented(request, from: agent, ticket: ticket, reply: &reply) }
+    answer(request, from: agent, reply: &reply)
+    return .reply
+  }
+
+  /// The same for bytes as they came: what is no message at all is judged here.
+  ///
+  /// Bytes too short for a header cannot be answered (``Disposition/empty``); too many are answered with
+  /// PROTOCOL_ERROR.
+  public mutating func handle(
+    bytes: Span<UInt8>,
+    from agent: Int,
+    ticket: UInt64 = 0,
+    at now: UInt64,
+    reply: inout Message
+  ) -> Disposition {
+    do throws(Message.DecodingError) {
+      return handle(try Message(bytes: bytes), from: agent, ticket: ticket, at: now, reply: &reply)
+    } catch {
+      return refuse(error, byteCount: bytes.count, from: agent, at: now, reply: &reply)
+    }
+  }
+
+  private mutating func refuse(
+    _ error: Message.DecodingError,
+    byteCount: Int,
+    from agent: Int,
+    at now: UInt64,
+    reply: inout Message
+  ) -> Disposition {
+    if now > self.now { self.now = now }
+    switch error {
+    case .truncated:
+      record(.malformed, agent: agent, Message(header: MessageHeader(rawValue: 0)), "\(byteCount) bytes are no header")
+      return .empty
+    case .oversized(let header):
+      let request = Message(header: header)
+      reply = Message(replyTo: request)
+      reply.status = .protocolError
+      record(.malformed, agent: agent, request, "\(byteCount) bytes are more than \(Message.maximumSize)")
+      record(.reply, agent: agent, reply)
+      return .reply
+    }
+  }
+
+  /// The reply that a platform without misbehaviour gives.
+  mutating func answer(_ request: Message, from agent: Int, reply: inout Message) {
+    reply = Message(replyTo: request)
+    do {
+      try dispatch(request, from: agent, &reply)
+      reply.status = .success
+    } catch {
+      reply.resize(to: 4)
+      reply.status = error
+    }
+  }
+
+  private mutating func dispatch(_ request: Message, from agent: Int, _ reply: inout Message) throws(Status) {
+    let header = request.header
+    guard header.isWellFormedCommand else { throw .protocolError }
+    if agents[agent].definition.messagesPerSecond != 0 { try spendQuota(agent) }
+    let index = Int(header.protocolIdentifier) - 0x10
+    guard index >= 0, index < ProtocolIdentifier.count else {
+      return try vendorMessage(request, from: agent, &reply)
+    }
+    let access = protocols[agent * ProtocolIdentifier.count + index]
+    guard access.isPresent else { throw .notSupported }
+    let message = UInt32(header.message)
+    guard message < 32, access.implemented & (1 << message) != 0 else { throw .notSupported }
+    guard access.denied & (1 << message) == 0 else { throw .denied }
+    let context = Context(agent: agent, version: access.version, header: header)
+    switch (message, index) {
+    case (0...2, _), (UInt32(MessageSet.negotiate), _):
+      try commonMessage(request, context, access, &reply)
+    case (_, 4): try clockMessage(request, context, &reply)
+    case (_, 3): try performanceMessage(request, context, &reply)
+    case (_, 1): try powerDomainMessage(request, context, &reply)
+    case (_, 5): try sensorMessage(request, context, &reply)
+    case (_, 7): try voltageMessage(request, context, &reply)
+    case (_, 6): try resetMessage(request, context, &reply)
+    case (_, 8): try powercapMessage(request, context, &reply)
+    case (_, 9): try pinControlMessage(request, context, &reply)
+    case (_, 2): try systemPowerMessage(request, context, &reply)
+    default: try baseMessage(request, context, &reply)
+    }
+  }
+
+  /// One message costs 10⁹ / limit nanoseconds of a credit that is at most a second's.
+  private mutating func spendQuota(_ agent: Int) throws(Status) {
+    let second: UInt64 = 1_000_000_000
+    let elapsed = now - agents[agent].creditTime
+    agents[agent].creditTime = now
+    agents[agent].credit = min(agents[agent].credit + min(elapsed, second), second)
+    let cost = second / UInt64(agents[agent].definition.messagesPerSecond)
+    guard agents[agent].credit >= cost else {
+      let limit = agents[agent].definition.messagesPerSecond
+      explain("quota: more than \(limit) messages in a second")
+      throw .busy
+    }
+    agents[agent].credit -= cost
+  }
+
+  // MARK: - What every handler uses
+
+  /// The slot of the agent's `identifier`, if the agent may do that much with it.
+  ///
+  /// - Throws: NOT_FOUND for what does not exist for the agent, DENIED for what was taken away.
+  @inline(__always)
+  func slot(_ kind: ResourceKind, _ identifier: UInt32, _ agent: Int, _ access: Access) throws(Status) -> Slot {
+    let view = agent * ResourceKind.count + Int(kind.rawValue)
+    guard identifier < views[view].slots.count else { throw .notFound }
+    let slot = views[view].slots[Int(identifier)]
+    guard slot.access >= access else { throw .denied }
+    return slot
+  }
+
+  /// Changes a slot in place.
+  @inline(__always)
+  mutating func update(_ kind: ResourceKind, _ identifier: UInt32, _ agent: Int, _ change: (inout Slot) -> Void) {
+    change(&views[agent * ResourceKind.count + Int(kind.rawValue)].slots[Int(identifier)])
+  }
+
+  func count(_ kind: ResourceKind, _ agent: Int) -> Int {
+    views[agent * ResourceKind.count + Int(kind.rawValue)].slots.count
+  }
+
+  /// The agent's identifier for a resource, or `nil` where the agent may not see it.
+  func identifier(_ kind: ResourceKind, _ resource: Int, for agent: Int) -> UInt32? {
+    for holder in holders[Int(kind.rawValue)][resource] where holder.agent == agent {
+      let slot = views[agent * ResourceKind.count + Int(kind.rawValue)].slots[Int(holder.identifier)]
+      return slot.access == .none ? nil : holder.identifier
+    }
+    return nil
+  }
+
+  /// What `viewer` calls the agent that caused something; `nil` is the platform itself.
+  func wireIdentifier(of cause: Int?, for viewer: Int) -> UInt32 {
+    guard let cause else { return 0 }
+    if agents[viewer].definition.seesOtherAgents { return UInt32(cause) + 1 }
+    return cause == viewer ? 1 : 0
+  }
+
+  /// Notes a reason for the transcript.
+  @inline(__always)
+  mutating func explain(_ text: @autoclosure () -> String) {
+    if isRecording { explanations.append(text()) }
+  }
+}
+
+extension Message {
+  /// - Throws: PROTOCOL_ERROR for any other payload length: that is how SCP-firmware judges it too.
+  @inline(__always)
+  func expect(_ bytes: Int) throws(Status) {
+    guard count == bytes else { throw .protocolError }
+  }
+
+  /// A word of which only bit 0 may be set: notification enables.
+  @inline(__always)
+  func enable(word index: Int) throws(Status) -> Bool {
+    guard self[word: index] <= 1 else { throw .invalidParameters }
+    return self[word: index] == 1
+  }
+}

@@ -1,0 +1,174 @@
+/// What an agent may do with one resource.
+public enum Access: UInt8, Comparable, Sendable {
+  case none = 0
+  /// Describe it and read its state.
+  case read = 1
+  case full = 2
+
+  public static func < (left: Access, right: Access) -> Bool { left.rawValue < right.rawValue }
+
+  public var name: String {
+    switch self {
+    case .none: "none"
+    case .read: "read"
+    case .full: "full"
+    }
+  }
+
+  public init?(name: String) {
+    switch name {
+    case "none": self = .none
+    case "read": self = .read
+    case "full": self = .full
+    default: return nil
+    }
+  }
+}
+
+/// A named set of resources that permissions are given for (BASE_SET_DEVICE_PERMISSIONS).
+///
+/// A device's identifier is its place in ``PlatformDefinition/devices``.
+public struct DeviceDefinition: Sendable {
+  public var name: String
+  public var resources: [ResourceName] = []
+
+  public init(_ name: String, _ resources: [ResourceName] = []) {
+    self.name = name
+    self.resources = resources
+  }
+}
+
+/// What exists for an agent: everything, or what is listed.
+public struct ResourceSelection: Sendable {
+  public var resource: ResourceName
+  public var access: Access
+  /// Bounds for what the agent may set: Hz, level, microvolts or power; `nil` is no bound.
+  public var minimum: Int64?
+  public var maximum: Int64?
+
+  public init(_ resource: ResourceName, access: Access = .full, minimum: Int64? = nil, maximum: Int64? = nil) {
+    self.resource = resource
+    self.access = access
+    self.minimum = minimum
+    self.maximum = maximum
+  }
+}
+
+/// An agent; its SCMI identifier is its place in ``PlatformDefinition/agents`` plus 1 (0 is the platform).
+public struct AgentDefinition: Sendable {
+  public var name: String
+  /// May change permissions and reset agents over SCMI.
+  public var trusted = false
+  /// Protocols that the agent may use; `nil` is all. Base is always there.
+  public var protocols: [ProtocolIdentifier]?
+  /// Vendor protocols that the agent may use; `nil` is all.
+  public var vendorProtocols: [UInt8]?
+  /// What exists for the agent; `nil` (with no ``devices``) is everything.
+  public var resources: [ResourceSelection]?
+  /// Devices whose resources exist for the agent, besides ``resources``.
+  public var devices: [(name: String, access: Access)] = []
+  /// Commands that are refused with DENIED and that MESSAGE_ATTRIBUTES does not find.
+  public var deniedCommands: [ProtocolIdentifier: [UInt8]] = [:]
+  /// Whether a resource that was taken away can still be described and read.
+  public var describesDenied = false
+  /// Whether the agent can count and name the other agents.
+  public var seesOtherAgents = true
+  /// 0 is no limit.
+  public var messagesPerSecond: UInt32 = 0
+  /// Delayed responses that may be outstanding.
+  public var outstandingResponses = 64
+
+  public init(_ name: String, configure: (inout Self) -> Void = { _ in }) {
+    self.name = name
+    configure(&self)
+  }
+}
+
+/// A vendor protocol that is only data: fixed answers.
+public struct VendorProtocolDefinition: Sendable {
+  public struct Command: Sendable {
+    public var identifier: UInt8
+    public var status: Status
+    /// Words behind the status, at most 31.
+    public var reply: [UInt32]
+    /// How many payload bytes a request has; `nil` is any number.
+    public var requestSize: Int?
+
+    public init(_ identifier: UInt8, status: Status = .success, reply: [UInt32] = [], requestSize: Int? = nil) {
+      self.identifier = identifier
+      self.status = status
+      self.reply = reply
+      self.requestSize = requestSize
+    }
+  }
+
+  /// 0x80 to 0xFF.
+  public var identifier: UInt8
+  public var version = ProtocolVersion(1, 0)
+  public var attributes: UInt32 = 0
+  public var commands: [Command] = []
+
+  public init(_ identifier: UInt8, configure: (inout Self) -> Void = { _ in }) {
+    self.identifier = identifier
+    configure(&self)
+  }
+}
+
+/// Everything about a platform, as plain values: the Swift builder, and what a platform file is read into.
+///
+/// References are by name; ``validate()`` finds those that lead nowhere.
+public struct PlatformDefinition: Sendable {
+  /// At most 15 bytes.
+  public var vendor = "Apus"
+  public var subVendor = "Apus"
+  public var implementationVersion: UInt32 = 1
+  public var profile: VersionProfile = .edition32
+  /// Advertised versions that differ from the profile's.
+  public var versions: [ProtocolIdentifier: ProtocolVersion] = [:]
+  /// Whether the system power protocol exists.
+  public var systemPower = true
+  /// Longest time that a graceful shutdown may take, in milliseconds; 0 is no limit.
+  public var gracefulTimeout: UInt32 = 0
+  /// Asynchronous clock rate changes that may be pending. Linux 6.12 needs at least 2 to use them.
+  public var clockAsynchronousRequests: UInt8 = 4
+  public var sensorAsynchronousRequests: UInt8 = 4
+  /// The unit of the operating points' power.
+  public var powerUnit: PowerUnit = .milliwatt
+
+  public var clocks: [ClockDefinition] = []
+  public var powerDomains: [PowerDomainDefinition] = []
+  public var performanceDomains: [PerformanceDomainDefinition] = []
+  public var sensors: [SensorDefinition] = []
+  public var resets: [ResetDefinition] = []
+  public var regulators: [VoltageDomainDefinition] = []
+  public var powercaps: [PowercapDefinition] = []
+  public var pins: [PinDefinition] = []
+  public var groups: [GroupDefinition] = []
+  public var functions: [FunctionDefinition] = []
+  public var vendorProtocols: [VendorProtocolDefinition] = []
+
+  public var devices: [DeviceDefinition] = []
+  public var agents: [AgentDefinition] = []
+  public var rules: [MisbehaviourRule] = []
+  public var script: [ScriptStep] = []
+
+  public init(configure: (inout Self) -> Void = { _ in }) {
+    configure(&self)
+  }
+
+  /// The names of one kind of resource, by global identifier.
+  public func names(_ kind: ResourceKind) -> [String] {
+    switch kind {
+    case .powerDomain: powerDomains.map(\.name)
+    case .performanceDomain: performanceDomains.map(\.name)
+    case .clock: clocks.map(\.name)
+    case .sensor: sensors.map(\.name)
+    case .resetDomain: resets.map(\.name)
+    case .voltageDomain: regulators.map(\.name)
+    case .powercapDomain: powercaps.map(\.name)
+    case .pin: pins.map(\.name)
+    case .group: groups.map(\.name)
+    case .function: functions.map(\.name)
+    }
+  }
+}

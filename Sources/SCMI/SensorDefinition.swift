@@ -1,0 +1,145 @@
+/// Where a measured value comes from.
+public enum ValueBinding: Sendable {
+  /// One value per axis (one for a scalar sensor), until ``Platform/setSensor(_:values:at:)`` gives others.
+  case constant([Int64])
+  case waveform(Waveform)
+  /// The values one after the other, `interval` nanoseconds each, from the start again behind the last. All axes
+  /// read the same.
+  case replay(values: [Int64], interval: UInt64)
+  /// Asked at each reading with the time and the axis. It must be quick, and deterministic if transcripts are to be
+  /// replayed.
+  case closure(@Sendable (_ now: UInt64, _ axis: Int) -> Int64)
+  /// Given from outside, under this name (such as `hwmon:NAME/temp1_input`), through ``Platform/setSensor(_:values:at:)``;
+  /// 0 until then.
+  case host(String)
+}
+
+public struct Waveform: Equatable, Sendable {
+  public enum Shape: String, CaseIterable, Sendable {
+    case sine
+    case triangle
+    case square
+    case sawtooth
+  }
+
+  public var shape: Shape
+  public var minimum: Int64
+  public var maximum: Int64
+  /// In nanoseconds, at least 1.
+  public var period: UInt64
+
+  public init(_ shape: Shape, minimum: Int64, maximum: Int64, period: UInt64) {
+    self.shape = shape
+    self.minimum = minimum
+    self.maximum = maximum
+    self.period = period
+  }
+
+  /// The value at `now` nanoseconds. The sine is two parabolas, exact to 6 % of the amplitude: the same on every host.
+  func value(at now: UInt64) -> Int64 {
+    let phase = Double(now % period) / Double(period)
+    let unit: Double =
+      switch shape {
+      case .square: phase < 0.5 ? 1 : 0
+      case .sawtooth: phase
+      case .triangle: phase < 0.5 ? 2 * phase : 2 - 2 * phase
+      case .sine: phase < 0.5 ? 0.5 + 8 * phase * (0.5 - phase) : 0.5 - 8 * (phase - 0.5) * (1 - phase)
+      }
+    return minimum + Int64((Double(maximum) - Double(minimum)) * unit)
+  }
+}
+
+/// An update interval: `seconds` × 10^`exponent` seconds.
+public struct UpdateInterval: Equatable, Sendable {
+  /// 16 bits.
+  public var seconds: UInt16
+  /// −16 to 15.
+  public var exponent: Int8
+
+  public init(_ seconds: UInt16, exponent: Int8) {
+    self.seconds = seconds
+    self.exponent = exponent
+  }
+
+  /// SENSOR_LIST_UPDATE_INTERVALS: seconds 20:5, exponent 4:0.
+  var encoded: UInt32 { UInt32(seconds) << 5 | UInt32(UInt8(bitPattern: exponent) & 0x1F) }
+
+  /// At least one nanosecond.
+  var nanoseconds: UInt64 {
+    var value = UInt64(seconds)
+    var exponent = Int(exponent) + 9
+    while exponent > 0, value < UInt64.max / 10 {
+      value *= 10
+      exponent -= 1
+    }
+    while exponent < 0 {
+      value /= 10
+      exponent += 1
+    }
+    return max(value, 1)
+  }
+}
+
+public struct ValueRange: Equatable, Sendable {
+  public var minimum: Int64
+  public var maximum: Int64
+  /// In units × 10^`resolutionExponent`, 27 bits.
+  public var resolution: UInt32
+  /// −16 to 15.
+  public var resolutionExponent: Int8
+
+  public init(minimum: Int64, maximum: Int64, resolution: UInt32 = 1, resolutionExponent: Int8 = 0) {
+    self.minimum = minimum
+    self.maximum = maximum
+    self.resolution = resolution
+    self.resolutionExponent = resolutionExponent
+  }
+}
+
+public struct AxisDefinition: Sendable {
+  public var name: String
+  /// A sensor type (DSP0249), see ``SensorDefinition/type``.
+  public var type: UInt8 = 0
+  /// Power of ten of the unit, −16 to 15.
+  public var scale: Int8 = 0
+  public var range: ValueRange?
+
+  public init(_ name: String, configure: (inout Self) -> Void = { _ in }) {
+    self.name = name
+    configure(&self)
+  }
+}
+
+public struct SensorDefinition: Sendable {
+  public var name: String
+  /// The number of DSP0249: 2 is degrees Celsius, 5 volt, 6 ampere, 7 watt, 8 joule, …
+  public var type: UInt8 = 2
+  /// Power of ten of the unit, −16 to 15.
+  public var scale: Int8 = 0
+  public var binding: ValueBinding = .constant([0])
+  /// At boot.
+  public var enabled = true
+  public var asynchronous = false
+  /// In nanoseconds.
+  public var asynchronousLatency: UInt64 = 0
+  public var timestamps = false
+  /// Empty for a scalar sensor. At most 7: their readings must fit into one message.
+  public var axes: [AxisDefinition] = []
+  /// How many trip points can be configured, at most 255.
+  public var tripPoints: UInt8 = 0
+  /// Whether it sends continuous updates.
+  public var updates = false
+  public var intervals: [UpdateInterval] = []
+  /// The three intervals are lowest, highest and step.
+  public var intervalsAreSegment = false
+  public var range: ValueRange?
+  /// Average power of the sensor itself, in microwatts.
+  public var power: UInt32 = 0
+
+  public init(_ name: String, configure: (inout Self) -> Void = { _ in }) {
+    self.name = name
+    configure(&self)
+  }
+
+  var readingCount: Int { max(axes.count, 1) }
+}

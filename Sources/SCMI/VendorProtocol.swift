@@ -1,0 +1,71 @@
+/// A protocol that the user of the library adds: 0x80 to 0xFF.
+///
+/// The platform answers messages 0 to 2 itself, out of the properties; everything else comes here.
+public protocol VendorProtocol: Sendable {
+  /// 0x80 to 0xFF.
+  var identifier: UInt8 { get }
+  var version: ProtocolVersion { get }
+  /// PROTOCOL_ATTRIBUTES.
+  var attributes: UInt32 { get }
+
+  /// MESSAGE_ATTRIBUTES of a message from 3 on; `nil` where there is no such message.
+  func messageAttributes(_ message: UInt8) -> UInt32?
+
+  /// Answers a request.
+  ///
+  /// - Parameters:
+  ///   - agent: its place in ``PlatformDefinition/agents``.
+  ///   - reply: words behind the status, at most 31.
+  /// - Returns: the status; where it is not success, `reply` is not sent.
+  mutating func handle(_ request: Message, agent: Int, at now: UInt64, reply: inout [UInt32]) -> Status
+}
+
+/// A vendor protocol that is only data.
+struct VendorTable: VendorProtocol {
+  let definition: VendorProtocolDefinition
+
+  var identifier: UInt8 { definition.identifier }
+  var version: ProtocolVersion { definition.version }
+  var attributes: UInt32 { definition.attributes }
+
+  func messageAttributes(_ message: UInt8) -> UInt32? {
+    definition.commands.contains { $0.identifier == message } ? 0 : nil
+  }
+
+  func handle(_ request: Message, agent: Int, at now: UInt64, reply: inout [UInt32]) -> Status {
+    guard let command = definition.commands.first(where: { $0.identifier == request.header.message }) else {
+      return .notSupported
+    }
+    if let size = command.requestSize, size != request.count { return .protocolError }
+    reply = command.reply
+    return command.status
+  }
+}
+
+extension Platform {
+  mutating func vendorMessage(_ request: Message, from agent: Int, _ reply: inout Message) throws(Status) {
+    let identifier = request.header.protocolIdentifier
+    guard let index = vendors.firstIndex(where: { $0.identifier == identifier }),
+      agents[agent].definition.vendorProtocols?.contains(identifier) ?? true
+    else { throw .notSupported }
+    switch request.header.message {
+    case 0:
+      try request.expect(0)
+      reply.append(vendors[index].version.rawValue)
+    case 1:
+      try request.expect(0)
+      reply.append(vendors[index].attributes)
+    case 2:
+      try request.expect(4)
+      let message = request[word: 0]
+      guard message <= 0xFF, let attributes = message < 3 ? 0 : vendors[index].messageAttributes(UInt8(message))
+      else { throw .notFound }
+      reply.append(attributes)
+    default:
+      var words: [UInt32] = []
+      let status = vendors[index].handle(request, agent: agent, at: now, reply: &words)
+      guard status == .success else { throw status }
+      for word in words.prefix(31) { reply.append(word) }
+    }
+  }
+}

@@ -1,0 +1,82 @@
+import PositionedJSON
+import Testing
+
+@Suite struct JSONParserTests {
+  @Test func valuesKnowWhereTheyBegan() throws {
+    let value = try JSONParser.parse("{\n  \"a\": [1,\n   {\"b\": \"x\"}]\n}")
+
+    #expect(value.position == JSONPosition(line: 1, column: 1))
+    #expect(value["a"]?.position == JSONPosition(line: 2, column: 8))
+    #expect(value.position(of: "/a/1/b") == JSONPosition(line: 3, column: 10))
+    #expect(value.members?.first?.position == JSONPosition(line: 2, column: 3))
+  }
+
+  @Test func aPointerThatLeadsNowhereEndsAtTheNearestValue() throws {
+    let value = try JSONParser.parse("{\"a\": {\"b/c\": 1}}")
+
+    #expect(value.position(of: "/a/none/deeper") == JSONPosition(line: 1, column: 7))
+    #expect(value.position(of: "/a/b~1c") == JSONPosition(line: 1, column: 15))
+    #expect(JSONPointer.escape("b/c~") == "b~1c~0")
+  }
+
+  @Test func numbersKeepTheirDigits() throws {
+    let value = try JSONParser.parse("[18446744073709551615, -1, 1.5e3, 0]")
+
+    #expect(value[0]?.integer(UInt64.self) == .max)
+    #expect(value[1]?.integer(UInt8.self) == nil)
+    #expect(value[1]?.integer(Int8.self) == -1)
+    #expect(value[2]?.integer(Int.self) == nil)
+    #expect(value[2]?.double == 1_500)
+  }
+
+  @Test func escapesAreResolved() throws {
+    let value = try JSONParser.parse(#""\u0041\n\/\uD83D\uDE00""#)
+
+    #expect(value.string == "A\n/😀")
+  }
+
+  @Test(arguments: [
+    ("", "1:1: expected a value, found the end of the text"),
+    ("{\"a\" 1}", "1:6: expected a colon behind the key"),
+    ("[1 2]", "1:4: expected a comma or a closing bracket"),
+    ("{\"a\":1,}", "1:8: expected a key in quotation marks"),
+    ("{\"a\":1,\n\"a\":2}", "2:1: the key \"a\" is there twice"),
+    ("[1]x", "1:4: expected the end of the text"),
+    ("01", "1:3: a number does not begin with 0"),
+    ("-", "1:2: expected a digit"),
+    ("\"\\ud800\"", "1:8: half of a surrogate pair"),
+    ("\"\\q\"", "1:3: an unknown escape"),
+    ("\"a", "1:3: the string has no end"),
+    ("nul", "1:1: expected null"),
+  ])
+  func mistakesAreToldWithTheirPlace(text: String, expected: String) {
+    #expect(throws: JSONError.self) { try JSONParser.parse(text) }
+    do {
+      _ = try JSONParser.parse(text)
+    } catch {
+      #expect(error.description == expected)
+    }
+  }
+
+  @Test func nestingIsBounded() {
+    let deep = String(repeating: "[", count: 200) + String(repeating: "]", count: 200)
+
+    #expect(throws: JSONError.self) { try JSONParser.parse(deep) }
+  }
+
+  /// Any bytes give a value or an error; neither crashes.
+  @Test func noiseIsSurvived() {
+    let alphabet = Array("{}[]\",:\\u0019aeE+-.tfn \n".utf8) + [0x80, 0xFF, 0]
+    var state: UInt64 = 1
+    func random(_ bound: Int) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(state >> 33) % bound
+    }
+    var accepted = 0
+    for _ in 0..<20_000 {
+      let bytes = (0..<random(25)).map { _ in alphabet[random(alphabet.count)] }
+      if (try? JSONParser.parse(bytes)) != nil { accepted += 1 }
+    }
+    #expect(accepted > 0 && accepted < 20_000)
+  }
+}

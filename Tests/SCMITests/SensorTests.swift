@@ -1,0 +1,201 @@
+import SCMI
+import Testing
+
+@Suite struct SensorTests {
+  @Test func descriptorsHaveTheLengthThatTheirAttributesSay() throws {
+    var bench = try Bench()
+
+    #expect(bench.ask(.sensor, 1) == [0, 2 | 4 << 16, 0, 0, 0])
+    let all = bench.ask(.sensor, 3, 0)
+
+    #expect(all[1] == 2)
+    // id; asynchronous, updates, timestamps in nanoseconds, extended attributes, two trip points.
+    #expect(all[2] == 0)
+    #expect(all[3] == 0xC000_0000 | 0x17 << 10 | 1 << 9 | 1 << 8 | 2)
+    #expect(all[4] == 2 | 0x1D << 11)
+    // 52 bytes for the first one, 28 for the second, whose three axes have the ranges.
+    #expect(all.count == 2 + 13 + 7)
+    #expect(all[15] == 1)
+    #expect(all[16] == 1 << 29)
+    #expect(all[17] == 3 << 16 | 1 << 8 | 0x4E)
+    #expect(bench.ask(.sensor, 3, 2) == [word(.outOfRange)])
+  }
+
+  @Test func versionOneHasShortDescriptorsAndOneValue() throws {
+    var definition = Bench.definition()
+    definition.versions[.sensor] = ProtocolVersion(1, 0)
+    var bench = try Bench(definition)
+
+    let all = bench.ask(.sensor, 3, 0)
+
+    #expect(all.count == 2 + 7 + 7)
+    #expect(all[4] == 1 << 27 | 0x1D << 22 | 0x1D << 11 | 2)
+    #expect(bench.ask(.sensor, 6, 0, 0) == [0, 42_000, 0])
+    #expect(bench.ask(.sensor, 9, 0) == [word(.notSupported)])
+  }
+
+  @Test func axesComeInPartsAndHaveNames() throws {
+    var bench = try Bench()
+
+    let first = bench.ask(.sensor, 7, 1, 0)
+    let second = bench.ask(.sensor, 7, 1, 2)
+
+    #expect(first[1] == 2 | 1 << 26)
+    #expect(first.count == 2 + 24)
+    #expect(second[1] == 1)
+    #expect(second[2] == 2)
+    #expect(bench.ask(.sensor, 0xD, 1, 1)[1...2] == [1 | 1 << 26, 1])
+    #expect(bench.ask(.sensor, 7, 0, 0) == [word(.notSupported)])
+    #expect(bench.ask(.sensor, 7, 1, 3) == [word(.outOfRange)])
+  }
+
+  @Test func intervalsAreListed() throws {
+    var bench = try Bench()
+
+    #expect(bench.ask(.sensor, 8, 0, 0) == [0, 2, 1 << 5 | 0x1D, 10 << 5 | 0x1D])
+    #expect(bench.ask(.sensor, 8, 1, 0) == [word(.notSupported)])
+  }
+
+  @Test func readingsHaveValueAndTimestampPerAxis() throws {
+    var bench = try Bench()
+
+    #expect(bench.ask(.sensor, 6, 1, 0) == [0, 1, 0, 0, 0, UInt32(bitPattern: -2), .max, 0, 0, 3, 0, 0, 0])
+    #expect(bench.ask(.sensor, 0xA, 0, 3) == [0])
+    bench.now = 77
+    #expect(bench.ask(.sensor, 6, 0, 0) == [0, 42_000, 0, 77, 0])
+    #expect(bench.ask(.sensor, 6, 0, 2) == [word(.invalidParameters)])
+  }
+
+  @Test func aDisabledSensorCannotBeRead() throws {
+    var bench = try Bench()
+
+    #expect(bench.ask(.sensor, 0xA, 0, 0) == [0])
+
+    #expect(bench.ask(.sensor, 6, 0, 0) == [word(.protocolError)])
+    #expect(bench.ask(.sensor, 0xA, 1, 2) == [word(.notSupported)])
+    #expect(bench.ask(.sensor, 0xA, 0, 4) == [word(.invalidParameters)])
+  }
+
+  @Test func anAsynchronousReadingComesAsADelayedResponse() throws {
+    var bench = try Bench()
+
+    #expect(bench.ask(.sensor, 6, 0, 1) == [0])
+
+    #expect(bench.outgoing().map(\.message.payload) == [[0, 0, 42_000, 0, 0, 0]])
+    #expect(bench.ask(.sensor, 6, 1, 1) == [word(.notSupported)])
+  }
+
+  @Test func tripPointsFireInTheirDirection() throws {
+    var bench = try Bench()
+
+    #expect(bench.ask(.sensor, 4, 0, 1) == [0])
+    #expect(bench.ask(.sensor, 5, 0, 1, 50_000, 0) == [0])
+    #expect(bench.ask(.sensor, 5, 0, 1 << 4 | 2, 45_000, 0) == [0])
+    bench.platform.setSensor("die", values: [60_000], at: 0)
+    bench.platform.setSensor("die", values: [40_000], at: 0)
+
+    #expect(bench.outgoing().map(\.message.payload) == [[0, 0, 1 << 16], [0, 0, 1]])
+    #expect(bench.ask(.sensor, 5, 0, 2 << 4 | 1, 0, 0) == [word(.invalidParameters)])
+    #expect(bench.ask(.sensor, 5, 1, 1, 0, 0) == [word(.notSupported)])
+    #expect(bench.ask(.sensor, 4, 1, 1) == [word(.notSupported)])
+  }
+
+  @Test func continuousUpdatesComeAtTheConfiguredInterval() throws {
+    var bench = try Bench()
+
+    #expect(bench.ask(.sensor, 0xB, 0, 1) == [0])
+    bench.wait(10_000_000)
+    #expect(bench.outgoing().count == 10)
+    // 10 × 10⁻³ s.
+    #expect(bench.ask(.sensor, 0xA, 0, 10 << 16 | 0x1D << 11 | 1) == [0])
+    bench.wait(100_000_000)
+    let updates = bench.outgoing()
+    #expect((9...11).contains(updates.count))
+    #expect(updates.last?.message.payload == [0, 0, 42_000, 0, 0, 0])
+    #expect(bench.ask(.sensor, 0xB, 0, 0) == [0])
+    bench.wait(100_000_000)
+    #expect(bench.outgoing().isEmpty)
+    #expect(bench.platform.nextDeadline == nil)
+  }
+
+  @Test func bindingsAreFunctionsOfTime() throws {
+    var definition = Bench.definition()
+    definition.sensors = [
+      SensorDefinition("saw") {
+        $0.binding = .waveform(Waveform(.sawtooth, minimum: 0, maximum: 100, period: 100))
+      },
+      SensorDefinition("tape") { $0.binding = .replay(values: [7, 8, 9], interval: 10) },
+      SensorDefinition("code") { $0.binding = .closure { now, _ in Int64(now) * 2 } },
+      SensorDefinition("host") { $0.binding = .host("hwmon:soc/temp1_input") },
+    ]
+    var bench = try Bench(definition)
+    bench.now = 25
+
+    #expect(bench.ask(.sensor, 6, 0, 0)[1] == 25)
+    #expect(bench.ask(.sensor, 6, 1, 0)[1] == 9)
+    #expect(bench.ask(.sensor, 6, 2, 0)[1] == 50)
+    #expect(bench.ask(.sensor, 6, 3, 0)[1] == 0)
+    bench.platform.setSensor("host", values: [5], at: 25)
+    #expect(bench.ask(.sensor, 6, 3, 0)[1] == 5)
+  }
+}
+
+@Suite struct PinControlTests {
+  @Test func elementsAreCountedNamedAndAssociated() throws {
+    var bench = try Bench()
+
+    #expect(bench.ask(.pinControl, 1) == [0, 4 | 2 << 16, 1])
+    #expect(bench.ask(.pinControl, 3, 1, 1)[1] == 3)
+    #expect(bench.ask(.pinControl, 3, 0, 2)[1] == 2)
+    #expect(bench.ask(.pinControl, 4, 1, 1, 0) == [0, 3, 1 | 2 << 16, 3])
+    #expect(bench.ask(.pinControl, 4, 0, 2, 0) == [0, 2, 0 | 1 << 16])
+    #expect(bench.ask(.pinControl, 4, 0, 0, 0) == [word(.notSupported)])
+    #expect(bench.ask(.pinControl, 3, 0, 3) == [word(.invalidParameters)])
+    #expect(bench.ask(.pinControl, 3, 9, 0) == [word(.notFound)])
+  }
+
+  @Test func settingsAreReadOneByOneAndAllTogether() throws {
+    var bench = try Bench()
+
+    #expect(bench.ask(.pinControl, 5, 0, 10) == [0, .max, 1, 10, 8])
+    #expect(bench.ask(.pinControl, 5, 0, 1 << 18) == [0, .max, 2, 4, 1, 10, 8])
+    #expect(bench.ask(.pinControl, 5, 0, 1 << 18 | 1 << 8) == [0, .max, 1, 10, 8])
+    #expect(bench.ask(.pinControl, 5, 0, 2 << 18) == [0, .max, 0])
+    #expect(bench.ask(.pinControl, 5, 0, 11) == [word(.notFound)])
+  }
+
+  @Test func configuringAGroupConfiguresItsPins() throws {
+    var bench = try Bench()
+
+    // Function 0, one setting, group 0.
+    #expect(bench.ask(.pinControl, 6, 0, 0, 1 << 10 | 1 << 2 | 1, 11, 5) == [0])
+    #expect(bench.ask(.pinControl, 5, 0, 1 << 16 | 2 << 18) == [0, 0, 0])
+    #expect(bench.ask(.pinControl, 5, 1, 11) == [0, 0, 1, 11, 5])
+    #expect(bench.ask(.pinControl, 6, 0, 0, 2 << 2, 11, 5) == [word(.protocolError)])
+    #expect(bench.ask(.pinControl, 6, 0, 0, 1 << 2, 100, 5) == [word(.invalidParameters)])
+  }
+
+  @Test func controlIsExclusiveToOneAgent() throws {
+    var bench = try Bench.pair()
+
+    #expect(bench.ask(.pinControl, 7, 0, 1) == [0])
+    #expect(bench.ask(.pinControl, 7, 0, 1, agent: 1) == [word(.inUse)])
+    #expect(bench.ask(.pinControl, 7, 1, 0, agent: 1) == [word(.inUse)])
+    #expect(bench.ask(.pinControl, 6, 0, 0, 1, agent: 1) == [word(.inUse)])
+    #expect(bench.ask(.pinControl, 8, 0, 1, agent: 1) == [word(.invalidParameters)])
+    #expect(bench.ask(.pinControl, 8, 0, 1) == [0])
+    #expect(bench.ask(.pinControl, 7, 0, 1, agent: 1) == [0])
+    bench.platform.resetAgent(1, events: true, at: 0)
+    #expect(bench.ask(.pinControl, 7, 1, 0) == [0])
+  }
+
+  @Test func onlyATrustedAgentSetsPermissions() throws {
+    var bench = try Bench.pair()
+
+    #expect(bench.ask(.pinControl, 0xA, 1, 0, 0, agent: 1) == [word(.denied)])
+    #expect(bench.ask(.pinControl, 0xA, 2, 0, 0) == [0])
+    #expect(bench.ask(.pinControl, 3, 0, 0, agent: 1) == [word(.denied)])
+    #expect(bench.ask(.pinControl, 0xA, 2, 0, 4) == [0])
+    #expect(bench.ask(.pinControl, 3, 0, 0, agent: 1)[0] == 0)
+  }
+}
