@@ -103,7 +103,7 @@ extension Platform {
     let late = Outgoing(agent: agent, channel: .reply(ticket: ticket), message: reply, requested: now)
     switch action {
     case .late(let time):
-      schedule(now &+ time, .deliver(late))
+      schedule(after(time), .deliver(late))
       return .later
     case .dropped: return .empty
     case .never, .delayedWithoutReply: return .never
@@ -111,7 +111,7 @@ extension Platform {
       schedule(now, .deliver(Outgoing(agent: agent, channel: .event, message: reply, requested: now)))
     case .outOfOrder(let time):
       agents[agent].held.append(late)
-      schedule(now &+ time, .releaseHeld(agent: agent))
+      schedule(after(time), .releaseHeld(agent: agent))
       return .later
     case .delayedBeforeReply(let time):
       guard let index = timers.firstIndex(where: { $0.order == timerOrder - 1 }),
@@ -119,7 +119,7 @@ extension Platform {
       else { break }
       let completion = timers.remove(at: index)
       schedule(now, completion.action)
-      schedule(now &+ time, .deliver(late))
+      schedule(after(time), .deliver(late))
       return .later
     case .unexpectedNotification(let identifier, let message, let payload):
       storm(agent, identifier, message, payload, count: 1, interval: 0)
@@ -143,7 +143,7 @@ extension Platform {
     let notification = Message(header: header, payload: Array(payload.prefix(32)))
     for index in 0..<UInt64(max(count, 0)) {
       schedule(
-        now &+ index &* interval,
+        after(index.multipliedReportingOverflow(by: interval).partialValue),
         .deliver(Outgoing(agent: agent, channel: .event, message: notification))
       )
     }
@@ -153,7 +153,7 @@ extension Platform {
   private mutating func distort(_ action: Misbehaviour, _ rule: Int, _ request: Message, _ reply: inout Message) {
     switch action {
     case .wrongToken(let offset):
-      reply.header.token = UInt16(truncatingIfNeeded: Int(reply.header.token) + Int(offset))
+      reply.header.token = UInt16(truncatingIfNeeded: Int(reply.header.token) &+ Int(offset))
     case .wrongProtocol(let identifier): reply.header.protocolIdentifier = identifier
     case .wrongType(let type):
       reply.header.rawValue = reply.header.rawValue & ~0x300 | UInt32(type & 3) << 8
@@ -175,7 +175,7 @@ extension Platform {
       if rest != 0 { reply[word: reply.count >> 2] &= 1 << (8 * rest) - 1 }
     case .countLie(let offset) where request.header.message == 1 && reply.status == .success:
       let mask: UInt32 = request.header.protocolIdentifier == ProtocolIdentifier.base.rawValue ? 0xFF : 0xFFFF
-      let count = UInt32(truncatingIfNeeded: Int(reply[word: 1] & mask) + offset) & mask
+      let count = UInt32(truncatingIfNeeded: Int(reply[word: 1] & mask) &+ offset) & mask
       reply[word: 1] = reply[word: 1] & ~mask | count
     case .remainingNeverEnds(let remaining):
       guard reply.status == .success, let shift = MessageCatalogue.remainingShift(request.header) else { break }

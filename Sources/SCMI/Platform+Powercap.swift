@@ -169,7 +169,7 @@ extension Platform {
     guard request[word: 1] == 1, !powercaps[resource].isSampled else { return }
     powercaps[resource].isSampled = true
     powercaps[resource].lastPower = measuredPower(resource)
-    schedule(now + definition.powercaps[resource].measurementInterval, .samplePowercap(resource))
+    schedule(after(definition.powercaps[resource].measurementInterval), .samplePowercap(resource))
   }
 
   /// Tells those whose thresholds the power has crossed; goes on while somebody listens.
@@ -195,6 +195,6 @@ extension Platform {
       emit(Outgoing(agent: holder.agent, channel: .event, message: message))
     }
     powercaps[resource].isSampled = isListening
-    if isListening { schedule(now + definition.powercaps[resource].measurementInterval, .samplePowercap(resource)) }
+    if isListening { schedule(after(definition.powercaps[resource].measurementInterval), .samplePowercap(resource)) }
   }
 }

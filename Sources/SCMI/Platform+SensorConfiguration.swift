@@ -81,7 +81,7 @@ extension Platform {
     guard !sensors[resource].isSampled, isWatched(resource) else { return }
     sensors[resource].isSampled = true
     sensors[resource].lastValue = reading(resource)
-    schedule(now + interval(resource), .sampleSensor(resource))
+    schedule(after(interval(resource)), .sampleSensor(resource))
   }
 
   mutating func sampleSensor(_ resource: Int) {
@@ -89,7 +89,7 @@ extension Platform {
     guard sensors[resource].isSampled else { return }
     checkTripPoints(resource)
     sendUpdates(resource)
-    schedule(now + interval(resource), .sampleSensor(resource))
+    schedule(after(interval(resource)), .sampleSensor(resource))
   }
 
   /// SENSOR_TRIP_POINT_EVENT: agent (the platform), sensor, description (bit 16 rising, 7:0 trip point).

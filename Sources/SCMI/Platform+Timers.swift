@@ -17,6 +17,12 @@ extension Platform {
     now = limit
   }
 
+  /// So many nanoseconds from now; what would be beyond the end of time is at it.
+  func after(_ time: UInt64) -> UInt64 {
+    let (sum, isBeyond) = now.addingReportingOverflow(time)
+    return isBeyond ? .max : sum
+  }
+
   mutating func schedule(_ due: UInt64, _ action: Timer.Action) {
     let timer = Timer(due: due, order: timerOrder, action: action)
     timerOrder += 1
@@ -100,7 +106,7 @@ extension Platform {
       isSilent: isSilent || wrong == .delayedNever,
       isTwice: wrong == .delayedTwice
     )
-    schedule(now.addingReportingOverflow(latency).partialValue, .complete(operation))
+    schedule(after(latency), .complete(operation))
   }
 
   /// The effect of an asynchronous command and its delayed response: status, then the resource and what it is now.

@@ -97,8 +97,8 @@ public struct Platform: ~Copyable {
     at now: UInt64,
     reply: inout Message
   ) -> Disposition {
-    if now > self.now { self.now = now }
-    if deadline <= self.now { advance(to: self.now) }
+    // What is due happens at its own time, not at the request's.
+    if deadline <= now { advance(to: now) } else if now > self.now { self.now = now }
     if isInstrumented { return handleInstrumented(request, from: agent, ticket: ticket, reply: &reply) }
     answer(request, from: agent, reply: &reply)
     return .reply
@@ -129,7 +129,7 @@ public struct Platform: ~Copyable {
     at now: UInt64,
     reply: inout Message
   ) -> Disposition {
-    if now > self.now { self.now = now }
+    advance(to: now)
     switch error {
     case .truncated:
       record(.malformed, agent: agent, Message(header: MessageHeader(rawValue: 0)), "\(byteCount) bytes are no header")

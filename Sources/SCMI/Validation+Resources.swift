@@ -36,7 +36,11 @@ extension Validator {
     case .range(let minimum, let maximum, let step):
       expect(minimum < maximum, path + "/rates/minimum", "expected less than the maximum, \(maximum)")
       expect(maximum <= UInt64(Int64.max), path + "/rates/maximum", "expected at most 2⁶³ − 1 Hz")
-      expect(step > 0, path + "/rates/step", "expected 1 or more")
+      expect(
+        step > 0 && (minimum >= maximum || step <= maximum - minimum),
+        path + "/rates/step",
+        "expected 1 or more, and at most the range's length"
+      )
       if let initial {
         expect(initial >= minimum && initial <= maximum, path + "/rate", "expected \(minimum) to \(maximum)")
       }
@@ -122,10 +126,12 @@ extension Validator {
     case .waveform(let waveform):
       expect(waveform.period > 0, path + "/period", "expected 1 ns or more")
       expect(waveform.minimum <= waveform.maximum, path + "/minimum", "expected at most the maximum")
+      // The arithmetic is in floating point, whose largest number below 2⁶³ is not 2⁶³ − 1.
+      let bound = Int64(1) << 53
       expect(
-        !waveform.maximum.subtractingReportingOverflow(waveform.minimum).overflow,
+        abs(waveform.minimum.clamped) <= bound && abs(waveform.maximum.clamped) <= bound,
         path,
-        "expected less than 2⁶³ between minimum and maximum"
+        "expected −2⁵³ to 2⁵³"
       )
     case .replay(let values, let interval):
       expect(!values.isEmpty, path + "/values", "expected at least one value")
@@ -237,4 +243,9 @@ extension Validator {
       fail(path, "expected types 0 to 20 or 192 to 255, found \(type)")
     }
   }
+}
+
+extension Int64 {
+  /// Itself, or the next number that has an absolute value.
+  fileprivate var clamped: Int64 { self == .min ? .min + 1 : self }
 }

@@ -173,6 +173,10 @@ extension Validator {
     }
     if let resource = rule.resource { reference(resource, path + "/resource") }
     expect(rule.probability <= 1_000_000, path + "/probability", "expected 0 to 1")
+    if case .notificationStorm(_, _, let payload, let count, _) = rule.action {
+      expect(count >= 0 && count <= 10_000, path + "/action/notificationStorm/count", "expected 0 to 10000")
+      expect(payload.count <= 32, path + "/action/notificationStorm/payload", "expected at most 32 words")
+    }
     expect(rule.firstOccurrence >= 1, path + "/firstOccurrence", "expected 1 or more")
   }
 }

@@ -1,0 +1,260 @@
+import PositionedJSON
+
+/// Every mistake of a platform file.
+public struct PlatformFileError: Error, Sendable, CustomStringConvertible {
+  public struct Mistake: Equatable, Sendable, CustomStringConvertible {
+    /// From 1.
+    public var line: Int
+    /// From 1, in bytes.
+    public var column: Int
+    /// A JSON pointer; empty is the file as a whole.
+    public var path: String
+    /// What is wrong and what was expected.
+    public var message: String
+
+    public var description: String { "\(line):\(column): \(path.isEmpty ? "/" : path): \(message)" }
+  }
+
+  /// In the order of the file where the form is wrong, otherwise by kind of resource.
+  public var mistakes: [Mistake]
+
+  public var description: String { mistakes.map(\.description).joined(separator: "\n") }
+}
+
+extension PlatformDefinition {
+  /// Reads a platform file.
+  ///
+  /// - Parameter json: UTF-8.
+  /// - Throws: every mistake, with line, column and path.
+  public init(json: [UInt8]) throws(PlatformFileError) {
+    let root: JSONValue
+    do {
+      root = try JSONParser.parse(json)
+    } catch {
+      throw PlatformFileError(mistakes: [
+        .init(line: error.position.line, column: error.position.column, path: "", message: error.message)
+      ])
+    }
+    let reader = PlatformFileReader()
+    let definition = reader.platform(root)
+    var mistakes = reader.mistakes
+    if mistakes.isEmpty {
+      mistakes = definition.validate().map { error in
+        let position = root.position(of: error.path)
+        return .init(line: position.line, column: position.column, path: error.path, message: error.message)
+      }
+    }
+    guard mistakes.isEmpty else { throw PlatformFileError(mistakes: mistakes) }
+    self = definition
+  }
+
+  public init(json: String) throws(PlatformFileError) {
+    try self.init(json: Array(json.utf8))
+  }
+}
+
+/// Turns JSON into a definition and collects what is not of the expected form.
+final class PlatformFileReader {
+  private(set) var mistakes: [PlatformFileError.Mistake] = []
+
+  func fail(_ position: JSONPosition, _ path: String, _ message: String) {
+    mistakes.append(.init(line: position.line, column: position.column, path: path, message: message))
+  }
+
+  func mismatch(_ value: JSONValue, _ path: String, _ expected: String) {
+    fail(value.position, path, "expected \(expected), found \(value.kind)")
+  }
+
+  /// Reads an object; keys that `body` does not ask for are mistakes.
+  func object<Result>(_ value: JSONValue, _ path: String, _ body: (Fields) -> Result) -> Result {
+    if value.members == nil { mismatch(value, path, "an object") }
+    let fields = Fields(reader: self, value: value, path: path)
+    let result = body(fields)
+    for member in value.members ?? [] where !fields.asked.contains(member.key) {
+      let known = fields.asked.sorted().joined(separator: ", ")
+      fail(
+        member.position,
+        path + "/" + JSONPointer.escape(member.key),
+        "unknown key; expected \(known.isEmpty ? "none" : known)"
+      )
+    }
+    return result
+  }
+
+  /// Reads each element of an array.
+  func array<Element>(
+    _ value: JSONValue?,
+    _ path: String,
+    _ element: (JSONValue, String) -> Element?
+  ) -> [Element] {
+    guard let value else { return [] }
+    guard let elements = value.array else {
+      mismatch(value, path, "an array")
+      return []
+    }
+    return elements.enumerated().compactMap { element($1, "\(path)/\($0)") }
+  }
+
+  func string(_ value: JSONValue, _ path: String) -> String? {
+    if value.string == nil { mismatch(value, path, "a string") }
+    return value.string
+  }
+
+  func integer<Integer: FixedWidthInteger>(_ value: JSONValue, _ path: String, _ type: Integer.Type) -> Integer? {
+    if let number = value.integer(type) { return number }
+    mismatch(value, path, "an integer from \(Integer.min) to \(Integer.max)")
+    return nil
+  }
+
+  /// `kind/name`, such as `clocks/pll`.
+  func resource(_ value: JSONValue, _ path: String) -> ResourceName? {
+    guard let text = string(value, path) else { return nil }
+    let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+    if parts.count == 2, let kind = ResourceKind(name: String(parts[0])) {
+      return ResourceName(kind, String(parts[1]))
+    }
+    let kinds = ResourceKind.allCases.map(\.name).joined(separator: ", ")
+    fail(value.position, path, "expected KIND/NAME with one of the kinds \(kinds)")
+    return nil
+  }
+
+  /// One of the values of an enumeration, by name.
+  func choice<Choice>(
+    _ value: JSONValue,
+    _ path: String,
+    _ names: [String],
+    _ make: (String) -> Choice?
+  ) -> Choice? {
+    guard let text = string(value, path) else { return nil }
+    if let result = make(text) { return result }
+    fail(value.position, path, "expected one of \(names.joined(separator: ", ")), found \"\(text)\"")
+    return nil
+  }
+
+  /// `major.minor` or the number.
+  func version(_ value: JSONValue, _ path: String) -> ProtocolVersion? {
+    if let number = value.integer(UInt32.self) { return ProtocolVersion(rawValue: number) }
+    let parts = (value.string ?? "").split(separator: ".", omittingEmptySubsequences: false)
+    if parts.count == 2, let major = UInt16(parts[0]), let minor = UInt16(parts[1]) {
+      return ProtocolVersion(major, minor)
+    }
+    mismatch(value, path, "a version such as \"3.0\"")
+    return nil
+  }
+
+  /// A protocol by name or number.
+  func protocolNumber(_ value: JSONValue, _ path: String) -> UInt8? {
+    if value.string == nil { return integer(value, path, UInt8.self) }
+    return choice(value, path, ProtocolIdentifier.allCases.map(\.name)) { ProtocolIdentifier(name: $0)?.rawValue }
+  }
+
+  /// A message of a protocol by name or number.
+  func messageNumber(_ value: JSONValue, _ path: String, _ identifier: UInt8?) -> UInt8? {
+    guard let text = value.string else { return integer(value, path, UInt8.self) }
+    if let identifier, let number = MessageCatalogue.number(identifier, text) { return number }
+    fail(value.position, path, "expected a number or the name of one of the protocol's messages")
+    return nil
+  }
+}
+
+/// The members of one object.
+final class Fields {
+  let reader: PlatformFileReader
+  let value: JSONValue
+  let path: String
+  private let members: [String: JSONValue]
+  private(set) var asked: Set<String> = []
+
+  init(reader: PlatformFileReader, value: JSONValue, path: String) {
+    self.reader = reader
+    self.value = value
+    self.path = path
+    members = Dictionary(uniqueKeysWithValues: (value.members ?? []).map { ($0.key, $0.value) })
+  }
+
+  subscript(key: String) -> JSONValue? {
+    asked.insert(key)
+    return members[key]
+  }
+
+  func path(_ key: String) -> String { "\(path)/\(key)" }
+
+  func boolean(_ key: String, _ target: inout Bool) {
+    guard let value = self[key] else { return }
+    guard let found = value.boolean else { return reader.mismatch(value, path(key), "true or false") }
+    target = found
+  }
+
+  func integer<Integer: FixedWidthInteger>(_ key: String, _ target: inout Integer) {
+    guard let value = self[key], let found = reader.integer(value, path(key), Integer.self) else { return }
+    target = found
+  }
+
+  func integer<Integer: FixedWidthInteger>(_ key: String, _ target: inout Integer?) {
+    guard let value = self[key], let found = reader.integer(value, path(key), Integer.self) else { return }
+    target = found
+  }
+
+  /// A number that must be there; 0 with a mistake noted where it is not.
+  func required<Integer: FixedWidthInteger>(_ key: String, _ type: Integer.Type) -> Integer {
+    guard let value = self[key] else {
+      missing(key)
+      return 0
+    }
+    return reader.integer(value, path(key), type) ?? 0
+  }
+
+  func string(_ key: String, _ target: inout String) {
+    guard let value = self[key], let found = reader.string(value, path(key)) else { return }
+    target = found
+  }
+
+  func string(_ key: String, _ target: inout String?) {
+    guard let value = self[key], let found = reader.string(value, path(key)) else { return }
+    target = found
+  }
+
+  /// A string that must be there; empty with a mistake noted where it is not.
+  func required(_ key: String) -> String {
+    guard let value = self[key] else {
+      missing(key)
+      return ""
+    }
+    return reader.string(value, path(key)) ?? ""
+  }
+
+  func missing(_ key: String) {
+    reader.fail(value.position, path, "the key \"\(key)\" is missing")
+  }
+
+  func choice<Choice: RawRepresentable & CaseIterable>(_ key: String, _ target: inout Choice)
+  where Choice.RawValue == String {
+    guard let value = self[key] else { return }
+    let found = reader.choice(value, path(key), Choice.allCases.map(\.rawValue)) { Choice(rawValue: $0) }
+    if let found { target = found }
+  }
+
+  func integers<Integer: FixedWidthInteger>(_ key: String, _ target: inout [Integer]) {
+    guard let value = self[key] else { return }
+    target = reader.array(value, path(key)) { self.reader.integer($0, $1, Integer.self) }
+  }
+
+  func strings(_ key: String, _ target: inout [String]) {
+    guard let value = self[key] else { return }
+    target = reader.array(value, path(key)) { self.reader.string($0, $1) }
+  }
+
+  /// An object whose keys are numbers.
+  func table(_ key: String, _ target: inout [UInt8: UInt32]) {
+    guard let value = self[key] else { return }
+    guard let members = value.members else { return reader.mismatch(value, path(key), "an object") }
+    for member in members {
+      let place = path(key) + "/" + JSONPointer.escape(member.key)
+      guard let type = UInt8(member.key) else {
+        reader.fail(member.position, place, "expected a key from 0 to 255")
+        continue
+      }
+      if let number = reader.integer(member.value, place, UInt32.self) { target[type] = number }
+    }
+  }
+}

@@ -1,0 +1,80 @@
+/// Sends a recorded session to a platform and compares what it says.
+public enum Replay {
+  public struct Difference: Equatable, Sendable, CustomStringConvertible {
+    /// The recorded line's sequence number, or the number of recorded lines where there are too many new ones.
+    public var sequence: UInt64
+    public var recorded: String?
+    public var replayed: String?
+
+    public var description: String {
+      "\(sequence): recorded \(recorded ?? "nothing"), replayed \(replayed ?? "nothing")"
+    }
+  }
+
+  public struct Report: Equatable, Sendable {
+    public var requests = 0
+    /// Lines that were compared.
+    public var compared = 0
+    public var differences: [Difference] = []
+    /// Changes of permissions by the machine's owner: a transcript does not say enough to repeat them.
+    public var skipped = 0
+  }
+
+  /// Replays requests and resets at their times. The platform must be new, of the definition that was recorded.
+  ///
+  /// Times, agents, kinds and bytes are compared; explanations are not.
+  public static func run(_ records: [TranscriptRecord], on platform: inout Platform) -> Report {
+    var report = Report()
+    var replayed: [TranscriptRecord] = []
+    var ticket: UInt64 = 0
+    platform.isRecording = true
+    for record in records where record.agent < platform.definition.agents.count {
+      platform.advance(to: record.time)
+      var reply = Message(header: record.message.header)
+      switch record.kind {
+      case .request:
+        report.requests += 1
+        ticket += 1
+        _ = platform.handle(record.message, from: record.agent, ticket: ticket, at: record.time, reply: &reply)
+      case .malformed:
+        // What the bytes were is not recorded, but only whether there was a header.
+        let tooFew = record.message.header.rawValue == 0
+        let bytes = tooFew ? [] : record.message.bytes + [UInt8](repeating: 0, count: Message.maximumPayload + 1)
+        _ = platform.handle(bytes: bytes.span, from: record.agent, at: record.time, reply: &reply)
+      case .reset:
+        let events = record.decision?.hasPrefix("with events") ?? true
+        platform.resetAgent(record.agent, events: events, at: record.time)
+      case .control: report.skipped += 1
+      case .reply, .delayedResponse, .notification, .unsolicited, .withheld: break
+      }
+      replayed += platform.takeTranscript()
+      while platform.takeOutgoing() != nil {}
+    }
+    compare(records.filter { $0.kind != .control }, replayed, &report)
+    return report
+  }
+
+  private static func compare(
+    _ records: [TranscriptRecord],
+    _ replayed: [TranscriptRecord],
+    _ report: inout Report
+  ) {
+    for index in 0..<max(records.count, replayed.count) {
+      let old = index < records.count ? records[index] : nil
+      let new = index < replayed.count ? replayed[index] : nil
+      report.compared += 1
+      if let old, let new, old.time == new.time, old.agent == new.agent, old.kind == new.kind,
+        old.message == new.message
+      {
+        continue
+      }
+      report.differences.append(
+        Difference(
+          sequence: old?.sequence ?? UInt64(records.count),
+          recorded: old?.text,
+          replayed: new?.text
+        )
+      )
+    }
+  }
+}

@@ -1,0 +1,112 @@
+import PositionedJSON
+
+/// Why a line is no line of a transcript.
+public struct TranscriptError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// From 1.
+  public var line: Int
+  public var message: String
+
+  public var description: String { "line \(line): \(message)" }
+}
+
+extension TranscriptRecord {
+  /// Reads a transcript: one JSON object per line, empty lines are skipped.
+  ///
+  /// What a record says is taken from its raw bytes; names, fields and status are for other readers.
+  public static func records(lines text: String) throws(TranscriptError) -> [TranscriptRecord] {
+    var records: [TranscriptRecord] = []
+    var number = 0
+    for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+      number += 1
+      if line.allSatisfy({ $0 == " " || $0 == "\r" }) { continue }
+      records.append(try record(Array(line.utf8), number))
+    }
+    return records
+  }
+
+  private static func record(_ line: [UInt8], _ number: Int) throws(TranscriptError) -> TranscriptRecord {
+    let value: JSONValue
+    do {
+      value = try JSONParser.parse(line)
+    } catch {
+      throw TranscriptError(line: number, message: "column \(error.position.column): \(error.message)")
+    }
+    guard let kind = value["kind"]?.string.flatMap({ Kind(rawValue: $0) }) else {
+      throw TranscriptError(line: number, message: "expected a kind")
+    }
+    guard let sequence = value["sequence"]?.integer(UInt64.self), let time = value["time"]?.integer(UInt64.self),
+      let agent = value["agent"]?.integer(Int.self), agent > 0
+    else { throw TranscriptError(line: number, message: "expected sequence, time and agent") }
+    guard let bytes = value["raw"]?.string.flatMap({ JSONText.bytes(hexadecimal: $0) }),
+      let message = try? Message(bytes: bytes)
+    else { throw TranscriptError(line: number, message: "expected a message's bytes in raw") }
+    var record = TranscriptRecord(
+      sequence: sequence,
+      time: time,
+      agent: agent - 1,
+      agentName: value["agentName"]?.string ?? "agent \(agent)",
+      kind: kind,
+      message: message
+    )
+    record.latency = value["latency"]?.integer(UInt64.self)
+    record.decision = value["decision"]?.string
+    record.rule = value["rule"]?.string
+    return record
+  }
+}
+
+/// A session as a picture: one column per agent, time from top to bottom.
+public enum SessionPicture {
+  /// - Parameter width: of one agent's column, in characters.
+  public static func text(_ records: [TranscriptRecord], width: Int = 56) -> String {
+    var agents: [(place: Int, name: String)] = []
+    for record in records where !agents.contains(where: { $0.place == record.agent }) {
+      agents.append((record.agent, record.agentName))
+    }
+    agents.sort { $0.place < $1.place }
+    var lines = [pad("time", 16) + agents.map { pad($0.name, width) }.joined()]
+    for record in records {
+      let column = agents.firstIndex { $0.place == record.agent } ?? 0
+      var line = pad(JSONText.seconds(record.time), 16)
+      for _ in 0..<column { line += pad("|", width) }
+      lines.append(line + "| " + arrow(record.kind) + " " + content(record))
+    }
+    return lines.map { $0.trimmed }.joined(separator: "\n") + "\n"
+  }
+
+  private static func arrow(_ kind: TranscriptRecord.Kind) -> String {
+    switch kind {
+    case .request: "-->"
+    case .reply: "<--"
+    case .delayedResponse: "<=="
+    case .notification: "<~~"
+    case .unsolicited: "<??"
+    case .withheld: "x--"
+    case .malformed: "--x"
+    case .reset, .control: "***"
+    }
+  }
+
+  private static func content(_ record: TranscriptRecord) -> String {
+    switch record.kind {
+    case .malformed, .reset, .control: "\(record.kind.rawValue) \(record.decision ?? "")"
+    default:
+      MessageDecoder.text(record.message, isRequest: record.kind == .request)
+        + (record.rule.map { " [\($0)]" } ?? "")
+    }
+  }
+
+  private static func pad(_ text: String, _ width: Int) -> String {
+    let missing = width - text.count
+    return missing > 0 ? text + String(repeating: " ", count: missing) : String(text.prefix(width - 1)) + " "
+  }
+}
+
+extension String {
+  /// Without blanks at the end.
+  fileprivate var trimmed: String {
+    var result = self
+    while result.hasSuffix(" ") { result.removeLast() }
+    return result
+  }
+}

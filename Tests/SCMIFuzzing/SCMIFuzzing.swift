@@ -1,0 +1,59 @@
+public import SCMI
+
+/// Entry points for a fuzzer: each takes any bytes, and traps where a promise is broken.
+public enum SCMIFuzzing {
+  /// Bytes as a session: records of agent and length (one byte), pause (one byte, in microseconds), message.
+  ///
+  /// Promises: one disposition per request; a reply echoes the header, has whole words and, unless it is a success, only
+  /// its status; what goes to an agent is never more than a message.
+  public static func session(_ bytes: [UInt8], definition: PlatformDefinition) {
+    guard var platform = try? Platform(definition) else { preconditionFailure("the fuzzer's platform is valid") }
+    platform.isRecording = true
+    var now: UInt64 = 0
+    var index = 0
+    while index + 2 <= bytes.count {
+      let agent = Int(bytes[index] >> 7) % definition.agents.count
+      let length = min(Int(bytes[index] & 0x7F), bytes.count - index - 2)
+      now += UInt64(bytes[index + 1]) * 1_000
+      let request = Array(bytes[(index + 2)..<(index + 2 + length)])
+      index += 2 + length
+      var reply = Message(header: MessageHeader(rawValue: 0))
+      let disposition = platform.handle(bytes: request.span, from: agent, at: now, reply: &reply)
+      if length < 4 {
+        precondition(disposition == .empty, "what has no header has no reply")
+      } else if disposition == .reply {
+        precondition(Array(reply.bytes.prefix(4)) == Array(request.prefix(4)), "the header is echoed")
+        precondition(reply.count >= 4 && reply.count % 4 == 0, "a reply has whole words")
+        precondition(reply.status == .success || reply.count == 4, "an error has only its status")
+      }
+      platform.advance(to: now)
+      while let outgoing = platform.takeOutgoing() {
+        precondition(definition.agents.indices.contains(outgoing.agent), "messages go to agents")
+        precondition(outgoing.message.size <= Message.maximumSize, "messages have their bounds")
+      }
+      while platform.takeEvent() != nil {}
+      let lines = platform.takeTranscript().map(\.json).joined(separator: "\n")
+      precondition((try? TranscriptRecord.records(lines: lines)) != nil, "a transcript reads back")
+    }
+  }
+
+  /// Bytes as a platform file: a platform, or mistakes that say where.
+  public static func platformFile(_ bytes: [UInt8]) {
+    do {
+      let definition = try PlatformDefinition(json: bytes)
+      precondition((try? Platform(definition)) != nil, "a file without mistakes makes a platform")
+    } catch {
+      precondition(!error.mistakes.isEmpty, "a refusal has a reason")
+      precondition(error.mistakes.allSatisfy { $0.line > 0 && $0.column > 0 }, "a mistake has a place")
+    }
+  }
+
+  /// Bytes as a transcript and as a raw message: text or a reason.
+  public static func decoder(_ bytes: [UInt8]) {
+    let text = String(decoding: bytes, as: UTF8.self)
+    if let records = try? TranscriptRecord.records(lines: text) { _ = SessionPicture.text(records) }
+    _ = MessageDecoder.text(hexadecimal: text, isRequest: true)
+    guard let message = try? Message(bytes: bytes) else { return }
+    for isRequest in [true, false] { _ = MessageDecoder.text(message, isRequest: isRequest) }
+  }
+}

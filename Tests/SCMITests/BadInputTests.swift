@@ -1,0 +1,107 @@
+import SCMI
+import Testing
+
+@Suite struct BadInputTests {
+  /// Bytes in, reply out.
+  private func judge(_ bytes: [UInt8]) throws -> (Disposition, Message) {
+    var platform = try Platform(Bench.definition())
+    var reply = Message(header: MessageHeader(rawValue: 0))
+    let disposition = platform.handle(bytes: bytes.span, from: 0, at: 0, reply: &reply)
+    return (disposition, reply)
+  }
+
+  @Test(arguments: 0...3) func lessThanAHeaderGetsAnEmptyBuffer(count: Int) throws {
+    #expect(try judge([UInt8](repeating: 0xFF, count: count)).0 == .empty)
+  }
+
+  @Test func tooManyBytesAreAProtocolError() throws {
+    let header = MessageHeader(0x14, 6, token: 9)
+    let (disposition, reply) = try judge(Message(header: header).bytes + [UInt8](repeating: 0, count: 200))
+
+    #expect(disposition == .reply)
+    #expect(reply.header == header)
+    #expect(reply.payload == [word(.protocolError)])
+  }
+
+  @Test(arguments: ProtocolIdentifier.allCases) func everyMessageJudgesItsLength(identifier: ProtocolIdentifier) throws
+  {
+    var bench = try Bench.pair()
+
+    for message in UInt8(0)...0xF {
+      let found = bench.ask(identifier, 2, UInt32(message))[0] == 0
+      for length in [31, 32] where found {
+        let words = [UInt32](repeating: 0, count: length)
+        #expect(bench.send(identifier.rawValue, message, words) == [word(.protocolError)], "\(identifier) \(message)")
+      }
+    }
+  }
+
+  @Test func anIncompleteWordIsAProtocolError() throws {
+    let (_, reply) = try judge(Message(header: MessageHeader(0x14, 6)).bytes + [0, 0, 0])
+
+    #expect(reply.payload == [word(.protocolError)])
+  }
+
+  @Test(arguments: [0x0000_0100, 0x0000_0200, 0x0000_0300, 0x1000_0000, 0x8000_0000] as [UInt32])
+  func wrongTypesAndReservedBitsAreEchoedAndRefused(bits: UInt32) throws {
+    let header = MessageHeader(rawValue: MessageHeader(0x10, 0, token: 3).rawValue | bits)
+    let (_, reply) = try judge(Message(header: header).bytes)
+
+    #expect(reply.header == header)
+    #expect(reply.payload == [word(.protocolError)])
+  }
+
+  @Test func unknownProtocolsAndMessagesAreNotSupported() throws {
+    var bench = try Bench()
+
+    for identifier in [0x00, 0x0F, 0x1A, 0x7F, 0xFF] as [UInt8] {
+      #expect(bench.send(identifier, 0, []) == [word(.notSupported)])
+    }
+    for message in [0x11, 0x20, 0x7F, 0xFF] as [UInt8] {
+      #expect(bench.send(0x14, message, []) == [word(.notSupported)])
+      #expect(bench.ask(.clock, 2, UInt32(message)) == [word(.notFound)])
+    }
+    #expect(bench.ask(.clock, 2, .max) == [word(.notFound)])
+    #expect(bench.ask(.performance, 0xB, 0, 0) == [word(.notSupported)])
+  }
+
+  @Test func tokensMayBeReused() throws {
+    var platform = try Platform(Bench.definition())
+    let request = Message(header: MessageHeader(0x14, 6, token: 5), payload: [0])
+    var first = Message(header: MessageHeader(rawValue: 0))
+    var second = first
+
+    _ = platform.handle(request, from: 0, at: 0, reply: &first)
+    _ = platform.handle(request, from: 0, at: 0, reply: &second)
+
+    #expect(first == second)
+    #expect(first.header == request.header)
+  }
+
+  @Test func identifiersAtTheirLimitsAreNotFound() throws {
+    var bench = try Bench()
+    let single: [(ProtocolIdentifier, UInt8)] = [
+      (.clock, 3), (.clock, 6), (.clock, 8), (.clock, 0xE), (.clock, 0xF), (.powerDomain, 3), (.powerDomain, 5),
+      (.performance, 3), (.performance, 6), (.performance, 8), (.sensor, 9), (.sensor, 0xC), (.reset, 3), (.voltage, 3),
+      (.voltage, 6), (.voltage, 8), (.powercap, 3), (.powercap, 4), (.powercap, 6), (.powercap, 9),
+    ]
+
+    for (identifier, message) in single {
+      for value in [UInt32(1 << 16), 0x7FFF_FFFF, 0x8000_0000, .max] {
+        #expect(bench.ask(identifier, message, value) == [word(.notFound)], "\(identifier) \(message)")
+      }
+    }
+  }
+
+  @Test func notificationsOfWhatCannotNotifyAreNotSupported() throws {
+    var definition = Bench.definition()
+    definition.clocks[0].notifies = false
+    definition.powerDomains[0].notifies = false
+    var bench = try Bench(definition)
+
+    #expect(bench.ask(.clock, 9, 0, 1) == [word(.notSupported)])
+    #expect(bench.ask(.powerDomain, 6, 0, 1) == [word(.notSupported)])
+    #expect(bench.ask(.sensor, 0xB, 1, 1) == [word(.notSupported)])
+    #expect(bench.ask(.clock, 9, 9, 1) == [word(.notFound)])
+  }
+}

@@ -1,0 +1,128 @@
+import Foundation
+import SCMI
+import Testing
+
+@Suite struct PlatformFileTests {
+  private func mistakes(_ json: String) -> [String] {
+    do {
+      _ = try PlatformDefinition(json: json)
+      return []
+    } catch {
+      return error.mistakes.map(\.description)
+    }
+  }
+
+  @Test func aFileBecomesADefinition() throws {
+    let definition = try PlatformDefinition(
+      json: """
+        {
+          "vendor": "Test", "profile": "3.1", "versions": {"clock": "3.0"},
+          "clocks": [
+            {"name": "osc", "rates": [1000]},
+            {"name": "pll", "rates": {"minimum": 1, "maximum": 9, "step": 2}, "parents": ["osc"], "ratePolicy": "highest"}
+          ],
+          "sensors": [
+            {"name": "t", "value": {"waveform": "triangle", "minimum": 0, "maximum": 10, "period": 1000}},
+            {"name": "a", "value": [1, 2], "axes": [{"name": "x"}, {"name": "y"}]}
+          ],
+          "regulators": [{"name": "v", "levels": [1, 2]}],
+          "devices": [{"name": "d", "resources": ["clocks/pll"]}],
+          "agents": [
+            {"name": "a", "trusted": true},
+            {"name": "b", "resources": ["clocks/osc", {"resource": "sensors/t", "access": "read"}],
+             "deniedCommands": {"clock": ["CLOCK_RATE_SET", 7]}, "devices": ["d"]}
+          ],
+          "rules": [{"name": "r", "protocol": "clock", "message": "CLOCK_RATE_GET", "probability": 0.5,
+                     "action": {"late": 1000}}],
+          "script": [{"time": 5, "set": "clocks/pll", "value": 3}]
+        }
+        """
+    )
+    var bench = try Bench(definition)
+
+    #expect(definition.clocks[1].ratePolicy == .highest)
+    #expect(definition.rules[0].action == .late(1_000))
+    #expect(definition.rules[0].message == 6)
+    #expect(definition.agents[1].deniedCommands == [.clock: [5, 7]])
+    #expect(bench.ask(.clock, 0) == [0, 0x30000])
+    #expect(bench.ask(.reset, 0) == [word(.notSupported)])
+    #expect(bench.ask(.clock, 1, agent: 1) == [0, 2 | 4 << 16])
+  }
+
+  @Test func unknownKeysAreToldWithTheKnownOnes() {
+    let found = mistakes("{\"agents\": [{\"name\": \"a\"}],\n \"clocs\": []}")
+
+    #expect(found.count == 1)
+    #expect(found[0].hasPrefix("2:2: /clocs: unknown key; expected $schema, agents, clockAsynchronousRequests, clocks"))
+  }
+
+  @Test(arguments: [
+    (
+      "{\"agents\": [{\"name\": \"a\"}], \"clocks\": [{\"name\": \"c\", \"rates\": []}]}",
+      "/clocks/0/rates: expected at"
+    ),
+    ("{\"agents\": [{\"name\": \"a\"}], \"clocks\": [{\"name\": \"c\"}]}", "/clocks/0: the key \"rates\" is missing"),
+    ("{\"agents\": [{\"name\": \"a\"}, {\"name\": \"a\"}]}", "/agents/1/name: \"a\" is there twice"),
+    ("{\"agents\": [{\"name\": \"a\", \"devices\": [\"x\"]}]}", "/agents/0/devices/0: no devices entry is named \"x\""),
+    ("{\"agents\": [{\"name\": \"a\", \"resources\": [\"clocks/x\"]}]}", "/agents/0/resources/0: no clocks entry"),
+    ("{\"agents\": [{\"name\": \"a\", \"resources\": [\"x\"]}]}", "/agents/0/resources/0: expected KIND/NAME"),
+    ("{\"agents\": [{\"name\": 5}]}", "/agents/0/name: expected a string, found a number"),
+    ("{\"agents\": []}", "/agents: expected at least one agent"),
+    ("{\"agents\": [{\"name\": \"a\"}], \"gracefulTimeout\": -1}", "/gracefulTimeout: expected an integer from 0 to"),
+    ("{\"agents\": [{\"name\": \"a\"}], \"profile\": \"9\"}", "/profile: expected one of 2.0, 3.0, 3.1, 3.2, found"),
+    (
+      "{\"agents\": [{\"name\": \"a\"}], \"rules\": [{\"name\": \"r\", \"action\": \"x\"}]}",
+      "/rules/0/action: expected one"
+    ),
+    (
+      "{\"agents\": [{\"name\": \"a\"}], \"rules\": [{\"name\": \"r\", \"action\": {\"x\": 1}}]}",
+      "/rules/0/action: expected"
+    ),
+    ("{\"agents\": [{\"name\": \"a\"}], \"script\": [{\"time\": 1}]}", "/script/0: expected an action"),
+    ("[]", "/: expected an object, found an array"),
+    ("{", "/: expected a key"),
+  ])
+  func mistakesAreToldWithPathAndExpectation(json: String, expected: String) {
+    #expect(mistakes(json).contains { $0.contains(": " + expected) }, "\(mistakes(json))")
+  }
+
+  @Test func allMistakesAreToldAtOnce() {
+    let found = mistakes(
+      "{\"agents\": [{\"name\": \"a\"}],\n\"clocks\": [{\"name\": \"c\", \"rates\": [2, 1]},\n{\"name\": \"c\", \"rates\": [1]}]}"
+    )
+
+    #expect(
+      found == [
+        "2:39: /clocks/0/rates/1: expected ascending rates without duplicates",
+        "3:10: /clocks/1/name: \"c\" is there twice",
+      ]
+    )
+  }
+
+  @Test func aHundredThousandClocksAreMoreThanOneAgentCanCount() throws {
+    let clocks = (0..<100_000).map { "{\"name\":\"c\($0)\",\"rates\":[1]}" }.joined(separator: ",")
+
+    let one = mistakes("{\"agents\":[{\"name\":\"a\"}],\"clocks\":[\(clocks)]}")
+    let split = try PlatformDefinition(
+      json: "{\"agents\":[{\"name\":\"a\",\"resources\":[\"clocks/c99999\"]}],\"clocks\":[\(clocks)]}"
+    )
+
+    #expect(one.count == 1 && one[0].contains("100000 clocks are more than an agent can count"))
+    var bench = try Bench(split)
+    #expect(bench.ask(.clock, 6, 0) == [0, 1, 0])
+  }
+
+  @Test func theExampleInTheDocumentationIsAPlatform() throws {
+    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    let json = try Data(contentsOf: root.appending(path: "Documentation/Examples/scmi-platform.json"))
+
+    var bench = try Bench(try PlatformDefinition(json: [UInt8](json)))
+
+    #expect(bench.ask(.clock, 1) == [0, 3 | 4 << 16])
+    #expect(bench.ask(.clock, 1, agent: 1) == [0, 3 | 4 << 16])
+    #expect(bench.ask(.clock, 3, 2, agent: 1) == [word(.denied)])
+    #expect(bench.ask(.base, 9, 2, 0, 1) == [0])
+    #expect(bench.ask(.clock, 3, 2, agent: 1)[0] == 0)
+  }
+}

@@ -1,0 +1,183 @@
+import SCMI
+import Testing
+
+@Suite struct TranscriptTests {
+  @Test func everyMessageIsALineWithNamesFieldsAndRawBytes() throws {
+    var bench = try Bench()
+    bench.platform.isRecording = true
+    bench.now = 1_500
+
+    _ = bench.ask(.clock, 5, 0, 1, 500, 0)
+
+    let lines = bench.platform.takeTranscript().map(\.json)
+    #expect(
+      lines == [
+        "{\"sequence\":0,\"time\":1500,\"agent\":1,\"agentName\":\"guest\",\"kind\":\"request\",\"protocol\":20,"
+          + "\"message\":5,\"name\":\"CLOCK_RATE_SET\",\"type\":0,\"token\":1,"
+          + "\"fields\":{\"flags\":0,\"clock_id\":1,\"rate\":500},"
+          + "\"raw\":\"0550040000000000" + "01000000f401000000000000\"}",
+        "{\"sequence\":1,\"time\":1500,\"agent\":1,\"agentName\":\"guest\",\"kind\":\"reply\",\"protocol\":20,"
+          + "\"message\":5,\"name\":\"CLOCK_RATE_SET\",\"type\":0,\"token\":1,\"status\":\"SUCCESS\",\"fields\":{},"
+          + "\"raw\":\"0550040000000000\",\"latency\":0}",
+      ]
+    )
+  }
+
+  @Test func decisionsAndRulesAreExplained() throws {
+    var definition = Bench.definition(agents: [AgentDefinition("one"), AgentDefinition("two")])
+    definition.clocks[1].ratePolicy = .highest
+    definition.rules = [MisbehaviourRule("short reads", .short(2)) { $0.message = 6 }]
+    var bench = try Bench(definition)
+    bench.platform.isRecording = true
+
+    _ = bench.ask(.clock, 5, 0, 1, 500, 0)
+    _ = bench.ask(.clock, 5, 0, 1, 300, 0, agent: 1)
+    _ = bench.ask(.clock, 6, 1)
+
+    let records = bench.platform.takeTranscript()
+    #expect(records[3].decision == "highest of 2 requests is 500")
+    #expect(records[5].rule == "short reads")
+  }
+
+  @Test func whatIsNoMessageHasALineToo() throws {
+    var bench = try Bench()
+    bench.platform.isRecording = true
+    var reply = Message(header: MessageHeader(rawValue: 0))
+
+    let bytes: [UInt8] = [1, 2]
+    _ = bench.platform.handle(bytes: bytes.span, from: 0, at: 0, reply: &reply)
+    bench.platform.resetAgent(0, events: false, at: 5)
+
+    let lines = bench.platform.takeTranscript().map(\.text)
+    #expect(
+      lines == [
+        "0.000000000  guest  malformed: 2 bytes are no header",
+        "0.000000005  guest  reset, without events; the votes of guest vanish",
+      ]
+    )
+  }
+
+  @Test func delayedResponsesKnowTheirLatency() throws {
+    var bench = try Bench()
+    bench.platform.isRecording = true
+
+    _ = bench.ask(.clock, 5, 1, 2, 2_000, 0)
+    bench.wait(500)
+
+    let record = bench.platform.takeTranscript().last
+    #expect(record?.kind == .delayedResponse)
+    #expect(record?.latency == 500)
+    #expect(
+      record?.text == "0.000000500  guest  <- CLOCK_RATE_SET token 1 delayed SUCCESS clock_id=2 rate=2000  after 500 ns"
+    )
+  }
+
+  @Test func rawBytesAreDecodedReadably() {
+    #expect(
+      MessageDecoder.text(hexadecimal: "06 50 14 00 03 00 00 00", isRequest: true)
+        == "CLOCK_RATE_GET token 5 clock_id=3"
+    )
+    #expect(
+      MessageDecoder.text(hexadecimal: "0750000000000000", isRequest: false) == "CLOCK_CONFIG_SET token 0 SUCCESS"
+    )
+    #expect(MessageDecoder.text(hexadecimal: "0", isRequest: true) == "not hexadecimal")
+    #expect(MessageDecoder.text(hexadecimal: "00", isRequest: true) == "1 bytes are no header")
+    #expect(
+      MessageDecoder.text(hexadecimal: "0340000000000000417075730000000000000000" + "00000000", isRequest: false)
+        == "BASE_DISCOVER_VENDOR token 0 SUCCESS vendor=\"Apus\""
+    )
+    #expect(
+      MessageDecoder.text(hexadecimal: "0900020001000000", isRequest: true)
+        == "protocol 0x80 message 0x9 token 0 words=[0x1]"
+    )
+  }
+
+  /// A session with everything in it: two agents, delayed responses, notifications, misbehaviour, a reset.
+  private func session() throws -> (PlatformDefinition, [TranscriptRecord]) {
+    var definition = Bench.definition(agents: [AgentDefinition("one") { $0.trusted = true }, AgentDefinition("two")])
+    definition.rules = [
+      MisbehaviourRule("late", .late(300)) { $0.message = 6 },
+      MisbehaviourRule("noise", .garbage) { $0.probability = 200_000 },
+    ]
+    var bench = try Bench(definition)
+    bench.platform.isRecording = true
+    _ = bench.ask(.clock, 9, 1, 1, agent: 1)
+    _ = bench.ask(.sensor, 0xB, 0, 1)
+    for step in 0..<40 as Range<UInt32> {
+      _ = bench.ask(.clock, 5, step & 1, 1, 100 + 50 * (step % 8), 0, agent: Int(step % 2))
+      _ = bench.ask(.clock, 6, 1, agent: 1)
+      bench.wait(250)
+    }
+    let nothing: [UInt8] = []
+    var reply = Message(header: MessageHeader(rawValue: 0))
+    _ = bench.platform.handle(bytes: nothing.span, from: 0, at: bench.now, reply: &reply)
+    bench.platform.resetAgent(1, events: false, at: bench.now)
+    _ = bench.ask(.clock, 5, 0, 1, 900, 0)
+    _ = bench.outgoing()
+    return (definition, bench.platform.takeTranscript())
+  }
+
+  @Test func aTranscriptReadsBackAsItWasWritten() throws {
+    let (_, records) = try session()
+
+    let read = try TranscriptRecord.records(lines: records.map(\.json).joined(separator: "\n"))
+
+    #expect(read.map(\.json) == records.map(\.json))
+    #expect(Set(records.map(\.kind)).isSuperset(of: [.request, .reply, .withheld, .notification, .malformed, .reset]))
+  }
+
+  @Test func replayingGivesTheSameBytes() throws {
+    let (definition, records) = try session()
+    var platform = try Platform(definition)
+
+    let report = Replay.run(records, on: &platform)
+
+    #expect(report.differences == [])
+    #expect(report.requests == 83)
+    #expect(report.compared == records.count)
+  }
+
+  @Test func replayingOnAnotherPlatformTellsTheDifferences() throws {
+    let (original, records) = try session()
+    var definition = original
+    definition.clocks[1].rates = .range(minimum: 100, maximum: 1_000, step: 100)
+    var platform = try Platform(definition)
+
+    let report = Replay.run(records, on: &platform)
+
+    #expect(!report.differences.isEmpty)
+  }
+
+  @Test(arguments: [
+    ("{", "line 1: column 2"), ("{}", "line 1: expected a kind"),
+    ("\n{\"kind\": \"reply\"}", "line 2: expected sequence"),
+    ("{\"kind\":\"reply\",\"sequence\":0,\"time\":0,\"agent\":1,\"raw\":\"0\"}", "line 1: expected a message"),
+  ])
+  func linesThatAreNoTranscriptAreTold(text: String, expected: String) {
+    #expect(throws: TranscriptError.self) { try TranscriptRecord.records(lines: text) }
+    do {
+      _ = try TranscriptRecord.records(lines: text)
+    } catch {
+      #expect(error.description.hasPrefix(expected))
+    }
+  }
+
+  @Test func aPictureHasAColumnPerAgent() throws {
+    var bench = try Bench.pair()
+    bench.platform.isRecording = true
+
+    _ = bench.ask(.clock, 6, 0)
+    _ = bench.ask(.clock, 6, 1, agent: 1)
+
+    #expect(
+      SessionPicture.text(bench.platform.takeTranscript(), width: 50) == """
+        time            one                                               two
+        0.000000000     | --> CLOCK_RATE_GET token 1 clock_id=0
+        0.000000000     | <-- CLOCK_RATE_GET token 1 SUCCESS rate=24000000
+        0.000000000     |                                                 | --> CLOCK_RATE_GET token 2 clock_id=1
+        0.000000000     |                                                 | <-- CLOCK_RATE_GET token 2 SUCCESS rate=100
+
+        """
+    )
+  }
+}
