@@ -19,6 +19,7 @@ let package = Package(
     .library(name: "SCMI", targets: ["SCMI"]),
     .executable(name: "apus", targets: ["ApusCommand"]),
     // For the fuzz targets, which are a package of their own.
+    .library(name: "SCMIFuzzing", targets: ["SCMI", "SCMIFuzzing"]),
     .library(name: "VirtioTesting", targets: ["GuestMemory", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting"]),
   ],
   dependencies: [

@@ -157,15 +157,23 @@ extension Platform {
         throw .notSupported
       }
     }
+    let members = kind == .group ? groupPins[resource].filter { isConfigurable(pin: $0, by: context.agent) } : []
     for index in 0..<count {
       let type = UInt8(request[word: 3 + 2 * index])
       let value = request[word: 4 + 2 * index]
       change(kind, resource) { $0[type] = value }
-      if kind == .group { for pin in groupPins[resource] { pins[pin][type] = value } }
+      for pin in members { pins[pin][type] = value }
     }
     if function >= 0 {
       change(kind, resource) { $0.function = function }
-      if kind == .group { for pin in groupPins[resource] { pins[pin].function = function } }
+      for pin in members { pins[pin].function = function }
+    }
+  }
+
+  /// A group's configuration reaches those of its pins that the agent may set, and no others.
+  private func isConfigurable(pin: Int, by agent: Int) -> Bool {
+    holders[Int(ResourceKind.pin.rawValue)][pin].contains { holder in
+      holder.agent == agent && slot(of: holder, .pin).access == .full
     }
   }
 

@@ -58,8 +58,8 @@ struct AgentState: Sendable {
   var baseNotifications: UInt8 = 0
   var systemNotifications: UInt8 = 0
   var outstandingResponses = 0
-  /// The quota's bucket, in nanoseconds of credit.
-  var credit: UInt64 = 0
+  /// The quota's bucket, in nanoseconds of credit: full at first.
+  var credit: UInt64 = 1_000_000_000
   var creditTime: UInt64 = 0
   /// Replies that wait for another one to overtake them.
   var held: [Outgoing] = []

@@ -22,6 +22,14 @@ func fuzzTarget(_ name: String) -> Target {
   )
 }
 
+func scmiFuzzTarget(_ name: String) -> Target {
+  .executableTarget(
+    name: name,
+    dependencies: ["FuzzSupport", .product(name: "SCMIFuzzing", package: "apus")],
+    swiftSettings: strict
+  )
+}
+
 let package = Package(
   name: "Fuzz",
   dependencies: [.package(name: "apus", path: "../..")],
@@ -38,6 +46,9 @@ let package = Package(
     fuzzTarget("FuzzConsole"),
     fuzzTarget("FuzzNetwork"),
     fuzzTarget("FuzzEntropy"),
+    scmiFuzzTarget("FuzzSCMISession"),
+    scmiFuzzTarget("FuzzSCMIFile"),
+    scmiFuzzTarget("FuzzSCMIDecoder"),
     fuzzTarget("FuzzSeeds"),
   ]
 )

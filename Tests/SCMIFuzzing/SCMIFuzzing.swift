@@ -2,6 +2,46 @@ public import SCMI
 
 /// Entry points for a fuzzer: each takes any bytes, and traps where a promise is broken.
 public enum SCMIFuzzing {
+  /// Two agents, the first one trusted, and something of each kind.
+  public static var definition: PlatformDefinition {
+    PlatformDefinition { platform in
+      platform.clocks = [
+        ClockDefinition("list") { $0.rates = .list([1_000, 2_000, 3_000]) },
+        ClockDefinition("range-with-a-long-name") { clock in
+          clock.rates = .range(minimum: 100, maximum: 1_000, step: 50)
+          clock.parents = ["list"]
+          clock.dutyCycle = 50
+        },
+      ]
+      platform.powerDomains = [PowerDomainDefinition("power") { $0.asynchronous = true }]
+      platform.performanceDomains = [
+        PerformanceDomainDefinition("cpu") { domain in
+          domain.operatingPoints = (1...12).map { OperatingPoint(level: $0, frequency: $0 * 1_000) }
+          domain.levelIndexing = true
+        }
+      ]
+      platform.sensors = [
+        SensorDefinition("scalar") { sensor in
+          sensor.binding = .waveform(Waveform(.sine, minimum: -9, maximum: 9, period: 1_000))
+          sensor.tripPoints = 2
+          sensor.updates = true
+          sensor.asynchronous = true
+          sensor.timestamps = true
+          sensor.intervals = [UpdateInterval(1, exponent: 0)]
+        },
+        SensorDefinition("axes") { $0.axes = [AxisDefinition("x"), AxisDefinition("y")] },
+      ]
+      platform.resets = [ResetDefinition("reset") { $0.asynchronous = true }]
+      platform.regulators = [VoltageDomainDefinition("vdd") { $0.levels = .list([1, 2, 3]) }]
+      platform.powercaps = [PowercapDefinition("cap") { $0.maximumCap = 9_000 }]
+      platform.pins = [PinDefinition("p0"), PinDefinition("p1")]
+      platform.groups = [GroupDefinition("g") { $0.pins = ["p0", "p1"] }]
+      platform.functions = [FunctionDefinition("f") { $0.groups = ["g"] }]
+      platform.devices = [DeviceDefinition("d", [ResourceName(.clock, "list"), ResourceName(.pin, "p0")])]
+      platform.agents = [AgentDefinition("one") { $0.trusted = true }, AgentDefinition("two")]
+    }
+  }
+
   /// Bytes as a session: records of agent and length (one byte), pause (one byte, in microseconds), message.
   ///
   /// Promises: one disposition per request; a reply echoes the header, has whole words and, unless it is a success, only

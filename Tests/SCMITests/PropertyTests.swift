@@ -94,11 +94,10 @@ import Testing
     return definition
   }
 
-  /// Groups and functions are left out: a group's pins may belong to both agents.
   private func state(_ platform: borrowing Platform, _ prefix: String) -> [Int64?] {
     let definition = platform.definition
     var result: [Int64?] = []
-    for kind in ResourceKind.allCases where ![.pin, .group, .function].contains(kind) {
+    for kind in ResourceKind.allCases {
       for name in definition.names(kind) where name.hasPrefix(prefix) {
         result.append(platform.value(ResourceName(kind, name)))
       }

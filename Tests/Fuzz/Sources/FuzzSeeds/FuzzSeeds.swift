@@ -53,7 +53,19 @@ private enum FuzzSeeds {
         SeedProgram.chain(payload: [3, 0], queue: 2, readable: [2], writable: [1]),
       ]
     case "FuzzEntropy": [SeedProgram.chain(payload: [], queue: 0, readable: [], writable: [64, 16])]
+    case "FuzzSCMISession": (0x10...0x19 as ClosedRange<UInt8>).map(enumeration(of:))
+    case "FuzzSCMIFile":
+      [Array("{\"agents\":[{\"name\":\"a\"}],\"clocks\":[{\"name\":\"c\",\"rates\":[1,2]}]}".utf8)]
+    case "FuzzSCMIDecoder": [Array("0650000000000000".utf8), [6, 0x50, 0, 0, 1, 0, 0, 0]]
     default: nil
+    }
+  }
+
+  /// Asks for each message of an SCMI protocol with two words, as records of agent and length, pause, message.
+  private static func enumeration(of identifier: UInt8) -> [UInt8] {
+    (0...0x10 as ClosedRange<UInt8>).flatMap { message -> [UInt8] in
+      let header: [UInt8] = [message, identifier << 2, identifier >> 6, 0]
+      return [12, 1] + header + [0, 0, 0, 0, 1, 0, 0, 0]
     }
   }
 
