@@ -8,7 +8,8 @@
 ///
 /// An agent is named by its place in ``PlatformDefinition/agents``; on the wire it is one more (0 is the platform).
 public struct Platform: ~Copyable {
-  public let definition: PlatformDefinition
+  /// Never changed. It is a variable because Swift 6.2 takes a mutating call in the initializer for a change of it.
+  public private(set) var definition: PlatformDefinition
 
   var agents: [AgentState]
   /// `agent × ProtocolIdentifier.count + protocol`.
@@ -73,6 +74,11 @@ public struct Platform: ~Copyable {
   public init(_ definition: PlatformDefinition, vendors: [any VendorProtocol] = []) throws(DefinitionErrors) {
     let errors = definition.validate(vendors: vendors)
     guard errors.isEmpty else { throw DefinitionErrors(errors: errors) }
+    self.init(valid: definition, vendors: vendors)
+  }
+
+  /// An initializer of its own: Swift 6.2 does not compile one that throws before it fills a noncopyable structure.
+  private init(valid definition: PlatformDefinition, vendors: [any VendorProtocol]) {
     self.definition = definition
     self.vendors = vendors + definition.vendorProtocols.map { VendorTable(definition: $0) }
     agents = definition.agents.map { AgentState(definition: $0) }
