@@ -78,7 +78,8 @@ extension BlockDevice {
     case BlockRequestType.write: return write(number, sector: sector)
     case BlockRequestType.flush:
       unsafe slot.pointee.work = .data(written: 0)
-      if confined.value.isDurable || features.contains(BlockFeature.readOnly) {
+      // With the cache off, too: there may be writes from before it was switched off.
+      if features.contains(BlockFeature.readOnly) {
         answer(number, .ok, written: 0)
       } else {
         backend.flush(tag: number)

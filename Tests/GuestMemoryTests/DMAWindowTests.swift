@@ -61,6 +61,25 @@ import Testing
     #expect(door.counters.bytesToRead == 0)
   }
 
+  @Test func containsAgreesWithWideArithmeticAroundEveryEdge() throws {
+    let window = try DMAWindow(name: "test", range: GuestRange(at: 0x5000_0000, size: 0x10000))
+    let door = window.makeDoor()
+    // SAFETY: the door lives to the end of the test.
+    let view = unsafe door.view
+    var random = SystemRandomNumberGenerator()
+    let edges: [UInt64] = [0, 0x5000_0000, 0x5001_0000, 0x10000, 1 << 32, .max]
+
+    for _ in 0..<100_000 {
+      let address = (edges.randomElement(using: &random) ?? 0) &+ UInt64.random(in: 0..<8, using: &random) &- 4
+      let count = (edges.randomElement(using: &random) ?? 0) &+ UInt64.random(in: 0..<8, using: &random) &- 4
+      let expected = address >= 0x5000_0000 && UInt128(address) + UInt128(count) <= 0x5001_0000
+      guard view.contains(address, count: count) == expected else {
+        Issue.record("\(count) bytes at \(address)")
+        return
+      }
+    }
+  }
+
   @Test func segmentHasTheLayoutOfAnIOVector() {
     // SAFETY: only sizes and offsets are asked.
     let sizes = unsafe [MemoryLayout<DMASegment>.size, MemoryLayout<DMASegment>.stride]

@@ -109,6 +109,30 @@ import VirtioTesting
     #expect(fixture.machine.line.count == 1)
   }
 
+  @Test func flushReachesTheBackendAfterTheCacheWasSwitchedOff() throws {
+    let backend = MemoryBlock(sectors: 64)
+    var fixture = try DeviceFixture(BlockDevice(name: "disk", backend: backend))
+    Self.request(&fixture, type: 1, data: [.init(fixture.scratch + 0x1000, 512, isWritable: false)])
+    fixture.driver.notify(0)
+
+    fixture.machine.writeRegister(Register.configuration + 32, width: 1, 0)
+    Self.request(&fixture, type: 4, head: 3)
+    fixture.driver.notify(0)
+
+    #expect(backend.calls.filter { $0 != .commit } == [.write(offset: 0, count: 512, isDurable: false), .flush])
+  }
+
+  @Test func flushOfAReadOnlyDiskIsAnsweredAtOnce() throws {
+    let backend = MemoryBlock(sectors: 64, isReadOnly: true)
+    var fixture = try DeviceFixture(BlockDevice(name: "disk", backend: backend))
+
+    Self.request(&fixture, type: 4)
+    fixture.driver.notify(0)
+
+    #expect(Self.status(fixture) == 0)
+    #expect(backend.calls == [.commit])
+  }
+
   @Test(arguments: [0, 1, 4, 11, 13] as [UInt32])
   func backendErrorIsAnErrorInTheGuest(type: UInt32) throws {
     let backend = MemoryBlock(sectors: 64)
