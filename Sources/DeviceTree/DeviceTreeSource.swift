@@ -13,13 +13,34 @@ public enum DeviceTreeSource {
     // SAFETY: the blob holds for the call; libfdt checks the header and every offset against the size given.
     let result = unsafe blob.withUnsafeBytes { bytes in
       let checked = unsafe fdt_check_full(bytes.baseAddress, bytes.count)
-      return checked == 0 ? unsafe append(bytes.baseAddress, to: &lines) : checked
+      guard checked == 0 else { return checked }
+      let reserved = unsafe appendReservations(bytes.baseAddress, to: &lines)
+      return reserved == 0 ? unsafe append(bytes.baseAddress, to: &lines) : reserved
     }
     guard result >= 0 else {
       // SAFETY: fdt_strerror returns a constant text for every number.
-      throw DeviceTreeError(reason: unsafe String(cString: fdt_strerror(result)))
+      throw DeviceTreeError(.read, reason: unsafe String(cString: fdt_strerror(result)))
     }
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  private static func appendReservations(_ tree: UnsafeRawPointer?, to lines: inout [String]) -> Int32 {
+    // SAFETY: fdt_check_full has accepted the whole blob, the reservations too.
+    let count = unsafe fdt_num_mem_rsv(tree)
+    guard count >= 0 else { return count }
+    for index in 0..<count {
+      var address: UInt64 = 0
+      var size: UInt64 = 0
+      let result = unsafe fdt_get_mem_rsv(tree, index, &address, &size)
+      guard result == 0 else { return result }
+      lines.append("/memreserve/\t\(sixteenDigits(address)) \(sixteenDigits(size));")
+    }
+    return 0
+  }
+
+  private static func sixteenDigits(_ number: UInt64) -> String {
+    let digits = String(number, radix: 16)
+    return "0x" + String(repeating: "0", count: 16 - digits.count) + digits
   }
 
   private static func append(_ tree: UnsafeRawPointer?, to lines: inout [String]) -> Int32 {

@@ -114,14 +114,27 @@ public struct DeviceTreeWriter: ~Copyable {
   private mutating func note(_ result: Int32) {
     guard result < 0, failure == nil else { return }
     // SAFETY: fdt_strerror returns a constant text for every number.
-    failure = DeviceTreeError(reason: unsafe String(cString: fdt_strerror(result)))
+    failure = DeviceTreeError(.written, reason: unsafe String(cString: fdt_strerror(result)))
   }
 }
 
-/// libfdt refused to write something, which is a mistake of the code that described the tree.
+/// libfdt refused something: of a tree that is written, a mistake of the code that described it; of a blob that is read,
+/// damage.
 public struct DeviceTreeError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// What could not be done with the tree.
+  public enum Attempt: String, Sendable {
+    case written, read
+  }
+
+  /// What could not be done.
+  public let attempt: Attempt
   /// libfdt's name of the error.
   public let reason: String
 
-  public var description: String { "the device tree could not be written: libfdt says \(reason)" }
+  init(_ attempt: Attempt, reason: String) {
+    self.attempt = attempt
+    self.reason = reason
+  }
+
+  public var description: String { "the device tree could not be \(attempt.rawValue): libfdt says \(reason)" }
 }
