@@ -104,6 +104,7 @@ extension Configuration {
         problems.append(.init(kind: error.kind, message: "\(error)"))
       }
     }
+    problems += outputProblems
     guard problems.isEmpty, let image else { throw ConfigurationError(problems: problems) }
     let version = gic.planned
     let map = MemoryMap(self, gic: version)
@@ -145,6 +146,37 @@ extension Configuration {
     for problem in deviceProblems() { require(false, problem) }
     if let timeout { require(timeout > .zero, "--timeout takes more than 0 seconds") }
     return problems
+  }
+
+  /// The files that cannot be written. What is there stays as it is.
+  private var outputProblems: [ConfigurationError.Problem] {
+    var paths: [(flag: String, path: String)] = []
+    if case .file(let path) = console { paths.append(("--console", path)) }
+    if let deviceTreeDump { paths.append(("--dump-dtb", deviceTreeDump)) }
+    return paths.compactMap { flag, path in
+      do {
+        try OutputFile.check(path: path)
+        return nil
+      } catch {
+        return .init(kind: .cannotCreate, message: "\(flag): \(error)")
+      }
+    }
+  }
+
+  /// Loads the payload and the initramfs as a start would, into memory that goes again: only so is it known whether a
+  /// compressed kernel can be decompressed.
+  ///
+  /// - Throws: ``ConfigurationError``, what a start would end with.
+  func rehearse() throws(ConfigurationError) {
+    let map = MemoryMap(self, gic: gic.planned)
+    do {
+      let ram = try PrivateRAM(range: map.ram)
+      _ = try BootLoader(self, map, hasPerformanceMonitors: cpuFeatures.pmu).loadFiles(into: ram)
+    } catch let error as BootImageError {
+      throw ConfigurationError(problems: [.init(error)])
+    } catch {
+      throw ConfigurationError(problems: [.init(kind: .hostFailure, message: "\(error)")])
+    }
   }
 
   /// RAM that ends within 48 bits of address, the most that KVM gives without LPA2.

@@ -41,6 +41,13 @@ public final class Machine: Sendable {
     self.logger = logger
   }
 
+  /// Loads everything as a start would, into memory that no guest runs in, and starts nothing.
+  ///
+  /// - Throws: ``ConfigurationError`` for files that look right and turn out damaged when they are loaded.
+  public func rehearse() throws(ConfigurationError) {
+    try configuration.rehearse()
+  }
+
   /// Runs the machine on the calling thread until it ends.
   ///
   /// - Parameter stoppingOnSignals: whether SIGINT, SIGTERM and SIGHUP end the machine (and do nothing else) while it

@@ -25,8 +25,8 @@ struct DeviceOptions: ParsableArguments {
     ),
     transform: { text in
       if text == "open" { return .open }
-      guard let size = ByteCount(argument: text) else {
-        throw ValidationError("--dma takes a size like 64M, or 'open', not '\(text)'")
+      guard let size = ByteCount(text) else {
+        throw ValidationError("give a size such as 64M, or open for all of RAM")
       }
       return .confined(windowSize: size.bytes)
     }

@@ -23,10 +23,10 @@ extension ApusCommand {
     func run() throws {
       let survey = HostSurvey(kvmPath: kvm)
       if json {
-        print(try JSON.text(survey))
+        try Message.show(try JSON.text(survey))
       } else {
-        for finding in survey.findings { print(line(finding)) }
-        print(survey.isUsable ? "Machines can run here." : "No machine can run here.")
+        let verdict = survey.isUsable ? "Machines can run here." : "No machine can run here."
+        try Message.show((survey.findings.map(line) + [verdict]).joined(separator: "\n"))
       }
       if !survey.isUsable { throw ExitCode(71) }
     }

@@ -12,6 +12,11 @@ enum Message {
     }
   }
 
+  /// Writes what was asked for to standard output, with a line feed behind it.
+  static func show(_ text: String) throws {
+    try reporting { () throws(OutputFileError) in try StandardStreams.writeOutput(Array(text.utf8) + [0x0A]) }
+  }
+
   /// Runs something that may be the caller's mistake: then says what is wrong and ends with the mistake's status.
   static func reporting<Result: ~Copyable, Failure: CommandFailure>(
     _ body: () throws(Failure) -> Result
@@ -19,7 +24,7 @@ enum Message {
     do {
       return try body()
     } catch {
-      say("error: \(error)")
+      for line in "\(error)".split(separator: "\n") { say("error: \(line)") }
       throw ExitCode(error.exitStatus)
     }
   }

@@ -9,15 +9,25 @@ extension ApusCommand {
       discussion: """
         Examples:
           apus run --kernel Image --initrd initramfs.cpio --append 'console=ttyAMA0'
-          apus run --kernel Image.gz --console file=guest.log --timeout 60 --no-reboot --report report.json
+          apus run --kernel Image.gz --cpus 4 --memory 2G --console file=guest.log
+          apus run --kernel Image --timeout 60 --no-reboot --report report.json
           apus run --kernel program.bin --raw --memory 16M
           apus run --kernel Image --dry-run
 
         On a terminal, Ctrl-A x ends the machine and Ctrl-A h shows the keys.
 
-        Exit status: 0 powered off (or ended by Ctrl-A x), 80 reset with --no-reboot, 81 panicked, 82 guest fault,
-        124 timed out, 64 bad usage, 65 unusable input file, 66 input file not found, 71 the host failed,
-        73 an output file cannot be written, 128 + N ended by signal N.
+        Exit status:
+          0        the guest powered off, or Ctrl-A x ended it
+          64       bad usage
+          65       an input file cannot be used
+          66       an input file cannot be found or read
+          71       the host failed
+          73       an output file cannot be written
+          80       the guest reset the machine, with --no-reboot
+          81       the guest panicked
+          82       guest fault
+          124      timed out
+          128 + N  ended by signal N
         """
     )
 
@@ -38,10 +48,17 @@ extension ApusCommand {
     @Option(help: ArgumentHelp("The initramfs.", valueName: "path"))
     var initrd: String?
 
-    @Option(help: "Where the console leads: stdio, file=PATH, pty, pty=LINK or none.")
-    var console = ConsoleChoice(.standardStreams)
+    @Option(
+      help: "Where the console leads: stdio (the default), file=PATH, pty, pty=LINK or none.",
+      transform: Written.value
+    )
+    var console = Configuration.Console.standardStreams
 
-    @Option(help: ArgumentHelp("End the machine after this time: seconds, or with ms, s, m or h.", valueName: "time"))
+    @Option(
+      parsing: .unconditional,
+      help: ArgumentHelp("End the machine after this time: seconds, or with ms, s, m or h.", valueName: "time"),
+      transform: Written.value
+    )
     var timeout: TimeLimit?
 
     @Flag(inversion: .prefixedNo, help: "Start anew when the guest resets the machine, or end with status 80.")
@@ -66,13 +83,16 @@ extension ApusCommand {
       let machine = try Message.reporting { () throws(ConfigurationError) in
         try Machine(machineConfiguration, logger: Message.logger(logLevel))
       }
-      guard !dryRun else { return print(try JSON.text(machine.plan)) }
       let reportFile = try Message.reporting { () throws(OutputFileError) in
         try report.map { path throws(OutputFileError) in try ReportFile(path: path) }
       }
+      guard !dryRun else {
+        try Message.reporting { () throws(ConfigurationError) in try machine.rehearse() }
+        return try Message.show(try JSON.text(machine.plan))
+      }
       let result = machine.run(stoppingOnSignals: true)
       if result.exitStatus != 0 { Message.say(result.message) }
-      result.guestFault?.lines.forEach(Message.say)
+      for line in result.guestFault?.lines ?? [] { Message.say(line) }
       if let reportFile {
         let text = try JSON.text(result)
         try Message.reporting { () throws(OutputFileError) in try reportFile.write(text) }
@@ -85,7 +105,7 @@ extension ApusCommand {
       machine.apply(to: &configuration)
       devices.apply(to: &configuration)
       configuration.initramfs = initrd
-      configuration.console = console.console
+      configuration.console = console
       configuration.timeout = timeout?.duration
       configuration.onReset = reboot ? .reboot : .stop
       configuration.deviceTreeDump = dumpDtb

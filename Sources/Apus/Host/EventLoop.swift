@@ -173,11 +173,12 @@ enum HostClock {
 }
 
 extension Duration {
-  /// Whole nanoseconds, at most some 584 years of them.
+  /// Whole nanoseconds, at most some 584 years of them; 0 for a time that is negative.
   var nanoseconds: UInt64 {
+    guard self > .zero else { return 0 }
     let (seconds, attoseconds) = components
-    guard seconds >= 0 else { return 0 }
     let (product, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
-    return overflow ? .max : product.addingReportingOverflow(UInt64(attoseconds / 1_000_000_000)).partialValue
+    let (sum, overflowOfSum) = product.addingReportingOverflow(UInt64(attoseconds / 1_000_000_000))
+    return overflow || overflowOfSum ? .max : sum
   }
 }

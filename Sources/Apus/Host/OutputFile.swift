@@ -18,8 +18,9 @@ public struct OutputFile: ~Copyable {
     let flags = O_WRONLY | O_CLOEXEC | O_NOCTTY
     // SAFETY: the path holds for the calls.
     let made = unsafe open(path, flags | O_CREAT | O_EXCL, 0o666)
-    let number = made >= 0 ? made : unsafe open(path, flags)
-    guard number >= 0 else { throw OutputFileError(path: path, errno: clinux_errno()) }
+    // Only an existing file is worth a second try; any other reason is the one to tell.
+    let number = made < 0 && clinux_errno() == EEXIST ? unsafe open(path, flags) : made
+    guard number >= 0 else { throw OutputFileError(file: path, errno: clinux_errno()) }
     self.path = path
     descriptor = OwnedDescriptor(owning: number)
     isLeftover = made >= 0
@@ -30,9 +31,8 @@ public struct OutputFile: ~Copyable {
     if isLeftover { _ = unsafe unlink(path) }
   }
 
-  /// Replaces the file's content.
+  /// Replaces the file's content. A new file of which only a part can be written goes again.
   public consuming func write(_ bytes: [UInt8]) throws(OutputFileError) {
-    isLeftover = false
     // A pipe or a terminal cannot be cut, and needs not.
     _ = ftruncate(descriptor.rawValue, 0)
     var rest = bytes[...]
@@ -42,20 +42,48 @@ public struct OutputFile: ~Copyable {
       if count > 0 {
         rest = rest.dropFirst(count)
       } else if clinux_errno() != EINTR {
-        throw OutputFileError(path: path, errno: clinux_errno())
+        throw OutputFileError(file: path, errno: clinux_errno())
       }
+    }
+    isLeftover = false
+  }
+
+  /// Checks that ``init(path:)`` would find a file that it can write, and leaves everything as it is.
+  static func check(path: String) throws(OutputFileError) {
+    // SAFETY: the path holds for the calls.
+    if unsafe access(path, F_OK) == 0 {
+      // Not opened: the reader of a pipe would see its end.
+      var status = stat()
+      guard unsafe stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFDIR else {
+        throw OutputFileError(file: path, errno: EISDIR)
+      }
+      guard unsafe access(path, W_OK) == 0 else { throw OutputFileError(file: path, errno: clinux_errno()) }
+    } else {
+      _ = try OutputFile(path: path)
     }
   }
 }
 
-/// A file that cannot be written.
+/// Something that cannot be written.
 public struct OutputFileError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// As it was given.
-  public let path: String
+  /// The file as it was given, or the stream's name.
+  public let target: String
   /// The reason.
   public let errno: Int32
+  /// What to do about it.
+  public let advice: String
 
-  public var description: String {
-    "cannot write '\(path)': \(errorText(errno)); name a file in a folder that exists and that you may write to"
+  init(file path: String, errno: Int32) {
+    target = "'\(path)'"
+    self.errno = errno
+    advice = "name a file in a folder that exists and that you may write to"
   }
+
+  init(stream name: String, errno: Int32) {
+    target = name
+    self.errno = errno
+    advice = "keep its reader open, or lead it to a file with room"
+  }
+
+  public var description: String { "cannot write \(target): \(errorText(errno)); \(advice)" }
 }

@@ -30,7 +30,7 @@ public enum StandardStreams {
       if count > 0 {
         rest = rest.dropFirst(count)
       } else if clinux_errno() != EINTR {
-        throw OutputFileError(path: name, errno: clinux_errno())
+        throw OutputFileError(stream: name, errno: clinux_errno())
       }
     }
   }

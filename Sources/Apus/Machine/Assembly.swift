@@ -58,10 +58,10 @@ struct Assembly {
 
     let shared = SharedMachine(machine, interruptController)
     serialPort = try SerialPort(
-      interrupt: LevelInterrupt(machine: shared, sharedPeripheralInterrupt: MemoryMap.SharedInterrupt.pl011)
+      interrupt: MachineLevelInterrupt(shared, sharedPeripheralInterrupt: MemoryMap.SharedInterrupt.pl011)
     )
     clock = try RealTimeClock(
-      interrupt: LevelInterrupt(machine: shared, sharedPeripheralInterrupt: MemoryMap.SharedInterrupt.pl031)
+      interrupt: MachineLevelInterrupt(shared, sharedPeripheralInterrupt: MemoryMap.SharedInterrupt.pl031)
     )
     var bus = Bus()
     bus.attach(serialPort, at: MemoryMap.pl011)

@@ -34,28 +34,32 @@ struct BootLoader {
 
   /// Loads everything.
   ///
-  /// - Throws: ``BootImageError``, ``DeviceTreeError``, ``GuestMemoryError`` or ``HostError``.
+  /// - Throws: ``BootImageError``, ``DeviceTreeError``, ``GuestMemoryError`` or ``OutputFileError``.
   func load(into ram: borrowing PrivateRAM) throws -> Start {
-    let file = try BootImageFile(path: configuration.payload.path)
-    let image = try file.inspect(raw: configuration.payload.isRaw)
-    if let path = configuration.initramfs {
-      let initramfs = try BootImageFile(path: path)
-      let placement = try placement(image, .init(initramfs))
-      _ = try file.load(image, into: ram)
-      if let place = placement.initramfs { _ = try initramfs.load(into: ram, at: place.start) }
-      return try finish(placement, ram)
-    }
-    let placement = try placement(image, nil)
-    _ = try file.load(image, into: ram)
-    return try finish(placement, ram)
-  }
-
-  private func finish(_ placement: BootPlacement, _ ram: borrowing PrivateRAM) throws -> Start {
+    let placement = try loadFiles(into: ram)
     let tree = try tree(initramfs: placement.initramfs).blob()
     precondition(tree.count <= placement.deviceTree.size, "a device tree keeps the limit that it was placed with")
     if let path = configuration.deviceTreeDump { try OutputFile(path: path).write(tree) }
     try ram.write(tree.span, at: placement.deviceTree.start)
     return Start(entry: placement.entry, deviceTree: placement.deviceTree.start)
+  }
+
+  /// Loads the payload and the initramfs.
+  ///
+  /// - Returns: where everything goes, the device tree too.
+  func loadFiles(into ram: borrowing PrivateRAM) throws(BootImageError) -> BootPlacement {
+    let file = try BootImageFile(path: configuration.payload.path)
+    let image = try file.inspect(raw: configuration.payload.isRaw)
+    guard let path = configuration.initramfs else {
+      let placement = try placement(image, nil)
+      _ = try file.load(image, into: ram)
+      return placement
+    }
+    let initramfs = try BootImageFile(path: path)
+    let placement = try placement(image, .init(initramfs))
+    _ = try file.load(image, into: ram)
+    if let place = placement.initramfs { _ = try initramfs.load(into: ram, at: place.start) }
+    return placement
   }
 
   /// What the device tree tells, with randomness of its own.

@@ -110,7 +110,7 @@ final class VCPURunner: Sendable {
         vcpu.kick.setImmediateExit(false)
         if board.isStopping.load(ordering: .acquiring) { return counts }
         guard isInspectionWanted.exchange(false, ordering: .acquiring) else { continue }
-        let suspicion = AbortLoop.reason(vcpu, board.ram.range)
+        let suspicion = AbortLoop(vcpu)?.reason(in: board.ram.range)
         // A vCPU that another is just turning on may look like this once.
         if let suspicion, suspicion == formerSuspicion {
           fault(board, suspicion)
@@ -186,35 +186,5 @@ extension VirtualCPU {
       if let value = try? register(id) { registers.append(GuestFault.Register(name: name, value: value)) }
     }
     return registers
-  }
-}
-
-/// A guest that jumped into nothing.
-///
-/// KVM gives an instruction abort where there is no memory back to the guest, and where the guest's vectors are not
-/// memory either it takes that abort for ever, without an exit. Only a look at the registers tells.
-enum AbortLoop {
-  /// ESR_ELx.EC of an instruction abort from a lower or from the same level (Arm ARM, D24.2.40).
-  private static let instructionAborts: ClosedRange<UInt64> = 0x20...0x21
-  private static let vectorTableSize: UInt64 = 0x800
-
-  static func reason(_ vcpu: borrowing VirtualCPU, _ ram: GuestRange) -> String? {
-    guard
-      (try? vcpu.isPoweredOff()) == false,
-      let counter = try? vcpu.register(.programCounter),
-      let control = try? vcpu.register(.systemControlEL1),
-      let link = try? vcpu.register(.exceptionLinkEL1),
-      let syndrome = try? vcpu.register(.exceptionSyndromeEL1),
-      let vectors = try? vcpu.register(.vectorBaseEL1)
-    else { return nil }
-    // With the MMU off an address is a physical one.
-    if control & 1 == 0, !ram.contains(GuestAddress(counter), count: 4) {
-      return "executes at \(hexadecimal(counter)), where there is no memory"
-    }
-    let isInVectors = counter >= vectors && counter - vectors < vectorTableSize
-    if isInVectors, link == counter, instructionAborts.contains(syndrome >> 26 & 0x3F) {
-      return "takes an exception whose vector at \(hexadecimal(counter)) it cannot fetch"
-    }
-    return nil
   }
 }

@@ -1,0 +1,53 @@
+import GuestMemory
+import KVM
+
+/// A guest that jumped into nothing.
+///
+/// KVM gives an instruction abort where there is no memory back to the guest, and where the guest's vectors are not
+/// memory either it takes that abort for ever, without an exit. Only a look at the registers tells.
+struct AbortLoop {
+  /// PC.
+  var counter: UInt64
+  /// SCTLR_EL1.
+  var control: UInt64
+  /// ELR_EL1.
+  var link: UInt64
+  /// ESR_EL1.
+  var syndrome: UInt64
+  /// VBAR_EL1.
+  var vectors: UInt64
+
+  /// ESR_ELx.EC of an instruction abort from a lower or from the same level (Arm ARM, D24.2.40).
+  private static let instructionAborts: ClosedRange<UInt64> = 0x20...0x21
+  private static let vectorTableSize: UInt64 = 0x800
+
+  /// What the guest does, where it is caught.
+  ///
+  /// - Parameter ram: all that the guest can execute from while its MMU is off.
+  func reason(in ram: GuestRange) -> String? {
+    // With the MMU off an address is a physical one.
+    if control & 1 == 0, !ram.contains(GuestAddress(counter), count: 4) {
+      return "executes at \(hexadecimal(counter)), where there is no memory"
+    }
+    let isInVectors = counter >= vectors && counter - vectors < Self.vectorTableSize
+    if isInVectors, link == counter, Self.instructionAborts.contains(syndrome >> 26 & 0x3F) {
+      return "takes an exception whose vector at \(hexadecimal(counter)) it cannot fetch"
+    }
+    return nil
+  }
+}
+
+extension AbortLoop {
+  /// Takes a look at a vCPU that is stopped; nil where it is powered off or its registers cannot be read.
+  init?(_ vcpu: borrowing VirtualCPU) {
+    guard
+      (try? vcpu.isPoweredOff()) == false,
+      let counter = try? vcpu.register(.programCounter),
+      let control = try? vcpu.register(.systemControlEL1),
+      let link = try? vcpu.register(.exceptionLinkEL1),
+      let syndrome = try? vcpu.register(.exceptionSyndromeEL1),
+      let vectors = try? vcpu.register(.vectorBaseEL1)
+    else { return nil }
+    self.init(counter: counter, control: control, link: link, syndrome: syndrome, vectors: vectors)
+  }
+}

@@ -1,0 +1,39 @@
+/// A number of bytes as people write it: `512M`, `2G`, `1536MiB`.
+///
+/// A whole number and a unit, a power of 1024: K, M, G or T, each also with B or iB behind it, in either case, or B for
+/// single bytes. Without a unit the number counts MiB, as it does for other virtual machine monitors.
+public struct ByteCount: WrittenValue {
+  /// The number itself.
+  public let bytes: UInt64
+
+  /// A number of bytes.
+  public init(_ bytes: UInt64) {
+    self.bytes = bytes
+  }
+
+  public init?(_ text: String) {
+    guard let (digits, rest) = text.leadingDigits(), let number = UInt64(digits) else { return nil }
+    let shift: UInt64
+    switch rest.lowercased() {
+    case "b": shift = 0
+    case "k", "kb", "kib": shift = 10
+    case "", "m", "mb", "mib": shift = 20
+    case "g", "gb", "gib": shift = 30
+    case "t", "tb", "tib": shift = 40
+    default: return nil
+    }
+    let (bytes, overflow) = number.multipliedReportingOverflow(by: 1 << shift)
+    guard !overflow else { return nil }
+    self.bytes = bytes
+  }
+
+  /// In the largest unit of which it is a whole number.
+  public var description: String {
+    for (shift, unit) in [(UInt64(40), "T"), (30, "G"), (20, "M"), (10, "K")] where bytes % (1 << shift) == 0 {
+      return "\(bytes >> shift)\(unit)"
+    }
+    return "\(bytes)B"
+  }
+
+  public static var form: String { "give a whole number with K, M, G or T (MiB without one), such as 512M or 2G" }
+}
