@@ -72,7 +72,7 @@ let package = Package(
     .testTarget(name: "SCMITests", dependencies: ["SCMI", "SCMIFuzzing"], swiftSettings: strict),
     .target(name: "KVM", dependencies: ["CLinux"], swiftSettings: strict),
     .target(name: "DeviceTree", dependencies: ["CFDT"], swiftSettings: strict),
-    .testTarget(name: "DeviceTreeTests", dependencies: ["DeviceTree"], swiftSettings: strict),
+    .testTarget(name: "DeviceTreeTests", dependencies: ["DeviceTree", "TestSupport"], swiftSettings: strict),
     .target(
       name: "Apus",
       dependencies: [
@@ -81,6 +81,14 @@ let package = Package(
       ],
       swiftSettings: strict
     ),
+    .target(name: "CTestSupport", path: "Tests/CTestSupport"),
+    .target(name: "TestSupport", dependencies: ["CTestSupport"], path: "Tests/TestSupport", swiftSettings: strict),
+    .testTarget(
+      name: "ApusTests",
+      dependencies: ["Apus", "CTestSupport", "DeviceTree", "GuestMemory", "KVM", "TestSupport"],
+      swiftSettings: strict
+    ),
+    .testTarget(name: "CommandTests", dependencies: ["ApusCommand", "TestSupport"], swiftSettings: strict),
     .executableTarget(
       name: "LibraryBenchmark",
       dependencies: ["Apus"],

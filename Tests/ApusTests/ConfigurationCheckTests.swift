@@ -1,0 +1,270 @@
+import CTestSupport
+import Glibc
+import GuestMemory
+import TestSupport
+import Testing
+
+@testable import Apus
+
+/// A folder with a kernel that boots anywhere.
+private struct Files {
+  let folder: TemporaryFolder
+  let kernel: String
+
+  init() throws {
+    folder = try TemporaryFolder()
+    kernel = try folder.write("Image", linuxImage())
+  }
+}
+
+/// What is wrong with a configuration.
+private func mistakes(in configuration: Configuration) -> [ConfigurationError.Problem] {
+  do throws(ConfigurationError) {
+    _ = try configuration.check()
+    return []
+  } catch {
+    return error.problems
+  }
+}
+
+@Suite struct ConfigurationCheckTests {
+  @Test func everyMistakeIsToldAtOnceInTheOrderOfTheConfiguration() {
+    var configuration = Configuration(kernel: "/nonexistent/Image", initramfs: "/nonexistent/initrd")
+    configuration.name = ""
+    configuration.cpuCount = 600
+    configuration.gic = .v2
+    configuration.memorySize = 12345
+    configuration.commandLine = String(repeating: "x", count: 2048)
+    configuration.timeout = .zero
+    configuration.console = .file(path: "/nonexistent/console")
+    configuration.deviceTreeDump = "/nonexistent/dtb"
+
+    let problems = mistakes(in: configuration)
+
+    #expect(
+      problems.map(\.message) == [
+        "--name takes 1 to 64 printable ASCII characters",
+        "--cpus takes at most 512, which is KVM's limit on arm64, not 600",
+        "--gic 2 serves at most 8 vCPUs, not 600; use --gic 3",
+        "--memory takes a multiple of 1 MiB, not 12345 bytes",
+        "--append takes less than 2048 bytes, which is what an arm64 kernel keeps of it",
+        "--timeout takes more than 0 seconds",
+        "'/nonexistent/Image' does not exist; check the path",
+        "'/nonexistent/initrd' does not exist; check the path",
+        "--console: cannot write '/nonexistent/console': No such file or directory; "
+          + "name a file in a folder that exists and that you may write to",
+        "--dump-dtb: cannot write '/nonexistent/dtb': No such file or directory; "
+          + "name a file in a folder that exists and that you may write to",
+      ]
+    )
+    #expect(
+      problems.map(\.kind) == Array(repeating: .usage, count: 6) + [
+        .inputNotFound, .inputNotFound, .cannotCreate, .cannotCreate,
+      ]
+    )
+    #expect(ConfigurationError(problems: problems).exitStatus == 64)
+  }
+
+  @Test(arguments: [
+    (0, "--cpus takes 1 or more, not 0"), (-1, "--cpus takes 1 or more, not -1"),
+    (513, "--cpus takes at most 512, which is KVM's limit on arm64, not 513"),
+  ])
+  func aNumberOfVCPUsThatNoMachineHasIsRefused(cpuCount: Int, message: String) throws {
+    var configuration = Configuration(kernel: try Files().kernel)
+    configuration.cpuCount = cpuCount
+
+    #expect(mistakes(in: configuration).map(\.message).contains(message))
+  }
+
+  @Test(
+    arguments: [
+      (0, "--memory takes at least 1M, not 0"),
+      ((1 << 20) - 1, "--memory takes a multiple of 1 MiB, not 1048575 bytes"),
+      ((128 << 40) + (1 << 20), "--memory takes at most 128T, which is the largest guest that arm64 has"),
+      (0xFFFF_FFFF_FFF0_0000, "--memory takes at most 128T, which is the largest guest that arm64 has"),
+    ] as [(UInt64, String)]
+  )
+  func aSizeThatNoMachineHasIsRefused(memorySize: UInt64, message: String) throws {
+    let files = try Files()
+    var configuration = Configuration(kernel: files.kernel)
+    configuration.memorySize = memorySize
+
+    #expect(mistakes(in: configuration) == [.init(kind: .usage, message: message)])
+  }
+
+  @Test(arguments: [(1, 512), (512, 512), (512, 1 << 20)])
+  func theLargestMachinesHaveAPlan(cpuCount: Int, memoryInMiB: UInt64) throws {
+    let files = try Files()
+    var configuration = Configuration(kernel: files.kernel)
+    configuration.cpuCount = cpuCount
+    configuration.memorySize = memoryInMiB << 20
+
+    let plan = try configuration.check()
+
+    #expect(plan.cpus == cpuCount)
+    #expect(plan.memory == memoryInMiB << 20)
+    #expect(plan.gic == 3)
+  }
+
+  @Test func aPlanSaysWhereEverythingGoes() throws {
+    let files = try Files()
+    let initramfs = try files.folder.write("initrd", [UInt8](repeating: 7, count: 5000))
+    var configuration = Configuration(kernel: files.kernel, initramfs: initramfs, commandLine: "quiet")
+    configuration.memorySize = 64 << 20
+    configuration.gic = .v2
+
+    let plan = try configuration.check()
+
+    #expect(plan.payload == files.kernel)
+    #expect(plan.payloadKind == "Linux Image")
+    #expect(plan.entry == 0x4000_0000)
+    #expect(plan.commandLine == "quiet")
+    #expect(plan.gic == 2)
+    #expect(plan.initramfs?.size == 5000)
+    let ram = GuestRange(at: 0x4000_0000, size: 64 << 20)
+    #expect(ram.contains(GuestAddress(plan.deviceTree)))
+    #expect(ram.contains(GuestRange(at: plan.initramfs?.start ?? 0, size: 5000)))
+    #expect(plan.memoryMap.map(\.name).last == "RAM")
+  }
+
+  @Test(arguments: [false, true])
+  func theKindOfPayloadIsTold(isRaw: Bool) throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("program", elfExecutable())
+
+    let plan = try Configuration(payload: isRaw ? .raw(path: path) : .kernel(path: path)).check()
+
+    #expect(plan.payloadKind == (isRaw ? "raw binary" : "ELF executable"))
+    #expect(plan.entry == 0x4008_0000)
+  }
+
+  @Test func aKernelThatNeedsMoreMemoryIsRefusedByName() throws {
+    let folder = try TemporaryFolder()
+    let kernel = try folder.write("Image", linuxImage(memorySize: 32 << 20))
+    var configuration = Configuration(kernel: kernel)
+    configuration.memorySize = 16 << 20
+
+    let problem = try #require(mistakes(in: configuration).first)
+
+    #expect(problem.kind == .badInput)
+    #expect(problem.message.hasPrefix("'\(kernel)' does not fit: it needs 32 MiB"))
+    #expect(problem.message.hasSuffix("give the guest more memory"))
+  }
+
+  @Test func filesThatCanBeWrittenAreLeftAsTheyAre() throws {
+    let files = try Files()
+    let old = try files.folder.write("old", [1, 2, 3])
+    var configuration = Configuration(kernel: files.kernel)
+    configuration.console = .file(path: old)
+    configuration.deviceTreeDump = files.folder.path("new")
+
+    _ = try configuration.check()
+
+    #expect(try files.folder.names == ["Image", "old"])
+    #expect(files.folder.read("old") == [1, 2, 3])
+  }
+
+  @Test func aRehearsalFindsADamageThatALookDoesNot() throws {
+    let files = try Files()
+    let initramfs = try files.folder.write("initrd", [1, 2, 3])
+    var image = linuxImage()
+    // The code starts with a branch 10 KiB further, behind the end of the file.
+    image.put(UInt32(0x1400_0A00), at: 4)
+    let cut = try files.folder.write("cut", image)
+
+    #expect(throws: ConfigurationError.self) {
+      let configuration = Configuration(kernel: cut, initramfs: initramfs)
+      _ = try configuration.check()
+      try configuration.rehearse()
+    }
+    try Configuration(kernel: files.kernel, initramfs: initramfs).rehearse()
+  }
+
+  @Test(arguments: [1, 8, 512])
+  func everythingIsLoadedToWhereThePlanHasItWithAsMuchInTheTreeAsThereCanBe(cpuCount: Int) throws {
+    let files = try Files()
+    let initramfs = try files.folder.write("initrd", [UInt8](repeating: 7, count: 5000))
+    var configuration = Configuration(
+      kernel: files.kernel,
+      initramfs: initramfs,
+      commandLine: String(repeating: "x", count: 2047)
+    )
+    configuration.name = String(repeating: "n", count: 64)
+    configuration.cpuCount = cpuCount
+    configuration.devices = (0..<32).map { index in
+      var device = Configuration.Device(.entropy)
+      device.window = "window-\(index % 16)-" + String(repeating: "w", count: 20)
+      return device
+    }
+    configuration.dma = .confined(windowSize: 2 << 20)
+    configuration.deviceTreeDump = files.folder.path("dtb")
+    let plan = try configuration.check()
+    let map = MemoryMap(configuration, gic: .v3)
+    let ram = try PrivateRAM(range: map.ram)
+
+    let start = try BootLoader(configuration, map, hasPerformanceMonitors: true).load(into: ram)
+
+    #expect(start.entry.rawValue == plan.entry)
+    #expect(start.deviceTree.rawValue == plan.deviceTree)
+    #expect(try ram.read(at: start.entry, count: 8192) == linuxImage())
+    let initramfsStart = GuestAddress(plan.initramfs?.start ?? 0)
+    #expect(try ram.read(at: initramfsStart, count: 5000) == [UInt8](repeating: 7, count: 5000))
+    let dump = try #require(files.folder.read("dtb"))
+    #expect(try ram.read(at: start.deviceTree, count: dump.count) == dump)
+  }
+
+  @Test func aKernelThatThisUserMayNotReadIsToldSo() async throws {
+    let files = try Files()
+    let kernel = try files.folder.write("secret", linuxImage(), permissions: 0)
+
+    let problems = try asNobody { mistakes(in: Configuration(kernel: kernel)) }
+
+    let message = "'\(kernel)' cannot be read: permission denied; make it readable for this user"
+    #expect(problems == [.init(kind: .inputNotFound, message: message)])
+  }
+
+  @Test func aFolderThatThisUserMayNotWriteToIsToldSo() throws {
+    let files = try Files()
+    let path = files.folder.path("dtb")
+
+    let error = try asNobody { () -> OutputFileError? in
+      do throws(OutputFileError) {
+        try OutputFile.check(path: path)
+        return nil
+      } catch {
+        return error
+      }
+    }
+
+    #expect(error == OutputFileError(file: path, errno: EACCES))
+  }
+
+  @Test func aKVMThatThisUserMayNotOpenIsToldSo() throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("kvm", [], permissions: 0)
+
+    let survey = try asNobody { HostSurvey(kvmPath: path) }
+
+    #expect(!survey.isUsable)
+    #expect(survey.findings.map(\.status) == [.missing])
+    #expect(survey.findings[0].detail.hasPrefix("no permission to open \(path); join the group"))
+  }
+}
+
+/// Runs `body` on a thread of its own that has the rights of a user without any; the process keeps its own.
+func asNobody<Result: Sendable>(_ body: @escaping @Sendable () -> Result) throws -> Result {
+  let result = Box<Result>()
+  let thread = try HostThread(name: "nobody") {
+    // The kernel's user for files is the thread's; the C library leaves it so, unlike the other ids.
+    if geteuid() == 0 { ctest_use_files_as(65534) }
+    result.value = body()
+  }
+  thread.join()
+  return try #require(result.value)
+}
+
+/// What a thread leaves behind for whoever joins it.
+private final class Box<Value>: @unchecked Sendable {
+  // SAFETY: @unchecked: written by one thread, and read after it was joined.
+  var value: Value?
+}

@@ -1,0 +1,59 @@
+import Apus
+import GuestMemory
+import TestSupport
+import Testing
+
+/// The page as the repository has it, found from this source file.
+private let page: [Substring] = {
+  let folder = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3)
+  let text = readText(folder.joined(separator: "/") + "/Documentation/MemoryMap.md") ?? ""
+  return text.split(separator: "\n")
+}()
+
+/// The rows of the table under a heading, without their frames.
+private func table(_ heading: String) -> [String] {
+  page.drop { $0 != "## \(heading)" }.dropFirst().prefix { !$0.hasPrefix("#") }.filter { $0.hasPrefix("| 0x") }
+    .map { $0.split(separator: "|").map { $0.split(separator: " ").joined(separator: " ") }.joined(separator: ", ") }
+}
+
+/// The rows that the code would have.
+private func rows(_ map: MemoryMap) -> [String] {
+  map.regions.map { name, range in
+    let digits = String(range.start.rawValue, radix: 16)
+    let start = "0x" + String(repeating: "0", count: max(0, 8 - digits.count)) + digits
+    return "\(start), 0x\(String(range.size, radix: 16)), \(name)"
+  }
+}
+
+@Suite(.enabled(if: !page.isEmpty, "the repository's documentation is not on this machine"))
+struct MemoryMapDocumentTests {
+  @Test func thePageHasTheMapOfASmallMachineWithAGICv3() {
+    #expect(table("With a GICv3 and one vCPU") == rows(MemoryMap(cpuCount: 1, memorySize: 512 << 20, gic: .v3)))
+  }
+
+  @Test func thePageHasTheMapOfALargeMachineWithAGICv3() {
+    #expect(table("With a GICv3 and 512 vCPUs") == rows(MemoryMap(cpuCount: 512, memorySize: 512 << 20, gic: .v3)))
+  }
+
+  @Test func thePageHasTheMapWithAGICv2() {
+    #expect(table("With a GICv2") == rows(MemoryMap(cpuCount: 1, memorySize: 512 << 20, gic: .v2)))
+  }
+
+  @Test func thePageHasTheInterruptNumbers() {
+    let expected = [
+      "| shared | \(MemoryMap.SharedInterrupt.pl011) | PL011 |",
+      "| shared | \(MemoryMap.SharedInterrupt.pl031) | PL031 |",
+      "| shared | \(MemoryMap.SharedInterrupt.virtio) | the first virtio-mmio slot; the others follow |",
+      "| private | \(MemoryMap.PrivateInterrupt.performanceMonitors) | performance monitors |",
+      "| private | \(MemoryMap.PrivateInterrupt.hypervisorTimer) | hypervisor timer |",
+      "| private | \(MemoryMap.PrivateInterrupt.virtualTimer) | virtual timer |",
+      "| private | \(MemoryMap.PrivateInterrupt.securePhysicalTimer) | secure physical timer |",
+      "| private | \(MemoryMap.PrivateInterrupt.physicalTimer) | physical timer |",
+    ]
+
+    #expect(page.filter { $0.hasPrefix("| shared") || $0.hasPrefix("| private") }.map(String.init) == expected)
+    #expect(page.contains { $0.contains("The controller has \(MemoryMap.interruptCount) interrupts.") })
+    #expect(page.contains { $0.contains("\(MemoryMap.virtioSlotCount) slots of 0x200 bytes") })
+    #expect(page.contains { $0.contains("\(MemoryMap.lowRedistributorCount) of them fit below the PL011") })
+  }
+}

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+// How ctest_start starts a program.
+struct ctest_streams {
+  // Files that the program gets as descriptors 0, 1 and 2; -1 for one that is to be closed.
+  int descriptors[3];
+  // The user and group to run as, or 0 for the caller's.
+  unsigned user;
+};
+
+// Starts a program: its process id, or minus errno. A program that cannot be executed ends with status 127.
+pid_t ctest_start(const char *_Nonnull path, char *_Nullable const *_Nonnull arguments, struct ctest_streams streams);
+
+// The exit status of a process, 256 + the signal that killed it, -1 while it runs, or -2 where there is no such process.
+int ctest_status(pid_t process);
+
+// Gives the calling thread alone the rights that `user` has to files. What the process may do otherwise stays.
+void ctest_use_files_as(unsigned user);

@@ -1,0 +1,39 @@
+import TestSupport
+import Testing
+
+/// The command that was built with the tests.
+private let command = Program.buildFolder + "/apus"
+
+/// A user without any rights, for tests that run as root.
+let nobody: UInt32 = 65534
+
+/// Whether such a user can start the command where it was built.
+let nobodyCanRun = (try? apus(["--version"], user: nobody).status) == 0
+
+/// Runs `apus` to its end.
+func apus(
+  _ arguments: [String],
+  closed: Set<Program.Stream> = [],
+  outputPath: String? = nil,
+  user: UInt32 = 0
+) throws -> ProgramResult {
+  var program = Program(path: command, arguments)
+  program.closed = closed
+  program.outputPath = outputPath
+  program.user = user
+  return try program.run()
+}
+
+/// Expects a refusal: this status, nothing on standard output, and all of these words on standard error.
+func expectRefusal(
+  _ result: ProgramResult,
+  status: Int32,
+  _ words: String...,
+  at location: SourceLocation = #_sourceLocation
+) {
+  #expect(result.status == status, "\(result.error)", sourceLocation: location)
+  #expect(result.output.isEmpty, sourceLocation: location)
+  for word in words {
+    #expect(result.error.contains(word), "'\(word)' in: \(result.error)", sourceLocation: location)
+  }
+}

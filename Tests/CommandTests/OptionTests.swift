@@ -1,0 +1,156 @@
+import TestSupport
+import Testing
+
+/// Values that an option does not take, with what is said about them.
+private let wrongValues: [(option: String, value: String, words: [String])] = [
+  ("--memory", "12XB", ["'12XB' is invalid for '--memory", "such as 512M or 2G"]),
+  ("--memory", "-1", ["'-1' is invalid for '--memory", "such as 512M or 2G"]),
+  ("--memory", "99999999999999999999", ["is invalid for '--memory", "such as 512M or 2G"]),
+  ("--memory", "0", ["--memory takes at least 1M"]),
+  ("--memory", "1536K", ["--memory takes a multiple of 1 MiB, not 1572864 bytes"]),
+  ("--memory", "1000T", ["--memory takes at most 128T"]),
+  ("--cpus", "x", ["'x' is invalid for '--cpus", "give a whole number from 1"]),
+  ("--cpus", "1.5", ["'1.5' is invalid for '--cpus", "give a whole number from 1"]),
+  ("--cpus", "0", ["--cpus takes 1 or more, not 0"]),
+  ("--cpus", "-1", ["--cpus takes 1 or more, not -1"]),
+  ("--cpus", "513", ["--cpus takes at most 512", "not 513"]),
+  ("--timeout", "0", ["--timeout takes more than 0 seconds"]),
+  ("--timeout", "abc", ["'abc' is invalid for '--timeout", "such as 10, 1.5s or 2m"]),
+  ("--timeout", "-5", ["'-5' is invalid for '--timeout", "such as 10, 1.5s or 2m"]),
+  ("--gic", "4", ["'4' is invalid for '--gic", "'auto', '2' or '3'"]),
+  ("--cpu", "sme=off", ["'sme=off' is invalid for '--cpu", "sve=off, pmu=off and pauth=off"]),
+  ("--console", "tty", ["'tty' is invalid for '--console", "stdio, file=PATH, pty, pty=LINK or none"]),
+  ("--uuid", "5", ["'5' is invalid for '--uuid", "123e4567-e89b-42d3-a456-426614174000"]),
+  ("--log-level", "loud", ["'loud' is invalid for '--log-level", "warning"]),
+  ("--name", "", ["--name takes 1 to 64 printable ASCII characters"]),
+  ("--name", "naïve", ["--name takes 1 to 64 printable ASCII characters"]),
+  ("--append", String(repeating: "x", count: 2048), ["--append takes less than 2048 bytes"]),
+]
+
+/// Options that take a value.
+private let options = [
+  "--memory", "--cpus", "--timeout", "--gic", "--cpu", "--console", "--uuid", "--log-level", "--name", "--append",
+  "--initrd", "--dump-dtb", "--report",
+]
+
+@Suite struct OptionTests {
+  @Test(arguments: wrongValues.indices)
+  func aWrongValueIsBadUsageThatNamesTheOptionAndWhatWouldBeRight(index: Int) throws {
+    let (option, value, words) = wrongValues[index]
+    let kernel = try TemporaryFile(linuxImage())
+
+    let result = try apus(["run", "--dry-run", "--kernel", kernel.path, option, value])
+
+    expectRefusal(result, status: 64)
+    for word in words { #expect(result.error.contains(word), "'\(word)' in: \(result.error)") }
+    #expect(try kernel.folder.names == ["input"])
+  }
+
+  @Test(arguments: options)
+  func aMissingValueIsBadUsageThatNamesTheOption(option: String) throws {
+    expectRefusal(try apus(["run", "--kernel", "Image", option]), status: 64, "Missing value for '\(option)")
+  }
+
+  @Test(arguments: ["run", "devicetree", "doctor"])
+  func anUnknownOptionIsBadUsageThatPointsToTheHelp(command: String) throws {
+    let kernel = command == "run" ? ["--kernel", "Image"] : []
+
+    let result = try apus([command] + kernel + ["--frobnicate"])
+
+    expectRefusal(result, status: 64, "Unknown option '--frobnicate'", "apus \(command) --help")
+  }
+
+  @Test func aRunWithoutAKernelIsBadUsageThatNamesTheOption() throws {
+    expectRefusal(try apus(["run"]), status: 64, "Missing expected argument '--kernel <path>'")
+  }
+
+  @Test func anUnknownCommandIsBadUsage() throws {
+    expectRefusal(try apus(["boot"]), status: 64, "boot", "--help")
+  }
+
+  @Test func allMistakesAreToldAtOnceInTheOrderOfTheOptions() throws {
+    let result = try apus(["run", "--kernel", "/nonexistent/Image", "--cpus", "0", "--memory", "0", "--timeout", "0"])
+
+    #expect(result.status == 64)
+    #expect(
+      result.error == """
+        apus: error: --cpus takes 1 or more, not 0
+        apus: error: --memory takes at least 1M, not 0
+        apus: error: --timeout takes more than 0 seconds
+        apus: error: '/nonexistent/Image' does not exist; check the path
+
+        """
+    )
+  }
+
+  @Test func aGICv2ForTooManyVCPUsSaysWhatToUse() throws {
+    let kernel = try TemporaryFile(linuxImage())
+
+    let result = try apus(["run", "--dry-run", "--kernel", kernel.path, "--gic", "2", "--cpus", "9"])
+
+    expectRefusal(result, status: 64, "--gic 2 serves at most 8 vCPUs, not 9; use --gic 3")
+  }
+
+  @Test(arguments: ["--report", "--dump-dtb"], [true, false])
+  func aFileThatCannotBeWrittenIsNamedBeforeAnythingStarts(option: String, isDry: Bool) throws {
+    let kernel = try TemporaryFile(linuxImage())
+
+    let result = try apus(
+      ["run", "--kernel", kernel.path, option, "/nonexistent/file"] + (isDry ? ["--dry-run"] : [])
+    )
+
+    expectRefusal(result, status: 73, "cannot write '/nonexistent/file'", "name a file in a folder that exists")
+  }
+
+  @Test func aConsoleFileThatCannotBeWrittenIsNamed() throws {
+    let kernel = try TemporaryFile(linuxImage())
+
+    let result = try apus(["run", "--kernel", kernel.path, "--console", "file=/nonexistent/log"])
+
+    expectRefusal(
+      result,
+      status: 73,
+      "--console: cannot write '/nonexistent/log'",
+      "name a file in a folder that exists"
+    )
+  }
+
+  @Test(.enabled(if: nobodyCanRun, "the build folder is closed to other users"))
+  func aFolderThatTheUserMayNotWriteToIsToldSo() throws {
+    let kernel = try TemporaryFile(linuxImage())
+    let report = kernel.folder.path("report.json")
+
+    let result = try apus(["run", "--dry-run", "--kernel", kernel.path, "--report", report], user: nobody)
+
+    expectRefusal(result, status: 73, "cannot write '\(report)': Permission denied")
+  }
+
+  @Test func aDryRunLeavesNothingBehind() throws {
+    let kernel = try TemporaryFile(linuxImage())
+    let folder = kernel.folder
+
+    let result = try apus([
+      "run", "--dry-run", "--kernel", kernel.path, "--report", folder.path("report"), "--dump-dtb", folder.path("dtb"),
+      "--console", "file=\(folder.path("log"))",
+    ])
+
+    #expect(result.status == 0, "\(result.error)")
+    #expect(try folder.names == ["input"])
+  }
+
+  @Test(arguments: ["--append", "--cmdline"])
+  func theCommandLineHasTwoSpellingsAndMayLookLikeAnOption(option: String) throws {
+    let kernel = try TemporaryFile(linuxImage())
+
+    let result = try apus(["run", "--dry-run", "--kernel", kernel.path, option, "--quiet -- a \"b\""])
+
+    #expect(jsonObject(result.output)?["commandLine"] == .text("--quiet -- a \"b\""))
+  }
+
+  @Test(arguments: ["--reboot", "--no-reboot"])
+  func bothWaysOfAResetAreTaken(flag: String) throws {
+    let kernel = try TemporaryFile(linuxImage())
+
+    #expect(try apus(["run", "--dry-run", "--kernel", kernel.path, flag]).status == 0)
+  }
+}

@@ -1,0 +1,150 @@
+import TestSupport
+import Testing
+
+/// Commands that print, with the streams that they need.
+private let printing: [[String]] = [
+  ["devicetree"], ["devicetree", "--format", "dtb"], ["doctor", "--kvm", "/nonexistent/kvm"],
+]
+
+@Suite struct OutputTests {
+  @Test(arguments: [[], ["run"], ["devicetree"], ["doctor"]])
+  func theHelpOfEachCommandHasExamples(command: [String]) throws {
+    let result = try apus(command + ["--help"])
+
+    #expect(result.status == 0)
+    #expect(result.error.isEmpty)
+    #expect(result.output.contains("Examples:\n  apus "))
+    // An example that is broken into two lines cannot be pasted.
+    let examples = result.output.split(separator: "\n").filter { $0.hasPrefix("  apus ") }
+    #expect(examples.count >= 2)
+    #expect(!result.output.contains("\n--"))
+    #expect(!result.output.contains("--kvm"))
+  }
+
+  @Test func theHelpOfRunHasEveryExitStatus() throws {
+    let help = try apus(["run", "--help"]).output
+
+    for status in ["0", "64", "65", "66", "71", "73", "80", "81", "82", "124", "128 + N"] {
+      #expect(help.contains("\n  \(status) "), "\(status)")
+    }
+  }
+
+  @Test func theVersionIsPrinted() throws {
+    let result = try apus(["--version"])
+
+    #expect(result.status == 0)
+    #expect(result.output.split(separator: ".").count == 3)
+  }
+
+  @Test func aDryRunPrintsThePlanAsJSON() throws {
+    let kernel = try TemporaryFile(linuxImage())
+
+    let result = try apus([
+      "run", "--dry-run", "--kernel", kernel.path, "--initrd", kernel.path, "--cpus", "4", "--memory", "1G", "--name",
+      "n",
+      "--uuid", "123e4567-e89b-42d3-a456-426614174000",
+    ])
+
+    let plan = try #require(jsonObject(result.output))
+    #expect(result.status == 0)
+    #expect(result.error.isEmpty)
+    #expect(plan["name"] == .text("n"))
+    #expect(plan["uuid"] == .text("123e4567-e89b-42d3-a456-426614174000"))
+    #expect(plan["cpus"] == .number(4))
+    #expect(plan["memory"] == .number(1_073_741_824))
+    #expect(plan["gic"] == .number(3))
+    #expect(plan["payload"] == .text(kernel.path))
+    #expect(plan["payloadKind"] == .text("Linux Image"))
+    #expect(plan["entry"] == .number(0x4000_0000))
+    #expect(plan["commandLine"] == .text(""))
+    for key in ["deviceTree", "initramfs", "memoryMap"] { #expect(plan[key] != nil, "\(key)") }
+  }
+
+  @Test func theDeviceTreeIsPrintedAsText() throws {
+    let result = try apus(["devicetree", "--cpus", "2", "--append", "quiet"])
+
+    #expect(result.status == 0)
+    #expect(result.error.isEmpty)
+    #expect(result.output.hasPrefix("/dts-v1/;\n"))
+    #expect(result.output.contains("cpu@1 {"))
+    #expect(result.output.contains("bootargs = \"quiet\";"))
+  }
+
+  @Test(arguments: ["dts", "dtb"])
+  func theDeviceTreeGoesToAFile(format: String) throws {
+    let folder = try TemporaryFolder()
+
+    let result = try apus(["devicetree", "--format", format, "--output", folder.path("tree")])
+
+    let start: [UInt8] = format == "dtb" ? [0xD0, 0x0D, 0xFE, 0xED] : Array("/dts".utf8)
+    #expect(result.status == 0)
+    #expect(result.output.isEmpty)
+    #expect(folder.read("tree")?.prefix(4) == start[...])
+  }
+
+  @Test func aDeviceTreeThatCannotBeWrittenIsNamed() throws {
+    let result = try apus(["devicetree", "--output", "/nonexistent/tree"])
+
+    expectRefusal(result, status: 73, "cannot write '/nonexistent/tree'", "name a file in a folder that exists")
+  }
+
+  @Test(arguments: [(["--cpus", "0"], "--cpus takes 1 or more"), (["--format", "xml"], "'dts' and 'dtb'")])
+  func aDeviceTreeOfNoMachineIsBadUsage(arguments: [String], message: String) throws {
+    expectRefusal(try apus(["devicetree"] + arguments), status: 64, message)
+  }
+
+  @Test(arguments: printing.indices)
+  func aClosedStandardOutputIsAnErrorAndNotSilence(index: Int) throws {
+    let result = try apus(printing[index], closed: [.output])
+
+    #expect(result.status == 73)
+    #expect(result.error.contains("cannot write standard output"))
+  }
+
+  @Test(arguments: printing.indices)
+  func aStandardOutputWithoutRoomIsAnError(index: Int) throws {
+    let result = try apus(printing[index], outputPath: "/dev/full")
+
+    #expect(result.status == 73)
+    #expect(result.error.contains("cannot write standard output: No space left on device"))
+  }
+
+  @Test func aDryRunWithAClosedStandardOutputIsAnError() throws {
+    let kernel = try TemporaryFile(linuxImage())
+
+    let result = try apus(["run", "--dry-run", "--kernel", kernel.path], closed: [.output])
+
+    #expect(result.status == 73)
+    #expect(result.error.contains("cannot write standard output"))
+  }
+
+  @Test func closedInputAndErrorChangeNothing() throws {
+    let open = try apus(["devicetree", "--uuid", "123e4567-e89b-42d3-a456-426614174000"])
+
+    let closed = try apus(
+      ["devicetree", "--uuid", "123e4567-e89b-42d3-a456-426614174000"],
+      closed: [.input, .error]
+    )
+
+    // The seeds are random.
+    let lines = { (text: String) in text.split(separator: "\n").filter { !$0.contains("-seed") } }
+    #expect(closed.status == 0)
+    #expect(lines(closed.output) == lines(open.output))
+  }
+
+  @Test func aMistakeHasItsStatusEvenWhereNobodyCanBeTold() throws {
+    #expect(try apus(["run", "--kernel", "/nonexistent/Image"], closed: [.input, .output, .error]).status == 66)
+  }
+
+  @Test func noFileGetsTheNumberOfAClosedStream() throws {
+    let folder = try TemporaryFolder()
+
+    let result = try apus(
+      ["devicetree", "--format", "dtb", "--output", folder.path("tree")],
+      closed: [.input, .output, .error]
+    )
+
+    #expect(result.status == 0)
+    #expect(folder.read("tree")?.prefix(4) == [0xD0, 0x0D, 0xFE, 0xED])
+  }
+}

@@ -1,0 +1,22 @@
+/// A small generator whose sequence is the same on every run, so that a failing seed can be tried again.
+public struct SplitMix64: RandomNumberGenerator, Sendable {
+  private var state: UInt64
+
+  public init(seed: UInt64) {
+    state = seed
+  }
+
+  public mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ (mixed >> 31)
+  }
+
+  /// A text of up to `limit` characters of `alphabet`.
+  public mutating func text(of alphabet: String, limit: Int) -> String {
+    let letters = Array(alphabet)
+    return String((0..<Int.random(in: 0...limit, using: &self)).map { _ in letters.randomElement(using: &self) ?? "?" })
+  }
+}
