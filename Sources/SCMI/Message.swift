@@ -90,19 +90,29 @@ public struct Message: Sendable {
   @usableFromInline
   func copy(to destination: UnsafeMutableRawBufferPointer, end: Int) {
     precondition(end <= size && end <= destination.count, "a message is written within its buffer")
-    var word = header.rawValue
-    var offset = 0
-    while offset + 4 <= end {
-      // SAFETY: offset + 4 ≤ end ≤ the destination's size.
-      unsafe destination.storeBytes(of: word.littleEndian, toByteOffset: offset, as: UInt32.self)
-      word = offset < Message.maximumPayload ? words[offset >> 2] : 0
-      offset += 4
+    guard end >= 4 else {
+      // SAFETY: end ≤ the destination's size.
+      return unsafe copy(header.rawValue, to: destination, from: 0, end: end)
     }
-    while offset < end {
-      // SAFETY: offset < end ≤ the destination's size.
-      unsafe destination.storeBytes(of: UInt8(truncatingIfNeeded: word), toByteOffset: offset, as: UInt8.self)
-      word >>= 8
-      offset += 1
+    // SAFETY: 4 ≤ end ≤ the destination's size.
+    unsafe destination.storeBytes(of: header.rawValue.littleEndian, toByteOffset: 0, as: UInt32.self)
+    var index = 0
+    while 4 * index + 8 <= end {
+      // SAFETY: 4 × index + 8 ≤ end ≤ the destination's size.
+      unsafe destination.storeBytes(of: words[index].littleEndian, toByteOffset: 4 * index + 4, as: UInt32.self)
+      index += 1
+    }
+    guard 4 * index + 4 < end else { return }
+    // SAFETY: end ≤ the destination's size.
+    unsafe copy(words[index], to: destination, from: 4 * index + 4, end: end)
+  }
+
+  /// The first bytes of a word that does not fit.
+  private func copy(_ word: UInt32, to destination: UnsafeMutableRawBufferPointer, from offset: Int, end: Int) {
+    for index in offset..<end {
+      let byte = UInt8(truncatingIfNeeded: word >> (8 * UInt32(index - offset)))
+      // SAFETY: index < end ≤ the destination's size.
+      unsafe destination.storeBytes(of: byte, toByteOffset: index, as: UInt8.self)
     }
   }
 

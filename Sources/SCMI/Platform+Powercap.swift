@@ -154,7 +154,18 @@ extension Platform {
 
   /// In the domain's unit.
   func measuredPower(_ resource: Int) -> UInt32 {
-    UInt32(clamping: value(of: definition.powercaps[resource].power, axis: 0, stored: []))
+    UInt32(clamping: value(of: definition.powercaps[resource].power, axis: 0, stored: powercaps[resource].power))
+  }
+
+  /// Gives a power cap's measurement a new value, in its unit.
+  ///
+  /// - Returns: `false` where no power cap has that name.
+  @discardableResult
+  public mutating func setPower(_ name: String, _ value: Int64, at now: UInt64) -> Bool {
+    advance(to: now)
+    guard let resource = place(ResourceName(.powercapDomain, name)) else { return false }
+    powercaps[resource].power = [value]
+    return true
   }
 
   /// POWERCAP_MEASUREMENTS_NOTIFY: domain, enable, low and high threshold.

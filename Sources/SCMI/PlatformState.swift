@@ -112,6 +112,8 @@ struct VoltageState: Sendable {
 struct PowercapState: Sendable {
   var cap: UInt32
   var averagingInterval: UInt32
+  /// From outside; empty while the binding speaks.
+  var power: [Int64] = []
   var lastPower: UInt32 = 0
   var isSampled = false
 }

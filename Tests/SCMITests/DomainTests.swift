@@ -260,6 +260,9 @@ import Testing
     var bench = try Bench()
 
     #expect(bench.ask(.powercap, 9, 0) == [0, 5_000, 10])
+    bench.platform.setPower("core", 7, at: 0)
+    bench.platform.setPower("nothing", 7, at: 0)
+    #expect(bench.ask(.powercap, 9, 1) == [0, 7, 1])
     #expect(bench.ask(.powercap, 0xB, 0, 1, 1_000, 4_000) == [0])
     bench.wait(1_000_000_000)
 
