@@ -19,8 +19,6 @@ static void install_kick_handler(void) {
 }
 
 void clinux_kick_prepare(void) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, install_kick_handler);
   sigset_t kick;
   sigemptyset(&kick);
   sigaddset(&kick, clinux_kick_signal());
@@ -42,6 +40,9 @@ static void *run(void *argument) {
 }
 
 int clinux_thread_start(clinux_thread *thread, const char *name, void (*body)(void *), void *context) {
+  // Before the thread is there: a kick may come before its body has begun, and must not end the process.
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, install_kick_handler);
   struct start *start = calloc(1, sizeof *start);
   if (!start)
     return ENOMEM;

@@ -8,7 +8,7 @@
 // The signal that takes a thread out of KVM_RUN. Its handler does nothing; what matters is EINTR.
 int clinux_kick_signal(void);
 
-// Installs the handler once for the process and lets the calling thread receive the signal.
+// Lets the calling thread receive the signal; the handler is there since the first clinux_thread_start.
 void clinux_kick_prepare(void);
 
 typedef struct {
