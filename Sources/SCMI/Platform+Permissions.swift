@@ -168,6 +168,7 @@ extension Platform {
     outgoing.removeSubrange(0..<outgoingHead)
     outgoingHead = 0
     outgoing.removeAll { $0.agent == agent }
+    agents[agent].queued = 0
     agents[agent].held = []
     agents[agent].outstandingResponses = 0
   }

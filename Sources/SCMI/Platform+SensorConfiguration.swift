@@ -73,8 +73,11 @@ extension Platform {
     guard seconds != 0 else { return 100_000_000 }
     var exponent = Int8(configuration >> 11 & 0x1F)
     if exponent > 15 { exponent -= 32 }
-    // Faster than every 100 µs would be a busy loop.
-    return max(UpdateInterval(seconds, exponent: exponent).nanoseconds, 100_000)
+    let sensor = definition.sensors[resource]
+    let known = sensor.intervalsAreSegment ? Array(sensor.intervals.prefix(1)) : sensor.intervals
+    // No sensor is faster than it says, and one that says nothing not faster than every millisecond.
+    let fastest = known.map(\.nanoseconds).min() ?? 1_000_000
+    return max(UpdateInterval(seconds, exponent: exponent).nanoseconds, fastest)
   }
 
   mutating func startSampling(_ resource: Int) {

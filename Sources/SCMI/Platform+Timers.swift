@@ -55,6 +55,7 @@ extension Platform {
     guard outgoingHead < outgoing.count else { return nil }
     let next = outgoing[outgoingHead]
     outgoingHead += 1
+    agents[next.agent].queued -= 1
     if outgoingHead == outgoing.count {
       outgoing.removeAll(keepingCapacity: true)
       outgoingHead = 0
@@ -67,7 +68,21 @@ extension Platform {
     events.isEmpty ? nil : events.removeFirst()
   }
 
+  /// How many messages for one agent wait at most for ``takeOutgoing()``. Notifications beyond are dropped, so that
+  /// an agent cannot fill the host's memory by asking for updates that nobody fetches.
+  public static let maximumQueued = 1_024
+
+  /// How many notifications for an agent were dropped since ``maximumQueued`` messages waited already.
+  ///
+  /// - Precondition: the agent exists.
+  public func droppedNotifications(agent: Int) -> UInt64 { agents[agent].dropped }
+
   mutating func emit(_ message: Outgoing) {
+    if message.message.header.type == .notification, agents[message.agent].queued >= Platform.maximumQueued {
+      agents[message.agent].dropped += 1
+      return
+    }
+    agents[message.agent].queued += 1
     outgoing.append(message)
     guard isRecording else { return }
     let kind: TranscriptRecord.Kind =

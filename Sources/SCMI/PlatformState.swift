@@ -61,6 +61,10 @@ struct AgentState: Sendable {
   /// The quota's bucket, in nanoseconds of credit: full at first.
   var credit: UInt64 = 1_000_000_000
   var creditTime: UInt64 = 0
+  /// Messages that wait to be taken.
+  var queued = 0
+  /// Notifications that were not queued since ``Platform/maximumQueued`` messages waited already.
+  var dropped: UInt64 = 0
   /// Replies that wait for another one to overtake them.
   var held: [Outgoing] = []
 }

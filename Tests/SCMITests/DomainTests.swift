@@ -275,3 +275,24 @@ import Testing
     #expect(bench.platform.nextDeadline == nil)
   }
 }
+
+@Suite struct NameTests {
+  @Test(
+    arguments: [
+      (ProtocolIdentifier.powerDomain, UInt8(8), [], "gpu"), (.performance, 0xC, [], "cpu"), (.clock, 8, [], "crystal"),
+      (.sensor, 0xC, [], "die"), (.reset, 6, [], "usb"), (.voltage, 9, [], "vdd"), (.powercap, 8, [], "board"),
+      (.pinControl, 9, [0], "pin0"), (.pinControl, 9, [1], "uart"), (.pinControl, 9, [2], "serial"),
+    ] as [(ProtocolIdentifier, UInt8, [UInt32], String)]
+  )
+  func everyKindTellsItsName(identifier: ProtocolIdentifier, message: UInt8, flags: [UInt32], name: String) throws {
+    var bench = try Bench()
+
+    let reply = bench.send(identifier.rawValue, message, [0] + flags)
+
+    let bytes = reply.dropFirst(2).flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
+    #expect(reply.count == 18)
+    #expect(reply[0] == 0)
+    #expect(String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self) == name)
+    #expect(bench.send(identifier.rawValue, message, [9] + flags) == [word(.notFound)])
+  }
+}

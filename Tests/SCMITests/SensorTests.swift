@@ -118,6 +118,20 @@ import Testing
     #expect(bench.platform.nextDeadline == nil)
   }
 
+  @Test func updatesThatNobodyFetchesAreDroppedAndCounted() throws {
+    var bench = try Bench()
+
+    #expect(bench.ask(.sensor, 0xB, 0, 1) == [0])
+    // 10⁻¹⁵ s: the sensor's fastest is a millisecond.
+    #expect(bench.ask(.sensor, 0xA, 0, 1 << 16 | 0x11 << 11 | 1) == [0])
+    bench.wait(3_000_000_000)
+
+    #expect(bench.platform.droppedNotifications(agent: 0) == 3_000 - UInt64(Platform.maximumQueued))
+    #expect(bench.outgoing().count == Platform.maximumQueued)
+    bench.wait(5_000_000)
+    #expect(bench.outgoing().count == 5)
+  }
+
   @Test func bindingsAreFunctionsOfTime() throws {
     var definition = Bench.definition()
     definition.sensors = [
