@@ -6,6 +6,9 @@ import KVM
 ///
 /// A base class and not a protocol: the call is one indirect jump and counts no references.
 class EventHandler {
+  /// Whether a loop watches a descriptor for it: an event may have come in the same batch as its removal.
+  fileprivate(set) final var isWatching = false
+
   /// Called on the loop's thread.
   ///
   /// - Parameter events: what epoll said (EPOLLIN and its kin).
@@ -30,8 +33,9 @@ final class ClosureHandler: EventHandler {
 /// Waits on descriptors and calls their handlers, on the one thread that runs it: the machine's device thread.
 final class EventLoop {
   private let epoll: OwnedDescriptor
-  /// By descriptor number. A handler lives until it is removed.
+  /// By descriptor number. A handler lives until it is removed, and then until the end of the batch.
   private var handlers: [Int32: EventHandler] = [:]
+  private var removed: [EventHandler] = []
   private var isStopping = false
 
   /// That a descriptor can be read.
@@ -49,18 +53,24 @@ final class EventLoop {
   ///
   /// - Returns: false for a regular file or a device like /dev/null, which never block and which epoll does not take.
   func add(_ descriptor: Int32, _ events: UInt32, _ handler: EventHandler) throws(HostError) -> Bool {
-    let result = clinux_epoll_set(epoll.rawValue, EPOLL_CTL_ADD, descriptor, events, UInt64(descriptor))
+    precondition(!handler.isWatching, "a handler watches one descriptor")
+    // SAFETY: the address comes back as an event's token, and is used only while the handler is held here.
+    let token = unsafe UInt64(UInt(bitPattern: Unmanaged.passUnretained(handler).toOpaque()))
+    let result = clinux_epoll_set(epoll.rawValue, EPOLL_CTL_ADD, descriptor, events, token)
     guard result != -EPERM else { return false }
     guard result == 0 else {
       throw HostError("epoll_ctl", errno: -result, advice: HostError.tooManyDescriptors)
     }
+    handler.isWatching = true
     handlers[descriptor] = handler
     return true
   }
 
   /// Stops watching. Safe for a descriptor that is not watched.
   func remove(_ descriptor: Int32) {
-    guard handlers.removeValue(forKey: descriptor) != nil else { return }
+    guard let handler = handlers.removeValue(forKey: descriptor) else { return }
+    handler.isWatching = false
+    removed.append(handler)
     _ = clinux_epoll_set(epoll.rawValue, EPOLL_CTL_DEL, descriptor, 0, 0)
   }
 
@@ -86,10 +96,14 @@ final class EventLoop {
         }
         for index in 0..<Int(count) {
           let event = unsafe base[index]
-          // An earlier handler of the batch may have removed this one.
-          handlers[Int32(truncatingIfNeeded: event.token)]?.ready(event.events)
+          guard let address = unsafe UnsafeRawPointer(bitPattern: UInt(event.token)) else { continue }
+          // SAFETY: the token is the address of a handler that is held in one of the two collections.
+          unsafe Unmanaged<EventHandler>.fromOpaque(address)._withUnsafeGuaranteedRef { handler in
+            if handler.isWatching { handler.ready(event.events) }
+          }
           if isStopping { break }
         }
+        removed.removeAll(keepingCapacity: true)
       }
       return nil
     }
