@@ -9,7 +9,7 @@ help:
 	@echo 'make test    run every test, natively and on arm64 KVM'
 	@echo 'make check   format, lint, build with warnings as errors'
 	@echo 'make bench   measure, and compare with a peer'
-	@echo 'make fuzz    fuzz the parsers'
+	@echo 'make fuzz    fuzz every parser for a minute each (SECONDS=N for N seconds)'
 	@echo 'make clean   remove what was built in this folder (the cache stays)'
 
 demo:
@@ -25,10 +25,11 @@ check:
 	@Guests/Setup/check
 
 bench:
-	@if [ -x Benchmarks/run ]; then Benchmarks/run; else echo 'there are no benchmarks yet' >&2; exit 1; fi
+	@Benchmarks/run
 
 fuzz:
-	@if [ -x Fuzzing/run ]; then Fuzzing/run; else echo 'there are no fuzz targets yet' >&2; exit 1; fi
+	@Guests/Setup/setup native
+	@Tests/Fuzz/run $(or $(SECONDS),60)
 
 clean:
 	rm -rf .build .build-*

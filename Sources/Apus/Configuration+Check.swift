@@ -137,7 +137,7 @@ extension Configuration {
     )
     require(
       memorySize <= Self.memoryLimit,
-      "--memory takes at most \(Self.memoryLimit >> 40)T, which is the largest guest that arm64 has"
+      "--memory takes at most \(Self.memoryLimit >> 40)T, which is what one memory slot of KVM holds"
     )
     require(
       commandLine.utf8.count < Self.commandLineLimit && !commandLine.utf8.contains(0),
@@ -179,8 +179,8 @@ extension Configuration {
     }
   }
 
-  /// RAM that ends within 48 bits of address, the most that KVM gives without LPA2.
-  private static let memoryLimit: UInt64 = 128 << 40
+  /// A memory slot of KVM has less than 2³¹ pages, which is 8 TiB of the smallest ones.
+  private static let memoryLimit: UInt64 = 4 << 40
 
   private func plan(
     _ image: BootImageDescription,

@@ -77,7 +77,7 @@ public struct Report: Sendable, Encodable {
     public let bytesRead: UInt64
     /// Bytes that the device wrote to the guest's buffers.
     public let bytesWritten: UInt64
-    /// The most bytes of one chain of descriptors.
+    /// The most buffers of one chain of descriptors.
     public let largestChain: UInt64
     /// Accesses outside the window that were refused.
     public let refusedAccesses: UInt64
@@ -111,7 +111,7 @@ public struct Report: Sendable, Encodable {
     public var guestResident: UInt64 = 0
     /// What of the process is resident beyond the guest's RAM.
     public var vmmResident: UInt64 = 0
-    /// What of that belongs to this process alone.
+    /// What of that is memory of the process's own, not of a file: heap, stacks and written data.
     public var vmmPrivate: UInt64 = 0
   }
 

@@ -80,8 +80,8 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
     arguments: [
       (0, "--memory takes at least 1M, not 0"),
       ((1 << 20) - 1, "--memory takes a multiple of 1 MiB, not 1048575 bytes"),
-      ((128 << 40) + (1 << 20), "--memory takes at most 128T, which is the largest guest that arm64 has"),
-      (0xFFFF_FFFF_FFF0_0000, "--memory takes at most 128T, which is the largest guest that arm64 has"),
+      ((4 << 40) + (1 << 20), "--memory takes at most 4T, which is what one memory slot of KVM holds"),
+      (0xFFFF_FFFF_FFF0_0000, "--memory takes at most 4T, which is what one memory slot of KVM holds"),
     ] as [(UInt64, String)]
   )
   func aSizeThatNoMachineHasIsRefused(memorySize: UInt64, message: String) throws {

@@ -10,9 +10,11 @@ enum MemorySurvey {
     memory.guest = guest.range.size
     memory.guestResident = (try? guest.residentSize()) ?? 0
     let fields = rollup()
-    memory.vmmResident = (fields["Rss"] ?? 0) - min(memory.guestResident, fields["Rss"] ?? 0)
-    let own = (fields["Private_Clean"] ?? 0) + (fields["Private_Dirty"] ?? 0)
-    memory.vmmPrivate = own - min(memory.guestResident, own)
+    // The guest's RAM is anonymous memory; its DMA windows are the process's only shared memory.
+    let resident = fields["Rss"] ?? 0
+    let anonymous = fields["Anonymous"] ?? 0
+    memory.vmmResident = resident - min(memory.guestResident + (fields["Pss_Shmem"] ?? 0), resident)
+    memory.vmmPrivate = anonymous - min(memory.guestResident, anonymous)
     return memory
   }
 
