@@ -46,6 +46,11 @@ import VirtioTesting
     #expect(try echoes([4, 5], on: machine) == [4, 5])
   }
 
+  @Test func casesAreNamedAsInTheSource() {
+    #expect(HostileChain.allCases.map { "\($0.name)" } == HostileChain.allCases.map { "\($0)" })
+    #expect(HostileSetup.allCases.map { "\($0.name)" } == HostileSetup.allCases.map { "\($0)" })
+  }
+
   @Test func driverThatDoesNotAcceptTheConfinementGetsNoFeaturesOK() throws {
     let machine = try TestMachine(EchoDevice())
 

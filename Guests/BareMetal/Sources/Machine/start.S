@@ -81,16 +81,18 @@ prepare_processor:
     isb
     ret
 
-// Level 1: 512 blocks of 1 GiB, each at its own address. The first holds the devices, the others memory or nothing.
+// Level 1: 512 blocks of 1 GiB, each at its own address. The first holds the devices, the others memory or nothing; the last
+// is the first once more, as ordinary memory.
     .section .rodata.translation_table, "a"
     .balign 4096
 translation_table:
     .quad   0x0060000000000401              // UXN, PXN, AF, attribute 0
     .set    block, 1
-    .rept   511
+    .rept   510
     .quad   0x0040000000000705 + (block << 30)  // UXN, AF, inner shareable, attribute 1
     .set    block, block + 1
     .endr
+    .quad   0x0060000000000705
 
 // struct machine_smccc_result machine_smccc(uint64_t smc, uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3)
 // The result goes to where x8 points. A call instruction that is undefined is told as such, and the guest goes on.
@@ -216,6 +218,20 @@ interrupt:
     add     sp, sp, #560
     eret
 
+// void *memcpy(void *to, const void *from, size_t count)
+// The compiler calls it for large values.
+    .section .text.memcpy, "ax"
+    .global memcpy
+memcpy:
+    mov     x3, x0
+    cbz     x2, 2f
+1:  ldrb    w4, [x1], #1
+    strb    w4, [x3], #1
+    subs    x2, x2, #1
+    b.ne    1b
+2:  ret
+
+    .text
 // For guests that take no interrupts and start no vCPUs.
     .weak   guest_interrupt
 guest_interrupt:

@@ -19,6 +19,16 @@ public struct DeviceRegister: Sendable {
     unsafe machine_read32(address)
   }
 
+  public func read16() -> UInt16 {
+    // SAFETY: as for read8().
+    unsafe machine_read16(address)
+  }
+
+  public func read64() -> UInt64 {
+    // SAFETY: as for read8().
+    unsafe machine_read64(address)
+  }
+
   public func write8(_ value: UInt8) {
     // SAFETY: as for read8().
     unsafe machine_write8(address, value)
@@ -28,6 +38,19 @@ public struct DeviceRegister: Sendable {
     // SAFETY: as for read8().
     unsafe machine_write32(address, value)
   }
+
+  public func write16(_ value: UInt16) {
+    // SAFETY: as for read8().
+    unsafe machine_write16(address, value)
+  }
+
+  public func write64(_ value: UInt64) {
+    // SAFETY: as for read8().
+    unsafe machine_write64(address, value)
+  }
+
+  /// The same register where the start code maps it as ordinary memory: device memory takes no unaligned access.
+  public var unaligned: DeviceRegister { DeviceRegister(address + 0x7F_C000_0000) }
 
   /// Reads `count` times, in a loop of three instructions.
   public func read32(times count: UInt64) {

@@ -10,18 +10,20 @@
 extern const uintptr_t machine_device_tree;
 
 // Exactly one load or store each, without writeback, so that a hypervisor gets a syndrome that describes it.
-#define MACHINE_ACCESS(bits, type, load, store)                                             \
-  MACHINE_UNSAFE static inline type machine_read##bits(uintptr_t address) {                 \
-    uint64_t value;                                                                         \
-    __asm__ volatile(load " %w0, [%1]" : "=r"(value) : "r"(address) : "memory");            \
-    return (type)value;                                                                     \
-  }                                                                                         \
-  MACHINE_UNSAFE static inline void machine_write##bits(uintptr_t address, type value) {    \
-    __asm__ volatile(store " %w0, [%1]" : : "r"((uint64_t)value), "r"(address) : "memory"); \
+#define MACHINE_ACCESS(bits, type, load, store)                                            \
+  MACHINE_UNSAFE static inline type machine_read##bits(uintptr_t address) {                \
+    uint64_t value;                                                                        \
+    __asm__ volatile(load "0, [%1]" : "=r"(value) : "r"(address) : "memory");              \
+    return (type)value;                                                                    \
+  }                                                                                        \
+  MACHINE_UNSAFE static inline void machine_write##bits(uintptr_t address, type value) {   \
+    __asm__ volatile(store "0, [%1]" : : "r"((uint64_t)value), "r"(address) : "memory");   \
   }
 
-MACHINE_ACCESS(8, uint8_t, "ldrb", "strb")
-MACHINE_ACCESS(32, uint32_t, "ldr", "str")
+MACHINE_ACCESS(8, uint8_t, "ldrb %w", "strb %w")
+MACHINE_ACCESS(16, uint16_t, "ldrh %w", "strh %w")
+MACHINE_ACCESS(32, uint32_t, "ldr %w", "str %w")
+MACHINE_ACCESS(64, uint64_t, "ldr %", "str %")
 
 // `count` loads of 32 bits from `address`, in a loop of three instructions.
 MACHINE_UNSAFE static inline void machine_read32_repeatedly(uintptr_t address, uint64_t count) {
