@@ -1,5 +1,6 @@
 import Apus
 import ArgumentParser
+import Glibc
 
 @main
 struct ApusCommand: ParsableCommand {
@@ -21,6 +22,14 @@ struct ApusCommand: ParsableCommand {
 
   static func main() {
     StandardStreams.reserve()
-    main(nil)
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch let status as ExitCode {
+      // All has been said; the argument parser would ask the runtime a dozen times what kind of error this is.
+      Glibc.exit(status.rawValue)
+    } catch {
+      exit(withError: error)
+    }
   }
 }

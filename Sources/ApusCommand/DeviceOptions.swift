@@ -10,9 +10,12 @@ struct DeviceOptions: ParsableArguments {
       discussion: "PATH[,readonly][,serial=TEXT][,queues=N][,window=NAME]",
       valueName: "disk"
     ),
-    transform: { text in try described("--block", text) { () throws(DeviceTextError) in try .block(text) } }
+    transform: { text in
+      let disk = try described("--block", text) { () throws(DeviceTextError) in try .block(text) }
+      return Setting { $0.configuration.devices.append(disk) }
+    }
   )
-  var block: [Configuration.Device] = []
+  var block: [Setting] = []
 
   @Flag(help: "A device that gives the guest random numbers.")
   var entropy = false
@@ -23,20 +26,17 @@ struct DeviceOptions: ParsableArguments {
       discussion: "Guests without CONFIG_DMA_RESTRICTED_POOL (Debian's kernels) need 'open'.",
       valueName: "size|open"
     ),
-    transform: { text in
-      if text == "open" { return .open }
-      guard let size = ByteCount(text) else {
-        throw ValidationError("give a size such as 64M, or open for all of RAM")
-      }
-      return .confined(windowSize: size.bytes)
-    }
+    transform: Setting.value(
+      { $0 == "open" ? .open : ByteCount($0).map { .confined(windowSize: $0.bytes) } },
+      form: "give a size such as 64M, or open for all of RAM"
+    ) { (settings, dma: Configuration.DMA) in settings.configuration.dma = dma }
   )
-  var dma: Configuration.DMA = .confined(windowSize: 64 << 20)
+  var dma: Setting?
 
-  func apply(to configuration: inout Configuration) {
-    configuration.devices = block
-    if entropy { configuration.devices.append(Configuration.Device(.entropy)) }
-    configuration.dma = dma
+  func apply(to settings: inout Settings) {
+    for disk in block { disk.apply(to: &settings) }
+    if entropy { settings.configuration.devices.append(Configuration.Device(.entropy)) }
+    dma?.apply(to: &settings)
   }
 
   /// Turns a mistake in a device's text into one of the flag.

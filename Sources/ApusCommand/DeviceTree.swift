@@ -30,9 +30,10 @@ extension ApusCommand {
     var output: String?
 
     func run() throws {
-      var configuration = Configuration(kernel: "")
-      machine.apply(to: &configuration)
-      devices.apply(to: &configuration)
+      var settings = Settings(configuration: Configuration(kernel: ""))
+      machine.apply(to: &settings)
+      devices.apply(to: &settings)
+      let configuration = settings.configuration
       let bytes = try Message.reporting { () throws(ConfigurationError) in
         switch format {
         case .dtb: try configuration.deviceTree()

@@ -4,6 +4,7 @@ import ArgumentParser
 extension ApusCommand {
   struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "doctor",
       abstract: "Tell what this host's KVM offers, and what to do about what is missing.",
       discussion: """
         Examples:

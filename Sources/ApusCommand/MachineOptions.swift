@@ -1,14 +1,16 @@
-public import Apus
-public import ArgumentParser
+import Apus
+import ArgumentParser
 
 /// What the guest sees of its machine, whichever command it is for.
 struct MachineOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: "How many vCPUs, 1 by default.",
-    transform: { try Written.value($0, Int.init, form: "give a whole number from 1, such as 4") }
+    transform: Setting.value({ Int($0) }, form: "give a whole number from 1, such as 4") {
+      $0.configuration.cpuCount = $1
+    }
   )
-  var cpus = 1
+  var cpus: Setting?
 
   @Option(
     parsing: .unconditional,
@@ -16,12 +18,17 @@ struct MachineOptions: ParsableArguments {
       "RAM, with K, M, G or T for a unit; without one, MiB. 512M by default.",
       valueName: "size"
     ),
-    transform: Written.value
+    transform: Setting.value { (settings, size: ByteCount) in settings.configuration.memorySize = size.bytes }
   )
-  var memory = ByteCount(512 << 20)
+  var memory: Setting?
 
-  @Option(help: "The interrupt controller's version: auto, 2 or 3.")
-  var gic = Configuration.GIC.automatic
+  @Option(
+    help: "The interrupt controller's version: auto (the default), 2 or 3.",
+    transform: Setting.value({ Configuration.GIC(rawValue: $0) }, form: "give 'auto', '2' or '3'") {
+      $0.configuration.gic = $1
+    }
+  )
+  var gic: Setting?
 
   @Option(
     help: ArgumentHelp(
@@ -29,46 +36,31 @@ struct MachineOptions: ParsableArguments {
       discussion: "All that the host has are on otherwise; 'host' and 'NAME=on' say so.",
       valueName: "features"
     ),
-    transform: Written.value
+    transform: Setting.value { $0.configuration.cpuFeatures = $1 }
   )
-  var cpu = Configuration.CPUFeatures()
+  var cpu: Setting?
 
-  @Option(help: "The machine's name, which the guest finds under /hypervisor/apus.")
-  var name = "apus"
+  @Option(
+    help: "The machine's name, which the guest finds under /hypervisor/apus; apus by default.",
+    transform: Setting.text { $0.configuration.name = $1 }
+  )
+  var name: Setting?
 
-  @Option(help: "The machine's UUID; a random one by default.", transform: Written.value)
-  var uuid: UUID?
+  @Option(
+    help: "The machine's UUID; a random one by default.",
+    transform: Setting.value { $0.configuration.uuid = $1 }
+  )
+  var uuid: Setting?
 
   @Option(
     name: [.customLong("append"), .customLong("cmdline")],
     parsing: .unconditional,
-    help: ArgumentHelp("The kernel's command line.", valueName: "text")
+    help: ArgumentHelp("The kernel's command line.", valueName: "text"),
+    transform: Setting.text { $0.configuration.commandLine = $1 }
   )
-  var commandLine = ""
+  var commandLine: Setting?
 
-  func apply(to configuration: inout Configuration) {
-    configuration.cpuCount = cpus
-    configuration.memorySize = memory.bytes
-    configuration.gic = gic
-    configuration.cpuFeatures = cpu
-    configuration.name = name
-    if let uuid { configuration.uuid = uuid }
-    configuration.commandLine = commandLine
-  }
-}
-
-extension Configuration.GIC: ExpressibleByArgument {}
-
-/// Values that Apus reads from text.
-enum Written {
-  /// Reads a value, or says what it should look like.
-  static func value<Value: WrittenValue>(_ text: String) throws -> Value {
-    try value(text, Value.init, form: Value.form)
-  }
-
-  /// Reads a value of a type that is not ``WrittenValue``.
-  static func value<Value>(_ text: String, _ read: (String) -> Value?, form: String) throws -> Value {
-    guard let value = read(text) else { throw ValidationError(form) }
-    return value
+  func apply(to settings: inout Settings) {
+    for setting in [cpus, memory, gic, cpu, name, uuid, commandLine] { setting?.apply(to: &settings) }
   }
 }

@@ -1,10 +1,11 @@
 import Apus
-public import ArgumentParser
-public import Logging
+import ArgumentParser
+import Logging
 
 extension ApusCommand {
   struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "run",
       abstract: "Boot a guest and run it to its end.",
       discussion: """
         Examples:
@@ -45,46 +46,65 @@ extension ApusCommand {
     @Flag(help: "The kernel is a headerless binary, to be put at RAM + 512 KiB and entered at its first byte.")
     var raw = false
 
-    @Option(help: ArgumentHelp("The initramfs.", valueName: "path"))
-    var initrd: String?
+    @Option(
+      help: ArgumentHelp("The initramfs.", valueName: "path"),
+      transform: Setting.text { $0.configuration.initramfs = $1 }
+    )
+    var initrd: Setting?
 
     @Option(
       help: "Where the console leads: stdio (the default), file=PATH, pty, pty=LINK or none.",
-      transform: Written.value
+      transform: Setting.value { $0.configuration.console = $1 }
     )
-    var console = Configuration.Console.standardStreams
+    var console: Setting?
 
     @Option(
       parsing: .unconditional,
       help: ArgumentHelp("End the machine after this time: seconds, or with ms, s, m or h.", valueName: "time"),
-      transform: Written.value
+      transform: Setting.value { (settings, limit: TimeLimit) in settings.configuration.timeout = limit.duration }
     )
-    var timeout: TimeLimit?
+    var timeout: Setting?
 
     @Flag(inversion: .prefixedNo, help: "Start anew when the guest resets the machine, or end with status 80.")
     var reboot = true
 
-    @Option(help: ArgumentHelp("Write the guest's device tree blob to a file.", valueName: "path"))
-    var dumpDtb: String?
+    @Option(
+      help: ArgumentHelp("Write the guest's device tree blob to a file.", valueName: "path"),
+      transform: Setting.text { $0.configuration.deviceTreeDump = $1 }
+    )
+    var dumpDtb: Setting?
 
     @Flag(help: "Check everything, print the plan as JSON, start nothing.")
     var dryRun = false
 
-    @Option(help: ArgumentHelp("Write a report of the run as JSON to a file.", valueName: "path"))
-    var report: String?
+    @Option(
+      help: ArgumentHelp("Write a report of the run as JSON to a file.", valueName: "path"),
+      transform: Setting.text { $0.report = $1 }
+    )
+    var report: Setting?
 
-    @Option(help: "What to say on standard error: trace, debug, info, notice, warning, error or critical.")
-    var logLevel = Logger.Level.notice
+    @Option(
+      help: "What to say on standard error: trace, debug, info, notice (the default), warning, error or critical.",
+      transform: Setting.value(
+        { Logger.Level(rawValue: $0) },
+        form: "give trace, debug, info, notice, warning, error or critical"
+      ) { $0.logLevel = $1 }
+    )
+    var logLevel: Setting?
 
-    @Option(help: ArgumentHelp("KVM's device.", visibility: .hidden))
-    var kvm = "/dev/kvm"
+    @Option(
+      help: ArgumentHelp("KVM's device.", visibility: .hidden),
+      transform: Setting.text { $0.configuration.kvmPath = $1 }
+    )
+    var kvm: Setting?
 
     func run() throws {
+      let settings = settings
       let machine = try Message.reporting { () throws(ConfigurationError) in
-        try Machine(machineConfiguration, logger: Message.logger(logLevel))
+        try Machine(settings.configuration, logger: Message.logger(settings.logLevel))
       }
       let reportFile = try Message.reporting { () throws(OutputFileError) in
-        try report.map { path throws(OutputFileError) in try ReportFile(path: path) }
+        try settings.report.map { path throws(OutputFileError) in try ReportFile(path: path) }
       }
       guard !dryRun else {
         try Message.reporting { () throws(ConfigurationError) in try machine.rehearse() }
@@ -100,22 +120,19 @@ extension ApusCommand {
       throw ExitCode(result.exitStatus)
     }
 
-    private var machineConfiguration: Configuration {
-      var configuration = Configuration(payload: raw ? .raw(path: kernel) : .kernel(path: kernel))
-      machine.apply(to: &configuration)
-      devices.apply(to: &configuration)
-      configuration.initramfs = initrd
-      configuration.console = console
-      configuration.timeout = timeout?.duration
-      configuration.onReset = reboot ? .reboot : .stop
-      configuration.deviceTreeDump = dumpDtb
-      configuration.kvmPath = kvm
-      return configuration
+    private var settings: Settings {
+      var settings = Settings(
+        configuration: Configuration(payload: raw ? .raw(path: kernel) : .kernel(path: kernel))
+      )
+      settings.configuration.console = .standardStreams
+      settings.configuration.onReset = reboot ? .reboot : .stop
+      machine.apply(to: &settings)
+      devices.apply(to: &settings)
+      for setting in [initrd, console, timeout, dumpDtb, report, logLevel, kvm] { setting?.apply(to: &settings) }
+      return settings
     }
   }
 }
-
-extension Logger.Level: @retroactive ExpressibleByArgument {}
 
 /// The report's file, as a value that an optional can hold.
 private final class ReportFile {

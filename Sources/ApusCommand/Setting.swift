@@ -1,0 +1,54 @@
+import Apus
+import ArgumentParser
+import Logging
+
+/// What the options come to.
+struct Settings {
+  var configuration: Configuration
+  var logLevel = Logger.Level.notice
+  /// Where the report goes, or nowhere.
+  var report: String?
+}
+
+/// What one option changes.
+///
+/// Every option with a value is of this one type, whatever it takes: for each type of option that it has not seen yet the
+/// argument parser asks the Swift runtime several times what the type conforms to, and each answer is a search through all
+/// that is linked in, some 130,000 instructions. `Documentation/Benchmarks.md` has the figures.
+struct Setting: Sendable {
+  private let change: @Sendable (inout Settings) -> Void
+
+  init(_ change: @escaping @Sendable (inout Settings) -> Void) {
+    self.change = change
+  }
+
+  func apply(to settings: inout Settings) {
+    change(&settings)
+  }
+
+  /// For an option that takes any text.
+  static func text(
+    _ change: @escaping @Sendable (inout Settings, String) -> Void
+  ) -> @Sendable (String) throws -> Setting {
+    { text in Setting { change(&$0, text) } }
+  }
+
+  /// For an option that takes a value which the library reads.
+  static func value<Value: WrittenValue>(
+    _ change: @escaping @Sendable (inout Settings, Value) -> Void
+  ) -> @Sendable (String) throws -> Setting {
+    value(Value.init, form: Value.form, change)
+  }
+
+  /// For an option that takes a value of another type; `form` says what it looks like.
+  static func value<Value: Sendable>(
+    _ read: @escaping @Sendable (String) -> Value?,
+    form: String,
+    _ change: @escaping @Sendable (inout Settings, Value) -> Void
+  ) -> @Sendable (String) throws -> Setting {
+    { text in
+      guard let value = read(text) else { throw ValidationError(form) }
+      return Setting { change(&$0, value) }
+    }
+  }
+}
