@@ -85,8 +85,7 @@ public final class Machine: Sendable {
   /// - Throws: ``HostError`` where the host gives no thread.
   /// - Precondition: the machine has not been started before.
   public func start() throws(HostError) {
-    let thread = try HostThread(name: "apus") { _ = self.run() }
-    thread.detach()
+    try HostThread.startDetached(name: "apus") { _ = self.run() }
   }
 
   /// Ends the machine from outside. Its outcome is then ``Outcome/End/stopped``, unless it has ended already.

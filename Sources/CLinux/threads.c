@@ -4,7 +4,6 @@
 #include "threads.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -25,39 +24,23 @@ void clinux_kick_prepare(void) {
   pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
 }
 
-struct start {
-  void (*body)(void *);
-  void *context;
-  char name[16];
-};
-
-static void *run(void *argument) {
-  struct start start = *(struct start *)argument;
-  free(argument);
-  pthread_setname_np(pthread_self(), start.name);
-  start.body(start.context);
-  return NULL;
-}
-
-int clinux_thread_start(clinux_thread *thread, const char *name, void (*body)(void *), void *context) {
+int clinux_thread_start(clinux_thread *thread, const char *name, void *(*body)(void *), void *context) {
   // Before the thread is there: a kick may come before its body has begun, and must not end the process.
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, install_kick_handler);
-  struct start *start = calloc(1, sizeof *start);
-  if (!start)
-    return ENOMEM;
-  start->body = body;
-  start->context = context;
-  for (size_t index = 0; index + 1 < sizeof start->name && name[index]; index++)
-    start->name[index] = name[index];
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, 256 << 10);
-  int error = pthread_create(&thread->handle, &attributes, run, start);
+  int error = pthread_create(&thread->handle, &attributes, body, context);
   pthread_attr_destroy(&attributes);
   if (error)
-    free(start);
-  return error;
+    return error;
+  // A handle stays good until the thread is joined or detached, even if its body has ended by now.
+  char short_name[16] = {0};
+  for (size_t index = 0; index + 1 < sizeof short_name && name[index]; index++)
+    short_name[index] = name[index];
+  pthread_setname_np(thread->handle, short_name);
+  return 0;
 }
 
 void clinux_thread_join(clinux_thread thread) { pthread_join(thread.handle, NULL); }

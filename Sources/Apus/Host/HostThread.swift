@@ -1,23 +1,48 @@
 internal import CLinux
 
-/// A thread of the host, joined or detached once by its owner.
+/// A thread of the host, joined once by its owner.
+///
+/// Starting it allocates nothing on the new thread and frees nothing there: the C library gives each thread that does
+/// either an arena of its own, which is 2 MiB on some hosts, and a vCPU's thread needs neither.
 final class HostThread: Sendable {
   private let handle: clinux_thread
+  private let body: Body
 
-  private final class Body {
-    let run: () -> Void
+  private final class Body: Sendable {
+    let run: @Sendable () -> Void
 
-    init(_ run: @escaping () -> Void) {
+    init(_ run: @escaping @Sendable () -> Void) {
       self.run = run
     }
   }
 
-  /// Starts a thread.
+  /// Starts a thread, which is to be joined before the value goes.
   ///
   /// - Parameters:
   ///   - name: at most 15 bytes, which tools like top show.
   ///   - body: runs on the new thread.
   init(name: String, _ body: @escaping @Sendable () -> Void) throws(HostError) {
+    self.body = Body(body)
+    var handle = clinux_thread()
+    let context = unsafe Unmanaged.passUnretained(self.body).toOpaque()
+    // SAFETY: the value holds the body until after the thread has been joined.
+    let error = unsafe name.withCString { name in
+      unsafe clinux_thread_start(
+        &handle,
+        name,
+        { context in
+          unsafe Unmanaged<Body>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.run() }
+          return nil
+        },
+        context
+      )
+    }
+    guard error == 0 else { throw Self.refused(error) }
+    self.handle = handle
+  }
+
+  /// Starts a thread that ends by itself; the parameters are those of ``init(name:_:)``.
+  static func startDetached(name: String, _ body: @escaping @Sendable () -> Void) throws(HostError) {
     let context = unsafe Unmanaged.passRetained(Body(body)).toOpaque()
     var handle = clinux_thread()
     // SAFETY: the context is retained until the new thread takes it over, exactly once.
@@ -25,15 +50,22 @@ final class HostThread: Sendable {
       unsafe clinux_thread_start(
         &handle,
         name,
-        { context in unsafe Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run() },
+        { context in
+          unsafe Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run()
+          return nil
+        },
         context
       )
     }
     guard error == 0 else {
       unsafe Unmanaged<Body>.fromOpaque(context).release()
-      throw HostError("pthread_create", errno: error, advice: "raise the limit of processes (ulimit -u)")
+      throw refused(error)
     }
-    self.handle = handle
+    clinux_thread_detach(handle)
+  }
+
+  private static func refused(_ error: Int32) -> HostError {
+    HostError("pthread_create", errno: error, advice: "raise the limit of processes (ulimit -u)")
   }
 
   /// Makes the calling thread one that can be kicked.
@@ -49,10 +81,5 @@ final class HostThread: Sendable {
   /// Waits for the thread's end.
   func join() {
     clinux_thread_join(handle)
-  }
-
-  /// Lets the thread end by itself, instead of ``join()``.
-  func detach() {
-    clinux_thread_detach(handle)
   }
 }

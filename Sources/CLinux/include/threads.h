@@ -16,8 +16,8 @@ typedef struct {
 } clinux_thread;
 
 // Starts a thread with a small stack; 0 or an error number. `name` is cut to 15 characters.
-int clinux_thread_start(clinux_thread *_Nonnull thread, const char *_Nonnull name, void (*_Nonnull body)(void *_Nonnull),
-                        void *_Nonnull context);
+int clinux_thread_start(clinux_thread *_Nonnull thread, const char *_Nonnull name,
+                        void *_Nullable (*_Nonnull body)(void *_Nonnull), void *_Nonnull context);
 void clinux_thread_join(clinux_thread thread);
 void clinux_thread_detach(clinux_thread thread);
 void clinux_thread_kick(clinux_thread thread);
