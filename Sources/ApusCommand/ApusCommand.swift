@@ -23,8 +23,12 @@ struct ApusCommand: ParsableCommand {
   static func main() {
     StandardStreams.reserve()
     do {
-      var command = try parseAsRoot()
-      try command.run()
+      if let request = QuickArguments.request(CommandLine.arguments.dropFirst()) {
+        try request.run()
+      } else {
+        var command = try parseAsRoot()
+        try command.run()
+      }
     } catch let status as ExitCode {
       // All has been said; the argument parser would ask the runtime a dozen times what kind of error this is.
       Glibc.exit(status.rawValue)

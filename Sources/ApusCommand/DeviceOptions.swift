@@ -1,4 +1,3 @@
-import Apus
 import ArgumentParser
 
 /// The machine's virtio devices.
@@ -10,10 +9,7 @@ struct DeviceOptions: ParsableArguments {
       discussion: "PATH[,readonly][,serial=TEXT][,queues=N][,window=NAME]",
       valueName: "disk"
     ),
-    transform: { text in
-      let disk = try described("--block", text) { () throws(DeviceTextError) in try .block(text) }
-      return Setting { $0.configuration.devices.append(disk) }
-    }
+    transform: Setting.block
   )
   var block: [Setting] = []
 
@@ -26,29 +22,9 @@ struct DeviceOptions: ParsableArguments {
       discussion: "Guests without CONFIG_DMA_RESTRICTED_POOL (Debian's kernels) need 'open'.",
       valueName: "size|open"
     ),
-    transform: Setting.value(
-      { $0 == "open" ? .open : ByteCount($0).map { .confined(windowSize: $0.bytes) } },
-      form: "give a size such as 64M, or open for all of RAM"
-    ) { (settings, dma: Configuration.DMA) in settings.configuration.dma = dma }
+    transform: Setting.dma
   )
   var dma: Setting?
 
-  func apply(to settings: inout Settings) {
-    for disk in block { disk.apply(to: &settings) }
-    if entropy { settings.configuration.devices.append(Configuration.Device(.entropy)) }
-    dma?.apply(to: &settings)
-  }
-
-  /// Turns a mistake in a device's text into one of the flag.
-  private static func described(
-    _ flag: String,
-    _ text: String,
-    _ parse: () throws(DeviceTextError) -> Configuration.Device
-  ) throws -> Configuration.Device {
-    do {
-      return try parse()
-    } catch {
-      throw ValidationError("\(flag) \(text): \(error)")
-    }
-  }
+  var changes: [Setting] { block + (entropy ? [.entropy] : []) + [dma].compactMap(\.self) }
 }

@@ -31,8 +31,7 @@ extension ApusCommand {
 
     func run() throws {
       var settings = Settings(configuration: Configuration(kernel: ""))
-      machine.apply(to: &settings)
-      devices.apply(to: &settings)
+      for change in machine.changes + devices.changes { change.apply(to: &settings) }
       let configuration = settings.configuration
       let bytes = try Message.reporting { () throws(ConfigurationError) in
         switch format {

@@ -1,6 +1,4 @@
-import Apus
 import ArgumentParser
-import Logging
 
 extension ApusCommand {
   struct Run: ParsableCommand {
@@ -48,20 +46,20 @@ extension ApusCommand {
 
     @Option(
       help: ArgumentHelp("The initramfs.", valueName: "path"),
-      transform: Setting.text { $0.configuration.initramfs = $1 }
+      transform: Setting.initrd
     )
     var initrd: Setting?
 
     @Option(
       help: "Where the console leads: stdio (the default), file=PATH, pty, pty=LINK or none.",
-      transform: Setting.value { $0.configuration.console = $1 }
+      transform: Setting.console
     )
     var console: Setting?
 
     @Option(
       parsing: .unconditional,
       help: ArgumentHelp("End the machine after this time: seconds, or with ms, s, m or h.", valueName: "time"),
-      transform: Setting.value { (settings, limit: TimeLimit) in settings.configuration.timeout = limit.duration }
+      transform: Setting.timeout
     )
     var timeout: Setting?
 
@@ -70,7 +68,7 @@ extension ApusCommand {
 
     @Option(
       help: ArgumentHelp("Write the guest's device tree blob to a file.", valueName: "path"),
-      transform: Setting.text { $0.configuration.deviceTreeDump = $1 }
+      transform: Setting.deviceTreeDump
     )
     var dumpDtb: Setting?
 
@@ -79,70 +77,30 @@ extension ApusCommand {
 
     @Option(
       help: ArgumentHelp("Write a report of the run as JSON to a file.", valueName: "path"),
-      transform: Setting.text { $0.report = $1 }
+      transform: Setting.report
     )
     var report: Setting?
 
     @Option(
       help: "What to say on standard error: trace, debug, info, notice (the default), warning, error or critical.",
-      transform: Setting.value(
-        { Logger.Level(rawValue: $0) },
-        form: "give trace, debug, info, notice, warning, error or critical"
-      ) { $0.logLevel = $1 }
+      transform: Setting.logLevel
     )
     var logLevel: Setting?
 
     @Option(
       help: ArgumentHelp("KVM's device.", visibility: .hidden),
-      transform: Setting.text { $0.configuration.kvmPath = $1 }
+      transform: Setting.kvm
     )
     var kvm: Setting?
 
     func run() throws {
-      let settings = settings
-      let machine = try Message.reporting { () throws(ConfigurationError) in
-        try Machine(settings.configuration, logger: Message.logger(settings.logLevel))
-      }
-      let reportFile = try Message.reporting { () throws(OutputFileError) in
-        try settings.report.map { path throws(OutputFileError) in try ReportFile(path: path) }
-      }
-      guard !dryRun else {
-        try Message.reporting { () throws(ConfigurationError) in try machine.rehearse() }
-        return try Message.show(try JSON.text(machine.plan))
-      }
-      let result = machine.run(stoppingOnSignals: true)
-      if result.exitStatus != 0 { Message.say(result.message) }
-      for line in result.guestFault?.lines ?? [] { Message.say(line) }
-      if let reportFile {
-        let text = try JSON.text(result)
-        try Message.reporting { () throws(OutputFileError) in try reportFile.write(text) }
-      }
-      throw ExitCode(result.exitStatus)
+      var request = RunRequest(kernel: kernel)
+      request.isRaw = raw
+      request.reboots = reboot
+      request.isDry = dryRun
+      request.changes = machine.changes + devices.changes
+      request.changes += [initrd, console, timeout, dumpDtb, report, logLevel, kvm].compactMap(\.self)
+      try request.run()
     }
-
-    private var settings: Settings {
-      var settings = Settings(
-        configuration: Configuration(payload: raw ? .raw(path: kernel) : .kernel(path: kernel))
-      )
-      settings.configuration.console = .standardStreams
-      settings.configuration.onReset = reboot ? .reboot : .stop
-      machine.apply(to: &settings)
-      devices.apply(to: &settings)
-      for setting in [initrd, console, timeout, dumpDtb, report, logLevel, kvm] { setting?.apply(to: &settings) }
-      return settings
-    }
-  }
-}
-
-/// The report's file, as a value that an optional can hold.
-private final class ReportFile {
-  private var file: OutputFile?
-
-  init(path: String) throws(OutputFileError) {
-    file = try OutputFile(path: path)
-  }
-
-  func write(_ text: String) throws(OutputFileError) {
-    try file.take()?.write(Array(text.utf8) + [0x0A])
   }
 }

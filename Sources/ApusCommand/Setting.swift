@@ -14,8 +14,11 @@ struct Settings {
 ///
 /// Every option with a value is of this one type, whatever it takes: for each type of option that it has not seen yet the
 /// argument parser asks the Swift runtime several times what the type conforms to, and each answer is a search through all
-/// that is linked in, some 130,000 instructions. `Documentation/Benchmarks.md` has the figures.
+/// that is linked in, some 150,000 instructions. `Documentation/Benchmarks.md` has the figures.
 struct Setting: Sendable {
+  /// Reads an option's text, or throws a `ValidationError` that says what would be right.
+  typealias Reader = @Sendable (String) throws -> Setting
+
   private let change: @Sendable (inout Settings) -> Void
 
   init(_ change: @escaping @Sendable (inout Settings) -> Void) {
@@ -29,14 +32,14 @@ struct Setting: Sendable {
   /// For an option that takes any text.
   static func text(
     _ change: @escaping @Sendable (inout Settings, String) -> Void
-  ) -> @Sendable (String) throws -> Setting {
+  ) -> Reader {
     { text in Setting { change(&$0, text) } }
   }
 
   /// For an option that takes a value which the library reads.
   static func value<Value: WrittenValue>(
     _ change: @escaping @Sendable (inout Settings, Value) -> Void
-  ) -> @Sendable (String) throws -> Setting {
+  ) -> Reader {
     value(Value.init, form: Value.form, change)
   }
 
@@ -45,7 +48,7 @@ struct Setting: Sendable {
     _ read: @escaping @Sendable (String) -> Value?,
     form: String,
     _ change: @escaping @Sendable (inout Settings, Value) -> Void
-  ) -> @Sendable (String) throws -> Setting {
+  ) -> Reader {
     { text in
       guard let value = read(text) else { throw ValidationError(form) }
       return Setting { change(&$0, value) }

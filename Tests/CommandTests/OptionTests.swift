@@ -125,6 +125,26 @@ private let options = [
     expectRefusal(result, status: 73, "cannot write '\(report)': Permission denied")
   }
 
+  /// A terminator at the end changes nothing, but its like is left to the argument parser.
+  @Test(arguments: [
+    ["--memory", "128M"], ["--cpus", "3"], ["--gic", "2"], ["--cpu", "sve=off"], ["--name", "one"], ["--raw"],
+    ["--uuid", "123e4567-e89b-42d3-a456-426614174000"], ["--append", "quiet a=\"b c\""], ["--cmdline", "x"],
+    ["--console", "none"], ["--timeout", "10"], ["--reboot"], ["--no-reboot"], ["--log-level", "error"],
+    ["--dma", "32M"], ["--dma", "open"], ["--entropy"], ["--memory", "128M", "--raw", "--memory", "64M"],
+  ])
+  func plainArgumentsMeanTheSameWithAndWithoutTheArgumentParser(options: [String]) throws {
+    let kernel = try TemporaryFile(linuxImage())
+    let identity = options.contains("--uuid") ? [] : ["--uuid", "00000000-0000-4000-8000-000000000000"]
+    let arguments = ["run", "--dry-run", "--kernel", kernel.path] + identity + options
+
+    let plain = try apus(arguments)
+    let parsed = try apus(arguments + ["--"])
+
+    #expect(plain.status == 0, "\(plain.error)")
+    #expect(plain.output == parsed.output)
+    #expect(plain.error == parsed.error)
+  }
+
   @Test func aDryRunLeavesNothingBehind() throws {
     let kernel = try TemporaryFile(linuxImage())
     let folder = kernel.folder

@@ -1,0 +1,63 @@
+/// Reads the arguments of an `apus run` in which everything is as it should be, without the argument parser.
+///
+/// The argument parser finds out by reflection what there is to parse, which takes as many instructions as ten machines
+/// that start and end. What is not plain (a mistake, a request for help, an unknown or abbreviated option, a value that
+/// looks like an option) is left to it, and so are its messages: an option that is missing here costs time and nothing
+/// else.
+enum QuickArguments {
+  /// - Parameter arguments: without the program's name.
+  /// - Returns: nil where the argument parser has to look.
+  static func request(_ arguments: some RandomAccessCollection<String>) -> RunRequest? {
+    guard arguments.first == "run" else { return nil }
+    var kernel: String?
+    var request = RunRequest(kernel: "")
+    var reboots: Bool?
+    var hasEntropy = false
+    var words = arguments.dropFirst()
+    while let word = words.popFirst() {
+      switch word {
+      case "--raw": request.isRaw = true
+      case "--dry-run": request.isDry = true
+      case "--entropy": hasEntropy = true
+      case "--reboot", "--no-reboot":
+        guard reboots == nil else { return nil }
+        reboots = word == "--reboot"
+      default:
+        guard let value = words.popFirst(), !value.utf8.starts(with: "-".utf8) else { return nil }
+        if word == "--kernel" {
+          kernel = value
+        } else {
+          guard let reader = reader(of: word), let setting = try? reader(value) else { return nil }
+          request.changes.append(setting)
+        }
+      }
+    }
+    guard let kernel else { return nil }
+    request.kernel = kernel
+    request.reboots = reboots ?? true
+    if hasEntropy { request.changes.append(.entropy) }
+    return request
+  }
+
+  private static func reader(of option: String) -> Setting.Reader? {
+    switch option {
+    case "--memory": Setting.memory
+    case "--append", "--cmdline": Setting.commandLine
+    case "--initrd": Setting.initrd
+    case "--cpus": Setting.cpus
+    case "--console": Setting.console
+    case "--timeout": Setting.timeout
+    case "--report": Setting.report
+    case "--block", "--disk": Setting.block
+    case "--dma": Setting.dma
+    case "--gic": Setting.gic
+    case "--cpu": Setting.cpu
+    case "--name": Setting.name
+    case "--uuid": Setting.uuid
+    case "--dump-dtb": Setting.deviceTreeDump
+    case "--log-level": Setting.logLevel
+    case "--kvm": Setting.kvm
+    default: nil
+    }
+  }
+}

@@ -1,0 +1,61 @@
+import Apus
+import ArgumentParser
+
+/// What `apus run` is asked for.
+struct RunRequest {
+  /// The payload's path.
+  var kernel: String
+  var isRaw = false
+  var reboots = true
+  var isDry = false
+  /// What the options with values change, in any order but for the devices'.
+  var changes: [Setting] = []
+
+  private var settings: Settings {
+    var settings = Settings(
+      configuration: Configuration(payload: isRaw ? .raw(path: kernel) : .kernel(path: kernel))
+    )
+    settings.configuration.console = .standardStreams
+    settings.configuration.onReset = reboots ? .reboot : .stop
+    for change in changes { change.apply(to: &settings) }
+    return settings
+  }
+
+  /// Runs the guest, or checks what was asked for.
+  ///
+  /// - Throws: the exit status as an `ExitCode`, after all has been said.
+  func run() throws {
+    let settings = settings
+    let machine = try Message.reporting { () throws(ConfigurationError) in
+      try Machine(settings.configuration, logger: Message.logger(settings.logLevel))
+    }
+    let reportFile = try Message.reporting { () throws(OutputFileError) in
+      try settings.report.map { path throws(OutputFileError) in try ReportFile(path: path) }
+    }
+    guard !isDry else {
+      try Message.reporting { () throws(ConfigurationError) in try machine.rehearse() }
+      return try Message.show(try JSON.text(machine.plan))
+    }
+    let result = machine.run(stoppingOnSignals: true)
+    if result.exitStatus != 0 { Message.say(result.message) }
+    for line in result.guestFault?.lines ?? [] { Message.say(line) }
+    if let reportFile {
+      let text = try JSON.text(result)
+      try Message.reporting { () throws(OutputFileError) in try reportFile.write(text) }
+    }
+    throw ExitCode(result.exitStatus)
+  }
+}
+
+/// The report's file, as a value that an optional can hold.
+private final class ReportFile {
+  private var file: OutputFile?
+
+  init(path: String) throws(OutputFileError) {
+    file = try OutputFile(path: path)
+  }
+
+  func write(_ text: String) throws(OutputFileError) {
+    try file.take()?.write(Array(text.utf8) + [0x0A])
+  }
+}

@@ -1,0 +1,46 @@
+import Apus
+import ArgumentParser
+import Logging
+
+/// How each option's text is read.
+extension Setting {
+  static let cpus: Reader = value({ Int($0) }, form: "give a whole number from 1, such as 4") {
+    $0.configuration.cpuCount = $1
+  }
+  static let memory: Reader = value { (settings, size: ByteCount) in settings.configuration.memorySize = size.bytes }
+  static let gic: Reader = value({ Configuration.GIC(rawValue: $0) }, form: "give 'auto', '2' or '3'") {
+    $0.configuration.gic = $1
+  }
+  static let cpu: Reader = value { $0.configuration.cpuFeatures = $1 }
+  static let name: Reader = text { $0.configuration.name = $1 }
+  static let uuid: Reader = value { $0.configuration.uuid = $1 }
+  static let commandLine: Reader = text { $0.configuration.commandLine = $1 }
+
+  static let initrd: Reader = text { $0.configuration.initramfs = $1 }
+  static let console: Reader = value { $0.configuration.console = $1 }
+  static let timeout: Reader = value { (settings, limit: TimeLimit) in
+    settings.configuration.timeout = limit.duration
+  }
+  static let deviceTreeDump: Reader = text { $0.configuration.deviceTreeDump = $1 }
+  static let report: Reader = text { $0.report = $1 }
+  static let logLevel: Reader = value(
+    { Logger.Level(rawValue: $0) },
+    form: "give trace, debug, info, notice, warning, error or critical"
+  ) { $0.logLevel = $1 }
+  static let kvm: Reader = text { $0.configuration.kvmPath = $1 }
+
+  static let block: Reader = { text in
+    let disk: Configuration.Device
+    do {
+      disk = try .block(text)
+    } catch {
+      throw ValidationError("--block \(text): \(error)")
+    }
+    return Setting { $0.configuration.devices.append(disk) }
+  }
+  static let entropy = Setting { $0.configuration.devices.append(Configuration.Device(.entropy)) }
+  static let dma: Reader = value(
+    { $0 == "open" ? .open : ByteCount($0).map { .confined(windowSize: $0.bytes) } },
+    form: "give a size such as 64M, or open for all of RAM"
+  ) { (settings, dma: Configuration.DMA) in settings.configuration.dma = dma }
+}
