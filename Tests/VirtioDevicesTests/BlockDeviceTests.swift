@@ -64,7 +64,7 @@ import VirtioTesting
     #expect(backend.bytes.suffix(512) == [UInt8](repeating: 7, count: 512)[...])
     #expect(Self.status(fixture) == 0)
     #expect(fixture.queues[0].takeUsed() == .init(head: 0, written: 1))
-    #expect(backend.calls == [.write(offset: 63 * 512, count: 512, isDurable: false), .commit])
+    #expect(backend.calls == [.write(offset: 32_256, count: 512, isDurable: false), .commit])
   }
 
   @Test func writeIsDurableForADriverThatCannotFlush() throws {
