@@ -27,6 +27,7 @@ let package = Package(
   products: [
     .library(name: "Apus", targets: ["Apus"]),
     .library(name: "SCMI", targets: ["SCMI"]),
+    .library(name: "ApusTesting", targets: ["ApusTesting"]),
     .executable(name: "apus", targets: ["ApusCommand"]),
     // For the fuzz targets, which are a package of their own.
     .library(name: "SCMIFuzzing", targets: ["SCMI", "SCMIFuzzing"]),
@@ -109,6 +110,14 @@ let package = Package(
       swiftSettings: strict,
       linkerSettings: quickStart
     ),
+    .target(name: "ApusTesting", dependencies: ["Apus"], swiftSettings: strict),
+    .testTarget(
+      name: "KVMTests",
+      dependencies: ["Apus", "ApusTesting", "GuestMemory", "KVM"],
+      swiftSettings: strict
+    ),
+    .testTarget(name: "GuestTests", dependencies: ["Apus", "ApusTesting"], swiftSettings: strict),
+    .testTarget(name: "CommandKVMTests", dependencies: ["Apus", "ApusTesting", "CLinux"], swiftSettings: strict),
     .executableTarget(
       name: "ApusCommand",
       dependencies: [

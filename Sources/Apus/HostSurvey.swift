@@ -27,6 +27,9 @@ public struct HostSurvey: Sendable, Encodable {
   /// In the order to print them.
   public private(set) var findings: [Finding] = []
 
+  /// The interrupt controllers that a guest can have here.
+  public private(set) var interruptControllers: [GICVersion] = []
+
   /// Whether a machine can run here.
   public var isUsable: Bool { !findings.contains { $0.status == .missing } }
 
@@ -63,8 +66,9 @@ public struct HostSurvey: Sendable, Encodable {
   private mutating func look(_ system: borrowing System) throws {
     let newerKernel = "use a newer kernel, with arm64 KVM"
     let machine = try system.createVirtualMachine(ipaSize: min(40, system.ipaSizeLimit))
-    let versions = [machine.supports(.vgicV2) ? "GICv2" : nil, machine.supports(.vgicV3) ? "GICv3" : nil]
-      .compactMap(\.self)
+    if machine.supports(.vgicV2) { interruptControllers.append(.v2) }
+    if machine.supports(.vgicV3) { interruptControllers.append(.v3) }
+    let versions = interruptControllers.map { "GICv\($0.rawValue)" }
     add(
       "interrupt controller",
       !versions.isEmpty,

@@ -166,7 +166,7 @@ public struct MemoryMap: Equatable, Sendable {
 }
 
 /// The version of the interrupt controller.
-public enum GICVersion: Int, Sendable {
+public enum GICVersion: Int, Sendable, Encodable {
   /// GICv2: at most eight vCPUs.
   case v2 = 2
   /// GICv3.

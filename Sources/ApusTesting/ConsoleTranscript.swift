@@ -1,0 +1,155 @@
+public import Apus
+internal import Synchronization
+
+/// Everything that a guest has written to its serial port so far, and a place in it up to which a test has read.
+///
+/// May be used from any task; one at a time reads.
+public final class ConsoleTranscript: Sendable {
+  private struct State {
+    var bytes: [UInt8] = []
+    var position = 0
+    var hasEnded = false
+    var waiters: [CheckedContinuation<Void, Never>] = []
+  }
+
+  private let console: ConsoleStream
+  private let state = Mutex(State())
+
+  /// Follows a console from now on, to its end. Nobody else should read it.
+  public init(_ console: ConsoleStream) {
+    self.console = console
+    Task {
+      for await bytes in console.output { change { $0.bytes.append(contentsOf: bytes) } }
+      change { $0.hasEnded = true }
+    }
+  }
+
+  /// All that has come so far, with carriage returns taken out.
+  public var text: String { state.withLock { Self.text($0.bytes[...]) } }
+
+  /// All that will have come when the machine has ended; waits for that.
+  public var wholeText: String {
+    get async {
+      while await waitForChange(from: nil, until: nil) {}
+      return text
+    }
+  }
+
+  /// Sends text to the guest.
+  public func send(_ text: String) {
+    console.send(text)
+  }
+
+  /// Waits for text behind what was read so far; it counts as read then, and all before it.
+  ///
+  /// - Parameter limit: how long to wait.
+  public func expect(_ text: String, within limit: Duration = .seconds(30)) async throws(MissingOutput) {
+    let wanted = Array(text.utf8)
+    try await read(within: limit, "'\(text)'") { bytes -> (end: Int, result: Void)? in
+      guard bytes.count >= wanted.count else { return nil }
+      var start = bytes.startIndex
+      while let first = bytes[start...].firstIndex(of: wanted.first ?? 0), first + wanted.count <= bytes.endIndex {
+        if bytes[first..<first + wanted.count].elementsEqual(wanted) { return (first + wanted.count, ()) }
+        start = first + 1
+      }
+      return nil
+    }
+  }
+
+  /// Waits for a whole line, behind what was read so far, that `isWanted`; it and all before it count as read then.
+  ///
+  /// - Returns: the line without its end.
+  public func expectLine(
+    _ what: String,
+    within limit: Duration = .seconds(30),
+    where isWanted: (String) -> Bool
+  ) async throws(MissingOutput) -> String {
+    try await read(within: limit, what) { bytes -> (end: Int, result: String)? in
+      var start = bytes.startIndex
+      while let end = bytes[start...].firstIndex(of: 0x0A) {
+        let line = Self.text(bytes[start..<end])
+        if isWanted(line) { return (end + 1, line) }
+        start = end + 1
+      }
+      return nil
+    }
+  }
+
+  /// Output that did not come in time, or not before the machine's end.
+  public struct MissingOutput: Error, CustomStringConvertible {
+    /// What was waited for.
+    public let wanted: String
+    /// What had come and was not read yet.
+    public let unread: String
+
+    public var description: String { "the guest did not write \(wanted), but: \(unread.suffix(2000))" }
+  }
+
+  private func read<Result>(
+    within limit: Duration,
+    _ what: String,
+    _ find: (ArraySlice<UInt8>) -> (end: Int, result: Result)?
+  ) async throws(MissingOutput) -> Result {
+    let deadline = ContinuousClock.now + limit
+    while true {
+      let (bytes, position) = state.withLock { ($0.bytes, $0.position) }
+      if let (end, result) = find(bytes[position...]) {
+        state.withLock { $0.position = end }
+        return result
+      }
+      guard await waitForChange(from: bytes.count, until: deadline) else {
+        throw MissingOutput(wanted: what, unread: Self.text(bytes[position...]))
+      }
+    }
+  }
+
+  /// Waits for more than `count` bytes, or without a count for the end.
+  ///
+  /// - Returns: false at the deadline, and where no more will come.
+  private func waitForChange(from count: Int?, until deadline: ContinuousClock.Instant?) async -> Bool {
+    let (byteCount, hasEnded) = state.withLock { ($0.bytes.count, $0.hasEnded) }
+    if let count, byteCount > count { return true }
+    if hasEnded { return false }
+    guard let deadline else {
+      await nextChange(from: count)
+      return true
+    }
+    guard deadline > .now else { return false }
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { await self.nextChange(from: count) }
+      group.addTask { try? await Task.sleep(until: deadline, clock: .continuous) }
+      await group.next()
+      group.cancelAll()
+    }
+    return true
+  }
+
+  private func nextChange(from count: Int?) async {
+    await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        let isReady = state.withLock { state in
+          let hasMore = if let count { state.bytes.count > count } else { false }
+          if hasMore || state.hasEnded || Task.isCancelled { return true }
+          state.waiters.append(continuation)
+          return false
+        }
+        if isReady { continuation.resume() }
+      }
+    } onCancel: {
+      change { _ in }
+    }
+  }
+
+  private func change(_ body: (inout State) -> Void) {
+    let waiters = state.withLock { state in
+      body(&state)
+      defer { state.waiters = [] }
+      return state.waiters
+    }
+    for waiter in waiters { waiter.resume() }
+  }
+
+  private static func text(_ bytes: ArraySlice<UInt8>) -> String {
+    String(decoding: bytes.filter { $0 != 0x0D }, as: UTF8.self)
+  }
+}

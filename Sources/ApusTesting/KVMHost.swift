@@ -1,0 +1,31 @@
+public import Apus
+internal import Glibc
+
+/// Whether tests that need arm64 KVM run here.
+public enum KVMHost {
+  /// Whether the host runs arm64 guests.
+  public static let isUsable = HostSurvey().isUsable
+
+  /// Whether REQUIRE_KVM=1 is set: tests that need KVM then run, and fail, also where it is missing.
+  public static var isRequired: Bool { Variable.value("REQUIRE_KVM") == "1" }
+
+  /// Whether to run tests that need KVM.
+  public static var runsTests: Bool { isRequired || isUsable }
+
+  /// The interrupt controllers that the host gives guests; none where it runs no guest.
+  public static let interruptControllers: [Configuration.GIC] = HostSurvey().interruptControllers.map {
+    switch $0 {
+    case .v2: .v2
+    case .v3: .v3
+    }
+  }
+}
+
+/// The environment's variables.
+enum Variable {
+  /// What a variable holds, or nil where it is not set.
+  static func value(_ name: String) -> String? {
+    // SAFETY: the texts hold for the calls, and nothing in a test changes the environment.
+    unsafe getenv(name).map { unsafe String(cString: $0) }
+  }
+}

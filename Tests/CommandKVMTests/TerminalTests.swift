@@ -1,0 +1,59 @@
+import ApusTesting
+import Glibc
+import Testing
+
+extension CommandKVMTests {
+  @Suite("Terminals")
+  struct TerminalTests {
+    @Test("the terminal is raw while the machine runs, and Ctrl-A x ends it and brings the settings back")
+    func escape() throws {
+      let terminal = try TestTerminal()
+      let stream = CommandProcess.Stream.terminal(terminal.path)
+      let process = try CommandProcess(CommandKVMTests.run("echo"), input: stream, output: stream, error: stream)
+      try terminal.expect("Echo")
+      #expect(terminal.isRaw)
+      // Ctrl-C is the guest's, and Ctrl-A twice is one for the guest.
+      terminal.type("a\u{3}\u{1}\u{1}b")
+      try terminal.expect("a\u{3}\u{1}b")
+
+      terminal.type("\u{1}x")
+
+      #expect(try process.wait() == .exited(0))
+      #expect(terminal.isAsBefore)
+    }
+
+    @Test(
+      "the terminal is restored whatever ends the process",
+      arguments: [SIGTERM, SIGHUP, SIGINT, SIGSEGV, SIGABRT, SIGBUS, SIGQUIT]
+    )
+    func signals(signal: Int32) throws {
+      let terminal = try TestTerminal()
+      let stream = CommandProcess.Stream.terminal(terminal.path)
+      let process = try CommandProcess(CommandKVMTests.run("spin"), input: stream, output: stream, error: stream)
+      try terminal.expect("Waiting")
+      #expect(terminal.isRaw)
+
+      process.signal(signal)
+
+      #expect(try process.wait().status == 128 + signal)
+      #expect(terminal.isAsBefore)
+    }
+
+    @Test("a second machine on the same terminal is refused, and the first keeps it")
+    func second() throws {
+      let terminal = try TestTerminal()
+      let stream = CommandProcess.Stream.terminal(terminal.path)
+      let apus = try "\(GuestFile.command()) \(CommandKVMTests.run("spin").joined(separator: " "))"
+      // A script's background job is in the group that owns the terminal.
+      let script = "exec 3<&0; \(apus) <&3 & sleep 1; \(apus); echo status $?; kill $!; wait $!; echo first $?"
+
+      let shell = try CommandProcess(["-c", script], program: "/bin/sh", input: stream, output: stream, error: stream)
+
+      try terminal.expect("another Apus uses this terminal")
+      try terminal.expect("status 71")
+      try terminal.expect("first 143")
+      _ = try shell.wait()
+      #expect(terminal.isAsBefore)
+    }
+  }
+}

@@ -1,0 +1,58 @@
+import Apus
+import ApusTesting
+import Testing
+
+@Suite("Linux boots", .requiresKVM)
+struct BootMatrixTests {
+  /// One machine of the matrix.
+  struct Row: CustomTestStringConvertible {
+    let gic: Configuration.GIC
+    let cpus: Int
+    let mebibytes: UInt64
+    let isCompressed: Bool
+
+    var testDescription: String {
+      "GICv\(gic.rawValue), \(cpus) vCPUs, \(mebibytes) MiB, \(isCompressed ? "Image.gz" : "Image")"
+    }
+  }
+
+  /// All machines for the interrupt controllers that this host has: the others' half of the matrix runs on a host with
+  /// those.
+  static let rows: [Row] = KVMHost.interruptControllers.flatMap { gic in
+    [1, 2, 4, 8].flatMap { cpus in
+      [128, 512, 3072].flatMap { size in
+        [false, true].map { Row(gic: gic, cpus: cpus, mebibytes: size, isCompressed: $0) }
+      }
+    }
+  }
+
+  @Test("with the vCPUs, memory and hypervisor node that were asked for", arguments: rows)
+  func boots(row: Row) async throws {
+    let kernel = try row.isCompressed ? GuestFile.compressedLinux() : GuestFile.linux()
+    var configuration = try LinuxGuest.configuration("demo", kernel: kernel)
+    configuration.gic = row.gic
+    configuration.cpuCount = row.cpus
+    configuration.memorySize = row.mebibytes << 20
+    configuration.name = "matrix"
+
+    let run = try await GuestRun.boot(configuration)
+
+    #expect(run.outcome.end == .poweredOff)
+    #expect(run.report.machine?.gic == Int(row.gic.rawValue))
+    let banner = try #require(run.lines.first { $0.hasPrefix("Linux ") })
+    let words = banner.split(separator: " ")
+    #expect(banner.contains(" on aarch64: \(row.cpus) CPUs, "))
+    // The kernel keeps some of it for itself.
+    let usable = try #require(words.firstIndex(of: "MiB").flatMap { UInt64(words[$0 - 1]) })
+    #expect(row.mebibytes * 7 / 8 - 32..<row.mebibytes ~= usable)
+    #expect(run.console.contains("compatible = \"linux,kvm\""))
+    #expect(run.console.contains("\"matrix\""))
+    #expect(run.console.contains("\"\(configuration.uuid)\""))
+  }
+
+  @Test("with no interrupt controllers at all, this suite would have tested nothing")
+  func matrixIsNotEmpty() {
+    #expect(Self.rows.count == 24 * KVMHost.interruptControllers.count)
+    #expect(!KVMHost.interruptControllers.isEmpty)
+  }
+}

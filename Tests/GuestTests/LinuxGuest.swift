@@ -1,0 +1,21 @@
+import Apus
+import ApusTesting
+
+/// Machines that boot Linux, as the tests here want them.
+enum LinuxGuest {
+  /// The project's kernel and initramfs; the first process does what `mode` says (Guests/Linux/init).
+  static func configuration(_ mode: String, kernel: String? = nil, quiet: Bool = true) throws -> Configuration {
+    var configuration = Configuration(
+      kernel: try kernel ?? GuestFile.linux(),
+      initramfs: try GuestFile.initramfs(),
+      commandLine: "console=ttyAMA0 \(quiet ? "quiet " : "")apus_mode=\(mode)"
+    )
+    configuration.memorySize = 128 << 20
+    return configuration
+  }
+
+  /// A guest that runs one command line of its shell, prints `exit status N` and powers off.
+  static func executing(_ command: String) throws -> Configuration {
+    try configuration("exec apus_exec=\"\(command)\"")
+  }
+}
