@@ -208,9 +208,11 @@ private enum UART {
     bus.attach(Probe(1), at: GuestRange(at: 0x1000, size: 0x1000))
 
     let isTaken = bus.write(7, at: 0x200C, width: 4)
+    let last = bus.read(0x1FFC, width: 4)
+    let first = bus.read(0x2000, width: 4)
 
-    #expect(bus.read(0x1FFC, width: 4) == 1 << 32 | 0xFFC)
-    #expect(bus.read(0x2000, width: 4) == 2 << 32)
+    #expect(last == 1 << 32 | 0xFFC)
+    #expect(first == 2 << 32)
     #expect(isTaken)
     #expect(probe.written?.value == 7)
     #expect(probe.written?.offset == 0xC)
@@ -227,8 +229,9 @@ private enum UART {
     bus.attach(Probe(2), at: GuestRange(at: 0x2000, size: 0x10))
 
     let isTaken = bus.write(0, at: address, width: width)
+    let value = bus.read(address, width: width)
 
-    #expect(bus.read(address, width: width) == nil)
+    #expect(value == nil)
     #expect(!isTaken)
   }
 
@@ -241,7 +244,8 @@ private enum UART {
         device = probe
         bus.attach(probe, at: GuestRange(at: 0, size: 8))
       }
-      #expect(bus.read(0, width: 8) == 1 << 32)
+      let value = bus.read(0, width: 8)
+      #expect(value == 1 << 32)
     }
 
     #expect(device == nil)
