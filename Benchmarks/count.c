@@ -70,7 +70,7 @@ static uint64_t take(int counter) {
 }
 
 // Waits for the first report, or for the command's end.
-static void wait_for_guest(int counter, pid_t process) {
+static void wait_for_guest(int counter) {
   // Runs at once when it is woken.
   const struct sched_param priority = {.sched_priority = 1};
   if (sched_setscheduler(0, SCHED_FIFO, &priority))
@@ -80,7 +80,6 @@ static void wait_for_guest(int counter, pid_t process) {
     fail("poll");
   if (waiting.revents & POLLHUP)
     fprintf(stderr, "count: the command ended before a guest's first instruction\n");
-  (void)process;
 }
 
 int main(int argc, char **argv) {
@@ -118,7 +117,7 @@ int main(int argc, char **argv) {
     fail("write");
   uint64_t counts[PLACES];
   if (until_guest) {
-    wait_for_guest(counters[GUEST], process);
+    wait_for_guest(counters[GUEST]);
     for (enum place place = USER; place < PLACES; place++)
       counts[place] = take(counters[place]);
     kill(process, SIGKILL);
