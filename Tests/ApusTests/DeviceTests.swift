@@ -214,9 +214,10 @@ private enum UART {
     #expect(last == 1 << 32 | 0xFFC)
     #expect(first == 2 << 32)
     #expect(isTaken)
-    #expect(probe.written?.value == 7)
-    #expect(probe.written?.offset == 0xC)
-    #expect(probe.written?.width == 4)
+    let (value, offset, width) = probe.written ?? (0, 0, 0)
+    #expect(value == 7)
+    #expect(offset == 0xC)
+    #expect(width == 4)
   }
 
   @Test(

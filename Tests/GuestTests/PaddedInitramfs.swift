@@ -39,10 +39,12 @@ enum PaddedInitramfs {
   /// A member of a cpio archive in the "newc" form, up to its content.
   private static func header(_ name: String, mode: Int, size: Int) -> [UInt8] {
     let fields = [0, mode, 0, 0, 1, 0, size, 0, 0, 0, 0, name.utf8.count + 1, 0]
-    let text = "070701" + fields.map { field in
-      let digits = String(field, radix: 16)
-      return String(repeating: "0", count: 8 - digits.count) + digits
-    }.joined()
+    let text =
+      "070701"
+      + fields.map { field in
+        let digits = String(field, radix: 16)
+        return String(repeating: "0", count: 8 - digits.count) + digits
+      }.joined()
     let header = Array((text + name).utf8) + [0]
     return header + [UInt8](repeating: 0, count: (4 - header.count % 4) % 4)
   }

@@ -15,7 +15,9 @@ struct RegisterTests {
         .programCounter, .stackPointer, .stackPointerEL1, .exceptionLinkEL1, .faultAddressEL1, .vectorBaseEL1,
       ]
 
-    for (number, id) in registers.enumerated() { try vcpu.setRegister(id, 0x1234_5678_9ABC_0000 + UInt64(number) << 11) }
+    for (number, id) in registers.enumerated() {
+      try vcpu.setRegister(id, 0x1234_5678_9ABC_0000 + UInt64(number) << 11)
+    }
 
     for (number, id) in registers.enumerated() {
       #expect(try vcpu.register(id) == 0x1234_5678_9ABC_0000 + UInt64(number) << 11, "\(id)")
