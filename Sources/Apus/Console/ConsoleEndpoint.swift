@@ -93,6 +93,7 @@ final class ConsoleEndpoint {
   }
 
   private func openPseudoTerminal(link path: String?, logger: Logger) throws(OpenFailure) {
+    if let path { Self.removeStaleLink(path) }
     // SAFETY: the buffer is this call's own and its size goes along.
     let (number, name) = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer in
       guard let base = buffer.baseAddress else { return (-ENOMEM, "") }
@@ -107,11 +108,7 @@ final class ConsoleEndpoint {
       // SAFETY: the texts hold for the calls.
       if unsafe symlink(name, path) != 0 {
         let error = clinux_errno()
-        guard error == EEXIST else { throw .cannotCreate(path: path, errno: error) }
-        // A link that leads nowhere was left by a machine that was killed.
-        guard unsafe access(path, F_OK) != 0, unsafe unlink(path) == 0, unsafe symlink(name, path) == 0 else {
-          throw .linkInUse(path: path)
-        }
+        throw error == EEXIST ? .linkInUse(path: path) : .cannotCreate(path: path, errno: error)
       }
       link = path
     }
@@ -120,6 +117,18 @@ final class ConsoleEndpoint {
     output = .descriptor(number)
     isPseudoTerminal = true
     outputAdvice = "use another console"
+  }
+
+  /// Removes a link that leads nowhere: a machine that was killed left it. Before a terminal is opened, which may get
+  /// the very name that the link has.
+  private static func removeStaleLink(_ path: String) {
+    var status = stat()
+    // SAFETY: path and structure hold for the calls.
+    guard unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK, unsafe access(path, F_OK) != 0 else {
+      return
+    }
+    // SAFETY: the path holds for the call. Where it fails, making the new link fails and says why.
+    _ = unsafe unlink(path)
   }
 
   private func openStandardStreams(logger: Logger) throws(OpenFailure) {
