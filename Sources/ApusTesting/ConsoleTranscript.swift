@@ -1,7 +1,8 @@
 public import Apus
 internal import Synchronization
 
-/// Everything that a guest has written to its serial port so far, and a place in it up to which a test has read.
+/// Everything that a guest has written to its serial port so far but for carriage returns, and a place in it up to which
+/// a test has read.
 ///
 /// May be used from any task; one at a time reads.
 public final class ConsoleTranscript: Sendable {
@@ -19,12 +20,12 @@ public final class ConsoleTranscript: Sendable {
   public init(_ console: ConsoleStream) {
     self.console = console
     Task {
-      for await bytes in console.output { change { $0.bytes.append(contentsOf: bytes) } }
+      for await bytes in console.output { change { $0.bytes.append(contentsOf: bytes.filter { $0 != 0x0D }) } }
       change { $0.hasEnded = true }
     }
   }
 
-  /// All that has come so far, with carriage returns taken out.
+  /// All that has come so far.
   public var text: String { state.withLock { Self.text($0.bytes[...]) } }
 
   /// All that will have come when the machine has ended; waits for that.
@@ -150,6 +151,6 @@ public final class ConsoleTranscript: Sendable {
   }
 
   private static func text(_ bytes: ArraySlice<UInt8>) -> String {
-    String(decoding: bytes.filter { $0 != 0x0D }, as: UTF8.self)
+    String(decoding: bytes, as: UTF8.self)
   }
 }

@@ -42,12 +42,24 @@ extension CommandKVMTests {
     @Test("a second machine on the same terminal is refused, and the first keeps it")
     func second() throws {
       let terminal = try TestTerminal()
+      let workspace = Workspace()
       let stream = CommandProcess.Stream.terminal(terminal.path)
       let apus = try "\(GuestFile.command()) \(CommandKVMTests.run("spin").joined(separator: " "))"
       // A script's background job is in the group that owns the terminal.
-      let script = "exec 3<&0; \(apus) <&3 & sleep 1; \(apus); echo status $?; kill $!; wait $!; echo first $?"
+      let script = """
+        exec 3<&0
+        \(apus) <&3 &
+        until [ -e \(workspace.file("go")) ]; do sleep 0.1; done
+        \(apus)
+        echo status $?
+        kill $!
+        wait $!
+        echo first $?
+        """
 
       let shell = try CommandProcess(["-c", script], program: "/bin/sh", input: stream, output: stream, error: stream)
+      try terminal.expect("Waiting")
+      workspace.write("", to: "go")
 
       try terminal.expect("another Apus uses this terminal")
       try terminal.expect("status 71")

@@ -32,7 +32,7 @@ struct LeakTests {
     var configuration = try LinuxGuest.configuration("poweroff")
     configuration.cpuCount = 2
     let run = try await GuestRun.boot(configuration)
-    #expect(run.outcome.end == .poweredOff)
+    #expect(run.outcome.end == .poweredOff, "\(run.outcome.message)")
   }
 
   /// Ends of each kind: power-off, reset with reboots, panic, fault and stop.
@@ -47,7 +47,6 @@ struct LeakTests {
         machine.stop()
       }
     }
-    #expect(run.outcome.end != .hostFailure)
-    #expect(run.outcome.end != .timedOut)
+    #expect(run.outcome.end != .hostFailure && run.outcome.end != .timedOut, "\(run.outcome.message)")
   }
 }
