@@ -74,6 +74,12 @@ final class EventLoop {
     _ = clinux_epoll_set(epoll.rawValue, EPOLL_CTL_DEL, descriptor, 0, 0)
   }
 
+  /// Stops watching everything and lets go of all handlers, some of which hold what holds the loop. Not in a handler.
+  func removeAll() {
+    for descriptor in Array(handlers.keys) { remove(descriptor) }
+    removed = []
+  }
+
   /// Makes ``run()`` return after the handler that is running. Only on the loop's thread.
   func stop() {
     isStopping = true

@@ -54,6 +54,7 @@ struct MachineRun {
   private mutating func boot(_ endpoint: ConsoleEndpoint, _ verdict: Verdict, _ signals: StopSignals?) throws -> Outcome
   {
     let loop = try EventLoop()
+    defer { loop.removeAll() }
     let assembly = try Assembly(configuration, loop: loop, verdict: verdict, logger: logger)
     machine = assembly.summary
     boots += 1
