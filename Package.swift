@@ -116,7 +116,7 @@ let package = Package(
       dependencies: ["Apus", "ApusTesting", "GuestMemory", "KVM"],
       swiftSettings: strict
     ),
-    .testTarget(name: "GuestTests", dependencies: ["Apus", "ApusTesting"], swiftSettings: strict),
+    .testTarget(name: "GuestTests", dependencies: ["Apus", "ApusTesting", "CTestSupport"], swiftSettings: strict),
     .testTarget(name: "CommandKVMTests", dependencies: ["Apus", "ApusTesting", "CLinux"], swiftSettings: strict),
     .executableTarget(
       name: "ApusCommand",

@@ -48,6 +48,14 @@ public final class Machine: Sendable {
     try configuration.rehearse()
   }
 
+  /// Has SIGINT, SIGTERM and SIGHUP wait for ``run(stoppingOnSignals:)``, and after its end for good: for a program that
+  /// makes files before the run and removes or writes them after it.
+  ///
+  /// Call it on the thread that will call `run`, before there are others.
+  public static func holdStopSignals() {
+    clinux_stop_signals_hold()
+  }
+
   /// Runs the machine on the calling thread until it ends.
   ///
   /// - Parameter stoppingOnSignals: whether SIGINT, SIGTERM and SIGHUP end the machine (and do nothing else) while it

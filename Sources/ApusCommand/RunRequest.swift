@@ -29,6 +29,8 @@ struct RunRequest {
     let machine = try Message.reporting { () throws(ConfigurationError) in
       try Machine(settings.configuration, logger: Message.logger(settings.logLevel))
     }
+    // From here on a signal ends the machine, and the report tells of it.
+    if !isDry { Machine.holdStopSignals() }
     let reportFile = try Message.reporting { () throws(OutputFileError) in
       try settings.report.map { path throws(OutputFileError) in try ReportFile(path: path) }
     }

@@ -44,7 +44,7 @@ public final class ConsoleTranscript: Sendable {
   /// Waits for text behind what was read so far; it counts as read then, and all before it.
   ///
   /// - Parameter limit: how long to wait.
-  public func expect(_ text: String, within limit: Duration = .seconds(30)) async throws(MissingOutput) {
+  public func expect(_ text: String, within limit: Duration = .seconds(120)) async throws(MissingOutput) {
     let wanted = Array(text.utf8)
     try await read(within: limit, "'\(text)'") { bytes -> (end: Int, result: Void)? in
       guard bytes.count >= wanted.count else { return nil }
@@ -62,7 +62,7 @@ public final class ConsoleTranscript: Sendable {
   /// - Returns: the line without its end.
   public func expectLine(
     _ what: String,
-    within limit: Duration = .seconds(30),
+    within limit: Duration = .seconds(120),
     where isWanted: (String) -> Bool
   ) async throws(MissingOutput) -> String {
     try await read(within: limit, what) { bytes -> (end: Int, result: String)? in

@@ -19,7 +19,7 @@ public struct GuestRun: Sendable {
   ///   - drive: talks with the running guest. When it throws, the machine is stopped.
   public static func boot(
     _ configuration: Configuration,
-    limit: Duration = .seconds(60),
+    limit: Duration = .seconds(180),
     _ drive: (Machine, ConsoleTranscript) async throws -> Void = { _, _ in }
   ) async throws -> GuestRun {
     var configuration = configuration

@@ -49,12 +49,22 @@ void clinux_thread_detach(clinux_thread thread) { pthread_detach(thread.handle);
 
 void clinux_thread_kick(clinux_thread thread) { pthread_kill(thread.handle, clinux_kick_signal()); }
 
-int clinux_stop_signals_take(sigset_t *previous) {
+static sigset_t stop_signals(void) {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGHUP);
+  return signals;
+}
+
+void clinux_stop_signals_hold(void) {
+  sigset_t signals = stop_signals();
+  pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
+int clinux_stop_signals_take(sigset_t *previous) {
+  sigset_t signals = stop_signals();
   pthread_sigmask(SIG_BLOCK, &signals, previous);
   int descriptor = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   if (descriptor >= 0)

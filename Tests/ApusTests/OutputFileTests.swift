@@ -88,6 +88,17 @@ import Testing
     #expect(count == 2)
     #expect(buffer == [5, 6, 0])
   }
+
+  @Test func aPipeThatNobodyReadsIsAnErrorAndNoPlaceToWait() throws {
+    let folder = try TemporaryFolder()
+    // SAFETY: the path holds for the call.
+    #expect(unsafe mkfifo(folder.path("pipe"), 0o600) == 0)
+
+    let error = #expect(throws: OutputFileError.self) { _ = try OutputFile(path: folder.path("pipe")) }
+
+    #expect(error?.errno == ENXIO)
+    #expect(error?.advice == "start the pipe's reader first")
+  }
 }
 
 private func openingFailure(_ path: String) -> OutputFileError? {

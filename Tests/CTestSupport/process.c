@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/fsuid.h>
 #include <sys/wait.h>
@@ -44,3 +45,7 @@ int ctest_status(pid_t process) {
 }
 
 void ctest_use_files_as(unsigned user) { setfsuid(user); }
+
+void ctest_trim_allocator(void) {
+  malloc_trim(0);
+}

