@@ -148,6 +148,15 @@ static void mount_at(const char *source, const char *path, const char *type, uns
         fail("cannot mount %s (%s) at %s: %s", source, type, path, strerror(errno));
 }
 
+// Puts a mount of the initial file system in front of itself. Nobody can leave the first one by pivot_root, which is how
+// programs such as passt lock themselves out of the file system.
+static void leave_first_mount(void)
+{
+    if (mount("/", "/mnt", NULL, MS_BIND, NULL) != 0 || chdir("/mnt") != 0 ||
+        mount(".", "/", NULL, MS_MOVE, NULL) != 0 || chroot(".") != 0 || chdir("/") != 0)
+        fail("cannot mount the initial file system once more: %s", strerror(errno));
+}
+
 static void mount_kernel_file_systems(void)
 {
     mount_at("proc", "/proc", "proc", 0, NULL);
@@ -538,6 +547,7 @@ static void unmount_shares(void)
 
 int main(void)
 {
+    leave_first_mount();
     mount_kernel_file_systems();
     open_port();
     parse_start();
