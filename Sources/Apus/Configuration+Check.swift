@@ -104,6 +104,13 @@ extension Configuration {
         problems.append(.init(kind: error.kind, message: "\(error)"))
       }
     }
+    for case .network(let network) in devices.map(\.kind) {
+      do {
+        try network.checkHost()
+      } catch {
+        problems.append(.init(kind: error.kind, message: "\(error)"))
+      }
+    }
     problems += outputProblems
     guard problems.isEmpty, let image else { throw ConfigurationError(problems: problems) }
     let version = gic.planned
@@ -289,6 +296,7 @@ extension Outcome {
       case .badInput, .usage: self.init(.badInput, "\(error)")
       case .hostFailure, .cannotCreate: self.init(.hostFailure, "\(error)")
       }
+    case let error as NetworkError: self.init(error.kind == .hostFailure ? .hostFailure : .badInput, "\(error)")
     case let error as OutputFileError: self.init(.cannotCreate, "\(error)")
     default: self.init(.hostFailure, "\(failure)")
     }

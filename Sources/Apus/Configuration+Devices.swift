@@ -35,6 +35,8 @@ extension Configuration.Device {
     case entropy
     /// A disk.
     case block(Block)
+    /// A network card.
+    case network(Network)
   }
 
   /// A disk.
@@ -59,6 +61,7 @@ extension Configuration.Device {
     switch kind {
     case .entropy: "entropy"
     case .block: "block"
+    case .network: "network"
     }
   }
 }
@@ -107,6 +110,7 @@ extension Configuration {
       if !isPlain || !(1...32).contains(device.window.utf8.count) {
         problems.append("window=\(device.window): a window's name has 1 to 32 of a-z, 0-9 and '-'")
       }
+      if case .network(let network) = device.kind { problems += network.problems }
       guard case .block(let block) = device.kind else { continue }
       if block.serial.utf8.count > 20 || !block.serial.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) {
         problems.append("--block serial=\(block.serial): a serial number has at most 20 printable ASCII characters")

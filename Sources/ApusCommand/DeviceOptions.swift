@@ -18,6 +18,16 @@ struct DeviceOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "A network card: on passt (the host's network, without privileges), a tap device or an open descriptor.",
+      discussion: "passt[,forward=[ADDRESS/]HOST:GUEST[/udp]]…|tap=NAME|fd=NUMBER[,mac=MAC][,mtu=N][,window=NAME]",
+      valueName: "network"
+    ),
+    transform: Setting.network
+  )
+  var network: [Setting] = []
+
+  @Option(
+    help: ArgumentHelp(
       "The memory that devices may reach: the size of their window, or 'open' for all of RAM.",
       discussion: "Guests without CONFIG_DMA_RESTRICTED_POOL (Debian's kernels) need 'open'.",
       valueName: "size|open"
@@ -26,5 +36,5 @@ struct DeviceOptions: ParsableArguments {
   )
   var dma: Setting?
 
-  var changes: [Setting] { block + (entropy ? [.entropy] : []) + [dma].compactMap(\.self) }
+  var changes: [Setting] { block + (entropy ? [.entropy] : []) + network + [dma].compactMap(\.self) }
 }

@@ -13,6 +13,7 @@ enum QuickArguments {
     var request = RunRequest(kernel: "")
     var reboots: Bool?
     var hasEntropy = false
+    var networks: [Setting] = []
     var words = arguments.dropFirst()
     while let word = words.popFirst() {
       switch word {
@@ -26,6 +27,9 @@ enum QuickArguments {
         guard let value = words.popFirst(), !value.utf8.starts(with: "-".utf8) else { return nil }
         if word == "--kernel" {
           kernel = value
+        } else if word == "--network" {
+          guard let network = try? Setting.network(value) else { return nil }
+          networks.append(network)
         } else {
           guard let reader = reader(of: word), let setting = try? reader(value) else { return nil }
           request.changes.append(setting)
@@ -36,6 +40,7 @@ enum QuickArguments {
     request.kernel = kernel
     request.reboots = reboots ?? true
     if hasEntropy { request.changes.append(.entropy) }
+    request.changes += networks
     return request
   }
 

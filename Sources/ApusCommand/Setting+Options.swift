@@ -29,15 +29,24 @@ extension Setting {
   ) { $0.logLevel = $1 }
   static let kvm: Reader = text { $0.configuration.kvmPath = $1 }
 
-  static let block: Reader = { text in
-    let disk: Configuration.Device
+  static let block: Reader = { try device("--block", $0, Configuration.Device.block) }
+  static let network: Reader = { try device("--network", $0, Configuration.Device.network) }
+
+  /// For an option that adds a device, which the library reads.
+  private static func device(
+    _ option: String,
+    _ text: String,
+    _ read: (String) throws(DeviceTextError) -> Configuration.Device
+  ) throws -> Setting {
+    let device: Configuration.Device
     do {
-      disk = try .block(text)
+      device = try read(text)
     } catch {
-      throw ValidationError("--block \(text): \(error)")
+      throw ValidationError("\(option) \(text): \(error)")
     }
-    return Setting { $0.configuration.devices.append(disk) }
+    return Setting { $0.configuration.devices.append(device) }
   }
+
   static let entropy = Setting { $0.configuration.devices.append(Configuration.Device(.entropy)) }
   static let dma: Reader = value(
     { $0 == "open" ? .open : ByteCount($0).map { .confined(windowSize: $0.bytes) } },

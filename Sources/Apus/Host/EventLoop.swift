@@ -66,6 +66,14 @@ final class EventLoop {
     return true
   }
 
+  /// Watches for other events than before. Safe for a descriptor that is not watched.
+  func change(_ descriptor: Int32, _ events: UInt32) {
+    guard let handler = handlers[descriptor] else { return }
+    // SAFETY: as above.
+    let token = unsafe UInt64(UInt(bitPattern: Unmanaged.passUnretained(handler).toOpaque()))
+    _ = clinux_epoll_set(epoll.rawValue, EPOLL_CTL_MOD, descriptor, events, token)
+  }
+
   /// Stops watching. Safe for a descriptor that is not watched.
   func remove(_ descriptor: Int32) {
     guard let handler = handlers.removeValue(forKey: descriptor) else { return }

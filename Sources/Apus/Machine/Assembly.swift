@@ -67,7 +67,7 @@ struct Assembly {
     bus.attach(serialPort, at: MemoryMap.pl011)
     bus.attach(clock, at: MemoryMap.pl031)
     bus.attach(PanicNotifier(verdict: verdict), at: MemoryMap.pvpanic)
-    try devices.plugIn(&bus, machine: shared, loop: loop, logger: logger)
+    try devices.plugIn(&bus, machine: shared, loop: loop, verdict: verdict, logger: logger)
     board = Board(machine: shared, bus: bus, ram: ram, verdict: verdict)
     self.runners = runners
     summary = Report.Machine(configuration, gic: gic, features: features, firmware: firmware)

@@ -11,6 +11,7 @@ final class VirtioDeviceSet {
   private let work: DeviceWork
   private(set) var slots: [VirtioSlot] = []
   private var backends: [any DeviceBackend] = []
+  private var cardCount = 0
 
   /// A window on the heap, so that there can be several.
   private final class WindowOwner {
@@ -49,7 +50,9 @@ final class VirtioDeviceSet {
   }
 
   /// Makes the devices and puts them on the bus and into the loop.
-  func plugIn(_ bus: inout Bus, machine: SharedMachine, loop: EventLoop, logger: Logger) throws {
+  func plugIn(_ bus: inout Bus, machine: SharedMachine, loop: EventLoop, verdict: Verdict, logger: Logger)
+    throws
+  {
     let work = work
     _ = try loop.add(work.doorbell.rawValue, EventLoop.readable, ClosureHandler { _ in work.doAll() })
     let log = FaultLog(logger)
@@ -60,7 +63,8 @@ final class VirtioDeviceSet {
     for (slot, wanted) in configuration.devices.enumerated() {
       let window = windows[names.firstIndex(of: wanted.window) ?? 0]
       let name = "\(wanted.typeName)\(slot)"
-      let device = try makeDevice(wanted, name: name, loop: loop, logger: logger)
+      let place = NetworkCard.Place(name: name, loop: loop, verdict: verdict, logger: logger)
+      let device = try makeDevice(wanted, place)
       guard device.reach != .everything || window.window.extent == .open else {
         throw UnsuitableHost("\(name) reaches all memory, which this machine does not grant; use --dma open")
       }
@@ -78,21 +82,22 @@ final class VirtioDeviceSet {
     }
   }
 
-  private func makeDevice(
-    _ wanted: Configuration.Device,
-    name: String,
-    loop: EventLoop,
-    logger: Logger
-  ) throws -> any VirtioDevice {
+  private func makeDevice(_ wanted: Configuration.Device, _ place: NetworkCard.Place) throws -> any VirtioDevice {
     switch wanted.kind {
     case .entropy:
-      return EntropyDevice(name: name, source: HostEntropy())
+      return EntropyDevice(name: place.name, source: HostEntropy())
     case .block(let block):
       let backend = try FileBlockBackend(block)
-      let device = BlockDevice(name: name, backend: backend, serial: block.serial, queueCount: block.queueCount)
-      try backend.connect(loop) { [unowned device] in device.backendReady() }
+      let device = BlockDevice(name: place.name, backend: backend, serial: block.serial, queueCount: block.queueCount)
+      try backend.connect(place.loop) { [unowned device] in device.backendReady() }
       backends.append(backend)
       return device
+    case .network(let network):
+      let mac = Configuration.Device.MACAddress(machine: configuration.name, index: cardCount)
+      cardCount += 1
+      let card = try NetworkCard(network, mac: mac, place)
+      backends.append(card.backend)
+      return card.device
     }
   }
 

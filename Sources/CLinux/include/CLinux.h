@@ -11,5 +11,6 @@
 #include "kvm_ioctls.h"
 #include "disk.h"
 #include "events.h"
+#include "network.h"
 #include "terminal.h"
 #include "threads.h"

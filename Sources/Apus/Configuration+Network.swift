@@ -1,0 +1,205 @@
+internal import CLinux
+internal import Glibc
+import VirtioDevices
+
+// Network cards.
+
+extension Configuration.Device {
+  /// A network card.
+  public struct Network: Equatable, Sendable {
+    /// What it is connected to.
+    public var connection: Connection
+    /// Its address, or one that follows from the machine's name.
+    public var mac: MACAddress?
+    /// The largest packet, in bytes without the link header, from 68 to 65535; or what suits the connection: 65520 for
+    /// passt, the tap device's own, 1500 for a descriptor.
+    public var mtu: UInt16?
+
+    /// A card with an address and an MTU that Apus chooses.
+    public init(_ connection: Connection) {
+      self.connection = connection
+    }
+
+    /// What a network card is connected to.
+    public enum Connection: Equatable, Sendable {
+      /// The host's own network through the program passt, which needs no privileges.
+      case passt(forwards: [Forward] = [])
+      /// The tap device of that name.
+      case tap(name: String)
+      /// An open descriptor: a stream socket with each packet behind its size in four bytes, most significant first; a
+      /// socket that keeps packets apart; or a tap device. It stays the caller's.
+      case descriptor(Int32)
+    }
+
+    /// A port of the host that leads into the guest.
+    public struct Forward: Equatable, Sendable {
+      /// The host's address that listens.
+      public var address = "127.0.0.1"
+      /// The host's port.
+      public var hostPort: UInt16
+      /// The guest's port.
+      public var guestPort: UInt16
+      /// What is carried.
+      public var transport = Transport.tcp
+
+      /// What is carried.
+      public enum Transport: String, Sendable {
+        case tcp
+        case udp
+      }
+
+      /// A TCP port of the host's loopback interface.
+      public init(hostPort: UInt16, guestPort: UInt16) {
+        self.hostPort = hostPort
+        self.guestPort = guestPort
+      }
+    }
+  }
+
+  /// An Ethernet address.
+  public struct MACAddress: Equatable, Sendable, CustomStringConvertible {
+    /// Six.
+    public let bytes: [UInt8]
+
+    /// Reads six pairs of hexadecimal digits between colons; the address of one card, not of a group.
+    public init?(_ text: String) {
+      let pairs = text.split(separator: ":", omittingEmptySubsequences: false)
+      let bytes = pairs.compactMap { $0.utf8.count == 2 && $0.first != "+" ? UInt8($0, radix: 16) : nil }
+      guard pairs.count == 6, bytes.count == 6, bytes[0] & 1 == 0 else { return nil }
+      self.bytes = bytes
+    }
+
+    /// The address of a machine's network card: locally administered, the same each time.
+    ///
+    /// - Parameters:
+    ///   - machine: the machine's name.
+    ///   - index: which of its network cards, from 0.
+    public init(machine: String, index: Int) {
+      // FNV-1a.
+      var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+      for byte in Array(machine.utf8) + [0, UInt8(truncatingIfNeeded: index)] {
+        hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3
+      }
+      bytes = [0x02] + (0..<5).map { UInt8(truncatingIfNeeded: hash >> (8 * UInt64($0 + 2))) }
+    }
+
+    public var description: String {
+      bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: ":")
+    }
+  }
+}
+
+extension Configuration.Device {
+  /// Reads `passt|tap=NAME|fd=N[,forward=[ADDRESS/]HOST:GUEST[/udp]]…[,mac=MAC][,mtu=N][,window=NAME]`.
+  public static func network(_ text: String) throws(DeviceTextError) -> Configuration.Device {
+    var fields = DeviceFields(text)
+    var network = Network(try connection(fields.value))
+    if case .passt = network.connection {
+      var forwards: [Network.Forward] = []
+      while let forward = try fields.take("forward") {
+        guard let read = Network.Forward(forward) else {
+          throw DeviceTextError("forward=\(forward): give [ADDRESS/]HOST:GUEST[/udp], such as 2222:22")
+        }
+        forwards.append(read)
+      }
+      network.connection = .passt(forwards: forwards)
+    }
+    if let mac = try fields.take("mac") {
+      guard let address = MACAddress(mac) else {
+        throw DeviceTextError("mac=\(mac): give the address of one card, such as 02:12:34:56:78:9a")
+      }
+      network.mac = address
+    }
+    if let mtu = try fields.take("mtu") {
+      guard let number = UInt16(mtu) else { throw DeviceTextError("mtu=\(mtu): give a number from 68 to 65535") }
+      network.mtu = number
+    }
+    var device = Configuration.Device(.network(network))
+    let forwards = if case .passt = network.connection { "forward=HOST:GUEST[/udp], " } else { "" }
+    try fields.finish(&device, known: forwards + "mac=MAC, mtu=N, window=NAME")
+    return device
+  }
+
+  private static func connection(_ text: String) throws(DeviceTextError) -> Network.Connection {
+    if text == "passt" { return .passt() }
+    let halves = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+    if halves.count == 2, halves[0] == "tap", !halves[1].isEmpty { return .tap(name: String(halves[1])) }
+    if halves.count == 2, halves[0] == "fd", let number = Int32(halves[1]), number >= 0 { return .descriptor(number) }
+    throw DeviceTextError("what it is connected to comes first: passt, tap=NAME or fd=NUMBER")
+  }
+}
+
+extension Configuration.Device.Network.Forward {
+  /// Reads `[ADDRESS/]HOST:GUEST[/udp]`.
+  init?(_ text: String) {
+    var parts = text.split(separator: "/", omittingEmptySubsequences: false)[...]
+    guard 1...3 ~= parts.count else { return nil }
+    var transport = Transport.tcp
+    if parts.count > 1, let last = parts.last.flatMap({ Transport(rawValue: String($0)) }) {
+      transport = last
+      parts.removeLast()
+    }
+    let ports = parts.removeLast().split(separator: ":", omittingEmptySubsequences: false)
+    guard parts.count <= 1, ports.count == 2, let host = UInt16(ports[0]), let guest = UInt16(ports[1]) else {
+      return nil
+    }
+    self.init(hostPort: host, guestPort: guest)
+    self.transport = transport
+    if let address = parts.first { self.address = String(address) }
+  }
+
+  /// As passt's options want it.
+  var passtText: String { "\(address)/\(hostPort):\(guestPort)" }
+
+  private var isAddressPlain: Bool {
+    var bytes = in6_addr()
+    // SAFETY: the structure has room for either kind of address.
+    return unsafe inet_pton(AF_INET, address, &bytes) == 1 || inet_pton(AF_INET6, address, &bytes) == 1
+  }
+
+  /// The mistakes in it.
+  fileprivate var problems: [String] {
+    var problems: [String] = []
+    if hostPort == 0 || guestPort == 0 {
+      problems.append("--network forward=\(hostPort):\(guestPort): ports are from 1 to 65535")
+    }
+    if !isAddressPlain {
+      problems.append("--network forward=\(address)/…: give an IPv4 or IPv6 address of the host, such as 127.0.0.1")
+    }
+    return problems
+  }
+}
+
+extension Configuration.Device.Network {
+  /// The mistakes in the plain values.
+  var problems: [String] {
+    var problems: [String] = []
+    if let mtu, mtu < 68 { problems.append("--network mtu=\(mtu): a number from 68 to 65535") }
+    switch connection {
+    case .passt(let forwards):
+      if let mtu, mtu > PasstProgram.largestMTU {
+        problems.append("--network passt,mtu=\(mtu): passt has at most \(PasstProgram.largestMTU)")
+      }
+      problems += forwards.flatMap(\.problems)
+      if forwards.count > 64 { problems.append("--network forward: at most 64, not \(forwards.count)") }
+    case .tap(let name):
+      let isPlain = name.utf8.allSatisfy { 0x21...0x7E ~= $0 && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "%") }
+      if !isPlain || !(1...15).contains(name.utf8.count) {
+        problems.append("--network tap=\(name): the name of a network interface has 1 to 15 characters")
+      }
+    case .descriptor: break
+    }
+    return problems
+  }
+}
+
+extension Configuration.Device.Network {
+  /// Looks for what it is to be connected to. A tap device is opened at the start only: its carrier would show it.
+  func checkHost() throws(NetworkError) {
+    switch connection {
+    case .passt: _ = try PasstProgram.find()
+    case .tap: break
+    case .descriptor(let number): _ = try NetworkCard.describe(number)
+    }
+  }
+}

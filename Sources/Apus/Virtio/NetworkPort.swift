@@ -1,0 +1,111 @@
+internal import CLinux
+internal import Glibc
+import KVM
+
+/// What a network device does when its back-end has something to say.
+struct NetworkEvents {
+  /// There may be packets. True: call again when others had their turn.
+  let readable: () -> Bool
+  /// There may be room. True: call again when others had their turn.
+  let writable: () -> Bool
+  /// The peer has gone; the descriptor with it.
+  let lost: () -> Void
+}
+
+/// A back-end's descriptor in the event loop.
+///
+/// Edges, not levels: what the device leaves for later because its driver has no buffers is no reason to wake again. Room
+/// is waited for only after there was none, since a peer makes room with each packet that it takes.
+final class NetworkPort: EventHandler {
+  private static let arrival = EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
+
+  private let descriptor: OwnedDescriptor
+  private let loop: EventLoop
+  private let turns: NetworkTurns
+  private var waitsForRoom = false
+
+  init(_ descriptor: consuming OwnedDescriptor, loop: EventLoop, turns: NetworkTurns) throws(HostError) {
+    self.descriptor = descriptor
+    self.loop = loop
+    self.turns = turns
+    super.init()
+    guard try loop.add(rawValue, Self.arrival, self) else {
+      throw HostError("epoll_ctl", errno: EPERM, advice: "give a socket or a tap device")
+    }
+  }
+
+  var rawValue: Int32 { descriptor.rawValue }
+
+  func waitForRoom() {
+    guard !waitsForRoom else { return }
+    waitsForRoom = true
+    loop.change(rawValue, Self.arrival | EPOLLOUT.rawValue)
+  }
+
+  func disconnect() {
+    loop.remove(rawValue)
+  }
+
+  override func ready(_ events: UInt32) {
+    if events & EPOLLOUT.rawValue != 0, waitsForRoom {
+      waitsForRoom = false
+      loop.change(rawValue, Self.arrival)
+      turns.hasRoom()
+    }
+    if events & ~EPOLLOUT.rawValue != 0 { turns.hasArrivals() }
+  }
+}
+
+/// Whose turn it is: what a device leaves for later comes back through a doorbell.
+final class NetworkTurns: EventHandler {
+  private let doorbell: Doorbell
+  private let loop: EventLoop
+  private var events: NetworkEvents?
+  private var isReadable = false
+  private var isWritable = false
+  private var isLost = false
+
+  init(_ loop: EventLoop) throws(HostError) {
+    doorbell = try Doorbell()
+    self.loop = loop
+  }
+
+  func connect(_ events: NetworkEvents) throws(HostError) {
+    self.events = events
+    _ = try loop.add(doorbell.rawValue, EventLoop.readable, self)
+  }
+
+  func disconnect() {
+    loop.remove(doorbell.rawValue)
+    events = nil
+  }
+
+  func hasArrivals() {
+    if let events, events.readable() {
+      isReadable = true
+      doorbell.ring()
+    }
+  }
+
+  func hasRoom() {
+    if let events, events.writable() {
+      isWritable = true
+      doorbell.ring()
+    }
+  }
+
+  /// The peer has gone. Not told at once: the device may be in the middle of a packet.
+  func hasLost() {
+    isLost = true
+    doorbell.ring()
+  }
+
+  override func ready(_: UInt32) {
+    doorbell.answer()
+    let (wasReadable, wasWritable, wasLost) = (isReadable, isWritable, isLost)
+    (isReadable, isWritable, isLost) = (false, false, false)
+    if wasLost { events?.lost() }
+    if wasReadable { hasArrivals() }
+    if wasWritable { hasRoom() }
+  }
+}

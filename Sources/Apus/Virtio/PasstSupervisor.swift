@@ -1,0 +1,156 @@
+internal import CLinux
+internal import Glibc
+import KVM
+internal import Logging
+
+/// Keeps a network card's passt running: when it dies the guest's link goes down, and comes back with the next one.
+///
+/// All on the device thread.
+final class PasstSupervisor: DeviceBackend {
+  /// How long a new process has to live before the link is up again, in nanoseconds.
+  private static let settling: UInt64 = 100_000_000
+  /// The first pause before a new process, which doubles up to the last.
+  private static let firstPause: UInt64 = 100_000_000
+  private static let lastPause: UInt64 = 5_000_000_000
+  /// A process that lived so long is no sign of a lasting trouble.
+  private static let goodLife: UInt64 = 10_000_000_000
+  /// The first process that ends by itself within this time cannot do what it is told.
+  private static let startLimit: UInt64 = 5_000_000_000
+  /// What is kept of a line.
+  private static let lineLimit = 1024
+
+  private let name: String
+  private let path: String
+  private let arguments: [String]
+  private let backend: StreamNetworkBackend
+  private let loop: EventLoop
+  private let logger: Logger
+  private let verdict: Verdict
+  private let timer: HostTimer
+  private var setLink: (Bool) -> Void = { _ in }
+
+  private var program: PasstProgram?
+  private var startTime: UInt64 = 0
+  private var pause = firstPause
+  private var processes = 0
+  private var line: [UInt8] = []
+  private var lastLine = ""
+
+  /// - Parameter name: the device's.
+  init(
+    name: String,
+    forwards: [Configuration.Device.Network.Forward],
+    mtu: UInt16,
+    backend: StreamNetworkBackend,
+    loop: EventLoop,
+    verdict: Verdict,
+    logger: Logger
+  ) throws {
+    self.name = name
+    path = try PasstProgram.find()
+    arguments = PasstProgram.arguments(forwards: forwards, mtu: mtu)
+    self.backend = backend
+    self.loop = loop
+    self.verdict = verdict
+    self.logger = logger
+    timer = try HostTimer()
+  }
+
+  /// Starts the first process; the link is up at once.
+  func connect(_ setLink: @escaping (Bool) -> Void) throws {
+    self.setLink = setLink
+    _ = try loop.add(timer.rawValue, EventLoop.readable, ClosureHandler { [unowned self] _ in timerFired() })
+    try start()
+  }
+
+  private func start() throws {
+    let program = try PasstProgram(path, arguments)
+    do {
+      _ = try loop.add(program.end.rawValue, EventLoop.readable, ClosureHandler { [unowned self] _ in ended() })
+      _ = try loop.add(program.output.rawValue, EventLoop.readable, ClosureHandler { [unowned self] _ in log() })
+      try backend.attach(program.takeSocket())
+    } catch {
+      loop.remove(program.end.rawValue)
+      loop.remove(program.output.rawValue)
+      throw error
+    }
+    self.program = program
+    startTime = HostClock.monotonic
+    processes += 1
+  }
+
+  private func timerFired() {
+    timer.answer()
+    guard program == nil else { return setLink(true) }
+    do {
+      try start()
+      timer.arm(after: Self.settling)
+    } catch {
+      logger.warning("\(name): \(error)")
+      pauseAndStart()
+    }
+  }
+
+  private func pauseAndStart() {
+    timer.arm(after: pause)
+    pause = min(2 * pause, Self.lastPause)
+  }
+
+  /// The socket is of no use any more: the process has ended or is to end.
+  func lost() {
+    guard let process = program?.process else { return }
+    // Its end is what comes next; nobody waits for one that hangs.
+    _ = kill(process, SIGKILL)
+    linkDown()
+  }
+
+  private func linkDown() {
+    timer.disarm()
+    backend.detach()
+    setLink(false)
+  }
+
+  private func ended() {
+    guard let end = program?.takeEnd() else { return }
+    log()
+    removeProgram()
+    linkDown()
+    let life = HostClock.monotonic - startTime
+    let reason = end.by_signal ? "was ended by signal \(end.status)" : "ended with status \(end.status)"
+    let text = lastLine.isEmpty ? reason : "\(reason) (\(lastLine))"
+    if processes == 1, !end.by_signal, end.status != 0, life < Self.startLimit {
+      verdict.give(Outcome(.hostFailure, "passt \(text); change what --network asks for, or the host"))
+      return
+    }
+    if life > Self.goodLife { pause = Self.firstPause }
+    logger.warning("\(name): passt \(text): the link is down until it is started again")
+    pauseAndStart()
+  }
+
+  private func removeProgram() {
+    guard let program else { return }
+    self.program = nil
+    loop.remove(program.end.rawValue)
+    loop.remove(program.output.rawValue)
+  }
+
+  /// Passes on what passt says.
+  private func log() {
+    guard let bytes = program?.takeOutput() else { return }
+    for byte in bytes {
+      if byte != UInt8(ascii: "\n") {
+        if line.count < Self.lineLimit, byte >= 0x20 || byte == 0x09 { line.append(byte) }
+      } else if !line.isEmpty {
+        lastLine = String(decoding: line, as: UTF8.self)
+        line.removeAll(keepingCapacity: true)
+        logger.info("\(name): passt: \(lastLine)")
+      }
+    }
+  }
+
+  func shutDown() {
+    loop.remove(timer.rawValue)
+    removeProgram()
+    backend.shutDown()
+  }
+}

@@ -1,0 +1,254 @@
+internal import CLinux
+internal import Glibc
+import GuestMemory
+import KVM
+import Virtio
+import VirtioDevices
+
+/// A network behind a stream socket, each packet behind its size in four bytes, most significant first: what passt and
+/// QEMU's `-netdev stream` speak.
+///
+/// A batch of packets goes out in one system call from where it lies in the guest's buffers; what arrives is read as much
+/// at a time as there is. Packets have no header of virtio-net's, so they are complete: nothing is offloaded.
+@safe
+final class StreamNetworkBackend: NetworkBackend {
+  // SAFETY: the buffers are allocated in init and released in deinit, with the sizes that the constants name.
+
+  /// A packet's size before it.
+  private static let prefix = 4
+  /// The largest packet: 65,535 bytes and a link header with a VLAN tag.
+  private static let largestPacket = 65535 + 18
+  /// What one batch has at most.
+  private static let batchBytes = 256 << 10
+  private static let batchPackets = 64
+  private static let batchVectors = 1024
+  private static let receiveBytes = 256 << 10
+
+  let hasHeader = false
+  let offloads: NetworkOffloads = []
+
+  private let turns: NetworkTurns
+  private let loop: EventLoop
+  private var port: NetworkPort?
+  private let confined: DeviceThreadState<State>
+
+  private let received: UnsafeMutableRawBufferPointer
+  /// What a socket took of a batch only in part.
+  private let unsent: UnsafeMutableRawBufferPointer
+  private let vectors: UnsafeMutablePointer<DMASegment>
+  private let sizes: UnsafeMutablePointer<UInt32>
+
+  private struct State {
+    /// The socket, or -1 while there is none.
+    var socket: Int32 = -1
+    /// Whether the socket may have more than was read.
+    var hasArrivals = false
+    var receivedStart = 0
+    var receivedEnd = 0
+    var unsentStart = 0
+    var unsentEnd = 0
+    var vectorCount = 0
+    var packetCount = 0
+    var byteCount = 0
+  }
+
+  init(_ loop: EventLoop) throws(HostError) {
+    self.loop = loop
+    turns = try NetworkTurns(loop)
+    confined = DeviceThreadState(State())
+    unsafe received = .allocate(byteCount: Self.receiveBytes, alignment: 64)
+    unsafe unsent = .allocate(byteCount: Self.batchBytes, alignment: 64)
+    unsafe vectors = .allocate(capacity: Self.batchVectors)
+    unsafe sizes = .allocate(capacity: Self.batchPackets)
+  }
+
+  deinit {
+    // SAFETY: nobody holds a pointer into them.
+    unsafe received.deallocate()
+    unsafe unsent.deallocate()
+    unsafe vectors.deallocate()
+    unsafe sizes.deallocate()
+  }
+
+  func connect(_ events: NetworkEvents) throws(HostError) {
+    try turns.connect(events)
+  }
+
+  /// Begins with a socket, whatever was with the one before.
+  func attach(_ socket: consuming OwnedDescriptor) throws(HostError) {
+    detach()
+    let port = try NetworkPort(socket, loop: loop, turns: turns)
+    self.port = port
+    confined.value.socket = port.rawValue
+    confined.value.hasArrivals = true
+  }
+
+  /// Closes the socket and forgets what was under way.
+  func detach() {
+    confined.value = State()
+    port?.disconnect()
+    port = nil
+  }
+
+  func shutDown() {
+    detach()
+    turns.disconnect()
+  }
+
+  /// The socket is of no use any more.
+  private func lose() {
+    guard confined.value.socket >= 0 else { return }
+    confined.value.socket = -1
+    turns.hasLost()
+  }
+
+  func guestAccepts(_: NetworkOffloads) {}
+
+  // MARK: From the guest
+
+  func send(_ segments: UnsafeMutableBufferPointer<DMASegment>, size: Int) -> Bool {
+    // What has nowhere to go is lost, as on a wire.
+    guard confined.value.socket >= 0 else { return true }
+    let vectorCount = segments.count + 1
+    precondition(vectorCount <= Self.batchVectors && size <= Self.largestPacket, "a packet fits one batch")
+    if confined.value.packetCount == Self.batchPackets
+      || confined.value.vectorCount + vectorCount > Self.batchVectors
+      || confined.value.byteCount + Self.prefix + size > Self.batchBytes
+    {
+      commit()
+    }
+    guard confined.value.unsentEnd == 0 else { return false }
+    let first = confined.value.vectorCount
+    // SAFETY: there is room as checked; the caller keeps the segments until after commit().
+    let prefix = unsafe sizes + confined.value.packetCount
+    unsafe prefix.initialize(to: UInt32(size).bigEndian)
+    unsafe (vectors + first).initialize(to: DMASegment(base: UnsafeMutableRawPointer(prefix), count: Self.prefix))
+    for index in segments.indices { unsafe (vectors + first + 1 + index).initialize(to: segments[index]) }
+    confined.value.vectorCount = first + vectorCount
+    confined.value.packetCount += 1
+    confined.value.byteCount += Self.prefix + size
+    return true
+  }
+
+  func commit() {
+    let (count, size) = (confined.value.vectorCount, confined.value.byteCount)
+    guard count > 0 else { return }
+    confined.value.vectorCount = 0
+    confined.value.packetCount = 0
+    confined.value.byteCount = 0
+    guard confined.value.socket >= 0 else { return }
+    // SAFETY: a segment has the layout of the C library's iovec.
+    let result = unsafe Int(clinux_socket_send(confined.value.socket, vectors, Int32(count)))
+    guard result >= 0 || result == -Int(EAGAIN) else { return lose() }
+    let sent = max(0, result)
+    if sent < size { keep(from: sent, vectorCount: count) }
+  }
+
+  /// Copies what a socket had no room for: packets that were accepted are not cut or lost.
+  private func keep(from sent: Int, vectorCount: Int) {
+    var left = sent
+    var end = 0
+    for index in 0..<vectorCount {
+      let vector = unsafe vectors[index]
+      let skipped = unsafe min(left, vector.count)
+      left -= skipped
+      let count = unsafe vector.count - skipped
+      guard count > 0 else { continue }
+      // SAFETY: a batch has no more bytes than the buffer.
+      unsafe (unsent.baseAddress! + end).copyMemory(from: vector.base + skipped, byteCount: count)
+      end += count
+    }
+    confined.value.unsentStart = 0
+    confined.value.unsentEnd = end
+    port?.waitForRoom()
+  }
+
+  /// Sends what was kept.
+  ///
+  /// - Returns: whether there is room for more.
+  func sendKept() -> Bool {
+    while confined.value.unsentEnd > 0 {
+      guard confined.value.socket >= 0 else { return false }
+      let start = confined.value.unsentStart
+      // SAFETY: inside the buffer.
+      var rest = unsafe DMASegment(base: unsent.baseAddress! + start, count: confined.value.unsentEnd - start)
+      let sent = unsafe Int(clinux_socket_send(confined.value.socket, &rest, 1))
+      if sent == -Int(EAGAIN) {
+        port?.waitForRoom()
+        return false
+      }
+      guard sent >= 0 else {
+        lose()
+        return false
+      }
+      confined.value.unsentStart += sent
+      if confined.value.unsentStart == confined.value.unsentEnd {
+        confined.value.unsentStart = 0
+        confined.value.unsentEnd = 0
+      }
+    }
+    return true
+  }
+
+  // MARK: To the guest
+
+  /// The socket has something.
+  func noteArrivals() {
+    confined.value.hasArrivals = true
+  }
+
+  func nextPacketSize() -> Int? {
+    while true {
+      let (start, end) = (confined.value.receivedStart, confined.value.receivedEnd)
+      if end - start >= Self.prefix {
+        // SAFETY: inside what was received.
+        let size = Int(UInt32(bigEndian: unsafe received.loadUnaligned(fromByteOffset: start, as: UInt32.self)))
+        guard 1...Self.largestPacket ~= size else {
+          lose()
+          return nil
+        }
+        if end - start >= Self.prefix + size { return size }
+      }
+      guard confined.value.socket >= 0, confined.value.hasArrivals else { return nil }
+      readMore()
+    }
+  }
+
+  private func readMore() {
+    var (start, end) = (confined.value.receivedStart, confined.value.receivedEnd)
+    if start > 0 {
+      // SAFETY: both inside the buffer, which may overlap itself.
+      unsafe received.baseAddress!.copyMemory(from: received.baseAddress! + start, byteCount: end - start)
+      (start, end) = (0, end - start)
+    }
+    let room = Self.receiveBytes - end
+    // SAFETY: inside the buffer.
+    let result = unsafe Int(clinux_socket_receive(confined.value.socket, received.baseAddress! + end, room))
+    confined.value.receivedStart = start
+    confined.value.receivedEnd = end + max(0, result)
+    // A stream that gives less than it was asked for has no more.
+    if result < room { confined.value.hasArrivals = false }
+    if result <= 0, result != -Int(EAGAIN) { lose() }
+  }
+
+  func receive(into segments: UnsafeMutableBufferPointer<DMASegment>) -> Int {
+    guard let size = nextPacketSize() else { return 0 }
+    // SAFETY: the packet is inside what was received, and the segments have room for it.
+    var next = unsafe received.baseAddress! + confined.value.receivedStart + Self.prefix
+    var left = size
+    for index in segments.indices {
+      let count = unsafe min(left, segments[index].count)
+      unsafe segments[index].base.copyMemory(from: next, byteCount: count)
+      unsafe next += count
+      left -= count
+      if left == 0 { break }
+    }
+    confined.value.receivedStart += Self.prefix + size
+    return size
+  }
+
+  func dropPacket() {
+    guard let size = nextPacketSize() else { return }
+    confined.value.receivedStart += Self.prefix + size
+  }
+}

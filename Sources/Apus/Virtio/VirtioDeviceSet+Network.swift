@@ -1,0 +1,162 @@
+internal import CLinux
+import GuestMemory
+import KVM
+internal import Logging
+import Virtio
+import VirtioDevices
+
+/// A network card with what it is connected to.
+struct NetworkCard {
+  let device: any VirtioDevice
+  let backend: any DeviceBackend
+
+  /// Where a card is made.
+  struct Place {
+    let name: String
+    let loop: EventLoop
+    let verdict: Verdict
+    let logger: Logger
+  }
+
+  /// - Parameter mac: the card's address if the configuration has none.
+  init(_ network: Configuration.Device.Network, mac: Configuration.Device.MACAddress, _ place: Place) throws {
+    let mac = (network.mac ?? mac).bytes
+    switch network.connection {
+    case .passt(let forwards):
+      (device, backend) = try Self.passt(forwards, network.mtu ?? PasstProgram.largestMTU, mac, place)
+    case .tap(let name):
+      let number = unsafe name.withCString { unsafe clinux_tap_open($0) }
+      guard number >= 0 else { throw NetworkError.cannotOpenTap(name: name, errno: -number) }
+      let tap = OwnedDescriptor(owning: number)
+      var description = clinux_network()
+      let error = unsafe clinux_network_describe(number, &description)
+      guard error == 0 else { throw NetworkError.cannotOpenTap(name: name, errno: -error) }
+      let mtu = network.mtu ?? Self.mtu(of: description)
+      (device, backend) = try Self.packets(tap, description, mtu, mac, place)
+    case .descriptor(let number):
+      let description = try Self.describe(number)
+      let copy = clinux_descriptor_copy(number)
+      guard copy >= 0 else { throw NetworkError.cannotUseDescriptor(number, errno: -copy) }
+      let descriptor = OwnedDescriptor(owning: copy)
+      let mtu = network.mtu ?? Self.mtu(of: description)
+      (device, backend) =
+        description.kind == clinux_network_stream
+        ? try Self.stream(descriptor, mtu, mac, place) : try Self.packets(descriptor, description, mtu, mac, place)
+    }
+  }
+
+  /// What a descriptor is.
+  static func describe(_ number: Int32) throws(NetworkError) -> clinux_network {
+    var description = clinux_network()
+    // SAFETY: the structure holds for the call.
+    let error = unsafe clinux_network_describe(number, &description)
+    if error == -EINVAL { throw .notANetwork(number) }
+    guard error == 0 else { throw .cannotUseDescriptor(number, errno: -error) }
+    guard description.kind != clinux_network_none else { throw .notANetwork(number) }
+    return description
+  }
+
+  private static func mtu(of description: clinux_network) -> UInt16 {
+    68...65535 ~= description.mtu ? UInt16(description.mtu) : 1500
+  }
+
+  private typealias Parts = (any VirtioDevice, any DeviceBackend)
+
+  private static func passt(
+    _ forwards: [Configuration.Device.Network.Forward],
+    _ mtu: UInt16,
+    _ mac: [UInt8],
+    _ place: Place
+  ) throws -> Parts {
+    let backend = try StreamNetworkBackend(place.loop)
+    let device = NetworkDevice(name: place.name, backend: backend, mac: mac, mtu: mtu)
+    let supervisor = try PasstSupervisor(
+      name: place.name,
+      forwards: forwards,
+      mtu: mtu,
+      backend: backend,
+      loop: place.loop,
+      verdict: place.verdict,
+      logger: place.logger
+    )
+    try backend.connect(device) { [unowned supervisor] in supervisor.lost() }
+    try supervisor.connect { [unowned device] isUp in device.changeLink(isUp) }
+    return (device, supervisor)
+  }
+
+  private static func stream(
+    _ descriptor: consuming OwnedDescriptor,
+    _ mtu: UInt16,
+    _ mac: [UInt8],
+    _ place: Place
+  ) throws -> Parts {
+    let backend = try StreamNetworkBackend(place.loop)
+    let device = NetworkDevice(name: place.name, backend: backend, mac: mac, mtu: mtu)
+    let (name, logger) = (place.name, place.logger)
+    try backend.connect(device) { [unowned backend, unowned device] in
+      backend.detach()
+      device.changeLink(false)
+      logger.warning("\(name): the other end of the socket is gone or speaks another language: the link is down")
+    }
+    try backend.attach(descriptor)
+    return (device, backend)
+  }
+
+  private static func packets(
+    _ descriptor: consuming OwnedDescriptor,
+    _ description: clinux_network,
+    _ mtu: UInt16,
+    _ mac: [UInt8],
+    _ place: Place
+  ) throws -> Parts {
+    let backend = try PacketNetworkBackend(descriptor, description, place.loop)
+    let device = NetworkDevice(name: place.name, backend: backend, mac: mac, mtu: mtu)
+    let (name, logger) = (place.name, place.logger)
+    try backend.connect(device) { [unowned backend, unowned device] in
+      backend.detach()
+      device.changeLink(false)
+      logger.warning("\(name): the other end of its network is gone: the link is down")
+    }
+    return (device, backend)
+  }
+}
+
+extension NetworkDevice {
+  /// The link came up or went down: what the guest sends meanwhile is lost, also what has waited for room.
+  func changeLink(_ isUp: Bool) {
+    setLink(isUp: isUp)
+    _ = kick(1)
+  }
+}
+
+extension StreamNetworkBackend: DeviceBackend {
+  /// - Parameter lost: called when the peer has gone.
+  func connect(_ device: NetworkDevice<StreamNetworkBackend>, _ lost: @escaping () -> Void) throws(HostError) {
+    try connect(
+      NetworkEvents(
+        readable: { [unowned self, unowned device] in
+          noteArrivals()
+          return device.backendReadable()
+        },
+        writable: { [unowned self, unowned device] in sendKept() && device.backendWritable() },
+        lost: lost
+      )
+    )
+  }
+}
+
+extension PacketNetworkBackend: DeviceBackend {
+  /// - Parameter lost: called when the peer has gone.
+  func connect(_ device: NetworkDevice<PacketNetworkBackend>, _ lost: @escaping () -> Void) throws(HostError) {
+    try connect(
+      NetworkEvents(
+        readable: { [unowned self, unowned device] in
+          noteArrivals()
+          return device.backendReadable()
+        },
+        writable: { [unowned device] in device.backendWritable() },
+        lost: lost
+      )
+    )
+  }
+}

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// What carries a guest's packets, and the programs that stand behind it. All calls return 0 or more, or minus errno.
+// `vectors` are `count` times an address and a size, like the C library's struct iovec. No call waits.
+
+// Two connected stream sockets.
+int clinux_stream_pair(int *_Nonnull first, int *_Nonnull second);
+
+// The bytes sent of the vectors to a socket, or received.
+int64_t clinux_socket_send(int socket, const void *_Nullable vectors, int count);
+int64_t clinux_socket_receive(int socket, void *_Nonnull buffer, size_t size);
+int64_t clinux_socket_receive_packet(int socket, const void *_Nullable vectors, int count);
+
+enum clinux_network_kind {
+  clinux_network_none,    // nothing that packets go through
+  clinux_network_stream,  // a stream socket
+  clinux_network_packets, // a socket that keeps packets apart
+  clinux_network_tap,     // a tap device
+};
+
+struct clinux_network {
+  enum clinux_network_kind kind;
+  bool is_connection; // of a socket: it has an end
+  bool has_header;    // of a tap: virtio-net's header of 12 bytes before each packet
+  uint32_t mtu;       // of a tap, in bytes; 0 if unknown
+};
+
+// A tap is set up as Apus needs it. -EINVAL: a tun device, or one that puts packet information before packets.
+int clinux_network_describe(int descriptor, struct clinux_network *_Nonnull network);
+
+// A descriptor of the tap device of that name, with headers where the kernel has them.
+int clinux_tap_open(const char *_Nonnull name);
+
+// What the tap may send to the guest: TUN_F_*, of which older headers do not have all.
+enum clinux_tap_offloads {
+  CLINUX_TAP_CHECKSUM = 0x01,
+  CLINUX_TAP_TSO4 = 0x02,
+  CLINUX_TAP_TSO6 = 0x04,
+  CLINUX_TAP_TSO_ECN = 0x08,
+  CLINUX_TAP_USO4 = 0x20,
+  CLINUX_TAP_USO6 = 0x40,
+};
+int clinux_tap_set_offloads(int tap, unsigned offloads);
+int64_t clinux_tap_send(int tap, const void *_Nullable vectors, int count);
+int64_t clinux_tap_receive(int tap, const void *_Nullable vectors, int count);
+
+// A copy of the descriptor, which a new program does not get.
+int clinux_descriptor_copy(int descriptor);
+
+// A pipe: `end` to read from without waiting, `start` to write to.
+int clinux_pipe(int *_Nonnull end, int *_Nonnull start);
+int64_t clinux_pipe_read(int pipe, void *_Nonnull buffer, size_t size);
+
+// Starts a program in a session of its own with `descriptor` as its number 3, no input, and `output` as its standard
+// output and error. It inherits no other descriptor that is closed on exec, and the state of no signal. `arguments` are
+// strings one after the other, each ended by a zero byte; the first is the program's name. The process's number.
+enum { CLINUX_PROGRAM_DESCRIPTOR = 3, CLINUX_PROGRAM_ARGUMENT_LIMIT = 512 };
+int clinux_program_start(const char *_Nonnull path, const char *_Nonnull arguments, size_t size, int descriptor,
+                         int output);
+
+// A descriptor that becomes readable when the process ends.
+int clinux_process_watch(int process);
+
+// Ends a process, whatever it does, and waits until it has ended.
+void clinux_process_kill(int process);
+
+struct clinux_process_end {
+  int status; // its exit status, or the signal's number
+  bool by_signal;
+};
+
+// 1 and how it ended, once; 0 while it runs.
+int clinux_process_ended(int process, struct clinux_process_end *_Nonnull end);
