@@ -99,7 +99,10 @@ let package = Package(
     .target(name: "TestSupport", dependencies: ["CTestSupport"], path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(
       name: "ApusTests",
-      dependencies: ["Apus", "CTestSupport", "DeviceTree", "GuestMemory", "KVM", "TestSupport"],
+      dependencies: [
+        "Apus", "CLinux", "CTestSupport", "DeviceTree", "GuestMemory", "KVM", "TestSupport",
+        .product(name: "Logging", package: "swift-log"),
+      ],
       swiftSettings: strict
     ),
     .testTarget(name: "CommandTests", dependencies: ["ApusCommand", "TestSupport"], swiftSettings: strict),

@@ -24,7 +24,7 @@ final class PacketNetworkBackend: NetworkBackend {
   private let turns: NetworkTurns
   private var port: NetworkPort?
   private let confined: DeviceThreadState<State>
-  private let received: UnsafeMutableRawBufferPointer
+  private let received: UnsafeMutableRawPointer
 
   private struct State {
     /// The descriptor, or -1 when it is of no use any more.
@@ -146,7 +146,7 @@ final class PacketNetworkBackend: NetworkBackend {
   private func readNext() {
     let descriptor = confined.value.descriptor
     // SAFETY: the buffer is this object's.
-    var whole = unsafe DMASegment(base: received.baseAddress!, count: Self.receiveBytes)
+    var whole = unsafe DMASegment(base: received, count: Self.receiveBytes)
     let result = unsafe Int(
       isTap ? clinux_tap_receive(descriptor, &whole, 1) : clinux_socket_receive_packet(descriptor, &whole, 1)
     )
@@ -162,7 +162,7 @@ final class PacketNetworkBackend: NetworkBackend {
   func receive(into segments: UnsafeMutableBufferPointer<DMASegment>) -> Int {
     let size = confined.value.size
     // SAFETY: the packet is inside the buffer, and the segments have room for it.
-    var next = unsafe received.baseAddress!
+    var next = unsafe received
     var left = size
     for index in segments.indices where left > 0 {
       let count = unsafe min(left, segments[index].count)

@@ -54,9 +54,7 @@ final class PasstProgram {
     let input = OwnedDescriptor(owning: start)
     let block = arguments.flatMap { Array($0.utf8CString) }
     // SAFETY: the strings hold for the call and their size goes along.
-    let process = unsafe block.withUnsafeBufferPointer { block in
-      unsafe clinux_program_start(path, block.baseAddress!, block.count, other.rawValue, input.rawValue)
-    }
+    let process = unsafe clinux_program_start(path, block, block.count, other.rawValue, input.rawValue)
     guard process > 0 else { throw .cannotStartPasst(path: path, errno: -process) }
     let watch = clinux_process_watch(process)
     guard watch >= 0 else {
@@ -90,13 +88,12 @@ final class PasstProgram {
   /// What it has written since the last call, or a part of it.
   func takeOutput() -> [UInt8] {
     var bytes: [UInt8] = []
-    // SAFETY: the buffer is this call's own and its size goes along.
-    unsafe withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer in
-      for _ in 0..<64 {
-        let count = unsafe Int(clinux_pipe_read(output.rawValue, buffer.baseAddress!, buffer.count))
-        guard count > 0 else { return }
-        unsafe bytes += UnsafeRawBufferPointer(rebasing: buffer[..<count])
-      }
+    var chunk = [UInt8](repeating: 0, count: 4096)
+    for _ in 0..<64 {
+      // SAFETY: the array holds for the call and its size goes along.
+      let count = unsafe Int(clinux_pipe_read(output.rawValue, &chunk, chunk.count))
+      guard count > 0 else { break }
+      bytes += chunk[..<count]
     }
     return bytes
   }

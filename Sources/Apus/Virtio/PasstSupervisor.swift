@@ -18,6 +18,7 @@ final class PasstSupervisor: DeviceBackend {
   private static let startLimit: UInt64 = 5_000_000_000
   /// What is kept of a line.
   private static let lineLimit = 1024
+  private static let loggedLines = 256
 
   private let name: String
   private let path: String
@@ -35,20 +36,24 @@ final class PasstSupervisor: DeviceBackend {
   private var processes = 0
   private var line: [UInt8] = []
   private var lastLine = ""
+  private var lines = 0
 
-  /// - Parameter name: the device's.
+  /// - Parameters:
+  ///   - name: the device's.
+  ///   - path: the program.
+  ///   - arguments: the program's, the first of which is its name.
   init(
     name: String,
-    forwards: [Configuration.Device.Network.Forward],
-    mtu: UInt16,
+    path: String,
+    arguments: [String],
     backend: StreamNetworkBackend,
     loop: EventLoop,
     verdict: Verdict,
     logger: Logger
-  ) throws {
+  ) throws(HostError) {
     self.name = name
-    path = try PasstProgram.find()
-    arguments = PasstProgram.arguments(forwards: forwards, mtu: mtu)
+    self.path = path
+    self.arguments = arguments
     self.backend = backend
     self.loop = loop
     self.verdict = verdict
@@ -62,6 +67,9 @@ final class PasstSupervisor: DeviceBackend {
     _ = try loop.add(timer.rawValue, EventLoop.readable, ClosureHandler { [unowned self] _ in timerFired() })
     try start()
   }
+
+  /// The number of the process that runs, if one does.
+  var process: Int32? { program?.process }
 
   private func start() throws {
     let program = try PasstProgram(path, arguments)
@@ -143,7 +151,9 @@ final class PasstSupervisor: DeviceBackend {
       } else if !line.isEmpty {
         lastLine = String(decoding: line, as: UTF8.self)
         line.removeAll(keepingCapacity: true)
-        logger.info("\(name): passt: \(lastLine)")
+        lines += 1
+        // What a guest does can make it talk, and must not fill a disk.
+        if lines <= Self.loggedLines { logger.info("\(name): passt: \(lastLine)") }
       }
     }
   }

@@ -32,9 +32,9 @@ final class StreamNetworkBackend: NetworkBackend {
   private var port: NetworkPort?
   private let confined: DeviceThreadState<State>
 
-  private let received: UnsafeMutableRawBufferPointer
+  private let received: UnsafeMutableRawPointer
   /// What a socket took of a batch only in part.
-  private let unsent: UnsafeMutableRawBufferPointer
+  private let unsent: UnsafeMutableRawPointer
   private let vectors: UnsafeMutablePointer<DMASegment>
   private let sizes: UnsafeMutablePointer<UInt32>
 
@@ -155,7 +155,7 @@ final class StreamNetworkBackend: NetworkBackend {
       let count = unsafe vector.count - skipped
       guard count > 0 else { continue }
       // SAFETY: a batch has no more bytes than the buffer.
-      unsafe (unsent.baseAddress! + end).copyMemory(from: vector.base + skipped, byteCount: count)
+      unsafe (unsent + end).copyMemory(from: vector.base + skipped, byteCount: count)
       end += count
     }
     confined.value.unsentStart = 0
@@ -171,7 +171,7 @@ final class StreamNetworkBackend: NetworkBackend {
       guard confined.value.socket >= 0 else { return false }
       let start = confined.value.unsentStart
       // SAFETY: inside the buffer.
-      var rest = unsafe DMASegment(base: unsent.baseAddress! + start, count: confined.value.unsentEnd - start)
+      var rest = unsafe DMASegment(base: unsent + start, count: confined.value.unsentEnd - start)
       let sent = unsafe Int(clinux_socket_send(confined.value.socket, &rest, 1))
       if sent == -Int(EAGAIN) {
         port?.waitForRoom()
@@ -218,12 +218,12 @@ final class StreamNetworkBackend: NetworkBackend {
     var (start, end) = (confined.value.receivedStart, confined.value.receivedEnd)
     if start > 0 {
       // SAFETY: both inside the buffer, which may overlap itself.
-      unsafe received.baseAddress!.copyMemory(from: received.baseAddress! + start, byteCount: end - start)
+      unsafe received.copyMemory(from: received + start, byteCount: end - start)
       (start, end) = (0, end - start)
     }
     let room = Self.receiveBytes - end
     // SAFETY: inside the buffer.
-    let result = unsafe Int(clinux_socket_receive(confined.value.socket, received.baseAddress! + end, room))
+    let result = unsafe Int(clinux_socket_receive(confined.value.socket, received + end, room))
     confined.value.receivedStart = start
     confined.value.receivedEnd = end + max(0, result)
     // A stream that gives less than it was asked for has no more.
@@ -234,7 +234,7 @@ final class StreamNetworkBackend: NetworkBackend {
   func receive(into segments: UnsafeMutableBufferPointer<DMASegment>) -> Int {
     guard let size = nextPacketSize() else { return 0 }
     // SAFETY: the packet is inside what was received, and the segments have room for it.
-    var next = unsafe received.baseAddress! + confined.value.receivedStart + Self.prefix
+    var next = unsafe received + confined.value.receivedStart + Self.prefix
     var left = size
     for index in segments.indices {
       let count = unsafe min(left, segments[index].count)

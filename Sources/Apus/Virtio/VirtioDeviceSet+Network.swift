@@ -72,8 +72,8 @@ struct NetworkCard {
     let device = NetworkDevice(name: place.name, backend: backend, mac: mac, mtu: mtu)
     let supervisor = try PasstSupervisor(
       name: place.name,
-      forwards: forwards,
-      mtu: mtu,
+      path: try PasstProgram.find(),
+      arguments: PasstProgram.arguments(forwards: forwards, mtu: mtu),
       backend: backend,
       loop: place.loop,
       verdict: place.verdict,

@@ -1,0 +1,94 @@
+import CLinux
+import Glibc
+import KVM
+import Logging
+import TestSupport
+import Testing
+
+@testable import Apus
+
+@Suite(.timeLimit(.minutes(1))) struct PasstSupervisorTests {
+  /// A program that stands in for passt.
+  private func program(_ script: String, in folder: TemporaryFolder) throws -> String {
+    let path = folder.path("program")
+    let text = Array("#!/bin/sh\n\(script)\n".utf8)
+    // SAFETY: the texts hold for the calls.
+    let file = unsafe open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o755)
+    defer { close(file) }
+    try #require(unsafe write(file, text, text.count) == text.count)
+    return path
+  }
+
+  private func supervisor(_ path: String, _ loop: EventLoop, _ verdict: Verdict) throws -> PasstSupervisor {
+    try PasstSupervisor(
+      name: "network0",
+      path: path,
+      arguments: ["passt"],
+      backend: try StreamNetworkBackend(loop),
+      loop: loop,
+      verdict: verdict,
+      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    )
+  }
+
+  @Test func aProgramThatDiesTakesTheLinkDownAndTheNextOneBringsItBack() throws {
+    let folder = try TemporaryFolder()
+    let loop = try EventLoop()
+    let supervisor = try supervisor(try program("exec cat <&3", in: folder), loop, try Verdict())
+    var links: [Bool] = []
+    try supervisor.connect { isUp in
+      links.append(isUp)
+      if isUp { loop.stop() }
+    }
+    let first = try #require(supervisor.process)
+
+    kill(first, SIGKILL)
+    try loop.run()
+
+    let second = try #require(supervisor.process)
+    #expect(links.last == true)
+    #expect(links.dropLast().allSatisfy { !$0 } && links.count > 1)
+    #expect(second != first)
+    supervisor.shutDown()
+    #expect(kill(second, 0) == -1)
+  }
+
+  @Test func aProgramThatCannotDoWhatItIsToldEndsTheMachineWithItsWords() throws {
+    let folder = try TemporaryFolder()
+    let loop = try EventLoop()
+    let verdict = try Verdict()
+    _ = try loop.add(verdict.doorbell.rawValue, EventLoop.readable, ClosureHandler { _ in loop.stop() })
+    let supervisor = try supervisor(try program("echo no port 22 >&2; exit 1", in: folder), loop, verdict)
+
+    try supervisor.connect { _ in }
+    try loop.run()
+
+    #expect(verdict.given?.end == .hostFailure)
+    #expect(verdict.given?.message.contains("ended with status 1 (no port 22)") == true)
+    supervisor.shutDown()
+  }
+
+  @Test func aProgramThatIsNotThereIsAnError() throws {
+    let loop = try EventLoop()
+    let supervisor = try supervisor("/nowhere/passt", loop, try Verdict())
+
+    #expect(throws: NetworkError.cannotStartPasst(path: "/nowhere/passt", errno: ENOENT)) {
+      try supervisor.connect { _ in }
+    }
+    supervisor.shutDown()
+  }
+
+  @Test func theEndOfTheSocketEndsTheProgram() throws {
+    let folder = try TemporaryFolder()
+    var program: PasstProgram? = try PasstProgram(try program("exec cat <&3", in: folder), ["passt"])
+    let running = try #require(program)
+    let isRunning = running.takeEnd() == nil
+
+    do { _ = running.takeSocket() }
+
+    #expect(isRunning)
+    #expect(isReadable(running.end.rawValue, within: 10_000))
+    #expect(running.takeEnd()?.status == 0)
+    program = nil
+  }
+}
