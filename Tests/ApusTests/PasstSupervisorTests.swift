@@ -78,6 +78,20 @@ import Testing
     supervisor.shutDown()
   }
 
+  @Test func passtIsLookedForInTheFoldersThatAreNamed() throws {
+    let folder = try TemporaryFolder()
+    let path = try program("exit 0", in: folder)
+    let file = folder.path("passt")
+    // SAFETY: the texts hold for the call.
+    try #require(unsafe rename(path, file) == 0)
+    let directory = String(file.dropLast("/passt".utf8.count))
+
+    #expect(try PasstProgram.find(in: "/nowhere:\(directory)") == file)
+    #expect(throws: NetworkError.passtMissing) { _ = try PasstProgram.find(in: "/nowhere") }
+    #expect(NetworkError.passtMissing.description.contains("apt-get install passt"))
+    #expect(NetworkError.passtMissing.kind == .hostFailure)
+  }
+
   @Test func theEndOfTheSocketEndsTheProgram() throws {
     let folder = try TemporaryFolder()
     var program: PasstProgram? = try PasstProgram(try program("exec cat <&3", in: folder), ["passt"])

@@ -24,13 +24,16 @@ private let wrongValues: [(option: String, value: String, words: [String])] = [
   ("--log-level", "loud", ["'loud' is invalid for '--log-level", "warning"]),
   ("--name", "", ["--name takes 1 to 64 printable ASCII characters"]),
   ("--name", "naïve", ["--name takes 1 to 64 printable ASCII characters"]),
+  ("--network", "slirp", ["is invalid for '--network", "passt, tap=NAME or fd=NUMBER"]),
+  ("--network", "passt,forward=0:22", ["--network forward=0:22: ports are from 1 to 65535"]),
+  ("--network", "fd=9999", ["--network fd=9999: Bad file descriptor", "inherits open"]),
   ("--append", String(repeating: "x", count: 2048), ["--append takes less than 2048 bytes"]),
 ]
 
 /// Options that take a value.
 private let options = [
   "--memory", "--cpus", "--timeout", "--gic", "--cpu", "--console", "--uuid", "--log-level", "--name", "--append",
-  "--initrd", "--dump-dtb", "--report",
+  "--initrd", "--dump-dtb", "--report", "--network",
 ]
 
 @Suite struct OptionTests {

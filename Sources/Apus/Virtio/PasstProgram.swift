@@ -23,16 +23,21 @@ final class PasstProgram {
   private var socket: OwnedDescriptor?
   private var isRunning = true
 
-  /// The path of passt in the folders of PATH.
-  static func find() throws(NetworkError) -> String {
-    // SAFETY: the environment is not changed while machines start.
-    let folders = unsafe getenv("PATH").map { unsafe String(cString: $0) } ?? "/usr/local/bin:/usr/bin:/bin"
+  /// The path of passt.
+  ///
+  /// - Parameter folders: where to look, separated by colons.
+  static func find(in folders: String = PasstProgram.searchPath) throws(NetworkError) -> String {
     for folder in folders.split(separator: ":") {
       let path = "\(folder)/passt"
       // SAFETY: the path holds for the call.
       if unsafe access(path, X_OK) == 0 { return path }
     }
     throw .passtMissing
+  }
+
+  private static var searchPath: String {
+    // SAFETY: the environment is not changed while machines start.
+    unsafe getenv("PATH").map { unsafe String(cString: $0) } ?? "/usr/local/bin:/usr/bin:/bin"
   }
 
   static func arguments(forwards: [Configuration.Device.Network.Forward], mtu: UInt16) -> [String] {

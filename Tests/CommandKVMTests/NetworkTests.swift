@@ -1,0 +1,49 @@
+import ApusTesting
+import Glibc
+import Testing
+
+extension CommandKVMTests {
+  @Suite(
+    "Network cards on passt",
+    .enabled(
+      if: HostProcess.hasUserNamespaces,
+      "the host's kernel has no user namespaces, without which passt does not run"
+    )
+  )
+  struct NetworkTests {
+    @Test("passt ends with Apus, however that ends", arguments: [SIGTERM, SIGKILL])
+    func end(signal: Int32) throws {
+      let process = try CommandProcess(CommandKVMTests.run("spin", "--network", "passt"))
+      try process.expect("Waiting\n")
+      let passt = try #require(HostProcess.children(of: process.processID, named: "passt").first)
+
+      process.signal(signal)
+      _ = try process.wait()
+
+      #expect(HostProcess.isGone(passt, within: 10))
+    }
+
+    @Test("a port that is taken ends the machine with passt's words")
+    func takenPort() throws {
+      let first = try CommandProcess(CommandKVMTests.run("spin", "--network", "passt,forward=2299:22"))
+      try first.expect("Waiting\n")
+      usleep(300_000)
+
+      let second = try CommandProcess(CommandKVMTests.run("spin", "--network", "passt,forward=2299:22"))
+
+      #expect(try second.wait() == .exited(71))
+      #expect(second.errorText.contains("passt ended with status 1"))
+    }
+
+    @Test("a tap device carries packets with offloads, and is told apart from one that is not there to have")
+    func tap() throws {
+      let process = try CommandProcess(CommandKVMTests.run("spin", "--network", "tap=aputest0"))
+
+      try process.expect("Waiting\n")
+
+      let name = "/sys/class/net/aputest0/tun_flags"
+      // IFF_TAP, IFF_NO_PI, IFF_VNET_HDR.
+      #expect(HostProcess.contents(name).hasPrefix("0x5002"))
+    }
+  }
+}
