@@ -1,4 +1,5 @@
 internal import BootImage
+internal import CLinux
 import DeviceTree
 import GuestMemory
 
@@ -111,7 +112,7 @@ extension Configuration {
         problems.append(.init(kind: error.kind, message: "\(error)"))
       }
     }
-    problems += outputProblems
+    problems += outputProblems + descriptorProblems
     guard problems.isEmpty, let image else { throw ConfigurationError(problems: problems) }
     let version = gic.planned
     let map = MemoryMap(self, gic: version)
@@ -147,7 +148,7 @@ extension Configuration {
       "--memory takes at most \(Self.memoryLimit >> 40)T, which is what one memory slot of KVM holds"
     )
     require(
-      commandLine.utf8.count < Self.commandLineLimit && !commandLine.utf8.contains(0),
+      kernelCommandLine.utf8.count < Self.commandLineLimit && !commandLine.utf8.contains(0),
       "--append takes less than \(Self.commandLineLimit) bytes, which is what an arm64 kernel keeps of it"
     )
     for problem in deviceProblems() { require(false, problem) }
@@ -160,6 +161,9 @@ extension Configuration {
     var paths: [(flag: String, path: String)] = []
     if case .file(let path) = console { paths.append(("--console", path)) }
     if let deviceTreeDump { paths.append(("--dump-dtb", deviceTreeDump)) }
+    for port in consoleDevice?.ports ?? [] {
+      if case .file(let path) = port.destination { paths.append(("--port \(port)", path)) }
+    }
     return paths.compactMap { flag, path in
       do {
         try OutputFile.check(path: path)
@@ -167,6 +171,17 @@ extension Configuration {
       } catch {
         return .init(kind: .cannotCreate, message: "\(flag): \(error)")
       }
+    }
+  }
+
+  /// The descriptors that are to be open and are not.
+  private var descriptorProblems: [ConfigurationError.Problem] {
+    (consoleDevice?.ports ?? []).compactMap { port in
+      guard case .descriptor(let number) = port.destination, number >= 3 else { return nil }
+      var (reads, writes) = (false, false)
+      // SAFETY: the variables hold for the call.
+      guard unsafe clinux_access_mode(number, &reads, &writes) < 0 else { return nil }
+      return .init(kind: .usage, message: "--port \(port): descriptor \(number) is not open; open it in the caller")
     }
   }
 
@@ -208,7 +223,7 @@ extension Configuration {
       initramfs: placement.initramfs.map {
         .init(name: "initramfs", start: $0.start.rawValue, size: $0.size)
       },
-      commandLine: commandLine,
+      commandLine: kernelCommandLine,
       memoryMap: map.regions.map { .init(name: $0.name, start: $0.range.start.rawValue, size: $0.range.size) }
     )
   }

@@ -37,6 +37,8 @@ extension Configuration.Device {
     case block(Block)
     /// A network card.
     case network(Network)
+    /// The console and channels of the guest's; at most one such device.
+    case console(Console)
   }
 
   /// A disk.
@@ -62,6 +64,7 @@ extension Configuration.Device {
     case .entropy: "entropy"
     case .block: "block"
     case .network: "network"
+    case .console: "console"
     }
   }
 }
@@ -103,6 +106,9 @@ extension Configuration {
       }
       if windowNames.count > 16 { problems.append("window=NAME: at most 16 windows, not \(windowNames.count)") }
     }
+    if devices.count(where: { if case .console = $0.kind { true } else { false } }) > 1 {
+      problems.append("a machine has one console device, which has all ports")
+    }
     for device in devices {
       let isPlain = device.window.utf8.allSatisfy {
         (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D
@@ -111,6 +117,7 @@ extension Configuration {
         problems.append("window=\(device.window): a window's name has 1 to 32 of a-z, 0-9 and '-'")
       }
       if case .network(let network) = device.kind { problems += network.problems }
+      if case .console(let console) = device.kind { problems += console.problems }
       guard case .block(let block) = device.kind else { continue }
       if block.serial.utf8.count > 20 || !block.serial.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) {
         problems.append("--block serial=\(block.serial): a serial number has at most 20 printable ASCII characters")

@@ -24,7 +24,7 @@ public struct Configuration: Sendable {
   public var devices: [Device] = []
   /// What the devices may reach of the guest's memory.
   public var dma = DMA.confined(windowSize: 64 << 20)
-  /// Where the guest's serial port leads.
+  /// Where the guest's console leads: its serial port or, with such a device, its virtio console.
   public var console = Console.stream
   /// What happens when the guest resets the machine.
   public var onReset = ResetPolicy.reboot
@@ -85,7 +85,7 @@ public struct Configuration: Sendable {
     public init() {}
   }
 
-  /// Where the guest's serial port leads.
+  /// Where the guest's console leads.
   public enum Console: Equatable, Sendable {
     /// To the library: ``Machine/console`` is read and written by the program.
     case stream

@@ -6,6 +6,9 @@ public struct Outcome: Equatable, Sendable {
   public let end: End
   /// In words, for a person.
   public let message: String
+  /// What the guest wrote to its port `virtme.ret`, 0 to 255: the exit status that it says it has. Nil where it wrote
+  /// nothing or something else.
+  public internal(set) var guestStatus: Int32?
 
   /// The ends that there are.
   public enum End: Equatable, Sendable {
@@ -39,8 +42,16 @@ public struct Outcome: Equatable, Sendable {
   }
 }
 
+extension Outcome {
+  /// The exit status of `apus run`: ``guestStatus`` where the guest powered off and gave one, and the end's otherwise.
+  public var exitStatus: Int32 {
+    if end == .poweredOff, let guestStatus { return guestStatus }
+    return end.exitStatus
+  }
+}
+
 extension Outcome.End {
-  /// The exit status of `apus run`, stable for scripts. Numbers from `<sysexits.h>` where it has one, 124 as timeout(1).
+  /// The exit status of `apus run` unless the guest gave one, stable for scripts. Numbers from `<sysexits.h>` where it has one, 124 as timeout(1).
   public var exitStatus: Int32 {
     switch self {
     case .poweredOff, .stopped: 0

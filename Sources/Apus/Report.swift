@@ -6,8 +6,10 @@ public struct Report: Sendable, Encodable {
   public let apus: String
   /// ``Outcome/End/name``.
   public let outcome: String
-  /// ``Outcome/End/exitStatus``.
+  /// ``Outcome/exitStatus``.
   public let exitStatus: Int32
+  /// ``Outcome/guestStatus``.
+  public let guestStatus: Int32?
   /// The outcome in words.
   public let message: String
   /// The registers, where the guest did what no machine goes on from.
@@ -126,7 +128,8 @@ public struct Report: Sendable, Encodable {
   ) {
     apus = ApusVersion.current
     self.outcome = outcome.end.name
-    exitStatus = outcome.end.exitStatus
+    exitStatus = outcome.exitStatus
+    guestStatus = outcome.guestStatus
     message = outcome.message
     guestFault = if case .guestFault(let fault) = outcome.end { fault } else { nil }
     self.machine = machine

@@ -28,6 +28,26 @@ struct DeviceOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "Where the console leads: stdio (the default), file=PATH, pty, pty=LINK or none.",
+      discussion: "virtio[,window=NAME][,WHERE] makes a virtio console (hvc0) of it.",
+      valueName: "console"
+    ),
+    transform: Setting.console
+  )
+  var console: Setting?
+
+  @Option(
+    help: ArgumentHelp(
+      "A channel to /dev/virtio-ports/NAME in the guest. May be given several times.",
+      discussion: "NAME=file=PATH (the guest writes), NAME=unix=PATH (Apus listens) or NAME=fd=N.",
+      valueName: "port"
+    ),
+    transform: Setting.port
+  )
+  var port: [Setting] = []
+
+  @Option(
+    help: ArgumentHelp(
       "The memory that devices may reach: the size of their window, or 'open' for all of RAM.",
       discussion: "Guests without CONFIG_DMA_RESTRICTED_POOL (Debian's kernels) need 'open'.",
       valueName: "size|open"
@@ -36,5 +56,7 @@ struct DeviceOptions: ParsableArguments {
   )
   var dma: Setting?
 
-  var changes: [Setting] { block + (entropy ? [.entropy] : []) + network + [dma].compactMap(\.self) }
+  var changes: [Setting] {
+    block + (entropy ? [.entropy] : []) + network + port + [console, dma].compactMap(\.self)
+  }
 }

@@ -32,7 +32,7 @@ extension ApusCommand {
     func run() throws {
       var settings = Settings(configuration: Configuration(kernel: ""))
       for change in machine.changes + devices.changes { change.apply(to: &settings) }
-      let configuration = settings.configuration
+      let configuration = settings.complete
       let bytes = try Message.reporting { () throws(ConfigurationError) in
         switch format {
         case .dtb: try configuration.deviceTree()

@@ -51,6 +51,7 @@ enum QuickArguments {
     case "--initrd": Setting.initrd
     case "--cpus": Setting.cpus
     case "--console": Setting.console
+    case "--port": Setting.port
     case "--timeout": Setting.timeout
     case "--report": Setting.report
     case "--block", "--disk": Setting.block

@@ -17,6 +17,7 @@ extension ApusCommand {
 
         Exit status:
           0        the guest powered off, or Ctrl-A x ended it
+          N        the guest powered off and said N on its port virtme.ret
           64       bad usage
           65       an input file cannot be used
           66       an input file cannot be found or read
@@ -49,12 +50,6 @@ extension ApusCommand {
       transform: Setting.initrd
     )
     var initrd: Setting?
-
-    @Option(
-      help: "Where the console leads: stdio (the default), file=PATH, pty, pty=LINK or none.",
-      transform: Setting.console
-    )
-    var console: Setting?
 
     @Option(
       parsing: .unconditional,
@@ -99,7 +94,7 @@ extension ApusCommand {
       request.reboots = reboot
       request.isDry = dryRun
       request.changes = machine.changes + devices.changes
-      request.changes += [initrd, console, timeout, dumpDtb, report, logLevel, kvm].compactMap(\.self)
+      request.changes += [initrd, timeout, dumpDtb, report, logLevel, kvm].compactMap(\.self)
       try request.run()
     }
   }

@@ -27,7 +27,7 @@ struct RunRequest {
   func run() throws {
     let settings = settings
     let machine = try Message.reporting { () throws(ConfigurationError) in
-      try Machine(settings.configuration, logger: Message.logger(settings.logLevel))
+      try Machine(settings.complete, logger: Message.logger(settings.logLevel))
     }
     // From here on a signal ends the machine, and the report tells of it.
     if !isDry { Machine.holdStopSignals() }
@@ -39,7 +39,10 @@ struct RunRequest {
       return try Message.show(try JSON.text(machine.plan))
     }
     let result = machine.run(stoppingOnSignals: true)
-    if result.exitStatus != 0 { Message.say(result.message) }
+    if result.exitStatus != 0 {
+      let isGuests = result.exitStatus == result.guestStatus
+      Message.say(isGuests ? "the guest's exit status is \(result.exitStatus)" : result.message)
+    }
     for line in result.guestFault?.lines ?? [] { Message.say(line) }
     if let reportFile {
       let text = try JSON.text(result)

@@ -17,7 +17,11 @@ extension Setting {
   static let commandLine: Reader = text { $0.configuration.commandLine = $1 }
 
   static let initrd: Reader = text { $0.configuration.initramfs = $1 }
-  static let console: Reader = value { $0.configuration.console = $1 }
+  static let console: Reader = value { (settings, choice: ConsoleChoice) in
+    settings.configuration.console = choice.destination
+    settings.console = (choice.isVirtio, choice.window)
+  }
+  static let port: Reader = value { (settings, port: Configuration.Port) in settings.ports.append(port) }
   static let timeout: Reader = value { (settings, limit: TimeLimit) in
     settings.configuration.timeout = limit.duration
   }

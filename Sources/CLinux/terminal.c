@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -57,6 +58,28 @@ int clinux_terminal_make_raw(int descriptor) {
     return 0;
   int error = errno;
   raw_descriptor = -1;
+  return -error;
+}
+
+bool clinux_terminal_size(int descriptor, uint16_t *columns, uint16_t *rows) {
+  struct winsize size;
+  if (ioctl(descriptor, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0)
+    return false;
+  *columns = size.ws_col;
+  *rows = size.ws_row;
+  return true;
+}
+
+int clinux_size_signal_take(sigset_t *previous) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGWINCH);
+  pthread_sigmask(SIG_BLOCK, &signals, previous);
+  int descriptor = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (descriptor >= 0)
+    return descriptor;
+  int error = errno;
+  pthread_sigmask(SIG_SETMASK, previous, NULL);
   return -error;
 }
 

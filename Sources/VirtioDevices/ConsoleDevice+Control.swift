@@ -17,13 +17,18 @@ enum ConsoleField {
 }
 
 /// What a queue of a console device is for (virtio 1.3, 5.3.2).
-enum ConsoleQueue {
+public enum ConsoleQueue: Equatable, Sendable {
+  /// To the guest, of the port of that number.
   case receive(Int)
+  /// From the guest, of the port of that number.
   case transmit(Int)
+  /// Control messages to the guest.
   case controlReceive
+  /// Control messages from the guest.
   case controlTransmit
 
-  init(_ index: Int) {
+  /// What the queue of that number is for, from 0.
+  public init(_ index: Int) {
     switch index {
     case 0: self = .receive(0)
     case 1: self = .transmit(0)
@@ -33,7 +38,8 @@ enum ConsoleQueue {
     }
   }
 
-  var index: Int {
+  /// The queue's number.
+  public var index: Int {
     switch self {
     case .receive(0): 0
     case .transmit(0): 1
@@ -51,6 +57,7 @@ enum ConsoleEvent {
   static let portAdd: UInt16 = 1
   static let portReady: UInt16 = 3
   static let consolePort: UInt16 = 4
+  static let resize: UInt16 = 5
   static let portOpen: UInt16 = 6
   static let portName: UInt16 = 7
 }
@@ -64,8 +71,10 @@ struct ConsolePending: OptionSet, Equatable, Sendable {
   static let name = ConsolePending(rawValue: 4)
   static let open = ConsolePending(rawValue: 8)
 
-  static let inOrder: [ConsolePending] = [.add, .console, .name, .open]
-  static let all: ConsolePending = [.add, .console, .name, .open]
+  static let resize = ConsolePending(rawValue: 16)
+
+  static let inOrder: [ConsolePending] = [.add, .console, .resize, .name, .open]
+  static let all: ConsolePending = [.add, .console, .resize, .name, .open]
 }
 
 struct ConsolePortState {
@@ -112,6 +121,8 @@ struct ConsoleState: ~Copyable {
   var chain: DescriptorChain
   var isDriverReady = false
   var isSuspended = false
+  /// The first console's size is a real one.
+  var isSizeKnown = false
 
   init(ports: [ConsolePortState], queueCount: Int, chainCapacity: Int) {
     self.ports = ports
@@ -175,7 +186,10 @@ extension ConsoleDevice {
     case ConsoleEvent.portReady:
       confined.value.ports[port].isReady = value == 1
       guard confined.value.ports[port].isReady else { return }
-      if confined.value.ports[port].isConsole { confined.value.ports[port].pending.insert(.console) }
+      if confined.value.ports[port].isConsole {
+        confined.value.ports[port].pending.insert(.console)
+        if port == 0, confined.value.isSizeKnown { confined.value.ports[port].pending.insert(.resize) }
+      }
       if !confined.value.ports[port].name.isEmpty { confined.value.ports[port].pending.insert(.name) }
       if confined.value.ports[port].isConnected { confined.value.ports[port].pending.insert(.open) }
     case ConsoleEvent.portOpen: setOpen(port, value == 1)
@@ -227,10 +241,13 @@ extension ConsoleDevice {
     case .add: bytes.store(ConsoleEvent.portAdd, at: 4)
     case .console: bytes.store(ConsoleEvent.consolePort, at: 4)
     case .name: bytes.store(ConsoleEvent.portName, at: 4)
+    case .resize: bytes.store(ConsoleEvent.resize, at: 4)
     default: bytes.store(ConsoleEvent.portOpen, at: 4)
     }
     bytes.store(UInt16(message != .open || confined.value.ports[port].isConnected ? 1 : 0), at: 6)
     if message == .name { bytes += confined.value.ports[port].name }
+    // Columns and rows, as they stand at the start of the configuration space.
+    if message == .resize { bytes += configuration.bytes[..<ConsoleField.portMaximum] }
     // SAFETY: the bytes are this call's own.
     return unsafe bytes.withUnsafeBytes { unsafe confined.value.chain.write($0) }
   }

@@ -7,8 +7,9 @@ public import Virtio
 /// own transmit queue only. The device tells the guest about its ports through a control queue; what it has yet to tell
 /// is a handful of bits for each port, so a guest that asks without end costs nothing.
 ///
-/// The size of a console is told in the configuration space alone: VIRTIO_CONSOLE_RESIZE, its counterpart for several
-/// ports, is read by Linux with rows and columns the other way round than the specification has them.
+/// The size of the first console stands in the configuration space and, once it was told with ``resize(columns:rows:)``,
+/// goes to drivers of several ports as VIRTIO_CONSOLE_RESIZE, in the specification's order. A Linux older than 6.15 that
+/// has not got that correction takes rows for columns.
 @safe
 public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Sendable {
   // SAFETY: @unchecked: on the device thread only, as the contract says; the rest is immutable.
@@ -62,6 +63,8 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
 
   public func start(_ features: VirtioFeatures, queues configurations: [QueueConfiguration?]) {
     confined.value.queues.start(features, configurations)
+    // A driver that knows one port only has no message to say that it listens.
+    if !features.contains(ConsoleFeature.multiplePorts) { setOpen(0, true) }
   }
 
   public func startQueue(_ index: Int, _ configuration: QueueConfiguration) {
@@ -75,6 +78,8 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
   }
 
   public func reset(_ finished: @escaping @Sendable () -> Void) {
+    // Until it is finished the rings are there, and so is what was written to them before.
+    if mayWork { for port in confined.value.ports.indices { _ = transmit(port, isLast: true) } }
     confined.value.queues.reset()
     confined.value.isDriverReady = false
     for index in confined.value.ports.indices {
@@ -147,6 +152,22 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
     confined.value.ports[port].isConnected = isConnected
     guard confined.value.ports[port].isReady else { return }
     confined.value.ports[port].pending.insert(.open)
+    if mayWork { sendControl() }
+  }
+
+  /// The size of the first console became known, or changed.
+  ///
+  /// - Parameters:
+  ///   - columns: in characters; so `rows`.
+  public func resize(columns: UInt16, rows: UInt16) {
+    configuration.change { bytes in
+      bytes.store(columns, at: ConsoleField.columns)
+      bytes.store(rows, at: ConsoleField.rows)
+    }
+    confined.value.isSizeKnown = true
+    confined.value.queues.connection?.interruptForConfigurationChange()
+    guard confined.value.ports[0].isReady, confined.value.ports[0].isConsole else { return }
+    confined.value.ports[0].pending.insert(.resize)
     if mayWork { sendControl() }
   }
 
@@ -229,7 +250,7 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
 
   /// From the guest to the port. A chain that the port takes a part of stays in the ring, and what was taken of it is
   /// remembered as a number: nothing of the guest's is kept.
-  private func transmit(_ port: Int) -> Bool {
+  private func transmit(_ port: Int, isLast: Bool = false) -> Bool {
     let index = ConsoleQueue.transmit(port).index
     guard let queue = confined.value.queues[index] else { return false }
     var taken = 0
@@ -246,7 +267,7 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
             fail(index, .writableUnexpected)
             return false
           }
-          guard drainChain(to: port) else {
+          guard drainChain(to: port, isLast: isLast) else {
             queue.putBack(1)
             publish(queue)
             return false
@@ -262,12 +283,16 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
   }
 
   /// Whether the port took all that is left of the confined.value.chain.
-  private func drainChain(to port: Int) -> Bool {
+  private func drainChain(to port: Int, isLast: Bool) -> Bool {
     confined.value.chain.skipReadable(min(confined.value.ports[port].transmitted, confined.value.chain.readableBytes))
     // SAFETY: the segments are this request's and are read by the port only.
     let parts = unsafe confined.value.chain.readableSegments
     for index in parts.indices {
       let segment = unsafe parts[index]
+      if isLast {
+        unsafe backends[port].takeLast(UnsafeRawBufferPointer(start: segment.base, count: segment.count))
+        continue
+      }
       let count = unsafe backends[port].take(UnsafeRawBufferPointer(start: segment.base, count: segment.count))
       confined.value.ports[port].transmitted += count
       if unsafe count < segment.count { return false }

@@ -8,6 +8,11 @@ public protocol ConsolePort: AnyObject, SendableMetatype {
   ///   is to be called, once, when there is. Meanwhile the guest waits with a full ring, and nothing else does.
   func take(_ bytes: UnsafeRawBufferPointer) -> Int
 
+  /// Takes the last bytes of a driver that is resetting the device: what finds no room now is lost.
+  ///
+  /// A guest's program has done its part when its bytes are in the ring, and a guest that powers off resets its devices.
+  func takeLast(_ bytes: UnsafeRawBufferPointer)
+
   /// Gives bytes to the guest.
   ///
   /// - Returns: how many; 0: there are none now. Then ``ConsoleDevice/portReadable(_:)`` is to be called, once, when there
@@ -16,6 +21,14 @@ public protocol ConsolePort: AnyObject, SendableMetatype {
 
   /// The guest opened or closed the port.
   func guestChanged(isOpen: Bool)
+}
+
+extension ConsolePort {
+  /// Takes what there is room for.
+  public func takeLast(_ bytes: UnsafeRawBufferPointer) {
+    // SAFETY: the bytes are passed on as they came.
+    _ = unsafe take(bytes)
+  }
 }
 
 /// How a port shows itself to the guest.

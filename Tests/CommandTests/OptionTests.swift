@@ -20,6 +20,10 @@ private let wrongValues: [(option: String, value: String, words: [String])] = [
   ("--gic", "4", ["'4' is invalid for '--gic", "'auto', '2' or '3'"]),
   ("--cpu", "sme=off", ["'sme=off' is invalid for '--cpu", "sve=off, pmu=off and pauth=off"]),
   ("--console", "tty", ["'tty' is invalid for '--console", "stdio, file=PATH, pty, pty=LINK or none"]),
+  ("--console", "virtio,tty", ["'virtio,tty' is invalid for '--console", "or virtio and one of these"]),
+  ("--port", "agent", ["'agent' is invalid for '--port", "NAME=unix=PATH"]),
+  ("--port", "virtme.ret=fd=9", ["--port virtme.ret=fd=9", "use another name"]),
+  ("--port", "agent=fd=1000", ["--port agent=fd=1000", "descriptor 1000 is not open"]),
   ("--uuid", "5", ["'5' is invalid for '--uuid", "123e4567-e89b-42d3-a456-426614174000"]),
   ("--log-level", "loud", ["'loud' is invalid for '--log-level", "warning"]),
   ("--name", "", ["--name takes 1 to 64 printable ASCII characters"]),
@@ -33,7 +37,7 @@ private let wrongValues: [(option: String, value: String, words: [String])] = [
 /// Options that take a value.
 private let options = [
   "--memory", "--cpus", "--timeout", "--gic", "--cpu", "--console", "--uuid", "--log-level", "--name", "--append",
-  "--initrd", "--dump-dtb", "--report", "--network",
+  "--initrd", "--dump-dtb", "--report", "--network", "--port",
 ]
 
 @Suite struct OptionTests {
@@ -133,7 +137,8 @@ private let options = [
     ["--memory", "128M"], ["--cpus", "3"], ["--gic", "2"], ["--cpu", "sve=off"], ["--name", "one"], ["--raw"],
     ["--uuid", "123e4567-e89b-42d3-a456-426614174000"], ["--append", "quiet a=\"b c\""], ["--cmdline", "x"],
     ["--console", "none"], ["--timeout", "10"], ["--reboot"], ["--no-reboot"], ["--log-level", "error"],
-    ["--dma", "32M"], ["--dma", "open"], ["--entropy"], ["--memory", "128M", "--raw", "--memory", "64M"],
+    ["--dma", "32M"], ["--dma", "open"], ["--entropy"], ["--console", "virtio"],
+    ["--port", "a=unix=/tmp/apus-no-such/a", "--console", "virtio,none", "--entropy"], ["--memory", "128M", "--raw", "--memory", "64M"],
   ])
   func plainArgumentsMeanTheSameWithAndWithoutTheArgumentParser(options: [String]) throws {
     let kernel = try TemporaryFile(linuxImage())

@@ -83,6 +83,42 @@ import VirtioTesting
     #expect(try #require(message(&fixture)) == (1, 6, 0, ""))
   }
 
+  @Test func sizeThatIsKnownIsToldInTheSpecificationsOrderAndAgainWhenItChanges() throws {
+    var fixture = try DeviceFixture(device)
+    device.resize(columns: 120, rows: 50)
+    offerControlBuffers(&fixture, 8)
+    control(&fixture, port: 0xFFFF_FFFF, event: 0, value: 1)
+    _ = message(&fixture)
+    _ = message(&fixture)
+    control(&fixture, port: 0, event: 3, value: 1, head: 1)
+
+    #expect(try #require(message(&fixture)) == (0, 4, 1, ""))
+    let (port, event, _, size) = try #require(message(&fixture))
+    device.resize(columns: 100, rows: 30)
+    _ = message(&fixture)
+    let (_, again, _, changed) = try #require(message(&fixture))
+
+    #expect((port, event) == (0, 5))
+    #expect(Array(size.utf8) == [120, 0, 50, 0])
+    #expect(again == 5)
+    #expect(Array(changed.utf8) == [100, 0, 30, 0])
+    #expect(fixture.machine.readRegister(Register.configuration, width: 2) == 100)
+    #expect(fixture.machine.readRegister(Register.configuration + 2, width: 2) == 30)
+  }
+
+  @Test func outputThatIsInTheRingAtAResetIsTakenFirst() throws {
+    var fixture = try DeviceFixture(device)
+    second.room = 0
+    fixture.machine.store(Array("last words".utf8), at: fixture.scratch)
+    fixture.request([.init(fixture.scratch, 10, isWritable: false)], to: 5)
+    #expect(second.taken.isEmpty)
+    second.room = 100
+
+    fixture.driver.reset()
+
+    #expect(second.taken == Array("last words".utf8))
+  }
+
   @Test func messagesWaitForBuffers() throws {
     var fixture = try DeviceFixture(device)
 

@@ -3,15 +3,16 @@ internal import Glibc
 import KVM
 internal import Logging
 
-/// The way between a serial port and where the configuration says it leads. Lives on the device thread.
-final class ConsoleLink {
+/// The way between a guest's console and where the configuration says it leads. Lives on the device thread.
+final class ConsoleLink<Port: GuestConsole> {
   /// How much one system call moves: what a pipe takes without blocking once it is writable.
-  private static let chunkSize = 4096
+  private static var chunkSize: Int { 4096 }
   /// How often a pseudo-terminal without a reader is looked at, in nanoseconds.
-  private static let readerPollTime: UInt64 = 100_000_000
+  private static var readerPollTime: UInt64 { 100_000_000 }
 
   private let endpoint: ConsoleEndpoint
-  private let port: SerialPort
+  private let input: ConsoleEndpoint.Input
+  private let port: Port
   private let loop: EventLoop
   private let verdict: Verdict
   private let logger: Logger
@@ -22,31 +23,39 @@ final class ConsoleLink {
   private let readerTimer: HostTimer
   private var escapes = EscapeSequence()
 
-  init(endpoint: ConsoleEndpoint, port: SerialPort, loop: EventLoop, verdict: Verdict, logger: Logger) throws(HostError)
-  {
+  /// - Parameter takesInput: whether input is for this one of the guest's consoles.
+  init(
+    endpoint: ConsoleEndpoint,
+    port: Port,
+    takesInput: Bool,
+    loop: EventLoop,
+    verdict: Verdict,
+    logger: Logger
+  ) throws(HostError) {
     self.endpoint = endpoint
+    input = takesInput ? endpoint.input : .none
     self.port = port
     self.loop = loop
     self.verdict = verdict
     self.logger = logger
     readerTimer = try HostTimer()
     _ = try loop.add(
-      port.outputTimer.rawValue,
+      port.outputDescriptor,
       EPOLLIN.rawValue,
       ClosureHandler { [unowned self] _ in
-        port.outputTimer.answer()
+        port.answerOutput()
         flush()
       }
     )
     _ = try loop.add(
-      port.inputRoom.rawValue,
+      port.inputRoomDescriptor,
       EPOLLIN.rawValue,
       ClosureHandler { [unowned self] _ in
-        port.inputRoom.answer()
+        port.answerInputRoom()
         resumeInput()
       }
     )
-    if endpoint.isPseudoTerminal {
+    if endpoint.isPseudoTerminal, takesInput {
       _ = try loop.add(
         readerTimer.rawValue,
         EPOLLIN.rawValue,
@@ -56,16 +65,16 @@ final class ConsoleLink {
         }
       )
     }
-    if case .stream(let stream) = endpoint.input { stream.connect { port.inputRoom.ring() } }
+    if case .stream(let stream) = input { stream.connect(onInput: port.ringInputRoom) }
     resumeInput()
   }
 
   /// Takes everything out of the loop again.
   func disconnect() {
-    loop.remove(port.outputTimer.rawValue)
-    loop.remove(port.inputRoom.rawValue)
+    loop.remove(port.outputDescriptor)
+    loop.remove(port.inputRoomDescriptor)
     loop.remove(readerTimer.rawValue)
-    if case .descriptor(let descriptor) = endpoint.input { loop.remove(descriptor) }
+    if case .descriptor(let descriptor) = input { loop.remove(descriptor) }
     if case .descriptor(let descriptor) = endpoint.output { loop.remove(descriptor) }
   }
 
@@ -143,7 +152,7 @@ final class ConsoleLink {
     let isShared = if case .descriptor(descriptor) = endpoint.input { true } else { false }
     if isShared || (try? loop.add(descriptor, EPOLLOUT.rawValue, handler)) != true {
       isWaitingForOutput = false
-      port.outputTimer.arm(after: Self.readerPollTime)
+      port.armOutput(after: Self.readerPollTime)
     }
   }
 
@@ -166,7 +175,7 @@ final class ConsoleLink {
   }
 
   private func resumeInput() {
-    switch endpoint.input {
+    switch input {
     case .none: break
     case .stream(let stream):
       while true {
@@ -176,6 +185,7 @@ final class ConsoleLink {
       }
     case .descriptor(let descriptor):
       guard !hasInputEnded else { return }
+      loop.remove(descriptor)
       do {
         try watchInput(descriptor)
       } catch {

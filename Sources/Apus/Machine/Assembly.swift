@@ -17,7 +17,13 @@ struct Assembly {
 
   /// - Throws: ``KVMError``, ``GuestMemoryError``, ``BootImageError``, ``HostError``, ``DeviceTreeError``,
   ///   ``FirmwareRegisters/Refusal`` or ``UnsuitableHost``; ``Outcome/init(failure:)`` knows them.
-  init(_ configuration: Configuration, loop: EventLoop, verdict: Verdict, logger: Logger) throws {
+  init(
+    _ configuration: Configuration,
+    endpoints: [PortEndpoint],
+    loop: EventLoop,
+    verdict: Verdict,
+    logger: Logger
+  ) throws {
     let system = try System(path: configuration.kvmPath)
     let limits = try HostLimits(system, configuration)
     let machine = try system.createVirtualMachine(ipaSize: limits.ipaSize)
@@ -67,7 +73,14 @@ struct Assembly {
     bus.attach(serialPort, at: MemoryMap.pl011)
     bus.attach(clock, at: MemoryMap.pl031)
     bus.attach(PanicNotifier(verdict: verdict), at: MemoryMap.pvpanic)
-    try devices.plugIn(&bus, machine: shared, loop: loop, verdict: verdict, logger: logger)
+    try devices.plugIn(
+      &bus,
+      machine: shared,
+      endpoints: endpoints,
+      loop: loop,
+      verdict: verdict,
+      logger: logger
+    )
     board = Board(machine: shared, bus: bus, ram: ram, verdict: verdict)
     self.runners = runners
     summary = Report.Machine(configuration, gic: gic, features: features, firmware: firmware)

@@ -70,7 +70,7 @@ struct BootLoader {
       hasPerformanceMonitors: hasPerformanceMonitors,
       name: configuration.name,
       uuid: configuration.uuid,
-      commandLine: configuration.commandLine,
+      commandLine: configuration.kernelCommandLine,
       initramfs: initramfs,
       windowNames: configuration.windowNames,
       virtioDevices: configuration.virtioNodes,
@@ -82,7 +82,7 @@ struct BootLoader {
   private var deviceTreeLimit: UInt64 {
     min(
       BootPlacement.deviceTreeLimit,
-      16384 + UInt64(configuration.commandLine.utf8.count + 256 * configuration.cpuCount)
+      16384 + UInt64(configuration.kernelCommandLine.utf8.count + 256 * configuration.cpuCount)
     )
   }
 }

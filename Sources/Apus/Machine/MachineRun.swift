@@ -19,6 +19,8 @@ struct MachineRun {
 
   /// How long a run that was ended from outside waits for the console's reader, in nanoseconds.
   private static let hurriedDrain: UInt64 = 200_000_000
+  /// How long one that the guest ended waits for the readers of ports, in nanoseconds.
+  private static let portDrain: UInt64 = 1_000_000_000
 
   init(_ configuration: Configuration, logger: Logger, console: ConsoleStream) {
     self.configuration = configuration
@@ -38,11 +40,19 @@ struct MachineRun {
       } catch {
         return error.outcome
       }
+      let hasSize = endpoint.hasEscapes && configuration.consoleDevice?.carriesConsole == true
+      let size = hasSize ? try TerminalSize() : nil
+      var ports: [PortEndpoint] = []
+      do throws(PortEndpoint.OpenFailure) {
+        for port in configuration.consoleDevice?.ports ?? [] { ports.append(try PortEndpoint(port)) }
+      } catch {
+        return error.outcome
+      }
       while true {
         let verdict = try Verdict()
         announce(verdict)
         defer { announce(nil) }
-        let outcome = try boot(endpoint, verdict, signals)
+        let outcome = try boot(endpoint, ports, size, verdict, signals)
         guard outcome.end == .reset, configuration.onReset == .reboot else { return outcome }
         logger.info("the guest reset the machine: starting it anew")
       }
@@ -51,20 +61,31 @@ struct MachineRun {
     }
   }
 
-  private mutating func boot(_ endpoint: ConsoleEndpoint, _ verdict: Verdict, _ signals: StopSignals?) throws -> Outcome
-  {
+  private mutating func boot(
+    _ endpoint: ConsoleEndpoint,
+    _ ports: [PortEndpoint],
+    _ size: TerminalSize?,
+    _ verdict: Verdict,
+    _ signals: StopSignals?
+  ) throws -> Outcome {
     let loop = try EventLoop()
     defer { loop.removeAll() }
-    let assembly = try Assembly(configuration, loop: loop, verdict: verdict, logger: logger)
+    let assembly = try Assembly(configuration, endpoints: ports, loop: loop, verdict: verdict, logger: logger)
     machine = assembly.summary
     boots += 1
-    let link = try ConsoleLink(
+    let virtioConsole = assembly.devices.console?.console
+    let serialLink = try ConsoleLink(
       endpoint: endpoint,
       port: assembly.serialPort,
+      takesInput: virtioConsole == nil,
       loop: loop,
       verdict: verdict,
       logger: logger
     )
+    let virtioLink = try virtioConsole.map {
+      try ConsoleLink(endpoint: endpoint, port: $0, takesInput: true, loop: loop, verdict: verdict, logger: logger)
+    }
+    if let size, let console = assembly.devices.console { try show(size, to: console, loop) }
     try watchForTheEnd(loop, verdict, signals)
     let clock = assembly.clock
     _ = try loop.add(clock.alarm.rawValue, EPOLLIN.rawValue, ClosureHandler { _ in clock.alarmFired() })
@@ -73,15 +94,43 @@ struct MachineRun {
     let loopResult = Result { () throws(HostError) in try loop.run() }
     assembly.devices.releaseVCPUs()
     threads.stop()
+    let isHurried = verdict.given?.end.isHurried ?? true
+    assembly.devices.console?.drain(limit: isHurried ? Self.hurriedDrain : Self.portDrain)
     assembly.devices.shutDown()
     devices = assembly.devices.summaries
     for runner in assembly.runners { exits = exits + runner.exitCounts }
     memory = MemorySurvey.take(guest: assembly.board.ram)
     try loopResult.get()
-    guard let outcome = verdict.given else { preconditionFailure("the loop ends with a verdict") }
-    link.drain(limit: outcome.end.isHurried ? Self.hurriedDrain : nil) { signals?.take() != nil }
-    link.disconnect()
+    guard var outcome = verdict.given else { preconditionFailure("the loop ends with a verdict") }
+    let limit = isHurried ? Self.hurriedDrain : nil
+    serialLink.drain(limit: limit) { signals?.take() != nil }
+    virtioLink?.drain(limit: limit) { signals?.take() != nil }
+    serialLink.disconnect()
+    virtioLink?.disconnect()
+    if let port = assembly.devices.console?.exitStatus { outcome.guestStatus = guestStatus(of: port) }
     return outcome
+  }
+
+  private func guestStatus(of port: ExitStatusPort) -> Int32? {
+    if port.isWritten, port.status == nil {
+      logger.warning("port \(ExitStatusPort.portName): what the guest wrote is no decimal number from 0 to 255")
+    }
+    return port.status
+  }
+
+  private func show(_ size: TerminalSize, to console: ConsolePorts, _ loop: EventLoop) throws(HostError) {
+    let show = { [unowned console] in
+      if let size = size.current { console.show(columns: size.columns, rows: size.rows) }
+    }
+    show()
+    _ = try loop.add(
+      size.rawValue,
+      EPOLLIN.rawValue,
+      ClosureHandler { _ in
+        size.answer()
+        show()
+      }
+    )
   }
 
   private func watchForTheEnd(_ loop: EventLoop, _ verdict: Verdict, _ signals: StopSignals?) throws(HostError) {

@@ -12,6 +12,8 @@ final class VirtioDeviceSet {
   private(set) var slots: [VirtioSlot] = []
   private var backends: [any DeviceBackend] = []
   private var cardCount = 0
+  /// The ports of the console device, where there is one.
+  private(set) var console: ConsolePorts?
 
   /// A window on the heap, so that there can be several.
   private final class WindowOwner {
@@ -50,9 +52,16 @@ final class VirtioDeviceSet {
   }
 
   /// Makes the devices and puts them on the bus and into the loop.
-  func plugIn(_ bus: inout Bus, machine: SharedMachine, loop: EventLoop, verdict: Verdict, logger: Logger)
-    throws
-  {
+  ///
+  /// - Parameter endpoints: of the console device's ports, in the configuration's order.
+  func plugIn(
+    _ bus: inout Bus,
+    machine: SharedMachine,
+    endpoints: [PortEndpoint],
+    loop: EventLoop,
+    verdict: Verdict,
+    logger: Logger
+  ) throws {
     let work = work
     _ = try loop.add(work.doorbell.rawValue, EventLoop.readable, ClosureHandler { _ in work.doAll() })
     let log = FaultLog(logger)
@@ -64,7 +73,7 @@ final class VirtioDeviceSet {
       let window = windows[names.firstIndex(of: wanted.window) ?? 0]
       let name = "\(wanted.typeName)\(slot)"
       let place = NetworkCard.Place(name: name, loop: loop, verdict: verdict, logger: logger)
-      let device = try makeDevice(wanted, place)
+      let device = try makeDevice(wanted, place, endpoints)
       guard device.reach != .everything || window.window.extent == .open else {
         throw UnsuitableHost("\(name) reaches all memory, which this machine does not grant; use --dma open")
       }
@@ -78,11 +87,16 @@ final class VirtioDeviceSet {
         observer: log
       )
       bus.attach(plugged, at: MemoryMap.virtioSlot(slot))
+      if case .console = wanted.kind { console?.connect(plugged.transport) }
       slots.append(plugged)
     }
   }
 
-  private func makeDevice(_ wanted: Configuration.Device, _ place: NetworkCard.Place) throws -> any VirtioDevice {
+  private func makeDevice(
+    _ wanted: Configuration.Device,
+    _ place: NetworkCard.Place,
+    _ endpoints: [PortEndpoint]
+  ) throws -> any VirtioDevice {
     switch wanted.kind {
     case .entropy:
       return EntropyDevice(name: place.name, source: HostEntropy())
@@ -98,6 +112,11 @@ final class VirtioDeviceSet {
       let card = try NetworkCard(network, mac: mac, place)
       backends.append(card.backend)
       return card.device
+    case .console(let wanted):
+      let ports = try ConsolePorts(wanted, endpoints, place)
+      backends.append(ports)
+      console = ports
+      return ports.device
     }
   }
 

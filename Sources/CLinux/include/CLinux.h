@@ -10,6 +10,7 @@
 #include "dma_window.h"
 #include "kvm_ioctls.h"
 #include "disk.h"
+#include "channel.h"
 #include "events.h"
 #include "network.h"
 #include "terminal.h"

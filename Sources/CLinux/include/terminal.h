@@ -1,7 +1,9 @@
 #pragma once
 
 #include <stdbool.h>
+#include <signal.h>
 #include <stddef.h>
+#include <stdint.h>
 
 // The guest's characters to the terminal as they are, and each key to the guest at once. 0 or minus errno.
 //
@@ -12,6 +14,13 @@ void clinux_terminal_restore(void);
 
 // Whether the process may read from and change the terminal: it is not a background job.
 bool clinux_terminal_is_ours(int descriptor);
+
+// The size of the terminal in characters; false where nobody knows it.
+bool clinux_terminal_size(int descriptor, uint16_t *_Nonnull columns, uint16_t *_Nonnull rows);
+
+// A descriptor that is readable when the size of the process's terminal has changed, or minus errno. The calling thread and
+// those that it starts from now on don't get the signal. `previous` takes the mask for clinux_stop_signals_restore.
+int clinux_size_signal_take(sigset_t *_Nonnull previous);
 
 // Takes an advisory lock on the terminal behind the descriptor, through an open file description of its own. The
 // descriptor that holds the lock, or minus errno: -EWOULDBLOCK if somebody else holds it.

@@ -1,0 +1,120 @@
+// What a machine's console device has: the console itself and named ports.
+
+extension Configuration {
+  /// A channel between a program in the guest, which opens `/dev/virtio-ports/NAME`, and the host.
+  public struct Port: Equatable, Sendable {
+    /// 1 to 64 letters, digits, dots, hyphens and underscores, not `virtme.ret`, which is Apus's own.
+    public var name: String
+    /// Where it leads.
+    public var destination: Destination
+
+    /// A port of that name.
+    public init(_ name: String, _ destination: Destination) {
+      self.name = name
+      self.destination = destination
+    }
+
+    /// Where a port leads.
+    public enum Destination: Equatable, Sendable {
+      /// To a file that is truncated; the guest only writes.
+      case file(path: String)
+      /// To a UNIX stream socket on which Apus listens: one peer at a time, at most 107 bytes of path.
+      case socket(path: String)
+      /// To a descriptor that is open already, which is read and written as far as it can be: 3 or more.
+      case descriptor(Int32)
+    }
+  }
+}
+
+extension Configuration.Device {
+  /// A console device with several ports. It always has one called `virtme.ret`, through which the guest says its exit
+  /// status: ``Outcome/guestStatus``.
+  public struct Console: Equatable, Sendable {
+    /// Whether the machine's console is the device's first port, hvc0, instead of the serial port. What leaves the serial
+    /// port, which stays for what is said early, then goes where the console leads, and input goes to hvc0 only.
+    public var carriesConsole: Bool
+    /// The channels, at most 29.
+    public var ports: [Configuration.Port]
+
+    /// A device that carries the console, or only ports.
+    public init(carriesConsole: Bool = true, ports: [Configuration.Port] = []) {
+      self.carriesConsole = carriesConsole
+      self.ports = ports
+    }
+
+    /// A device has 31 ports; two of them are the console and the exit status.
+    static let portLimit = 29
+    /// The bytes of sun_path without the zero at its end.
+    static let socketPathLimit = 107
+
+    /// The mistakes in the plain values.
+    var problems: [String] {
+      var problems: [String] = []
+      if ports.count > Self.portLimit {
+        problems.append("--port: \(ports.count) ports are too many: there are at most \(Self.portLimit)")
+      }
+      for (index, port) in ports.enumerated() {
+        if !port.hasPlainName {
+          problems.append("--port \(port): a port's name has 1 to 64 letters, digits, dots, hyphens and underscores")
+        } else if port.name == ExitStatusPort.portName {
+          problems.append("--port \(port): Apus itself reads the guest's exit status there; use another name")
+        } else if ports[..<index].contains(where: { $0.name == port.name }) {
+          problems.append("--port \(port): there is another port of that name")
+        }
+        switch port.destination {
+        case .socket(let path) where path.utf8.count > Self.socketPathLimit:
+          problems.append("--port \(port): a socket's path has at most \(Self.socketPathLimit) bytes")
+        case .descriptor(let number) where number < 3:
+          problems.append("--port \(port): give a descriptor from 3, which is none of the standard streams")
+        default: break
+        }
+      }
+      return problems
+    }
+  }
+}
+
+extension Configuration.Port {
+  fileprivate var hasPlainName: Bool {
+    let isPlain = name.utf8.allSatisfy {
+      switch $0 {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+      case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"): true
+      default: false
+      }
+    }
+    return isPlain && 1...64 ~= name.utf8.count && name != "." && name != ".."
+  }
+}
+
+extension Configuration {
+  /// The console device, where there is one.
+  var consoleDevice: Device.Console? {
+    for device in devices {
+      if case .console(let console) = device.kind { return console }
+    }
+    return nil
+  }
+
+  /// The command line that the kernel gets: where hvc0 is the console and nobody says which is, it says so.
+  ///
+  /// In front: what stands behind a word `--` is not the kernel's.
+  var kernelCommandLine: String {
+    guard consoleDevice?.carriesConsole == true, !Self.namesConsole(commandLine) else { return commandLine }
+    return commandLine.isEmpty ? "console=hvc0" : "console=hvc0 " + commandLine
+  }
+
+  /// Whether a kernel would find a console in its command line. Spaces between quotation marks part no words.
+  private static func namesConsole(_ commandLine: String) -> Bool {
+    var isQuoted = false
+    let words = commandLine.utf8.split { byte in
+      if byte == UInt8(ascii: "\"") { isQuoted.toggle() }
+      return !isQuoted && (byte == 0x20 || 0x09...0x0D ~= byte)
+    }
+    for word in words {
+      if word.elementsEqual("--".utf8) { return false }
+      if word.starts(with: "console=".utf8) { return true }
+    }
+    return false
+  }
+}

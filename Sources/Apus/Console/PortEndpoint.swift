@@ -1,0 +1,109 @@
+internal import CLinux
+internal import Glibc
+import GuestMemory
+import KVM
+internal import Logging
+
+/// The host's side of a named port, opened before the machine starts and kept over its reboots.
+final class PortEndpoint {
+  /// The port's name.
+  let name: String
+  /// What is connected: the file, the descriptor, or the socket's present peer.
+  private var connection: OwnedDescriptor?
+  /// Where peers connect, if the port is a socket.
+  private var listener: OwnedDescriptor?
+  private let socketPath: String?
+  let isSocket: Bool
+  let canRead: Bool
+  let canWrite: Bool
+
+  /// Opens what the configuration names.
+  ///
+  /// - Throws: what the host refused, or the file that cannot be made.
+  init(_ port: Configuration.Port) throws(OpenFailure) {
+    name = port.name
+    switch port.destination {
+    case .file(let path):
+      // SAFETY: the path holds for the call.
+      let number = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0o666)
+      guard number >= 0 else { throw .cannotCreate(port: port, path: path, errno: clinux_errno()) }
+      connection = OwnedDescriptor(owning: number)
+      listener = nil
+      socketPath = nil
+      isSocket = false
+      canRead = false
+      canWrite = true
+    case .socket(let path):
+      // SAFETY: the path holds for the call.
+      let number = unsafe clinux_socket_listen(path)
+      guard number >= 0 else { throw .cannotCreate(port: port, path: path, errno: -number) }
+      listener = OwnedDescriptor(owning: number)
+      socketPath = path
+      isSocket = true
+      canRead = true
+      canWrite = true
+    case .descriptor(let original):
+      let number = clinux_duplicate(original)
+      guard number >= 0 else { throw .notOpen(port: port, descriptor: original, errno: -number) }
+      connection = OwnedDescriptor(owning: number)
+      listener = nil
+      socketPath = nil
+      var (reads, writes) = (false, false)
+      var kind = clinux_file_regular
+      var size: UInt64 = 0
+      // SAFETY: the variables hold for the calls.
+      let hasMode = unsafe clinux_access_mode(number, &reads, &writes) == 0
+      let isKnown = unsafe hasMode && clinux_file_status(number, &kind, &size) == 0
+      guard isKnown else { throw .notOpen(port: port, descriptor: original, errno: clinux_errno()) }
+      (canRead, canWrite) = (reads, writes)
+      isSocket = kind == clinux_file_socket
+    }
+  }
+
+  deinit {
+    // SAFETY: the path holds for the call.
+    if let socketPath { _ = unsafe unlink(socketPath) }
+  }
+
+  /// Why a port could not be opened.
+  enum OpenFailure: Error {
+    case cannotCreate(port: Configuration.Port, path: String, errno: Int32)
+    case notOpen(port: Configuration.Port, descriptor: Int32, errno: Int32)
+
+    var outcome: Outcome {
+      switch self {
+      case .cannotCreate(let port, let path, let errno):
+        let advice =
+          errno == EADDRINUSE
+          ? "something else is there; name another path or remove it" : "name a path in a folder that you may write to"
+        return Outcome(.cannotCreate, "--port \(port): cannot make '\(path)': \(errorText(errno)); \(advice)")
+      case .notOpen(let port, let descriptor, let errno):
+        let advice = "open it in the caller"
+        return Outcome(.hostFailure, "--port \(port): descriptor \(descriptor): \(errorText(errno)); \(advice)")
+      }
+    }
+  }
+
+  /// What to read and write, where something is connected.
+  var descriptor: Int32? { connection?.rawValue }
+
+  /// What to watch for a peer, where one can come and none is there.
+  var waitingListener: Int32? {
+    guard connection == nil else { return nil }
+    return listener?.rawValue
+  }
+
+  /// Takes the next peer, if there is one.
+  func accept() -> Bool {
+    guard let waitingListener else { return false }
+    let number = clinux_socket_accept(waitingListener)
+    guard number >= 0 else { return false }
+    connection = OwnedDescriptor(owning: number)
+    return true
+  }
+
+  /// Closes what is connected.
+  func close() {
+    connection = nil
+  }
+}

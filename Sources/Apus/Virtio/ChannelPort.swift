@@ -1,0 +1,222 @@
+internal import CLinux
+internal import Glibc
+import GuestMemory
+internal import Logging
+import VirtioDevices
+
+/// A named port that leads to a file, a socket or a descriptor.
+///
+/// Bytes go straight between the guest's buffers and the descriptor. A reader that does not read leaves them in the
+/// guest's ring; a peer that goes closes the port for the guest until another one comes.
+final class ChannelPort: HostPort {
+  private let endpoint: PortEndpoint
+  private let loop: EventLoop
+  private let logger: Logger
+  private let attention: SharedDoorbell
+  private var channel: ClosureHandler?
+  private var guestIsOpen = false
+  private var guestWaits = false
+  private var wantsInput = false
+  private var inputHasEnded = false
+  private var hasHungUp = false
+  private var isFinished = false
+  /// What a driver that has gone left in its ring and was not written yet.
+  private var leftover: ArraySlice<UInt8> = []
+  private static let leftoverLimit = 4 << 20
+
+  /// Tells the device that something connected, or went. Set before the machine starts.
+  var connectionChanged: (_ isConnected: Bool) -> Void = { _ in }
+
+  init(_ endpoint: PortEndpoint, loop: EventLoop, logger: Logger) throws(HostError) {
+    self.endpoint = endpoint
+    self.loop = loop
+    self.logger = logger
+    attention = try SharedDoorbell()
+    super.init()
+    _ = try loop.add(
+      attention.doorbell.rawValue,
+      EventLoop.readable,
+      ClosureHandler { [unowned self] _ in
+        attention.doorbell.answer()
+        settle()
+      }
+    )
+    channel = ClosureHandler { [unowned self] events in ready(events) }
+    watch()
+    watchForPeer()
+  }
+
+  /// Whether something is connected.
+  var isConnected: Bool { endpoint.descriptor != nil }
+
+  /// What to wait for until the guest's bytes go on, where they wait.
+  var stalledDescriptor: Int32? { wantsRoom ? endpoint.descriptor : nil }
+  private var wantsRoom: Bool { guestWaits || !leftover.isEmpty }
+
+  // MARK: The guest's side
+
+  override func take(_ bytes: UnsafeRawBufferPointer) -> Int {
+    guestWaits = false
+    writeLeftover()
+    guard leftover.isEmpty else {
+      guestWaits = true
+      return 0
+    }
+    // SAFETY: the bytes are passed on as they came.
+    let taken = unsafe write(bytes)
+    if taken < bytes.count {
+      guestWaits = true
+      watch()
+    }
+    return taken
+  }
+
+  override func takeLast(_ bytes: UnsafeRawBufferPointer) {
+    // SAFETY: the bytes are valid for the call, and each is read once.
+    let taken = unsafe leftover.isEmpty ? write(bytes) : 0
+    guestWaits = false
+    unsafe leftover.append(contentsOf: bytes.dropFirst(taken).prefix(Self.leftoverLimit - leftover.count))
+    if wantsRoom { watch() }
+  }
+
+  /// Writes what a driver that has gone left, as far as it goes.
+  func writeLeftover() {
+    guard !leftover.isEmpty else { return }
+    // SAFETY: the bytes are this call's own.
+    leftover = leftover.dropFirst(unsafe leftover.withUnsafeBytes { unsafe write($0) })
+  }
+
+  /// Writes as far as it goes at once.
+  ///
+  /// - Returns: how many bytes are done with. Fewer than given means that there is no room.
+  private func write(_ bytes: UnsafeRawBufferPointer) -> Int {
+    // Nobody listens: as with a cable that is not plugged in.
+    guard let descriptor = endpoint.descriptor, endpoint.canWrite, !isFinished, let base = bytes.baseAddress else {
+      return bytes.count
+    }
+    var taken = 0
+    while taken < bytes.count {
+      // SAFETY: the buffer is valid for the call, and what goes along lies inside.
+      let result = unsafe clinux_channel_write(
+        descriptor,
+        endpoint.isSocket,
+        base + taken,
+        bytes.count - taken
+      )
+      if result > 0 {
+        taken += Int(result)
+      } else if result == -Int64(EAGAIN) {
+        return taken
+      } else {
+        finish(errno: Int32(-result))
+        return bytes.count
+      }
+    }
+    return taken
+  }
+
+  override func give(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+    // A guest throws away what comes before it has opened the port.
+    guard guestIsOpen, !inputHasEnded, !isFinished, endpoint.canRead, buffer.count > 0,
+      let descriptor = endpoint.descriptor, let base = buffer.baseAddress
+    else { return 0 }
+    // SAFETY: the buffer is the caller's and its size goes along.
+    let result = unsafe clinux_channel_read(descriptor, endpoint.isSocket, base, buffer.count)
+    if result > 0 { return Int(result) }
+    if result == -Int64(EAGAIN) {
+      wantsInput = true
+      watch()
+    } else {
+      inputHasEnded = true
+      attention.doorbell.ring()
+    }
+    return 0
+  }
+
+  override func guestChanged(isOpen: Bool) {
+    guestIsOpen = isOpen
+    attention.doorbell.ring()
+  }
+
+  // MARK: The host's side, from the loop
+
+  /// Takes everything out of the loop again.
+  func disconnect() {
+    loop.remove(attention.doorbell.rawValue)
+    if let descriptor = endpoint.descriptor { loop.remove(descriptor) }
+    if let listener = endpoint.waitingListener { loop.remove(listener) }
+  }
+
+  private func ready(_ events: UInt32) {
+    if events & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 { hasHungUp = true }
+    let mayWrite = wantsRoom && events & EPOLLOUT.rawValue != 0
+    if events & EPOLLIN.rawValue != 0 { wantsInput = false }
+    if mayWrite {
+      guestWaits = false
+      writeLeftover()
+    }
+    watch()
+    if mayWrite, leftover.isEmpty { becameWritable() }
+    if events & EPOLLIN.rawValue != 0 { becameReadable() }
+    if hasHungUp { settle() }
+  }
+
+  /// Watches the descriptor for what is waited for, and for its end in any case.
+  private func watch() {
+    guard let descriptor = endpoint.descriptor, let channel else { return }
+    loop.remove(descriptor)
+    // A hang-up is reported whatever one waits for, again and again.
+    guard !hasHungUp, !isFinished else { return }
+    let events = (wantsInput ? EPOLLIN.rawValue : 0) | (wantsRoom ? EPOLLOUT.rawValue : 0)
+    do {
+      // A regular file is never waited for.
+      _ = try loop.add(descriptor, events, channel)
+    } catch {
+      finish(errno: error.errno)
+    }
+  }
+
+  private func watchForPeer() {
+    guard let listener = endpoint.waitingListener else { return }
+    let handler = ClosureHandler { [unowned self] _ in
+      guard endpoint.accept() else { return }
+      loop.remove(listener)
+      watch()
+      connectionChanged(true)
+      becameReadable()
+    }
+    if (try? loop.add(listener, EventLoop.readable, handler)) != true {
+      logger.warning("port \(endpoint.name): no peer can be waited for; it stays closed")
+    }
+  }
+
+  /// Draws the consequences of what the guest or the other side did, outside of the device's work.
+  private func settle() {
+    guard let descriptor = endpoint.descriptor else { return }
+    if inputHasEnded, !hasHungUp { hasHungUp = clinux_channel_has_hung_up(descriptor) }
+    if guestIsOpen, !inputHasEnded, !isFinished { becameReadable() }
+    let isReadOut = inputHasEnded || !guestIsOpen || !endpoint.canRead
+    if isFinished || inputHasEnded && !endpoint.canWrite || hasHungUp && isReadOut { close() }
+  }
+
+  private func close() {
+    if let descriptor = endpoint.descriptor { loop.remove(descriptor) }
+    endpoint.close()
+    (inputHasEnded, hasHungUp, wantsInput, isFinished) = (false, false, false, false)
+    connectionChanged(false)
+    // What waits for the one that has gone is not for the one that comes.
+    leftover = []
+    guestWaits = false
+    becameWritable()
+    watchForPeer()
+  }
+
+  /// The other side takes nothing any more.
+  private func finish(errno: Int32) {
+    if errno != EPIPE, errno != ECONNRESET {
+      logger.warning("port \(endpoint.name): writing failed: \(errorText(errno)); the port is closed")
+    }
+    isFinished = true
+    attention.doorbell.ring()
+  }
+}

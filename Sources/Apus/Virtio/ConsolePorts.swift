@@ -1,0 +1,79 @@
+internal import CLinux
+internal import Logging
+import Virtio
+import VirtioDevices
+
+/// A machine's console device and what stands behind its ports: the console, the guest's exit status, the channels.
+final class ConsolePorts: DeviceBackend {
+  /// The device itself.
+  let device: ConsoleDevice<HostPort>
+  /// The machine's console, where the device carries it.
+  let console: VirtioConsolePort?
+  /// What the guest says its exit status is.
+  let exitStatus = ExitStatusPort()
+  private let channels: [ChannelPort]
+  private let ports: [HostPort]
+
+  init(
+    _ wanted: Configuration.Device.Console,
+    _ endpoints: [PortEndpoint],
+    _ place: NetworkCard.Place
+  ) throws(HostError) {
+    console =
+      wanted.carriesConsole ? VirtioConsolePort(timer: try SharedTimer(), room: try SharedDoorbell()) : nil
+    var channels: [ChannelPort] = []
+    for endpoint in endpoints { channels.append(try ChannelPort(endpoint, loop: place.loop, logger: place.logger)) }
+    self.channels = channels
+    var described: [(ConsolePortDescription, HostPort)] = []
+    if let console { described.append((ConsolePortDescription(isConsole: true), console)) }
+    described.append((ConsolePortDescription(name: ExitStatusPort.portName), exitStatus))
+    for (endpoint, channel) in zip(endpoints, channels) {
+      described.append((ConsolePortDescription(name: endpoint.name, isConnected: channel.isConnected), channel))
+    }
+    ports = described.map(\.1)
+    device = ConsoleDevice(name: place.name, ports: described)
+  }
+
+  /// Lets the ports call the device. Before the machine starts.
+  func connect(_ transport: MMIOTransport) {
+    let device = device
+    for (number, port) in ports.enumerated() {
+      let receive = ConsoleQueue.receive(number).index
+      let transmit = ConsoleQueue.transmit(number).index
+      port.becameReadable = { [unowned device, unowned transport] in
+        if device.portReadable(number) { transport.kickAgain(queue: receive) }
+      }
+      port.becameWritable = { [unowned device, unowned transport] in
+        if device.portWritable(number) { transport.kickAgain(queue: transmit) }
+      }
+      if let channel = port as? ChannelPort {
+        channel.connectionChanged = { [unowned device] in device.portChanged(number, isConnected: $0) }
+      }
+    }
+  }
+
+  /// Tells the guest how large its console is, in characters.
+  func show(columns: UInt16, rows: UInt16) {
+    if console != nil { device.resize(columns: columns, rows: rows) }
+  }
+
+  /// Moves what the guest has left in its rings, for at most `limit` nanoseconds. After the vCPUs have ended.
+  ///
+  /// A guest's write to a port is over when it is in the ring: it may power off before the device has looked.
+  func drain(limit: UInt64) {
+    let start = HostClock.monotonic
+    repeat {
+      for channel in channels { channel.writeLeftover() }
+      for number in ports.indices { while device.kick(ConsoleQueue.transmit(number).index) {} }
+      guard let stalled = channels.lazy.compactMap(\.stalledDescriptor).first else { return }
+      clinux_channel_wait(stalled, Self.drainPause)
+    } while HostClock.monotonic - start < limit
+  }
+
+  /// How long one wait lasts, in milliseconds: another port may have room sooner.
+  private static let drainPause: Int32 = 10
+
+  func shutDown() {
+    for channel in channels { channel.disconnect() }
+  }
+}

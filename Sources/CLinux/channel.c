@@ -1,0 +1,106 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "channel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+// What a pipe takes without blocking once it is writable.
+enum { CHUNK_SIZE = 4096 };
+
+// Whether a socket is there that refuses connections.
+static bool is_stale(const struct sockaddr_un *address) {
+  struct stat status;
+  if (lstat(address->sun_path, &status) != 0 || !S_ISSOCK(status.st_mode))
+    return false;
+  int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (probe < 0)
+    return false;
+  bool refused = connect(probe, (const struct sockaddr *)address, sizeof *address) != 0 && errno == ECONNREFUSED;
+  close(probe);
+  return refused;
+}
+
+int clinux_socket_listen(const char *path) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (strlen(path) >= sizeof address.sun_path)
+    return -ENAMETOOLONG;
+  strcpy(address.sun_path, path);
+  int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (listener < 0)
+    return -errno;
+  int result = bind(listener, (struct sockaddr *)&address, sizeof address);
+  if (result != 0 && errno == EADDRINUSE && is_stale(&address) && unlink(path) == 0)
+    result = bind(listener, (struct sockaddr *)&address, sizeof address);
+  if (result == 0)
+    result = listen(listener, 1);
+  if (result == 0)
+    return listener;
+  int error = errno;
+  close(listener);
+  return -error;
+}
+
+int clinux_socket_accept(int listener) {
+  int peer = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  return peer >= 0 ? peer : -errno;
+}
+
+int clinux_duplicate(int descriptor) {
+  // Not among the standard streams' numbers.
+  int copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
+  return copy >= 0 ? copy : -errno;
+}
+
+int clinux_access_mode(int descriptor, bool *can_read, bool *can_write) {
+  int flags = fcntl(descriptor, F_GETFL);
+  if (flags < 0)
+    return -errno;
+  int mode = flags & O_ACCMODE;
+  *can_read = mode != O_WRONLY;
+  *can_write = mode != O_RDONLY;
+  return 0;
+}
+
+static bool is_ready(int descriptor, short events) {
+  struct pollfd request = {.fd = descriptor, .events = events};
+  return poll(&request, 1, 0) > 0;
+}
+
+int64_t clinux_channel_read(int descriptor, bool is_socket, void *buffer, size_t count) {
+  ssize_t result;
+  do {
+    if (!is_socket && !is_ready(descriptor, POLLIN))
+      return -EAGAIN;
+    result = is_socket ? recv(descriptor, buffer, count, MSG_DONTWAIT) : read(descriptor, buffer, count);
+  } while (result < 0 && errno == EINTR);
+  return result >= 0 ? result : -errno;
+}
+
+int64_t clinux_channel_write(int descriptor, bool is_socket, const void *buffer, size_t count) {
+  ssize_t result;
+  do {
+    if (!is_socket && !is_ready(descriptor, POLLOUT))
+      return -EAGAIN;
+    result = is_socket ? send(descriptor, buffer, count, MSG_DONTWAIT | MSG_NOSIGNAL)
+                       : write(descriptor, buffer, count < CHUNK_SIZE ? count : CHUNK_SIZE);
+  } while (result < 0 && errno == EINTR);
+  return result >= 0 ? result : -errno;
+}
+
+bool clinux_channel_has_hung_up(int descriptor) {
+  struct pollfd request = {.fd = descriptor};
+  return poll(&request, 1, 0) > 0 && (request.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+void clinux_channel_wait(int descriptor, int milliseconds) {
+  struct pollfd request = {.fd = descriptor, .events = POLLOUT};
+  poll(&request, 1, milliseconds);
+}

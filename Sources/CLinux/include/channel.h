@@ -1,0 +1,30 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Listens on a new UNIX stream socket with one place in its queue. A socket that nobody listens on any more, which a
+// process that was killed left there, is replaced. The descriptor, not blocking, or minus errno: -EADDRINUSE where
+// something else has the path, -ENAMETOOLONG where no socket can have it.
+int clinux_socket_listen(const char *_Nonnull path);
+
+// The next peer's descriptor, not blocking, or minus errno: -EAGAIN where there is none.
+int clinux_socket_accept(int listener);
+
+// A second descriptor for the same thing, closed on exec, or minus errno.
+int clinux_duplicate(int descriptor);
+
+// Whether the descriptor can be read and written, or minus errno where it is not open.
+int clinux_access_mode(int descriptor, bool *_Nonnull can_read, bool *_Nonnull can_write);
+
+// Reads and writes what goes at once, whether or not the descriptor blocks: the number of bytes, or minus errno, -EAGAIN
+// where nothing goes. Reading 0 bytes is the end. Neither raises SIGPIPE for a socket.
+int64_t clinux_channel_read(int descriptor, bool is_socket, void *_Nonnull buffer, size_t count);
+int64_t clinux_channel_write(int descriptor, bool is_socket, const void *_Nonnull buffer, size_t count);
+
+// Whether the other side has gone for good: nothing that is written arrives.
+bool clinux_channel_has_hung_up(int descriptor);
+
+// Waits for room, for so many milliseconds at most.
+void clinux_channel_wait(int descriptor, int milliseconds);

@@ -1,0 +1,265 @@
+import Glibc
+import KVM
+import Logging
+import TestSupport
+import Testing
+import VirtioDevices
+
+@testable import Apus
+
+/// Has a port take a text.
+private func take(_ text: String, _ port: HostPort) -> Int {
+  let bytes = Array(text.utf8)
+  // SAFETY: the bytes hold for the call.
+  return unsafe bytes.withUnsafeBytes { unsafe port.take($0) }
+}
+
+/// Has a port give what it has, up to a limit.
+private func give(_ port: HostPort, limit: Int = 4096) -> String {
+  var bytes = [UInt8](repeating: 0, count: limit)
+  // SAFETY: the buffer holds for the call.
+  let count = unsafe bytes.withUnsafeMutableBytes { unsafe port.give(into: $0) }
+  return String(decoding: bytes[..<count], as: UTF8.self)
+}
+
+@Suite struct ExitStatusPortTests {
+  @Test(
+    arguments: [
+      (["0"], 0), (["7\n"], 7), (["25", "5\n"], 255), (["007"], 7), (["256"], nil), (["-1"], nil), (["+1"], nil),
+      (["1\n2\n"], nil), (["\n"], nil), ([" 1"], nil), (["1\r\n"], nil), (["0000"], nil), (["x"], nil),
+      ([String(repeating: "1", count: 1000)], nil), (["١"], nil),
+    ] as [([String], Int32?)]
+  )
+  func decimalTextUpTo255IsAStatus(pieces: [String], status: Int32?) {
+    let port = ExitStatusPort()
+    #expect(!port.isWritten)
+
+    for piece in pieces { #expect(take(piece, port) == piece.utf8.count) }
+
+    #expect(port.isWritten)
+    #expect(port.status == status)
+  }
+
+  @Test func aGuestThatPowersOffHasItsOwnStatusAndNoOtherEndHas() {
+    var off = Outcome(.poweredOff, "")
+    var panicked = Outcome(.panicked, "")
+    #expect(off.exitStatus == 0)
+
+    off.guestStatus = 82
+    panicked.guestStatus = 0
+
+    #expect(off.exitStatus == 82)
+    #expect(panicked.exitStatus == 81)
+  }
+}
+
+@Suite struct VirtioConsolePortTests {
+  private let port: VirtioConsolePort
+
+  init() throws {
+    port = VirtioConsolePort(timer: try SharedTimer(), room: try SharedDoorbell())
+  }
+
+  @Test func outputWaitsForRoomAndTheGuestIsToldOnceThereIs() {
+    var calls = 0
+    port.becameWritable = { calls += 1 }
+    let text = String(repeating: "x", count: 20_000)
+
+    let first = take(text, port)
+    #expect(first == 16 << 10)
+    #expect(isReadable(port.outputDescriptor, within: 10_000))
+    #expect(port.takeOutput(limit: 100).count == 100)
+    #expect(port.takeOutput(limit: 100).count == 100)
+
+    #expect(calls == 1)
+  }
+
+  @Test func inputIsKeptUntilTheGuestHasOpenedItsConsole() {
+    port.receive(Array("early".utf8)[...])
+    #expect(give(port) == "")
+
+    port.guestChanged(isOpen: true)
+
+    #expect(isReadable(port.inputRoomDescriptor, within: 10_000))
+    #expect(give(port, limit: 3) == "ear")
+    #expect(give(port) == "ly")
+  }
+
+  @Test func aSourceThatFoundNoRoomHearsOfIt() {
+    port.guestChanged(isOpen: true)
+    port.answerInputRoom()
+    while port.inputSpace() > 0 { port.receive([1]) }
+    #expect(!isReadable(port.inputRoomDescriptor, within: 0))
+
+    _ = give(port, limit: 600)
+
+    #expect(isReadable(port.inputRoomDescriptor, within: 10_000))
+  }
+}
+
+/// A port to one end of a pair of sockets, in a loop that runs until nothing is left to do.
+@Suite(.timeLimit(.minutes(1))) struct ChannelPortTests {
+  private let loop: EventLoop
+  private let port: ChannelPort
+  private let peer: OwnedPeer
+
+  /// The other end.
+  private final class OwnedPeer {
+    var descriptor: Int32
+
+    init(_ descriptor: Int32) {
+      self.descriptor = descriptor
+    }
+
+    deinit {
+      shut()
+    }
+
+    func shut() {
+      if descriptor >= 0 { close(descriptor) }
+      descriptor = -1
+    }
+
+    func send(_ text: String) {
+      let bytes = Array(text.utf8)
+      // SAFETY: the buffer holds for the call and its size goes along.
+      _ = unsafe Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+    }
+
+    /// What has come.
+    func receive() -> Int {
+      var bytes = [UInt8](repeating: 0, count: 1 << 20)
+      var total = 0
+      while true {
+        // SAFETY: the buffer holds for the call and its size goes along.
+        let count = unsafe recv(descriptor, &bytes, bytes.count, Int32(MSG_DONTWAIT))
+        guard count > 0 else { return total }
+        total += count
+      }
+    }
+  }
+
+  init() throws {
+    loop = try EventLoop()
+    var numbers: [Int32] = [0, 0]
+    // SAFETY: the buffer has room for two.
+    _ = unsafe socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &numbers)
+    peer = OwnedPeer(numbers[0])
+    let endpoint = try PortEndpoint(.init("test", .descriptor(numbers[1])))
+    close(numbers[1])
+    port = try ChannelPort(endpoint, loop: loop, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+  }
+
+  /// Runs the loop for a moment.
+  private func settle() throws {
+    let timer = try SharedTimer()
+    timer.timer.arm(after: 20_000_000)
+    _ = try loop.add(timer.timer.rawValue, EventLoop.readable, ClosureHandler { [loop] _ in loop.stop() })
+    try loop.run()
+    loop.remove(timer.timer.rawValue)
+  }
+
+  @Test func aPeerThatDoesNotReadStallsThePortUntilItReads() throws {
+    var calls = 0
+    port.becameWritable = { calls += 1 }
+    let chunk = String(repeating: "x", count: 65_536)
+    var taken = 0
+    while case let count = take(chunk, port), count > 0 { taken += count }
+    try settle()
+    #expect(calls == 0)
+    #expect(port.stalledDescriptor != nil)
+
+    let received = peer.receive()
+    try settle()
+
+    #expect(received == taken)
+    #expect(calls == 1)
+    port.disconnect()
+  }
+
+  @Test func whatTheDriversResetFindsNoRoomForIsWrittenLater() throws {
+    let chunk = String(repeating: "x", count: 65_536)
+    var taken = 0
+    while case let count = take(chunk, port), count > 0 { taken += count }
+    let last = Array(String(repeating: "y", count: 100_000).utf8)
+    // SAFETY: the bytes hold for the call.
+    unsafe last.withUnsafeBytes { unsafe port.takeLast($0) }
+
+    let first = peer.receive()
+    try settle()
+    let second = peer.receive()
+
+    #expect(first == taken)
+    #expect(second == last.count)
+    #expect(port.stalledDescriptor == nil)
+    port.disconnect()
+  }
+
+  @Test func inputIsReadWhenTheGuestListensAndTheEndClosesThePort() throws {
+    var changes: [Bool] = []
+    var received = ""
+    port.connectionChanged = { changes.append($0) }
+    port.becameReadable = { [unowned port] in
+      while case let text = give(port), !text.isEmpty { received += text }
+    }
+    peer.send("early ")
+    try settle()
+    #expect(received == "")
+
+    port.guestChanged(isOpen: true)
+    try settle()
+    peer.send("late")
+    try settle()
+    #expect(received == "early late")
+    #expect(changes.isEmpty)
+    peer.shut()
+    try settle()
+
+    #expect(changes == [false])
+    #expect(!port.isConnected)
+    #expect(take("lost", port) == 4)
+    port.disconnect()
+  }
+}
+
+@Suite(.timeLimit(.minutes(1))) struct PortEndpointTests {
+  @Test func aSocketThatAKilledMachineLeftIsReplacedAndALiveOneIsNot() throws {
+    let folder = try TemporaryFolder()
+    let port = Configuration.Port("a", .socket(path: folder.path("socket")))
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    // SAFETY: a temporary path is shorter than the field, which is a part of the structure.
+    unsafe withUnsafeMutableBytes(of: &address.sun_path) { field in
+      for (index, byte) in (folder.path("socket")).utf8.enumerated() { unsafe field[index] = byte }
+    }
+    let number = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    // SAFETY: the structure holds for the call and its size goes along.
+    let bound = unsafe withUnsafePointer(to: &address) { pointer in
+      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        unsafe bind(number, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+      }
+    }
+    close(number)
+    #expect(bound == 0)
+
+    let first = try PortEndpoint(port)
+    let second = #expect(throws: PortEndpoint.OpenFailure.self) { _ = try PortEndpoint(port) }
+
+    #expect(first.waitingListener != nil)
+    #expect(second?.outcome.end == .cannotCreate)
+  }
+
+  @Test func aFileIsEmptiedAndADescriptorThatIsNotOpenIsRefused() throws {
+    let folder = try TemporaryFolder()
+    let endpoint = try PortEndpoint(.init("a", .file(path: folder.path("log"))))
+
+    let failure = #expect(throws: PortEndpoint.OpenFailure.self) {
+      _ = try PortEndpoint(.init("b", .descriptor(1000)))
+    }
+
+    #expect(endpoint.canWrite)
+    #expect(!endpoint.canRead)
+    #expect(failure?.outcome.end == .hostFailure)
+    #expect(try folder.names == ["log"])
+  }
+}

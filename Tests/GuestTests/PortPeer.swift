@@ -1,0 +1,113 @@
+import Glibc
+
+/// The host's end of a port, as a harness holds it.
+final class PortPeer: Sendable {
+  let descriptor: Int32
+
+  struct Failure: Error {
+    let what: String
+  }
+
+  init(_ descriptor: Int32) {
+    self.descriptor = descriptor
+  }
+
+  /// Connects to a socket that is there, or that comes in the next seconds.
+  convenience init(connectingTo path: String) throws {
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    // SAFETY: the path is shorter than the field, which is a part of the structure.
+    unsafe withUnsafeMutableBytes(of: &address.sun_path) { field in
+      for (index, byte) in path.utf8.enumerated() where index < field.count - 1 { unsafe field[index] = byte }
+    }
+    for _ in 0..<500 {
+      let number = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+      // SAFETY: the structure holds for the call and its size goes along.
+      let result = unsafe withUnsafePointer(to: &address) { pointer in
+        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          unsafe connect(number, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+        }
+      }
+      if result == 0 {
+        self.init(number)
+        return
+      }
+      Glibc.close(number)
+      usleep(20_000)
+    }
+    throw Failure(what: "nobody listens at \(path)")
+  }
+
+  /// Two ends of one connection.
+  static func pair() throws -> (PortPeer, PortPeer) {
+    var numbers: [Int32] = [0, 0]
+    // SAFETY: the buffer has room for two.
+    guard unsafe socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &numbers) == 0 else {
+      throw Failure(what: "no pair of sockets")
+    }
+    return (PortPeer(numbers[0]), PortPeer(numbers[1]))
+  }
+
+  func write(_ text: String) {
+    let bytes = Array(text.utf8)
+    // SAFETY: the buffer holds for the call and its size goes along.
+    _ = unsafe send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+  }
+
+  /// Reads until the text ends so, for 30 seconds at most.
+  func read(untilSuffix suffix: String, pausing: Bool = false) throws -> String {
+    var bytes: [UInt8] = []
+    let wanted = Array(suffix.utf8)
+    let deadline = ContinuousClock.now + .seconds(30)
+    while !bytes.suffix(wanted.count).elementsEqual(wanted) {
+      guard ContinuousClock.now < deadline else {
+        throw Failure(what: "\(bytes.count) bytes came, and no '\(suffix)'")
+      }
+      var chunk = [UInt8](repeating: 0, count: 16384)
+      // SAFETY: the buffer holds for the call and its size goes along.
+      let count = unsafe recv(descriptor, &chunk, chunk.count, Int32(MSG_DONTWAIT))
+      if count > 0 { bytes += chunk[..<count] }
+      if count == 0 { throw Failure(what: "the other side closed after \(bytes.count) bytes") }
+      if count < 0 || pausing { usleep(2000) }
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  func close() {
+    Glibc.close(descriptor)
+  }
+}
+
+/// A folder for the files and sockets of one test, gone when the test is over.
+final class PortFolder: Sendable {
+  private let path: String
+
+  init() throws {
+    var template = Array("/tmp/apus-ports-XXXXXX".utf8CString)
+    // SAFETY: the template is ended with a zero.
+    guard let made = unsafe mkdtemp(&template) else { throw PortPeer.Failure(what: "no folder") }
+    path = unsafe String(cString: made)
+  }
+
+  deinit {
+    // SAFETY: the texts hold for the calls.
+    for name in ["log", "agent", "idle"] { _ = unsafe unlink(path(name)) }
+    _ = unsafe rmdir(path)
+  }
+
+  func path(_ name: String) -> String { "\(path)/\(name)" }
+
+  func contains(_ name: String) -> Bool {
+    // SAFETY: the text holds for the call.
+    unsafe access(path(name), F_OK) == 0
+  }
+
+  func text(_ name: String) -> String {
+    // SAFETY: the texts and the buffer hold for the calls, and the buffer's size goes along.
+    guard let file = unsafe fopen(path(name), "r") else { return "" }
+    defer { unsafe fclose(file) }
+    var bytes = [UInt8](repeating: 0, count: 1 << 20)
+    let count = unsafe fread(&bytes, 1, bytes.count, file)
+    return String(decoding: bytes[..<count], as: UTF8.self)
+  }
+}
