@@ -142,8 +142,10 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
   init() throws {
     loop = try EventLoop()
     var numbers: [Int32] = [0, 0]
+    let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+    // Closed on exec: other tests start programs meanwhile, which must not keep the other end open.
     // SAFETY: the buffer has room for two.
-    _ = unsafe socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &numbers)
+    _ = unsafe socketpair(AF_UNIX, kind, 0, &numbers)
     peer = OwnedPeer(numbers[0])
     let endpoint = try PortEndpoint(.init("test", .descriptor(numbers[1])))
     close(numbers[1])

@@ -39,6 +39,40 @@ extension CommandKVMTests {
       #expect(terminal.isAsBefore)
     }
 
+    @Test("a virtio console on a terminal has its size, and Ctrl-A x ends the machine")
+    func virtioConsole() throws {
+      let terminal = try TestTerminal()
+      let stream = CommandProcess.Stream.terminal(terminal.path)
+      try resize(terminal, columns: 100, rows: 30)
+      let process = try CommandProcess(
+        [
+          "run", "--memory", "128M", "--kernel", GuestFile.linux(), "--initrd", GuestFile.initramfs(),
+          "--console", "virtio", "--append", "quiet initcall_blacklist=trace_eval_init apus_mode=shell",
+        ],
+        input: stream,
+        output: stream,
+        error: stream
+      )
+      try terminal.expect("# ")
+      #expect(terminal.isRaw)
+
+      terminal.type("echo $(tty) $(stty size)\r")
+      try terminal.expect("/dev/hvc0 30 100")
+      try resize(terminal, columns: 120, rows: 40)
+      terminal.type("until stty size | grep '40 120'; do sleep 0.1; done\r")
+      try terminal.expect("\n40 120")
+      terminal.type("\u{1}x")
+
+      #expect(try process.wait() == .exited(0))
+      #expect(terminal.isAsBefore)
+    }
+
+    private func resize(_ terminal: TestTerminal, columns: Int, rows: Int) throws {
+      let arguments = ["-c", "stty cols \(columns) rows \(rows) <\(terminal.path)"]
+      let shell = try CommandProcess(arguments, program: "/bin/sh")
+      #expect(try shell.wait() == .exited(0))
+    }
+
     @Test("a second machine on the same terminal is refused, and the first keeps it")
     func second() throws {
       let terminal = try TestTerminal()

@@ -137,8 +137,9 @@ private let options = [
     ["--memory", "128M"], ["--cpus", "3"], ["--gic", "2"], ["--cpu", "sve=off"], ["--name", "one"], ["--raw"],
     ["--uuid", "123e4567-e89b-42d3-a456-426614174000"], ["--append", "quiet a=\"b c\""], ["--cmdline", "x"],
     ["--console", "none"], ["--timeout", "10"], ["--reboot"], ["--no-reboot"], ["--log-level", "error"],
-    ["--dma", "32M"], ["--dma", "open"], ["--entropy"], ["--console", "virtio"],
-    ["--port", "a=unix=/tmp/apus-no-such/a", "--console", "virtio,none", "--entropy"], ["--memory", "128M", "--raw", "--memory", "64M"],
+    ["--dma", "32M"], ["--dma", "open"], ["--entropy"],
+    ["--console", "virtio"], ["--port", "a=unix=/tmp/apus-no-such/a", "--console", "virtio,none", "--entropy"],
+    ["--memory", "128M", "--raw", "--memory", "64M"],
   ])
   func plainArgumentsMeanTheSameWithAndWithoutTheArgumentParser(options: [String]) throws {
     let kernel = try TemporaryFile(linuxImage())

@@ -21,7 +21,7 @@ final class PortPeer: Sendable {
       for (index, byte) in path.utf8.enumerated() where index < field.count - 1 { unsafe field[index] = byte }
     }
     for _ in 0..<500 {
-      let number = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+      let number = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
       // SAFETY: the structure holds for the call and its size goes along.
       let result = unsafe withUnsafePointer(to: &address) { pointer in
         unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -42,7 +42,7 @@ final class PortPeer: Sendable {
   static func pair() throws -> (PortPeer, PortPeer) {
     var numbers: [Int32] = [0, 0]
     // SAFETY: the buffer has room for two.
-    guard unsafe socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &numbers) == 0 else {
+    guard unsafe socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &numbers) == 0 else {
       throw Failure(what: "no pair of sockets")
     }
     return (PortPeer(numbers[0]), PortPeer(numbers[1]))
