@@ -60,7 +60,7 @@ extension CommandKVMTests {
       try terminal.expect("/dev/hvc0 30 100")
       try resize(terminal, columns: 120, rows: 40)
       terminal.type("until stty size | grep '40 120'; do sleep 0.1; done\r")
-      try terminal.expect("\n40 120")
+      try terminal.expect("40 120\r")
       terminal.type("\u{1}x")
 
       #expect(try process.wait() == .exited(0))
