@@ -56,7 +56,7 @@ let package = Package(
     ),
     .testTarget(
       name: "VirtioTests",
-      dependencies: ["GuestMemory", "Virtio", "VirtioDriver", "VirtioTesting"],
+      dependencies: ["GuestMemory", "TestSupport", "Virtio", "VirtioDriver", "VirtioTesting"],
       swiftSettings: strict
     ),
     .testTarget(
@@ -64,7 +64,7 @@ let package = Package(
       dependencies: ["GuestMemory", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting"],
       swiftSettings: strict
     ),
-    .testTarget(name: "GuestMemoryTests", dependencies: ["GuestMemory"], swiftSettings: strict),
+    .testTarget(name: "GuestMemoryTests", dependencies: ["GuestMemory", "TestSupport"], swiftSettings: strict),
     .target(name: "Peripherals", swiftSettings: strict),
     .testTarget(name: "PeripheralsTests", dependencies: ["Peripherals"], swiftSettings: strict),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
@@ -76,14 +76,14 @@ let package = Package(
     ),
     .testTarget(
       name: "BootImageTests",
-      dependencies: ["BootImage", "CLinux", "CZlib", "CZstd", "GuestMemory"],
+      dependencies: ["BootImage", "CLinux", "CZlib", "CZstd", "GuestMemory", "TestSupport"],
       swiftSettings: strict
     ),
     .target(name: "PositionedJSON", swiftSettings: strict),
     .testTarget(name: "PositionedJSONTests", dependencies: ["PositionedJSON"], swiftSettings: strict),
     .target(name: "SCMI", dependencies: ["PositionedJSON"], swiftSettings: strict),
     .target(name: "SCMIFuzzing", dependencies: ["SCMI"], path: "Tests/SCMIFuzzing", swiftSettings: strict),
-    .testTarget(name: "SCMITests", dependencies: ["SCMI", "SCMIFuzzing"], swiftSettings: strict),
+    .testTarget(name: "SCMITests", dependencies: ["SCMI", "SCMIFuzzing", "TestSupport"], swiftSettings: strict),
     .target(name: "KVM", dependencies: ["CLinux"], swiftSettings: strict),
     .target(name: "DeviceTree", dependencies: ["CFDT"], swiftSettings: strict),
     .testTarget(name: "DeviceTreeTests", dependencies: ["DeviceTree", "TestSupport"], swiftSettings: strict),

@@ -107,7 +107,7 @@ import Testing
   @Test func whateverIsReadIsWrittenAndReadAsTheSame() {
     var random = SplitMix64(seed: 2)
     var read = 0
-    for _ in 0..<50_000 {
+    for _ in 0..<Effort.cases(50_000) {
       read += expectRoundTrip(ByteCount.self, random.text(of: "0123456789KMGTBikmgtb.- ", limit: 6))
       read += expectRoundTrip(TimeLimit.self, random.text(of: "0123456789.mshe-", limit: 8))
       read += expectRoundTrip(UUID.self, random.text(of: "0123456789abcdefABCDEF-g", limit: 40))
@@ -117,13 +117,13 @@ import Testing
       read += expectRoundTrip(Configuration.Console.self, choice + random.text(of: "a/=é\u{0} ", limit: 3))
     }
 
-    #expect(read > 50_000)
+    #expect(read > Effort.cases(50_000))
   }
 
   @Test func anyTextIsReadOrRefusedWithoutACrash() {
     var random = SplitMix64(seed: 3)
     var refused = 0
-    for _ in 0..<20_000 {
+    for _ in 0..<Effort.cases(20_000) {
       let bytes = (0..<Int.random(in: 0...24, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
       let text = String(decoding: bytes, as: UTF8.self)
 
@@ -134,7 +134,7 @@ import Testing
       refused += Configuration.Console(text) == nil ? 1 : 0
     }
 
-    #expect(refused > 90_000)
+    #expect(refused > Effort.cases(90_000))
   }
 }
 

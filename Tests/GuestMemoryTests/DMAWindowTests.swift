@@ -1,4 +1,5 @@
 import GuestMemory
+import TestSupport
 import Testing
 
 #if canImport(Glibc)
@@ -69,7 +70,7 @@ import Testing
     var random = SystemRandomNumberGenerator()
     let edges: [UInt64] = [0, 0x5000_0000, 0x5001_0000, 0x10000, 1 << 32, .max]
 
-    for _ in 0..<100_000 {
+    for _ in 0..<Effort.cases(100_000) {
       let address = (edges.randomElement(using: &random) ?? 0) &+ UInt64.random(in: 0..<8, using: &random) &- 4
       let count = (edges.randomElement(using: &random) ?? 0) &+ UInt64.random(in: 0..<8, using: &random) &- 4
       let expected = address >= 0x5000_0000 && UInt128(address) + UInt128(count) <= 0x5001_0000

@@ -1,5 +1,6 @@
 import SCMI
 import SCMIFuzzing
+import TestSupport
 import Testing
 
 /// The fuzzer's entry points under a little noise, so that they themselves stay right.
@@ -8,7 +9,7 @@ import Testing
     var dice = PropertyTests.Dice(state: seed)
     let definition = Bench.definition(agents: [AgentDefinition("one") { $0.trusted = true }, AgentDefinition("two")])
     var requests = 0
-    for _ in 0..<50 {
+    for _ in 0..<Effort.cases(50) {
       var bytes: [UInt8] = []
       for _ in 0..<20 {
         let message = dice.request().bytes
@@ -17,7 +18,7 @@ import Testing
       }
       SCMIFuzzing.session(bytes, definition: definition)
     }
-    #expect(requests == 1_000)
+    #expect(requests == 20 * Effort.cases(50))
   }
 
   @Test func platformFilesWithFlippedBytesArePlatformsOrMistakes() {

@@ -1,4 +1,5 @@
 import SCMI
+import TestSupport
 import Testing
 
 @Suite struct PropertyTests {
@@ -37,7 +38,7 @@ import Testing
     var bench = try Bench.pair()
     var dice = Dice(state: seed &* 0x9E37_79B9)
 
-    for step in 0..<5_000 as Range<UInt64> {
+    for step in 0..<UInt64(Effort.cases(5_000)) {
       let request = dice.request()
       var reply = Message(header: MessageHeader(rawValue: 0))
       let agent = Int(dice.roll(2))
@@ -110,7 +111,7 @@ import Testing
     var dice = Dice(state: seed &* 0x51_7CC1)
     let before = state(bench.platform, "OTHER")
 
-    for step in 0..<5_000 as Range<UInt64> {
+    for step in 0..<UInt64(Effort.cases(5_000)) {
       var reply = Message(header: MessageHeader(rawValue: 0))
       _ = bench.platform.handle(dice.request(), from: 0, at: step * 1_000, reply: &reply)
       let text = String(decoding: reply.bytes, as: UTF8.self)
