@@ -106,6 +106,11 @@ public struct HostSurvey: Sendable, Encodable {
       system.checkExtension(.armNoSyndromeToUser) > 0,
       without: "such a guest fault is reported as a failure of KVM_RUN"
     )
+    addOptional(
+      "passt",
+      (try? PasstProgram.find()) != nil,
+      without: "--network passt needs it; Debian: apt-get install passt"
+    )
     try lookAtFirmware(machine)
   }
 

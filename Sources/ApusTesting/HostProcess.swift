@@ -36,14 +36,19 @@ public enum HostProcess {
     return false
   }
 
-  /// The first page of a file, as text; empty where there is none.
+  /// A file's text; empty where there is none.
   public static func contents(_ path: String) -> String {
-    // SAFETY: the path and the buffer hold for the calls, and the buffer's size goes along.
+    // SAFETY: the path holds for the call.
     let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { return "" }
     defer { close(file) }
-    var bytes = [UInt8](repeating: 0, count: 4096)
-    let count = unsafe read(file, &bytes, bytes.count)
-    return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 4096)
+    while true {
+      // SAFETY: the buffer holds for the call and its size goes along.
+      let count = unsafe read(file, &chunk, chunk.count)
+      guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
+      bytes += chunk[..<count]
+    }
   }
 }

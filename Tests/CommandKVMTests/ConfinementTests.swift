@@ -1,0 +1,33 @@
+import ApusTesting
+import Glibc
+import Testing
+
+extension CommandKVMTests {
+  @Suite("What the process maps")
+  struct ConfinementTests {
+    @Test("each window is a memfd of its own and the RAM is anonymous memory apart from it")
+    func windowsApartFromRAM() throws {
+      let process = try CommandProcess(
+        CommandKVMTests.run("spin", "--dma", "4M", "--entropy", "--network", "tap=aputest1,window=net")
+      )
+      try process.expect("Waiting\n")
+
+      let lines = HostProcess.contents("/proc/\(process.processID)/maps").split(separator: "\n")
+
+      // "START-END PERMISSIONS OFFSET DEVICE INODE NAME…"
+      let mappings = lines.map { $0.split(separator: " ") }
+      let shared = mappings.filter { $0[1].hasSuffix("s") && $0.count > 5 && $0[5].hasPrefix("/") }
+      let sizes = shared.map { Self.size($0[0]) }
+      let memory = mappings.filter { $0.count == 5 && Self.size($0[0]) >= 32 << 20 && $0[1] == "rw-p" }
+      #expect(sizes == [4 << 20, 4 << 20])
+      #expect(shared.allSatisfy { $0[5].hasPrefix("/memfd:") })
+      #expect(Set(shared.map { $0[4] }).count == 2)
+      #expect(memory.count == 1)
+    }
+
+    private static func size(_ range: Substring) -> UInt64 {
+      let ends = range.split(separator: "-").compactMap { UInt64($0, radix: 16) }
+      return ends.count == 2 ? ends[1] - ends[0] : 0
+    }
+  }
+}
