@@ -112,6 +112,7 @@ extension Configuration {
         problems.append(.init(kind: error.kind, message: "\(error)"))
       }
     }
+    if hasHugePages, let problem = HugePages.problem { problems.append(.init(kind: .hostFailure, message: problem)) }
     problems += outputProblems + descriptorProblems
     guard problems.isEmpty, let image else { throw ConfigurationError(problems: problems) }
     let version = gic.planned

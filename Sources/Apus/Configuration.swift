@@ -16,6 +16,8 @@ public struct Configuration: Sendable {
   public var cpuCount = 1
   /// Bytes of RAM, a multiple of 1 MiB.
   public var memorySize: UInt64 = 512 << 20
+  /// Whether the RAM is to be in transparent huge pages, as far as the host has them free.
+  public var hasHugePages = false
   /// The interrupt controller.
   public var gic = GIC.automatic
   /// Features of the vCPUs that a host may have.

@@ -37,6 +37,8 @@ public struct Report: Sendable, Encodable {
     public let cpus: Int
     /// The features that the vCPUs got.
     public let cpuFeatures: [String]
+    /// Whether huge pages were asked for.
+    public let hugePages: Bool
     /// The interrupt controller's version.
     public let gic: Int
     /// What devices may reach: `confined` to their windows, or `open` for all of RAM.
@@ -60,6 +62,7 @@ public struct Report: Sendable, Encodable {
       if features.contains(.pmuV3) { names.append("pmu") }
       if features.contains(.pointerAuthenticationAddress) { names.append("pauth") }
       cpuFeatures = names
+      hugePages = configuration.hasHugePages
       self.gic = gic.rawValue
       dma = if case .open = configuration.dma { "open" } else { "confined" }
       firmwareTable = FirmwareRegisters.tableVersion

@@ -7,7 +7,17 @@ extension Setting {
   static let cpus: Reader = value({ Int($0) }, form: "give a whole number from 1, such as 4") {
     $0.configuration.cpuCount = $1
   }
-  static let memory: Reader = value { (settings, size: ByteCount) in settings.configuration.memorySize = size.bytes }
+  static let memory: Reader = { text in
+    let words = text.split(separator: ",", maxSplits: 1, omittingEmptySubsequences: false)
+    guard let size = ByteCount(String(words[0])), words.count == 1 || words[1] == "hugepages" else {
+      throw ValidationError(ByteCount.form + ", and ',hugepages' behind it for huge pages")
+    }
+    let hasHugePages = words.count == 2
+    return Setting {
+      $0.configuration.memorySize = size.bytes
+      $0.configuration.hasHugePages = hasHugePages
+    }
+  }
   static let gic: Reader = value({ Configuration.GIC(rawValue: $0) }, form: "give 'auto', '2' or '3'") {
     $0.configuration.gic = $1
   }

@@ -46,3 +46,26 @@ void clinux_zero_private(void *start, size_t size) {
 }
 
 int64_t clinux_random(void *buffer, size_t size) { return getrandom(buffer, size, 0); }
+
+void *clinux_map_private_huge(size_t size) {
+  // What one entry of the second-last level of page tables maps: pages of a page full of entries.
+  const size_t page = (size_t)sysconf(_SC_PAGESIZE), huge = page * page / 8;
+  if (size > SIZE_MAX - huge) {
+    errno = ENOMEM;
+    return NULL;
+  }
+  char *whole = clinux_map_private(size + huge);
+  if (!whole)
+    return NULL;
+  char *base = (char *)(((uintptr_t)whole + huge - 1) & ~(uintptr_t)(huge - 1));
+  if (base > whole)
+    munmap(whole, (size_t)(base - whole));
+  if (base + size < whole + size + huge)
+    munmap(base + size, (size_t)(whole + huge - base));
+  if (madvise(base, size, MADV_HUGEPAGE) == 0)
+    return base;
+  const int reason = errno;
+  munmap(base, size);
+  errno = reason;
+  return NULL;
+}

@@ -20,10 +20,10 @@ final class MemoryMapping: @unchecked Sendable {
   }
 
   /// Maps zeroed private memory.
-  init(privateOf size: UInt64) throws(GuestMemoryError) {
+  init(privateOf size: UInt64, hugePages: Bool) throws(GuestMemoryError) {
     // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing that exists.
-    guard let base = unsafe clinux_map_private(Int(size)) else {
-      throw .hostRefused(attempt: "mmap", size: size, errno: clinux_errno())
+    guard let base = unsafe hugePages ? clinux_map_private_huge(Int(size)) : clinux_map_private(Int(size)) else {
+      throw .hostRefused(attempt: hugePages ? "mmap of huge pages" : "mmap", size: size, errno: clinux_errno())
     }
     unsafe self.base = base
     self.size = Int(size)

@@ -21,15 +21,17 @@ public struct PrivateRAM: ~Copyable, Sendable {
 
   /// Maps zeroed memory.
   ///
-  /// - Parameter range: not empty; start and size are multiples of ``pageSize``.
-  /// - Throws: ``GuestMemoryError/hostRefused(attempt:size:errno:)``.
-  public init(range: GuestRange) throws(GuestMemoryError) {
+  /// - Parameters:
+  ///   - range: not empty; start and size are multiples of ``pageSize``.
+  ///   - hugePages: whether the host is to give transparent huge pages (`MADV_HUGEPAGE`), as far as it has them free.
+  /// - Throws: ``GuestMemoryError/hostRefused(attempt:size:errno:)``, with EINVAL where the kernel has no huge pages.
+  public init(range: GuestRange, hugePages: Bool = false) throws(GuestMemoryError) {
     precondition(range.size > 0, "RAM is not empty")
     precondition(
       range.start.rawValue % Self.pageSize == 0 && range.size % Self.pageSize == 0,
       "RAM starts and ends at a page"
     )
-    mapping = try MemoryMapping(privateOf: range.size)
+    mapping = try MemoryMapping(privateOf: range.size, hugePages: hugePages)
     self.range = range
   }
 

@@ -25,6 +25,26 @@ extension CommandKVMTests {
       #expect(memory.count == 1)
     }
 
+    @Test("RAM is in huge pages where they were asked for")
+    func hugePages() throws {
+      let workspace = Workspace()
+      let process = try CommandProcess([
+        "run", "--kernel", try GuestFile.bareMetal("spin"), "--memory", "32M,hugepages", "--report",
+        workspace.file("report"),
+      ])
+      try process.expect("Waiting\n")
+
+      let lines = HostProcess.contents("/proc/\(process.processID)/smaps").split(separator: "\n")
+      process.signal(SIGTERM)
+
+      // Not reserved and huge: the C library asks for huge pages for its own memory, too, which is reserved.
+      let ram = try #require(lines.firstIndex { $0.hasPrefix("VmFlags:") && $0.contains(" nr hg") })
+      let size = lines[..<ram].last { $0.hasPrefix("AnonHugePages:") }.flatMap { Int($0.split(separator: " ")[1]) }
+      #expect((size ?? 0) >= 2048)
+      #expect(try process.wait() == .exited(143))
+      #expect(workspace.text("report").contains("\"hugePages\" : true"))
+    }
+
     private static func size(_ range: Substring) -> UInt64 {
       let ends = range.split(separator: "-").compactMap { UInt64($0, radix: 16) }
       return ends.count == 2 ? ends[1] - ends[0] : 0

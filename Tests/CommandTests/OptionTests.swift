@@ -7,6 +7,7 @@ private let wrongValues: [(option: String, value: String, words: [String])] = [
   ("--memory", "-1", ["'-1' is invalid for '--memory", "such as 512M or 2G"]),
   ("--memory", "99999999999999999999", ["is invalid for '--memory", "such as 512M or 2G"]),
   ("--memory", "0", ["--memory takes at least 1M"]),
+  ("--memory", "1G,huge", ["is invalid for '--memory", "hugepages"]),
   ("--memory", "1536K", ["--memory takes a multiple of 1 MiB, not 1572864 bytes"]),
   ("--memory", "1000T", ["--memory takes at most 4T"]),
   ("--cpus", "x", ["'x' is invalid for '--cpus", "give a whole number from 1"]),

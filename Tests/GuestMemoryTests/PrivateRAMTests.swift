@@ -66,4 +66,17 @@ import Testing
       _ = try PrivateRAM(range: GuestRange(at: 0, size: 1 << 60))
     }
   }
+
+  @Test func memoryForHugePagesIsAlignedForThemAndZero() throws {
+    let size: UInt64 = 6 << 20
+    let ram = try PrivateRAM(range: GuestRange(at: 0x4000_0000, size: size), hugePages: true)
+
+    // SAFETY: the address is looked at only.
+    let address = unsafe UInt64(UInt(bitPattern: ram.hostAddress))
+    let last = try ram.read(at: GuestAddress(0x4000_0000 + size - 8), count: 8)
+    let hugePage = PrivateRAM.pageSize * PrivateRAM.pageSize / 8
+
+    #expect(address % hugePage == 0)
+    #expect(last == [UInt8](repeating: 0, count: 8))
+  }
 }

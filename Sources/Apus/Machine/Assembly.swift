@@ -32,7 +32,7 @@ struct Assembly {
     let map = MemoryMap(configuration, gic: gic)
     let features = limits.features(configuration.cpuFeatures)
 
-    let ram = try PrivateRAM(range: map.ram)
+    let ram = try PrivateRAM(range: map.ram, hugePages: configuration.hasHugePages)
     // SAFETY: the RAM lives on the board, which every thread that runs a vCPU holds.
     try unsafe machine.setUserMemoryRegion(
       slot: 0,

@@ -18,6 +18,10 @@ static inline void *_Nullable clinux_map_private(size_t size) {
   return base == MAP_FAILED ? NULL : base;
 }
 
+// The same in huge pages as far as the host has them free, and aligned for them. NULL with errno: EINVAL where the kernel
+// knows none.
+void *_Nullable clinux_map_private_huge(size_t size);
+
 static inline int clinux_unmap(void *_Nonnull base, size_t size) { return munmap(base, size); }
 
 // Zeroes part of a private anonymous mapping; whole pages are given back to the host.
