@@ -46,11 +46,11 @@ let package = Package(
     .target(name: "CGuestMemory"),
     .target(name: "GuestMemory", dependencies: ["CLinux", "CGuestMemory"], swiftSettings: strict),
     .target(name: "Virtio", dependencies: ["GuestMemory", "CGuestMemory"], swiftSettings: strict),
-    .target(name: "VirtioDevices", dependencies: ["GuestMemory", "Virtio"], swiftSettings: strict),
+    .target(name: "VirtioDevices", dependencies: ["GuestMemory", "SCMI", "Virtio"], swiftSettings: strict),
     .target(name: "VirtioDriver", path: "Tests/VirtioDriver", swiftSettings: strict),
     .target(
       name: "VirtioTesting",
-      dependencies: ["GuestMemory", "Virtio", "VirtioDevices", "VirtioDriver"],
+      dependencies: ["GuestMemory", "SCMI", "Virtio", "VirtioDevices", "VirtioDriver"],
       path: "Tests/VirtioTesting",
       swiftSettings: strict
     ),
@@ -61,7 +61,7 @@ let package = Package(
     ),
     .testTarget(
       name: "VirtioDevicesTests",
-      dependencies: ["GuestMemory", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting"],
+      dependencies: ["GuestMemory", "SCMI", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting"],
       swiftSettings: strict
     ),
     .testTarget(name: "GuestMemoryTests", dependencies: ["GuestMemory", "TestSupport"], swiftSettings: strict),
@@ -90,7 +90,7 @@ let package = Package(
     .target(
       name: "Apus",
       dependencies: [
-        "BootImage", "CLinux", "KVM", "GuestMemory", "DeviceTree", "Peripherals", "Virtio", "VirtioDevices",
+        "BootImage", "CLinux", "KVM", "GuestMemory", "DeviceTree", "Peripherals", "SCMI", "Virtio", "VirtioDevices",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
@@ -100,7 +100,7 @@ let package = Package(
     .testTarget(
       name: "ApusTests",
       dependencies: [
-        "Apus", "CLinux", "CTestSupport", "DeviceTree", "GuestMemory", "KVM", "TestSupport",
+        "Apus", "CLinux", "CTestSupport", "DeviceTree", "GuestMemory", "KVM", "SCMI", "TestSupport",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
@@ -119,12 +119,16 @@ let package = Package(
       dependencies: ["Apus", "ApusTesting", "GuestMemory", "KVM"],
       swiftSettings: strict
     ),
-    .testTarget(name: "GuestTests", dependencies: ["Apus", "ApusTesting", "CTestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "GuestTests",
+      dependencies: ["Apus", "ApusTesting", "CTestSupport", "SCMI"],
+      swiftSettings: strict
+    ),
     .testTarget(name: "CommandKVMTests", dependencies: ["Apus", "ApusTesting", "CLinux"], swiftSettings: strict),
     .executableTarget(
       name: "ApusCommand",
       dependencies: [
-        "Apus",
+        "Apus", "SCMI",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],

@@ -49,6 +49,13 @@ let package = Package(
     scmiFuzzTarget("FuzzSCMISession"),
     scmiFuzzTarget("FuzzSCMIFile"),
     scmiFuzzTarget("FuzzSCMIDecoder"),
+    .executableTarget(
+      name: "FuzzSCMIDevice",
+      dependencies: [
+        "FuzzSupport", .product(name: "SCMIFuzzing", package: "apus"), .product(name: "VirtioTesting", package: "apus"),
+      ],
+      swiftSettings: strict
+    ),
     fuzzTarget("FuzzSeeds"),
   ]
 )

@@ -1,3 +1,4 @@
+import SCMI
 import Testing
 import Virtio
 import VirtioDevices
@@ -7,10 +8,14 @@ import VirtioTesting
 /// What a hostile driver does to each of the devices.
 @Suite struct HostileDriverTests {
   enum Kind: CaseIterable {
-    case block, console, entropy, network
+    case block, console, entropy, network, scmi
+
+    private static var platform: PlatformDefinition {
+      PlatformDefinition { $0.agents = [AgentDefinition("guest")] }
+    }
 
     /// A device and a queue that it looks at without anything happening on the host.
-    func make() -> (device: any VirtioDevice, queue: Int) {
+    func make() throws -> (device: any VirtioDevice, queue: Int) {
       switch self {
       case .block: (BlockDevice(name: "device", backend: MemoryBlock(sectors: 64)), 0)
       case .console:
@@ -18,13 +23,15 @@ import VirtioTesting
       case .entropy: (EntropyDevice(name: "device", source: CountingEntropy()), 0)
       case .network:
         (NetworkDevice(name: "device", backend: MemoryNetwork(), mac: [2, 0, 0, 0, 0, 1]), 1)
+      case .scmi:
+        (SCMIEnds(SharedPlatform(try Platform(Self.platform)) { 0 }).device, 0)
       }
     }
   }
 
   @Test(arguments: Kind.allCases, HostileChain.allCases)
   func everyDeviceNeedsAResetAndStartsAgainAfterIt(kind: Kind, hostile: HostileChain) throws {
-    let (device, index) = kind.make()
+    let (device, index) = try kind.make()
     var fixture = try DeviceFixture(device, queueSize: 16)
     let features = fixture.driver.offeredFeatures
 
@@ -40,7 +47,7 @@ import VirtioTesting
 
   @Test(arguments: Kind.allCases)
   func deviceThatFailedTakesNothingFromItsOtherQueues(kind: Kind) throws {
-    let (device, index) = kind.make()
+    let (device, index) = try kind.make()
     var fixture = try DeviceFixture(device, queueSize: 16)
     HostileChain.headOutOfRange.build(on: &fixture.queues[index], buffer: fixture.scratch)
     fixture.driver.notify(index)

@@ -53,6 +53,15 @@ private enum FuzzSeeds {
         SeedProgram.chain(payload: [3, 0], queue: 2, readable: [2], writable: [1]),
       ]
     case "FuzzEntropy": [SeedProgram.chain(payload: [], queue: 0, readable: [], writable: [64, 16])]
+    case "FuzzSCMIDevice":
+      (0x10...0x19 as ClosedRange<UInt8>).map { identifier in
+        SeedProgram.chain(
+          payload: [5, identifier << 2, identifier >> 6, 0, 1, 0, 0, 0, 0, 0, 0, 0, 200, 0, 0, 0, 0, 0, 0, 0],
+          queue: 0,
+          readable: [20],
+          writable: [132]
+        ) + SeedProgram.chain(payload: [], queue: 1, readable: [], writable: [132])
+      }
     case "FuzzSCMISession": (0x10...0x19 as ClosedRange<UInt8>).map(enumeration(of:))
     case "FuzzSCMIFile":
       [Array("{\"agents\":[{\"name\":\"a\"}],\"clocks\":[{\"name\":\"c\",\"rates\":[1,2]}]}".utf8)]

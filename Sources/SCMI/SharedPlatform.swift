@@ -1,0 +1,224 @@
+internal import Synchronization
+
+/// One platform for several virtual machines at once, each of them an agent with a thread of its own.
+///
+/// Every member may be used from any thread. Messages that the platform sends by itself wait here, by agent, until the
+/// agent's device fetches them; whoever causes them for another agent wakes that one.
+///
+/// Time is the platform's own: `clock` gives nanoseconds that never go back. Nobody here waits for a deadline: each
+/// attached device calls ``advance(as:)`` when the deadline has come that ``next(for:)`` gave, and one of them is enough.
+public final class SharedPlatform: Sendable {
+  /// What an agent's device is told.
+  public struct Attachment: Sendable {
+    /// There may be messages for the agent, or a nearer deadline. On any thread; must not block or come back here.
+    public var wake: @Sendable () -> Void
+    /// The agent asked for something that its machine has to do. On any thread; must not block or come back here.
+    public var act: @Sendable (PlatformEvent) -> Void
+
+    public init(
+      wake: @escaping @Sendable () -> Void,
+      act: @escaping @Sendable (PlatformEvent) -> Void = { _ in }
+    ) {
+      self.wake = wake
+      self.act = act
+    }
+  }
+
+  fileprivate struct State: ~Copyable {
+    var platform: Platform
+    var mailboxes: [Mailbox]
+    var attachments: [Attachment?]
+    /// Bit n: agent n was sent something by the call that runs. Of more agents than bits all are woken.
+    var addressed: UInt64 = 0
+    var observers: [@Sendable (TranscriptRecord) -> Void] = []
+  }
+
+  private let state: Mutex<State>
+  private let clock: @Sendable () -> UInt64
+
+  /// What the platform was made of.
+  public let definition: PlatformDefinition
+
+  /// - Parameter clock: nanoseconds since the platform began; never goes back.
+  public init(_ platform: consuming sending Platform, clock: @escaping @Sendable () -> UInt64) {
+    let definition = platform.definition
+    let count = definition.agents.count
+    self.definition = definition
+    self.clock = clock
+    state = Mutex(
+      State(
+        platform: platform,
+        mailboxes: Array(repeating: Mailbox(), count: count),
+        attachments: Array(repeating: nil, count: count)
+      )
+    )
+  }
+
+  /// Nanoseconds of the platform's clock.
+  public var now: UInt64 { clock() }
+
+  // MARK: - An agent's device
+
+  /// Takes an agent for a machine, whose driver is not there yet.
+  ///
+  /// - Returns: `false` where another machine has it.
+  /// - Precondition: the agent exists.
+  public func attach(_ agent: Int, _ attachment: Attachment) -> Bool {
+    run(as: agent) { state in
+      guard state.attachments[agent] == nil else { return false }
+      state.attachments[agent] = attachment
+      state.platform.resetAgent(agent, events: false, at: clock())
+      return true
+    }
+  }
+
+  /// The agent's machine is gone: its votes and messages vanish, and its place is free.
+  ///
+  /// - Precondition: the agent is attached.
+  public func detach(_ agent: Int) {
+    let others = run { state in
+      state.platform.resetAgent(agent, events: false, at: clock())
+      state.mailboxes[agent] = Mailbox()
+      state.attachments[agent] = nil
+      // Somebody else has to look after the deadlines now.
+      return state.attachments.compactMap(\.self)
+    }
+    for other in others { other.wake() }
+  }
+
+  /// The agent starts anew.
+  ///
+  /// - Parameter events: whether it can receive notifications and delayed responses from now on.
+  /// - Precondition: the agent exists.
+  public func resetAgent(_ agent: Int, events: Bool) {
+    run(as: agent) { state in
+      state.platform.resetAgent(agent, events: events, at: clock())
+      _ = state.collect(from: agent)
+      state.mailboxes[agent] = Mailbox()
+    }
+  }
+
+  /// Answers a request: ``Platform/handle(bytes:from:ticket:at:reply:)`` now.
+  ///
+  /// - Precondition: the agent exists.
+  public func handle(bytes: Span<UInt8>, from agent: Int, ticket: UInt64, reply: inout Message) -> Disposition {
+    let time = clock()
+    return run(as: agent) { state in
+      state.platform.handle(bytes: bytes, from: agent, ticket: ticket, at: time, reply: &reply)
+    }
+  }
+
+  /// What ``next(for:)`` found.
+  public enum Next: Sendable {
+    case message(Outgoing)
+    /// There is no message. ``advance(as:)`` has something to do at this time, in nanoseconds of the platform's clock;
+    /// `nil` is never.
+    case deadline(UInt64?)
+  }
+
+  /// The next message for an agent, in order.
+  ///
+  /// - Precondition: the agent exists.
+  public func next(for agent: Int) -> Next {
+    state.withLock { state in
+      state.mailboxes[agent].take().map { .message($0) } ?? .deadline(state.platform.nextDeadline)
+    }
+  }
+
+  /// Lets everything happen that is due.
+  ///
+  /// - Parameter agent: who sees to its own messages and is not woken.
+  public func advance(as agent: Int? = nil) {
+    let time = clock()
+    run(as: agent) { $0.platform.advance(to: time) }
+  }
+
+  /// When ``advance(as:)`` has something to do next, in nanoseconds of the platform's clock; `nil` is never.
+  public var nextDeadline: UInt64? { state.withLock { $0.platform.nextDeadline } }
+
+  // MARK: - The platform's owner
+
+  /// Changes the platform, or looks at it. What follows reaches the agents at once.
+  ///
+  /// - Parameter body: gets the platform and the time, in nanoseconds.
+  public func change<Result: Sendable>(_ body: (inout Platform, UInt64) -> Result) -> Result {
+    let time = clock()
+    return run { body(&$0.platform, time) }
+  }
+
+  /// Has each line of the transcript from now on handed to `observer`: in order, under the platform's lock. It must
+  /// be quick and must not come back here.
+  public func record(_ observer: @escaping @Sendable (TranscriptRecord) -> Void) {
+    state.withLock { state in
+      state.observers.append(observer)
+      state.platform.isRecording = true
+    }
+  }
+
+  /// The transcript from now on. Lines that nobody has read yet are kept.
+  public var transcript: AsyncStream<TranscriptRecord> {
+    let (stream, continuation) = AsyncStream.makeStream(of: TranscriptRecord.self)
+    record { continuation.yield($0) }
+    return stream
+  }
+
+  // MARK: - All of these
+
+  /// Runs `body` and brings what the platform said to where it belongs.
+  @discardableResult
+  private func run<Result: Sendable>(as agent: Int? = nil, _ body: (inout State) -> Result) -> Result {
+    let (result, calls) = state.withLock { state in
+      let result = body(&state)
+      return (result, state.collect(from: agent))
+    }
+    for call in calls { call() }
+    return result
+  }
+}
+
+extension SharedPlatform.State {
+  /// Sorts what the platform said by receiver.
+  ///
+  /// - Returns: whom to tell, without the lock.
+  fileprivate mutating func collect(from agent: Int?) -> [@Sendable () -> Void] {
+    var calls: [@Sendable () -> Void] = []
+    while let message = platform.takeOutgoing() {
+      mailboxes[message.agent].messages.append(message)
+      addressed |= 1 << UInt64(min(message.agent, 63))
+    }
+    if addressed != 0 {
+      for receiver in attachments.indices where receiver != agent && addressed & 1 << UInt64(min(receiver, 63)) != 0 {
+        if let attachment = attachments[receiver] { calls.append(attachment.wake) }
+      }
+      addressed = 0
+    }
+    while let event = platform.takeEvent() {
+      guard case .systemPower(let cause, _, _) = event, let attachment = attachments[cause] else { continue }
+      calls.append { attachment.act(event) }
+    }
+    if !observers.isEmpty {
+      for record in platform.takeTranscript() {
+        for observer in observers { observer(record) }
+      }
+    }
+    return calls
+  }
+}
+
+/// What waits for one agent.
+struct Mailbox {
+  var messages: [Outgoing] = []
+  private var head = 0
+
+  mutating func take() -> Outgoing? {
+    guard head < messages.count else { return nil }
+    defer {
+      head += 1
+      if head == messages.count {
+        messages.removeAll(keepingCapacity: true)
+        head = 0
+      }
+    }
+    return messages[head]
+  }
+}

@@ -1,0 +1,213 @@
+internal import GuestMemory
+internal import SCMI
+internal import Virtio
+
+enum SCMIQueue {
+  static let command = 0
+  static let event = 1
+  /// In descriptors. Linux 6.12 has half as many commands under way at once as there are descriptors.
+  static let commandSize: UInt16 = 128
+  static let eventSize: UInt16 = 64
+}
+
+/// What an SCMI device keeps on the device thread.
+struct SCMIDeviceState: ~Copyable {
+  var queues = DeviceQueues(count: 2)
+  var command = DescriptorChain(capacity: Int(SCMIQueue.commandSize))
+  var event = DescriptorChain(capacity: Int(SCMIQueue.eventSize))
+  var reply = Message(header: MessageHeader(rawValue: 0))
+  /// Commands whose replies are late, by ticket. Those of commands from before a reset are not found any more.
+  var kept: [UInt64: KeptCommand] = [:]
+  var ticket: UInt64 = 0
+  /// Delayed responses that wait for a buffer of the event queue. The agent's quota bounds them.
+  var waiting: [Message] = []
+  var counters = SCMICounters()
+  var isSuspended = false
+}
+
+/// A command whose reply is late.
+struct KeptCommand {
+  let head: UInt16
+  let chain: KeptChain
+}
+
+/// A chain on the heap.
+final class KeptChain {
+  var chain: DescriptorChain
+
+  init(_ chain: consuming DescriptorChain) {
+    self.chain = chain
+  }
+}
+
+extension SCMIDevice {
+  /// - Returns: whether commands were left for later.
+  func takeCommands() -> Bool {
+    guard let queue = confined.value.queues[SCMIQueue.command], let connection = confined.value.queues.connection else {
+      return false
+    }
+    var taken = 0
+    queue.suppressNotifications()
+    repeat {
+      taking: while taken < Self.turnLimit {
+        switch queue.takeNext(into: &confined.value.command) {
+        case .empty:
+          break taking
+        case .fault(let fault):
+          connection.fail(queue: SCMIQueue.command, fault)
+          return false
+        case .chain:
+          if let fault = serve(queue) {
+            connection.fail(queue: SCMIQueue.command, fault)
+            return false
+          }
+          taken += 1
+        }
+      }
+      publish(queue)
+      if taken == Self.turnLimit { return true }
+    } while queue.resumeNotifications()
+    return false
+  }
+
+  private func serve(_ queue: SplitVirtqueue) -> GuestFault? {
+    guard confined.value.command.writableBytes > 0 else { return .writableMissing }
+    confined.value.counters.commands &+= 1
+    confined.value.ticket &+= 1
+    let head = confined.value.command.head
+    switch ask() {
+    case .reply:
+      let written = confined.value.reply.write(to: &confined.value.command)
+      queue.giveBack(head: head, written: written)
+    case .empty:
+      queue.giveBack(head: head, written: 0)
+    case .later, .never:
+      // A driver that offers a chain again that it has not got back would keep more than there are.
+      guard confined.value.kept.count < Int(queue.size) else { return .availableIndexJumped }
+      let chain = KeptChain(DescriptorChain(capacity: Int(SCMIQueue.commandSize)))
+      swap(&chain.chain, &confined.value.command)
+      confined.value.kept[confined.value.ticket] = KeptCommand(head: head, chain: chain)
+    }
+    return nil
+  }
+
+  /// Hands the command to the platform.
+  private func ask() -> Disposition {
+    // One byte more than the longest message shows the platform one that is too long.
+    let count = min(confined.value.command.readableBytes, Message.maximumSize + 1)
+    // SAFETY: the buffer is this call's own; the chain has as many bytes, and all of them are copied into it.
+    return unsafe withUnsafeTemporaryAllocation(byteCount: Message.maximumSize + 1, alignment: 4) { buffer in
+      let bytes = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
+      let isCopied = unsafe confined.value.command.takeReadable(into: bytes)
+      precondition(isCopied, "as many bytes are taken as there are")
+      let view = unsafe UnsafeRawBufferPointer(bytes).bindMemory(to: UInt8.self)
+      return platform.handle(
+        bytes: unsafe view.span,
+        from: agent,
+        ticket: confined.value.ticket,
+        reply: &confined.value.reply
+      )
+    }
+  }
+
+  /// Brings what the platform has for the agent to the driver.
+  ///
+  /// - Returns: whether messages were left for later.
+  func deliver() -> Bool {
+    var delivered = 0
+    var hasMore = false
+    deliverWaiting()
+    delivering: while true {
+      if delivered == Self.turnLimit {
+        hasMore = true
+        break
+      }
+      switch platform.next(for: agent) {
+      case .deadline(let deadline):
+        arm(deadline)
+        break delivering
+      case .message(let outgoing):
+        delivered += 1
+        switch outgoing.channel {
+        case .reply(let ticket): giveBack(ticket, outgoing.message)
+        case .event: send(outgoing.message)
+        }
+      }
+    }
+    publishAll()
+    return hasMore
+  }
+
+  private func publishAll() {
+    for index in confined.value.queues.indices {
+      if let queue = confined.value.queues[index] { publish(queue) }
+    }
+  }
+
+  private func giveBack(_ ticket: UInt64, _ message: Message) {
+    guard let queue = confined.value.queues[SCMIQueue.command],
+      let command = confined.value.kept.removeValue(forKey: ticket)
+    else { return }
+    queue.giveBack(head: command.head, written: message.write(to: &command.chain.chain))
+  }
+
+  /// Delayed responses keep their order, and what comes after one must not overtake it.
+  private func send(_ message: Message) {
+    if confined.value.waiting.isEmpty, put(message) { return }
+    if message.header.type == .notification {
+      confined.value.counters.droppedNotifications &+= 1
+    } else if isWorking {
+      confined.value.waiting.append(message)
+    }
+  }
+
+  private func deliverWaiting() {
+    guard let queue = confined.value.queues[SCMIQueue.event], !confined.value.waiting.isEmpty else { return }
+    queue.suppressNotifications()
+    repeat {
+      while let message = confined.value.waiting.first, put(message) { confined.value.waiting.removeFirst() }
+    } while isWorking && !confined.value.waiting.isEmpty && queue.resumeNotifications()
+  }
+
+  /// Puts a message into the next buffer of the event queue.
+  ///
+  /// - Returns: `false` where there is none.
+  private func put(_ message: Message) -> Bool {
+    guard let queue = confined.value.queues[SCMIQueue.event], let connection = confined.value.queues.connection,
+      isWorking
+    else { return false }
+    switch queue.takeNext(into: &confined.value.event) {
+    case .empty: return false
+    case .fault(let fault):
+      connection.fail(queue: SCMIQueue.event, fault)
+      return false
+    case .chain:
+      guard confined.value.event.writableBytes > 0 else {
+        connection.fail(queue: SCMIQueue.event, .writableMissing)
+        return false
+      }
+      guard confined.value.event.readableBytes == 0 else {
+        connection.fail(queue: SCMIQueue.event, .readableUnexpected)
+        return false
+      }
+      confined.value.counters.events &+= 1
+      queue.giveBack(head: confined.value.event.head, written: message.write(to: &confined.value.event))
+      return true
+    }
+  }
+}
+
+extension Message {
+  /// Writes the message, and never beyond the chain's end: what does not fit is cut off.
+  ///
+  /// - Returns: how many bytes were written.
+  fileprivate func write(to chain: inout DescriptorChain) -> Int {
+    // SAFETY: the buffer is this call's own, and only what was written to it goes on.
+    unsafe withUnsafeTemporaryAllocation(byteCount: Message.maximumSize, alignment: 4) { buffer in
+      let bytes = unsafe buffer.bindMemory(to: UInt8.self)
+      var span = unsafe bytes.mutableSpan
+      let count = write(to: &span)
+      return unsafe chain.write(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+    }
+  }
+}

@@ -1,0 +1,156 @@
+internal import GuestMemory
+public import SCMI
+public import Virtio
+
+/// What calls ``SCMIDevice/timerFired()`` when a time has come. On the device thread.
+public protocol SCMITimer: AnyObject, SendableMetatype {
+  /// - Parameter deadline: nanoseconds of the platform's clock; `nil`: no call is needed. Replaces what was armed before.
+  func arm(_ deadline: UInt64?)
+}
+
+/// Feature bits of the SCMI device (virtio 1.3, 5.17.3).
+enum SCMIFeature {
+  /// VIRTIO_SCMI_F_P2A_CHANNELS: there are notifications and delayed responses.
+  static let platformToAgentChannels = VirtioFeatures(bit: 0)
+}
+
+/// What an SCMI device did so far.
+public struct SCMICounters: Equatable, Sendable {
+  /// Commands that were taken from the command queue.
+  public var commands: UInt64 = 0
+  /// Messages that were put into buffers of the event queue.
+  public var events: UInt64 = 0
+  /// Notifications that found no buffer in the event queue.
+  public var droppedNotifications: UInt64 = 0
+}
+
+/// The SCMI device (virtio 1.3, 5.17): a command queue and an event queue to an agent's place on a platform.
+///
+/// A reply never goes beyond the buffer that the driver gave for it: what does not fit is cut off. A reply that is late
+/// keeps its buffer and others overtake it. A notification that finds no buffer in the event queue is dropped and
+/// counted; a delayed response waits for one.
+@safe
+public final class SCMIDevice<Timer: SCMITimer>: VirtioDevice, @unchecked Sendable {
+  // SAFETY: @unchecked: on the device thread only, as the contract says; the rest is immutable.
+
+  public let name: String
+  public var identifier: VirtioDeviceIdentifier { .scmi }
+  public var reach: DeviceReach { .window }
+  public var features: VirtioFeatures { [.splitVirtqueue, SCMIFeature.platformToAgentChannels] }
+  public var queueSizes: [UInt16] { [SCMIQueue.commandSize, SCMIQueue.eventSize] }
+  public let configuration = ConfigurationSpace([])
+
+  /// Messages of one turn, after which other devices get theirs.
+  public static var turnLimit: Int { 64 }
+
+  let platform: SharedPlatform
+  let agent: Int
+  private let timer: Timer
+  let confined: DeviceThreadState<SCMIDeviceState>
+
+  /// - Parameters:
+  ///   - agent: the driver's place in the platform's definition. Attaching it is the owner's.
+  ///   - timer: for what the platform does later.
+  public init(name: String, platform: SharedPlatform, agent: Int, timer: Timer) {
+    precondition(platform.definition.agents.indices.contains(agent), "the agent exists")
+    self.name = name
+    self.platform = platform
+    self.agent = agent
+    self.timer = timer
+    confined = DeviceThreadState(SCMIDeviceState())
+  }
+
+  /// On the device thread.
+  public var counters: SCMICounters { confined.value.counters }
+
+  // MARK: Contract
+
+  public func attach(_ connection: DeviceConnection) { confined.value.queues.attach(connection) }
+
+  public func start(_ features: VirtioFeatures, queues configurations: [QueueConfiguration?]) {
+    confined.value.queues.start(features, configurations)
+    platform.resetAgent(agent, events: features.contains(SCMIFeature.platformToAgentChannels))
+  }
+
+  public func startQueue(_ index: Int, _ configuration: QueueConfiguration) {
+    confined.value.queues.start(index, configuration)
+  }
+
+  public func stopQueue(_ index: Int, _ finished: @escaping @Sendable () -> Void) {
+    confined.value.queues.stop(index)
+    if index == SCMIQueue.command { confined.value.kept = [:] }
+    finished()
+  }
+
+  public func reset(_ finished: @escaping @Sendable () -> Void) {
+    confined.value.queues.reset()
+    confined.value.kept = [:]
+    confined.value.waiting = []
+    platform.resetAgent(agent, events: false)
+    finished()
+  }
+
+  /// What is in flight is finished: buffers that are kept for replies which are late or never come go back empty.
+  public func suspend(_ finished: @escaping @Sendable () -> Void) {
+    confined.value.isSuspended = true
+    if let queue = confined.value.queues[SCMIQueue.command] {
+      for ticket in confined.value.kept.keys.sorted() {
+        if let head = confined.value.kept[ticket]?.head { queue.giveBack(head: head, written: 0) }
+      }
+      publish(queue)
+    }
+    confined.value.kept = [:]
+    finished()
+  }
+
+  public func resume() { confined.value.isSuspended = false }
+
+  public func state() -> DeviceState { DeviceState(queues: confined.value.queues.positions) }
+
+  public func restore(_ state: DeviceState) throws(DeviceStateError) {
+    guard state.version == 1 else { throw .unknownVersion(device: name, version: state.version) }
+    guard state.words.isEmpty else { throw .invalid(device: name, field: "words") }
+    confined.value.isSuspended = true
+  }
+
+  public func kick(_ index: Int) -> Bool {
+    guard isWorking else { return false }
+    let hasMoreCommands = index == SCMIQueue.command && takeCommands()
+    let hasMoreMessages = deliver()
+    return hasMoreCommands || hasMoreMessages
+  }
+
+  // MARK: From the platform
+
+  /// There may be messages for the agent.
+  ///
+  /// - Returns: whether to call again when other devices had their turn.
+  public func platformChanged() -> Bool { isWorking && deliver() }
+
+  /// The time has come that the timer was armed for.
+  ///
+  /// - Returns: whether to call ``platformChanged()`` when other devices had their turn.
+  public func timerFired() -> Bool {
+    platform.advance(as: agent)
+    if isWorking { return deliver() }
+    // Other agents depend on this timer too.
+    armTimer()
+    return false
+  }
+
+  /// Arms the timer for the first time.
+  public func armTimer() {
+    // The messages stay where they are for a driver that is not there yet: its start drops them.
+    timer.arm(platform.nextDeadline)
+  }
+
+  var isWorking: Bool {
+    !confined.value.isSuspended && confined.value.queues.connection.map { !$0.hasFailed } ?? false
+  }
+
+  func arm(_ deadline: UInt64?) { timer.arm(deadline) }
+
+  func publish(_ queue: SplitVirtqueue) {
+    if queue.publish() { confined.value.queues.connection?.interruptForUsedBuffers() }
+  }
+}
