@@ -29,6 +29,14 @@ public enum MessageDecoder {
     return line
   }
 
+  /// Bytes of a message in hexadecimal digits as one line; `nil` where they are none.
+  public static func decoded(hexadecimal: String, isRequest: Bool) -> String? {
+    guard let bytes = JSONText.bytes(hexadecimal: hexadecimal), let message = try? Message(bytes: bytes) else {
+      return nil
+    }
+    return text(message, isRequest: isRequest)
+  }
+
   /// Bytes of a message in hexadecimal digits as one line, or why they are none.
   public static func text(hexadecimal: String, isRequest: Bool) -> String {
     guard let bytes = JSONText.bytes(hexadecimal: hexadecimal) else { return "not hexadecimal" }

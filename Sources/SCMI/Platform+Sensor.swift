@@ -147,8 +147,8 @@ extension Platform {
     try request.expect(8)
     let slot = try slot(.sensor, request[word: 0], context.agent, .read)
     let sensor = definition.sensors[Int(slot.resource)]
-    guard !sensor.intervals.isEmpty else { throw .notSupported }
-    guard request[word: 1] < sensor.intervals.count else { throw .outOfRange }
+    // A sensor without intervals has an empty list: Linux asks each sensor and counts errors.
+    guard request[word: 1] < max(sensor.intervals.count, 1) else { throw .outOfRange }
     let part = sensor.intervals.dropFirst(Int(request[word: 1])).prefix(30)
     let remaining = UInt32(sensor.intervals.count - Int(request[word: 1]) - part.count)
     reply.append(UInt32(part.count) | (sensor.intervalsAreSegment ? 1 << 12 : 0) | remaining << 16)

@@ -139,6 +139,8 @@ public struct PlatformDefinition: Sendable {
   public var powerDomains: [PowerDomainDefinition] = []
   public var performanceDomains: [PerformanceDomainDefinition] = []
   public var sensors: [SensorDefinition] = []
+  /// Whether the owner adds a sensor for each value that the host measures of itself.
+  public var hostSensors = false
   public var resets: [ResetDefinition] = []
   public var regulators: [VoltageDomainDefinition] = []
   public var powercaps: [PowercapDefinition] = []
@@ -151,6 +153,8 @@ public struct PlatformDefinition: Sendable {
   public var agents: [AgentDefinition] = []
   public var rules: [MisbehaviourRule] = []
   public var script: [ScriptStep] = []
+  /// Who uses the resources in a guest whose device tree is made for it.
+  public var tree = TreeDefinition()
 
   public init(configure: (inout Self) -> Void = { _ in }) {
     configure(&self)

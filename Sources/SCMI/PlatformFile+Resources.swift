@@ -19,6 +19,7 @@ extension PlatformFileReader {
       platform.powerDomains = array(fields["powerDomains"], "/powerDomains", powerDomain)
       platform.performanceDomains = array(fields["performanceDomains"], "/performanceDomains", performanceDomain)
       platform.sensors = array(fields["sensors"], "/sensors", sensor)
+      fields.boolean("hostSensors", &platform.hostSensors)
       platform.resets = array(fields["resets"], "/resets", reset)
       platform.regulators = array(fields["regulators"], "/regulators", regulator)
       platform.powercaps = array(fields["powercaps"], "/powercaps", powercap)
@@ -30,6 +31,7 @@ extension PlatformFileReader {
       platform.agents = array(fields["agents"], "/agents", agent)
       platform.rules = array(fields["rules"], "/rules", rule)
       platform.script = array(fields["script"], "/script", scriptStep)
+      if let tree = fields["deviceTree"] { platform.tree = self.tree(tree, "/deviceTree") }
       return platform
     }
   }

@@ -56,6 +56,7 @@ extension PlatformDefinition {
     validator.devices()
     validator.agents()
     validator.behaviour()
+    validator.tree()
     return validator.errors
   }
 }
