@@ -83,7 +83,13 @@ extension Configuration {
   /// - Returns: what the configuration comes to.
   /// - Throws: every mistake at once.
   public func check() throws(ConfigurationError) -> Plan {
-    var problems = valueProblems
+    let (opened, problems) = openingPlatform()
+    return try opened.check(adding: problems)
+  }
+
+  /// The same where the platform is open already.
+  func check(adding found: [ConfigurationError.Problem]) throws(ConfigurationError) -> Plan {
+    var problems = valueProblems + found
     var image: BootImageDescription?
     var initramfsFile: BootPlacement.Initramfs?
     do {
@@ -162,6 +168,7 @@ extension Configuration {
     var paths: [(flag: String, path: String)] = []
     if case .file(let path) = console { paths.append(("--console", path)) }
     if let deviceTreeDump { paths.append(("--dump-dtb", deviceTreeDump)) }
+    if let scmiTranscript { paths.append(("--scmi-transcript", scmiTranscript)) }
     for port in consoleDevice?.ports ?? [] {
       if case .file(let path) = port.destination { paths.append(("--port \(port)", path)) }
     }
@@ -233,11 +240,12 @@ extension Configuration {
   ///
   /// - Throws: ``ConfigurationError``.
   public func deviceTree() throws(ConfigurationError) -> [UInt8] {
-    let problems = valueProblems
+    let (opened, found) = openingPlatform()
+    let problems = valueProblems + found
     guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
-    let map = MemoryMap(self, gic: gic.planned)
+    let map = MemoryMap(opened, gic: gic.planned)
     do {
-      return try BootLoader(self, map, hasPerformanceMonitors: cpuFeatures.pmu).tree(initramfs: nil).blob()
+      return try BootLoader(opened, map, hasPerformanceMonitors: cpuFeatures.pmu).tree(initramfs: nil).blob()
     } catch {
       throw ConfigurationError(problems: [.init(kind: .hostFailure, message: "\(error)")])
     }

@@ -27,6 +27,19 @@ extension Configuration.Device {
     return device
   }
 
+  /// Reads `PATH[,agent=NAME][,window=NAME]`. A comma in the path is written twice.
+  public static func scmi(_ text: String) throws(DeviceTextError) -> Configuration.Device {
+    var fields = DeviceFields(text)
+    var scmi = SCMI(path: fields.value)
+    guard !fields.value.isEmpty else {
+      throw DeviceTextError("the path of the platform file comes first: PATH[,agent=NAME][,…]")
+    }
+    scmi.agent = try fields.take("agent")
+    var device = Configuration.Device(.scmi(scmi))
+    try fields.finish(&device, known: "agent=NAME, window=NAME")
+    return device
+  }
+
   /// Reads `[window=NAME]`.
   public static func entropy(_ text: String) throws(DeviceTextError) -> Configuration.Device {
     var fields = DeviceFields("," + text)

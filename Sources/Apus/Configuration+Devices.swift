@@ -39,6 +39,8 @@ extension Configuration.Device {
     case network(Network)
     /// The console and channels of the guest's; at most one such device.
     case console(Console)
+    /// A place on an SCMI platform; one at most, since Linux takes one.
+    case scmi(SCMI)
   }
 
   /// A disk.
@@ -65,6 +67,7 @@ extension Configuration.Device {
     case .block: "block"
     case .network: "network"
     case .console: "console"
+    case .scmi: "scmi"
     }
   }
 }
@@ -100,6 +103,9 @@ extension Configuration {
     if devices.count > Int(MemoryMap.virtioSlotCount) {
       problems.append("\(devices.count) devices are too many: there are \(MemoryMap.virtioSlotCount) slots")
     }
+    let platforms = devices.count { if case .scmi = $0.kind { true } else { false } }
+    if platforms > 1 { problems.append("--scmi: a machine is on one platform, not on \(platforms)") }
+    if scmiTranscript != nil, platforms == 0 { problems.append("--scmi-transcript needs a platform: --scmi PATH") }
     if case .confined(let size) = dma {
       if size == 0 || size % MemoryMap.windowGranule != 0 || size > 1 << 32 {
         problems.append("--dma takes 'open' or a multiple of 2 MiB up to 4G, not \(size) bytes")

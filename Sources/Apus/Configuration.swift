@@ -26,6 +26,8 @@ public struct Configuration: Sendable {
   public var devices: [Device] = []
   /// What the devices may reach of the guest's memory.
   public var dma = DMA.confined(windowSize: 64 << 20)
+  /// Where each message of the SCMI platform goes as a line of JSON, or nowhere.
+  public var scmiTranscript: String?
   /// Where the guest's console leads: its serial port or, with such a device, its virtio console.
   public var console = Console.stream
   /// What happens when the guest resets the machine.

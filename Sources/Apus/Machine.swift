@@ -9,7 +9,7 @@ internal import Synchronization
 /// Either ``run(stoppingOnSignals:)`` on a thread of the caller's, which becomes the machine's device thread, or
 /// ``start()`` and then ``outcome``. A machine runs once. All members may be used from any thread.
 public final class Machine: Sendable {
-  /// What it was made from.
+  /// What it was made from, with the SCMI platform in the place of its file.
   public let configuration: Configuration
   /// What the configuration comes to.
   public let plan: Plan
@@ -36,8 +36,9 @@ public final class Machine: Sendable {
     _ configuration: Configuration,
     logger: Logger = Logger(label: "apus") { _ in SwiftLogNoOpLogHandler() }
   ) throws(ConfigurationError) {
-    plan = try configuration.check()
-    self.configuration = configuration
+    let (opened, problems) = configuration.openingPlatform()
+    plan = try opened.check(adding: problems)
+    self.configuration = opened
     self.logger = logger
   }
 

@@ -23,6 +23,8 @@ public struct MachineTree: Sendable {
   public var windowNames: [String] = []
   /// The virtio devices, by slot.
   public var virtioDevices: [VirtioNode] = []
+  /// What the guest finds of an SCMI platform.
+  var scmi: SCMI?
   /// Randomness for the kernel: 8 bytes for its address layout, the rest for its random number generator.
   public var seed: [UInt8]
 
@@ -80,6 +82,7 @@ public struct MachineTree: Sendable {
       windows(&root)
       cpus(&root)
       firmware(&root)
+      scmi?.write(&root)
       interruptController(&root)
       timer(&root)
       peripherals(&root)
@@ -120,6 +123,7 @@ public struct MachineTree: Sendable {
           cpu.property("compatible", "arm,armv8")
           cpu.property("reg", cells: [affinity])
           if cpuCount > 1 { cpu.property("enable-method", "psci") }
+          scmi?.describe(cpu: index, &cpu)
         }
       }
     }
@@ -250,7 +254,11 @@ public struct MachineTree: Sendable {
       node.property("reg", wide: [range.start.rawValue, range.size])
       node.property("interrupts", cells: [InterruptKind.shared, interrupt, Self.levelHigh])
       let names = clocks + ["apb_pclk"]
-      node.property("clocks", cells: names.map { _ in Handle.clock })
+      if name == "rtc", let scmi, let consumer = scmi.clockConsumer {
+        scmi.use(by: consumer, &node)
+      } else {
+        node.property("clocks", cells: names.map { _ in Handle.clock })
+      }
       node.property("clock-names", strings: names)
     }
   }

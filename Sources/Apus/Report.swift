@@ -92,6 +92,18 @@ public struct Report: Sendable, Encodable {
     public let interrupts: UInt64
     /// How often the driver broke the rules.
     public let faults: UInt64
+    /// SCMI alone: commands, messages on the event queue, and notifications that found no buffer there.
+    public var scmi: SCMI?
+
+    /// What an SCMI device did.
+    public struct SCMI: Sendable, Encodable {
+      /// Commands that the guest sent.
+      public let commands: UInt64
+      /// Notifications and delayed responses that it got.
+      public let events: UInt64
+      /// Notifications that it had no buffer for.
+      public let droppedNotifications: UInt64
+    }
   }
 
   /// Times, in nanoseconds.

@@ -74,6 +74,7 @@ struct BootLoader {
       initramfs: initramfs,
       windowNames: configuration.windowNames,
       virtioDevices: configuration.virtioNodes,
+      scmi: configuration.scmiPlace.map { MachineTree.SCMI($0) },
       seed: HostRandom.bytes(count: MachineTree.seedSize)
     )
   }
@@ -83,6 +84,7 @@ struct BootLoader {
     min(
       BootPlacement.deviceTreeLimit,
       16384 + UInt64(configuration.kernelCommandLine.utf8.count + 256 * configuration.cpuCount)
+        + (configuration.scmiPlace.map { MachineTree.SCMI($0).sizeLimit } ?? 0)
     )
   }
 }

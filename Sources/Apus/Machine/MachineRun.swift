@@ -2,6 +2,7 @@ internal import CLinux
 internal import Glibc
 import KVM
 internal import Logging
+import SCMI
 internal import Synchronization
 
 /// One run of a machine with all its reboots, on the device thread.
@@ -39,6 +40,10 @@ struct MachineRun {
         endpoint = try ConsoleEndpoint(configuration.console, stream: console, logger: logger)
       } catch {
         return error.outcome
+      }
+      if let path = configuration.scmiTranscript, let place = configuration.scmiPlace {
+        let file = try TranscriptFile(path: path, logger: logger)
+        place.platform.record { file.append($0) }
       }
       let hasSize = endpoint.hasEscapes && configuration.consoleDevice?.carriesConsole == true
       let size = hasSize ? try TerminalSize() : nil

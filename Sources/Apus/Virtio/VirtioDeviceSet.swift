@@ -117,6 +117,18 @@ final class VirtioDeviceSet {
       backends.append(ports)
       console = ports
       return ports.device
+    case .scmi:
+      guard let agent = configuration.scmiPlace else { preconditionFailure("a machine's platform is open") }
+      let connection = try SCMIConnection(
+        agent,
+        name: place.name,
+        loop: place.loop,
+        work: work,
+        verdict: place.verdict,
+        logger: place.logger
+      )
+      backends.append(connection)
+      return connection.device
     }
   }
 
@@ -144,7 +156,8 @@ final class VirtioDeviceSet {
         refusedAccesses: counters.memory.refusedAccesses,
         kicks: counters.kicks,
         interrupts: counters.interrupts,
-        faults: counters.faults
+        faults: counters.faults,
+        scmi: backends.lazy.compactMap { $0 as? SCMIConnection }.first { $0.device === slot.transport.device }?.summary
       )
     }
   }

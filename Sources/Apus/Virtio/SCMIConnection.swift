@@ -1,0 +1,100 @@
+import KVM
+internal import Logging
+import SCMI
+import Virtio
+import VirtioDevices
+
+/// What stands between a platform and a machine's SCMI device: the device thread, a timer, and the machine's end.
+final class SCMIConnection: DeviceBackend {
+  private let place: SCMIPlace
+  let device: SCMIDevice<PlatformTimer>
+  private let work: DeviceWork
+  private let logger: Logger
+
+  /// - Throws: ``UnsuitableHost`` where another machine is this agent.
+  init(_ place: SCMIPlace, name: String, loop: EventLoop, work: DeviceWork, verdict: Verdict, logger: Logger) throws {
+    self.place = place
+    self.work = work
+    self.logger = logger
+    let timer = try PlatformTimer(place.platform)
+    let device = SCMIDevice(name: name, platform: place.platform, agent: place.agent, timer: timer)
+    self.device = device
+    let attachment = SharedPlatform.Attachment(
+      wake: { Self.deliver(device, work) },
+      act: { event in Self.act(event, verdict) }
+    )
+    guard place.platform.attach(place.agent, attachment) else {
+      let agent = place.platform.definition.agents[place.agent].name
+      throw UnsuitableHost("another machine is the platform's agent \(agent); give this one another agent")
+    }
+    _ = try loop.add(
+      timer.timer.rawValue,
+      EventLoop.readable,
+      ClosureHandler { _ in
+        timer.fired()
+        if device.timerFired() { Self.deliver(device, work) }
+      }
+    )
+    device.armTimer()
+  }
+
+  /// Has the device thread bring messages to the guest, in turns.
+  private static func deliver(_ device: SCMIDevice<PlatformTimer>, _ work: DeviceWork) {
+    work.post {
+      if device.platformChanged() { deliver(device, work) }
+    }
+  }
+
+  /// A forceful transition is the machine's to carry out; a graceful one is announced to the guest by the platform.
+  private static func act(_ event: PlatformEvent, _ verdict: Verdict) {
+    guard case .systemPower(_, let state, graceful: false) = event else { return }
+    switch state {
+    case 0: verdict.give(Outcome(.poweredOff, "the guest powered off through SCMI"))
+    case 1, 2: verdict.give(Outcome(.reset, "the guest reset the machine through SCMI"))
+    default: break
+    }
+  }
+
+  /// What the device did. On the device thread.
+  var summary: Report.Device.SCMI {
+    let counters = device.counters
+    return .init(
+      commands: counters.commands,
+      events: counters.events,
+      droppedNotifications: counters.droppedNotifications
+    )
+  }
+
+  func shutDown() {
+    place.platform.detach(place.agent)
+    let dropped = device.counters.droppedNotifications
+    if dropped > 0 { logger.notice("\(device.name): \(dropped) notifications found no buffer of the guest's") }
+  }
+}
+
+/// A timer on the platform's clock.
+final class PlatformTimer: SCMITimer {
+  let timer: HostTimer
+  private let platform: SharedPlatform
+  private var armed: UInt64?
+
+  init(_ platform: SharedPlatform) throws(HostError) {
+    timer = try HostTimer()
+    self.platform = platform
+  }
+
+  func arm(_ deadline: UInt64?) {
+    // Most requests change no deadline, and setting a timer is a system call.
+    guard deadline != armed else { return }
+    armed = deadline
+    guard let deadline else { return timer.disarm() }
+    let now = platform.now
+    timer.arm(after: deadline > now ? deadline - now : 1)
+  }
+
+  /// The timer has fired, and the same deadline would need it again.
+  func fired() {
+    timer.answer()
+    armed = nil
+  }
+}
