@@ -13,11 +13,12 @@ struct ApusCommand: ParsableCommand {
         apus run --kernel program.elf --cpus 4 --memory 64M --timeout 10 --report report.json
         apus devicetree --cpus 2 --format dts
         apus doctor
+        apus scmi check platform.json
 
       The guest's console is on standard output, everything that Apus itself says on standard error.
       """,
     version: ApusVersion.current,
-    subcommands: [Run.self, DeviceTree.self, Doctor.self]
+    subcommands: [Run.self, DeviceTree.self, Doctor.self, SCMICommand.self]
   )
 
   static func main() {

@@ -18,6 +18,22 @@ struct DeviceOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "An SCMI platform, made from a platform file (see 'apus scmi --help').",
+      discussion: "PATH[,agent=NAME][,window=NAME]",
+      valueName: "platform"
+    ),
+    transform: Setting.scmi
+  )
+  var scmi: Setting?
+
+  @Option(
+    help: ArgumentHelp("Write each SCMI message as a line of JSON to a file.", valueName: "path"),
+    transform: Setting.scmiTranscript
+  )
+  var scmiTranscript: Setting?
+
+  @Option(
+    help: ArgumentHelp(
       "A network card: on passt (the host's network, without privileges), a tap device or an open descriptor.",
       discussion: "passt[,forward=[ADDRESS/]HOST:GUEST[/udp]]…|tap=NAME|fd=NUMBER[,mac=MAC][,mtu=N][,window=NAME]",
       valueName: "network"
@@ -57,6 +73,7 @@ struct DeviceOptions: ParsableArguments {
   var dma: Setting?
 
   var changes: [Setting] {
-    block + (entropy ? [.entropy] : []) + network + port + [console, dma].compactMap(\.self)
+    block + (entropy ? [.entropy] : []) + network + [scmi].compactMap(\.self) + port
+      + [console, scmiTranscript, dma].compactMap(\.self)
   }
 }

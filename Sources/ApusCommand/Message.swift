@@ -43,6 +43,9 @@ protocol CommandFailure: Error {
 }
 
 extension ConfigurationError: CommandFailure {}
+extension InputFileError: CommandFailure {
+  var exitStatus: Int32 { Outcome.End.inputNotFound.exitStatus }
+}
 extension OutputFileError: CommandFailure {
   var exitStatus: Int32 { Outcome.End.cannotCreate.exitStatus }
 }

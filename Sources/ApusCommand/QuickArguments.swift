@@ -13,6 +13,7 @@ enum QuickArguments {
     var request = RunRequest(kernel: "")
     var reboots: Bool?
     var hasEntropy = false
+    var scmi: Setting?
     var networks: [Setting] = []
     var words = arguments.dropFirst()
     while let word = words.popFirst() {
@@ -27,6 +28,9 @@ enum QuickArguments {
         guard let value = words.popFirst(), !value.utf8.starts(with: "-".utf8) else { return nil }
         if word == "--kernel" {
           kernel = value
+        } else if word == "--scmi" {
+          guard let setting = try? Setting.scmi(value) else { return nil }
+          scmi = setting
         } else if word == "--network" {
           guard let network = try? Setting.network(value) else { return nil }
           networks.append(network)
@@ -41,6 +45,7 @@ enum QuickArguments {
     request.reboots = reboots ?? true
     if hasEntropy { request.changes.append(.entropy) }
     request.changes += networks
+    if let scmi { request.changes.append(scmi) }
     return request
   }
 
@@ -55,6 +60,7 @@ enum QuickArguments {
     case "--timeout": Setting.timeout
     case "--report": Setting.report
     case "--block", "--disk": Setting.block
+    case "--scmi-transcript": Setting.scmiTranscript
     case "--dma": Setting.dma
     case "--gic": Setting.gic
     case "--cpu": Setting.cpu

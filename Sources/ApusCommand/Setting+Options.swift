@@ -60,6 +60,8 @@ extension Setting {
     }
     return Setting { $0.configuration.devices.append(device) }
   }
+  static let scmi: Reader = { try device("--scmi", $0, Configuration.Device.scmi) }
+  static let scmiTranscript: Reader = text { $0.configuration.scmiTranscript = $1 }
 
   static let entropy = Setting { $0.configuration.devices.append(Configuration.Device(.entropy)) }
   static let dma: Reader = value(

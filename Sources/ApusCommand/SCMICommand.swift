@@ -1,0 +1,170 @@
+import Apus
+import ArgumentParser
+import SCMI
+
+/// What can be done with platform files and transcripts without a machine.
+struct SCMICommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "scmi",
+    abstract: "Check SCMI platform files; read and replay transcripts.",
+    discussion: """
+      Examples:
+        apus scmi check platform.json
+        apus run --kernel Image --scmi platform.json --scmi-transcript session.jsonl
+        apus scmi decode session.jsonl
+        apus scmi replay session.jsonl --platform platform.json
+
+      Documentation/SCMIPlatformFile.md explains platform files.
+      """,
+    subcommands: [Check.self, Decode.self, Replay.self]
+  )
+}
+
+extension SCMICommand {
+  struct Check: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Check a platform file.",
+      discussion: """
+        Examples:
+          apus scmi check platform.json
+
+        Each mistake is told with line, column, path and what was expected.
+
+        Exit status: 0 if there is none, 65 if there are some, 66 if the file cannot be read.
+        """
+    )
+
+    @Argument(help: "The platform file; - is standard input.")
+    var file: String
+
+    func run() throws {
+      let platform = try PlatformText.read(file)
+      let resources = ResourceKind.allCases.map { ($0.name, platform.names($0).count) }.filter { $0.1 > 0 }
+      let counts = resources.map { "\($0.1) \($0.0)" } + ["\(platform.agents.count) agents"]
+      try Message.show("\(file): \(counts.joined(separator: ", "))")
+    }
+  }
+
+  struct Decode: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Print a transcript, or the bytes of messages, readably.",
+      discussion: """
+        Examples:
+          apus scmi decode session.jsonl
+          apus scmi decode --picture session.jsonl
+          apus scmi decode --hex '06500000 00000000'
+          apus scmi decode --hex --reply '06500000 00000000 00e1f505 00000000'
+
+        Without --hex the argument is a transcript's path, or - for standard input. The picture has a column for each
+        agent: --> request, <-- reply, <== delayed response, <~~ notification, x-- reply that was not sent.
+
+        Exit status: 0; 65 for what is neither a transcript nor a message; 66 for a file that cannot be read.
+        """
+    )
+
+    @Flag(help: "Draw who said what when.")
+    var picture = false
+
+    @Flag(help: "The arguments are messages: header and payload in hexadecimal digits, as they are in memory.")
+    var hex = false
+
+    @Flag(help: "The messages of --hex are replies, not requests.")
+    var reply = false
+
+    @Argument(help: "A transcript, or with --hex messages.")
+    var inputs: [String]
+
+    func validate() throws {
+      if inputs.count != 1, !hex { throw ValidationError("Give one transcript, or messages with --hex.") }
+      if reply, !hex { throw ValidationError("--reply goes with --hex.") }
+      if picture, hex { throw ValidationError("--picture goes with a transcript.") }
+    }
+
+    func run() throws {
+      if hex {
+        for message in inputs {
+          guard let text = MessageDecoder.decoded(hexadecimal: message, isRequest: !reply) else {
+            throw try BadText.said("'\(message)' is no message: give 4 to 132 bytes in hexadecimal digits")
+          }
+          try Message.show(text)
+        }
+      } else {
+        let records = try TranscriptText.read(inputs[0])
+        let text = picture ? SessionPicture.text(records) : records.map { $0.text + "\n" }.joined()
+        try Message.show(String(text.dropLast()))
+      }
+    }
+  }
+
+  struct Replay: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Send a recorded session to a platform and compare what it says.",
+      discussion: """
+        Examples:
+          apus scmi replay session.jsonl --platform platform.json
+
+        Times, agents and bytes are compared. Values that came from outside (sensors bound to the host, changes by the
+        machine's owner) are not in a transcript.
+
+        Exit status: 0 if all is the same, 1 if something differs, 65 or 66 for files that cannot be used.
+        """
+    )
+
+    @Argument(help: "The transcript; - is standard input.")
+    var transcript: String
+
+    @Option(help: ArgumentHelp("The platform file that was recorded.", valueName: "path"))
+    var platform: String
+
+    func run() throws {
+      let definition = try PlatformText.read(platform)
+      let records = try TranscriptText.read(transcript)
+      let report: SCMI.Replay.Report
+      do {
+        var platform = try Platform(definition)
+        report = SCMI.Replay.run(records, on: &platform)
+      } catch {
+        throw try BadText.said("\(platform): \(error)")
+      }
+      for difference in report.differences { try Message.show("\(difference)") }
+      try Message.show(
+        "\(report.requests) requests, \(report.compared) lines compared, \(report.differences.count) differ"
+          + (report.skipped == 0 ? "" : ", \(report.skipped) changes by the owner left out")
+      )
+      if !report.differences.isEmpty { throw ExitCode(1) }
+    }
+  }
+}
+
+/// A text that is not what it should be.
+private enum BadText {
+  /// Says what is wrong.
+  ///
+  /// - Returns: the exit status to end with.
+  static func said(_ message: String) throws -> ExitCode {
+    Message.say("error: \(message)")
+    return ExitCode(Outcome.End.badInput.exitStatus)
+  }
+}
+
+private enum PlatformText {
+  static func read(_ path: String) throws -> PlatformDefinition {
+    let bytes = try Message.reporting { () throws(InputFileError) in try InputFile.read(path) }
+    do {
+      return try PlatformDefinition(json: bytes)
+    } catch {
+      throw try BadText.said(error.mistakes.map { "\(path):\($0)" }.joined(separator: "\nerror: "))
+    }
+  }
+}
+
+private enum TranscriptText {
+  static func read(_ path: String) throws -> [TranscriptRecord] {
+    let bytes = try Message.reporting { () throws(InputFileError) in try InputFile.read(path) }
+    do {
+      return try TranscriptRecord.records(lines: String(decoding: bytes, as: UTF8.self))
+    } catch {
+      throw try BadText.said("\(path): \(error)")
+    }
+  }
+}
