@@ -6,7 +6,7 @@
 help:
 	@echo 'make demo    boot a Linux guest with Apus, see what it sees, power it off'
 	@echo 'make shell   boot a Linux guest and use its shell'
-	@echo 'make test    run the tests, natively and on arm64 KVM'
+	@echo 'make test    run every test, natively and on arm64 KVM'
 	@echo 'make check   format, lint, build with warnings as errors'
 	@echo 'make bench   measure, and compare with a peer'
 	@echo 'make fuzz    fuzz every parser for a minute each (SECONDS=N for N seconds)'

@@ -1,8 +1,10 @@
+import Glibc
 import TestSupport
 import Testing
 
-/// The command that was built with the tests.
-private let command = Program.buildFolder + "/apus"
+// SAFETY: nothing changes the environment while tests run.
+/// The command that `APUS_COMMAND` names, or else the one that was built with the tests.
+private let command = unsafe getenv("APUS_COMMAND").map { unsafe String(cString: $0) } ?? Program.buildFolder + "/apus"
 
 /// A user without any rights, for tests that run as root.
 let nobody: UInt32 = 65534
