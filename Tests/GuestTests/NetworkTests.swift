@@ -43,7 +43,7 @@ struct NetworkTests {
     var network = Configuration.Device.Network(.passt(forwards: forwards))
     network.mac = Configuration.Device.MACAddress("02:11:22:33:44:55")
     configuration.devices = [Configuration.Device(.network(network))]
-    let deadline = ContinuousClock.now + .seconds(55)
+    let deadline = ContinuousClock.now + .seconds(170)
     var returned: [UInt8] = []
     var fetched: [UInt8] = []
 

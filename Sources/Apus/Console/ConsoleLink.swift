@@ -85,19 +85,24 @@ final class ConsoleLink<Port: GuestConsole> {
     switch moveOutput() {
     case .done: break
     case .wouldBlock(let descriptor): waitForOutput(descriptor)
-    case .failed(let errno): endAfterOutputFailure(errno)
+    case .failed(let errno):
+      pending = []
+      verdict.give(failure(errno))
     }
   }
 
   /// Moves all that is left, waiting for the reader, for at most `limit` nanoseconds or until `shouldStop` says so.
-  func drain(limit: UInt64?, shouldStop: () -> Bool) {
+  ///
+  /// - Returns: what the run has come to where some of it cannot be written.
+  func drain(limit: UInt64?, shouldStop: () -> Bool) -> Outcome? {
     let start = HostClock.monotonic
     while true {
       switch moveOutput() {
-      case .done, .failed: return
+      case .done: return nil
+      case .failed(let errno): return failure(errno)
       case .wouldBlock(let descriptor):
-        if let limit, HostClock.monotonic - start >= limit { return }
-        if shouldStop() { return }
+        if let limit, HostClock.monotonic - start >= limit { return nil }
+        if shouldStop() { return nil }
         var request = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         _ = unsafe poll(&request, 1, 50)
       }
@@ -156,10 +161,9 @@ final class ConsoleLink<Port: GuestConsole> {
     }
   }
 
-  private func endAfterOutputFailure(_ error: Int32) {
-    pending = []
+  private func failure(_ error: Int32) -> Outcome {
     let reason = HostError("writing the guest's console", errno: error, advice: endpoint.outputAdvice)
-    verdict.give(Outcome(.hostFailure, "\(reason)"))
+    return Outcome(.hostFailure, "\(reason)")
   }
 
   // MARK: Input

@@ -108,8 +108,10 @@ struct MachineRun {
     try loopResult.get()
     guard var outcome = verdict.given else { preconditionFailure("the loop ends with a verdict") }
     let limit = isHurried ? Self.hurriedDrain : nil
-    serialLink.drain(limit: limit) { signals?.take() != nil }
-    virtioLink?.drain(limit: limit) { signals?.take() != nil }
+    let serialLoss = serialLink.drain(limit: limit) { signals?.take() != nil }
+    let virtioLoss = virtioLink?.drain(limit: limit) { signals?.take() != nil }
+    // The machine's end was none of the kinds that matter more than the lost output.
+    if let loss = serialLoss ?? virtioLoss, outcome.end == .poweredOff || outcome.end == .reset { outcome = loss }
     serialLink.disconnect()
     virtioLink?.disconnect()
     if let port = assembly.devices.console?.exitStatus { outcome.guestStatus = guestStatus(of: port) }
