@@ -43,11 +43,11 @@ struct NetworkTests {
     var network = Configuration.Device.Network(.passt(forwards: forwards))
     network.mac = Configuration.Device.MACAddress("02:11:22:33:44:55")
     configuration.devices = [Configuration.Device(.network(network))]
-    let deadline = ContinuousClock.now + .seconds(170)
     var returned: [UInt8] = []
     var fetched: [UInt8] = []
 
     let run = try await GuestRun.boot(configuration) { _, console in
+      let deadline = ContinuousClock.now + .seconds(170)
       try await source.accepted(until: deadline).send(Self.content, until: deadline)
       returned = try await sink.accepted(until: deadline).receive(until: deadline)
       try await console.expect("serving")

@@ -11,7 +11,7 @@ struct SCMIDriverTests {
     let platform = try SCMIGuest.platform(SCMIGuest.definition)
     let session = RecordedSession(platform)
 
-    let run = try await GuestRun.boot(try SCMIGuest.configuration(platform), limit: .seconds(120)) { _, console in
+    let run = try await GuestRun.boot(try SCMIGuest.configuration(platform), limit: .seconds(300)) { _, console in
       let shell = try await GuestShell(console)
       let start = session.records.count
       try await shell.run("cd /sys/kernel/tracing; echo 1 > events/scmi/scmi_msg_dump/enable; cd /")

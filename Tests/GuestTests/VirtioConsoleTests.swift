@@ -18,7 +18,7 @@ struct VirtioConsoleTests {
     var configuration = try executing("")
     configuration.commandLine = "earlycon quiet initcall_blacklist=trace_eval_init apus_mode=exec apus_exec=sh"
     configuration.dma = .confined(windowSize: 4 << 20)
-    let run = try await GuestRun.boot(configuration, limit: .seconds(150)) { _, console in
+    let run = try await GuestRun.boot(configuration, limit: .seconds(300)) { _, console in
       // Without output processing a program's write is one buffer for the device, as large as the terminal's.
       console.send("stty -echo; read w; echo typed-$w; cat /proc/consoles; stty -opost; seq 1 200000 | cat; exit 42\n")
       console.send("ahead\n")
