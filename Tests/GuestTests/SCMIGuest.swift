@@ -156,7 +156,8 @@ struct GuestShell {
     console.send("\(command)\necho \"<end>\"\n")
     var lines: [String] = []
     while true {
-      let line = try await console.expectLine("the end of '\(command)'") { _ in true }
+      // A host that is busy with other tests takes its time.
+      let line = try await console.expectLine("the end of '\(command)'", within: .seconds(120)) { _ in true }
       if line.hasSuffix("<end>") {
         if line != "<end>" { lines.append(String(line.dropLast("<end>".count))) }
         return lines
@@ -168,7 +169,7 @@ struct GuestShell {
   /// The kernel's counters of SCMI messages by name.
   func counters() async throws -> [String: Int] {
     let folder = "/sys/kernel/debug/scmi/0/transport/counters"
-    let lines = try await run("cd \(folder); for i in [!r]* response_ok; do echo $i $(cat $i); done; cd /")
+    let lines = try await run("cd \(folder); for i in [!r]* response_ok; do read n <$i; echo $i $n; done; cd /")
     var counters: [String: Int] = [:]
     for line in lines {
       let words = line.split(separator: " ")

@@ -234,7 +234,7 @@ struct SCMIMisbehaviourTests {
     let printed = try await shell.run(wrong.probe.rawValue)
 
     // What comes late comes before the log is read.
-    try await shell.run("sleep 0.4")
+    try await shell.run("sleep 0.3")
     platform.change { platform, _ in platform.removeRules(named: "wrong") }
     let log = try await shell.run("dmesg -c | grep -E 'scmi|SCMI' | grep -v RAW")
     let after = try await shell.counters()
