@@ -16,16 +16,19 @@ public struct GuestRun: Sendable {
   /// - Parameters:
   ///   - configuration: its console must be ``Apus/Configuration/Console/stream``, the default.
   ///   - limit: how long the machine may run where the configuration has no limit of its own.
+  ///   - isBeside: whether another machine that this test drives runs at the same time, and has its place among those
+  ///     that may. Waiting for a second one would be waiting for all other tests.
   ///   - drive: talks with the running guest. When it throws, the machine is stopped.
   public static func boot(
     _ configuration: Configuration,
     limit: Duration = .seconds(180),
+    beside isBeside: Bool = false,
     _ drive: (Machine, ConsoleTranscript) async throws -> Void = { _, _ in }
   ) async throws -> GuestRun {
     var configuration = configuration
     if configuration.timeout == nil { configuration.timeout = limit }
     let machine = try Machine(configuration)
-    return try await MachineSlots.shared.withSlot {
+    return try await MachineSlots.shared.withSlot(isNeeded: !isBeside) {
       let transcript = ConsoleTranscript(machine.console)
       try machine.start()
       do {

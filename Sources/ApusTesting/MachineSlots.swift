@@ -18,8 +18,9 @@ final class MachineSlots: Sendable {
     state = Mutex(State(free: count))
   }
 
-  /// Waits for a slot, in the order of the calls, holds it for `body`, and gives it back.
-  func withSlot<Result>(_ body: () async throws -> Result) async rethrows -> Result {
+  /// Waits for a slot, if one is needed, in the order of the calls, holds it for `body`, and gives it back.
+  func withSlot<Result>(isNeeded: Bool, _ body: () async throws -> Result) async rethrows -> Result {
+    guard isNeeded else { return try await body() }
     await take()
     defer { giveBack() }
     return try await body()

@@ -33,7 +33,6 @@ struct SCMISharingTests {
   func twoGuests() async throws {
     let platform = try SCMIGuest.platform(Self.definition)
 
-    // Other tests' machines may have to end before the second one's turn comes.
     let limit = Duration.seconds(300)
     let (one, two) = (
       try SCMIGuest.configuration(platform, agent: "first"), try SCMIGuest.configuration(platform, agent: "second")
@@ -41,7 +40,7 @@ struct SCMISharingTests {
 
     let run = try await GuestRun.boot(one, limit: limit) { machine, console in
       let first = try await GuestShell(console)
-      let other = try await GuestRun.boot(two, limit: limit) { machine, console in
+      let other = try await GuestRun.boot(two, limit: limit, beside: true) { machine, console in
         let second = try await GuestShell(console)
         #expect(try await first.run(Self.labels) == ["common", "probe"])
         #expect(try await first.run(Self.probe) == ["77000"])
