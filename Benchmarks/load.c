@@ -1,0 +1,159 @@
+// A load for virtual devices, and the first process of a guest that does nothing else. The kernel's command line says
+// what is done, in words of the form NAME=VALUE, which the kernel hands on as environment:
+//
+//     load=read       random reads of the disk, past the page cache
+//     load=sequence   reads from the disk's first byte on
+//     load=write      writes from the disk's first byte on
+//     load=none       nothing
+//     count=N         operations, 0 if not said
+//     size=N          bytes of one, 4096 if not said
+//     depth=N         operations in flight, 1 if not said
+//
+// The same program finishes its start in the same way whatever the count is, so the difference of two runs is the cost
+// of as many operations. At the end the machine is powered off; what failed is on the console, with "load:" in front.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/aio_abi.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <linux/fs.h>
+
+enum { DEPTH_LIMIT = 256 };
+
+static _Noreturn void end(void) {
+  reboot(RB_POWER_OFF);
+  _exit(1);
+}
+
+static _Noreturn void fail(const char *what) {
+  printf("load: %s: %s\n", what, strerror(errno));
+  fflush(stdout);
+  end();
+}
+
+static long number(const char *name, long otherwise) {
+  const char *text = getenv(name);
+  return text ? strtol(text, NULL, 10) : otherwise;
+}
+
+static uint64_t random_number(void) {
+  static uint64_t state = 0x9E3779B97F4A7C15;
+  state ^= state << 13;
+  state ^= state >> 7;
+  state ^= state << 17;
+  return state;
+}
+
+struct load {
+  int disk;
+  bool is_random, writes;
+  long count, size, depth;
+  uint64_t places;
+};
+
+static int64_t offset_of(const struct load *load, long operation) {
+  return (load->is_random ? random_number() % load->places : (uint64_t)operation % load->places) * load->size;
+}
+
+// One operation after the other, as plain system calls.
+static void work_in_turn(const struct load *load, char *buffer) {
+  for (long operation = 0; operation < load->count; operation++) {
+    int64_t offset = offset_of(load, operation);
+    long done = load->writes ? pwrite(load->disk, buffer, load->size, offset)
+                             : pread(load->disk, buffer, load->size, offset);
+    if (done != load->size)
+      fail("access to the disk");
+  }
+}
+
+// `depth` operations are always in flight: whatever is found finished is replaced in one system call.
+static void work_at_depth(const struct load *load, char *buffer) {
+  aio_context_t context = 0;
+  static struct iocb blocks[DEPTH_LIMIT];
+  struct iocb *queued[DEPTH_LIMIT];
+  struct io_event events[DEPTH_LIMIT];
+  if (syscall(SYS_io_setup, load->depth, &context))
+    fail("io_setup");
+  for (long i = 0; i < load->depth; i++) {
+    blocks[i] = (struct iocb){
+        .aio_fildes = load->disk,
+        .aio_lio_opcode = load->writes ? IOCB_CMD_PWRITE : IOCB_CMD_PREAD,
+        .aio_buf = (uintptr_t)(buffer + i * load->size),
+        .aio_nbytes = load->size,
+    };
+    queued[i] = &blocks[i];
+  }
+  long begun = 0, finished = 0, ready = load->depth;
+  while (finished < load->count) {
+    long more = load->count - begun < ready ? load->count - begun : ready;
+    for (long i = 0; i < more; i++)
+      queued[i]->aio_offset = offset_of(load, begun + i);
+    for (long done = 0; done < more;) {
+      long submitted = syscall(SYS_io_submit, context, more - done, queued + done);
+      if (submitted <= 0)
+        fail("io_submit");
+      done += submitted;
+    }
+    begun += more;
+    ready = syscall(SYS_io_getevents, context, 1L, load->depth, events, NULL);
+    if (ready < 0)
+      fail("io_getevents");
+    for (long i = 0; i < ready; i++) {
+      if (events[i].res != load->size)
+        fail("access to the disk");
+      queued[i] = (struct iocb *)(uintptr_t)events[i].obj;
+    }
+    finished += ready;
+  }
+}
+
+static void use_disk(const char *kind) {
+  struct load load = {
+      .is_random = strcmp(kind, "read") == 0,
+      .writes = strcmp(kind, "write") == 0,
+      .count = number("count", 0),
+      .size = number("size", 4096),
+      .depth = number("depth", 1),
+  };
+  if (load.depth < 1 || load.depth > DEPTH_LIMIT) {
+    errno = EINVAL;
+    fail("depth");
+  }
+  load.disk = open("/dev/vda", (load.writes ? O_RDWR : O_RDONLY) | O_DIRECT | O_CLOEXEC);
+  if (load.disk < 0)
+    fail("/dev/vda");
+  uint64_t bytes;
+  if (ioctl(load.disk, BLKGETSIZE64, &bytes))
+    fail("the disk's size");
+  load.places = bytes / load.size;
+  char *buffer = aligned_alloc(1 << 21, (load.size * load.depth + (1 << 21) - 1) >> 21 << 21);
+  if (!buffer)
+    fail("memory");
+  memset(buffer, 0x5A, load.size * load.depth);
+  if (load.depth == 1)
+    work_in_turn(&load, buffer);
+  else
+    work_at_depth(&load, buffer);
+}
+
+int main(void) {
+  const char *kind = getenv("load");
+  if (mkdir("/dev", 0755) && errno != EEXIST)
+    fail("/dev");
+  if (mount("dev", "/dev", "devtmpfs", 0, NULL))
+    fail("devtmpfs");
+  if (kind && (strcmp(kind, "read") == 0 || strcmp(kind, "sequence") == 0 || strcmp(kind, "write") == 0))
+    use_disk(kind);
+  end();
+}
