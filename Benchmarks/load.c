@@ -4,17 +4,25 @@
 //     load=read       random reads of the disk, past the page cache
 //     load=sequence   reads from the disk's first byte on
 //     load=write      writes from the disk's first byte on
+//     load=stream     a TCP connection to the host, on which bytes are sent
+//     load=echo       a TCP connection to the host, on which each operation's bytes come back before the next
 //     load=none       nothing
 //     count=N         operations, 0 if not said
 //     size=N          bytes of one, 4096 if not said
-//     depth=N         operations in flight, 1 if not said
+//     depth=N         operations in flight, 1 if not said; for a disk
 //
 // The same program finishes its start in the same way whatever the count is, so the difference of two runs is the cost
 // of as many operations. At the end the machine is powered off; what failed is on the console, with "load:" in front.
+//
+// On the host "load serve" leaves two processes behind that are the other ends of the connections, and ends when they are
+// ready.
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/aio_abi.h>
+#include <net/if.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,13 +31,14 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <linux/fs.h>
 
-enum { DEPTH_LIMIT = 256 };
+enum { DEPTH_LIMIT = 256, SINK_PORT = 5001, ECHO_PORT = 5002 };
 
 static _Noreturn void end(void) {
   reboot(RB_POWER_OFF);
@@ -147,7 +156,108 @@ static void use_disk(const char *kind) {
     work_at_depth(&load, buffer);
 }
 
-int main(void) {
+static struct sockaddr_in address_of(const char *text, uint16_t port) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+  inet_pton(AF_INET, text, &address.sin_addr);
+  return address;
+}
+
+// The addresses are those that passt has in mind for its guest.
+static void set_network_up(void) {
+  int control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  struct ifreq card = {.ifr_name = "eth0"};
+  struct sockaddr_in address = address_of("10.0.2.15", 0);
+  memcpy(&card.ifr_addr, &address, sizeof address);
+  if (control < 0 || ioctl(control, SIOCSIFADDR, &card))
+    fail("eth0's address");
+  address = address_of("255.255.255.0", 0);
+  memcpy(&card.ifr_netmask, &address, sizeof address);
+  if (ioctl(control, SIOCSIFNETMASK, &card))
+    fail("eth0's netmask");
+  card.ifr_flags = IFF_UP | IFF_RUNNING;
+  if (ioctl(control, SIOCSIFFLAGS, &card))
+    fail("eth0 up");
+}
+
+static void receive_all(int connection, char *buffer, long size) {
+  if (recv(connection, buffer, size, MSG_WAITALL) != size)
+    fail("receiving");
+}
+
+static void send_all(int connection, const char *buffer, long size) {
+  for (long done = 0; done < size;) {
+    long sent = send(connection, buffer + done, size - done, 0);
+    if (sent <= 0)
+      fail("sending");
+    done += sent;
+  }
+}
+
+static void use_network(bool echoes) {
+  const long count = number("count", 0), size = number("size", 4096);
+  char *buffer = malloc(size);
+  if (!buffer)
+    fail("memory");
+  memset(buffer, 0x5A, size);
+  set_network_up();
+  int connection = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
+  struct sockaddr_in host = address_of("10.0.2.2", echoes ? ECHO_PORT : SINK_PORT);
+  if (connection < 0 || connect(connection, (struct sockaddr *)&host, sizeof host))
+    fail("connecting to the host");
+  if (setsockopt(connection, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes))
+    fail("TCP_NODELAY");
+  for (long operation = 0; operation < count; operation++) {
+    send_all(connection, buffer, size);
+    if (echoes)
+      receive_all(connection, buffer, size);
+  }
+  // The other side closes when it has had everything.
+  if (shutdown(connection, SHUT_WR) || recv(connection, buffer, 1, 0) != 0)
+    fail("the end of the connection");
+}
+
+// Serves one connection after the other on a port, for ever.
+static _Noreturn void serve(uint16_t port, bool echoes, int ready) {
+  static char buffer[1 << 18];
+  struct sockaddr_in address = address_of("127.0.0.1", port);
+  int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
+  if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) ||
+      bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 1) || write(ready, "x", 1) != 1)
+    exit(1);
+  for (;;) {
+    int connection = accept(listener, NULL, NULL);
+    if (connection < 0)
+      exit(1);
+    setsockopt(connection, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    long count;
+    while ((count = recv(connection, buffer, sizeof buffer, 0)) > 0) {
+      if (echoes && send(connection, buffer, count, MSG_NOSIGNAL) != count)
+        break;
+    }
+    close(connection);
+  }
+}
+
+static int serve_both(void) {
+  int ready[2];
+  char bytes[2];
+  if (pipe(ready))
+    return 1;
+  for (int echoes = 0; echoes < 2; echoes++) {
+    pid_t process = fork();
+    if (process < 0)
+      return 1;
+    if (process == 0)
+      serve(echoes ? ECHO_PORT : SINK_PORT, echoes, ready[1]);
+    if (read(ready[0], bytes, 1) != 1)
+      return 1;
+  }
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  if (argc > 1 && strcmp(argv[1], "serve") == 0)
+    return serve_both();
   const char *kind = getenv("load");
   if (mkdir("/dev", 0755) && errno != EEXIST)
     fail("/dev");
@@ -155,5 +265,7 @@ int main(void) {
     fail("devtmpfs");
   if (kind && (strcmp(kind, "read") == 0 || strcmp(kind, "sequence") == 0 || strcmp(kind, "write") == 0))
     use_disk(kind);
+  if (kind && (strcmp(kind, "stream") == 0 || strcmp(kind, "echo") == 0))
+    use_network(strcmp(kind, "echo") == 0);
   end();
 }

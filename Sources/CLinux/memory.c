@@ -47,7 +47,8 @@ void clinux_zero_private(void *start, size_t size) {
 
 int64_t clinux_random(void *buffer, size_t size) { return getrandom(buffer, size, 0); }
 
-void *clinux_map_private_huge(size_t size) {
+// A private mapping that begins where a huge page may. NULL with errno.
+static void *map_aligned(size_t size) {
   // What one entry of the second-last level of page tables maps: pages of a page full of entries.
   const size_t page = (size_t)sysconf(_SC_PAGESIZE), huge = page * page / 8;
   if (size > SIZE_MAX - huge) {
@@ -62,10 +63,30 @@ void *clinux_map_private_huge(size_t size) {
     munmap(whole, (size_t)(base - whole));
   if (base + size < whole + size + huge)
     munmap(base + size, (size_t)(whole + huge - base));
-  if (madvise(base, size, MADV_HUGEPAGE) == 0)
-    return base;
+  return base;
+}
+
+static void *undo_mapping(void *base, size_t size) {
   const int reason = errno;
   munmap(base, size);
   errno = reason;
   return NULL;
+}
+
+void *clinux_map_private_huge(size_t size) {
+  void *base = map_aligned(size);
+  if (base && madvise(base, size, MADV_HUGEPAGE) != 0)
+    return undo_mapping(base, size);
+  return base;
+}
+
+void *clinux_map_shared_huge(int descriptor, size_t size) {
+  void *base = map_aligned(size);
+  if (!base)
+    return NULL;
+  if (mmap(base, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, descriptor, 0) == MAP_FAILED)
+    return undo_mapping(base, size);
+  // Advice: where the kernel has no such pages there are small ones.
+  madvise(base, size, MADV_HUGEPAGE);
+  return base;
 }

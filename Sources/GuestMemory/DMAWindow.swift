@@ -40,7 +40,7 @@ public struct DMAWindow: ~Copyable, Sendable {
     precondition(name.utf8.count <= 200, "a window's name fits a memfd's")
     let memory = try MemoryDescriptor(name: "apus-dma-\(name)", size: range.size)
     // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
-    guard let base = unsafe clinux_map_shared(memory.rawValue, Int(range.size)) else {
+    guard let base = unsafe clinux_map_shared_huge(memory.rawValue, Int(range.size)) else {
       throw .hostRefused(attempt: "mmap of a memfd", size: range.size, errno: clinux_errno())
     }
     // SAFETY: the mapping was just made with this size and nobody else knows it.

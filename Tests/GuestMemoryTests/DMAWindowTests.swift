@@ -20,6 +20,16 @@ import Testing
     #expect(lseek(descriptor, 0, SEEK_END) == 0x10000)
   }
 
+  @Test func confinedWindowIsAlignedForHugePages() throws {
+    let window = try DMAWindow(name: "test", range: GuestRange(at: 0x4000_0000, size: 6 << 20))
+
+    // SAFETY: the address is looked at only.
+    let address = unsafe UInt64(UInt(bitPattern: window.hostAddress))
+    let hugePage = PrivateRAM.pageSize * PrivateRAM.pageSize / 8
+
+    #expect(address % hugePage == 0)
+  }
+
   @Test func openWindowReachesTheRAMAndOutlivesItsOwner() throws {
     let bytes: [UInt8] = [1, 2, 3]
     var ram: PrivateRAM? = try PrivateRAM(range: GuestRange(at: 0x4000_0000, size: 0x10000))

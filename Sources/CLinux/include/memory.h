@@ -35,5 +35,8 @@ static inline void *_Nullable clinux_map_shared(int descriptor, size_t size) {
   return base == MAP_FAILED ? NULL : base;
 }
 
+// Maps a file that is in memory, aligned for huge pages, and in such where the host gives them on advice. NULL with errno.
+void *_Nullable clinux_map_shared_huge(int descriptor, size_t size);
+
 // How many bytes of the buffer are random now, or -1 with errno.
 int64_t clinux_random(void *_Nonnull buffer, size_t size);
