@@ -55,4 +55,16 @@ final class Workspace {
     unsafe fwrite(bytes, 1, bytes.count, file)
     unsafe fclose(file)
   }
+
+  /// Makes a file longer, with zeroes, or shorter.
+  func resize(_ name: String, to size: Int) {
+    // SAFETY: the path holds for the call.
+    _ = unsafe truncate(file(name), size)
+  }
+
+  /// Takes a file's name away.
+  func remove(_ name: String) {
+    // SAFETY: the path holds for the call.
+    _ = unsafe unlink(file(name))
+  }
 }

@@ -10,6 +10,8 @@ public enum StandardStreams {
     clinux_standard_descriptors_reserve()
     // A reader that goes away is an error of the write, which is reported, and not the end of the process.
     _ = signal(SIGPIPE, SIG_IGN)
+    // So is a file that may not grow (`ulimit -f`).
+    _ = signal(SIGXFSZ, SIG_IGN)
   }
 
   /// Writes text to standard error, as far as that works: there is nobody to tell otherwise.

@@ -2,6 +2,7 @@ internal import CLinux
 internal import Glibc
 import GuestMemory
 import KVM
+internal import Logging
 internal import Synchronization
 import VirtioDevices
 
@@ -31,8 +32,12 @@ final class FileBlockBackend: BlockBackend, DeviceBackend {
   private var handed: [DiskRequest] = []
   private var reads = true
 
-  init(_ block: Configuration.Device.Block) throws(DiskError) {
-    let (file, description) = try DiskFile.open(block.path, isReadOnly: block.isReadOnly)
+  /// - Parameters:
+  ///   - name: the device's.
+  ///   - logger: gets what the host refused to do.
+  init(_ block: Configuration.Device.Block, name: String, logger: Logger) throws(DiskError) {
+    let trouble = DiskTrouble(name: name, path: block.path, logger)
+    let (file, description) = try DiskFile.open(block.path, isReadOnly: block.isReadOnly, trouble)
     self.file = file
     isReadOnly = block.isReadOnly
     capacity = description.size / 512
@@ -198,13 +203,19 @@ extension DiskError: CustomStringConvertible {
 final class DiskFile: Sendable {
   private let descriptor: OwnedDescriptor
   private let isDevice: Bool
+  private let trouble: DiskTrouble?
 
-  private init(_ descriptor: consuming OwnedDescriptor, isDevice: Bool) {
+  private init(_ descriptor: consuming OwnedDescriptor, isDevice: Bool, _ trouble: DiskTrouble?) {
     self.descriptor = descriptor
     self.isDevice = isDevice
+    self.trouble = trouble
   }
 
-  static func open(_ path: String, isReadOnly: Bool) throws(DiskError) -> (DiskFile, clinux_disk) {
+  static func open(
+    _ path: String,
+    isReadOnly: Bool,
+    _ trouble: DiskTrouble? = nil
+  ) throws(DiskError) -> (DiskFile, clinux_disk) {
     // SAFETY: the path holds for the call.
     let number = unsafe path.withCString { unsafe clinux_disk_open($0, isReadOnly) }
     switch number {
@@ -221,7 +232,7 @@ final class DiskFile: Sendable {
     let lock = clinux_disk_lock(number, isReadOnly)
     if lock == -EAGAIN { throw .inUse(path: path) }
     // A file system without locks leaves the caller to look after it.
-    return (DiskFile(descriptor, isDevice: description.is_device), description)
+    return (DiskFile(descriptor, isDevice: description.is_device, trouble), description)
   }
 
   /// Reads what is in the page cache.
@@ -239,7 +250,7 @@ final class DiskFile: Sendable {
     return count == Int64(request.size)
   }
 
-  /// Does a request and waits for it.
+  /// Does a request and waits for it; what the host refuses is logged.
   ///
   /// - Returns: whether all of it was done.
   func perform(_ request: DiskRequest) -> Bool {
@@ -255,6 +266,7 @@ final class DiskFile: Sendable {
       case .writeZeroes(let size, let mayDiscard):
         clinux_disk_write_zeroes(number, isDevice, request.offset, size, mayDiscard)
       }
+    if result != 0 { trouble?.note(request, errno: -result) }
     return result == 0
   }
 }
