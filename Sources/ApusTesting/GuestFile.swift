@@ -11,6 +11,12 @@ public enum GuestFile {
   /// Debian's own kernel.
   public static func debianLinux() throws(Missing) -> String { try path("APUS_DEBIAN_KERNEL", "vmlinuz") }
 
+  /// A disk with Debian's root file system, not to be written.
+  public static func debianRoot() throws(Missing) -> String { try path("APUS_DEBIAN_ROOT", "root.img") }
+
+  /// The initramfs that loads the disk's modules of Debian's kernel and hands over to that file system.
+  public static func debianInitramfs() throws(Missing) -> String { try path("APUS_DEBIAN_ROOT", "initramfs.cpio") }
+
   /// The initramfs whose first process does what `apus_mode=` on the command line says.
   public static func initramfs() throws(Missing) -> String { try path("APUS_GUEST_INITRAMFS", "initramfs.cpio") }
 
