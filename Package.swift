@@ -121,7 +121,7 @@ let package = Package(
     ),
     .testTarget(
       name: "GuestTests",
-      dependencies: ["Apus", "ApusTesting", "CTestSupport", "SCMI"],
+      dependencies: ["Apus", "ApusTesting", "CTestSupport", "SCMI", "TestSupport"],
       swiftSettings: strict
     ),
     .testTarget(name: "CommandKVMTests", dependencies: ["Apus", "ApusTesting", "CLinux"], swiftSettings: strict),

@@ -1,0 +1,95 @@
+import Apus
+import ApusTesting
+import Glibc
+import Testing
+
+@Suite("All devices at once", .requiresKVM)
+struct DeviceLoadTests {
+  /// How much is written to the disk, in MiB: `APUS_LOAD_SIZE`, or what a run of all tests has time for.
+  private static var size: Int {
+    // SAFETY: nothing in the tests changes the environment.
+    unsafe getenv("APUS_LOAD_SIZE").flatMap { unsafe Int(String(cString: $0)) } ?? 16
+  }
+
+  private static let download: [UInt8] = (0..<8 << 20).map { UInt8(truncatingIfNeeded: $0 &* 0x9E37_79B1 >> 13) }
+
+  @Test(
+    "ext4, downloads, a flooded port and entropy share a window under four vCPUs, and no device leaves it",
+    .enabled(
+      if: HostProcess.hasUserNamespaces,
+      "the host's kernel has no user namespaces, without which passt does not run"
+    )
+  )
+  func confined() async throws {
+    let size = Self.size
+    let lines = size * 2000
+    let disk = try DiskImage(mebibytes: size + size / 2 + 64, fileSystem: "ext4")
+    let source = HostSocket.listening()
+    // A quarter each by direct I/O, by a mapping and through the page cache, all at the same time as the rest. What was
+    // written is read anew after the page cache has been emptied, each file also in another way than it was written.
+    let script = """
+      mount -t ext4 /dev/vda /mnt && cd /mnt || exit 9
+      ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0; ip route add default via 10.0.2.2
+      for n in /sys/class/virtio-ports/*/name; do p=${n%/name}; ln -s /dev/${p##*/} /dev/$(cat $n); done
+      F() { echo failed $1; exit 7; }
+      Q=\(size / 4)
+      (disk-check write direct a $Q 1 && disk-check verify direct a $Q 1 || F direct) &
+      (disk-check write map b $Q 2 && disk-check verify map b $Q 2 || F map) &
+      (disk-check write plain c $Q 3 && disk-check verify plain c $Q 3 || F plain) &
+      (for i in 1 2; do nc 10.0.2.2 \(source.port) </dev/null >d$i; done; cmp d1 d2 && echo downloaded || F download) &
+      (seq 1 \(lines) >/dev/flood || F flood) &
+      (for i in 1 2; do dd if=/dev/hwrng of=h$i bs=4096 count=1 2>/dev/null; done; cmp -s h1 h2 && F entropy) &
+      wait
+      sync; cd /; umount /mnt && mount -t ext4 /dev/vda /mnt && cd /mnt || F mount
+      echo 3 >/proc/sys/vm/drop_caches
+      disk-check verify map a $Q 1 && disk-check verify direct b $Q 2 && disk-check verify direct c $Q 3 || F again
+      cd /; umount /mnt
+      for p in /sys/kernel/debug/*/io_tlb_used_hiwater /sys/kernel/debug/swiotlb/*/io_tlb_used_hiwater; do
+        [ ! -e $p ] || echo pool ${p%/*} $(cat $p)
+      done
+      exit 0
+      """
+    // The script is a disk, too: longer than a kernel's command line may be.
+    let text = script + String(repeating: "\n", count: 512 - script.utf8.count % 512)
+    let scriptDisk = try DiskImage(text: text)
+    var configuration = try LinuxGuest.executing("sh /dev/vdb")
+    configuration.cpuCount = 4
+    configuration.memorySize = 256 << 20
+    var block = Configuration.Device.Block(path: disk.path)
+    block.queueCount = 4
+    var scriptBlock = Configuration.Device.Block(path: scriptDisk.path)
+    scriptBlock.isReadOnly = true
+    let flood = Configuration.Port("flood", .file(path: disk.path + ".flood"))
+    configuration.devices = [
+      .init(.block(block)), .init(.block(scriptBlock)), .init(.network(.init(.passt(forwards: [])))),
+      .init(.console(.init(carriesConsole: false, ports: [flood]))), .init(.entropy),
+    ]
+    let deadline = ContinuousClock.now + .seconds(240 + 5 * size)
+
+    let run = try await GuestRun.boot(configuration, limit: .seconds(240 + 5 * size)) { _, _ in
+      for _ in 0..<2 { try await source.accepted(until: deadline).send(Self.download, until: deadline) }
+    }
+
+    print(run.lines.filter { $0.hasPrefix("pool") }.joined(separator: "\n"))
+    // Those that run at the same time share lines.
+    let verified = run.console.ranges(of: "verified ").count
+    let pools = run.lines.filter { $0.hasPrefix("pool /sys/kernel/debug/dma-default@") }
+    let highest = pools.compactMap { $0.split(separator: " ").last.flatMap { Int($0) } }.max() ?? 0
+    #expect(run.outcome.guestStatus == 0)
+    #expect(!run.console.contains("failed "))
+    #expect(verified == 6)
+    #expect(run.console.contains("downloaded"))
+    #expect(highest > 0)
+    for device in run.report.devices {
+      print(device)
+      #expect(device.refusedAccesses == 0, "\(device.name)")
+      #expect(device.faults == 0, "\(device.name)")
+      #expect(device.window == "default", "\(device.name)")
+      let hasWorked = device.bytesRead + device.bytesWritten > 1000
+      #expect(hasWorked, "\(device.name)")
+    }
+    let flooded = try #require(disk.size(of: ".flood"))
+    let expected = (1...lines).reduce(0) { $0 + String($1).utf8.count + 1 }
+    #expect(flooded == expected)
+  }
+}

@@ -1,0 +1,51 @@
+import Glibc
+import TestSupport
+
+/// An image for a guest's disk, gone with all that stands beside it when the test is over.
+final class DiskImage: Sendable {
+  let path: String
+  private let folder: String
+
+  struct Failure: Error {
+    let what: String
+  }
+
+  /// A sparse file, with a file system in it if one is named.
+  init(mebibytes: Int, fileSystem: String? = nil) throws {
+    var template = Array("/tmp/apus-disk-XXXXXX".utf8CString)
+    // SAFETY: the template is ended with a zero.
+    guard let made = unsafe mkdtemp(&template) else { throw Failure(what: "no folder") }
+    folder = unsafe String(cString: made)
+    path = "\(folder)/image"
+    // SAFETY: the path holds for the call.
+    let file = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    defer { close(file) }
+    guard ftruncate(file, mebibytes << 20) == 0 else { throw Failure(what: "no image: errno \(errno)") }
+    guard let fileSystem else { return }
+    let result = try Program(path: "/usr/sbin/mke2fs", ["-q", "-F", "-t", fileSystem, path]).run()
+    guard result.status == 0 else { throw Failure(what: "mke2fs: \(result.error)") }
+  }
+
+  /// A file of this text.
+  convenience init(text: String) throws {
+    try self.init(mebibytes: 0)
+    let bytes = Array(text.utf8)
+    // SAFETY: the path and the buffer hold for the calls, and the buffer's size goes along.
+    let file = unsafe open(path, O_WRONLY | O_CLOEXEC)
+    defer { close(file) }
+    guard unsafe write(file, bytes, bytes.count) == bytes.count else { throw Failure(what: "no image: errno \(errno)") }
+  }
+
+  deinit {
+    // SAFETY: the texts hold for the calls.
+    for suffix in ["", ".flood"] { _ = unsafe unlink(path + suffix) }
+    _ = unsafe rmdir(folder)
+  }
+
+  /// In bytes; nil where there is no such file.
+  func size(of suffix: String = "") -> Int? {
+    var status = stat()
+    // SAFETY: the path and the structure hold for the call.
+    return unsafe stat(path + suffix, &status) == 0 ? Int(status.st_size) : nil
+  }
+}
