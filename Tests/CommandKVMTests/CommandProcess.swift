@@ -126,7 +126,7 @@ final class CommandProcess {
   func send(_ text: String) throws {
     var rest = Array(text.utf8)[...]
     while !rest.isEmpty {
-      try wait(for: .seconds(30), "room for input", alsoWriting: inputPipe) { isWritable in
+      try wait(for: .seconds(120), "room for input", alsoWriting: inputPipe) { isWritable in
         guard isWritable else { return false }
         let piece = Array(rest.prefix(1024))
         // A pipe that poll calls writable takes this much without blocking.
@@ -151,17 +151,17 @@ final class CommandProcess {
   }
 
   /// Waits for text on standard output.
-  func expect(_ text: String, within limit: Duration = .seconds(30)) throws {
+  func expect(_ text: String, within limit: Duration = .seconds(120)) throws {
     try wait(for: limit, "'\(text)'") { _ in outputText.contains(text) }
   }
 
   /// Waits for text on standard error.
-  func expectError(_ text: String, within limit: Duration = .seconds(30)) throws {
+  func expectError(_ text: String, within limit: Duration = .seconds(120)) throws {
     try wait(for: limit, "'\(text)'") { _ in errorText.contains(text) }
   }
 
   /// Waits for the end, and reads all output.
-  func wait(within limit: Duration = .seconds(30)) throws -> End {
+  func wait(within limit: Duration = .seconds(120)) throws -> End {
     try wait(for: limit, "the end") { _ in
       var status: Int32 = 0
       // SAFETY: the number holds for the call.
