@@ -64,9 +64,9 @@ struct DeviceLoadTests {
       .init(.block(block)), .init(.block(scriptBlock)), .init(.network(.init(.passt(forwards: [])))),
       .init(.console(.init(carriesConsole: false, ports: [flood]))), .init(.entropy),
     ]
-    let deadline = ContinuousClock.now + .seconds(240 + 5 * size)
 
     let run = try await GuestRun.boot(configuration, limit: .seconds(240 + 5 * size)) { _, _ in
+      let deadline = ContinuousClock.now + .seconds(240 + 5 * size)
       for _ in 0..<2 { try await source.accepted(until: deadline).send(Self.download, until: deadline) }
     }
 
