@@ -11,29 +11,44 @@ enum MemorySurvey {
     memory.guestResident = (try? guest.residentSize()) ?? 0
     let fields = rollup()
     // The guest's RAM is anonymous memory; its DMA windows are the process's only shared memory.
-    let resident = fields["Rss"] ?? 0
-    let anonymous = fields["Anonymous"] ?? 0
-    memory.vmmResident = resident - min(memory.guestResident + (fields["Pss_Shmem"] ?? 0), resident)
-    memory.vmmPrivate = anonymous - min(memory.guestResident, anonymous)
+    memory.vmmResident = fields.resident - min(memory.guestResident + fields.shared, fields.resident)
+    memory.vmmPrivate = fields.anonymous - min(memory.guestResident, fields.anonymous)
     return memory
   }
 
-  /// The fields in bytes.
-  private static func rollup() -> [Substring: UInt64] {
+  /// Sizes in bytes.
+  private struct Fields {
+    var resident: UInt64 = 0
+    var anonymous: UInt64 = 0
+    var shared: UInt64 = 0
+  }
+
+  /// Reads bytes and not characters, which would take ten times the instructions of all else at a run's end.
+  private static func rollup() -> Fields {
     // SAFETY: the buffer is this call's own and its size goes along.
-    let text = unsafe withUnsafeTemporaryAllocation(byteCount: 2048, alignment: 1) { buffer in
+    let text = unsafe [UInt8](unsafeUninitializedCapacity: 2048) { buffer, count in
       let descriptor = unsafe open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC)
-      guard descriptor >= 0 else { return "" }
+      guard descriptor >= 0 else { return }
       defer { close(descriptor) }
-      let count = unsafe read(descriptor, buffer.baseAddress, buffer.count)
-      return unsafe String(decoding: buffer[..<max(0, count)], as: UTF8.self)
+      count = max(0, unsafe read(descriptor, buffer.baseAddress, buffer.count))
     }
-    var fields: [Substring: UInt64] = [:]
-    for line in text.split(separator: "\n") {
-      let words = line.split(separator: " ", omittingEmptySubsequences: true)
-      guard words.count == 3, words[2] == "kB", let size = UInt64(words[1]) else { continue }
-      fields[words[0].dropLast()] = size << 10
+    var fields = Fields()
+    for line in text.split(separator: UInt8(ascii: "\n")) {
+      let name = line.prefix { $0 != UInt8(ascii: ":") }
+      if name.elementsEqual("Rss".utf8) {
+        fields.resident = size(in: line)
+      } else if name.elementsEqual("Anonymous".utf8) {
+        fields.anonymous = size(in: line)
+      } else if name.elementsEqual("Pss_Shmem".utf8) {
+        fields.shared = size(in: line)
+      }
     }
     return fields
+  }
+
+  /// The one number of a line, which is in KiB.
+  private static func size(in line: ArraySlice<UInt8>) -> UInt64 {
+    let digits = line.lazy.filter { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+    return digits.reduce(0) { $0 &* 10 &+ UInt64($1 - UInt8(ascii: "0")) } << 10
   }
 }
