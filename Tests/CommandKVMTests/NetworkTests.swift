@@ -27,12 +27,23 @@ extension CommandKVMTests {
     func takenPort() throws {
       let first = try CommandProcess(CommandKVMTests.run("spin", "--network", "passt,forward=2299:22"))
       try first.expect("Waiting\n")
-      usleep(300_000)
+      try #require(Self.isListened(to: 2299, within: 60))
 
       let second = try CommandProcess(CommandKVMTests.run("spin", "--network", "passt,forward=2299:22"))
 
       #expect(try second.wait() == .exited(71))
       #expect(second.errorText.contains("passt ended with status 1"))
+    }
+
+    /// Whether somebody listens to a TCP port within a time; waits for it.
+    private static func isListened(to port: Int, within seconds: Int) -> Bool {
+      let digits = String(port, radix: 16, uppercase: true)
+      let place = ":" + String(repeating: "0", count: 4 - digits.utf8.count) + digits + " "
+      for _ in 0..<seconds * 10 {
+        if HostProcess.contents("/proc/net/tcp").contains(place) { return true }
+        usleep(100_000)
+      }
+      return false
     }
 
     @Test("a tap device carries packets with offloads, and is told apart from one that is not there to have")
