@@ -66,7 +66,7 @@ let package = Package(
     ),
     .testTarget(name: "GuestMemoryTests", dependencies: ["GuestMemory", "TestSupport"], swiftSettings: strict),
     .target(name: "Peripherals", swiftSettings: strict),
-    .testTarget(name: "PeripheralsTests", dependencies: ["Peripherals"], swiftSettings: strict),
+    .testTarget(name: "PeripheralsTests", dependencies: ["Peripherals", "TestSupport"], swiftSettings: strict),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
     .target(

@@ -54,7 +54,7 @@ public final class Machine: Sendable {
   ///
   /// Call it on the thread that will call `run`, before there are others.
   public static func holdStopSignals() {
-    clinux_stop_signals_hold()
+    clinux_signals_hold(clinux_signals_stop)
   }
 
   /// Runs the machine on the calling thread until it ends.

@@ -151,14 +151,12 @@ extension MachineTree {
     }
 
     private func node(of consumer: ConsumerDefinition, _ root: inout DeviceTreeWriter) {
-      let regulator = consumer.names(.voltageDomain).lazy.compactMap { view.identifier(.voltageDomain, $0) }.first
       switch consumer.kind {
       case .clock: break
       case .bus:
         guard !clocks(of: consumer).isEmpty || !identifiers(.powerDomain, consumer).isEmpty else { return }
         // The name is the binding's. A bus has addresses, where nothing is.
-        let number = definition.tree.consumers.firstIndex { $0.name == consumer.name } ?? 0
-        let address = Self.busAddress + Self.busSize * UInt32(number)
+        let address = Self.busAddress + Self.busSize * UInt32(index(of: consumer))
         root.node("bus@\(String(address, radix: 16))") { node in
           node.property("compatible", "simple-pm-bus")
           node.property("#address-cells", cells: [1])
@@ -167,21 +165,30 @@ extension MachineTree {
           node.property("label", consumer.name)
           use(by: consumer, &node)
         }
-      case .outlet:
-        guard let regulator else { return }
-        root.node(consumer.name) { node in
-          node.property("compatible", "regulator-output")
-          node.property("vout-supply", cells: [Handle.regulator(regulator)])
-          use(by: consumer, &node)
-        }
-      case .regulatorTest:
-        guard let regulator else { return }
-        root.node(consumer.name) { node in
-          node.property("compatible", "regulator-virtual-consumer")
-          node.property("default-supply", cells: [Handle.regulator(regulator)])
-          use(by: consumer, &node)
-        }
+      case .outlet: node(of: consumer, "regulator-output", supply: "vout-supply", &root)
+      case .regulatorTest: node(of: consumer, "regulator-virtual-consumer", supply: "default-supply", &root)
       }
+    }
+
+    /// A node of which a regulator is the supply, where the agent has the regulator.
+    private func node(
+      of consumer: ConsumerDefinition,
+      _ compatible: String,
+      supply: String,
+      _ root: inout DeviceTreeWriter
+    ) {
+      let regulators = consumer.names(.voltageDomain).lazy.compactMap { view.identifier(.voltageDomain, $0) }
+      guard let regulator = regulators.first else { return }
+      root.node(consumer.name) { node in
+        node.property("compatible", compatible)
+        node.property(supply, cells: [Handle.regulator(regulator)])
+        use(by: consumer, &node)
+      }
+    }
+
+    /// Its place among all consumers.
+    private func index(of consumer: ConsumerDefinition) -> Int {
+      definition.tree.consumers.firstIndex { $0.name == consumer.name } ?? 0
     }
 
     /// The properties by which a node uses clocks, power domains, resets and pins.
@@ -196,9 +203,8 @@ extension MachineTree {
       let resets = identifiers(.resetDomain, consumer)
       if !resets.isEmpty { node.property("resets", cells: cells(.reset, resets)) }
       if pinFunction(of: consumer) != nil {
-        let index = definition.tree.consumers.firstIndex { $0.name == consumer.name } ?? 0
         node.property("pinctrl-names", "default")
-        node.property("pinctrl-0", cells: [Handle.pins(index)])
+        node.property("pinctrl-0", cells: [Handle.pins(index(of: consumer))])
       }
       let assigned = clocks.filter { consumer.rates[$0.name] != nil || consumer.parents[$0.name] != nil }
       guard !assigned.isEmpty else { return }

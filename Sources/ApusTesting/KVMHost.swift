@@ -22,9 +22,9 @@ public enum KVMHost {
 }
 
 /// The environment's variables.
-enum Variable {
+package enum Variable {
   /// What a variable holds, or nil where it is not set.
-  static func value(_ name: String) -> String? {
+  package static func value(_ name: String) -> String? {
     // SAFETY: the texts hold for the calls, and nothing in a test changes the environment.
     unsafe getenv(name).map { unsafe String(cString: $0) }
   }

@@ -127,11 +127,6 @@ int64_t clinux_tap_receive(int tap, const void *vectors, int count) {
   return received < 0 ? -errno : received;
 }
 
-int clinux_descriptor_copy(int descriptor) {
-  int copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
-  return copy < 0 ? -errno : copy;
-}
-
 int clinux_pipe(int *end, int *start) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0)

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
-#include <sys/signalfd.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -68,19 +67,6 @@ bool clinux_terminal_size(int descriptor, uint16_t *columns, uint16_t *rows) {
   *columns = size.ws_col;
   *rows = size.ws_row;
   return true;
-}
-
-int clinux_size_signal_take(sigset_t *previous) {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGWINCH);
-  pthread_sigmask(SIG_BLOCK, &signals, previous);
-  int descriptor = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-  if (descriptor >= 0)
-    return descriptor;
-  int error = errno;
-  pthread_sigmask(SIG_SETMASK, previous, NULL);
-  return -error;
 }
 
 bool clinux_terminal_is_ours(int descriptor) { return tcgetpgrp(descriptor) == getpgrp(); }

@@ -49,22 +49,29 @@ void clinux_thread_detach(clinux_thread thread) { pthread_detach(thread.handle);
 
 void clinux_thread_kick(clinux_thread thread) { pthread_kill(thread.handle, clinux_kick_signal()); }
 
-static sigset_t stop_signals(void) {
+static sigset_t signal_set(clinux_signals group) {
   sigset_t signals;
   sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGHUP);
+  switch (group) {
+  case clinux_signals_stop:
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    break;
+  case clinux_signals_terminal_size:
+    sigaddset(&signals, SIGWINCH);
+    break;
+  }
   return signals;
 }
 
-void clinux_stop_signals_hold(void) {
-  sigset_t signals = stop_signals();
+void clinux_signals_hold(clinux_signals group) {
+  sigset_t signals = signal_set(group);
   pthread_sigmask(SIG_BLOCK, &signals, NULL);
 }
 
-int clinux_stop_signals_take(sigset_t *previous) {
-  sigset_t signals = stop_signals();
+int clinux_signals_take(clinux_signals group, sigset_t *previous) {
+  sigset_t signals = signal_set(group);
   pthread_sigmask(SIG_BLOCK, &signals, previous);
   int descriptor = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   if (descriptor >= 0)
@@ -74,9 +81,9 @@ int clinux_stop_signals_take(sigset_t *previous) {
   return -error;
 }
 
-void clinux_stop_signals_restore(const sigset_t *previous) { pthread_sigmask(SIG_SETMASK, previous, NULL); }
+void clinux_signals_restore(const sigset_t *previous) { pthread_sigmask(SIG_SETMASK, previous, NULL); }
 
-int clinux_stop_signal_read(int descriptor) {
+int clinux_signal_read(int descriptor) {
   struct signalfd_siginfo information;
   return read(descriptor, &information, sizeof information) == sizeof information ? (int)information.ssi_signo : 0;
 }

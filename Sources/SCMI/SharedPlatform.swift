@@ -28,8 +28,6 @@ public final class SharedPlatform: Sendable {
     var platform: Platform
     var mailboxes: [Mailbox]
     var attachments: [Attachment?]
-    /// Bit n: agent n was sent something by the call that runs. Of more agents than bits all are woken.
-    var addressed: UInt64 = 0
     var observers: [@Sendable (TranscriptRecord) -> Void] = []
   }
 
@@ -182,6 +180,8 @@ extension SharedPlatform.State {
   /// - Returns: whom to tell, without the lock.
   fileprivate mutating func collect(from agent: Int?) -> [@Sendable () -> Void] {
     var calls: [@Sendable () -> Void] = []
+    // Bit n: agent n was sent something. Of more agents than bits all are woken.
+    var addressed: UInt64 = 0
     while let message = platform.takeOutgoing() {
       mailboxes[message.agent].messages.append(message)
       addressed |= 1 << UInt64(min(message.agent, 63))
@@ -190,7 +190,6 @@ extension SharedPlatform.State {
       for receiver in attachments.indices where receiver != agent && addressed & 1 << UInt64(min(receiver, 63)) != 0 {
         if let attachment = attachments[receiver] { calls.append(attachment.wake) }
       }
-      addressed = 0
     }
     while let event = platform.takeEvent() {
       guard case .systemPower(let cause, _, _) = event, let attachment = attachments[cause] else { continue }

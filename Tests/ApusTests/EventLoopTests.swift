@@ -180,7 +180,7 @@ private let readable: UInt32 = 1
 }
 
 /// A doorbell that closures can share.
-private final class Bell: Sendable {
+final class Bell: Sendable {
   let doorbell: Doorbell
 
   init() throws {

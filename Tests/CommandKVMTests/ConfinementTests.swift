@@ -12,7 +12,7 @@ extension CommandKVMTests {
       )
       try process.expect("Waiting\n")
 
-      let lines = HostProcess.contents("/proc/\(process.processID)/maps").split(separator: "\n")
+      let lines = HostFiles.text("/proc/\(process.processID)/maps").split(separator: "\n")
 
       // "START-END PERMISSIONS OFFSET DEVICE INODE NAME…"
       let mappings = lines.map { $0.split(separator: " ") }
@@ -34,7 +34,7 @@ extension CommandKVMTests {
       ])
       try process.expect("Waiting\n")
 
-      let lines = HostProcess.contents("/proc/\(process.processID)/smaps").split(separator: "\n")
+      let lines = HostFiles.text("/proc/\(process.processID)/smaps").split(separator: "\n")
       process.signal(SIGTERM)
 
       // Not reserved and huge: the C library asks for huge pages for its own memory, too, which is reserved.

@@ -5,10 +5,7 @@ import Testing
 extension CommandKVMTests {
   @Suite(
     "Network cards on passt",
-    .enabled(
-      if: HostProcess.hasUserNamespaces,
-      "the host's kernel has no user namespaces, without which passt does not run"
-    )
+    .requiresPasst
   )
   struct NetworkTests {
     @Test("passt ends with Apus, however that ends", arguments: [SIGTERM, SIGKILL])
@@ -40,7 +37,7 @@ extension CommandKVMTests {
       let digits = String(port, radix: 16, uppercase: true)
       let place = ":" + String(repeating: "0", count: 4 - digits.utf8.count) + digits + " "
       for _ in 0..<seconds * 10 {
-        if HostProcess.contents("/proc/net/tcp").contains(place) { return true }
+        if HostFiles.text("/proc/net/tcp").contains(place) { return true }
         usleep(100_000)
       }
       return false
@@ -54,7 +51,7 @@ extension CommandKVMTests {
 
       let name = "/sys/class/net/aputest0/tun_flags"
       // IFF_TAP, IFF_NO_PI, IFF_VNET_HDR.
-      #expect(HostProcess.contents(name).hasPrefix("0x5002"))
+      #expect(HostFiles.text(name).hasPrefix("0x5002"))
     }
   }
 }

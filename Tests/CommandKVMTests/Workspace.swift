@@ -1,3 +1,4 @@
+import ApusTesting
 import Glibc
 
 /// A folder for one test, gone when the test is over.
@@ -17,32 +18,13 @@ final class Workspace {
   }
 
   /// The names of all that is in it.
-  var files: [String] {
-    // SAFETY: the folder is open for the loop, and each entry is copied before the next call.
-    guard let stream = unsafe opendir(path) else { return [] }
-    defer { unsafe closedir(stream) }
-    var names: [String] = []
-    while let entry = unsafe readdir(stream) {
-      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-        unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
-      }
-      if name != ".", name != ".." { names.append(name) }
-    }
-    return names.sorted()
-  }
+  var files: [String] { HostFiles.names(in: path) }
 
   /// A path in it.
   func file(_ name: String) -> String { "\(path)/\(name)" }
 
   /// What a file in it holds; empty where there is none.
-  func contents(_ name: String) -> [UInt8] {
-    // SAFETY: the texts and the buffer hold for the calls, and the buffer's size goes along.
-    guard let file = unsafe fopen(file(name), "r") else { return [] }
-    defer { unsafe fclose(file) }
-    var bytes = [UInt8](repeating: 0, count: 1 << 20)
-    let count = unsafe fread(&bytes, 1, bytes.count, file)
-    return Array(bytes[..<count])
-  }
+  func contents(_ name: String) -> [UInt8] { HostFiles.bytes(file(name)) }
 
   /// The same as text, with carriage returns taken out.
   func text(_ name: String) -> String { String(decoding: contents(name).filter { $0 != 0x0D }, as: UTF8.self) }

@@ -6,19 +6,13 @@ import Testing
 @Suite("All devices at once", .requiresKVM)
 struct DeviceLoadTests {
   /// How much is written to the disk, in MiB: `APUS_LOAD_SIZE`, or what a run of all tests has time for.
-  private static var size: Int {
-    // SAFETY: nothing in the tests changes the environment.
-    unsafe getenv("APUS_LOAD_SIZE").flatMap { unsafe Int(String(cString: $0)) } ?? 16
-  }
+  private static var size: Int { Variable.value("APUS_LOAD_SIZE").flatMap { Int($0) } ?? 16 }
 
   private static let download: [UInt8] = (0..<8 << 20).map { UInt8(truncatingIfNeeded: $0 &* 0x9E37_79B1 >> 13) }
 
   @Test(
     "ext4, downloads, a flooded port and entropy share a window under four vCPUs, and no device leaves it",
-    .enabled(
-      if: HostProcess.hasUserNamespaces,
-      "the host's kernel has no user namespaces, without which passt does not run"
-    )
+    .requiresPasst
   )
   func confined() async throws {
     let size = Self.size

@@ -16,10 +16,7 @@ struct NetworkTests {
 
   @Test(
     "through passt the guest gets an address and both sides reach the other, also after passt has died",
-    .enabled(
-      if: HostProcess.hasUserNamespaces,
-      "the host's kernel has no user namespaces, without which passt does not run"
-    )
+    .requiresPasst
   )
   func passt() async throws {
     let source = HostSocket.listening()

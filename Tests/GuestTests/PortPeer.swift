@@ -1,3 +1,4 @@
+import ApusTesting
 import Glibc
 
 /// The host's end of a port, as a harness holds it.
@@ -102,12 +103,5 @@ final class PortFolder: Sendable {
     unsafe access(path(name), F_OK) == 0
   }
 
-  func text(_ name: String) -> String {
-    // SAFETY: the texts and the buffer hold for the calls, and the buffer's size goes along.
-    guard let file = unsafe fopen(path(name), "r") else { return "" }
-    defer { unsafe fclose(file) }
-    var bytes = [UInt8](repeating: 0, count: 1 << 20)
-    let count = unsafe fread(&bytes, 1, bytes.count, file)
-    return String(decoding: bytes[..<count], as: UTF8.self)
-  }
+  func text(_ name: String) -> String { HostFiles.text(path(name)) }
 }

@@ -1,3 +1,4 @@
+import ApusTesting
 import CTestSupport
 import Glibc
 
@@ -26,25 +27,11 @@ struct ProcessFootprint {
   init() {
     // What the allocator keeps for later is not held for anything.
     ctest_trim_allocator()
-    descriptors = Self.entries(of: "/proc/self/fd").map { Self.target(of: "/proc/self/fd/\($0)") }
+    descriptors = HostFiles.names(in: "/proc/self/fd").map { Self.target(of: "/proc/self/fd/\($0)") }
       .filter { !$0.hasPrefix("/proc/") }.sorted()
-    threads = Self.entries(of: "/proc/self/task").map { Self.text(of: "/proc/self/task/\($0)/comm") }.sorted()
-    files = ["/dev/shm", "/tmp"].flatMap { folder in Self.entries(of: folder).map { "\(folder)/\($0)" } }.sorted()
+    threads = HostFiles.names(in: "/proc/self/task").map { HostFiles.text("/proc/self/task/\($0)/comm") }.sorted()
+    files = ["/dev/shm", "/tmp"].flatMap { folder in HostFiles.names(in: folder).map { "\(folder)/\($0)" } }.sorted()
     privateMemory = Self.privateMemory()
-  }
-
-  private static func entries(of folder: String) -> [String] {
-    // SAFETY: the folder is open for the loop, and each entry is copied before the next call.
-    guard let stream = unsafe opendir(folder) else { return [] }
-    defer { unsafe closedir(stream) }
-    var names: [String] = []
-    while let entry = unsafe readdir(stream) {
-      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-        unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
-      }
-      if name != ".", name != ".." { names.append(name) }
-    }
-    return names
   }
 
   private static func target(of link: String) -> String {
@@ -55,18 +42,9 @@ struct ProcessFootprint {
   }
 
   private static func privateMemory() -> Int {
-    let lines = text(of: "/proc/self/smaps_rollup").split(separator: "\n")
+    let lines = HostFiles.text("/proc/self/smaps_rollup").split(separator: "\n")
     return lines.filter { $0.hasPrefix("Private_") }.compactMap { line in
       line.split(separator: " ").dropFirst().first.flatMap { Int($0) }
     }.reduce(0, +) << 10
-  }
-
-  private static func text(of path: String) -> String {
-    // SAFETY: texts and buffer hold for the calls, and the buffer's size goes along.
-    guard let file = unsafe fopen(path, "r") else { return "" }
-    defer { unsafe fclose(file) }
-    var buffer = [UInt8](repeating: 0, count: 4096)
-    let count = unsafe fread(&buffer, 1, buffer.count, file)
-    return String(decoding: buffer[..<count], as: UTF8.self)
   }
 }

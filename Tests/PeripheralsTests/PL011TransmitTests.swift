@@ -1,4 +1,5 @@
 import Peripherals
+import TestSupport
 import Testing
 
 private let uartDR: UInt64 = 0x000

@@ -1,4 +1,5 @@
 import Peripherals
+import TestSupport
 import Testing
 
 /// An access of a guest that means no good: mostly at registers, sometimes anywhere.

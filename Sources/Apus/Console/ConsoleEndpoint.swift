@@ -131,6 +131,13 @@ final class ConsoleEndpoint {
     _ = unsafe unlink(path)
   }
 
+  /// The size of the terminal on standard input, in characters, where it is known.
+  static var terminalSize: (columns: UInt16, rows: UInt16)? {
+    var (columns, rows): (UInt16, UInt16) = (0, 0)
+    // SAFETY: the variables hold for the call.
+    return unsafe clinux_terminal_size(STDIN_FILENO, &columns, &rows) ? (columns, rows) : nil
+  }
+
   private func openStandardStreams(logger: Logger) throws(OpenFailure) {
     output = .descriptor(STDOUT_FILENO)
     outputAdvice = "its reader has gone; keep it open, or use --console file=PATH or --console none"

@@ -17,6 +17,8 @@ final class ConsoleLink<Port: GuestConsole> {
   private let verdict: Verdict
   private let logger: Logger
   private var pending: ArraySlice<UInt8> = []
+  /// What the run comes to because output could not be written.
+  private var loss: Outcome?
   private var isWaitingForOutput = false
   private var isInputPolled = false
   private var hasInputEnded = false
@@ -87,14 +89,17 @@ final class ConsoleLink<Port: GuestConsole> {
     case .wouldBlock(let descriptor): waitForOutput(descriptor)
     case .failed(let errno):
       pending = []
-      verdict.give(failure(errno))
+      let failure = failure(errno)
+      loss = failure
+      verdict.give(failure)
     }
   }
 
   /// Moves all that is left, waiting for the reader, for at most `limit` nanoseconds or until `shouldStop` says so.
   ///
-  /// - Returns: what the run has come to where some of it cannot be written.
+  /// - Returns: what the run has come to where some of it cannot be written, or could not before.
   func drain(limit: UInt64?, shouldStop: () -> Bool) -> Outcome? {
+    if let loss { return loss }
     let start = HostClock.monotonic
     while true {
       switch moveOutput() {

@@ -37,16 +37,7 @@ public struct OutputFile: ~Copyable {
   public consuming func write(_ bytes: [UInt8]) throws(OutputFileError) {
     // A pipe or a terminal cannot be cut, and needs not.
     _ = ftruncate(descriptor.rawValue, 0)
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      // SAFETY: the buffer holds for the call and its size goes along.
-      let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(descriptor.rawValue, $0.baseAddress, $0.count) }
-      if count > 0 {
-        rest = rest.dropFirst(count)
-      } else if clinux_errno() != EINTR {
-        throw OutputFileError(file: path, errno: clinux_errno())
-      }
-    }
+    if let errno = writeAll(bytes, to: descriptor.rawValue) { throw OutputFileError(file: path, errno: errno) }
     isLeftover = false
   }
 
@@ -64,6 +55,23 @@ public struct OutputFile: ~Copyable {
       _ = try OutputFile(path: path)
     }
   }
+}
+
+/// Writes bytes until none is left.
+///
+/// - Returns: why that did not work, or nil.
+func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Int32? {
+  var rest = bytes[...]
+  while !rest.isEmpty {
+    // SAFETY: the buffer holds for the call and its size goes along.
+    let count = unsafe rest.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
+    if count > 0 {
+      rest = rest.dropFirst(count)
+    } else if clinux_errno() != EINTR {
+      return clinux_errno()
+    }
+  }
+  return nil
 }
 
 /// Something that cannot be written.

@@ -25,15 +25,6 @@ public enum StandardStreams {
   }
 
   private static func write(_ bytes: [UInt8], to descriptor: Int32, name: String) throws(OutputFileError) {
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      // SAFETY: the buffer holds for the call and its size goes along.
-      let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
-      if count > 0 {
-        rest = rest.dropFirst(count)
-      } else if clinux_errno() != EINTR {
-        throw OutputFileError(stream: name, errno: clinux_errno())
-      }
-    }
+    if let errno = writeAll(bytes, to: descriptor) { throw OutputFileError(stream: name, errno: errno) }
   }
 }

@@ -34,7 +34,7 @@ struct MachineRun {
   /// - Parameter announce: called with each boot's verdict when it can be given, and with nil when it is over.
   mutating func untilEnd(stoppingOnSignals: Bool, announce: (Verdict?) -> Void) -> Outcome {
     do {
-      let signals = stoppingOnSignals ? try StopSignals() : nil
+      let signals = stoppingOnSignals ? try SignalDescriptor.stop() : nil
       let endpoint: ConsoleEndpoint
       do {
         endpoint = try ConsoleEndpoint(configuration.console, stream: console, logger: logger)
@@ -46,7 +46,7 @@ struct MachineRun {
         place.platform.record { file.append($0) }
       }
       let hasSize = endpoint.hasEscapes && configuration.consoleDevice?.carriesConsole == true
-      let size = hasSize ? try TerminalSize() : nil
+      let sizeSignal = hasSize ? try SignalDescriptor.terminalSize() : nil
       var ports: [PortEndpoint] = []
       do throws(PortEndpoint.OpenFailure) {
         for port in configuration.consoleDevice?.ports ?? [] { ports.append(try PortEndpoint(port)) }
@@ -57,7 +57,7 @@ struct MachineRun {
         let verdict = try Verdict()
         announce(verdict)
         defer { announce(nil) }
-        let outcome = try boot(endpoint, ports, size, verdict, signals)
+        let outcome = try boot(endpoint, ports, sizeSignal, verdict, signals)
         guard outcome.end == .reset, configuration.onReset == .reboot else { return outcome }
         logger.info("the guest reset the machine: starting it anew")
       }
@@ -69,9 +69,9 @@ struct MachineRun {
   private mutating func boot(
     _ endpoint: ConsoleEndpoint,
     _ ports: [PortEndpoint],
-    _ size: TerminalSize?,
+    _ sizeSignal: SignalDescriptor?,
     _ verdict: Verdict,
-    _ signals: StopSignals?
+    _ signals: SignalDescriptor?
   ) throws -> Outcome {
     let loop = try EventLoop()
     defer { loop.removeAll() }
@@ -90,7 +90,7 @@ struct MachineRun {
     let virtioLink = try virtioConsole.map {
       try ConsoleLink(endpoint: endpoint, port: $0, takesInput: true, loop: loop, verdict: verdict, logger: logger)
     }
-    if let size, let console = assembly.devices.console { try show(size, to: console, loop) }
+    if let sizeSignal, let console = assembly.devices.console { try followSize(sizeSignal, console, loop) }
     try watchForTheEnd(loop, verdict, signals)
     let clock = assembly.clock
     _ = try loop.add(clock.alarm.rawValue, EPOLLIN.rawValue, ClosureHandler { _ in clock.alarmFired() })
@@ -125,22 +125,26 @@ struct MachineRun {
     return port.status
   }
 
-  private func show(_ size: TerminalSize, to console: ConsolePorts, _ loop: EventLoop) throws(HostError) {
+  private func followSize(
+    _ signal: SignalDescriptor,
+    _ console: ConsolePorts,
+    _ loop: EventLoop
+  ) throws(HostError) {
     let show = { [unowned console] in
-      if let size = size.current { console.show(columns: size.columns, rows: size.rows) }
+      if let size = ConsoleEndpoint.terminalSize { console.show(columns: size.columns, rows: size.rows) }
     }
     show()
     _ = try loop.add(
-      size.rawValue,
+      signal.rawValue,
       EPOLLIN.rawValue,
       ClosureHandler { _ in
-        size.answer()
+        while signal.take() != nil {}
         show()
       }
     )
   }
 
-  private func watchForTheEnd(_ loop: EventLoop, _ verdict: Verdict, _ signals: StopSignals?) throws(HostError) {
+  private func watchForTheEnd(_ loop: EventLoop, _ verdict: Verdict, _ signals: SignalDescriptor?) throws(HostError) {
     _ = try loop.add(
       verdict.doorbell.rawValue,
       EPOLLIN.rawValue,
@@ -225,32 +229,4 @@ final class FirstEntry: Sendable {
   }
 
   var time: (wall: UInt64, processor: UInt64)? { stored.withLock { $0 } }
-}
-
-/// SIGINT, SIGTERM and SIGHUP as a descriptor, for as long as the value lives.
-final class StopSignals {
-  private let descriptor: OwnedDescriptor
-  private var previous = sigset_t()
-
-  init() throws(HostError) {
-    var previous = sigset_t()
-    let number = unsafe clinux_stop_signals_take(&previous)
-    guard number >= 0 else {
-      throw HostError("signalfd", errno: -number, advice: HostError.tooManyDescriptors)
-    }
-    descriptor = OwnedDescriptor(owning: number)
-    self.previous = previous
-  }
-
-  deinit {
-    unsafe clinux_stop_signals_restore(&previous)
-  }
-
-  var rawValue: Int32 { descriptor.rawValue }
-
-  /// A signal that has come, if any.
-  func take() -> Int32? {
-    let signal = clinux_stop_signal_read(descriptor.rawValue)
-    return signal == 0 ? nil : signal
-  }
 }

@@ -17,7 +17,7 @@ final class ConsolePorts: DeviceBackend {
   init(
     _ wanted: Configuration.Device.Console,
     _ endpoints: [PortEndpoint],
-    _ place: NetworkCard.Place
+    _ place: DevicePlace
   ) throws(HostError) {
     console =
       wanted.carriesConsole ? VirtioConsolePort(timer: try SharedTimer(), room: try SharedDoorbell()) : nil

@@ -10,7 +10,7 @@ import VirtioDevices
 /// A tap with virtio-net's header takes and gives packets that are not ready for a wire, so everything is offloaded to the
 /// host's kernel. Without the header nothing is.
 @safe
-final class PacketNetworkBackend: NetworkBackend {
+final class PacketNetworkBackend: LoopNetworkBackend {
   // SAFETY: the buffer is allocated in init and released in deinit.
 
   /// The largest packet with a link header, a VLAN tag and virtio-net's header.
@@ -58,7 +58,6 @@ final class PacketNetworkBackend: NetworkBackend {
     try turns.connect(events)
   }
 
-  /// Lets go of the descriptor.
   func detach() {
     confined.value = State()
     port?.disconnect()
@@ -130,7 +129,6 @@ final class PacketNetworkBackend: NetworkBackend {
 
   // MARK: To the guest
 
-  /// There is something.
   func noteArrivals() {
     confined.value.hasArrivals = true
   }
@@ -162,14 +160,7 @@ final class PacketNetworkBackend: NetworkBackend {
   func receive(into segments: UnsafeMutableBufferPointer<DMASegment>) -> Int {
     let size = confined.value.size
     // SAFETY: the packet is inside the buffer, and the segments have room for it.
-    var next = unsafe received
-    var left = size
-    for index in segments.indices where left > 0 {
-      let count = unsafe min(left, segments[index].count)
-      unsafe segments[index].base.copyMemory(from: next, byteCount: count)
-      unsafe next += count
-      left -= count
-    }
+    unsafe segments.copyPacket(from: received, size: size)
     confined.value.size = 0
     return size
   }

@@ -11,7 +11,7 @@ import VirtioDevices
 /// A batch of packets goes out in one system call from where it lies in the guest's buffers; what arrives is read as much
 /// at a time as there is. Packets have no header of virtio-net's, so they are complete: nothing is offloaded.
 @safe
-final class StreamNetworkBackend: NetworkBackend {
+final class StreamNetworkBackend: LoopNetworkBackend {
   // SAFETY: the buffers are allocated in init and released in deinit, with the sizes that the constants name.
 
   /// A packet's size before it.
@@ -83,7 +83,7 @@ final class StreamNetworkBackend: NetworkBackend {
     confined.value.hasArrivals = true
   }
 
-  /// Closes the socket and forgets what was under way.
+  // Forgets also what was under way.
   func detach() {
     confined.value = State()
     port?.disconnect()
@@ -163,9 +163,6 @@ final class StreamNetworkBackend: NetworkBackend {
     port?.waitForRoom()
   }
 
-  /// Sends what was kept.
-  ///
-  /// - Returns: whether there is room for more.
   func sendKept() -> Bool {
     while confined.value.unsentEnd > 0 {
       guard confined.value.socket >= 0 else { return false }
@@ -192,7 +189,6 @@ final class StreamNetworkBackend: NetworkBackend {
 
   // MARK: To the guest
 
-  /// The socket has something.
   func noteArrivals() {
     confined.value.hasArrivals = true
   }
@@ -234,15 +230,7 @@ final class StreamNetworkBackend: NetworkBackend {
   func receive(into segments: UnsafeMutableBufferPointer<DMASegment>) -> Int {
     guard let size = nextPacketSize() else { return 0 }
     // SAFETY: the packet is inside what was received, and the segments have room for it.
-    var next = unsafe received + confined.value.receivedStart + Self.prefix
-    var left = size
-    for index in segments.indices {
-      let count = unsafe min(left, segments[index].count)
-      unsafe segments[index].base.copyMemory(from: next, byteCount: count)
-      unsafe next += count
-      left -= count
-      if left == 0 { break }
-    }
+    unsafe segments.copyPacket(from: received + confined.value.receivedStart + Self.prefix, size: size)
     confined.value.receivedStart += Self.prefix + size
     return size
   }

@@ -24,17 +24,8 @@ final class TranscriptFile: Sendable {
   /// Appends a line. A file that cannot be written any more is left alone, which is said once.
   func append(_ record: TranscriptRecord) {
     guard !hasFailed.load(ordering: .relaxed) else { return }
-    var rest = Array(record.json.utf8) + [0x0A]
-    while !rest.isEmpty {
-      // SAFETY: the buffer holds for the call and its size goes along.
-      let count = unsafe rest.withUnsafeBytes { unsafe write(descriptor.rawValue, $0.baseAddress, $0.count) }
-      if count > 0 {
-        rest.removeFirst(count)
-      } else if clinux_errno() != EINTR {
-        hasFailed.store(true, ordering: .relaxed)
-        logger.warning("the transcript ends here: \(OutputFileError(file: path, errno: clinux_errno()))")
-        return
-      }
-    }
+    guard let errno = writeAll(Array(record.json.utf8) + [0x0A], to: descriptor.rawValue) else { return }
+    hasFailed.store(true, ordering: .relaxed)
+    logger.warning("the transcript ends here: \(OutputFileError(file: path, errno: errno))")
   }
 }

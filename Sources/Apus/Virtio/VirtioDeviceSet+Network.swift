@@ -10,16 +10,8 @@ struct NetworkCard {
   let device: any VirtioDevice
   let backend: any DeviceBackend
 
-  /// Where a card is made.
-  struct Place {
-    let name: String
-    let loop: EventLoop
-    let verdict: Verdict
-    let logger: Logger
-  }
-
   /// - Parameter mac: the card's address if the configuration has none.
-  init(_ network: Configuration.Device.Network, mac: Configuration.Device.MACAddress, _ place: Place) throws {
+  init(_ network: Configuration.Device.Network, mac: Configuration.Device.MACAddress, _ place: DevicePlace) throws {
     let mac = (network.mac ?? mac).bytes
     switch network.connection {
     case .passt(let forwards):
@@ -35,7 +27,7 @@ struct NetworkCard {
       (device, backend) = try Self.packets(tap, description, mtu, mac, place)
     case .descriptor(let number):
       let description = try Self.describe(number)
-      let copy = clinux_descriptor_copy(number)
+      let copy = clinux_duplicate(number)
       guard copy >= 0 else { throw NetworkError.cannotUseDescriptor(number, errno: -copy) }
       let descriptor = OwnedDescriptor(owning: copy)
       let mtu = network.mtu ?? Self.mtu(of: description)
@@ -66,7 +58,7 @@ struct NetworkCard {
     _ forwards: [Configuration.Device.Network.Forward],
     _ mtu: UInt16,
     _ mac: [UInt8],
-    _ place: Place
+    _ place: DevicePlace
   ) throws -> Parts {
     let backend = try StreamNetworkBackend(place.loop)
     let device = NetworkDevice(name: place.name, backend: backend, mac: mac, mtu: mtu)
@@ -88,16 +80,12 @@ struct NetworkCard {
     _ descriptor: consuming OwnedDescriptor,
     _ mtu: UInt16,
     _ mac: [UInt8],
-    _ place: Place
+    _ place: DevicePlace
   ) throws -> Parts {
     let backend = try StreamNetworkBackend(place.loop)
     let device = NetworkDevice(name: place.name, backend: backend, mac: mac, mtu: mtu)
-    let (name, logger) = (place.name, place.logger)
-    try backend.connect(device) { [unowned backend, unowned device] in
-      backend.detach()
-      device.changeLink(false)
-      logger.warning("\(name): the other end of the socket is gone or speaks another language: the link is down")
-    }
+    let reason = "the other end of the socket is gone or speaks another language"
+    try backend.connect(device, for: place, reasonOfLoss: reason)
     try backend.attach(descriptor)
     return (device, backend)
   }
@@ -107,16 +95,11 @@ struct NetworkCard {
     _ description: clinux_network,
     _ mtu: UInt16,
     _ mac: [UInt8],
-    _ place: Place
+    _ place: DevicePlace
   ) throws -> Parts {
     let backend = try PacketNetworkBackend(descriptor, description, place.loop)
     let device = NetworkDevice(name: place.name, backend: backend, mac: mac, mtu: mtu)
-    let (name, logger) = (place.name, place.logger)
-    try backend.connect(device) { [unowned backend, unowned device] in
-      backend.detach()
-      device.changeLink(false)
-      logger.warning("\(name): the other end of its network is gone: the link is down")
-    }
+    try backend.connect(device, for: place, reasonOfLoss: "the other end of its network is gone")
     return (device, backend)
   }
 }
@@ -129,9 +112,9 @@ extension NetworkDevice {
   }
 }
 
-extension StreamNetworkBackend: DeviceBackend {
+extension LoopNetworkBackend {
   /// - Parameter lost: called when the peer has gone.
-  func connect(_ device: NetworkDevice<StreamNetworkBackend>, _ lost: @escaping () -> Void) throws(HostError) {
+  func connect(_ device: NetworkDevice<Self>, _ lost: @escaping () -> Void) throws(HostError) {
     try connect(
       NetworkEvents(
         readable: { [unowned self, unowned device] in
@@ -143,20 +126,18 @@ extension StreamNetworkBackend: DeviceBackend {
       )
     )
   }
-}
 
-extension PacketNetworkBackend: DeviceBackend {
-  /// - Parameter lost: called when the peer has gone.
-  func connect(_ device: NetworkDevice<PacketNetworkBackend>, _ lost: @escaping () -> Void) throws(HostError) {
-    try connect(
-      NetworkEvents(
-        readable: { [unowned self, unowned device] in
-          noteArrivals()
-          return device.backendReadable()
-        },
-        writable: { [unowned device] in device.backendWritable() },
-        lost: lost
-      )
-    )
+  /// The same for a peer that does not come back: when it has gone, the link is down.
+  fileprivate func connect(
+    _ device: NetworkDevice<Self>,
+    for place: DevicePlace,
+    reasonOfLoss: String
+  ) throws(HostError) {
+    let (name, logger) = (place.name, place.logger)
+    try connect(device) { [unowned self, unowned device] in
+      detach()
+      device.changeLink(false)
+      logger.warning("\(name): \(reasonOfLoss): the link is down")
+    }
   }
 }

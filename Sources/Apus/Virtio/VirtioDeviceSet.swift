@@ -72,7 +72,7 @@ final class VirtioDeviceSet {
     for (slot, wanted) in configuration.devices.enumerated() {
       let window = windows[names.firstIndex(of: wanted.window) ?? 0]
       let name = "\(wanted.typeName)\(slot)"
-      let place = NetworkCard.Place(name: name, loop: loop, verdict: verdict, logger: logger)
+      let place = DevicePlace(name: name, loop: loop, verdict: verdict, logger: logger)
       let device = try makeDevice(wanted, place, endpoints)
       guard device.reach != .everything || window.window.extent == .open else {
         throw UnsuitableHost("\(name) reaches all memory, which this machine does not grant; use --dma open")
@@ -94,7 +94,7 @@ final class VirtioDeviceSet {
 
   private func makeDevice(
     _ wanted: Configuration.Device,
-    _ place: NetworkCard.Place,
+    _ place: DevicePlace,
     _ endpoints: [PortEndpoint]
   ) throws -> any VirtioDevice {
     switch wanted.kind {
@@ -161,6 +161,14 @@ final class VirtioDeviceSet {
       )
     }
   }
+}
+
+/// Where a device and what stands behind it are made.
+struct DevicePlace {
+  let name: String
+  let loop: EventLoop
+  let verdict: Verdict
+  let logger: Logger
 }
 
 /// What stands behind a device and has something to end.

@@ -48,9 +48,6 @@ int clinux_tap_set_offloads(int tap, unsigned offloads);
 int64_t clinux_tap_send(int tap, const void *_Nullable vectors, int count);
 int64_t clinux_tap_receive(int tap, const void *_Nullable vectors, int count);
 
-// A copy of the descriptor, which a new program does not get.
-int clinux_descriptor_copy(int descriptor);
-
 // A pipe: `end` to read from without waiting, `start` to write to.
 int clinux_pipe(int *_Nonnull end, int *_Nonnull start);
 int64_t clinux_pipe_read(int pipe, void *_Nonnull buffer, size_t size);

@@ -18,10 +18,6 @@ bool clinux_terminal_is_ours(int descriptor);
 // The size of the terminal in characters; false where nobody knows it.
 bool clinux_terminal_size(int descriptor, uint16_t *_Nonnull columns, uint16_t *_Nonnull rows);
 
-// A descriptor that is readable when the size of the process's terminal has changed, or minus errno. The calling thread and
-// those that it starts from now on don't get the signal. `previous` takes the mask for clinux_stop_signals_restore.
-int clinux_size_signal_take(sigset_t *_Nonnull previous);
-
 // Takes an advisory lock on the terminal behind the descriptor, through an open file description of its own. The
 // descriptor that holds the lock, or minus errno: -EWOULDBLOCK if somebody else holds it.
 int clinux_terminal_lock(int descriptor);

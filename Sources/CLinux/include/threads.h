@@ -22,13 +22,17 @@ void clinux_thread_join(clinux_thread thread);
 void clinux_thread_detach(clinux_thread thread);
 void clinux_thread_kick(clinux_thread thread);
 
-// Has the signals that ask a process to end (SIGINT, SIGTERM, SIGHUP) wait, for the calling thread and those it starts.
-void clinux_stop_signals_hold(void);
+// Signals that are taken together: those that ask a process to end (SIGINT, SIGTERM, SIGHUP), and that the size of its
+// terminal has changed (SIGWINCH).
+typedef enum { clinux_signals_stop, clinux_signals_terminal_size } clinux_signals;
 
-// A descriptor on which the signals arrive that ask a process to end (SIGINT, SIGTERM, SIGHUP), or minus errno. From then
-// on they no longer end the process by themselves. `previous` takes the mask for clinux_stop_signals_restore.
-int clinux_stop_signals_take(sigset_t *_Nonnull previous);
-void clinux_stop_signals_restore(const sigset_t *_Nonnull previous);
+// Has the signals wait, for the calling thread and those it starts.
+void clinux_signals_hold(clinux_signals group);
+
+// A descriptor, not blocking, on which the signals arrive, or minus errno. From then on they do nothing by themselves in
+// the calling thread and those it starts. `previous` takes the mask for clinux_signals_restore.
+int clinux_signals_take(clinux_signals group, sigset_t *_Nonnull previous);
+void clinux_signals_restore(const sigset_t *_Nonnull previous);
 
 // The number of a signal that arrived on that descriptor, or 0.
-int clinux_stop_signal_read(int descriptor);
+int clinux_signal_read(int descriptor);

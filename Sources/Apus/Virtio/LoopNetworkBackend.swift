@@ -1,0 +1,38 @@
+import GuestMemory
+import Virtio
+import VirtioDevices
+
+/// A network back-end whose descriptor is in the event loop.
+protocol LoopNetworkBackend: NetworkBackend, DeviceBackend {
+  /// Whom to tell what happens on the descriptor.
+  func connect(_ events: NetworkEvents) throws(HostError)
+
+  /// The descriptor has something.
+  func noteArrivals()
+
+  /// Sends what was kept when there was no room.
+  ///
+  /// - Returns: whether there is room for more.
+  func sendKept() -> Bool
+
+  /// Lets go of the descriptor.
+  func detach()
+}
+
+extension LoopNetworkBackend {
+  func sendKept() -> Bool { true }
+}
+
+extension UnsafeMutableBufferPointer<DMASegment> {
+  /// Copies a packet into the segments, one after the other, which have room for it.
+  func copyPacket(from bytes: UnsafeRawPointer, size: Int) {
+    var (next, left) = unsafe (bytes, size)
+    for index in indices where left > 0 {
+      let count = unsafe Swift.min(left, self[index].count)
+      // SAFETY: the caller's bytes, and a segment's within its size.
+      unsafe self[index].base.copyMemory(from: next, byteCount: count)
+      unsafe next += count
+      left -= count
+    }
+  }
+}
