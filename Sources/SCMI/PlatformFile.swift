@@ -71,7 +71,7 @@ final class PlatformFileReader {
     let fields = Fields(reader: self, value: value, path: path)
     let result = body(fields)
     for member in value.members ?? [] where !fields.asked.contains(member.key) {
-      let known = fields.asked.sorted().joined(separator: ", ")
+      let known = Set(fields.asked).sorted().joined(separator: ", ")
       fail(
         member.position,
         path + "/" + JSONPointer.escape(member.key),
@@ -162,19 +162,19 @@ final class Fields {
   let reader: PlatformFileReader
   let value: JSONValue
   let path: String
-  private let members: [String: JSONValue]
-  private(set) var asked: Set<String> = []
+  /// In the order of the questions, some twice. A platform has many small objects: a set would cost more than it saves.
+  private(set) var asked: [String] = []
 
   init(reader: PlatformFileReader, value: JSONValue, path: String) {
     self.reader = reader
     self.value = value
     self.path = path
-    members = Dictionary(uniqueKeysWithValues: (value.members ?? []).map { ($0.key, $0.value) })
+    asked.reserveCapacity(20)
   }
 
   subscript(key: String) -> JSONValue? {
-    asked.insert(key)
-    return members[key]
+    asked.append(key)
+    return value[key]
   }
 
   func path(_ key: String) -> String { "\(path)/\(key)" }

@@ -14,8 +14,12 @@ struct Validator {
     errors.append(DefinitionError(path: path, message: message))
   }
 
-  mutating func expect(_ condition: Bool, _ path: String, _ message: @autoclosure () -> String) {
-    if !condition { fail(path, message()) }
+  mutating func expect(
+    _ condition: Bool,
+    _ path: @autoclosure () -> String,
+    _ message: @autoclosure () -> String
+  ) {
+    if !condition { fail(path(), message()) }
   }
 
   func exists(_ name: ResourceName) -> Bool { names[Int(name.kind.rawValue)].contains(name.name) }
