@@ -60,7 +60,12 @@ extension Platform {
   mutating func harmoniseReset(_ resource: Int, cause: Int?) {
     let current = resets[resource].asserted
     let asserted = isOn(.resetDomain, resource, .referenceCount, latest: nil, current: current, idle: false)
-    guard asserted != current else { return }
+    setReset(resource, asserted: asserted, cause: cause)
+  }
+
+  /// - Parameter cause: the agent that wants it so; `nil` is the platform itself.
+  mutating func setReset(_ resource: Int, asserted: Bool, cause: Int?) {
+    guard asserted != resets[resource].asserted else { return }
     resets[resource].asserted = asserted
     guard asserted else { return }
     resets[resource].count += 1

@@ -25,8 +25,8 @@ extension Platform {
 
   /// The platform changes a resource by itself, whatever the votes are; those who listen are told.
   ///
-  /// - Parameter value: Hz, level, microvolts, power state or power cap. Values that the kind cannot have change
-  ///   nothing.
+  /// - Parameter value: Hz, level, microvolts, power state, power cap, a sensor's reading, or 1 for a reset domain that
+  ///   is put into reset and 0 for one that is taken out of it. Values that the kind cannot have change nothing.
   /// - Returns: `false` where no such resource exists, its kind has no value, or it cannot have this one.
   @discardableResult
   public mutating func setValue(_ resource: ResourceName, _ value: Int64, at now: UInt64) -> Bool {
@@ -60,7 +60,10 @@ extension Platform {
       powercaps[resource].cap = cap
       notifyCap(resource, nil)
     case .sensor: return setSensor(name.name, values: [value])
-    case .resetDomain, .pin, .group, .function: return false
+    case .resetDomain:
+      guard value == 0 || value == 1 else { return false }
+      setReset(resource, asserted: value == 1, cause: nil)
+    case .pin, .group, .function: return false
     }
     return true
   }
@@ -90,6 +93,12 @@ extension Platform {
     case .voltageDomain: return voltages[resource].mode == 7
     default: return nil
     }
+  }
+
+  /// The parent that a clock has; `nil` where it has none.
+  public func clockParent(_ name: String) -> String? {
+    guard let resource = place(ResourceName(.clock, name)), clocks[resource].parent >= 0 else { return nil }
+    return definition.clocks[clocks[resource].parent].name
   }
 
   /// How often a reset domain was reset.

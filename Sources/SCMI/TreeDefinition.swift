@@ -50,7 +50,7 @@ public struct ThermalZoneDefinition: Sendable {
 /// Something in the guest that uses resources of the platform.
 public struct ConsumerDefinition: Sendable {
   public enum Kind: String, CaseIterable, Sendable {
-    /// A bus without devices (`simple-pm-bus`): its clocks and power domains are on while it is.
+    /// A bus without devices (`simple-pm-bus`): its clocks and its power domain are on while it is.
     case bus
     /// The machine's real-time clock, which takes its clock, power domain and resets from the platform.
     case clock

@@ -43,6 +43,9 @@ extension Validator {
       "expected a lower-case letter, then lower-case letters, digits and hyphens, at most 31 in all"
     )
     for (index, resource) in consumer.resources.enumerated() { reference(resource, path + "/resources/\(index)") }
+    // A device with several is attached to none of them: its driver would have to know which is for what.
+    let domains = consumer.names(.powerDomain).count
+    expect(domains <= 1, path + "/resources", "expected at most 1 of powerDomains, found \(domains)")
     let clocks = consumer.names(.clock)
     for clock in consumer.rates.keys.sorted() {
       expect(clocks.contains(clock), path + "/rates/\(clock)", "\"\(clock)\" is none of the consumer's clocks")

@@ -17,6 +17,10 @@ enum SCMIGuest {
           clock.parents = ["crystal", "pll"]
         },
         ClockDefinition("pll") { $0.rates = .range(minimum: 100_000_000, maximum: 1_000_000_000, step: 25_000_000) },
+        ClockDefinition("gpu") { clock in
+          clock.rates = .list([200_000_000, 400_000_000, 800_000_000])
+          clock.parents = ["crystal", "pll"]
+        },
       ]
       platform.powerDomains = ["gpu", "rtc"].map { PowerDomainDefinition($0) }
       platform.performanceDomains = [
@@ -96,6 +100,17 @@ enum SCMIGuest {
           resource(.clock, "rtc"), resource(.powerDomain, "rtc"), resource(.resetDomain, "rtc"),
         ]
       ) { $0.rates = ["rtc": 1_000_000] },
+      ConsumerDefinition(
+        "graphics",
+        .bus,
+        [
+          resource(.clock, "gpu"), resource(.powerDomain, "gpu"), resource(.function, "serial"),
+          resource(.group, "uart"),
+        ]
+      ) { consumer in
+        consumer.rates = ["gpu": 400_000_000]
+        consumer.parents = ["gpu": "pll"]
+      },
       ConsumerDefinition("slot", .outlet, [resource(.voltageDomain, "card")]),
       ConsumerDefinition("core", .regulatorTest, [resource(.voltageDomain, "vdd")]),
     ]
@@ -111,11 +126,11 @@ enum SCMIGuest {
     }
   }
 
-  /// A machine that is an agent, with a shell on its console.
+  /// A machine that is an agent, with a shell on its virtio console: the serial port takes an exit for each character.
   static func configuration(_ platform: SharedPlatform, agent: String? = nil) throws -> Configuration {
-    var configuration = try LinuxGuest.configuration("shell")
-    configuration.commandLine += " initcall_blacklist=trace_eval_init"
-    configuration.devices = [Configuration.Device(.scmi(.init(platform, agent: agent)))]
+    var configuration = try LinuxGuest.configuration("")
+    configuration.commandLine = "quiet initcall_blacklist=trace_eval_init apus_mode=shell"
+    configuration.devices = [.init(.scmi(.init(platform, agent: agent))), .init(.console(.init()))]
     return configuration
   }
 }
@@ -143,7 +158,8 @@ struct GuestShell {
   init(_ console: ConsoleTranscript) async throws {
     self.console = console
     try await console.expect("# ", within: .seconds(60))
-    console.send("stty -echo; PS1=; dmesg -n 1\n")
+    // Without output processing a program's write is one buffer for the device.
+    console.send("stty -echo -opost; PS1=; dmesg -n 1\n")
     console.send("echo rea''dy\n")
     try await console.expect("ready\n")
   }

@@ -68,7 +68,7 @@ struct SCMIMisbehaviourTests {
       counts: ["err_msg_invalid", "err_msg_unexpected"],
       varies: true
     ),
-    Case(name: "outOfOrder", action: .outOfOrder(50_000_000)),
+    Case(name: "outOfOrder", action: .outOfOrder(20_000_000)),
     Case(
       name: "wrongToken",
       action: .wrongToken(1),

@@ -162,6 +162,21 @@ import Testing
     #expect(bench.platform.value(usb) == 0)
   }
 
+  @Test func thePlatformResetsADomainUntilAnAgentTakesItOut() throws {
+    var bench = try Bench()
+    let usb = ResourceName(.resetDomain, "usb")
+    #expect(bench.ask(.reset, 5, 0, 1) == [0])
+
+    let (isSet, isKnown) = (bench.platform.setValue(usb, 1, at: 0), bench.platform.setValue(usb, 2, at: 0))
+
+    #expect(isSet)
+    #expect(!isKnown)
+    #expect(bench.platform.value(usb) == 1)
+    #expect(bench.outgoing().map(\.message.payload) == [[0, 0, 0]])
+    #expect(bench.ask(.reset, 4, 0, 0, 0) == [0])
+    #expect(bench.platform.value(usb) == 0)
+  }
+
   @Test func anAsynchronousResetAnswersWithTheDomain() throws {
     var bench = try Bench()
 

@@ -6,7 +6,7 @@ import Testing
     let json = """
       {"agents": [{"name": "a"}], "clocks": [{"name": "c", "rates": [1, 2]}, {"name": "p", "rates": [1]}],
       "regulators": [{"name": "v", "levels": [1, 2]}], "sensors": [{"name": "t"}],
-      "deviceTree": \(tree)}
+      "powerDomains": [{"name": "d"}, {"name": "e"}], "deviceTree": \(tree)}
       """
     do {
       _ = try PlatformDefinition(json: json)
@@ -48,6 +48,10 @@ import Testing
     ),
     (
       "{\"consumers\": [{\"name\": \"A\", \"kind\": \"clock\"}]}", "/deviceTree/consumers/0/name: expected a lower-case"
+    ),
+    (
+      "{\"consumers\": [{\"name\": \"a\", \"kind\": \"bus\", \"resources\": [\"powerDomains/d\", \"powerDomains/e\"]}]}",
+      "/deviceTree/consumers/0/resources: expected at most 1 of powerDomains, found 2"
     ),
     (
       "{\"consumers\": [{\"name\": \"a\", \"kind\": \"outlet\"}]}",
