@@ -82,8 +82,13 @@ let package = Package(
     .target(name: "PositionedJSON", swiftSettings: strict),
     .testTarget(name: "PositionedJSONTests", dependencies: ["PositionedJSON"], swiftSettings: strict),
     .target(name: "SCMI", dependencies: ["PositionedJSON"], swiftSettings: strict),
+    .target(name: "CPlatformSchema"),
     .target(name: "SCMIFuzzing", dependencies: ["SCMI"], path: "Tests/SCMIFuzzing", swiftSettings: strict),
-    .testTarget(name: "SCMITests", dependencies: ["SCMI", "SCMIFuzzing", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "SCMITests",
+      dependencies: ["PositionedJSON", "SCMI", "SCMIFuzzing", "TestSupport"],
+      swiftSettings: strict
+    ),
     .target(name: "KVM", dependencies: ["CLinux"], swiftSettings: strict),
     .target(name: "DeviceTree", dependencies: ["CFDT"], swiftSettings: strict),
     .testTarget(name: "DeviceTreeTests", dependencies: ["DeviceTree", "TestSupport"], swiftSettings: strict),
@@ -128,7 +133,7 @@ let package = Package(
     .executableTarget(
       name: "ApusCommand",
       dependencies: [
-        "Apus", "SCMI",
+        "Apus", "CPlatformSchema", "SCMI",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],

@@ -1,5 +1,6 @@
 import Apus
 import ArgumentParser
+import CPlatformSchema
 import SCMI
 
 /// What can be done with platform files and transcripts without a machine.
@@ -9,6 +10,7 @@ struct SCMICommand: ParsableCommand {
     abstract: "Check SCMI platform files; read and replay transcripts.",
     discussion: """
       Examples:
+        apus scmi schema > platform.schema.json
         apus scmi check platform.json
         apus run --kernel Image --scmi platform.json --scmi-transcript session.jsonl
         apus scmi decode session.jsonl
@@ -16,11 +18,32 @@ struct SCMICommand: ParsableCommand {
 
       Documentation/SCMIPlatformFile.md explains platform files.
       """,
-    subcommands: [Check.self, Decode.self, Replay.self]
+    subcommands: [Schema.self, Check.self, Decode.self, Replay.self]
   )
 }
 
 extension SCMICommand {
+  struct Schema: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Print the JSON schema of platform files.",
+      discussion: """
+        Examples:
+          apus scmi schema > platform.schema.json
+          apus scmi schema | jq '.["$defs"].clock.properties | keys'
+
+        An editor that knows JSON Schema (2020-12) completes and checks a file that begins with
+          {"$schema": "platform.schema.json",
+        `apus scmi check` checks more: references, order and bounds.
+        """
+    )
+
+    func run() throws {
+      // SAFETY: the text is the program's own and ends with a zero.
+      let text = unsafe String(cString: platform_schema())
+      try Message.show(String(text.dropLast()))
+    }
+  }
+
   struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Check a platform file.",

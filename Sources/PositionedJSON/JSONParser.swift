@@ -60,8 +60,20 @@ public struct JSONParser {
     case UInt8(ascii: "n"): return JSONValue(try word("null", .null), at: start)
     case let byte? where byte == UInt8(ascii: "-") || (0x30...0x39).contains(byte):
       return JSONValue(try number(), at: start)
-    case nil: throw error("expected a value, found the end of the text")
-    default: throw error("expected a value")
+    case UInt8(ascii: "]"), UInt8(ascii: "}"): throw error("expected a value behind the comma or colon")
+    default: throw error("expected a value, found \(found)")
+    }
+  }
+
+  /// What stands here, for messages.
+  private var found: String {
+    switch next {
+    case nil: "the end of the text"
+    case UInt8(ascii: "/"): "a comment, which JSON does not have"
+    case UInt8(ascii: "'"): "a single quotation mark"
+    case 0xEF where bytes[index...].starts(with: [0xEF, 0xBB, 0xBF]): "a byte order mark"
+    case let byte? where (0x21..<0x7F).contains(byte): "\"\(Character(Unicode.Scalar(byte)))\""
+    case let byte?: "the byte \(byte)"
     }
   }
 
@@ -92,7 +104,10 @@ public struct JSONParser {
       return .object([])
     }
     while true {
-      guard next == UInt8(ascii: "\"") else { throw error("expected a key in quotation marks") }
+      guard next == UInt8(ascii: "\"") else {
+        if next == UInt8(ascii: "}") { throw error("expected a key behind the comma") }
+        throw error("expected a key in double quotation marks, found \(found)")
+      }
       let start = position
       let key = try string()
       guard keys.insert(key).inserted else {
@@ -105,7 +120,7 @@ public struct JSONParser {
       members.append(JSONValue.Member(key: key, position: start, value: try value()))
       skipSpace()
       if next == UInt8(ascii: "}") { break }
-      guard next == UInt8(ascii: ",") else { throw error("expected a comma or a closing brace") }
+      guard next == UInt8(ascii: ",") else { throw error("expected a comma or a closing brace, found \(found)") }
       index += 1
       skipSpace()
     }
@@ -124,7 +139,7 @@ public struct JSONParser {
       elements.append(try value())
       skipSpace()
       if next == UInt8(ascii: "]") { break }
-      guard next == UInt8(ascii: ",") else { throw error("expected a comma or a closing bracket") }
+      guard next == UInt8(ascii: ",") else { throw error("expected a comma or a closing bracket, found \(found)") }
       index += 1
       skipSpace()
     }
@@ -143,6 +158,9 @@ public struct JSONParser {
     let whole = index
     try digits()
     if bytes[whole] == 0x30 && index > whole + 1 { throw error("a number does not begin with 0") }
+    if bytes[whole] == 0x30, next == UInt8(ascii: "x") || next == UInt8(ascii: "X") {
+      throw error("expected a decimal number: JSON has no others")
+    }
     if next == UInt8(ascii: ".") {
       index += 1
       try digits()

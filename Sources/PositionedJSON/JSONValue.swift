@@ -53,6 +53,16 @@ public struct JSONValue: Sendable {
     }
   }
 
+  /// What it is, for messages: numbers and short strings as they stand there, of others the kind.
+  public var summary: String {
+    switch content {
+    case .number(let digits) where digits.utf8.count <= 40: digits
+    case .string(let text) where text.utf8.count <= 40: "\"\(text)\""
+    case .boolean(let value): value ? "true" : "false"
+    default: kind
+    }
+  }
+
   /// A member of an object.
   public subscript(key: String) -> JSONValue? {
     guard case .object(let members) = content else { return nil }

@@ -256,6 +256,11 @@ enum MessageCatalogue {
     return messages[protocolIdentifier]?.first { $0.value.name == name }?.key
   }
 
+  /// The names of a protocol's messages, by number.
+  static func names(_ protocolIdentifier: UInt8) -> [String] {
+    common.merging(messages[protocolIdentifier] ?? [:]) { _, own in own }.sorted { $0.key < $1.key }.map(\.value.name)
+  }
+
   /// Which payload word of a command names the resource.
   static func resourceWord(_ header: MessageHeader) -> Int? {
     guard header.message > 2, header.message != MessageSet.negotiate else { return nil }

@@ -89,7 +89,9 @@ extension PlatformFileReader {
   private func deniedCommands(_ fields: Fields, _ agent: inout AgentDefinition) {
     guard let value = fields["deniedCommands"] else { return }
     let path = fields.path("deniedCommands")
-    guard let members = value.members else { return mismatch(value, path, "an object") }
+    guard let members = value.members else {
+      return mismatch(value, path, "an object such as {\"clock\": [\"CLOCK_RATE_SET\"]}")
+    }
     for member in members {
       let place = path + "/" + JSONPointer.escape(member.key)
       guard let identifier = ProtocolIdentifier(name: member.key) else {
@@ -139,10 +141,24 @@ extension PlatformFileReader {
     "delayedWithoutReply": .delayedWithoutReply, "delayedTwice": .delayedTwice, "delayedNever": .delayedNever,
   ]
 
+  private static let actionsWithArgument = [
+    "late", "outOfOrder", "wrongToken", "wrongProtocol", "wrongType", "short", "long", "delayedBeforeReply", "countLie",
+    "remainingNeverEnds", "rateTriplet", "status", "versionLie", "unexpectedNotification", "notificationStorm",
+  ]
+
   /// A name, or an object with one key that has the action's argument.
   private func misbehaviour(_ value: JSONValue, _ path: String) -> Misbehaviour? {
-    if value.string != nil {
+    if let name = value.string {
+      if PlatformFileReader.actionsWithArgument.contains(name) {
+        fail(value.position, path, "\(name) has an argument: expected an object, {\"\(name)\": …}")
+        return nil
+      }
       return choice(value, path, PlatformFileReader.plainActions.keys.sorted()) { PlatformFileReader.plainActions[$0] }
+    }
+    let actions = (value.members ?? []).map(\.key).filter(PlatformFileReader.actionsWithArgument.contains)
+    if actions.count > 1 {
+      fail(value.position, path, "expected one action, found \(actions.joined(separator: " and "))")
+      return nil
     }
     let known = mistakes.count
     return object(value, path) { fields in
@@ -186,7 +202,10 @@ extension PlatformFileReader {
           )
         }
       }
-      if mistakes.count == known { fail(value.position, path, "expected one action and its argument") }
+      if mistakes.count == known {
+        let names = PlatformFileReader.actionsWithArgument.joined(separator: ", ")
+        fail(value.position, path, "expected an action and its argument, one of \(names)")
+      }
       return nil
     }
   }

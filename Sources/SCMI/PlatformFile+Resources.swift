@@ -110,6 +110,7 @@ extension PlatformFileReader {
   private func performanceDomain(_ value: JSONValue, _ path: String) -> PerformanceDomainDefinition? {
     object(value, path) { fields in
       PerformanceDomainDefinition(fields.required("name")) { domain in
+        if fields["operatingPoints"] == nil { fields.missing("operatingPoints") }
         domain.operatingPoints = array(fields["operatingPoints"], fields.path("operatingPoints"), operatingPoint)
         fields.integer("level", &domain.level)
         fields.integer("sustainedFrequency", &domain.sustainedFrequency)
@@ -297,6 +298,7 @@ extension PlatformFileReader {
   private func group(_ value: JSONValue, _ path: String) -> GroupDefinition? {
     object(value, path) { fields in
       GroupDefinition(fields.required("name")) { group in
+        if fields["pins"] == nil { fields.missing("pins") }
         fields.strings("pins", &group.pins)
         fields.table("settings", &group.settings)
       }
@@ -305,7 +307,10 @@ extension PlatformFileReader {
 
   private func function(_ value: JSONValue, _ path: String) -> FunctionDefinition? {
     object(value, path) { fields in
-      FunctionDefinition(fields.required("name")) { fields.strings("groups", &$0.groups) }
+      FunctionDefinition(fields.required("name")) { function in
+        if fields["groups"] == nil { fields.missing("groups") }
+        fields.strings("groups", &function.groups)
+      }
     }
   }
 }

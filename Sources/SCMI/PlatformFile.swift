@@ -62,7 +62,7 @@ final class PlatformFileReader {
   }
 
   func mismatch(_ value: JSONValue, _ path: String, _ expected: String) {
-    fail(value.position, path, "expected \(expected), found \(value.kind)")
+    fail(value.position, path, "expected \(expected), found \(value.summary)")
   }
 
   /// Reads an object; keys that `body` does not ask for are mistakes.
@@ -144,15 +144,23 @@ final class PlatformFileReader {
 
   /// A protocol by name or number.
   func protocolNumber(_ value: JSONValue, _ path: String) -> UInt8? {
-    if value.string == nil { return integer(value, path, UInt8.self) }
-    return choice(value, path, ProtocolIdentifier.allCases.map(\.name)) { ProtocolIdentifier(name: $0)?.rawValue }
+    guard let text = value.string else { return integer(value, path, UInt8.self) }
+    if let identifier = ProtocolIdentifier(name: text) { return identifier.rawValue }
+    let names = ProtocolIdentifier.allCases.map(\.name).joined(separator: ", ")
+    fail(value.position, path, "expected a number or one of \(names), found \"\(text)\"")
+    return nil
   }
 
   /// A message of a protocol by name or number.
   func messageNumber(_ value: JSONValue, _ path: String, _ identifier: UInt8?) -> UInt8? {
     guard let text = value.string else { return integer(value, path, UInt8.self) }
-    if let identifier, let number = MessageCatalogue.number(identifier, text) { return number }
-    fail(value.position, path, "expected a number or the name of one of the protocol's messages")
+    guard let identifier else {
+      fail(value.position, path, "expected a number, since there is no protocol beside it that has names")
+      return nil
+    }
+    if let number = MessageCatalogue.number(identifier, text) { return number }
+    let names = MessageCatalogue.names(identifier).joined(separator: ", ")
+    fail(value.position, path, "expected a number or one of \(names), found \"\(text)\"")
     return nil
   }
 }
@@ -224,6 +232,8 @@ final class Fields {
   }
 
   func missing(_ key: String) {
+    // What is no object was told already.
+    guard value.members != nil else { return }
     reader.fail(value.position, path, "the key \"\(key)\" is missing")
   }
 

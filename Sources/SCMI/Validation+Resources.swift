@@ -125,7 +125,11 @@ extension Validator {
       expect(values.count == 1 || values.count == count, path, "expected 1 or \(count) values, found \(values.count)")
     case .waveform(let waveform):
       expect(waveform.period > 0, path + "/period", "expected 1 ns or more")
-      expect(waveform.minimum <= waveform.maximum, path + "/minimum", "expected at most the maximum")
+      expect(
+        waveform.minimum <= waveform.maximum,
+        path + "/minimum",
+        "expected at most the maximum, \(waveform.maximum)"
+      )
       // The arithmetic is in floating point, whose largest number below 2⁶³ is not 2⁶³ − 1.
       let bound = Int64(1) << 53
       expect(
@@ -183,13 +187,17 @@ extension Validator {
       name(domain.name, path, &seen)
       // Linux refuses the whole protocol where a domain breaks one of these.
       expect(domain.minimumCap > 0, path + "/minimumCap", "expected 1 or more")
-      expect(domain.minimumCap <= domain.maximumCap, path + "/minimumCap", "expected at most the maximum")
+      expect(
+        domain.minimumCap <= domain.maximumCap,
+        path + "/minimumCap",
+        "expected at most maximumCap, \(domain.maximumCap)"
+      )
       expect(domain.capStep > 0, path + "/capStep", "expected 1 or more")
       expect(domain.minimumAveragingInterval > 0, path + "/minimumAveragingInterval", "expected 1 µs or more")
       expect(
         domain.minimumAveragingInterval <= domain.maximumAveragingInterval,
         path + "/minimumAveragingInterval",
-        "expected at most the maximum"
+        "expected at most maximumAveragingInterval, \(domain.maximumAveragingInterval)"
       )
       expect(domain.averagingIntervalStep > 0, path + "/averagingIntervalStep", "expected 1 or more")
       expect(domain.measurementInterval >= 100_000, path + "/measurementInterval", "expected 100000 ns or more")

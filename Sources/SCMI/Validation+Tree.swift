@@ -57,11 +57,13 @@ extension Validator {
     }
     let needed: (ResourceKind, Int)? =
       switch consumer.kind {
-      case .bus: clocks.isEmpty && consumer.names(.powerDomain).isEmpty ? (.clock, 1) : nil
+      case .bus: nil
       case .clock: (.clock, 1)
       case .outlet, .regulatorTest: (.voltageDomain, 1)
       }
-    guard let (kind, count) = needed else { return }
+    guard let (kind, count) = needed else {
+      return expect(!clocks.isEmpty || domains > 0, path + "/resources", "expected a clock or a power domain")
+    }
     let found = consumer.names(kind).count
     expect(
       found == count,

@@ -40,7 +40,7 @@ struct Validator {
   }
 
   mutating func signedField(_ value: Int8, _ path: String) {
-    expect(value >= -16 && value <= 15, path, "expected −16 to 15, found \(value)")
+    expect(value >= -16 && value <= 15, path, "expected -16 to 15, found \(value)")
   }
 }
 

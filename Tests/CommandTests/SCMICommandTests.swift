@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -14,6 +15,18 @@ private let session = """
   """
 
 @Suite struct SCMICommandTests {
+  @Test func schemaIsThePublishedOne() throws {
+    let file = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appending(path: "Documentation/SCMIPlatform.schema.json")
+    let published = try String(contentsOf: file, encoding: .utf8)
+
+    let result = try apus(["scmi", "schema"])
+
+    #expect(result.status == 0)
+    let isThePublishedOne = result.output == published
+    #expect(isThePublishedOne)
+  }
+
   @Test func checkCountsWhatAPlatformHas() throws {
     let file = try TemporaryFile(Array(platform.utf8))
 

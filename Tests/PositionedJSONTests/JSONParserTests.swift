@@ -37,9 +37,15 @@ import Testing
 
   @Test(arguments: [
     ("", "1:1: expected a value, found the end of the text"),
+    ("[1,]", "1:4: expected a value behind the comma or colon"),
+    ("{'a': 1}", "1:2: expected a key in double quotation marks, found a single quotation mark"),
+    ("[1, // one\n2]", "1:5: expected a value, found a comment, which JSON does not have"),
+    ("\u{FEFF}[]", "1:1: expected a value, found a byte order mark"),
+    ("\u{1}", "1:1: expected a value, found the byte 1"),
+    ("[0x14]", "1:3: expected a decimal number: JSON has no others"),
     ("{\"a\" 1}", "1:6: expected a colon behind the key"),
-    ("[1 2]", "1:4: expected a comma or a closing bracket"),
-    ("{\"a\":1,}", "1:8: expected a key in quotation marks"),
+    ("[1 2]", "1:4: expected a comma or a closing bracket, found \"2\""),
+    ("{\"a\":1,}", "1:8: expected a key behind the comma"),
     ("{\"a\":1,\n\"a\":2}", "2:1: the key \"a\" is there twice"),
     ("[1]x", "1:4: expected the end of the text"),
     ("01", "1:3: a number does not begin with 0"),

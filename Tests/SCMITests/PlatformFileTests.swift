@@ -67,7 +67,7 @@ import Testing
     ("{\"agents\": [{\"name\": \"a\", \"devices\": [\"x\"]}]}", "/agents/0/devices/0: no devices entry is named \"x\""),
     ("{\"agents\": [{\"name\": \"a\", \"resources\": [\"clocks/x\"]}]}", "/agents/0/resources/0: no clocks entry"),
     ("{\"agents\": [{\"name\": \"a\", \"resources\": [\"x\"]}]}", "/agents/0/resources/0: expected KIND/NAME"),
-    ("{\"agents\": [{\"name\": 5}]}", "/agents/0/name: expected a string, found a number"),
+    ("{\"agents\": [{\"name\": 5}]}", "/agents/0/name: expected a string, found 5"),
     ("{\"agents\": []}", "/agents: expected at least one agent"),
     ("{\"agents\": [{\"name\": \"a\"}], \"gracefulTimeout\": -1}", "/gracefulTimeout: expected an integer from 0 to"),
     ("{\"agents\": [{\"name\": \"a\"}], \"profile\": \"9\"}", "/profile: expected one of 2.0, 3.0, 3.1, 3.2, found"),
@@ -80,6 +80,23 @@ import Testing
       "/rules/0/action: expected"
     ),
     ("{\"agents\": [{\"name\": \"a\"}], \"script\": [{\"time\": 1}]}", "/script/0: expected an action"),
+    ("{\"agents\": [\"a\"]}", "/agents/0: expected an object, found \"a\""),
+    (
+      "{\"agents\": [{\"name\": \"a\"}], \"rules\": [{\"name\": \"r\", \"action\": \"late\"}]}",
+      "/rules/0/action: late has an argument: expected an object"
+    ),
+    (
+      "{\"agents\": [{\"name\": \"a\"}], \"rules\": [{\"name\": \"r\", \"action\": {\"late\": 1, \"short\": 2}}]}",
+      "/rules/0/action: expected one action, found late and short"
+    ),
+    (
+      "{\"agents\": [{\"name\": \"a\"}], \"rules\": [{\"name\": \"r\", \"protocol\": \"0x14\", \"action\": \"never\"}]}",
+      "/rules/0/protocol: expected a number or one of base, "
+    ),
+    (
+      "{\"agents\": [{\"name\": \"a\"}], \"rules\": [{\"name\": \"r\", \"protocol\": \"clock\", \"message\": \"GET\"}]}",
+      "/rules/0/message: expected a number or one of PROTOCOL_VERSION, "
+    ),
     ("[]", "/: expected an object, found an array"),
     ("{", "/: expected a key"),
   ])
