@@ -118,6 +118,14 @@ let package = Package(
       swiftSettings: strict,
       linkerSettings: quickStart
     ),
+    .executableTarget(
+      name: "SCMIBenchmark",
+      dependencies: ["SCMI"],
+      path: "Benchmarks/SCMI",
+      exclude: ["measure", "platform-200"],
+      swiftSettings: strict,
+      linkerSettings: quickStart
+    ),
     .target(name: "ApusTesting", dependencies: ["Apus"], swiftSettings: strict),
     .testTarget(
       name: "KVMTests",
