@@ -220,8 +220,11 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
   }
 
   private func fail(_ index: Int, _ fault: GuestFault) {
-    // What was begun earlier in the batch is still carried out, so that its slots come back.
+    // What was begun earlier in the batch is still carried out, and what of it is finished already is collected here or
+    // never: its slots have to come back before a reset ends.
     backend.commit()
+    collect()
+    publish()
     confined.value.queues.connection?.fail(queue: index, fault)
   }
 

@@ -290,6 +290,22 @@ import VirtioTesting
     #expect(fixture.driver.status == 0)
   }
 
+  @Test func requestsBeforeABadOneInTheSameBatchAreAnsweredAndAResetEnds() throws {
+    let backend = MemoryBlock(sectors: 64)
+    var fixture = try DeviceFixture(BlockDevice(name: "disk", backend: backend))
+    let data = [DeviceFixture.Queue.Buffer(fixture.scratch + 0x1000, 512, isWritable: true)]
+
+    Self.request(&fixture, type: 0, data: data)
+    fixture.queues[0].offer(16)
+    fixture.driver.notify(0)
+
+    #expect(fixture.driver.status & Status.deviceNeedsReset != 0)
+    #expect(Self.status(fixture) == 0)
+    #expect(fixture.queues[0].takeUsed() == .init(head: 0, written: 513))
+    fixture.driver.reset()
+    #expect(fixture.driver.status == 0)
+  }
+
   @Test func suspensionFinishesWhatIsInFlightAndGivesItBack() throws {
     let backend = MemoryBlock(sectors: 64)
     backend.isDeferred = true
