@@ -65,3 +65,21 @@ extension HostileSetup {
     }
   }
 }
+
+extension HostileRace {
+  /// The case's own name.
+  public var name: StaticString {
+    switch self {
+    case .descriptorAddress: "descriptorAddress"
+    case .descriptorLength: "descriptorLength"
+    case .descriptorFlags: "descriptorFlags"
+    case .descriptorNext: "descriptorNext"
+    case .ringEntry: "ringEntry"
+    case .availableIndex: "availableIndex"
+    case .indirectTableAddress: "indirectTableAddress"
+    case .indirectTableLength: "indirectTableLength"
+    case .indirectEntryAddress: "indirectEntryAddress"
+    case .indirectEntryFlags: "indirectEntryFlags"
+    }
+  }
+}

@@ -49,6 +49,7 @@ import VirtioTesting
   @Test func casesAreNamedAsInTheSource() {
     #expect(HostileChain.allCases.map { "\($0.name)" } == HostileChain.allCases.map { "\($0)" })
     #expect(HostileSetup.allCases.map { "\($0.name)" } == HostileSetup.allCases.map { "\($0)" })
+    #expect(HostileRace.allCases.map { "\($0.name)" } == HostileRace.allCases.map { "\($0)" })
   }
 
   @Test func driverThatDoesNotAcceptTheConfinementGetsNoFeaturesOK() throws {

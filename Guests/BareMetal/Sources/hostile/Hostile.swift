@@ -4,6 +4,7 @@ internal import VirtioDriver
 
 /// Attacks every entropy and block device of the machine with every case of VirtioDriver, and with a second vCPU that
 /// changes what the device reads; checks each outcome, and that good requests work afterwards, also of another device.
+/// `rounds=N`: in each race at least N requests are answered and as many refused (4).
 @_cdecl("guest_main")
 func main() {
   var first: Target?
@@ -15,7 +16,8 @@ func main() {
     Console().put("hostile: no entropy or block device with a restricted-dma-pool\n")
     Firmware().systemOff()
   }
-  let racer = startRacer()
+  let racer = Racer()
+  Nap.prepare()
   var tally = Tally()
   if var two = second {
     guard one.start(), two.start() else { notReady() }
@@ -27,6 +29,11 @@ func main() {
     attack(&one, beside: &none, racer, &tally)
   }
   let console = Console()
+  console.put("hostile: raced ")
+  console.put(decimal: tally.races.answered)
+  console.put(" requests that were answered and ")
+  console.put(decimal: tally.races.refused)
+  console.put(" that were refused\n")
   console.put("hostile: ")
   console.put(decimal: tally.passed)
   console.put(" passed, ")
@@ -43,6 +50,7 @@ private func notReady() -> Never {
 struct Tally {
   var passed: UInt64 = 0
   var failed: UInt64 = 0
+  var races = RaceCount()
 
   /// Prints a case's line.
   mutating func note(
@@ -83,13 +91,13 @@ private func findTargets(_ body: (Target) -> Void) {
   }
 }
 
-private func attack(_ target: inout Target, beside other: inout Target, _ racer: Bool, _ tally: inout Tally) {
+private func attack(_ target: inout Target, beside other: inout Target, _ racer: Racer?, _ tally: inout Tally) {
   var bystander: Target? = other
   attack(&target, beside: &bystander, racer, &tally)
   if let bystander { other = bystander }
 }
 
-private func attack(_ target: inout Target, beside other: inout Target?, _ racer: Bool, _ tally: inout Tally) {
+private func attack(_ target: inout Target, beside other: inout Target?, _ racer: Racer?, _ tally: inout Tally) {
   var number: UInt8 = 0
   while let hostile = HostileChain(rawValue: number) {
     let used = target.queue.usedIndex
@@ -106,10 +114,15 @@ private func attack(_ target: inout Target, beside other: inout Target?, _ racer
     conclude(&target, beside: &other, hostile.name, outcome, isRight: isRight, &tally)
     number += 1
   }
-  if racer {
-    let isRight = race(&target)
-    conclude(&target, beside: &other, "racingVCPU", "outlived", isRight: isRight, &tally)
+  guard let racer else { return }
+  let rounds = BootArguments().number("rounds") ?? 4
+  number = 0
+  while let race = Race(number, target.kind) {
+    let isRight = race.run(&target, racer, rounds: rounds, &tally.races)
+    conclude(&target, beside: &other, race.name, "raced", isRight: isRight, &tally)
+    number += 1
   }
+  conclude(&target, beside: &other, "anythingSpoiled", "outlived", isRight: spoil(&target, racer), &tally)
 }
 
 private func conclude(

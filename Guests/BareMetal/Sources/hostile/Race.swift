@@ -1,73 +1,109 @@
 internal import Support
-internal import Synchronization
 internal import VirtioDriver
 
-/// The queue that the second vCPU spoils; 0 while there is to be peace.
-private let spoiled = Atomic<UInt64>(0)
-private let isSpoiling = Atomic<Bool>(false)
-
-/// Starts the second vCPU, if there is one.
-func startRacer() -> Bool {
-  let processor = DeviceTree.current.firstNode { node in
-    (node["device_type"]?.contains(text: "cpu") ?? false) && node.address() != Processor.affinity
-  }
-  guard let address = processor?.address() else { return false }
-  return Firmware().cpuOn(address, index: 1) == 0
+/// How many requests ended in which way while the second vCPU changed what they were made of.
+struct RaceCount {
+  var answered: UInt64 = 0
+  /// DEVICE_NEEDS_RESET, or an I/O error.
+  var refused: UInt64 = 0
 }
 
-/// For two seconds the second vCPU changes descriptors, ring and requests, while this one kicks and resets.
+/// What is raced for: a field of the queue, or of a disk's request.
+enum Race {
+  case queue(HostileRace)
+  case requestType
+  case requestSector
+
+  var name: StaticString {
+    switch self {
+    case .queue(let race): race.name
+    case .requestType: "requestType"
+    case .requestSector: "requestSector"
+    }
+  }
+
+  /// One race after the other for a kind of device; nil behind the last.
+  init?(_ number: UInt8, _ kind: Target.Kind) {
+    if let race = HostileRace(rawValue: number) {
+      self = .queue(race)
+    } else if kind == .block, HostileRace(rawValue: number - 1) != nil {
+      self = .requestType
+    } else if kind == .block, HostileRace(rawValue: number - 2) != nil {
+      self = .requestSector
+    } else {
+      return nil
+    }
+  }
+
+  /// Runs races until at least `rounds` requests were answered and as many refused.
+  ///
+  /// - Returns: whether that came about, every request ended, the device always started again, and what lies outside the
+  ///   window was neither written nor found its way to the disk.
+  func run(_ target: inout Target, _ racer: Racer, rounds: UInt64, _ count: inout RaceCount) -> Bool {
+    var own = RaceCount()
+    let end = VirtualTimer.count + 60 * VirtualTimer.frequency
+    target.prepareOutside()
+    var isRight = true
+    while isRight, own.answered < rounds || own.refused < rounds, VirtualTimer.count < end {
+      // A disk is read and written in turn.
+      isRight = round(&target, racer, writing: (own.answered + own.refused) & 1 == 1, &own)
+    }
+    count.answered += own.answered
+    count.refused += own.refused
+    return isRight && own.answered >= rounds && own.refused >= rounds && target.isOutsideAsItWas()
+      && target.start() && target.hasKeptSecret()
+  }
+
+  private func round(_ target: inout Target, _ racer: Racer, writing: Bool, _ count: inout RaceCount) -> Bool {
+    guard target.start() else { return false }
+    // A request's type is wrong for the direction of its data when it is not what it was.
+    let request = target.offerRaced(writing: writing && !isRequestType)
+    guard racer.begin(flip(target, request)) else { return false }
+    target.driver.notify(0)
+    let attacked = target
+    let hasEnded = wait(milliseconds: 10_000) { attacked.queue.usedIndex != 0 || attacked.needsReset }
+    guard racer.end(), hasEnded else { return false }
+    // An answer may come before what is refused.
+    if target.queue.usedIndex != 0, target.racedRequestSucceeded { count.answered += 1 } else { count.refused += 1 }
+    return true
+  }
+
+  private var isRequestType: Bool {
+    if case .requestType = self { true } else { false }
+  }
+
+  private func flip(_ target: Target, _ request: Target.RacedRequest) -> HostileRace.Flip {
+    switch self {
+    case .queue(let race):
+      race.prepare(
+        on: target.queue,
+        count: request.count,
+        descriptor: request.descriptor,
+        table: target.buffer + 0x800,
+        outside: target.outside
+      )
+    case .requestType: HostileRace.Flip(address: target.buffer, width: 4, good: 0, bad: 1)
+    case .requestSector: HostileRace.Flip(address: target.buffer + 8, width: 8, good: 0, bad: 1 << 40)
+    }
+  }
+}
+
+/// For a second the second vCPU changes anything of queue and requests, while this one kicks and resets.
 ///
 /// - Returns: whether the device always came back, and the second vCPU has stopped.
-func race(_ target: inout Target) -> Bool {
-  spoiled.store(target.area, ordering: .releasing)
-  Processor.sendEvent()
+func spoil(_ target: inout Target, _ racer: Racer) -> Bool {
+  guard racer.beginSpoiling(target.area) else { return false }
   var hasAlwaysStarted = true
-  let end = VirtualTimer.count + 2 * VirtualTimer.frequency
+  let end = VirtualTimer.count + VirtualTimer.frequency
   while hasAlwaysStarted, VirtualTimer.count < end {
     // The second vCPU may make the queue's content bad before the device has started, but no more than that.
     _ = target.start()
     hasAlwaysStarted = target.driver.status & Status.driverOK != 0
     let attacked = target
     _ = wait(milliseconds: 5) {
-      attacked.driver.notify(0)
+      for _ in 0..<16 { attacked.driver.notify(0) }
       return attacked.needsReset
     }
   }
-  spoiled.store(0, ordering: .releasing)
-  return wait(milliseconds: 5000) { !isSpoiling.load(ordering: .acquiring) } && hasAlwaysStarted
-}
-
-@_cdecl("guest_secondary")
-func secondary(index: UInt64) {
-  var random: UInt64 = 1
-  while true {
-    let area = spoiled.load(ordering: .acquiring)
-    guard area != 0 else {
-      isSpoiling.store(false, ordering: .releasing)
-      Processor.waitForEvent()
-      continue
-    }
-    isSpoiling.store(true, ordering: .releasing)
-    for _ in 0..<256 { spoil(area, &random) }
-  }
-}
-
-/// Mostly plausible values, so that the device gets past its first check before something changes.
-private func spoil(_ area: UInt64, _ random: inout UInt64) {
-  random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-  let choice = random >> 33
-  let descriptor = UInt(area + 16 * (choice & 3))
-  let availableRing = UInt(area + 16 * UInt64(Target.queueSize))
-  switch choice >> 2 & 7 {
-  case 0: DeviceRegister(descriptor).write64(choice & 0x100 == 0 ? area + 0x1000 : random)
-  case 1: DeviceRegister(descriptor).write64(area + 0x1000)
-  case 2: DeviceRegister(descriptor + 8).write32(choice & 0xF00 == 0 ? .max : 16)
-  case 3: DeviceRegister(descriptor + 12).write16(UInt16(choice >> 8 & 7))
-  case 4: DeviceRegister(descriptor + 14).write16(UInt16(choice >> 8 & 3))
-  case 5: DeviceRegister(UInt(area + 0x1000)).write32(UInt32(choice >> 8 & 15))
-  case 6: DeviceRegister(availableRing + 4 + 2 * UInt(choice >> 8 & 15)).write16(UInt16(choice >> 12 & 3))
-  default:
-    let index = DeviceRegister(availableRing + 2)
-    index.write16(index.read16() &+ 1)
-  }
+  return racer.end() && hasAlwaysStarted
 }

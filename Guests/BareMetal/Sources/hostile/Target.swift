@@ -47,6 +47,9 @@ struct Target {
 
   var buffer: UInt64 { area + 0x1000 }
 
+  /// Where a sector is in the buffer.
+  var data: UInt64 { buffer + 512 }
+
   var needsReset: Bool { driver.status & Status.deviceNeedsReset != 0 }
 
   /// The first number that no queue of the device has.
@@ -79,32 +82,33 @@ struct Target {
       return false
     case .block:
       sequence += 1
-      for index in 0..<UInt64(128) { machine.store32(sequence, at: buffer + 512 + 4 * index) }
-      guard transfer(writing: true) else { return false }
-      for index in 0..<UInt64(128) { machine.store32(0, at: buffer + 512 + 4 * index) }
+      guard transfer(writing: true, sequence) else { return false }
+      for index in 0..<UInt64(128) { machine.store32(0, at: data + 4 * index) }
       guard transfer(writing: false) else { return false }
-      for index in 0..<UInt64(128) where machine.load32(buffer + 512 + 4 * index) != sequence { return false }
+      for index in 0..<UInt64(128) where machine.load32(data + 4 * index) != sequence { return false }
       return true
     }
   }
 
-  /// Sector 0, to or from the buffer's second half (virtio 1.3, 5.2.6).
-  private mutating func transfer(writing: Bool) -> Bool {
+  /// Sector 0, to be filled with `content`, or to be read.
+  mutating func transfer(writing: Bool, _ content: UInt32 = 0) -> Bool {
+    if writing {
+      for index in 0..<UInt64(128) { driver.machine.store32(content, at: data + 4 * index) }
+    }
+    writeTransfer(writing: writing)
+    return request() == (writing ? 1 : 513) && driver.machine.load8(buffer + 16) == 0
+  }
+
+  /// A request for sector 0 in the first three descriptors (virtio 1.3, 5.2.6): header, data, status.
+  func writeTransfer(writing: Bool) {
     typealias Queue = DriverQueue<MappedMachine>
     let machine = driver.machine
     machine.store64(writing ? 1 : 0, at: buffer)
     machine.store64(0, at: buffer + 8)
     machine.store8(0xFF, at: buffer + 16)
     queue.writeDescriptor(0, buffer, 16, flags: Queue.nextFlag, next: 1)
-    queue.writeDescriptor(
-      1,
-      buffer + 512,
-      512,
-      flags: writing ? Queue.nextFlag : Queue.nextFlag | Queue.writeFlag,
-      next: 2
-    )
+    queue.writeDescriptor(1, data, 512, flags: writing ? Queue.nextFlag : Queue.nextFlag | Queue.writeFlag, next: 2)
     queue.writeDescriptor(2, buffer + 16, 1, flags: Queue.writeFlag)
-    return request() == (writing ? 1 : 513) && machine.load8(buffer + 16) == 0
   }
 
   /// Has the chain at descriptor 0 done.
@@ -127,6 +131,25 @@ struct Target {
 /// - Returns: whether it did in time.
 func wait(milliseconds: UInt64, _ condition: () -> Bool) -> Bool {
   let end = VirtualTimer.count + VirtualTimer.frequency * milliseconds / 1000
-  while VirtualTimer.count < end { if condition() { return true } }
+  while VirtualTimer.count < end {
+    if condition() { return true }
+    Nap.take()
+  }
   return condition()
+}
+
+/// A fifth of a millisecond in which the host's processor is for the device. Interrupts stay masked: one that is pending
+/// ends the wait all the same.
+enum Nap {
+  static func prepare() {
+    guard let controller = InterruptController() else { return }
+    controller.start()
+    controller.enable(interrupt: VirtualTimer.interrupt)
+  }
+
+  static func take() {
+    VirtualTimer.start(in: UInt32(VirtualTimer.frequency / 5000))
+    Processor.waitForInterrupt()
+    VirtualTimer.stop()
+  }
 }
