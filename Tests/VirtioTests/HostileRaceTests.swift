@@ -25,7 +25,8 @@ import VirtioTesting
     machine.driver.start()
     machine.store([1, 2, 3], at: buffer)
     queue.writeChain([
-      .init(buffer, 2, isWritable: false), .init(buffer + 2, 1, isWritable: false), .init(buffer + 64, 3, isWritable: true),
+      .init(buffer, 2, isWritable: false), .init(buffer + 2, 1, isWritable: false),
+      .init(buffer + 64, 3, isWritable: true),
     ])
     queue.offer(0)
     return queue

@@ -8,7 +8,9 @@ private let program = makeProgram()
 
 private func makeProgram() -> DriverProgram {
   let thread = ImmediateThread()
+  // Only what was not finished at once is finished later.
   thread.whileWaiting = {
+    guard backend.inFlight > 0 else { return }
     backend.finishAll()
     _ = device.backendReady()
   }

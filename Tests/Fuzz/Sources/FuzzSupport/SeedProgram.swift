@@ -1,7 +1,7 @@
 /// Inputs for ``DriverProgram``, written as it reads them.
 public enum SeedProgram {
   /// A payload in scratch memory, a chain whose readable buffers lie over it, and the notification, direct and through
-  /// a table.
+  /// a table; and the chain once more with a bad one behind it in the same batch.
   ///
   /// - Parameters:
   ///   - payload: at most 31 bytes.
@@ -22,7 +22,7 @@ public enum SeedProgram {
       }
       seed += [3, queue, 0x40]
     }
-    return seed
+    return seed + [3, queue, 0, 3, queue, 0xC0]
   }
 
   private static func bytes(_ number: UInt16) -> [UInt8] { [UInt8(number & 0xFF), UInt8(number >> 8)] }
