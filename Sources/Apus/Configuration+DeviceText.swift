@@ -76,6 +76,13 @@ struct DeviceFields {
 
   /// A setting with a value, where it is given; once at most.
   mutating func take(_ name: String) throws(DeviceTextError) -> String? {
+    let value = try takeFirst(name)
+    try expectNoOther(name)
+    return value
+  }
+
+  /// The first setting of that name, where there is one.
+  mutating func takeFirst(_ name: String) throws(DeviceTextError) -> String? {
     guard let index = settings.firstIndex(where: { $0.name == name }) else { return nil }
     guard let value = settings.remove(at: index).value, !value.isEmpty else {
       throw DeviceTextError("\(name) needs a value: \(name)=…")
@@ -87,7 +94,12 @@ struct DeviceFields {
   mutating func takeFlag(_ name: String) throws(DeviceTextError) -> Bool {
     guard let index = settings.firstIndex(where: { $0.name == name }) else { return false }
     guard settings.remove(at: index).value == nil else { throw DeviceTextError("\(name) takes no value") }
+    try expectNoOther(name)
     return true
+  }
+
+  private func expectNoOther(_ name: String) throws(DeviceTextError) {
+    if settings.contains(where: { $0.name == name }) { throw DeviceTextError("\(name) is there twice; give it once") }
   }
 
   /// The settings of every device; anything left is a mistake.

@@ -120,7 +120,11 @@ extension Configuration {
         (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D
       }
       if !isPlain || !(1...32).contains(device.window.utf8.count) {
-        problems.append("window=\(device.window): a window's name has 1 to 32 of a-z, 0-9 and '-'")
+        problems.append("--\(device.typeName) window=\(device.window): a window's name has 1 to 32 of a-z, 0-9 and '-'")
+      } else if dma == .open, device.window != Device.defaultWindow {
+        problems.append(
+          "--\(device.typeName) window=\(device.window): with --dma open there are no windows; leave one of both out"
+        )
       }
       if case .network(let network) = device.kind { problems += network.problems }
       if case .console(let console) = device.kind { problems += console.problems }
@@ -130,6 +134,32 @@ extension Configuration {
       }
       if !(1...16).contains(block.queueCount) {
         problems.append("--block queues=\(block.queueCount): a disk has 1 to 16 queues")
+      }
+    }
+    return problems + sharingProblems
+  }
+
+  /// What two devices cannot both have.
+  private var sharingProblems: [String] {
+    var problems: [String] = []
+    var disks: [Device.Block] = []
+    var forwards: [Device.Network.Forward] = []
+    for device in devices {
+      switch device.kind {
+      case .block(let block):
+        if disks.contains(where: { $0.path == block.path && !($0.isReadOnly && block.isReadOnly) }) {
+          problems.append("--block \(block.path): the image is another disk's, too; copy it, or give both readonly")
+        }
+        disks.append(block)
+      case .network(let network):
+        guard case .passt(let own) = network.connection else { continue }
+        for forward in own {
+          if forwards.contains(where: { $0.takesPort(of: forward) }) {
+            problems.append("--network forward=\(forward.hostPort):…: the host's port leads to another one already")
+          }
+          forwards.append(forward)
+        }
+      default: break
       }
     }
     return problems

@@ -96,9 +96,11 @@ extension Configuration.Device {
     var network = Network(try connection(fields.value))
     if case .passt = network.connection {
       var forwards: [Network.Forward] = []
-      while let forward = try fields.take("forward") {
+      while let forward = try fields.takeFirst("forward") {
         guard let read = Network.Forward(forward) else {
-          throw DeviceTextError("forward=\(forward): give [ADDRESS/]HOST:GUEST[/udp], such as 2222:22")
+          throw DeviceTextError(
+            "forward=\(forward): give [ADDRESS/]HOST:GUEST[/udp], such as 2222:22, with ports from 1 to 65535"
+          )
         }
         forwards.append(read)
       }
@@ -151,6 +153,11 @@ extension Configuration.Device.Network.Forward {
   /// As passt's options want it.
   var passtText: String { "\(address)/\(hostPort):\(guestPort)" }
 
+  /// Whether both listen at the same place.
+  func takesPort(of other: Self) -> Bool {
+    hostPort == other.hostPort && transport == other.transport && address == other.address
+  }
+
   private var isAddressPlain: Bool {
     var bytes = in6_addr()
     // SAFETY: the structure has room for either kind of address.
@@ -174,7 +181,7 @@ extension Configuration.Device.Network {
   /// The mistakes in the plain values.
   var problems: [String] {
     var problems: [String] = []
-    if let mtu, mtu < 68 { problems.append("--network mtu=\(mtu): a number from 68 to 65535") }
+    if let mtu, mtu < 68 { problems.append("--network mtu=\(mtu): give a number from 68 to 65535") }
     switch connection {
     case .passt(let forwards):
       if let mtu, mtu > PasstProgram.largestMTU {

@@ -43,12 +43,11 @@ extension Setting {
   ) { $0.logLevel = $1 }
   static let kvm: Reader = text { $0.configuration.kvmPath = $1 }
 
-  static let block: Reader = { try device("--block", $0, Configuration.Device.block) }
-  static let network: Reader = { try device("--network", $0, Configuration.Device.network) }
+  static let block: Reader = { try device($0, Configuration.Device.block) }
+  static let network: Reader = { try device($0, Configuration.Device.network) }
 
   /// For an option that adds a device, which the library reads.
   private static func device(
-    _ option: String,
     _ text: String,
     _ read: (String) throws(DeviceTextError) -> Configuration.Device
   ) throws -> Setting {
@@ -56,11 +55,11 @@ extension Setting {
     do {
       device = try read(text)
     } catch {
-      throw ValidationError("\(option) \(text): \(error)")
+      throw ValidationError("\(error)")
     }
     return Setting { $0.configuration.devices.append(device) }
   }
-  static let scmi: Reader = { try device("--scmi", $0, Configuration.Device.scmi) }
+  static let scmi: Reader = { try device($0, Configuration.Device.scmi) }
   static let scmiTranscript: Reader = text { $0.configuration.scmiTranscript = $1 }
 
   static let entropy = Setting { $0.configuration.devices.append(Configuration.Device(.entropy)) }

@@ -32,6 +32,15 @@ private let wrongValues: [(option: String, value: String, words: [String])] = [
   ("--network", "slirp", ["is invalid for '--network", "passt, tap=NAME or fd=NUMBER"]),
   ("--network", "passt,forward=0:22", ["--network forward=0:22: ports are from 1 to 65535"]),
   ("--network", "fd=9999", ["--network fd=9999: Bad file descriptor", "inherits open"]),
+  ("--network", "passt,forward=1:2/tcpp", ["is invalid for '--network", "[ADDRESS/]HOST:GUEST[/udp]", "to 65535"]),
+  ("--network", "passt,forward=7:1,forward=7:2", ["--network forward=7:…", "leads to another one already"]),
+  ("--network", "passt,mtu=1500,mtu=9000", ["is invalid for '--network", "mtu is there twice"]),
+  ("--network", "tap=t,forward=1:2", ["is invalid for '--network", "'forward' is no setting here", "window=NAME"]),
+  ("--block", "disk,ro", ["'disk,ro' is invalid for '--block", "'ro' is no setting here", "readonly"]),
+  ("--block", "disk,queues=0", ["--block queues=0: a disk has 1 to 16 queues"]),
+  ("--block", "disk,window=A", ["--block window=A: a window's name has 1 to 32"]),
+  ("--dma", "3M", ["--dma takes 'open' or a multiple of 2 MiB up to 4G"]),
+  ("--dma", "opne", ["'opne' is invalid for '--dma", "open for all of RAM"]),
   ("--append", String(repeating: "x", count: 2048), ["--append takes less than 2048 bytes"]),
 ]
 

@@ -191,8 +191,9 @@ extension DiskError: CustomStringConvertible {
     case .cannotOpen(let path, let errno, let isReadOnly):
       "disk '\(path)' cannot be opened for \(isReadOnly ? "reading" : "reading and writing"): \(errorText(errno))"
         + (isReadOnly ? "" : "; add readonly if the guest need not write")
+    case .odd(let path, 0): "disk '\(path)' is empty; make it as long as the disk is to be (truncate -s 1G '\(path)')"
     case .odd(let path, let size):
-      "disk '\(path)' has \(size) bytes, which is no multiple of 512 or none at all; "
+      "disk '\(path)' has \(size) bytes, which is no multiple of 512; "
         + "make it longer (truncate -s %512 '\(path)')"
     case .host(let error): "\(error)"
     }
