@@ -2,10 +2,10 @@
 // place, so a block that is stale, torn, zero or somebody else's is told apart from the right one. Blocks are written and
 // read in an order that jumps about. It needs no C library.
 //
-//     disk-check write|verify direct|map|plain FILE MIB SEED
+//     disk-check write|verify direct|small|map|plain FILE MIB SEED
 //
-// direct: O_DIRECT, 64 KiB at a time; map: a shared mapping; plain: through the page cache. A write ends with fsync
-// (msync for a mapping). Status 0: all is right; else it says what went wrong at which offset.
+// direct: O_DIRECT, 64 KiB at a time; small: the same with 4 KiB; map: a shared mapping; plain: through the page cache. A
+// write ends with fsync (msync for a mapping). Status 0: all is right; else it says what went wrong at which offset.
 
 #include <asm/unistd.h>
 #include <linux/fcntl.h>
@@ -16,9 +16,10 @@
 
 typedef unsigned long number;
 
-enum { block_size = 65536 };
+enum { largest_block = 65536, smallest_block = 4096 };
 
-static number words[block_size / sizeof(number)] __attribute__((aligned(4096)));
+static number words[largest_block / sizeof(number)] __attribute__((aligned(4096)));
+static long block_size = largest_block;
 
 static long call(long name, long a, long b, long c, long d, long e, long f) {
   register long x8 __asm__("x8") = name;
@@ -83,12 +84,12 @@ static number content(number seed, number offset) {
 }
 
 static void fill(number *block, number seed, number offset) {
-  for (number index = 0; index < block_size / sizeof(number); index++)
+  for (number index = 0; index < (number)block_size / sizeof(number); index++)
     block[index] = content(seed, offset + index * sizeof(number));
 }
 
 static void check(const number *block, number seed, number offset) {
-  for (number index = 0; index < block_size / sizeof(number); index++)
+  for (number index = 0; index < (number)block_size / sizeof(number); index++)
     if (block[index] != content(seed, offset + index * sizeof(number)))
       fail("wrong content", offset + index * sizeof(number), 0);
 }
@@ -98,18 +99,21 @@ static int is(const char *text, char first) { return text[0] == first; }
 __attribute__((used)) void begin(number *stack) {
   char **arguments = (char **)(stack + 1);
   if (stack[0] != 6) {
-    print("usage: disk-check write|verify direct|map|plain FILE MIB SEED\n");
+    print("usage: disk-check write|verify direct|small|map|plain FILE MIB SEED\n");
     end(2);
   }
   int writes = is(arguments[1], 'w');
   int maps = is(arguments[2], 'm');
-  number count = parse(arguments[4]) * (1048576 / block_size);
+  int is_small = is(arguments[2], 's');
+  if (is_small)
+    block_size = smallest_block;
+  number count = parse(arguments[4]) * (1048576 / (number)block_size);
   number seed = parse(arguments[5]);
-  long flags = (writes ? O_RDWR | O_CREAT : O_RDONLY) | (is(arguments[2], 'd') ? O_DIRECT : 0);
+  long flags = (writes ? O_RDWR | O_CREAT : O_RDONLY) | (is(arguments[2], 'd') || is_small ? O_DIRECT : 0);
   long file = call(__NR_openat, AT_FDCWD, (long)arguments[3], flags, 0644, 0, 0);
   if (file < 0)
     fail("open", 0, file);
-  number size = count * block_size;
+  number size = count * (number)block_size;
   number *mapping = 0;
   if (maps) {
     long result = writes ? call(__NR_ftruncate, file, (long)size, 0, 0, 0, 0) : 0;
@@ -128,7 +132,7 @@ __attribute__((used)) void begin(number *stack) {
     number index = (step * 0x9E3779B1 + seed) & (power - 1);
     if (index >= count)
       continue;
-    number offset = index * block_size;
+    number offset = index * (number)block_size;
     number *block = maps ? mapping + offset / sizeof(number) : words;
     if (writes) {
       fill(block, seed, offset);

@@ -68,6 +68,49 @@ extension CommandKVMTests {
       #expect(!process.errorText.contains("block0"))
     }
 
+    @Test(
+      "a guest goes on when the file system under its image and a port's file is full, and writes again when it is not",
+      .enabled(if: HostProcess.hasUserNamespaces, "the host's kernel has no user namespaces to mount a file system in")
+    )
+    func noSpaceLeft() throws {
+      let workspace = Workspace()
+      let command = """
+        W() { dd if=/dev/zero of=/dev/vda bs=64k seek=$1 count=1 oflag=direct 2>/dev/null; }; \
+        n=0; while [ $n -lt 128 ] && W $n; do n=$((n + 1)); done; echo full after $n; \
+        for p in /sys/class/virtio-ports/*; do [ $(cat $p/name) != log ] || p=/dev/${p##*/}; [ ! -c $p ] || seq 20000 >$p & \
+        done; dd if=/dev/vda of=/dev/null bs=64k count=$n iflag=direct 2>/dev/null && echo all read; \
+        W $n || echo full still; echo ready; read x; W $n && echo written; exit 6
+        """
+      // Half of the file system is somebody else's at first.
+      let mount = """
+        mount -t tmpfs -o size=4m none "$0" && cd "$0" && truncate -s 16M image && \
+        dd if=/dev/zero of=other bs=1M count=2 2>/dev/null && exec "$@"
+        """
+      let process = try CommandProcess(
+        ["-c", "exec unshare -r -m /bin/sh -c \"$0\" \"$@\"", mount, workspace.path, GuestFile.command()]
+          + Self.linux(command, "--block", "image", "--port", "log=file=log", "--dma", "4M"),
+        program: "/bin/sh",
+        input: .pipe
+      )
+
+      try process.expect("ready", within: .seconds(90))
+      // SAFETY: the path holds for the call.
+      let removed = unsafe unlink("/proc/\(process.processID)/root\(workspace.path)/other")
+      try process.send("\n")
+
+      #expect(removed == 0)
+      #expect(try process.wait(within: .seconds(60)) == .exited(6))
+      let count = process.outputText.split(separator: "\n").first { $0.hasPrefix("full after ") }?
+        .split(separator: " ").last.flatMap { Int($0) }
+      let isHalf = 16...32 ~= (count ?? 0)
+      #expect(isHalf, "64 KiB each")
+      for text in ["all read", "full still", "written", "exit status 6"] {
+        #expect(process.outputText.contains(text), "\(text)")
+      }
+      #expect(process.errorText.contains("disk 'image' failed: No space left on device: the guest gets an I/O error"))
+      #expect(process.errorText.contains("port log: writing failed: No space left on device; the port is closed"))
+    }
+
     @Test("an image that another Apus has open is refused with advice, but to those who all only read")
     func locked() throws {
       let workspace = Workspace()

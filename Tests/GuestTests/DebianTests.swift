@@ -4,31 +4,55 @@ import Testing
 
 @Suite("Debian", .requiresKVM)
 struct DebianTests {
-  @Test("its own kernel boots from its own root file system with open DMA, to a login and to apt-get")
+  @Test("its own kernel boots from its own root file system with open DMA, to a login, to apt-get and to the network")
   func login() async throws {
+    let hasNetwork = HostProcess.hasUserNamespaces
+    let source = HostSocket.listening()
+    let port = HostSocket.listening().port
     var configuration = Configuration(
       kernel: try GuestFile.debianLinux(),
       initramfs: try GuestFile.debianInitramfs(),
-      commandLine: "console=ttyAMA0 quiet initcall_blacklist=trace_eval_init"
+      commandLine: "quiet initcall_blacklist=trace_eval_init"
     )
     configuration.memorySize = 512 << 20
     configuration.cpuCount = 2
     configuration.dma = .open
     var disk = Configuration.Device.Block(path: try GuestFile.debianRoot())
     disk.isReadOnly = true
-    configuration.devices = [.init(.block(disk)), .init(.entropy)]
+    configuration.devices = [.init(.block(disk)), .init(.entropy), .init(.console(.init()))]
+    if hasNetwork {
+      var forward = Configuration.Device.Network.Forward(hostPort: port, guestPort: 4000)
+      forward.transport = .udp
+      configuration.devices.append(.init(.network(.init(.passt(forwards: [forward])))))
+    }
+    var answer = "pong-ping"
 
     let run = try await GuestRun.boot(configuration, limit: .seconds(400)) { _, console in
       try await console.expect("debian login: ", within: .seconds(300))
       console.send("root\n")
       try await console.expect("# ")
-      console.send("echo release-$(cat /etc/debian_version); apt-get --version; poweroff\n")
+      console.send("echo release-$(cat /etc/debian_version); apt-get --version; cat /proc/consoles\n")
       try await console.expect("Supported modules")
+      if hasNetwork {
+        let deadline = ContinuousClock.now + .seconds(200)
+        console.send("ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0; ip route add default via 10.0.2.2\n")
+        console.send("cat </dev/tcp/10.0.2.2/\(source.port)\n")
+        try await source.accepted(until: deadline).send(Array("over-tcp\n".utf8), until: deadline)
+        try await console.expect("over-tcp")
+        console.send(
+          "perl -MIO::Socket::INET -e '$s=IO::Socket::INET->new(Proto=>q(udp),LocalPort=>4000);"
+            + "$s->recv($d,99);$s->send(qq(pong-$d))'\n"
+        )
+        answer = try await HostDatagrams(to: port).ask("ping", until: deadline)
+      }
+      console.send("poweroff\n")
     }
 
+    #expect(answer == "pong-ping")
     #expect(run.outcome.end == .poweredOff)
     #expect(run.console.contains("release-13"))
     #expect(run.lines.contains { $0.hasPrefix("apt 3.") && $0.hasSuffix("(arm64)") })
+    #expect(run.lines.contains { $0.hasPrefix("hvc0 ") })
     #expect(run.report.machine?.dma == "open")
     for device in run.report.devices {
       #expect(device.window == "open")
