@@ -77,31 +77,4 @@ import Testing
     #expect(first == second)
     #expect(first.header == request.header)
   }
-
-  @Test func identifiersAtTheirLimitsAreNotFound() throws {
-    var bench = try Bench()
-    let single: [(ProtocolIdentifier, UInt8)] = [
-      (.clock, 3), (.clock, 6), (.clock, 8), (.clock, 0xE), (.clock, 0xF), (.powerDomain, 3), (.powerDomain, 5),
-      (.performance, 3), (.performance, 6), (.performance, 8), (.sensor, 9), (.sensor, 0xC), (.reset, 3), (.voltage, 3),
-      (.voltage, 6), (.voltage, 8), (.powercap, 3), (.powercap, 4), (.powercap, 6), (.powercap, 9),
-    ]
-
-    for (identifier, message) in single {
-      for value in [UInt32(1 << 16), 0x7FFF_FFFF, 0x8000_0000, .max] {
-        #expect(bench.ask(identifier, message, value) == [word(.notFound)], "\(identifier) \(message)")
-      }
-    }
-  }
-
-  @Test func notificationsOfWhatCannotNotifyAreNotSupported() throws {
-    var definition = Bench.definition()
-    definition.clocks[0].notifies = false
-    definition.powerDomains[0].notifies = false
-    var bench = try Bench(definition)
-
-    #expect(bench.ask(.clock, 9, 0, 1) == [word(.notSupported)])
-    #expect(bench.ask(.powerDomain, 6, 0, 1) == [word(.notSupported)])
-    #expect(bench.ask(.sensor, 0xB, 1, 1) == [word(.notSupported)])
-    #expect(bench.ask(.clock, 9, 9, 1) == [word(.notFound)])
-  }
 }

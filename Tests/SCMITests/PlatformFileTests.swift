@@ -138,7 +138,7 @@ import Testing
       }
     }
 
-    #expect(definition(0xFFFF).validate().isEmpty)
+    #expect(definition(Effort.cases(0xFFFF)).validate().isEmpty)
     let mistakes = definition(0x1_0000).validate()
     #expect(mistakes.map(\.path) == ["/agents/0/resources"])
     #expect(mistakes.first?.message == "65536 resets are more than an agent can count (65535)")

@@ -135,7 +135,7 @@ import Testing
       var bench = try Bench(definition)
       var dice = Dice(state: seed)
       var result: [[UInt8]] = []
-      for step in 0..<2_000 as Range<UInt64> {
+      for step in 0..<UInt64(Effort.cases(2_000)) {
         var reply = Message(header: MessageHeader(rawValue: 0))
         let disposition = bench.platform.handle(
           dice.request(),
