@@ -85,6 +85,24 @@ struct SCMISharingTests {
     #expect(run.outcome.message.contains("another machine is the platform's agent first"))
   }
 
+  private static func number(_ header: MessageHeader) -> String {
+    hexadecimal([header.protocolIdentifier, header.message])
+  }
+
+  /// Protocol and number of each message that PROTOCOL_MESSAGE_ATTRIBUTES finds.
+  private func found(_ platform: SharedPlatform) -> Set<String> {
+    var found: Set<String> = []
+    for identifier in ProtocolIdentifier.allCases {
+      for message in UInt8.min...UInt8.max {
+        let request = Message(header: MessageHeader(identifier.rawValue, 2), payload: [UInt32(message)])
+        var reply = Message(header: request.header)
+        _ = platform.handle(bytes: request.bytes.span, from: 0, ticket: 0, reply: &reply)
+        if reply.status == .success { found.insert(hexadecimal([identifier.rawValue, message])) }
+      }
+    }
+    return found
+  }
+
   @Test("raw mode drives every message of every protocol, and reads what the platform said")
   func rawMode() async throws {
     var definition = SCMIGuest.definition
@@ -92,6 +110,8 @@ struct SCMISharingTests {
     definition.devices = [DeviceDefinition("device", [ResourceName(.clock, "pll")])]
     definition.agents[0].trusted = true
     let platform = try SCMIGuest.platform(definition)
+    let missing = found(platform).subtracting(RawMessages.all.map { Self.number($0.header) })
+    #expect(missing.isEmpty, "\(missing)")
     let session = RecordedSession(platform)
 
     let run = try await GuestRun.boot(try SCMIGuest.configuration(platform), limit: .seconds(120)) { machine, console in

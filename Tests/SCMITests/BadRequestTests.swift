@@ -114,10 +114,11 @@ import Testing
     var bench = try Bench.pair()
 
     for command in Self.commands where command.words.count > 0 {
-      for words in [command.good.dropLast(), command.good + [0], []] {
+      let payloads: [[UInt32]] = [command.good.dropLast(), command.good + [0], []]
+      for words in payloads {
         // PINCTRL_SETTINGS_CONFIGURE has as many settings as it says.
         if command.identifier == 0x19, command.message == 6, words.count > command.words.count { continue }
-        let reply = bench.send(command.identifier, command.message, Array(words))
+        let reply = bench.send(command.identifier, command.message, words)
         #expect(reply == [Glossary.protocolError], "\(command), \(words.count) words")
       }
     }
