@@ -90,10 +90,12 @@ private let readable: UInt32 = 1
       bell.doorbell.ring()
     }
 
-    try loop.run()
-    #expect(calls == 1)
-    try loop.run()
-    #expect(calls == 2)
+    try withExtendedLifetime(bells) {
+      try loop.run()
+      #expect(calls == 1)
+      try loop.run()
+      #expect(calls == 2)
+    }
   }
 
   @Test func aRegularFileIsNotWatched() throws {
