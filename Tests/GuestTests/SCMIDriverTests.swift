@@ -42,6 +42,24 @@ struct SCMIDriverTests {
     #expect(device.scmi?.droppedNotifications == 0)
   }
 
+  @Test("have nothing to complain of with the documentation's example")
+  func example() async throws {
+    let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+    var scmi = Configuration.Device.SCMI(path: root + "/Documentation/Examples/scmi-platform.json")
+    scmi.agent = "owner"
+    let command = "dmesg -r | grep '^<[0-4]>'; cat /sys/class/hwmon/hwmon0/temp1_label /sys/bus/iio/devices/*/name; "
+    let errors = "cat /sys/kernel/debug/scmi/0/transport/counters/err_* | sort -u"
+    var configuration = try LinuxGuest.configuration("")
+    configuration.commandLine =
+      "quiet initcall_blacklist=trace_eval_init apus_mode=exec apus_exec=\"\(command)\(errors)\""
+    configuration.devices = [.init(.scmi(scmi)), .init(.console(.init()))]
+
+    let run = try await GuestRun.boot(configuration, limit: .seconds(120))
+
+    #expect(run.outcome.end == .poweredOff)
+    #expect(run.lines.prefix(4) == ["die", "accelerometer", "0", "exit status 0"])
+  }
+
   private func value(_ platform: SharedPlatform, _ kind: ResourceKind, _ name: String) -> Int64? {
     platform.change { platform, _ in platform.value(ResourceName(kind, name)) }
   }
