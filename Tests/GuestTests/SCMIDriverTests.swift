@@ -152,10 +152,11 @@ struct SCMIDriverTests {
 
   private func sensors(_ shell: GuestShell, _ platform: SharedPlatform) async throws {
     let read = "cat /sys/class/hwmon/hwmon0/temp1_label /sys/class/hwmon/hwmon0/temp1_input"
-    let zone = "cat /sys/class/thermal/thermal_zone0/type /sys/class/thermal/thermal_zone0/temp"
-    #expect(try await shell.run("\(read); \(zone)") == ["die", "45000", "die-thermal", "45000"])
+    let zone = "cd /sys/class/thermal/thermal_zone0; cat type temp trip_point_0_type trip_point_0_temp; cd /"
+    let limit = ["passive", "85000"]
+    #expect(try await shell.run("\(read); \(zone)") == ["die", "45000", "die-thermal", "45000"] + limit)
     _ = platform.change { $0.setSensor("die", values: [61_500], at: $1) }
-    #expect(try await shell.run("\(read); \(zone)") == ["die", "61500", "die-thermal", "61500"])
+    #expect(try await shell.run("\(read); \(zone)") == ["die", "61500", "die-thermal", "61500"] + limit)
   }
 
   private func regulators(_ shell: GuestShell, _ platform: SharedPlatform) async throws {
