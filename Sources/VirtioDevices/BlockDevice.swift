@@ -214,7 +214,11 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
       }
       publish()
       if taken == Self.turnLimit { return true }
-      if confined.value.starved & (1 << UInt64(index)) != 0 { return false }
+      if confined.value.starved & (1 << UInt64(index)) != 0 {
+        // Where all that was begun is finished already, nobody calls for the rest.
+        guard hasFreeSlot else { return false }
+        confined.value.starved &= ~(1 << UInt64(index))
+      }
     } while queue.resumeNotifications()
     return false
   }
@@ -256,6 +260,8 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
   }
 
   // MARK: Slots
+
+  private var hasFreeSlot: Bool { !confined.value.freeSlots.isEmpty || confined.value.madeSlots < slotCount }
 
   private func takeSlot() -> UInt32? {
     if let number = confined.value.freeSlots.popLast() { return number }

@@ -9,7 +9,7 @@ struct HostileGuestTests {
   /// time for.
   private static var rounds: UInt64 {
     // SAFETY: nothing in the tests changes the environment.
-    unsafe getenv("APUS_RACE_ROUNDS").flatMap { unsafe UInt64(String(cString: $0)) } ?? 4
+    unsafe getenv("APUS_RACE_ROUNDS").flatMap { unsafe UInt64(String(cString: $0)) } ?? 2
   }
 
   @Test("every attack on a disk and on the source of entropy ends as specified, and the devices work afterwards")

@@ -350,6 +350,26 @@ import VirtioTesting
     #expect(fixture.machine.faults == [])
   }
 
+  @Test func guestThatOffersWhileTheDeviceTakesIsServedToTheEndThoughTheSlotsRunOut() throws {
+    let backend = MemoryBlock(sectors: 64)
+    var fixture = try DeviceFixture(BlockDevice(name: "disk", backend: backend, queueSize: 16), queueSize: 16)
+    let chain = DeviceFixture.Queue.Buffer(fixture.scratch + 0x1000, 512, isWritable: true)
+    Self.request(&fixture, type: 0, data: [chain])
+    var racing = fixture.queues[0]
+    var offered = 1
+    backend.onBegin = {
+      guard offered < 100 else { return }
+      offered += 1
+      racing.offer(0)
+    }
+
+    fixture.driver.notify(0)
+
+    #expect(offered == 100)
+    #expect(fixture.queues[0].usedIndex == 100)
+    #expect(fixture.machine.faults == [])
+  }
+
   @Test func configurationSpaceDescribesTheDisk() throws {
     let fixture = try DeviceFixture(BlockDevice(name: "disk", backend: MemoryBlock(sectors: 64), queueCount: 4))
     let read = { (offset: UInt64, width: Int) in

@@ -21,6 +21,8 @@ public final class MemoryBlock: BlockBackend, @unchecked Sendable {
   public var isDeferred = false
   /// Whether requests fail.
   public var fails = false
+  /// Called whenever a request is begun.
+  public var onBegin: () -> Void = {}
   public let isReadOnly: Bool
   public var blockSize: UInt32 { 512 }
   public var physicalBlockExponent: UInt8 { 3 }
@@ -99,5 +101,6 @@ public final class MemoryBlock: BlockBackend, @unchecked Sendable {
     calls.append(call)
     let completion = BlockCompletion(tag: tag, succeeded: !fails)
     if isDeferred { waiting.append(completion) } else { finished.append(completion) }
+    onBegin()
   }
 }

@@ -4,7 +4,7 @@ internal import VirtioDriver
 
 /// Attacks every entropy and block device of the machine with every case of VirtioDriver, and with a second vCPU that
 /// changes what the device reads; checks each outcome, and that good requests work afterwards, also of another device.
-/// `rounds=N`: in each race at least N requests are answered and as many refused (4).
+/// `rounds=N`: in each race at least N requests are answered and as many refused (2).
 @_cdecl("guest_main")
 func main() {
   var first: Target?
@@ -115,7 +115,7 @@ private func attack(_ target: inout Target, beside other: inout Target?, _ racer
     number += 1
   }
   guard let racer else { return }
-  let rounds = BootArguments().number("rounds") ?? 4
+  let rounds = BootArguments().number("rounds") ?? 2
   number = 0
   while let race = Race(number, target.kind) {
     let isRight = race.run(&target, racer, rounds: rounds, &tally.races)
