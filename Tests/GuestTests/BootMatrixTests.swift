@@ -2,7 +2,7 @@ import Apus
 import ApusTesting
 import Testing
 
-@Suite("Linux boots", .requiresKVM)
+@Suite("Linux boots", .requiresKVM, .ownThread)
 struct BootMatrixTests {
   /// One machine of the matrix.
   struct Row: CustomTestStringConvertible {

@@ -2,7 +2,7 @@ import Apus
 import ApusTesting
 import Testing
 
-@Suite("Debian", .requiresKVM)
+@Suite("Debian", .requiresKVM, .ownThread)
 struct DebianTests {
   @Test("its own kernel boots from its own root file system with open DMA, to a login, to apt-get and to the network")
   func login() async throws {

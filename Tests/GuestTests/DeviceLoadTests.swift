@@ -3,7 +3,7 @@ import ApusTesting
 import Glibc
 import Testing
 
-@Suite("All devices at once", .requiresKVM)
+@Suite("All devices at once", .requiresKVM, .ownThread)
 struct DeviceLoadTests {
   /// How much is written to the disk, in MiB: `APUS_LOAD_SIZE`, or what a run of all tests has time for.
   private static var size: Int { Variable.value("APUS_LOAD_SIZE").flatMap { Int($0) } ?? 16 }

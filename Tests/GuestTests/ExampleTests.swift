@@ -3,7 +3,7 @@ import ApusTesting
 import Testing
 
 /// What README.md shows of the library, compiled and run.
-@Suite("The library's example", .requiresKVM)
+@Suite("The library's example", .requiresKVM, .ownThread)
 struct ExampleTests {
   @Test("boots a guest, reads its console and awaits its outcome")
   func example() async throws {

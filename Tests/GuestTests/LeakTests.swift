@@ -3,7 +3,7 @@ import ApusTesting
 import Testing
 
 /// In a process of their own, where no other test opens descriptors or starts threads.
-@Suite("Many boots in one process", .requiresKVM)
+@Suite("Many boots in one process", .requiresKVM, .ownThread)
 struct LeakTests {
   @Test("180 boots of bare-metal guests and 20 of Linux leave no descriptor, thread, memory or file behind")
   func twoHundredBoots() async {

@@ -2,7 +2,7 @@ import Apus
 import ApusTesting
 import Testing
 
-@Suite("Linux guests", .requiresKVM)
+@Suite("Linux guests", .requiresKVM, .ownThread)
 struct LinuxTests {
   @Test("Debian's own kernel boots with the project's initramfs")
   func debian() async throws {

@@ -3,7 +3,7 @@ import ApusTesting
 import Glibc
 import Testing
 
-@Suite("Network cards in Linux guests", .requiresKVM)
+@Suite("Network cards in Linux guests", .requiresKVM, .ownThread)
 struct NetworkTests {
   /// 3 MiB in which no two blocks of 4 KiB are the same.
   private static let content: [UInt8] = {

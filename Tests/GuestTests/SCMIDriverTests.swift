@@ -4,7 +4,7 @@ import SCMI
 import Testing
 
 /// Each of Linux's SCMI drivers reads its platform and changes it.
-@Suite("Linux's SCMI drivers", .requiresKVM)
+@Suite("Linux's SCMI drivers", .requiresKVM, .ownThread)
 struct SCMIDriverTests {
   @Test("of all ten protocols work, and what they say is what the platform heard")
   func drivers() async throws {

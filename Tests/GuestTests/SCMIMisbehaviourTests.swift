@@ -4,7 +4,7 @@ import SCMI
 import Testing
 
 /// What a 6.12 guest does when the server misbehaves: Documentation/Misbehaviour.md has the table.
-@Suite("A guest whose SCMI platform misbehaves", .requiresKVM)
+@Suite("A guest whose SCMI platform misbehaves", .requiresKVM, .ownThread)
 struct SCMIMisbehaviourTests {
   /// What the guest does while the platform misbehaves. `dd` reads once, where `cat` would try again.
   enum Probe: String {

@@ -4,7 +4,7 @@ import SCMI
 import Testing
 
 /// Several guests on one platform, and every message from inside one.
-@Suite("SCMI platforms that are shared", .requiresKVM)
+@Suite("SCMI platforms that are shared", .requiresKVM, .ownThread)
 struct SCMISharingTests {
   private static var definition: PlatformDefinition {
     PlatformDefinition { platform in

@@ -2,7 +2,7 @@ import Apus
 import ApusTesting
 import Testing
 
-@Suite("Linux guests with a virtio console", .requiresKVM)
+@Suite("Linux guests with a virtio console", .requiresKVM, .ownThread)
 struct VirtioConsoleTests {
   /// A guest that runs one command line of its shell, with its console on hvc0.
   private func executing(_ command: String, ports: [Configuration.Port] = []) throws -> Configuration {

@@ -2,7 +2,7 @@ import Apus
 import ApusTesting
 import Testing
 
-@Suite("Bare-metal guests", .requiresKVM)
+@Suite("Bare-metal guests", .requiresKVM, .ownThread)
 struct BareMetalTests {
   static let forms = GuestFile.BareMetalForm.allCases
 

@@ -3,7 +3,7 @@ import ApusTesting
 import KVM
 import Testing
 
-@Suite("Hypercall firmware registers", .requiresKVM)
+@Suite("Hypercall firmware registers", .requiresKVM, .ownThread)
 struct FirmwareRegisterTests {
   /// A bit, a call that a guest makes, and whether all of the call's answer goes or its second bit.
   static let services: [(register: UInt64, bit: Int, call: String)] = [

@@ -2,7 +2,7 @@ import Apus
 import ApusTesting
 import Testing
 
-@Suite("Guests that go where nothing is", .requiresKVM)
+@Suite("Guests that go where nothing is", .requiresKVM, .ownThread)
 struct GuestFaultTests {
   @Test(
     "an access to an address where nothing is ends the machine and names the address",

@@ -3,7 +3,7 @@ import ApusTesting
 import Glibc
 import Testing
 
-@Suite("A guest with a hostile driver", .requiresKVM)
+@Suite("A guest with a hostile driver", .requiresKVM, .ownThread)
 struct HostileGuestTests {
   /// In each race as many requests are answered, and as many refused: `APUS_RACE_ROUNDS`, or what a run of all tests has
   /// time for.

@@ -3,7 +3,7 @@ import ApusTesting
 import KVM
 import Testing
 
-@Suite("Registers of a vCPU", .requiresKVM)
+@Suite("Registers of a vCPU", .requiresKVM, .ownThread)
 struct RegisterTests {
   @Test("what is written to a register is read back")
   func roundTrip() throws {

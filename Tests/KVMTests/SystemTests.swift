@@ -2,7 +2,7 @@ import ApusTesting
 import KVM
 import Testing
 
-@Suite("KVM's own object", .requiresKVM)
+@Suite("KVM's own object", .requiresKVM, .ownThread)
 struct SystemTests {
   @Test("a device file that is not there is reported with its path")
   func missingDevice() {
