@@ -11,6 +11,8 @@ extension ApusCommand {
           apus run --kernel Image.gz --cpus 4 --memory 2G --console file=guest.log
           apus run --kernel Image --timeout 60 --no-reboot --report report.json
           apus run --kernel program.bin --raw --memory 16M
+          apus run --kernel Image --initrd initramfs.cpio --console virtio \\
+            --block disk.img --network passt,forward=2222:22
           apus run --kernel Image --dry-run
 
         On a terminal, Ctrl-A x ends the machine and Ctrl-A h shows the keys.
