@@ -119,8 +119,8 @@ struct SCMIMisbehaviourTests {
       action: .delayedBeforeReply(5_000_000),
       probe: .readLater,
       prints: "30000",
-      logs: ["Received valid OoO Delayed Response", "type 0 is not expected!"],
-      counts: ["err_msg_unexpected"],
+      logs: ["Received valid OoO Delayed Response", "type 0 is not expected!", "Invalid message type:0"],
+      counts: ["err_msg_invalid", "err_msg_unexpected"],
       varies: true
     ),
     Case(
