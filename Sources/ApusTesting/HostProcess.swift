@@ -9,11 +9,14 @@ public enum HostProcess {
   }
 
   /// The children of a process that run a program of that name and have not ended.
-  public static func children(of parent: Int32, named name: String) -> [Int32] {
+  ///
+  /// - Parameter argument: text that their arguments have, to tell those of one machine from another's.
+  public static func children(of parent: Int32, named name: String, with argument: String? = nil) -> [Int32] {
     HostFiles.names(in: "/proc").compactMap(Int32.init).filter { process in
       // "NUMBER (NAME) STATE PARENT …"
       let words = HostFiles.text("/proc/\(process)/stat").split(separator: " ")
       return words.count > 3 && words[1] == "(\(name))" && words[2] != "Z" && words[3] == "\(parent)"
+        && (argument.map { HostFiles.text("/proc/\(process)/cmdline").contains($0) } ?? true)
     }
   }
 

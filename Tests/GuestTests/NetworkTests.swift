@@ -51,7 +51,7 @@ struct NetworkTests {
       let client = HostSocket.connecting(to: forward)
       try await client.send(Array("GET /a HTTP/1.0\r\n\r\n".utf8), until: deadline)
       fetched = try await client.receive(until: deadline)
-      let process = try #require(HostProcess.children(of: getpid(), named: "passt").first)
+      let process = try #require(HostProcess.children(of: getpid(), named: "passt", with: "\(forward)").first)
       kill(process, SIGKILL)
       try await console.expect("link up")
       try await source.accepted(until: deadline).send(Self.content, until: deadline)
@@ -72,7 +72,7 @@ struct NetworkTests {
     #expect(card.type == "network")
     #expect(card.refusedAccesses == 0)
     #expect(card.faults == 0)
-    #expect(HostProcess.children(of: getpid(), named: "passt").isEmpty)
+    #expect(HostProcess.children(of: getpid(), named: "passt", with: "\(forward)").isEmpty)
   }
 
   @Test("descriptors carry packets between cards in different windows, and a peer that goes takes the link down")
