@@ -12,6 +12,9 @@ public enum KVMHost {
   /// Whether to run tests that need KVM.
   public static var runsTests: Bool { isRequired || isUsable }
 
+  /// Whether to run tests that also need user namespaces: for passt, or to mount a file system.
+  public static var runsTestsWithUserNamespaces: Bool { isRequired || HostProcess.hasUserNamespaces }
+
   /// The interrupt controllers that the host gives guests; none where it runs no guest.
   public static let interruptControllers: [Configuration.GIC] = HostSurvey().interruptControllers.map {
     switch $0 {
@@ -28,4 +31,7 @@ package enum Variable {
     // SAFETY: the texts hold for the calls, and nothing in a test changes the environment.
     unsafe getenv(name).map { unsafe String(cString: $0) }
   }
+
+  /// The number that a variable holds, or `standard` where it holds none.
+  package static func number(_ name: String, or standard: Int) -> Int { value(name).flatMap { Int($0) } ?? standard }
 }

@@ -7,12 +7,9 @@
       .enabled(if: KVMHost.runsTests, "this host runs no arm64 guests; 'make test' runs these on one that does")
     }
 
-    /// A test with passt, besides ``requiresKVM``: passt does not run without user namespaces.
-    public static var requiresPasst: Self {
-      .enabled(
-        if: KVMHost.isRequired || HostProcess.hasUserNamespaces,
-        "the host's kernel has no user namespaces, without which passt does not run"
-      )
+    /// A test with user namespaces, besides ``requiresKVM``: passt does not run without, and no file system is mounted.
+    public static var requiresUserNamespaces: Self {
+      .enabled(if: KVMHost.runsTestsWithUserNamespaces, "the host's kernel has no user namespaces")
     }
   }
 #endif

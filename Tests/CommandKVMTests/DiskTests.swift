@@ -70,7 +70,7 @@ extension CommandKVMTests {
 
     @Test(
       "a guest goes on when the file system under its image and a port's file is full, and writes again when it is not",
-      .enabled(if: HostProcess.hasUserNamespaces, "the host's kernel has no user namespaces to mount a file system in")
+      .requiresUserNamespaces
     )
     func noSpaceLeft() throws {
       let workspace = Workspace()

@@ -5,7 +5,7 @@ import Testing
 extension CommandKVMTests {
   @Suite(
     "Network cards on passt",
-    .requiresPasst
+    .requiresUserNamespaces
   )
   struct NetworkTests {
     @Test("passt ends with Apus, however that ends", arguments: [SIGTERM, SIGKILL])

@@ -5,17 +5,11 @@ import Testing
 extension CommandKVMTests {
   @Suite("Requests by the thousand")
   struct RequestCountTests {
-    /// `APUS_LOAD_REQUESTS` and `APUS_LOAD_CPUS`, or what a run of all tests has time for.
-    private static func setting(_ name: String, or value: Int) -> Int {
-      // SAFETY: nothing in the tests changes the environment.
-      unsafe getenv(name).flatMap { unsafe Int(String(cString: $0)) } ?? value
-    }
-
     /// Each process waits for each of its requests: one whose interrupt is lost is never answered.
     @Test("two processes to each of two disks: every request is answered once, rightly, and with an interrupt")
     func everyRequest() throws {
       // Each process writes and then verifies so many MiB, 4 KiB at a time; both of a disk write the same.
-      let size = (Self.setting("APUS_LOAD_REQUESTS", or: 4096) + 2047) / 2048
+      let size = (Variable.number("APUS_LOAD_REQUESTS", or: 4096) + 2047) / 2048
       let perKind = 2 * 256 * size
       let workspace = Workspace()
       for name in ["a", "b"] {
@@ -29,7 +23,7 @@ extension CommandKVMTests {
         """
       let start = ContinuousClock.now
       let process = try CommandProcess([
-        "run", "--memory", "128M", "--cpus", "\(Self.setting("APUS_LOAD_CPUS", or: 2))", "--kernel",
+        "run", "--memory", "128M", "--cpus", "\(Variable.number("APUS_LOAD_CPUS", or: 2))", "--kernel",
         try GuestFile.linux(), "--initrd", try GuestFile.initramfs(), "--append",
         "console=ttyAMA0 quiet initcall_blacklist=trace_eval_init apus_mode=exec apus_exec=\"\(command)\"",
         "--block", "\(workspace.file("a")),queues=4", "--block", "\(workspace.file("b")),queues=4",

@@ -6,7 +6,7 @@ import Testing
 struct DebianTests {
   @Test("its own kernel boots from its own root file system with open DMA, to a login, to apt-get and to the network")
   func login() async throws {
-    let hasNetwork = HostProcess.hasUserNamespaces
+    let hasNetwork = KVMHost.runsTestsWithUserNamespaces
     let source = HostSocket.listening()
     let port = HostSocket.listening().port
     var configuration = Configuration(

@@ -6,13 +6,13 @@ import Testing
 @Suite("All devices at once", .requiresKVM, .ownThread)
 struct DeviceLoadTests {
   /// How much is written to the disk, in MiB: `APUS_LOAD_SIZE`, or what a run of all tests has time for.
-  private static var size: Int { Variable.value("APUS_LOAD_SIZE").flatMap { Int($0) } ?? 16 }
+  private static var size: Int { Variable.number("APUS_LOAD_SIZE", or: 16) }
 
   private static let download: [UInt8] = (0..<8 << 20).map { UInt8(truncatingIfNeeded: $0 &* 0x9E37_79B1 >> 13) }
 
   @Test(
     "ext4, downloads, a flooded port and entropy share a window under four vCPUs, and no device leaves it",
-    .requiresPasst
+    .requiresUserNamespaces
   )
   func confined() async throws {
     let size = Self.size

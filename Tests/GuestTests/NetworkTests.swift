@@ -16,7 +16,7 @@ struct NetworkTests {
 
   @Test(
     "through passt the guest gets an address and both sides reach the other, also after passt has died",
-    .requiresPasst
+    .requiresUserNamespaces
   )
   func passt() async throws {
     let source = HostSocket.listening()

@@ -7,10 +7,7 @@ import Testing
 struct HostileGuestTests {
   /// In each race as many requests are answered, and as many refused: `APUS_RACE_ROUNDS`, or what a run of all tests has
   /// time for.
-  private static var rounds: UInt64 {
-    // SAFETY: nothing in the tests changes the environment.
-    unsafe getenv("APUS_RACE_ROUNDS").flatMap { unsafe UInt64(String(cString: $0)) } ?? 2
-  }
+  private static var rounds: Int { Variable.number("APUS_RACE_ROUNDS", or: 2) }
 
   @Test("every attack on a disk and on the source of entropy ends as specified, and the devices work afterwards")
   func attacks() async throws {
