@@ -1,8 +1,8 @@
 /// What one device did through its ``DMADoor``.
 public struct DMACounters: Equatable, Sendable {
-  /// Bytes that the device was given to read, and to write, in all.
-  public var bytesToRead: UInt64 = 0
-  public var bytesToWrite: UInt64 = 0
+  /// Bytes that the device read, and wrote, in all.
+  public var bytesRead: UInt64 = 0
+  public var bytesWritten: UInt64 = 0
   /// Accesses that did not lie in the window. The device got nothing for them.
   public var refusedAccesses: UInt64 = 0
   /// The most buffers in one descriptor chain.

@@ -23,13 +23,6 @@ public struct DMAView {
     unsafe self.counters = counters
   }
 
-  public enum Direction: Sendable {
-    /// The device reads what the driver wrote.
-    case toDevice
-    /// The device writes what the driver will read.
-    case fromDevice
-  }
-
   /// Whether all of the `count` bytes from `address` lie in the window. Counts nothing.
   @inlinable
   public func contains(_ address: UInt64, count: UInt64) -> Bool {
@@ -54,16 +47,12 @@ public struct DMAView {
     return unsafe base + Int(truncatingIfNeeded: offset)
   }
 
-  /// As ``pointer(to:count:)``, and the bytes count as passed in `direction`.
+  /// As ``pointer(to:count:)``. What passes through it is for the caller to note.
   @unsafe
   @inlinable
-  public func segment(at address: UInt64, count: UInt32, _ direction: Direction) -> DMASegment? {
+  public func segment(at address: UInt64, count: UInt32) -> DMASegment? {
     // SAFETY: handed on with the same conditions.
     guard let pointer = unsafe pointer(to: address, count: UInt64(count)) else { return nil }
-    switch direction {
-    case .toDevice: unsafe counters.pointee.bytesToRead &+= UInt64(count)
-    case .fromDevice: unsafe counters.pointee.bytesToWrite &+= UInt64(count)
-    }
     return unsafe DMASegment(base: pointer, count: Int(count))
   }
 
@@ -73,7 +62,7 @@ public struct DMAView {
     guard let source = unsafe pointer(to: address, count: UInt64(destination.count)) else { return false }
     guard let target = destination.baseAddress else { return true }
     unsafe guest_copy(target, source, destination.count)
-    unsafe counters.pointee.bytesToRead &+= UInt64(destination.count)
+    noteRead(destination.count)
     return true
   }
 
@@ -83,8 +72,22 @@ public struct DMAView {
     guard let target = unsafe pointer(to: address, count: UInt64(source.count)) else { return false }
     guard let bytes = source.baseAddress else { return true }
     unsafe guest_copy(target, bytes, source.count)
-    unsafe counters.pointee.bytesToWrite &+= UInt64(source.count)
+    noteWritten(source.count)
     return true
+  }
+
+  /// Notes `count` bytes that were read; a negative count takes back what was noted too early.
+  @inlinable
+  public func noteRead(_ count: Int) {
+    // SAFETY: the counters live as long as the door.
+    unsafe counters.pointee.bytesRead &+= UInt64(truncatingIfNeeded: count)
+  }
+
+  /// Notes `count` bytes that were written.
+  @inlinable
+  public func noteWritten(_ count: Int) {
+    // SAFETY: the counters live as long as the door.
+    unsafe counters.pointee.bytesWritten &+= UInt64(truncatingIfNeeded: count)
   }
 
   /// Notes a chain of `count` buffers.

@@ -61,13 +61,9 @@ extension SplitVirtqueue {
     if descriptor.length == 0 { return .descriptorLengthZero }
     if !isWritable, chain.writableBytes > 0 { return .readableAfterWritable }
     // SAFETY: the segment goes into the chain, which is used for this request only.
-    guard
-      let segment = unsafe view.segment(
-        at: descriptor.address,
-        count: descriptor.length,
-        isWritable ? .fromDevice : .toDevice
-      )
-    else { return refusal(of: descriptor) }
+    guard let segment = unsafe view.segment(at: descriptor.address, count: descriptor.length) else {
+      return refusal(of: descriptor)
+    }
     return unsafe chain.append(segment, isWritable: isWritable) ? nil : .chainTooLong
   }
 

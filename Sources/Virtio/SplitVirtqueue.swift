@@ -27,6 +27,8 @@ public final class SplitVirtqueue {
   private var seenAvailable: UInt16
   private var nextUsed: UInt16
   private var publishedUsed: UInt16
+  /// Of the chain that was taken last.
+  private var lastReadableBytes = 0
 
   /// - Precondition: `configuration` is without fault for the window of `view`.
   public init(_ configuration: QueueConfiguration, view: DMAView, features: VirtioFeatures) {
@@ -90,6 +92,8 @@ public final class SplitVirtqueue {
     }
     nextAvailable &+= 1
     view.noteChain(of: chain.bufferCount)
+    lastReadableBytes = chain.readableBytes
+    view.noteRead(lastReadableBytes)
     return .chain
   }
 
@@ -99,9 +103,13 @@ public final class SplitVirtqueue {
     unsafe nextAvailable == seenAvailable && guest_load_relaxed_u16(available + 2) == nextAvailable
   }
 
-  /// Un-takes the last `count` chains taken, none of which was given back.
+  /// Un-takes the last `count` chains taken, none of which was given back, and only the last of which has anything to
+  /// read.
   public func putBack(_ count: Int) {
+    guard count > 0 else { return }
     nextAvailable &-= UInt16(count)
+    view.noteRead(-lastReadableBytes)
+    lastReadableBytes = 0
   }
 
   /// Enters a chain as used. The driver sees it with the next ``publish()``.
@@ -112,6 +120,7 @@ public final class SplitVirtqueue {
     // SAFETY: the masked index is below the queue's size.
     unsafe guest_store_used_element(used + 4 + 8 * Int(nextUsed & mask), element)
     nextUsed &+= 1
+    view.noteWritten(written)
   }
 
   /// Shows the driver what was given back.

@@ -49,9 +49,9 @@ import Testing
     #expect(write(writer, [7, 8], at: 0x5000_FFFE))
 
     #expect(read(reader, at: 0x5000_FFFE, count: 2) == [7, 8])
-    #expect(writer.counters.bytesToWrite == 2)
-    #expect(reader.counters.bytesToRead == 2)
-    #expect(reader.counters.bytesToWrite == 0)
+    #expect(writer.counters.bytesWritten == 2)
+    #expect(reader.counters.bytesRead == 2)
+    #expect(reader.counters.bytesWritten == 0)
   }
 
   @Test(
@@ -69,7 +69,7 @@ import Testing
 
     #expect(isRefused)
     #expect(door.counters.refusedAccesses == 1)
-    #expect(door.counters.bytesToRead == 0)
+    #expect(door.counters.bytesRead == 0)
   }
 
   @Test func containsAgreesWithWideArithmeticAroundEveryEdge() throws {
