@@ -107,8 +107,10 @@ extension Configuration {
     if platforms > 1 { problems.append("--scmi: a machine is on one platform, not on \(platforms)") }
     if scmiTranscript != nil, platforms == 0 { problems.append("--scmi-transcript needs a platform: --scmi PATH") }
     if case .confined(let size) = dma {
-      if size == 0 || size % MemoryMap.windowGranule != 0 || size > 1 << 32 {
-        problems.append("--dma takes 'open' or a multiple of 2 MiB up to 4G, not \(size) bytes")
+      // Linux keeps 24 bytes for each 2 KiB of its pool in one allocation, which is of 4 MiB at most with 4 KiB pages;
+      // for a larger pool it says that it failed, and lets the devices' drivers use other memory.
+      if size == 0 || size % MemoryMap.windowGranule != 0 || size > 340 << 20 {
+        problems.append("--dma takes 'open' or a multiple of 2 MiB up to 340M, not \(size) bytes")
       }
       if windowNames.count > 16 { problems.append("window=NAME: at most 16 windows, not \(windowNames.count)") }
     }

@@ -39,7 +39,8 @@ private let wrongValues: [(option: String, value: String, words: [String])] = [
   ("--block", "disk,ro", ["'disk,ro' is invalid for '--block", "'ro' is no setting here", "readonly"]),
   ("--block", "disk,queues=0", ["--block queues=0: a disk has 1 to 16 queues"]),
   ("--block", "disk,window=A", ["--block window=A: a window's name has 1 to 32"]),
-  ("--dma", "3M", ["--dma takes 'open' or a multiple of 2 MiB up to 4G"]),
+  ("--dma", "3M", ["--dma takes 'open' or a multiple of 2 MiB up to 340M"]),
+  ("--dma", "342M", ["--dma takes 'open' or a multiple of 2 MiB up to 340M"]),
   ("--dma", "opne", ["'opne' is invalid for '--dma", "open for all of RAM"]),
   ("--append", String(repeating: "x", count: 2048), ["--append takes less than 2048 bytes"]),
 ]
