@@ -105,8 +105,8 @@ let package = Package(
     .testTarget(
       name: "ApusTests",
       dependencies: [
-        "Apus", "CLinux", "CTestSupport", "DeviceTree", "GuestMemory", "KVM", "SCMI", "TestSupport",
-        .product(name: "Logging", package: "swift-log"),
+        "Apus", "CLinux", "CTestSupport", "DeviceTree", "GuestMemory", "KVM", "SCMI", "TestSupport", "VirtioDevices",
+        "VirtioDriver", "VirtioTesting", .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
     ),

@@ -65,7 +65,9 @@ extension Configuration.Device {
     public init?(_ text: String) {
       let pairs = text.split(separator: ":", omittingEmptySubsequences: false)
       let bytes = pairs.compactMap { $0.utf8.count == 2 && $0.first != "+" ? UInt8($0, radix: 16) : nil }
-      guard pairs.count == 6, bytes.count == 6, bytes[0] & 1 == 0 else { return nil }
+      guard pairs.count == 6, bytes.count == 6, bytes[0] & 1 == 0, bytes != Array(repeating: 0, count: 6) else {
+        return nil
+      }
       self.bytes = bytes
     }
 

@@ -15,12 +15,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { HEADER_SIZE = 12 };
+enum { HEADER_SIZE = 12, STREAM_BUFFER_SIZE = 1 << 20 };
 
 int clinux_stream_pair(int *first, int *second) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
     return -errno;
+  // Room for several of the largest packets, as far as the system lets an ordinary process have it.
+  int size = STREAM_BUFFER_SIZE;
+  for (int i = 0; i < 2; i++)
+    setsockopt(ends[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
   *first = ends[0];
   *second = ends[1];
   return 0;
@@ -179,6 +183,9 @@ int clinux_program_start(const char *path, const char *arguments, size_t size, i
     error = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   if (error == 0)
     error = posix_spawn_file_actions_adddup2(&actions, carried, CLINUX_PROGRAM_DESCRIPTOR);
+  // Descriptors that this process inherited for its own use are none of the program's business.
+  if (error == 0)
+    error = posix_spawn_file_actions_addclosefrom_np(&actions, CLINUX_PROGRAM_DESCRIPTOR + 1);
   if (error == 0)
     error = posix_spawn(&process, path, &actions, &attributes, list, environ);
   posix_spawn_file_actions_destroy(&actions);
@@ -192,6 +199,10 @@ int clinux_process_watch(int process) {
   return descriptor < 0 ? -errno : descriptor;
 }
 
+void clinux_watched_process_kill(int watch) {
+  syscall(SYS_pidfd_send_signal, watch, SIGKILL, NULL, 0);
+}
+
 void clinux_process_kill(int process) {
   kill(process, SIGKILL);
   while (waitpid(process, NULL, 0) < 0 && errno == EINTR)
@@ -203,8 +214,11 @@ int clinux_process_ended(int process, struct clinux_process_end *end) {
   pid_t result = waitpid(process, &status, WNOHANG);
   if (result == 0)
     return 0;
-  if (result < 0)
-    return -errno;
+  // Where this process ignores SIGCHLD nobody is left to say how it ended.
+  if (result < 0) {
+    *end = (struct clinux_process_end){.is_unknown = true};
+    return errno == ECHILD ? 1 : -errno;
+  }
   end->by_signal = WIFSIGNALED(status);
   end->status = end->by_signal ? WTERMSIG(status) : WEXITSTATUS(status);
   return 1;

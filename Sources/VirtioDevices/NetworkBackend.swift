@@ -28,6 +28,9 @@ public protocol NetworkBackend: AnyObject, SendableMetatype {
   /// What the guest may send, with a header.
   var offloads: NetworkOffloads { get }
 
+  /// Without a header: nobody looks at the checksums of what the guest sends, so that it need not compute them.
+  var ignoresChecksums: Bool { get }
+
   /// The guest takes packets with these offloads from now on.
   func guestAccepts(_ offloads: NetworkOffloads)
 
@@ -42,8 +45,7 @@ public protocol NetworkBackend: AnyObject, SendableMetatype {
   /// The end of a batch of ``send(_:size:)``.
   func commit()
 
-  /// The size of the next packet to be received, or the most that it may have where that is not known beforehand;
-  /// `nil`: there is none. Then ``NetworkDevice/backendReadable()`` is to be called, once, when there is.
+  /// The size of the next packet to be received; `nil`: there is none. Then ``NetworkDevice/backendReadable()`` is to be called, once, when there is.
   func nextPacketSize() -> Int?
 
   /// Receives that packet into the segments, which have room for it.
@@ -53,4 +55,8 @@ public protocol NetworkBackend: AnyObject, SendableMetatype {
 
   /// Throws that packet away: the link is down.
   func dropPacket()
+}
+
+extension NetworkBackend {
+  public var ignoresChecksums: Bool { false }
 }

@@ -13,12 +13,11 @@ extension NetworkDevice {
       while taken < Self.turnLimit, let size = backend.nextPacketSize() {
         taken += 1
         let header = backend.hasHeader ? NetworkHeader.size : 0
-        guard isLinkUp, backend.hasHeader || size <= largestReceived else {
+        guard isLinkUp, header...header + largestReceived ~= size else {
           backend.dropPacket()
           continue
         }
-        // A back-end that can't tell confined.value.sizes beforehand names the most that there can be at all.
-        switch gather(queue, room: NetworkHeader.size + min(max(0, size - header), largestReceived)) {
+        switch gather(queue, room: NetworkHeader.size + size - header) {
         case .packet(let buffers, let segmentCount):
           deliver(queue, buffers: buffers, segmentCount: segmentCount)
           continue

@@ -49,6 +49,7 @@ public final class NetworkDevice<Backend: NetworkBackend>: VirtioDevice, @unchec
       NetworkFeature.controlQueue, NetworkFeature.controlReceive, NetworkFeature.controlMAC,
       NetworkFeature.guestAnnounce, NetworkFeature.speedDuplex,
       NetworkFeature.offered(for: backend.hasHeader ? backend.offloads : []),
+      backend.ignoresChecksums ? NetworkFeature.checksum : [],
     ]
     queueSizes = [Self.queueSize, Self.queueSize, 64]
     var bytes = [UInt8](repeating: 0, count: NetworkField.size)

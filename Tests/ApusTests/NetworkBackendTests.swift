@@ -4,6 +4,9 @@ import GuestMemory
 import KVM
 import TestSupport
 import Testing
+import VirtioDevices
+import VirtioDriver
+import VirtioTesting
 
 @testable import Apus
 
@@ -84,6 +87,17 @@ extension StreamNetworkBackend {
       return unsafe parts.withUnsafeMutableBufferPointer { unsafe receive(into: $0) }
     }
     return received == size ? packet : nil
+  }
+}
+
+extension EventLoop {
+  /// Runs for 50 ms.
+  fileprivate func runBriefly() throws {
+    let timer = try HostTimer()
+    _ = try add(timer.rawValue, EventLoop.readable, ClosureHandler { [unowned self] _ in stop() })
+    timer.arm(after: 50_000_000)
+    try run()
+    remove(timer.rawValue)
   }
 }
 
@@ -168,6 +182,76 @@ extension StreamNetworkBackend {
 
     #expect(next == nil)
     #expect(backend.send([1, 2, 3]))
+    backend.shutDown()
+  }
+
+  @Test(arguments: [1, 13, 65536, 65553])
+  func aPacketOfASizeThatPasstDoesNotTakeIsLost(size: Int) throws {
+    let backend = try StreamNetworkBackend(EventLoop(), peer: .passt)
+    let peer = try Peer.attached(to: backend)
+
+    let isSent = backend.send([UInt8](repeating: 1, count: size))
+    let isNextSent = backend.send([UInt8](1...14))
+
+    let arrived = peer.take()
+    #expect(isSent && isNextSent)
+    #expect(arrived == framed([[UInt8](1...14)]))
+    backend.shutDown()
+  }
+
+  @Test func whatWaitedForRoomIsLostWithTheLinkAndTheNextOneTakesAll() throws {
+    let loop = try EventLoop()
+    let backend = try StreamNetworkBackend(loop)
+    let device = NetworkDevice(name: "net", backend: backend, mac: [2, 0, 0, 0, 0, 1])
+    try backend.connect(device) {}
+    let first = try Peer.attached(to: backend)
+    var fixture = try DeviceFixture(device, queueSize: 256)
+    // The first peer never reads, so the ring fills up behind the socket.
+    var offered = 0
+    while offered - Int(fixture.queues[1].usedIndex) < 256 {
+      fixture.request([.init(fixture.scratch, 1512, isWritable: false)], to: 1, head: UInt16(offered % 256))
+      offered += 1
+    }
+
+    backend.detach()
+    backend.changeLink(of: device, false)
+    try loop.runBriefly()
+    let second = try Peer.attached(to: backend)
+    backend.changeLink(of: device, true)
+    try loop.runBriefly()
+    fixture.request([.init(fixture.scratch, 1512, isWritable: false)], to: 1, head: 0)
+    try loop.runBriefly()
+
+    let arrived = second.take()
+    #expect(Int(fixture.queues[1].usedIndex) == offered + 1)
+    #expect(arrived.count == 1504)
+    _ = first.take()
+    backend.shutDown()
+  }
+
+  @Test func aPeerThatSendsAndGoesAtOnceIsServedAndThenNoticed() throws {
+    let loop = try EventLoop()
+    let backend = try StreamNetworkBackend(loop)
+    var received: [[UInt8]] = []
+    try backend.connect(
+      NetworkEvents(
+        readable: {
+          backend.noteArrivals()
+          while let packet = backend.next() { received.append(packet) }
+          return false
+        },
+        writable: { false },
+        lost: { loop.stop() }
+      )
+    )
+    do {
+      let peer = try Peer.attached(to: backend)
+      peer.send(framed([[1, 2, 3]])[...])
+    }
+
+    try loop.run()
+
+    #expect(received == [[1, 2, 3]])
     backend.shutDown()
   }
 

@@ -68,6 +68,13 @@ import Testing
     #expect(refused > 0)
   }
 
+  @Test(arguments: ["00:00:00:00:00:00", "01:00:00:00:00:00", "ff:ff:ff:ff:ff:ff", "02:00:00:00:00", "02:0:0:0:0:1"])
+  func anAddressThatNoCardCanHaveIsNone(text: String) {
+    let address = Configuration.Device.MACAddress(text)
+
+    #expect(address == nil)
+  }
+
   @Test func addressesFollowFromTheMachinesNameAndTheCardsNumber() {
     let first = Configuration.Device.MACAddress(machine: "apus", index: 0)
     let again = Configuration.Device.MACAddress(machine: "apus", index: 0)

@@ -92,6 +92,32 @@ import Testing
     #expect(NetworkError.passtMissing.kind == .hostFailure)
   }
 
+  @Test func aProgramThatSomebodyElseHasReapedHasEndedAllTheSame() throws {
+    let folder = try TemporaryFolder()
+    let program = try PasstProgram(try program("exit 3", in: folder), ["passt"])
+    // As the kernel does where a process ignores SIGCHLD.
+    var status: Int32 = 0
+    _ = unsafe waitpid(program.process, &status, 0)
+
+    let end = program.takeEnd()
+
+    #expect(end?.is_unknown == true)
+  }
+
+  @Test func aProgramInheritsItsSocketAlone() throws {
+    let folder = try TemporaryFolder()
+    // Not closed on exec, as a descriptor that the caller of Apus has opened for it.
+    let inherited = dup2(STDERR_FILENO, 200)
+    defer { close(inherited) }
+
+    let program = try PasstProgram(try program("exec ls /proc/self/fd", in: folder), ["passt"])
+
+    #expect(isReadable(program.end.rawValue, within: 10_000))
+    let descriptors = String(decoding: program.takeOutput(), as: UTF8.self).split(separator: "\n")
+    #expect(descriptors.contains("3"))
+    #expect(!descriptors.contains("200"))
+  }
+
   @Test func theEndOfTheSocketEndsTheProgram() throws {
     let folder = try TemporaryFolder()
     var program: PasstProgram? = try PasstProgram(try program("exec cat <&3", in: folder), ["passt"])

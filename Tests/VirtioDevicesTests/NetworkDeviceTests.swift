@@ -1,3 +1,4 @@
+import GuestMemory
 import Testing
 import Virtio
 import VirtioDevices
@@ -64,6 +65,7 @@ import VirtioTesting
 
     #expect(fixture.queues[1].usedIndex == 2)
     #expect(backend.sent.map(\.count) == [100, 50])
+    #expect(fixture.machine.transport.connection.counters.memory.bytesRead == 112 + 62)
   }
 
   @Test(
@@ -200,6 +202,20 @@ import VirtioTesting
     #expect(fixture.queues[0].usedIndex == 0)
   }
 
+  @Test func packetLargerThanTheMTUIsLostAlsoWithAHeader() throws {
+    let backend = MemoryNetwork(hasHeader: true, offloads: [.checksum])
+    let device = device(backend, mtu: 80)
+    var fixture = try DeviceFixture(device)
+    fixture.offer([.init(fixture.scratch, 1600, isWritable: true)], to: 0)
+    let largest = [UInt8](repeating: 1, count: 12 + 98)
+    backend.incoming = [largest + [1], largest]
+
+    _ = device.backendReadable()
+
+    #expect(backend.dropped == 1)
+    #expect(fixture.queues[0].takeUsed() == .init(head: 0, written: 110))
+  }
+
   @Test func readableReceiveBufferIsAFault() throws {
     let backend = MemoryNetwork()
     let device = device(backend)
@@ -236,6 +252,18 @@ import VirtioTesting
 
     #expect(fixture.driver.offeredFeatures & (0x7FFF & ~(1 << 3 | 1 << 5)) == expected)
     #expect(backend.accepted.last == [.checksum, .tcpSegmentation4])
+  }
+
+  @Test func checksumsAreLeftOutWhereNobodyLooksAtThem() throws {
+    let backend = MemoryNetwork(ignoresChecksums: true)
+    var fixture = try DeviceFixture(device(backend))
+    // NEEDS_CSUM, and where it would go.
+    fixture.machine.store([1, 0, 0, 0, 0, 0, 34, 0, 16, 0, 0, 0] + Self.packet, at: fixture.scratch)
+
+    fixture.request([.init(fixture.scratch, 112, isWritable: false)], to: 1)
+
+    #expect(fixture.driver.offeredFeatures & 0b111 == 0b001)
+    #expect(backend.sent == [Self.packet])
   }
 
   @Test(arguments: [7, 8, 9, 11, 12, 13, 18, 21, 23, 54, 55, 56])

@@ -70,6 +70,7 @@ public final class MemoryNetwork: NetworkBackend, @unchecked Sendable {
 
   public let hasHeader: Bool
   public let offloads: NetworkOffloads
+  public let ignoresChecksums: Bool
   /// What the guest sent.
   public private(set) var sent: [[UInt8]] = []
   /// How many more packets the back-end takes.
@@ -80,9 +81,10 @@ public final class MemoryNetwork: NetworkBackend, @unchecked Sendable {
   public private(set) var dropped = 0
   public private(set) var commits = 0
 
-  public init(hasHeader: Bool = false, offloads: NetworkOffloads = []) {
+  public init(hasHeader: Bool = false, offloads: NetworkOffloads = [], ignoresChecksums: Bool = false) {
     self.hasHeader = hasHeader
     self.offloads = offloads
+    self.ignoresChecksums = ignoresChecksums
   }
 
   public func guestAccepts(_ offloads: NetworkOffloads) { accepted.append(offloads) }

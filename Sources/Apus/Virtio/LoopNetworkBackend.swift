@@ -15,6 +15,9 @@ protocol LoopNetworkBackend: NetworkBackend, DeviceBackend {
   /// - Returns: whether there is room for more.
   func sendKept() -> Bool
 
+  /// Has the device look at what waits to be sent, as when there is room.
+  func resumeSending()
+
   /// Lets go of the descriptor.
   func detach()
 }

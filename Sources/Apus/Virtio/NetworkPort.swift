@@ -23,6 +23,8 @@ final class NetworkPort: EventHandler {
   private let loop: EventLoop
   private let turns: NetworkTurns
   private var waitsForRoom = false
+  /// The peer has gone, or will send nothing more.
+  private(set) var hasEnded = false
 
   init(_ descriptor: consuming OwnedDescriptor, loop: EventLoop, turns: NetworkTurns) throws(HostError) {
     self.descriptor = descriptor
@@ -52,6 +54,7 @@ final class NetworkPort: EventHandler {
       loop.change(rawValue, Self.arrival)
       turns.hasRoom()
     }
+    if events & (EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 { hasEnded = true }
     if events & ~EPOLLOUT.rawValue != 0 { turns.hasArrivals() }
   }
 }

@@ -58,6 +58,10 @@ final class PacketNetworkBackend: LoopNetworkBackend {
     try turns.connect(events)
   }
 
+  func resumeSending() {
+    turns.hasRoom()
+  }
+
   func detach() {
     confined.value = State()
     port?.disconnect()

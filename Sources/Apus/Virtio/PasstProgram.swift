@@ -81,6 +81,11 @@ final class PasstProgram {
     return socket
   }
 
+  /// Ends the process if it still runs; ``end`` tells when it has.
+  func kill() {
+    clinux_watched_process_kill(end.rawValue)
+  }
+
   /// How the process ended, once it has.
   func takeEnd() -> clinux_process_end? {
     var end = clinux_process_end()

@@ -106,9 +106,9 @@ final class PasstSupervisor: DeviceBackend {
 
   /// The socket is of no use any more: the process has ended or is to end.
   func lost() {
-    guard let process = program?.process else { return }
+    guard let program else { return }
     // Its end is what comes next; nobody waits for one that hangs.
-    _ = kill(process, SIGKILL)
+    program.kill()
     linkDown()
   }
 
@@ -124,9 +124,11 @@ final class PasstSupervisor: DeviceBackend {
     removeProgram()
     linkDown()
     let life = HostClock.monotonic - startTime
-    let reason = end.by_signal ? "was ended by signal \(end.status)" : "ended with status \(end.status)"
+    let reason =
+      end.is_unknown
+      ? "ended" : end.by_signal ? "was ended by signal \(end.status)" : "ended with status \(end.status)"
     let text = lastLine.isEmpty ? reason : "\(reason) (\(lastLine))"
-    if processes == 1, !end.by_signal, end.status != 0, life < Self.startLimit {
+    if processes == 1, end.is_unknown || !end.by_signal && end.status != 0, life < Self.startLimit {
       verdict.give(Outcome(.hostFailure, "passt \(text); change what --network asks for, or the host"))
       return
     }

@@ -24,8 +24,17 @@ final class StreamNetworkBackend: LoopNetworkBackend {
   private static let batchVectors = 1024
   private static let receiveBytes = 256 << 10
 
+  /// Who is on the other side.
+  enum Peer {
+    case passt
+    case any
+  }
+
   let hasHeader = false
   let offloads: NetworkOffloads = []
+  let ignoresChecksums: Bool
+  /// The sizes of packets that the peer takes. passt gives up a connection for any other.
+  private let packetSizes: ClosedRange<Int>
 
   private let turns: NetworkTurns
   private let loop: EventLoop
@@ -52,8 +61,11 @@ final class StreamNetworkBackend: LoopNetworkBackend {
     var byteCount = 0
   }
 
-  init(_ loop: EventLoop) throws(HostError) {
+  init(_ loop: EventLoop, peer: Peer = .any) throws(HostError) {
     self.loop = loop
+    // passt ends the guest's connections and reads what is in them: no packet goes on to where its checksum counts.
+    ignoresChecksums = peer == .passt
+    packetSizes = peer == .passt ? 14...65535 : 1...Self.largestPacket
     turns = try NetworkTurns(loop)
     confined = DeviceThreadState(State())
     unsafe received = .allocate(byteCount: Self.receiveBytes, alignment: 64)
@@ -72,6 +84,10 @@ final class StreamNetworkBackend: LoopNetworkBackend {
 
   func connect(_ events: NetworkEvents) throws(HostError) {
     try turns.connect(events)
+  }
+
+  func resumeSending() {
+    turns.hasRoom()
   }
 
   /// Begins with a socket, whatever was with the one before.
@@ -108,7 +124,7 @@ final class StreamNetworkBackend: LoopNetworkBackend {
 
   func send(_ segments: UnsafeMutableBufferPointer<DMASegment>, size: Int) -> Bool {
     // What has nowhere to go is lost, as on a wire.
-    guard confined.value.socket >= 0 else { return true }
+    guard confined.value.socket >= 0, packetSizes ~= size else { return true }
     let vectorCount = segments.count + 1
     precondition(vectorCount <= Self.batchVectors && size <= Self.largestPacket, "a packet fits one batch")
     if confined.value.packetCount == Self.batchPackets
@@ -222,8 +238,8 @@ final class StreamNetworkBackend: LoopNetworkBackend {
     let result = unsafe Int(clinux_socket_receive(confined.value.socket, received + end, room))
     confined.value.receivedStart = start
     confined.value.receivedEnd = end + max(0, result)
-    // A stream that gives less than it was asked for has no more.
-    if result < room { confined.value.hasArrivals = false }
+    // A stream that gives less than it was asked for has no more, but for its end.
+    if result < room, port?.hasEnded != true || result <= 0 { confined.value.hasArrivals = false }
     if result <= 0, result != -Int(EAGAIN) { lose() }
   }
 

@@ -60,7 +60,7 @@ struct NetworkCard {
     _ mac: [UInt8],
     _ place: DevicePlace
   ) throws -> Parts {
-    let backend = try StreamNetworkBackend(place.loop)
+    let backend = try StreamNetworkBackend(place.loop, peer: .passt)
     let device = NetworkDevice(name: place.name, backend: backend, mac: mac, mtu: mtu)
     let supervisor = try PasstSupervisor(
       name: place.name,
@@ -72,7 +72,7 @@ struct NetworkCard {
       logger: place.logger
     )
     try backend.connect(device) { [unowned supervisor] in supervisor.lost() }
-    try supervisor.connect { [unowned device] isUp in device.changeLink(isUp) }
+    try supervisor.connect { [unowned device, unowned backend] isUp in backend.changeLink(of: device, isUp) }
     return (device, supervisor)
   }
 
@@ -104,15 +104,13 @@ struct NetworkCard {
   }
 }
 
-extension NetworkDevice {
-  /// The link came up or went down: what the guest sends meanwhile is lost, also what has waited for room.
-  func changeLink(_ isUp: Bool) {
-    setLink(isUp: isUp)
-    _ = kick(1)
-  }
-}
-
 extension LoopNetworkBackend {
+  /// The link came up or went down: what the guest sends meanwhile is lost, also what has waited for room.
+  func changeLink(of device: NetworkDevice<Self>, _ isUp: Bool) {
+    device.setLink(isUp: isUp)
+    resumeSending()
+  }
+
   /// - Parameter lost: called when the peer has gone.
   func connect(_ device: NetworkDevice<Self>, _ lost: @escaping () -> Void) throws(HostError) {
     try connect(
@@ -136,7 +134,7 @@ extension LoopNetworkBackend {
     let (name, logger) = (place.name, place.logger)
     try connect(device) { [unowned self, unowned device] in
       detach()
-      device.changeLink(false)
+      changeLink(of: device, false)
       logger.warning("\(name): \(reasonOfLoss): the link is down")
     }
   }

@@ -7,7 +7,7 @@
 // What carries a guest's packets, and the programs that stand behind it. All calls return 0 or more, or minus errno.
 // `vectors` are `count` times an address and a size, like the C library's struct iovec. No call waits.
 
-// Two connected stream sockets.
+// Two connected stream sockets, with more room than usual.
 int clinux_stream_pair(int *_Nonnull first, int *_Nonnull second);
 
 // The bytes sent of the vectors to a socket, or received.
@@ -53,7 +53,7 @@ int clinux_pipe(int *_Nonnull end, int *_Nonnull start);
 int64_t clinux_pipe_read(int pipe, void *_Nonnull buffer, size_t size);
 
 // Starts a program in a session of its own with `descriptor` as its number 3, no input, and `output` as its standard
-// output and error. It inherits no other descriptor that is closed on exec, and the state of no signal. `arguments` are
+// output and error. It inherits no other descriptor, and the state of no signal. `arguments` are
 // strings one after the other, each ended by a zero byte; the first is the program's name. The process's number.
 enum { CLINUX_PROGRAM_DESCRIPTOR = 3, CLINUX_PROGRAM_ARGUMENT_LIMIT = 512 };
 int clinux_program_start(const char *_Nonnull path, const char *_Nonnull arguments, size_t size, int descriptor,
@@ -62,12 +62,16 @@ int clinux_program_start(const char *_Nonnull path, const char *_Nonnull argumen
 // A descriptor that becomes readable when the process ends.
 int clinux_process_watch(int process);
 
+// Ends the process that a descriptor watches, if it still runs, and does not wait.
+void clinux_watched_process_kill(int watch);
+
 // Ends a process, whatever it does, and waits until it has ended.
 void clinux_process_kill(int process);
 
 struct clinux_process_end {
   int status; // its exit status, or the signal's number
   bool by_signal;
+  bool is_unknown; // this process ignores SIGCHLD: it has ended, and that is all
 };
 
 // 1 and how it ended, once; 0 while it runs.
