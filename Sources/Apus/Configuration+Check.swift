@@ -165,19 +165,12 @@ extension Configuration {
 
   /// The files that cannot be written. What is there stays as it is.
   private var outputProblems: [ConfigurationError.Problem] {
-    var paths: [(flag: String, path: String)] = []
-    if case .file(let path) = console { paths.append(("--console", path)) }
-    if let deviceTreeDump { paths.append(("--dump-dtb", deviceTreeDump)) }
-    if let scmiTranscript { paths.append(("--scmi-transcript", scmiTranscript)) }
-    for port in consoleDevice?.ports ?? [] {
-      if case .file(let path) = port.destination { paths.append(("--port \(port)", path)) }
-    }
-    return paths.compactMap { flag, path in
+    writtenFiles.compactMap { file in
       do {
-        try OutputFile.check(path: path)
+        try OutputFile.check(path: file.path)
         return nil
       } catch {
-        return .init(kind: .cannotCreate, message: "\(flag): \(error)")
+        return .init(kind: .cannotCreate, message: "\(file.option): \(error)")
       }
     }
   }

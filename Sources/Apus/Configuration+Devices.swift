@@ -144,15 +144,9 @@ extension Configuration {
   /// What two devices cannot both have.
   private var sharingProblems: [String] {
     var problems: [String] = []
-    var disks: [Device.Block] = []
     var forwards: [Device.Network.Forward] = []
     for device in devices {
       switch device.kind {
-      case .block(let block):
-        if disks.contains(where: { $0.path == block.path && !($0.isReadOnly && block.isReadOnly) }) {
-          problems.append("--block \(block.path): the image is another disk's, too; copy it, or give both readonly")
-        }
-        disks.append(block)
       case .network(let network):
         guard case .passt(let own) = network.connection else { continue }
         for forward in own {

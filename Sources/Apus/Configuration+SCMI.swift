@@ -60,10 +60,12 @@ extension Configuration {
 
   /// Opens the platform of a file.
   ///
-  /// - Returns: the configuration with the platform instead of the file, and every mistake in file and agent.
+  /// - Returns: the configuration with the platform instead of the file, and every mistake in file and agent; also files
+  ///   that are used twice.
   func openingPlatform() -> (configuration: Configuration, problems: [ConfigurationError.Problem]) {
     var opened = self
-    var problems: [ConfigurationError.Problem] = []
+    // As long as the platform's file is known.
+    var problems = fileProblems
     for index in devices.indices {
       guard case .scmi(var scmi) = devices[index].kind else { continue }
       do throws(ConfigurationError) {

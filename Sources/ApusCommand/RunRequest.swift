@@ -29,6 +29,11 @@ struct RunRequest {
     let machine = try Message.reporting { () throws(ConfigurationError) in
       try Machine(settings.complete, logger: Message.logger(settings.logLevel))
     }
+    if let report = settings.report {
+      try Message.reporting { () throws(ConfigurationError) in
+        try settings.configuration.checkWriting(to: report, for: "--report")
+      }
+    }
     // From here on a signal ends the machine, and the report tells of it.
     if !isDry { Machine.holdStopSignals() }
     let reportFile = try Message.reporting { () throws(OutputFileError) in

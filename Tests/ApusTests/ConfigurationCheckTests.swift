@@ -164,6 +164,62 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
     #expect(files.folder.read("old") == [1, 2, 3])
   }
 
+  @Test func whatTheMachineNeedsOrWritesIsNoPlaceToWrite() throws {
+    let files = try Files()
+    let disk = try files.folder.write("disk", [UInt8](repeating: 1, count: 512))
+    let link = files.folder.path("link")
+    // SAFETY: the texts hold for the call.
+    try #require(unsafe symlink(disk, link) == 0)
+    let new = files.folder.path("new")
+    let sameNew = files.folder.path("./new")
+    var configuration = Configuration(kernel: files.kernel, initramfs: disk)
+    configuration.devices = [
+      try .block(link),
+      Configuration.Device(
+        .console(
+          .init(
+            carriesConsole: false,
+            ports: [
+              .init("a", .file(path: disk)), .init("b", .file(path: new)), .init("c", .file(path: sameNew)),
+              .init("d", .file(path: "/dev/null")), .init("e", .file(path: "/dev/null")),
+            ]
+          )
+        )
+      ),
+    ]
+    configuration.deviceTreeDump = files.kernel
+
+    let messages = mistakes(in: configuration).filter { $0.kind == .usage }.map(\.message)
+
+    #expect(
+      messages == [
+        "--dump-dtb: '\(files.kernel)' is the file of --kernel, too; name another one",
+        "--port a=file=\(disk): '\(disk)' is the file of --initrd, too; name another one",
+        "--port c=file=\(sameNew): '\(sameNew)' is the file of --port b=file=\(new), too; name another one",
+      ]
+    )
+    #expect(throws: ConfigurationError.self) { try configuration.checkWriting(to: link, for: "--report") }
+    #expect(throws: Never.self) { try configuration.checkWriting(to: files.folder.path("report"), for: "--report") }
+  }
+
+  @Test func oneImageUnderTwoNamesIsOneDiskUnlessBothOnlyRead() throws {
+    let files = try Files()
+    let disk = try files.folder.write("disk", [UInt8](repeating: 1, count: 512))
+    let name = files.folder.path("name")
+    // SAFETY: the texts hold for the call.
+    try #require(unsafe Glibc.link(disk, name) == 0)
+    var configuration = Configuration(kernel: files.kernel)
+    configuration.devices = [try .block(disk), try .block("\(name),readonly")]
+    var readers = configuration
+    readers.devices = [try .block("\(disk),readonly"), try .block("\(name),readonly")]
+
+    let problems = mistakes(in: configuration)
+
+    #expect(problems.map(\.kind) == [.usage])
+    #expect(problems.first?.message.contains("the image is another disk's, too") == true)
+    #expect(mistakes(in: readers).isEmpty)
+  }
+
   @Test func aRehearsalFindsADamageThatALookDoesNot() throws {
     let files = try Files()
     let initramfs = try files.folder.write("initrd", [1, 2, 3])
