@@ -34,11 +34,18 @@ public protocol BlockBackend: AnyObject, SendableMetatype {
   func prepare(requests: Int)
 
   /// Reads into the segments, which stay as they are until the request is finished. Succeeds when all was read.
-  func read(tag: UInt32, offset: UInt64, into segments: UnsafeMutableBufferPointer<DMASegment>)
+  /// `count` is what the segments have together.
+  func read(tag: UInt32, offset: UInt64, count: Int, into segments: UnsafeMutableBufferPointer<DMASegment>)
 
   /// Writes from the segments, which stay as they are until the request is finished. Succeeds when all was written,
-  /// and with `isDurable` when it is on stable storage.
-  func write(tag: UInt32, offset: UInt64, from segments: UnsafeMutableBufferPointer<DMASegment>, isDurable: Bool)
+  /// and with `isDurable` when it is on stable storage. `count` is what the segments have together.
+  func write(
+    tag: UInt32,
+    offset: UInt64,
+    count: Int,
+    from segments: UnsafeMutableBufferPointer<DMASegment>,
+    isDurable: Bool
+  )
 
   /// Succeeds when everything that was written by finished requests is on stable storage.
   func flush(tag: UInt32)

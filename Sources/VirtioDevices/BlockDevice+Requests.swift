@@ -109,7 +109,7 @@ extension BlockDevice {
       return nil
     }
     unsafe slot.pointee.work = .data(written: bytes)
-    unsafe backend.read(tag: number, offset: offset, into: slot.pointee.chain.writableSegments)
+    unsafe backend.read(tag: number, offset: offset, count: bytes, into: slot.pointee.chain.writableSegments)
     return nil
   }
 
@@ -129,6 +129,7 @@ extension BlockDevice {
     unsafe backend.write(
       tag: number,
       offset: offset,
+      count: bytes,
       from: slot.pointee.chain.readableSegments,
       isDurable: confined.value.isDurable
     )

@@ -26,6 +26,8 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
 
   /// Requests of one turn, after which other devices get theirs.
   public static var turnLimit: Int { 256 }
+  /// Bytes of one turn: the request that reaches them is its last.
+  public static var turnByteLimit: Int { 4 << 20 }
 
   /// - Parameters:
   ///   - backend: where the data is. Its properties are asked once, here.
@@ -180,11 +182,11 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
     else {
       return false
     }
-    var taken = 0
+    var (taken, bytes) = (0, 0)
     queue.suppressNotifications()
     repeat {
       let before = taken
-      taking: while taken < Self.turnLimit, !queue.isEmpty {
+      taking: while taken < Self.turnLimit, bytes < Self.turnByteLimit, !queue.isEmpty {
         guard let number = takeSlot() else {
           confined.value.starved |= 1 << UInt64(index)
           break taking
@@ -200,6 +202,8 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
           return false
         case .chain:
           taken += 1
+          // SAFETY: as above.
+          bytes += unsafe slots[Int(number)].chain.readableBytes + slots[Int(number)].chain.writableBytes
           confined.value.inFlight[index] += 1
           if let fault = begin(number, of: index) {
             release(number, of: index)
@@ -213,7 +217,7 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
         collect()
       }
       publish()
-      if taken == Self.turnLimit { return true }
+      if taken == Self.turnLimit || bytes >= Self.turnByteLimit { return true }
       if confined.value.starved & (1 << UInt64(index)) != 0 {
         // Where all that was begun is finished already, nobody calls for the rest.
         guard hasFreeSlot else { return false }

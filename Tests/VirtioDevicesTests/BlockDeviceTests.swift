@@ -265,6 +265,20 @@ import VirtioTesting
     #expect(fixture.machine.line.count == 1)
   }
 
+  @Test func turnEndsWithTheRequestThatReachesItsLimitOfBytes() throws {
+    let device = BlockDevice(name: "disk", backend: MemoryBlock(sectors: 2048))
+    var fixture = try DeviceFixture(device, queueSize: 64)
+    let half = DeviceFixture.Queue.Buffer(fixture.scratch + 0x1000, 512 << 10, isWritable: true)
+    for head in 0..<10 as Range<UInt16> {
+      Self.request(&fixture, type: 0, data: [half, half], head: 4 * head)
+    }
+
+    let turns = (0..<3).map { _ in (isLeft: device.kick(0), answered: fixture.queues[0].usedIndex) }
+
+    #expect(turns.map(\.isLeft) == [true, true, false])
+    #expect(turns.map(\.answered) == [4, 8, 10])
+  }
+
   @Test func resetWaitsForWhatIsInFlightAndGivesNothingBack() throws {
     let backend = MemoryBlock(sectors: 64)
     backend.isDeferred = true

@@ -48,7 +48,7 @@ public final class MemoryBlock: BlockBackend, @unchecked Sendable {
 
   public func prepare(requests: Int) { maximumRequests = requests }
 
-  public func read(tag: UInt32, offset: UInt64, into segments: UnsafeMutableBufferPointer<DMASegment>) {
+  public func read(tag: UInt32, offset: UInt64, count: Int, into segments: UnsafeMutableBufferPointer<DMASegment>) {
     var position = Int(offset)
     for index in segments.indices {
       // SAFETY: the segments are valid until the request is finished.
@@ -57,12 +57,14 @@ public final class MemoryBlock: BlockBackend, @unchecked Sendable {
         .copyBytes(from: bytes[position..<position + segment.count])
       position += unsafe segment.count
     }
-    note(.read(offset: offset, count: position - Int(offset)), tag)
+    precondition(position - Int(offset) == count, "the segments have what the device says")
+    note(.read(offset: offset, count: count), tag)
   }
 
   public func write(
     tag: UInt32,
     offset: UInt64,
+    count: Int,
     from segments: UnsafeMutableBufferPointer<DMASegment>,
     isDurable: Bool
   ) {
@@ -76,7 +78,8 @@ public final class MemoryBlock: BlockBackend, @unchecked Sendable {
       )
       position += unsafe segment.count
     }
-    note(.write(offset: offset, count: position - Int(offset), isDurable: isDurable), tag)
+    precondition(position - Int(offset) == count, "the segments have what the device says")
+    note(.write(offset: offset, count: count, isDurable: isDurable), tag)
   }
 
   public func flush(tag: UInt32) { note(.flush, tag) }

@@ -40,8 +40,8 @@ extension DiskRequest: CustomStringConvertible {
     case .read: "reading at byte \(offset)"
     case .write: "writing at byte \(offset)"
     case .flush: "a flush"
-    case .discard(let count): "discarding \(count) bytes at byte \(offset)"
-    case .writeZeroes(let count, _): "zeroing \(count) bytes at byte \(offset)"
+    case .discard: "discarding \(count) bytes at byte \(offset)"
+    case .writeZeroes: "zeroing \(count) bytes at byte \(offset)"
     }
   }
 

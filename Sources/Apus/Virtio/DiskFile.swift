@@ -1,0 +1,180 @@
+internal import CLinux
+internal import Glibc
+import GuestMemory
+import KVM
+internal import Synchronization
+
+/// The open file of a disk. For any thread.
+final class DiskFile: Sendable {
+  private let descriptor: OwnedDescriptor
+  private let isDevice: Bool
+  private let trouble: DiskTrouble?
+  private let isStopping = Atomic(false)
+
+  /// Large requests are done in pieces, which meet at multiples of so many bytes.
+  private static let piece: UInt64 = 16 << 20
+
+  init(_ descriptor: consuming OwnedDescriptor, isDevice: Bool, _ trouble: DiskTrouble?) {
+    self.descriptor = descriptor
+    self.isDevice = isDevice
+    self.trouble = trouble
+  }
+
+  static func open(
+    _ path: String,
+    isReadOnly: Bool,
+    _ trouble: DiskTrouble? = nil
+  ) throws(DiskError) -> (DiskFile, clinux_disk) {
+    // SAFETY: the path holds for the call.
+    let number = unsafe path.withCString { unsafe clinux_disk_open($0, isReadOnly) }
+    switch number {
+    case -ENOENT, -ENOTDIR: throw .missing(path: path)
+    case -EISDIR: throw .notADisk(path: path)
+    case ..<0: throw .cannotOpen(path: path, errno: -number, isReadOnly: isReadOnly)
+    default: break
+    }
+    let descriptor = OwnedDescriptor(owning: number)
+    var description = clinux_disk()
+    // SAFETY: the structure holds for the call.
+    guard unsafe clinux_disk_describe(number, &description) == 0 else { throw .notADisk(path: path) }
+    guard description.size > 0, description.size % 512 == 0 else { throw .odd(path: path, size: description.size) }
+    let lock = clinux_disk_lock(number, isReadOnly)
+    if lock == -EAGAIN { throw .inUse(path: path) }
+    // A file system without locks leaves the caller to look after it.
+    return (DiskFile(descriptor, isDevice: description.is_device, trouble), description)
+  }
+
+  /// Reads what is in the page cache.
+  ///
+  /// - Returns: whether all of it was.
+  func readWithoutWaiting(_ request: DiskRequest) -> Bool {
+    let segments = unsafe request.segments
+    // SAFETY: a segment has the layout of the C library's iovec, and the device keeps them for the request.
+    let count = unsafe clinux_disk_read_cached(
+      descriptor.rawValue,
+      segments.baseAddress,
+      Int32(segments.count),
+      request.offset
+    )
+    return count == Int64(request.count)
+  }
+
+  /// Does a request and waits for it; what the host refuses is logged.
+  ///
+  /// - Returns: whether all of it was done.
+  func perform(_ request: DiskRequest) -> Bool {
+    let number = descriptor.rawValue
+    let result =
+      switch request.work {
+      case .read, .write:
+        if request.count <= Self.piece {
+          // SAFETY: the device keeps the segments for the request.
+          unsafe move(request.segments, at: request.offset, request.work)
+        } else {
+          moveInPieces(request)
+        }
+      case .flush: clinux_disk_flush(number)
+      case .discard:
+        inPieces(request.offset, request.count) { clinux_disk_discard(number, isDevice, $0, $1) }
+      case .writeZeroes(let mayDiscard):
+        inPieces(request.offset, request.count) { clinux_disk_write_zeroes(number, isDevice, $0, $1, mayDiscard) }
+      }
+    if result != 0, !isStopping.load(ordering: .relaxed) { trouble?.note(request, errno: -result) }
+    return result == 0
+  }
+
+  /// Has large requests fail at their next piece. Whoever waits for the end of one does not wait for all of it.
+  func stop() {
+    isStopping.store(true, ordering: .relaxed)
+  }
+
+  /// Moves between the file and memory that holds for the call.
+  ///
+  /// - Returns: 0 or minus errno.
+  @unsafe
+  private func move(
+    _ segments: UnsafeMutableBufferPointer<DMASegment>,
+    at offset: UInt64,
+    _ work: DiskRequest.Work
+  ) -> Int32 {
+    let (number, count) = (descriptor.rawValue, Int32(segments.count))
+    // SAFETY: a segment has the layout of the C library's iovec.
+    return if case .write(let isDurable) = work {
+      unsafe clinux_disk_write(number, segments.baseAddress, count, offset, isDurable)
+    } else {
+      unsafe clinux_disk_read(number, segments.baseAddress, count, offset)
+    }
+  }
+
+  private func moveInPieces(_ request: DiskRequest) -> Int32 {
+    var offset = request.offset
+    // SAFETY: the device keeps the segments for the request; a piece lies in its segment.
+    for index in unsafe request.segments.indices {
+      let segment = unsafe request.segments[index]
+      let start = offset
+      let result = inPieces(start, unsafe UInt64(segment.count)) { position, count in
+        var piece = unsafe DMASegment(base: segment.base + Int(position - start), count: Int(count))
+        return unsafe withUnsafeMutablePointer(to: &piece) {
+          unsafe move(UnsafeMutableBufferPointer(start: $0, count: 1), at: position, request.work)
+        }
+      }
+      guard result == 0 else { return result }
+      offset += unsafe UInt64(segment.count)
+    }
+    return 0
+  }
+
+  /// Has `body` do a part of the file piece by piece, until it fails or ``stop()`` was called.
+  private func inPieces(_ offset: UInt64, _ count: UInt64, _ body: (UInt64, UInt64) -> Int32) -> Int32 {
+    var position = offset
+    while position < offset + count {
+      guard !isStopping.load(ordering: .relaxed) else { return -ECANCELED }
+      let next = min(offset + count, (position / Self.piece + 1) * Self.piece)
+      let result = body(position, next - position)
+      guard result == 0 else { return result }
+      position = next
+    }
+    return 0
+  }
+}
+
+/// One piece of work for a disk.
+@safe
+struct DiskRequest: @unchecked Sendable {
+  // SAFETY: @unchecked: the device leaves the segments to the request until it is finished.
+
+  enum Work {
+    case read
+    case write(isDurable: Bool)
+    case flush
+    case discard
+    case writeZeroes(mayDiscard: Bool)
+  }
+
+  let tag: UInt32
+  let work: Work
+  /// In bytes.
+  let offset: UInt64
+  /// In bytes; as many as the segments have.
+  let count: UInt64
+  let segments: UnsafeMutableBufferPointer<DMASegment>
+
+  /// Work that moves no bytes of the guest's.
+  init(tag: UInt32, work: Work, offset: UInt64 = 0, count: UInt64 = 0) {
+    self.tag = tag
+    self.work = work
+    self.offset = offset
+    self.count = count
+    unsafe segments = UnsafeMutableBufferPointer(start: nil, count: 0)
+  }
+
+  /// Work on the guest's buffers, which the device keeps until it is finished.
+  @unsafe
+  init(tag: UInt32, work: Work, offset: UInt64, count: Int, segments: UnsafeMutableBufferPointer<DMASegment>) {
+    self.tag = tag
+    self.work = work
+    self.offset = offset
+    self.count = UInt64(count)
+    unsafe self.segments = segments
+  }
+}
