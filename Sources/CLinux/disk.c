@@ -82,10 +82,10 @@ int clinux_disk_read(int descriptor, void *vectors, int count, uint64_t offset) 
   return 0;
 }
 
-int clinux_disk_write(int descriptor, void *vectors, int count, uint64_t offset, bool is_durable) {
+int clinux_disk_write(int descriptor, void *vectors, int count, uint64_t offset) {
   struct iovec *left = vectors;
   while (count > 0) {
-    ssize_t moved = pwritev2(descriptor, left, count, (off_t)offset, is_durable ? RWF_DSYNC : 0);
+    ssize_t moved = pwritev(descriptor, left, count, (off_t)offset);
     if (moved < 0 && errno == EINTR)
       continue;
     if (moved <= 0)
@@ -101,7 +101,12 @@ int64_t clinux_disk_read_cached(int descriptor, const void *vectors, int count, 
   return moved < 0 ? -errno : moved;
 }
 
-int clinux_disk_flush(int descriptor) { return fdatasync(descriptor) == 0 ? 0 : -errno; }
+int clinux_disk_flush(int descriptor) {
+  while (fdatasync(descriptor) != 0)
+    if (errno != EINTR)
+      return -errno;
+  return 0;
+}
 
 int clinux_disk_discard(int descriptor, bool is_device, uint64_t offset, uint64_t count) {
   if (is_device) {

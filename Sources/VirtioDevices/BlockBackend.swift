@@ -27,7 +27,7 @@ public protocol BlockBackend: AnyObject, SendableMetatype {
   var physicalBlockExponent: UInt8 { get }
   /// Whether ``discard(tag:offset:count:)`` works, and in what granularity in bytes; `nil`: not.
   var discardGranularity: UInt32? { get }
-  /// Whether ``writeZeroes(tag:offset:count:mayDiscard:)`` works.
+  /// Whether ``writeZeroes(tag:offset:count:mayDiscard:isDurable:)`` works.
   var canWriteZeroes: Bool { get }
 
   /// Told once, before anything else: at most so many requests are in flight at a time; tags are below it.
@@ -53,8 +53,8 @@ public protocol BlockBackend: AnyObject, SendableMetatype {
   /// The bytes are not needed any longer.
   func discard(tag: UInt32, offset: UInt64, count: UInt64)
 
-  /// The bytes read as zero afterwards. With `mayDiscard` their space may be given up.
-  func writeZeroes(tag: UInt32, offset: UInt64, count: UInt64, mayDiscard: Bool)
+  /// The bytes read as zero afterwards. With `mayDiscard` their space may be given up. `isDurable` as for writes.
+  func writeZeroes(tag: UInt32, offset: UInt64, count: UInt64, mayDiscard: Bool, isDurable: Bool)
 
   /// The end of a batch: whatever was begun is on its way now.
   func commit()

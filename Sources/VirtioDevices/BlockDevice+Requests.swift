@@ -183,7 +183,13 @@ extension BlockDevice {
     if isDiscard {
       backend.discard(tag: number, offset: offset, count: count)
     } else {
-      backend.writeZeroes(tag: number, offset: offset, count: count, mayDiscard: flags & 1 != 0)
+      backend.writeZeroes(
+        tag: number,
+        offset: offset,
+        count: count,
+        mayDiscard: flags & 1 != 0,
+        isDurable: confined.value.isDurable
+      )
     }
   }
 

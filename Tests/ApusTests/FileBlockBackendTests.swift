@@ -45,7 +45,7 @@ import VirtioTesting
     backend.prepare(requests: 4)
 
     backend.discard(tag: 3, offset: 0, count: 4096)
-    backend.writeZeroes(tag: 1, offset: 4096, count: 4096, mayDiscard: true)
+    backend.writeZeroes(tag: 1, offset: 4096, count: 4096, mayDiscard: true, isDurable: false)
     backend.commit()
     let taken = [backend.nextCompletion(), backend.nextCompletion(), backend.nextCompletion()]
 
@@ -168,46 +168,5 @@ import VirtioTesting
     #expect(answered == 0)
     #expect(answeredThen == 1, "a flush beside it")
     #expect(image.size.taken < Self.gibibyte / 2, "each worker has ended with the piece that it had begun")
-  }
-}
-
-/// Memory that segments point into, at one place as long as it lives.
-@safe
-private final class TestBuffer {
-  // SAFETY: both are allocated in init or `segments`, and released in deinit.
-  private let bytes: UnsafeMutableRawBufferPointer
-  private var lists: [UnsafeMutableBufferPointer<DMASegment>]
-
-  init(_ content: [UInt8]) {
-    unsafe bytes = .allocate(byteCount: content.count, alignment: 4096)
-    unsafe bytes.copyBytes(from: content)
-    unsafe lists = []
-  }
-
-  deinit {
-    unsafe lists.forEach { unsafe $0.deallocate() }
-    unsafe bytes.deallocate()
-  }
-
-  @unsafe
-  func segments(_ parts: [(offset: Int, count: Int)]) -> UnsafeMutableBufferPointer<DMASegment> {
-    let list = UnsafeMutableBufferPointer<DMASegment>.allocate(capacity: parts.count)
-    for (index, part) in parts.enumerated() {
-      // SAFETY: the slice checks that the part lies inside, and has an address, since it is not empty.
-      let slice = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[part.offset..<part.offset + part.count])
-      guard let base = slice.baseAddress else { preconditionFailure("a part has bytes") }
-      unsafe list.initializeElement(at: index, to: DMASegment(base: base, count: part.count))
-    }
-    unsafe lists.append(list)
-    return unsafe list
-  }
-
-  func put(_ value: UInt32, at offset: Int) {
-    unsafe bytes.storeBytes(of: value.littleEndian, toByteOffset: offset, as: UInt32.self)
-  }
-
-  func isEqual(to other: TestBuffer) -> Bool {
-    guard let left = unsafe bytes.baseAddress, let right = unsafe other.bytes.baseAddress else { return false }
-    return unsafe bytes.count == other.bytes.count && memcmp(left, right, bytes.count) == 0
   }
 }

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import GuestMemory
 import TestSupport
 
 /// A disk's image: a file, or memory that the host takes for a file.
@@ -62,5 +63,46 @@ final class TestImage: Sendable {
     let result = unsafe fstat(descriptor, &status)
     precondition(result == 0, "an open file can be asked")
     return (Int(status.st_size), Int(status.st_blocks) * 512)
+  }
+}
+
+/// Memory that segments point into, at one place as long as it lives.
+@safe
+final class TestBuffer {
+  // SAFETY: both are allocated in init or `segments`, and released in deinit.
+  private let bytes: UnsafeMutableRawBufferPointer
+  private var lists: [UnsafeMutableBufferPointer<DMASegment>]
+
+  init(_ content: [UInt8]) {
+    unsafe bytes = .allocate(byteCount: content.count, alignment: 4096)
+    unsafe bytes.copyBytes(from: content)
+    unsafe lists = []
+  }
+
+  deinit {
+    unsafe lists.forEach { unsafe $0.deallocate() }
+    unsafe bytes.deallocate()
+  }
+
+  @unsafe
+  func segments(_ parts: [(offset: Int, count: Int)]) -> UnsafeMutableBufferPointer<DMASegment> {
+    let list = UnsafeMutableBufferPointer<DMASegment>.allocate(capacity: parts.count)
+    for (index, part) in parts.enumerated() {
+      // SAFETY: the slice checks that the part lies inside, and has an address, since it is not empty.
+      let slice = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[part.offset..<part.offset + part.count])
+      guard let base = slice.baseAddress else { preconditionFailure("a part has bytes") }
+      unsafe list.initializeElement(at: index, to: DMASegment(base: base, count: part.count))
+    }
+    unsafe lists.append(list)
+    return unsafe list
+  }
+
+  func put(_ value: UInt32, at offset: Int) {
+    unsafe bytes.storeBytes(of: value.littleEndian, toByteOffset: offset, as: UInt32.self)
+  }
+
+  func isEqual(to other: TestBuffer) -> Bool {
+    guard let left = unsafe bytes.baseAddress, let right = unsafe other.bytes.baseAddress else { return false }
+    return unsafe bytes.count == other.bytes.count && memcmp(left, right, bytes.count) == 0
   }
 }

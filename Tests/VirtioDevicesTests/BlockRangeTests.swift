@@ -49,9 +49,22 @@ import VirtioTesting
     BlockDeviceTests.request(&fixture, type: 13, data: [data])
     fixture.driver.notify(0)
 
-    #expect(backend.calls.first == .writeZeroes(offset: 512, count: 512, mayDiscard: true))
+    #expect(backend.calls.first == .writeZeroes(offset: 512, count: 512, mayDiscard: true, isDurable: false))
     #expect(backend.bytes[512..<1024].allSatisfy { $0 == 0 })
     #expect(BlockDeviceTests.status(fixture) == 0)
+  }
+
+  @Test(arguments: [BlockDeviceTests.flush | BlockDeviceTests.configurableWriteback, 0] as [UInt64])
+  func zeroesAreDurableForADriverWithoutACache(features: UInt64) throws {
+    let backend = MemoryBlock(sectors: 64)
+    var fixture = try DeviceFixture(BlockDevice(name: "disk", backend: backend), features: features | 1 << 14)
+    if features != 0 { fixture.machine.writeRegister(Register.configuration + 32, width: 1, 0) }
+
+    let data = ranges(fixture, [(0, 8, 0)])
+    BlockDeviceTests.request(&fixture, type: 13, data: [data])
+    fixture.driver.notify(0)
+
+    #expect(backend.calls.first == .writeZeroes(offset: 0, count: 4096, mayDiscard: false, isDurable: true))
   }
 
   @Test(

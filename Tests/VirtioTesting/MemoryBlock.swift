@@ -11,7 +11,7 @@ public final class MemoryBlock: BlockBackend, @unchecked Sendable {
     case write(offset: UInt64, count: Int, isDurable: Bool)
     case flush
     case discard(offset: UInt64, count: UInt64)
-    case writeZeroes(offset: UInt64, count: UInt64, mayDiscard: Bool)
+    case writeZeroes(offset: UInt64, count: UInt64, mayDiscard: Bool, isDurable: Bool)
     case commit
   }
 
@@ -88,9 +88,9 @@ public final class MemoryBlock: BlockBackend, @unchecked Sendable {
     note(.discard(offset: offset, count: count), tag)
   }
 
-  public func writeZeroes(tag: UInt32, offset: UInt64, count: UInt64, mayDiscard: Bool) {
+  public func writeZeroes(tag: UInt32, offset: UInt64, count: UInt64, mayDiscard: Bool, isDurable: Bool) {
     for index in Int(offset)..<Int(offset + count) { bytes[index] = 0 }
-    note(.writeZeroes(offset: offset, count: count, mayDiscard: mayDiscard), tag)
+    note(.writeZeroes(offset: offset, count: count, mayDiscard: mayDiscard, isDurable: isDurable), tag)
   }
 
   public func commit() { calls.append(.commit) }

@@ -10,6 +10,10 @@ final class DiskFile: Sendable {
   private let isDevice: Bool
   private let trouble: DiskTrouble?
   private let isStopping = Atomic(false)
+  /// What went wrong when something was to go to stable storage: 0 or minus errno. Held while it is going there.
+  private let lost = Mutex<Int32>(0)
+  /// How often that was begun.
+  private let synchronizations = Atomic(0)
 
   /// Large requests are done in pieces, which meet at multiples of so many bytes.
   private static let piece: UInt64 = 16 << 20
@@ -64,7 +68,7 @@ final class DiskFile: Sendable {
   /// - Returns: whether all of it was done.
   func perform(_ request: DiskRequest) -> Bool {
     let number = descriptor.rawValue
-    let result =
+    var result =
       switch request.work {
       case .read, .write:
         if request.count <= Self.piece {
@@ -73,12 +77,13 @@ final class DiskFile: Sendable {
         } else {
           moveInPieces(request)
         }
-      case .flush: clinux_disk_flush(number)
+      case .flush: synchronize()
       case .discard:
         inPieces(request.offset, request.count) { clinux_disk_discard(number, isDevice, $0, $1) }
       case .writeZeroes(let mayDiscard):
         inPieces(request.offset, request.count) { clinux_disk_write_zeroes(number, isDevice, $0, $1, mayDiscard) }
       }
+    if result == 0, request.isDurable { result = synchronize() }
     if result != 0, !isStopping.load(ordering: .relaxed) { trouble?.note(request, errno: -result) }
     return result == 0
   }
@@ -99,8 +104,8 @@ final class DiskFile: Sendable {
   ) -> Int32 {
     let (number, count) = (descriptor.rawValue, Int32(segments.count))
     // SAFETY: a segment has the layout of the C library's iovec.
-    return if case .write(let isDurable) = work {
-      unsafe clinux_disk_write(number, segments.baseAddress, count, offset, isDurable)
+    return if case .write = work {
+      unsafe clinux_disk_write(number, segments.baseAddress, count, offset)
     } else {
       unsafe clinux_disk_read(number, segments.baseAddress, count, offset)
     }
@@ -124,6 +129,24 @@ final class DiskFile: Sendable {
     return 0
   }
 
+  /// Has everything that was written go to stable storage.
+  ///
+  /// The host says once that this failed, and takes the data for written from then on, though it may be lost. So it is one
+  /// thread at a time that asks, and the answer stays.
+  ///
+  /// - Returns: 0 or minus errno.
+  private func synchronize() -> Int32 {
+    let before = synchronizations.load(ordering: .sequentiallyConsistent)
+    return lost.withLock { lost in
+      // What was begun since then, and has ended by now, is enough.
+      if lost == 0, synchronizations.load(ordering: .sequentiallyConsistent) == before {
+        synchronizations.add(1, ordering: .sequentiallyConsistent)
+        lost = clinux_disk_flush(descriptor.rawValue)
+      }
+      return lost
+    }
+  }
+
   /// Has `body` do a part of the file piece by piece, until it fails or ``stop()`` was called.
   private func inPieces(_ offset: UInt64, _ count: UInt64, _ body: (UInt64, UInt64) -> Int32) -> Int32 {
     var position = offset
@@ -145,7 +168,7 @@ struct DiskRequest: @unchecked Sendable {
 
   enum Work {
     case read
-    case write(isDurable: Bool)
+    case write
     case flush
     case discard
     case writeZeroes(mayDiscard: Bool)
@@ -157,24 +180,35 @@ struct DiskRequest: @unchecked Sendable {
   let offset: UInt64
   /// In bytes; as many as the segments have.
   let count: UInt64
+  /// Whether it is done only when it is on stable storage.
+  let isDurable: Bool
   let segments: UnsafeMutableBufferPointer<DMASegment>
 
   /// Work that moves no bytes of the guest's.
-  init(tag: UInt32, work: Work, offset: UInt64 = 0, count: UInt64 = 0) {
+  init(tag: UInt32, work: Work, offset: UInt64 = 0, count: UInt64 = 0, isDurable: Bool = false) {
     self.tag = tag
     self.work = work
     self.offset = offset
     self.count = count
+    self.isDurable = isDurable
     unsafe segments = UnsafeMutableBufferPointer(start: nil, count: 0)
   }
 
   /// Work on the guest's buffers, which the device keeps until it is finished.
   @unsafe
-  init(tag: UInt32, work: Work, offset: UInt64, count: Int, segments: UnsafeMutableBufferPointer<DMASegment>) {
+  init(
+    tag: UInt32,
+    work: Work,
+    offset: UInt64,
+    count: Int,
+    isDurable: Bool = false,
+    segments: UnsafeMutableBufferPointer<DMASegment>
+  ) {
     self.tag = tag
     self.work = work
     self.offset = offset
     self.count = UInt64(count)
+    self.isDurable = isDurable
     unsafe self.segments = segments
   }
 }

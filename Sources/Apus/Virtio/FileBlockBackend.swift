@@ -109,9 +109,15 @@ final class FileBlockBackend: BlockBackend, DeviceBackend {
     from segments: UnsafeMutableBufferPointer<DMASegment>,
     isDurable: Bool
   ) {
-    let work = DiskRequest.Work.write(isDurable: isDurable)
     // SAFETY: as for reads.
-    let request = unsafe DiskRequest(tag: tag, work: work, offset: offset, count: count, segments: segments)
+    let request = unsafe DiskRequest(
+      tag: tag,
+      work: .write,
+      offset: offset,
+      count: count,
+      isDurable: isDurable,
+      segments: segments
+    )
     if neverWaits, count <= Self.inlineLimit {
       finish(tag, file.perform(request))
     } else {
@@ -134,8 +140,9 @@ final class FileBlockBackend: BlockBackend, DeviceBackend {
     handed.append(DiskRequest(tag: tag, work: .discard, offset: offset, count: count))
   }
 
-  func writeZeroes(tag: UInt32, offset: UInt64, count: UInt64, mayDiscard: Bool) {
-    handed.append(DiskRequest(tag: tag, work: .writeZeroes(mayDiscard: mayDiscard), offset: offset, count: count))
+  func writeZeroes(tag: UInt32, offset: UInt64, count: UInt64, mayDiscard: Bool, isDurable: Bool) {
+    let work = DiskRequest.Work.writeZeroes(mayDiscard: mayDiscard)
+    handed.append(DiskRequest(tag: tag, work: work, offset: offset, count: count, isDurable: isDurable))
   }
 
   private func finish(_ tag: UInt32, _ succeeded: Bool) {

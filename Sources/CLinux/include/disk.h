@@ -27,11 +27,13 @@ int clinux_disk_lock(int descriptor, bool is_read_only);
 // `vectors` are `count` times an address and a size, like the C library's struct iovec. All of them are moved, or it is an
 // error, as the end of a file that was cut is. The vectors are used up.
 int clinux_disk_read(int descriptor, void *_Nullable vectors, int count, uint64_t offset);
-int clinux_disk_write(int descriptor, void *_Nullable vectors, int count, uint64_t offset, bool is_durable);
+int clinux_disk_write(int descriptor, void *_Nullable vectors, int count, uint64_t offset);
 
 // The bytes read without waiting for a disk, or minus errno where it would have to wait.
 int64_t clinux_disk_read_cached(int descriptor, const void *_Nullable vectors, int count, uint64_t offset);
 
+// Everything that was written to stable storage.
 int clinux_disk_flush(int descriptor);
+
 int clinux_disk_discard(int descriptor, bool is_device, uint64_t offset, uint64_t count);
 int clinux_disk_write_zeroes(int descriptor, bool is_device, uint64_t offset, uint64_t count, bool may_discard);
