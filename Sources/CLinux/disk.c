@@ -109,12 +109,11 @@ int clinux_disk_flush(int descriptor) {
 }
 
 int clinux_disk_discard(int descriptor, bool is_device, uint64_t offset, uint64_t count) {
-  if (is_device) {
-    uint64_t range[2] = {offset, count};
-    return ioctl(descriptor, BLKDISCARD, range) == 0 ? 0 : -errno;
-  }
-  int result = fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)count);
-  return result == 0 ? 0 : -errno;
+  uint64_t range[2] = {offset, count};
+  int result = is_device ? ioctl(descriptor, BLKDISCARD, range)
+                         : fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)count);
+  // A hint: a host that cannot take it keeps the bytes.
+  return result == 0 || errno == EOPNOTSUPP ? 0 : -errno;
 }
 
 // For file systems that know neither zeroing nor holes.
@@ -137,8 +136,11 @@ int clinux_disk_write_zeroes(int descriptor, bool is_device, uint64_t offset, ui
     uint64_t range[2] = {offset, count};
     return ioctl(descriptor, BLKZEROOUT, range) == 0 ? 0 : -errno;
   }
-  const int modes[] = {FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE};
-  for (int index = may_discard ? 0 : 1; index < 2; index++)
+  // Behind the end of a file that was cut zeroes make it longer, as any other bytes do. A hole there would not.
+  struct stat status;
+  bool is_inside = fstat(descriptor, &status) == 0 && offset + count <= (uint64_t)status.st_size;
+  const int modes[] = {FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE};
+  for (int index = may_discard && is_inside ? 0 : 1; index < 2; index++)
     if (fallocate(descriptor, modes[index], (off_t)offset, (off_t)count) == 0)
       return 0;
     else if (errno != EOPNOTSUPP && errno != EINVAL)

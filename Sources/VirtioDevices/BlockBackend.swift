@@ -29,6 +29,8 @@ public protocol BlockBackend: AnyObject, SendableMetatype {
   var discardGranularity: UInt32? { get }
   /// Whether ``writeZeroes(tag:offset:count:mayDiscard:isDurable:)`` works.
   var canWriteZeroes: Bool { get }
+  /// Whether they can give space up.
+  var zeroesMayUnmap: Bool { get }
 
   /// Told once, before anything else: at most so many requests are in flight at a time; tags are below it.
   func prepare(requests: Int)

@@ -20,6 +20,8 @@ struct BlockSlot: ~Copyable {
 struct BlockState {
   var queues: DeviceQueues
   var isDurable = false
+  /// The configuration space's field: 1 with a cache, 0 without.
+  var writeback: UInt8 = 1
   /// In sectors.
   var capacity: UInt64
   var madeSlots = 0
@@ -80,21 +82,22 @@ extension BlockDevice {
       unsafe slot.pointee.work = .data(written: 0)
       // With the cache off, too: there may be writes from before it was switched off.
       if features.contains(BlockFeature.readOnly) {
-        answer(number, .ok, written: 0)
+        answer(number, .ok)
       } else {
         backend.flush(tag: number)
       }
     case BlockRequestType.getIdentifier:
       // SAFETY: the serial number's bytes are only read.
+      let room = unsafe slot.pointee.chain.writableBytes
       let written = unsafe serial.withUnsafeBytes { unsafe slot.pointee.chain.write($0) }
-      answer(number, .ok, written: written)
+      answer(number, .ok, written: written, of: room)
     case BlockRequestType.discard where confined.value.queues.features.contains(BlockFeature.discard):
       unsafe slot.pointee.work = .discardRanges
       beginRanges(number)
     case BlockRequestType.writeZeroes where confined.value.queues.features.contains(BlockFeature.writeZeroes):
       unsafe slot.pointee.work = .writeZeroesRanges
       beginRanges(number)
-    default: answer(number, .unsupported, written: 0)
+    default: answer(number, .unsupported)
     }
     return nil
   }
@@ -105,7 +108,7 @@ extension BlockDevice {
     guard unsafe slot.pointee.chain.readableBytes == 0 else { return .readableUnexpected }
     let bytes = unsafe slot.pointee.chain.writableBytes
     guard let offset = offset(ofSector: sector, bytes: UInt64(bytes)) else {
-      answer(number, .ioError, written: 0)
+      answer(number, .ioError)
       return nil
     }
     unsafe slot.pointee.work = .data(written: bytes)
@@ -122,7 +125,7 @@ extension BlockDevice {
       !features.contains(BlockFeature.readOnly),
       let offset = offset(ofSector: sector, bytes: UInt64(bytes))
     else {
-      answer(number, .ioError, written: 0)
+      answer(number, .ioError)
       return nil
     }
     unsafe slot.pointee.work = .data(written: 0)
@@ -150,7 +153,7 @@ extension BlockDevice {
     // SAFETY: the slot is in use by this request.
     let bytes = unsafe slots[Int(number)].chain.readableBytes
     guard bytes > 0, bytes % 16 == 0, bytes / 16 <= Int(BlockLimit.ranges) else {
-      answer(number, .ioError, written: 0)
+      answer(number, .ioError)
       return
     }
     beginNextRange(number)
@@ -166,18 +169,18 @@ extension BlockDevice {
       let sectors = unsafe slot.pointee.chain.takeReadable(as: UInt32.self),
       let flags = unsafe slot.pointee.chain.takeReadable(as: UInt32.self)
     else {
-      answer(number, .ok, written: 0)
+      answer(number, .ok)
       return
     }
     let isDiscard = if case .discardRanges = unsafe slot.pointee.work { true } else { false }
     // Bit 0 is "unmap", which a discard must not have; the others are reserved (virtio 1.3, 5.2.6.2).
     guard flags & ~1 == 0, !isDiscard || flags == 0 else {
-      answer(number, .unsupported, written: 0)
+      answer(number, .unsupported)
       return
     }
     let count = UInt64(sectors) * 512
     guard sectors <= BlockLimit.rangeSectors, let offset = offset(ofSector: sector, bytes: count) else {
-      answer(number, .ioError, written: 0)
+      answer(number, .ioError)
       return
     }
     if isDiscard {
@@ -203,7 +206,7 @@ extension BlockDevice {
       answer(number, succeeded ? .ok : .ioError, written: succeeded ? written : 0)
     case .discardRanges, .writeZeroesRanges:
       guard succeeded, unsafe confined.value.queues[slots[Int(number)].queue] != nil else {
-        answer(number, .ioError, written: 0)
+        answer(number, .ioError)
         return
       }
       beginNextRange(number)
@@ -212,13 +215,20 @@ extension BlockDevice {
   }
 
   /// Writes the status, gives the chain back and frees the slot. A queue that the driver took back gets nothing.
-  private func answer(_ number: UInt32, _ status: BlockStatus, written: Int) {
+  ///
+  /// - Parameters:
+  ///   - written: bytes that the device wrote, status not counted.
+  ///   - room: for how many there was room; `nil`: what the chain still has.
+  private func answer(_ number: UInt32, _ status: BlockStatus, written: Int = 0, of room: Int? = nil) {
     // SAFETY: the slot is in use by this request; the status byte is in the window.
     let slot = unsafe slots + Int(number)
     let index = unsafe slot.pointee.queue
     if let queue = confined.value.queues[index] {
       unsafe slot.pointee.status?.storeBytes(of: status.rawValue, as: UInt8.self)
-      unsafe queue.giveBack(head: slot.pointee.chain.head, written: status == .ok ? written + 1 : 1)
+      // So many bytes from the first one on were written: the status, the last byte, counts where there is no gap before
+      // it (virtio 1.3, 2.7.8.2).
+      let isWhole = unsafe written == room ?? slot.pointee.chain.writableBytes
+      unsafe queue.giveBack(head: slot.pointee.chain.head, written: isWhole ? written + 1 : written)
       confined.value.unpublished |= 1 << UInt64(index)
     }
     release(number, of: index)

@@ -92,7 +92,7 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
     if backend.canWriteZeroes {
       bytes.store(BlockLimit.rangeSectors, at: BlockField.writeZeroesSectorsMaximum)
       bytes.store(BlockLimit.ranges, at: BlockField.writeZeroesSegmentsMaximum)
-      bytes.store(UInt8(1), at: BlockField.writeZeroesMayUnmap)
+      bytes.store(UInt8(backend.zeroesMayUnmap ? 1 : 0), at: BlockField.writeZeroesMayUnmap)
     }
     return bytes
   }
@@ -103,7 +103,7 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
 
   public func start(_ features: VirtioFeatures, queues configurations: [QueueConfiguration?]) {
     confined.value.queues.start(features, configurations)
-    decideDurability()
+    settleCache()
   }
 
   public func startQueue(_ index: Int, _ configuration: QueueConfiguration) {
@@ -120,6 +120,7 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
     confined.value.starved = 0
     confined.value.unpublished = 0
     wait(for: nil) { [self] in
+      confined.value.writeback = 1
       configuration.change { $0[BlockField.writeback] = 1 }
       finished()
     }
@@ -135,7 +136,7 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
     confined.value.starved = 0
   }
 
-  public func configurationWritten(at offset: Int) { decideDurability() }
+  public func configurationWritten(at offset: Int) { settleCache() }
 
   public func state() -> DeviceState { DeviceState(queues: confined.value.queues.positions) }
 
@@ -146,12 +147,20 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
   }
 
   /// A cache that the driver can't flush or has switched off is none: each write is durable (virtio 1.3, 5.2.6.2).
-  private func decideDurability() {
-    if confined.value.queues.features.contains(BlockFeature.configurableWriteback) {
-      confined.value.isDurable = configuration.load(BlockField.writeback, as: UInt8.self) == 0
-    } else {
-      confined.value.isDurable = !confined.value.queues.features.contains(BlockFeature.flush)
-    }
+  ///
+  /// What the driver wrote counts if it is a value of the field and the driver may write it; else the field shows what
+  /// holds. Which features were accepted is known from DRIVER_OK on.
+  private func settleCache() {
+    let features = confined.value.queues.features
+    let (hasStarted, canFlush) = (features.contains(.version1), features.contains(BlockFeature.flush))
+    let isSwitchable = features.contains(BlockFeature.configurableWriteback)
+    let shown = configuration.load(BlockField.writeback, as: UInt8.self)
+    if shown <= 1, isSwitchable || !hasStarted { confined.value.writeback = shown }
+    // Virtio 1.3, 5.2.5.2.
+    if isSwitchable, !canFlush { confined.value.writeback = 0 }
+    let writeback = confined.value.writeback
+    if writeback != shown { configuration.change { $0[BlockField.writeback] = writeback } }
+    confined.value.isDurable = !canFlush || isSwitchable && writeback == 0
   }
 
   // MARK: From the back-end
@@ -298,7 +307,7 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
   private func wakeWaiters() {
     let ready = confined.value.waiters.filter { isIdle($0.queue) }
     guard !ready.isEmpty else { return }
-    confined.value.waiters.removeAll { isIdle($0.queue) }
+    confined.value.waiters = confined.value.waiters.filter { !isIdle($0.queue) }
     publish()
     for waiter in ready { waiter.finished() }
   }

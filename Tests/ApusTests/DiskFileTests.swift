@@ -1,5 +1,7 @@
 import Glibc
 import KVM
+import Logging
+import Synchronization
 import Testing
 import VirtioDevices
 
@@ -55,6 +57,71 @@ import VirtioDevices
     #expect(!durable && !flushed)
   }
 
+  private func perform(_ work: DiskRequest.Work, _ offset: UInt64, _ count: UInt64, _ image: TestImage) throws -> Bool {
+    let (file, _) = try DiskFile.open(image.path, isReadOnly: false)
+    return file.perform(DiskRequest(tag: 0, work: work, offset: offset, count: count))
+  }
+
+  @Test(arguments: TestImage.Place.allCases)
+  func aDiscardedRangeIsAHoleInTheFile(place: TestImage.Place) throws {
+    let image = try TestImage(place, size: 0)
+    image.write([UInt8](repeating: 9, count: 8 << 20))
+    let before = image.size
+
+    let succeeded = try perform(.discard, 1 << 20, 4 << 20, image)
+
+    #expect(succeeded)
+    #expect(image.size.length == before.length)
+    #expect(image.size.taken <= before.taken - 4 << 20)
+    #expect(image.read(1, at: (1 << 20) - 1) == [9] && image.read(1, at: 5 << 20) == [9])
+  }
+
+  @Test(arguments: TestImage.Place.allCases, [false, true])
+  func zeroesReadBackAndNothingElseDoes(place: TestImage.Place, mayDiscard: Bool) throws {
+    let image = try TestImage(place, size: 0)
+    image.write([UInt8](repeating: 9, count: 4 << 20))
+    let before = image.size
+
+    let succeeded = try perform(.writeZeroes(mayDiscard: mayDiscard), 512, (2 << 20) + 512, image)
+
+    #expect(succeeded)
+    #expect(image.read(513) == [UInt8](repeating: 9, count: 512) + [0])
+    #expect(image.read(2 << 20, at: 1024) == [UInt8](repeating: 0, count: 2 << 20))
+    #expect(image.read(512, at: (2 << 20) + 1024) == [UInt8](repeating: 9, count: 512))
+    #expect((image.size.taken < before.taken) == mayDiscard)
+  }
+
+  @Test(arguments: TestImage.Place.allCases, [false, true])
+  func zeroesBehindTheEndOfATruncatedFileAreThereAfterwards(place: TestImage.Place, mayDiscard: Bool) throws {
+    let image = try TestImage(place, size: 65_536)
+
+    let succeeded = try perform(.writeZeroes(mayDiscard: mayDiscard), 1 << 20, 8192, image)
+
+    #expect(succeeded)
+    #expect(image.read(16_384, at: 1 << 20) == [UInt8](repeating: 0, count: 8192))
+  }
+
+  @Test func aDiscardIsAHintToAFileSystemThatKnowsNoHoles() {
+    // SAFETY: the path holds for the call.
+    let descriptor = unsafe "/proc/self/comm".withCString { unsafe open($0, O_RDWR | O_CLOEXEC) }
+    let file = DiskFile(OwnedDescriptor(owning: descriptor), isDevice: false, nil)
+
+    #expect(file.perform(DiskRequest(tag: 0, work: .discard, offset: 0, count: 4096)))
+  }
+
+  @Test func anImageThatCannotBeLockedIsAWarning() {
+    let recorder = LogRecorder()
+    let trouble = DiskTrouble(name: "block0", path: "image", Logger(label: "test") { _ in recorder })
+
+    trouble.noteLack(ofLock: ENOLCK)
+
+    #expect(
+      recorder.lines.all.withLock { $0 } == [
+        "block0: disk 'image' cannot be locked: No locks available; see to it that nobody else writes it while the guest runs"
+      ]
+    )
+  }
+
   @Test func flushesOfManyThreadsAllSucceedOnAGoodFile() throws {
     let image = try TestImage(.folder, size: 65_536)
     let (file, _) = try DiskFile.open(image.path, isReadOnly: false)
@@ -72,5 +139,25 @@ import VirtioDevices
     _ = finished.take(into: &taken)
 
     #expect(taken.count == 200 && taken.allSatisfy(\.succeeded))
+  }
+}
+
+/// Keeps what is logged.
+private struct LogRecorder: LogHandler {
+  final class Lines: Sendable {
+    let all = Mutex<[String]>([])
+  }
+
+  let lines = Lines()
+  var logLevel = Logger.Level.warning
+  var metadata = Logger.Metadata()
+
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  func log(event: LogEvent) {
+    lines.all.withLock { $0.append("\(event.message)") }
   }
 }

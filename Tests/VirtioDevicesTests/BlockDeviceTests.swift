@@ -91,6 +91,117 @@ import VirtioTesting
     #expect(fixture.machine.readRegister(Register.configuration + 32, width: 1) == 1)
   }
 
+  @Test func driverThatCanSwitchTheCacheAndNotFlushFindsItOffAndCannotSwitchItOn() throws {
+    let backend = MemoryBlock(sectors: 64)
+    let device = BlockDevice(name: "disk", backend: backend)
+    var fixture = try DeviceFixture(device, features: Self.configurableWriteback)
+
+    let shown = fixture.machine.readRegister(Register.configuration + 32, width: 1)
+    fixture.machine.writeRegister(Register.configuration + 32, width: 1, 1)
+    Self.request(&fixture, type: 1, data: [.init(fixture.scratch + 0x1000, 512, isWritable: false)])
+    fixture.driver.notify(0)
+
+    #expect(shown == 0)
+    #expect(fixture.machine.readRegister(Register.configuration + 32, width: 1) == 0)
+    #expect(backend.calls.first == .write(offset: 0, count: 512, isDurable: true))
+  }
+
+  @Test(
+    arguments: [(flush, 0), (flush | configurableWriteback, 2), (flush | configurableWriteback, 255)]
+      as [(UInt64, UInt64)]
+  )
+  func writebackThatMayNotBeWrittenSoIsIgnored(features: UInt64, value: UInt64) throws {
+    let backend = MemoryBlock(sectors: 64)
+    var fixture = try DeviceFixture(BlockDevice(name: "disk", backend: backend), features: features)
+
+    fixture.machine.writeRegister(Register.configuration + 32, width: 1, value)
+    Self.request(&fixture, type: 1, data: [.init(fixture.scratch + 0x1000, 512, isWritable: false)])
+    fixture.driver.notify(0)
+
+    #expect(fixture.machine.readRegister(Register.configuration + 32, width: 1) == 1)
+    #expect(backend.calls.first == .write(offset: 0, count: 512, isDurable: false))
+  }
+
+  @Test func cacheThatIsSwitchedOffBeforeTheDriverIsReadyStaysOff() throws {
+    let backend = MemoryBlock(sectors: 64)
+    var fixture = try DeviceFixture(BlockDevice(name: "disk", backend: backend))
+    #expect(fixture.driver.negotiate(fixture.driver.offeredFeatures))
+
+    fixture.machine.writeRegister(Register.configuration + 32, width: 1, 0)
+    #expect(fixture.driver.enable(fixture.queues[0]))
+    fixture.driver.start()
+    Self.request(&fixture, type: 1, data: [.init(fixture.scratch + 0x1000, 512, isWritable: false)])
+    fixture.driver.notify(0)
+
+    #expect(backend.calls.first == .write(offset: 0, count: 512, isDurable: true))
+  }
+
+  /// Type, room for data, whether the back-end fails, and how many bytes from the first one on were written.
+  @Test(
+    arguments: [
+      (0, 512, false, 513), (0, 512, true, 0), (0, 511, false, 0), (4, 0, true, 1), (4, 512, false, 0),
+      (8, 20, false, 21),
+      (8, 19, false, 20), (8, 21, false, 20), (3, 0, false, 1), (3, 8, false, 0),
+    ] as [(UInt32, UInt32, Bool, UInt32)]
+  )
+  func usedLengthCountsTheStatusWhereNoGapIsBeforeIt(type: UInt32, room: UInt32, fails: Bool, used: UInt32) throws {
+    let backend = MemoryBlock(sectors: 64)
+    backend.fails = fails
+    var fixture = try DeviceFixture(BlockDevice(name: "disk", backend: backend))
+
+    let data = room > 0 ? [DeviceFixture.Queue.Buffer(fixture.scratch + 0x1000, room, isWritable: true)] : []
+    Self.request(&fixture, type: type, data: data)
+    fixture.driver.notify(0)
+
+    #expect(fixture.queues[0].takeUsed() == .init(head: 0, written: used))
+  }
+
+  @Test func queueResetWaitsForItsOwnRequestsWhileAnotherQueueGoesOn() throws {
+    let backend = MemoryBlock(sectors: 64)
+    backend.isDeferred = true
+    let device = BlockDevice(name: "disk", backend: backend, queueCount: 2)
+    var fixture = try DeviceFixture(device)
+    let data = [DeviceFixture.Queue.Buffer(fixture.scratch + 0x1000, 512, isWritable: true)]
+    Self.request(&fixture, type: 0, data: data)
+    fixture.driver.notify(0)
+    let at = fixture.scratch + 0x200
+    fixture.machine.store32(4, at: at)
+    var rounds = 0
+    var answeredMeanwhile: UInt16 = 0
+    fixture.thread.whileWaiting = {
+      rounds += 1
+      if rounds == 1 {
+        fixture.offer([.init(at, 16, isWritable: false), .init(at + 16, 1, isWritable: true)], to: 1)
+        backend.isDeferred = false
+        _ = device.kick(1)
+        answeredMeanwhile = fixture.queues[1].usedIndex
+      }
+      if rounds == 3 {
+        backend.finishAll()
+        _ = device.backendReady()
+      }
+    }
+
+    fixture.driver.write(0, to: Register.queueSel)
+    fixture.driver.write(1, to: Register.queueReset)
+
+    #expect(rounds == 3)
+    #expect(answeredMeanwhile == 1)
+    #expect(fixture.driver.read(Register.queueReset) == 0)
+    #expect(fixture.queues[0].usedIndex == 0)
+    #expect(Self.status(fixture) == 0xEE)
+  }
+
+  @Test func backendThatCannotGiveUpSpaceSaysSo() throws {
+    let backend = MemoryBlock(sectors: 64)
+    backend.zeroesMayUnmap = false
+    let fixture = try DeviceFixture(BlockDevice(name: "disk", backend: backend))
+    let other = try DeviceFixture(BlockDevice(name: "disk", backend: MemoryBlock(sectors: 64)))
+
+    #expect(fixture.machine.readRegister(Register.configuration + 56, width: 1) == 0)
+    #expect(other.machine.readRegister(Register.configuration + 56, width: 1) == 1)
+  }
+
   @Test func flushIsAnsweredWhenTheBackendHasFinishedIt() throws {
     let backend = MemoryBlock(sectors: 64)
     backend.isDeferred = true

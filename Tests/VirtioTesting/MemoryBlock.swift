@@ -28,6 +28,7 @@ public final class MemoryBlock: BlockBackend, @unchecked Sendable {
   public var physicalBlockExponent: UInt8 { 3 }
   public let discardGranularity: UInt32? = 4096
   public let canWriteZeroes = true
+  public var zeroesMayUnmap = true
 
   private var waiting: [BlockCompletion] = []
   private var finished: [BlockCompletion] = []

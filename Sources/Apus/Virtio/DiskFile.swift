@@ -44,7 +44,8 @@ final class DiskFile: Sendable {
     guard description.size > 0, description.size % 512 == 0 else { throw .odd(path: path, size: description.size) }
     let lock = clinux_disk_lock(number, isReadOnly)
     if lock == -EAGAIN { throw .inUse(path: path) }
-    // A file system without locks leaves the caller to look after it.
+    // A file system without locks leaves people to look after it.
+    if lock != 0 { trouble?.noteLack(ofLock: -lock) }
     return (DiskFile(descriptor, isDevice: description.is_device, trouble), description)
   }
 

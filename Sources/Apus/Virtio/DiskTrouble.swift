@@ -20,6 +20,16 @@ final class DiskTrouble: Sendable {
     self.logger = logger
   }
 
+  /// The image is open, and nothing keeps others from writing it.
+  func noteLack(ofLock errno: Int32) {
+    logger.warning(
+      """
+      \(name): disk '\(path)' cannot be locked: \(errorText(errno)); \
+      see to it that nobody else writes it while the guest runs
+      """
+    )
+  }
+
   func note(_ request: DiskRequest, errno: Int32) {
     let before = count.add(1, ordering: .relaxed).oldValue
     guard before < Self.loggedCount else { return }

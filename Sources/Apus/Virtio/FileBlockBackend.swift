@@ -25,6 +25,7 @@ final class FileBlockBackend: BlockBackend, DeviceBackend {
   let physicalBlockExponent: UInt8
   let discardGranularity: UInt32?
   var canWriteZeroes: Bool { !isReadOnly }
+  let zeroesMayUnmap: Bool
 
   private let file: DiskFile
   private let neverWaits: Bool
@@ -58,6 +59,8 @@ final class FileBlockBackend: BlockBackend, DeviceBackend {
     physicalBlockExponent = UInt8((description.physical_block / description.logical_block).trailingZeroBitCount)
     discardGranularity = isReadOnly || description.discard_block == 0 ? nil : description.discard_block
     neverWaits = description.never_waits
+    // The host's call for block devices never gives space up.
+    zeroesMayUnmap = !description.is_device
     do {
       finished = try CompletionBox()
     } catch {

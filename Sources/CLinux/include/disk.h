@@ -35,5 +35,8 @@ int64_t clinux_disk_read_cached(int descriptor, const void *_Nullable vectors, i
 // Everything that was written to stable storage.
 int clinux_disk_flush(int descriptor);
 
+// Where the host cannot, nothing happens, and that is no error.
 int clinux_disk_discard(int descriptor, bool is_device, uint64_t offset, uint64_t count);
+
+// Makes a file longer that ends before. A block device keeps its space whatever `may_discard` says.
 int clinux_disk_write_zeroes(int descriptor, bool is_device, uint64_t offset, uint64_t count, bool may_discard);
