@@ -16,6 +16,10 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
 
   /// Chains of one turn, after which other devices get theirs.
   public static var turnLimit: Int { 64 }
+  /// Bytes of one turn. A chain may have gibibytes: its buffers may all be the same piece of the window.
+  public static var turnBytes: Int { 256 << 10 }
+  /// Bytes of each port that a reset takes before it gives the ring back: as much as Linux can have in one.
+  public static var resetBytes: Int { 4 << 20 }
   public static var queueSize: UInt16 { 64 }
 
   public let name: String
@@ -203,9 +207,10 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
     let index = ConsoleQueue.receive(port).index
     guard let queue = confined.value.queues[index] else { return false }
     var taken = 0
+    var budget = Self.turnBytes
     queue.suppressNotifications()
     repeat {
-      taking: while taken < Self.turnLimit {
+      taking: while taken < Self.turnLimit, budget > 0 {
         switch queue.takeNext(into: &confined.value.chain) {
         case .empty: break taking
         case .fault(let fault):
@@ -216,7 +221,7 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
             fail(index, .readableUnexpected)
             return false
           }
-          let received = fillChain(from: port)
+          let received = fillChain(from: port, limit: budget)
           guard received > 0 else {
             queue.putBack(1)
             publish(queue)
@@ -225,22 +230,23 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
           }
           queue.giveBack(head: confined.value.chain.head, written: received)
           taken += 1
+          budget -= received
         }
       }
       publish(queue)
-      if taken == Self.turnLimit { return true }
+      if taken == Self.turnLimit || budget == 0 { return true }
     } while queue.resumeNotifications()
     return false
   }
 
-  private func fillChain(from port: Int) -> Int {
+  private func fillChain(from port: Int, limit: Int) -> Int {
     var received = 0
     // SAFETY: the segments are this request's and are written only.
     let parts = unsafe confined.value.chain.writableSegments
-    for index in parts.indices {
+    for index in parts.indices where received < limit {
       let segment = unsafe parts[index]
       let count = unsafe backends[port].give(
-        into: UnsafeMutableRawBufferPointer(start: segment.base, count: segment.count)
+        into: UnsafeMutableRawBufferPointer(start: segment.base, count: min(segment.count, limit - received))
       )
       received += count
       if unsafe count < segment.count { break }
@@ -254,6 +260,7 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
     let index = ConsoleQueue.transmit(port).index
     guard let queue = confined.value.queues[index] else { return false }
     var taken = 0
+    var budget = isLast ? Self.resetBytes : Self.turnBytes
     queue.suppressNotifications()
     repeat {
       taking: while taken < Self.turnLimit {
@@ -267,10 +274,10 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
             fail(index, .writableUnexpected)
             return false
           }
-          guard drainChain(to: port, isLast: isLast) else {
+          guard drainChain(to: port, isLast: isLast, budget: &budget) else {
             queue.putBack(1)
             publish(queue)
-            return false
+            return budget == 0
           }
           queue.giveBack(head: confined.value.chain.head, written: 0)
           taken += 1
@@ -282,19 +289,22 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
     return false
   }
 
-  /// Whether the port took all that is left of the confined.value.chain.
-  private func drainChain(to port: Int, isLast: Bool) -> Bool {
+  /// Whether the port took all that is left of the chain; it is offered `budget` bytes at most.
+  private func drainChain(to port: Int, isLast: Bool, budget: inout Int) -> Bool {
     confined.value.chain.skipReadable(min(confined.value.ports[port].transmitted, confined.value.chain.readableBytes))
     // SAFETY: the segments are this request's and are read by the port only.
     let parts = unsafe confined.value.chain.readableSegments
     for index in parts.indices {
       let segment = unsafe parts[index]
+      let offered = unsafe UnsafeRawBufferPointer(start: segment.base, count: min(segment.count, budget))
+      var count = offered.count
       if isLast {
-        unsafe backends[port].takeLast(UnsafeRawBufferPointer(start: segment.base, count: segment.count))
-        continue
+        unsafe backends[port].takeLast(offered)
+      } else {
+        count = unsafe backends[port].take(offered)
+        confined.value.ports[port].transmitted += count
       }
-      let count = unsafe backends[port].take(UnsafeRawBufferPointer(start: segment.base, count: segment.count))
-      confined.value.ports[port].transmitted += count
+      budget -= count
       if unsafe count < segment.count { return false }
     }
     confined.value.ports[port].transmitted = 0

@@ -34,13 +34,83 @@ private final class LinePort: GuestConsole {
   func receive(_: ArraySlice<UInt8>) {}
 }
 
+/// A console with a gibibyte to show.
+private final class FloodingPort: GuestConsole {
+  private let output: Bell
+  private let room: Bell
+  private(set) var taken = 0
+  private(set) var armings = 0
+
+  init() throws {
+    output = try Bell()
+    room = try Bell()
+    output.doorbell.ring()
+  }
+
+  var outputDescriptor: Int32 { output.doorbell.rawValue }
+  func answerOutput() { output.doorbell.answer() }
+  func armOutput(after _: UInt64) {
+    armings += 1
+    output.doorbell.ring()
+  }
+  var inputRoomDescriptor: Int32 { room.doorbell.rawValue }
+  func answerInputRoom() { room.doorbell.answer() }
+  var ringInputRoom: @Sendable () -> Void { {} }
+  func takeOutput(limit: Int) -> [UInt8] {
+    guard taken < 1 << 30 else { return [] }
+    taken += limit
+    return [UInt8](repeating: 0, count: limit)
+  }
+  func inputSpace() -> Int { 0 }
+  func receive(_: ArraySlice<UInt8>) {}
+}
+
 @Suite(.timeLimit(.minutes(1))) struct ConsoleLinkTests {
+  @Test(arguments: [Configuration.Console.none, .stream, .file(path: "/dev/null")])
+  func aGuestThatNeverStopsWritingLeavesTheLoopToOthersAndEndsWithTheRun(console: Configuration.Console) throws {
+    let loop = try EventLoop()
+    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    let endpoint = try ConsoleEndpoint(console, files: RunFiles(), stream: ConsoleStream(), logger: logger)
+    let port = try FloodingPort()
+    let link = try ConsoleLink(
+      endpoint: endpoint,
+      port: port,
+      takesInput: true,
+      loop: loop,
+      verdict: try Verdict(),
+      logger: logger
+    )
+    let other = try Bell()
+    _ = try loop.add(other.doorbell.rawValue, EventLoop.readable, ClosureHandler { _ in loop.stop() })
+    other.doorbell.ring()
+
+    try loop.run()
+    let takenWhileRunning = port.taken
+    var looks = 0
+    let loss = link.drain(limit: nil) {
+      looks += 1
+      return looks == 2
+    }
+    _ = link.drain(limit: 0) { false }
+
+    #expect(takenWhileRunning <= 256 << 10)
+    #expect(port.armings <= 1)
+    #expect(loss == nil)
+    #expect(looks == 2)
+    #expect(port.taken <= 1 << 20)
+  }
+
   @Test func outputThatWasLostAfterTheGuestPoweredOffIsToldAtTheEnd() throws {
     let loop = try EventLoop()
     let verdict = try Verdict()
     let taken = try Bell()
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-    let endpoint = try ConsoleEndpoint(.file(path: "/dev/full"), stream: ConsoleStream(), logger: logger)
+    let endpoint = try ConsoleEndpoint(
+      .file(path: "/dev/full"),
+      files: RunFiles(),
+      stream: ConsoleStream(),
+      logger: logger
+    )
     let port = try LinePort(taken: taken)
     let link = try ConsoleLink(
       endpoint: endpoint,

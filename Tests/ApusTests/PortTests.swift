@@ -147,7 +147,7 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
     // SAFETY: the buffer has room for two.
     _ = unsafe socketpair(AF_UNIX, kind, 0, &numbers)
     peer = OwnedPeer(numbers[0])
-    let endpoint = try PortEndpoint(.init("test", .descriptor(numbers[1])))
+    let endpoint = try PortEndpoint(.init("test", .descriptor(numbers[1])), files: RunFiles())
     close(numbers[1])
     port = try ChannelPort(endpoint, loop: loop, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
   }
@@ -244,24 +244,59 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
     close(number)
     #expect(bound == 0)
 
-    let first = try PortEndpoint(port)
-    let second = #expect(throws: PortEndpoint.OpenFailure.self) { _ = try PortEndpoint(port) }
+    let first = try PortEndpoint(port, files: RunFiles())
+    let second = #expect(throws: PortEndpoint.OpenFailure.self) { _ = try PortEndpoint(port, files: RunFiles()) }
 
     #expect(first.waitingListener != nil)
     #expect(second?.outcome.end == .cannotCreate)
   }
 
-  @Test func aFileIsEmptiedAndADescriptorThatIsNotOpenIsRefused() throws {
+  @Test func aPipeWithoutAReaderIsRefusedAtOnceAndOneWithAReaderIsNot() throws {
     let folder = try TemporaryFolder()
-    let endpoint = try PortEndpoint(.init("a", .file(path: folder.path("log"))))
+    let path = folder.path("pipe")
+    // SAFETY: the path holds for the calls.
+    #expect(unsafe mkfifo(path, 0o600) == 0)
 
     let failure = #expect(throws: PortEndpoint.OpenFailure.self) {
-      _ = try PortEndpoint(.init("b", .descriptor(1000)))
+      _ = try PortEndpoint(.init("a", .file(path: path)), files: RunFiles())
+    }
+    let reader = unsafe open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+    defer { close(reader) }
+    let endpoint = try PortEndpoint(.init("a", .file(path: path)), files: RunFiles())
+
+    #expect(failure?.outcome.end == .cannotCreate)
+    #expect(failure?.outcome.message.contains("start the pipe's reader first") == true)
+    #expect(endpoint.canWrite)
+  }
+
+  @Test func aFileIsEmptiedAndADescriptorThatIsNotOpenIsRefused() throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("log", [1, 2, 3])
+    let files = RunFiles()
+    let endpoint = try PortEndpoint(.init("a", .file(path: path)), files: files)
+
+    let failure = #expect(throws: PortEndpoint.OpenFailure.self) {
+      _ = try PortEndpoint(.init("b", .descriptor(1000)), files: files)
     }
 
     #expect(endpoint.canWrite)
     #expect(!endpoint.canRead)
     #expect(failure?.outcome.end == .hostFailure)
-    #expect(try folder.names == ["log"])
+    #expect(folder.read("log") == [])
+  }
+
+  @Test(arguments: [false, true])
+  func aFileThatWasMadeStaysOnlyIfTheMachineStarts(starts: Bool) throws {
+    let folder = try TemporaryFolder()
+    let old = try folder.write("old", [1, 2, 3])
+
+    do {
+      let files = RunFiles()
+      _ = try PortEndpoint(.init("a", .file(path: folder.path("new"))), files: files)
+      _ = try PortEndpoint(.init("b", .file(path: old)), files: files)
+      if starts { files.keep() }
+    }
+
+    #expect(try folder.names == (starts ? ["new", "old"] : ["old"]))
   }
 }

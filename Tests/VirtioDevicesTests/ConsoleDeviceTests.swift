@@ -196,6 +196,49 @@ import VirtioTesting
     #expect(fixture.queues[1].usedIndex == 1)
   }
 
+  /// A chain of 16 buffers that all lie in the same half MiB, which makes 8 MiB of it.
+  private func offerLongChain(_ fixture: inout DeviceFixture, isWritable: Bool, to queue: Int) {
+    let buffer = DeviceFixture.Queue.Buffer(fixture.scratch, 0x8_0000, isWritable: isWritable)
+    fixture.offer(Array(repeating: buffer, count: 16), to: queue)
+  }
+
+  @Test func outputOfOneTurnIsLimitedHoweverLongTheChainIs() throws {
+    var fixture = try DeviceFixture(device)
+    offerLongChain(&fixture, isWritable: false, to: 1)
+
+    let hasMore = device.kick(1)
+    let takenAtFirst = first.taken.count
+    var turns = 1
+    repeat { turns += 1 } while turns < 1000 && device.kick(1)
+
+    #expect(hasMore)
+    #expect(takenAtFirst == 256 << 10)
+    #expect(turns == 32)
+    #expect(first.taken.count == 8 << 20)
+    #expect(fixture.queues[1].usedIndex == 1)
+  }
+
+  @Test func outputThatAResetTakesIsLimited() throws {
+    var fixture = try DeviceFixture(device)
+    offerLongChain(&fixture, isWritable: false, to: 1)
+
+    fixture.driver.reset()
+
+    #expect(first.taken.count == 4 << 20)
+  }
+
+  @Test func inputOfOneTurnIsLimitedHoweverLongTheChainIs() throws {
+    var fixture = try DeviceFixture(device)
+    first.input = [UInt8](repeating: 65, count: 1 << 20)
+    offerLongChain(&fixture, isWritable: true, to: 0)
+
+    let hasMore = device.kick(0)
+
+    #expect(hasMore)
+    #expect(fixture.queues[0].takeUsed() == .init(head: 0, written: 256 << 10))
+    #expect(first.input.count == 768 << 10)
+  }
+
   @Test func partlyTakenOutputSurvivesASnapshot() throws {
     var fixture = try DeviceFixture(device)
     fixture.machine.store(Array("hello".utf8), at: fixture.scratch)

@@ -36,13 +36,18 @@ final class ConsoleEndpoint {
   /// Opens what the configuration names.
   ///
   /// - Throws: what the host refused, or the file that cannot be made.
-  init(_ console: Configuration.Console, stream: ConsoleStream, logger: Logger) throws(OpenFailure) {
+  init(
+    _ console: Configuration.Console,
+    files: RunFiles,
+    stream: ConsoleStream,
+    logger: Logger
+  ) throws(OpenFailure) {
     switch console {
     case .none: break
     case .stream:
       input = .stream(stream)
       output = .stream(stream)
-    case .file(let path): try openFile(path)
+    case .file(let path): try openFile(path, files)
     case .pseudoTerminal(let link): try openPseudoTerminal(link: link, logger: logger)
     case .standardStreams: try openStandardStreams(logger: logger)
     }
@@ -57,18 +62,14 @@ final class ConsoleEndpoint {
   /// Why a console could not be opened.
   enum OpenFailure: Error {
     case host(HostError)
-    case cannotCreate(path: String, errno: Int32)
+    case cannotWrite(OutputFileError)
     case terminalInUse
     case linkInUse(path: String)
 
     var outcome: Outcome {
       switch self {
       case .host(let error): Outcome(.hostFailure, "\(error)")
-      case .cannotCreate(let path, let errno):
-        Outcome(
-          .cannotCreate,
-          "cannot write the console to '\(path)': \(errorText(errno)); name a file in a folder that you may write to"
-        )
+      case .cannotWrite(let error): Outcome(.cannotCreate, "--console: \(error)")
       case .terminalInUse:
         Outcome(
           .hostFailure,
@@ -83,12 +84,14 @@ final class ConsoleEndpoint {
     }
   }
 
-  private func openFile(_ path: String) throws(OpenFailure) {
-    // SAFETY: the path holds for the call.
-    let number = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0o666)
-    guard number >= 0 else { throw .cannotCreate(path: path, errno: clinux_errno()) }
-    file = OwnedDescriptor(owning: number)
-    output = .descriptor(number)
+  private func openFile(_ path: String, _ files: RunFiles) throws(OpenFailure) {
+    do {
+      let opened = try files.open(path)
+      output = .descriptor(opened.rawValue)
+      file = consume opened
+    } catch {
+      throw .cannotWrite(error)
+    }
     outputAdvice = "free some space where '\(path)' is, or name another file with --console file=PATH"
   }
 
@@ -108,7 +111,7 @@ final class ConsoleEndpoint {
       // SAFETY: the texts hold for the calls.
       if unsafe symlink(name, path) != 0 {
         let error = clinux_errno()
-        throw error == EEXIST ? .linkInUse(path: path) : .cannotCreate(path: path, errno: error)
+        throw error == EEXIST ? .linkInUse(path: path) : .cannotWrite(OutputFileError(file: path, errno: error))
       }
       link = path
     }

@@ -7,6 +7,8 @@ internal import Logging
 final class ConsoleLink<Port: GuestConsole> {
   /// How much one system call moves: what a pipe takes without blocking once it is writable.
   private static var chunkSize: Int { 4096 }
+  /// How many of those one turn of the loop moves: a guest may never stop writing, and others have their work, too.
+  private static var turnLimit: Int { 64 }
   /// How often a pseudo-terminal without a reader is looked at, in nanoseconds.
   private static var readerPollTime: UInt64 { 100_000_000 }
 
@@ -86,6 +88,7 @@ final class ConsoleLink<Port: GuestConsole> {
   private func flush() {
     switch moveOutput() {
     case .done: break
+    case .more: port.armOutput(after: 1)
     case .wouldBlock(let descriptor): waitForOutput(descriptor)
     case .failed(let errno):
       pending = []
@@ -102,12 +105,15 @@ final class ConsoleLink<Port: GuestConsole> {
     if let loss { return loss }
     let start = HostClock.monotonic
     while true {
-      switch moveOutput() {
+      let movement = moveOutput()
+      switch movement {
       case .done: return nil
       case .failed(let errno): return failure(errno)
-      case .wouldBlock(let descriptor):
-        if let limit, HostClock.monotonic - start >= limit { return nil }
-        if shouldStop() { return nil }
+      case .more, .wouldBlock: break
+      }
+      if let limit, HostClock.monotonic - start >= limit { return nil }
+      if shouldStop() { return nil }
+      if case .wouldBlock(let descriptor) = movement {
         var request = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         _ = unsafe poll(&request, 1, 50)
       }
@@ -116,12 +122,14 @@ final class ConsoleLink<Port: GuestConsole> {
 
   private enum Movement {
     case done
+    case more
     case wouldBlock(Int32)
     case failed(Int32)
   }
 
+  /// Moves what there is, as far as one turn goes.
   private func moveOutput() -> Movement {
-    while true {
+    for _ in 0..<Self.turnLimit {
       if pending.isEmpty { pending = port.takeOutput(limit: Self.chunkSize)[...] }
       if pending.isEmpty { return .done }
       switch endpoint.output {
@@ -148,6 +156,7 @@ final class ConsoleLink<Port: GuestConsole> {
         }
       }
     }
+    return .more
   }
 
   private func waitForOutput(_ descriptor: Int32) {

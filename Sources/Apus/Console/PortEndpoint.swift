@@ -20,14 +20,15 @@ final class PortEndpoint {
   /// Opens what the configuration names.
   ///
   /// - Throws: what the host refused, or the file that cannot be made.
-  init(_ port: Configuration.Port) throws(OpenFailure) {
+  init(_ port: Configuration.Port, files: RunFiles) throws(OpenFailure) {
     name = port.name
     switch port.destination {
     case .file(let path):
-      // SAFETY: the path holds for the call.
-      let number = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0o666)
-      guard number >= 0 else { throw .cannotCreate(port: port, path: path, errno: clinux_errno()) }
-      connection = OwnedDescriptor(owning: number)
+      do {
+        connection = try files.open(path)
+      } catch {
+        throw .cannotWrite(port: port, error)
+      }
       listener = nil
       socketPath = nil
       isSocket = false
@@ -67,11 +68,13 @@ final class PortEndpoint {
 
   /// Why a port could not be opened.
   enum OpenFailure: Error {
+    case cannotWrite(port: Configuration.Port, OutputFileError)
     case cannotCreate(port: Configuration.Port, path: String, errno: Int32)
     case notOpen(port: Configuration.Port, descriptor: Int32, errno: Int32)
 
     var outcome: Outcome {
       switch self {
+      case .cannotWrite(let port, let error): return Outcome(.cannotCreate, "--port \(port): \(error)")
       case .cannotCreate(let port, let path, let errno):
         let advice =
           errno == EADDRINUSE

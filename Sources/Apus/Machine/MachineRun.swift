@@ -35,21 +35,22 @@ struct MachineRun {
   mutating func untilEnd(stoppingOnSignals: Bool, announce: (Verdict?) -> Void) -> Outcome {
     do {
       let signals = stoppingOnSignals ? try SignalDescriptor.stop() : nil
+      let files = RunFiles()
       let endpoint: ConsoleEndpoint
       do {
-        endpoint = try ConsoleEndpoint(configuration.console, stream: console, logger: logger)
+        endpoint = try ConsoleEndpoint(configuration.console, files: files, stream: console, logger: logger)
       } catch {
         return error.outcome
       }
       if let path = configuration.scmiTranscript, let place = configuration.scmiPlace {
-        let file = try TranscriptFile(path: path, logger: logger)
+        let file = try TranscriptFile(path: path, files: files, logger: logger)
         place.platform.record { file.append($0) }
       }
       let hasSize = endpoint.hasEscapes && configuration.consoleDevice?.carriesConsole == true
       let sizeSignal = hasSize ? try SignalDescriptor.terminalSize() : nil
       var ports: [PortEndpoint] = []
       do throws(PortEndpoint.OpenFailure) {
-        for port in configuration.consoleDevice?.ports ?? [] { ports.append(try PortEndpoint(port)) }
+        for port in configuration.consoleDevice?.ports ?? [] { ports.append(try PortEndpoint(port, files: files)) }
       } catch {
         return error.outcome
       }
@@ -57,7 +58,7 @@ struct MachineRun {
         let verdict = try Verdict()
         announce(verdict)
         defer { announce(nil) }
-        let outcome = try boot(endpoint, ports, sizeSignal, verdict, signals)
+        let outcome = try boot(endpoint, ports, files, sizeSignal, verdict, signals)
         guard outcome.end == .reset, configuration.onReset == .reboot else { return outcome }
         logger.info("the guest reset the machine: starting it anew")
       }
@@ -69,6 +70,7 @@ struct MachineRun {
   private mutating func boot(
     _ endpoint: ConsoleEndpoint,
     _ ports: [PortEndpoint],
+    _ files: RunFiles,
     _ sizeSignal: SignalDescriptor?,
     _ verdict: Verdict,
     _ signals: SignalDescriptor?
@@ -95,6 +97,7 @@ struct MachineRun {
     let clock = assembly.clock
     _ = try loop.add(clock.alarm.rawValue, EPOLLIN.rawValue, ClosureHandler { _ in clock.alarmFired() })
 
+    files.keep()
     let threads = try VCPUThreads(assembly.runners, on: assembly.board, loop: loop, firstEntry: firstEntry)
     let loopResult = Result { () throws(HostError) in try loop.run() }
     assembly.devices.releaseVCPUs()

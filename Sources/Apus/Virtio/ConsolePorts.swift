@@ -64,7 +64,9 @@ final class ConsolePorts: DeviceBackend {
     let start = HostClock.monotonic
     repeat {
       for channel in channels { channel.writeLeftover() }
-      for number in ports.indices { while device.kick(ConsoleQueue.transmit(number).index) {} }
+      var hasMore = false
+      for number in ports.indices where device.kick(ConsoleQueue.transmit(number).index) { hasMore = true }
+      if hasMore { continue }
       guard let stalled = channels.lazy.compactMap(\.stalledDescriptor).first else { return }
       clinux_channel_wait(stalled, Self.drainPause)
     } while HostClock.monotonic - start < limit

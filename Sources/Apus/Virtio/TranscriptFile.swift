@@ -12,11 +12,10 @@ final class TranscriptFile: Sendable {
   private let logger: Logger
   private let hasFailed = Atomic<Bool>(false)
 
-  init(path: String, logger: Logger) throws(OutputFileError) {
-    // SAFETY: the path holds for the call.
-    let number = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOCTTY, 0o666)
-    guard number >= 0 else { throw OutputFileError(file: path, errno: clinux_errno()) }
-    descriptor = OwnedDescriptor(owning: number)
+  init(path: String, files: RunFiles, logger: Logger) throws(OutputFileError) {
+    descriptor = try files.open(path)
+    // A line is written as a whole.
+    _ = fcntl(descriptor.rawValue, F_SETFL, O_WRONLY | O_APPEND)
     self.path = path
     self.logger = logger
   }
