@@ -197,6 +197,48 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
     port.disconnect()
   }
 
+  @Test func whatAPeerSentBeforeItWentIsReadAlthoughItTakesNothingAnyMore() throws {
+    var changes: [Bool] = []
+    var received = ""
+    port.connectionChanged = { changes.append($0) }
+    port.becameReadable = {}
+    port.guestChanged(isOpen: true)
+    peer.send(String(repeating: "x", count: 10_000))
+    try settle()
+    received += give(port)
+    peer.shut()
+
+    #expect(take("answer", port) == 6)
+    try settle()
+    #expect(changes.isEmpty)
+    while case let text = give(port), !text.isEmpty { received += text }
+    try settle()
+
+    #expect(received.utf8.count == 10_000)
+    #expect(changes == [false])
+    port.disconnect()
+  }
+
+  @Test func aPeerThatTakesNothingAnyMoreStillSends() throws {
+    var changes: [Bool] = []
+    var received = ""
+    port.connectionChanged = { changes.append($0) }
+    port.becameReadable = { [unowned port] in
+      while case let text = give(port), !text.isEmpty { received += text }
+    }
+    port.guestChanged(isOpen: true)
+    shutdown(peer.descriptor, Int32(SHUT_RD))
+    #expect(take("lost", port) == 4)
+    try settle()
+
+    peer.send("late")
+    try settle()
+
+    #expect(received == "late")
+    #expect(changes.isEmpty)
+    port.disconnect()
+  }
+
   @Test func inputIsReadWhenTheGuestListensAndTheEndClosesThePort() throws {
     var changes: [Bool] = []
     var received = ""

@@ -19,6 +19,7 @@ final class ChannelPort: HostPort {
   private var wantsInput = false
   private var inputHasEnded = false
   private var hasHungUp = false
+  /// Whether the other side takes nothing any more.
   private var isFinished = false
   /// What a driver that has gone left in its ring and was not written yet.
   private var leftover: ArraySlice<UInt8> = []
@@ -117,7 +118,7 @@ final class ChannelPort: HostPort {
 
   override func give(into buffer: UnsafeMutableRawBufferPointer) -> Int {
     // A guest throws away what comes before it has opened the port.
-    guard guestIsOpen, !inputHasEnded, !isFinished, endpoint.canRead, buffer.count > 0,
+    guard guestIsOpen, !inputHasEnded, endpoint.canRead, buffer.count > 0,
       let descriptor = endpoint.descriptor, let base = buffer.baseAddress
     else { return 0 }
     // SAFETY: the buffer is the caller's and its size goes along.
@@ -166,12 +167,13 @@ final class ChannelPort: HostPort {
     guard let descriptor = endpoint.descriptor, let channel else { return }
     loop.remove(descriptor)
     // A hang-up is reported whatever one waits for, again and again.
-    guard !hasHungUp, !isFinished else { return }
+    guard !hasHungUp else { return }
     let events = (wantsInput ? EPOLLIN.rawValue : 0) | (wantsRoom ? EPOLLOUT.rawValue : 0)
     do {
       // A regular file is never waited for.
       _ = try loop.add(descriptor, events, channel)
     } catch {
+      inputHasEnded = true
       finish(errno: error.errno)
     }
   }
@@ -194,9 +196,10 @@ final class ChannelPort: HostPort {
   private func settle() {
     guard let descriptor = endpoint.descriptor else { return }
     if inputHasEnded, !hasHungUp { hasHungUp = clinux_channel_has_hung_up(descriptor) }
-    if guestIsOpen, !inputHasEnded, !isFinished { becameReadable() }
+    if guestIsOpen, !inputHasEnded { becameReadable() }
+    // What the other side sent before it went, or stopped reading, is the guest's.
     let isReadOut = inputHasEnded || !guestIsOpen || !endpoint.canRead
-    if isFinished || inputHasEnded && !endpoint.canWrite || hasHungUp && isReadOut { close() }
+    if inputHasEnded && !endpoint.canWrite || (isFinished || hasHungUp) && isReadOut { close() }
   }
 
   private func close() {
@@ -214,7 +217,8 @@ final class ChannelPort: HostPort {
   /// The other side takes nothing any more.
   private func finish(errno: Int32) {
     if errno != EPIPE, errno != ECONNRESET {
-      logger.warning("port \(endpoint.name): writing failed: \(errorText(errno)); the port is closed")
+      let consequence = endpoint.canRead && !inputHasEnded ? "what the guest writes is lost" : "the port is closed"
+      logger.warning("port \(endpoint.name): writing failed: \(errorText(errno)); \(consequence)")
     }
     isFinished = true
     attention.doorbell.ring()
