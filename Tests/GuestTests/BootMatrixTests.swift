@@ -44,7 +44,7 @@ struct BootMatrixTests {
     #expect(run.outcome.end == .poweredOff)
     #expect(run.report.machine?.gic == Int(row.gic.rawValue))
     #expect(run.lines.contains("\(row.cpus)"))
-    let memory = try #require(run.lines.first { $0.hasPrefix("MemTotal:") })
+    let memory = try #require(run.lines.first { $0.hasPrefix("MemTotal:") }, "\(run.lines)")
     // The kernel keeps some of it for itself.
     let usable = try #require(memory.split(separator: " ").dropFirst().first.flatMap { UInt64($0) }) >> 10
     #expect(row.mebibytes * 7 / 8 - 32..<row.mebibytes ~= usable)
