@@ -95,10 +95,9 @@ extension Configuration {
     var problems: [ConfigurationError.Problem] = []
     var disks: [Device.Block] = []
     for case .block(let block) in devices.map(\.kind) {
-      let identity = FileIdentity(block.path)
       let isShared = disks.contains {
         !($0.isReadOnly && block.isReadOnly)
-          && ($0.path == block.path || identity != nil && FileIdentity($0.path) == identity)
+          && ($0.path == block.path || FileIdentity($0.path).map { $0 == FileIdentity(block.path) } ?? false)
       }
       if isShared {
         let message = "--block \(block.path): the image is another disk's, too; copy it, or give both readonly"

@@ -45,7 +45,8 @@ public protocol NetworkBackend: AnyObject, SendableMetatype {
   /// The end of a batch of ``send(_:size:)``.
   func commit()
 
-  /// The size of the next packet to be received; `nil`: there is none. Then ``NetworkDevice/backendReadable()`` is to be called, once, when there is.
+  /// The size of the next packet to be received; `nil`: there is none. Then ``NetworkDevice/backendReadable()`` is to be
+  /// called, once, when there is.
   func nextPacketSize() -> Int?
 
   /// Receives that packet into the segments, which have room for it.

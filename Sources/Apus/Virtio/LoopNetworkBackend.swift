@@ -4,8 +4,8 @@ import VirtioDevices
 
 /// A network back-end whose descriptor is in the event loop.
 protocol LoopNetworkBackend: NetworkBackend, DeviceBackend {
-  /// Whom to tell what happens on the descriptor.
-  func connect(_ events: NetworkEvents) throws(HostError)
+  /// Where what the descriptor has is told.
+  var turns: NetworkTurns { get }
 
   /// The descriptor has something.
   func noteArrivals()
@@ -15,14 +15,16 @@ protocol LoopNetworkBackend: NetworkBackend, DeviceBackend {
   /// - Returns: whether there is room for more.
   func sendKept() -> Bool
 
-  /// Has the device look at what waits to be sent, as when there is room.
-  func resumeSending()
-
   /// Lets go of the descriptor.
   func detach()
 }
 
 extension LoopNetworkBackend {
+  /// Whom to tell what happens on the descriptor.
+  func connect(_ events: NetworkEvents) throws(HostError) {
+    try turns.connect(events)
+  }
+
   func sendKept() -> Bool { true }
 }
 

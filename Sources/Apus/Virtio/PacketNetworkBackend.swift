@@ -21,7 +21,7 @@ final class PacketNetworkBackend: LoopNetworkBackend {
 
   private let isTap: Bool
   private let isConnection: Bool
-  private let turns: NetworkTurns
+  let turns: NetworkTurns
   private var port: NetworkPort?
   private let confined: DeviceThreadState<State>
   private let received: UnsafeMutableRawPointer
@@ -52,14 +52,6 @@ final class PacketNetworkBackend: LoopNetworkBackend {
   deinit {
     // SAFETY: nobody holds a pointer into it.
     unsafe received.deallocate()
-  }
-
-  func connect(_ events: NetworkEvents) throws(HostError) {
-    try turns.connect(events)
-  }
-
-  func resumeSending() {
-    turns.hasRoom()
   }
 
   func detach() {

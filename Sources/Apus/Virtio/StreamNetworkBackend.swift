@@ -36,7 +36,7 @@ final class StreamNetworkBackend: LoopNetworkBackend {
   /// The sizes of packets that the peer takes. passt gives up a connection for any other.
   private let packetSizes: ClosedRange<Int>
 
-  private let turns: NetworkTurns
+  let turns: NetworkTurns
   private let loop: EventLoop
   private var port: NetworkPort?
   private let confined: DeviceThreadState<State>
@@ -80,14 +80,6 @@ final class StreamNetworkBackend: LoopNetworkBackend {
     unsafe unsent.deallocate()
     unsafe vectors.deallocate()
     unsafe sizes.deallocate()
-  }
-
-  func connect(_ events: NetworkEvents) throws(HostError) {
-    try turns.connect(events)
-  }
-
-  func resumeSending() {
-    turns.hasRoom()
   }
 
   /// Begins with a socket, whatever was with the one before.

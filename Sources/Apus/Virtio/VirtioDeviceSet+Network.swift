@@ -108,7 +108,7 @@ extension LoopNetworkBackend {
   /// The link came up or went down: what the guest sends meanwhile is lost, also what has waited for room.
   func changeLink(of device: NetworkDevice<Self>, _ isUp: Bool) {
     device.setLink(isUp: isUp)
-    resumeSending()
+    turns.hasRoom()
   }
 
   /// - Parameter lost: called when the peer has gone.

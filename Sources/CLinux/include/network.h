@@ -53,8 +53,8 @@ int clinux_pipe(int *_Nonnull end, int *_Nonnull start);
 int64_t clinux_pipe_read(int pipe, void *_Nonnull buffer, size_t size);
 
 // Starts a program in a session of its own with `descriptor` as its number 3, no input, and `output` as its standard
-// output and error. It inherits no other descriptor, and the state of no signal. `arguments` are
-// strings one after the other, each ended by a zero byte; the first is the program's name. The process's number.
+// output and error. It inherits no other descriptor, and the state of no signal. `arguments` are strings one after the
+// other, each ended by a zero byte; the first is the program's name. The process's number.
 enum { CLINUX_PROGRAM_DESCRIPTOR = 3, CLINUX_PROGRAM_ARGUMENT_LIMIT = 512 };
 int clinux_program_start(const char *_Nonnull path, const char *_Nonnull arguments, size_t size, int descriptor,
                          int output);
