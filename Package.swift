@@ -137,7 +137,11 @@ let package = Package(
       dependencies: ["Apus", "ApusTesting", "CTestSupport", "SCMI", "TestSupport"],
       swiftSettings: strict
     ),
-    .testTarget(name: "CommandKVMTests", dependencies: ["Apus", "ApusTesting", "CLinux"], swiftSettings: strict),
+    .testTarget(
+      name: "CommandKVMTests",
+      dependencies: ["Apus", "ApusTesting", "CLinux", "CTestSupport"],
+      swiftSettings: strict
+    ),
     .executableTarget(
       name: "ApusCommand",
       dependencies: [

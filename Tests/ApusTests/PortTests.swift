@@ -169,7 +169,7 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
     while case let count = take(chunk, port), count > 0 { taken += count }
     try settle()
     #expect(calls == 0)
-    #expect(port.stalledDescriptor != nil)
+    #expect(port.wantsRoom)
 
     let received = peer.receive()
     try settle()
@@ -193,7 +193,7 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
 
     #expect(first == taken)
     #expect(second == last.count)
-    #expect(port.stalledDescriptor == nil)
+    #expect(!port.wantsRoom)
     port.disconnect()
   }
 

@@ -23,8 +23,8 @@ public struct OutputFile: ~Copyable {
     let number = made < 0 && clinux_errno() == EEXIST ? unsafe open(path, flags) : made
     guard number >= 0 else { throw OutputFileError(file: path, errno: clinux_errno()) }
     self.path = path
+    // It stays without waiting: the reader of a pipe may stop.
     descriptor = OwnedDescriptor(owning: number)
-    _ = fcntl(number, F_SETFL, O_WRONLY)
     isLeftover = made >= 0
   }
 
@@ -34,10 +34,15 @@ public struct OutputFile: ~Copyable {
   }
 
   /// Replaces the file's content. A new file of which only a part can be written goes again.
-  public consuming func write(_ bytes: [UInt8]) throws(OutputFileError) {
+  ///
+  /// - Parameter limit: how long the reader of a pipe or a terminal is waited for; nil is for ever.
+  public consuming func write(_ bytes: [UInt8], within limit: Duration? = nil) throws(OutputFileError) {
     // A pipe or a terminal cannot be cut, and needs not.
     _ = ftruncate(descriptor.rawValue, 0)
-    if let errno = writeAll(bytes, to: descriptor.rawValue) { throw OutputFileError(file: path, errno: errno) }
+    let deadline = limit.map { HostClock.monotonic + $0.nanoseconds }
+    if let errno = writeAll(bytes, to: descriptor.rawValue, by: deadline) {
+      throw OutputFileError(file: path, errno: errno)
+    }
     isLeftover = false
   }
 
@@ -59,17 +64,24 @@ public struct OutputFile: ~Copyable {
 
 /// Writes bytes until none is left.
 ///
-/// - Returns: why that did not work, or nil.
-func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Int32? {
+/// - Parameter deadline: until when a descriptor with O_NONBLOCK is waited for, in nanoseconds of the monotonic clock;
+///   nil is for ever.
+/// - Returns: why that did not work, or nil: EAGAIN where the reader took too long.
+func writeAll(_ bytes: [UInt8], to descriptor: Int32, by deadline: UInt64? = nil) -> Int32? {
   var rest = bytes[...]
   while !rest.isEmpty {
     // SAFETY: the buffer holds for the call and its size goes along.
     let count = unsafe rest.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
     if count > 0 {
       rest = rest.dropFirst(count)
-    } else if clinux_errno() != EINTR {
-      return clinux_errno()
+      continue
     }
+    let error = clinux_errno()
+    if error == EINTR { continue }
+    guard error == EAGAIN else { return error }
+    if let deadline, HostClock.monotonic >= deadline { return EAGAIN }
+    // A terminal may be writable and have no room for a line feed, which becomes two characters.
+    if clinux_wait(descriptor, Int16(POLLOUT), 20) { clinux_pause(1) }
   }
   return nil
 }
@@ -87,8 +99,11 @@ public struct OutputFileError: Error, Equatable, Sendable, CustomStringConvertib
     target = "'\(path)'"
     self.errno = errno
     advice =
-      errno == ENXIO
-      ? "start the pipe's reader first" : "name a file in a folder that exists and that you may write to"
+      switch errno {
+      case ENXIO: "start the pipe's reader first"
+      case EAGAIN: "its reader takes nothing; start one that reads"
+      default: "name a file in a folder that exists and that you may write to"
+      }
   }
 
   init(stream name: String, errno: Int32) {

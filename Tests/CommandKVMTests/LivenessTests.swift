@@ -1,0 +1,149 @@
+import ApusTesting
+import CTestSupport
+import Glibc
+import Testing
+
+extension CommandKVMTests {
+  /// A machine can always be ended, whoever has stopped reading what it writes. Only a machine that hangs fails: how soon
+  /// it ends depends on the host.
+  @Suite("Machines can always be ended")
+  struct LivenessTests {
+    /// What ends a machine.
+    enum Cause: CaseIterable {
+      case timeLimit
+      case signal
+    }
+
+    /// Longer than any host takes to end a machine, and shorter than for ever.
+    private static let hang: Duration = .seconds(60)
+
+    /// Runs a guest, ends it, and looks how it ended.
+    private func check(
+      _ arguments: [String],
+      _ cause: Cause,
+      input: CommandProcess.Stream = .null,
+      output: CommandProcess.Stream,
+      error: CommandProcess.Stream
+    ) throws {
+      let limit = cause == .timeLimit ? ["--timeout", "1"] : []
+      let process = try CommandProcess(arguments + limit, input: input, output: output, error: error)
+      if cause == .signal {
+        sleep(1)
+        process.signal(SIGTERM)
+      }
+      #expect(try process.wait(within: Self.hang) == .exited(cause == .signal ? 143 : 124), "\(arguments)")
+    }
+
+    @Test(
+      "where nobody reads any of its outputs, time limit and signal end a machine that writes without end or has left",
+      arguments: StalledOutput.Kind.allCases,
+      Cause.allCases
+    )
+    func allOutputs(kind: StalledOutput.Kind, cause: Cause) throws {
+      let workspace = Workspace()
+      let output = try StalledOutput(kind, workspace, "output")
+      let error = try StalledOutput(kind, workspace, "error")
+      let named = try StalledOutput(kind == .pipe ? .fifo : kind, workspace, "named")
+      let path = try #require(named.path)
+
+      for guest in ["flood", "leave"] {
+        try check(
+          try CommandKVMTests.run("spin", "--append", guest, "--report", path),
+          cause,
+          output: .descriptor(output.writing),
+          error: .descriptor(error.writing)
+        )
+      }
+      // The console as a file that is none.
+      try check(
+        try CommandKVMTests.run("spin", "--append", "flood", "--console", "file=\(path)"),
+        cause,
+        output: .descriptor(output.writing),
+        error: .descriptor(error.writing)
+      )
+      // Nobody gets a description with other flags than it had.
+      #expect(fcntl(output.writing, F_GETFL) & O_NONBLOCK == 0)
+      #expect(fcntl(error.writing, F_GETFL) & O_NONBLOCK == 0)
+    }
+
+    @Test("a pseudo-terminal that somebody has opened and does not read keeps no machine", arguments: Cause.allCases)
+    func pseudoTerminal(cause: Cause) throws {
+      let workspace = Workspace()
+      let link = workspace.file("console")
+      let limit = cause == .timeLimit ? ["--timeout", "3"] : []
+      let process = try CommandProcess(
+        try CommandKVMTests.run("spin", "--append", "flood", "--console", "pty=\(link)") + limit
+      )
+      try process.expectError("the console is on \(link)")
+      // SAFETY: the path holds for the call.
+      let terminal = unsafe open(link, O_RDWR | O_NOCTTY | O_CLOEXEC)
+      try #require(terminal >= 0)
+      defer { close(terminal) }
+      if cause == .signal {
+        sleep(1)
+        process.signal(SIGTERM)
+      }
+
+      #expect(try process.wait(within: Self.hang) == .exited(cause == .signal ? 143 : 124))
+      #expect(workspace.files.isEmpty)
+    }
+
+    @Test("on a terminal that shows nothing any more Ctrl-A x ends a machine that takes no input")
+    func escape() throws {
+      let terminal = try TestTerminal()
+      let stream = CommandProcess.Stream.terminal(terminal.path)
+      let process = try CommandProcess(
+        try CommandKVMTests.run("spin", "--append", "flood"),
+        input: stream,
+        output: stream,
+        error: stream
+      )
+      try terminal.expect("A line of a guest")
+      // More than a guest is offered at a time, in pieces that the terminal takes.
+      for _ in 0..<20 {
+        terminal.type(String(repeating: "k", count: 200))
+        usleep(20_000)
+      }
+
+      terminal.type("\u{1}x")
+
+      #expect(try process.wait(within: Self.hang) == .exited(0))
+      #expect(terminal.isAsBefore)
+    }
+
+    @Test("standard error that nobody reads holds up neither the guest nor its console")
+    func standardErrorAlone() throws {
+      let workspace = Workspace()
+      let error = try StalledOutput(.pipe, workspace, "error")
+      let process = try CommandProcess(
+        try CommandKVMTests.run("spin", "--append", "leave", "--no-reboot"),
+        error: .descriptor(error.writing)
+      )
+
+      #expect(try process.wait(within: Self.hang) == .exited(0))
+      #expect(process.outputText == String(repeating: "A line of a guest that leaves\n", count: 200))
+    }
+
+    @Test("a machine whose device thread does not come back is ended by time limit and signal, with a report")
+    func hungDeviceThread() throws {
+      for cause in Cause.allCases {
+        let workspace = Workspace()
+        let limit = cause == .timeLimit ? ["--timeout", "4"] : []
+        let process = try CommandProcess(
+          try CommandKVMTests.run("spin", "--report", workspace.file("report")) + limit
+        )
+        try process.expect("Waiting\n")
+        sleep(1)
+        // The process's first thread is the machine's device thread.
+        try #require(ctest_stop_thread(process.processID) == 0)
+
+        if cause == .signal { process.signal(SIGTERM) }
+
+        #expect(try process.wait(within: Self.hang) == .exited(cause == .signal ? 143 : 124))
+        #expect(process.errorText.contains("is left behind"))
+        #expect(workspace.text("report").contains("\"exitStatus\" : \(cause == .signal ? 143 : 124)"))
+        #expect(workspace.text("report").contains("\"boots\" : 1"))
+      }
+    }
+  }
+}
