@@ -97,7 +97,8 @@ let package = Package(
     .target(
       name: "Apus",
       dependencies: [
-        "BootImage", "CLinux", "Host", "KVM", "GuestMemory", "DeviceTree", "Peripherals", "SCMI", "Virtio", "VirtioDevices",
+        "BootImage", "CLinux", "Host", "KVM", "GuestMemory", "DeviceTree", "Peripherals", "SCMI", "Virtio",
+        "VirtioDevices",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
@@ -107,8 +108,8 @@ let package = Package(
     .testTarget(
       name: "ApusTests",
       dependencies: [
-        "Apus", "CLinux", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "SCMI", "TestSupport", "Virtio", "VirtioDevices",
-        "VirtioDriver", "VirtioTesting", .product(name: "Logging", package: "swift-log"),
+        "Apus", "CLinux", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "SCMI", "TestSupport", "Virtio",
+        "VirtioDevices", "VirtioDriver", "VirtioTesting", .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
     ),

@@ -58,7 +58,9 @@ extension Configuration {
   /// - Throws: ``ConfigurationError``.
   public func checkWriting(to path: String, for option: String) throws(ConfigurationError) {
     let file = NamedFile(option: option, path: path)
-    if let problem = problem(of: file, beside: (writtenFiles + madeNames)[...]) { throw ConfigurationError(problems: [problem]) }
+    if let problem = problem(of: file, beside: (writtenFiles + madeNames)[...]) {
+      throw ConfigurationError(problems: [problem])
+    }
   }
 
   private func problem(of file: NamedFile, beside written: ArraySlice<NamedFile>) -> ConfigurationError.Problem? {

@@ -130,7 +130,9 @@ extension Configuration.Device {
     if text == "passt" { return .passt() }
     let halves = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
     if halves.count == 2, halves[0] == "tap", !halves[1].isEmpty { return .tap(name: String(halves[1])) }
-    if halves.count == 2, halves[0] == "fd", let number = Int32(plain: halves[1]), number >= 0 { return .descriptor(number) }
+    if halves.count == 2, halves[0] == "fd", let number = Int32(plain: halves[1]), number >= 0 {
+      return .descriptor(number)
+    }
     throw DeviceTextError("what it is connected to comes first: passt, tap=NAME or fd=NUMBER")
   }
 }

@@ -98,7 +98,8 @@ extension BootImageError.Reason: CustomStringConvertible {
     case .cannotOpen(let errno): "cannot be opened: \(errorText(errno)); \(ErrorNumber.adviceForInput(errno))"
     case .notARegularFile(let kind): "is a \(kind.rawValue); give a regular file"
     case .empty: "is empty; build or copy it again"
-    case .readFailed(let errno, let offset): "cannot be read at byte \(offset): \(errorText(errno)); \(ErrorNumber.adviceForInput(errno))"
+    case .readFailed(let errno, let offset):
+      "cannot be read at byte \(offset): \(errorText(errno)); \(ErrorNumber.adviceForInput(errno))"
     case .shrank(let size): "became shorter while it was read (now \(size) bytes); do not change it meanwhile"
     case .truncated(let size, let expected):
       "is truncated: it has \(size) bytes and should have at least \(expected); copy it again"

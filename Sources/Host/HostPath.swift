@@ -44,7 +44,9 @@ package enum HostPath {
   /// The bytes that a text stands for, or nil where they are its UTF-8.
   fileprivate static func bytes(_ text: String) -> [UInt8]? {
     guard text.utf8.contains(lead) else { return nil }
-    return text.unicodeScalars.flatMap { scalar in byte(scalar).map { [$0] } ?? Array(Unicode.UTF8.encode(scalar) ?? .init()) }
+    return text.unicodeScalars.flatMap { scalar in
+      byte(scalar).map { [$0] } ?? Array(Unicode.UTF8.encode(scalar) ?? .init())
+    }
   }
 }
 

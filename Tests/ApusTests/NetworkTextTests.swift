@@ -69,7 +69,8 @@ import Testing
     "passt,forward=1:2:3", "passt,forward=70000:22", "passt,forward=1/2/3:4/udp", "passt,forward=22:22/sctp",
     "passt,mac=02:aa:bb:cc:dd", "passt,mac=01:aa:bb:cc:dd:ee", "passt,mac=+2:aa:bb:cc:dd:ee", "passt,mtu=65536",
     "passt,forward=+22:22", "passt,forward=22:+22", "passt,mtu=+1500", "fd=+7", "passt,host-loopback=yes",
-    "passt,host-loopback,host-loopback", "fd=3,host-loopback", "passt,mtu=1400,mtu=1500", "passt,speed=1", "tap=tap0,forward=1:2", "fd=3,forward=1:2",
+    "passt,host-loopback,host-loopback", "fd=3,host-loopback", "passt,mtu=1400,mtu=1500", "passt,speed=1",
+    "tap=tap0,forward=1:2", "fd=3,forward=1:2",
   ])
   func whatSaysNothingIsRefused(text: String) {
     #expect(throws: DeviceTextError.self) { _ = try Configuration.Device.network(text) }

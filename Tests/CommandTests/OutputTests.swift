@@ -73,7 +73,9 @@ private let printing: [[String]] = [
 
     let plan = try #require(jsonObject(result.output), "\(result.error)")
     func list(_ value: JSONValue?) -> [JSONValue] { if case .list(let list) = value { list } else { [] } }
-    let devices = list(plan["devices"]).map { value in if case .object(let device) = value { device } else { [String: JSONValue]() } }
+    let devices = list(plan["devices"]).map { value in
+      if case .object(let device) = value { device } else { [String: JSONValue]() }
+    }
     try #require(devices.count == 5)
     #expect(devices.map { $0["type"] } == ["block", "entropy", "network", "scmi", "console"].map { .text($0) })
     #expect(devices.map { $0["name"] } == ["block0", "entropy1", "network2", "scmi3", "console4"].map { .text($0) })
@@ -96,7 +98,9 @@ private let printing: [[String]] = [
     func place(_ value: JSONValue?, _ key: String) -> JSONValue? {
       if case .object(let region) = value { region[key] } else { nil }
     }
-    let windows = list(plan["memoryMap"]).filter { place($0, "name") == .text("DMA window") }.compactMap { place($0, "start") }
+    let windows = list(plan["memoryMap"]).filter { place($0, "name") == .text("DMA window") }.compactMap {
+      place($0, "start")
+    }
     #expect(windows.count == 2)
     #expect(place(devices[0]["window"], "name") == .text("data"))
     #expect(place(devices[0]["window"], "start") == windows[0])

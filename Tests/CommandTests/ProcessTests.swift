@@ -77,7 +77,8 @@ private let canUnshare = (try? shell("unshare -m true").status) == 0
   @Test func whatIsSaidOfFilesIsPlain() throws {
     let folder = try TemporaryFolder()
     try folder.write("key", Array(#"{"\u001b]0;pwn\u0007\u001b[31mRED": 1}"#.utf8))
-    let line = #"{"sequence":0,"time":0,"agent":1,"agentName":"\u001b[31m\nforged","kind":"reset","raw":"10000000","#
+    let line =
+      #"{"sequence":0,"time":0,"agent":1,"agentName":"\u001b[31m\nforged","kind":"reset","raw":"10000000","#
       + #""decision":"\u001b[0m","rule":"\u202e"}"#
     try folder.write("session", Array(line.utf8))
 
@@ -167,7 +168,9 @@ private let canUnshare = (try? shell("unshare -m true").status) == 0
   private func options(_ command: [String]) throws -> [String] {
     try apus(command + ["--help"]).output.split(separator: "\n").compactMap { line in
       let words = line.split(separator: " ")
-      guard let first = words.first, line.hasPrefix("  --"), words.contains(where: { $0.hasPrefix("<") }) else { return nil }
+      guard let first = words.first, line.hasPrefix("  --"), words.contains(where: { $0.hasPrefix("<") }) else {
+        return nil
+      }
       return String(first.prefix { $0 != "," })
     }
   }
@@ -190,7 +193,9 @@ private let canUnshare = (try? shell("unshare -m true").status) == 0
   @Test func aFlagBeforeAnOptionHidesNothing() throws {
     let flags = try apus(["run", "--help"]).output.split(separator: "\n").compactMap { line -> String? in
       let words = line.split(separator: " ")
-      guard let first = words.first, line.hasPrefix("  --"), !words.contains(where: { $0.hasPrefix("<") }) else { return nil }
+      guard let first = words.first, line.hasPrefix("  --"), !words.contains(where: { $0.hasPrefix("<") }) else {
+        return nil
+      }
       return String(first.prefix { $0 != "," && $0 != "/" })
     }
     #expect(flags.contains("--raw") && flags.contains("--reboot"))
@@ -205,7 +210,8 @@ private let canUnshare = (try? shell("unshare -m true").status) == 0
     let kernel = try TemporaryFile(linuxImage())
     for last in [[], ["--"]] as [[String]] {
       let result = try apus(
-        ["run", "--dry-run", "--kernel", kernel.path, "--append", "a", "--append", "b --append c", "--cmdline", "d"] + last
+        ["run", "--dry-run", "--kernel", kernel.path, "--append", "a", "--append", "b --append c", "--cmdline", "d"]
+          + last
       )
 
       #expect(jsonObject(result.output)?["commandLine"] == .text("a b --append c d"), "\(result.error)")

@@ -20,7 +20,9 @@ import Testing
   @Test func bytesOfAllKindsComeBackAsTheyWere() {
     var generator = SystemRandomNumberGenerator()
     for _ in 0..<2000 {
-      let pieces: [[UInt8]] = [[0xF4, 0x8F, 0xBA], [0xC3], [0x41], [0xBF], [UInt8.random(in: 1...255, using: &generator)]]
+      let pieces: [[UInt8]] = [
+        [0xF4, 0x8F, 0xBA], [0xC3], [0x41], [0xBF], [UInt8.random(in: 1...255, using: &generator)],
+      ]
       let bytes = (0..<6).flatMap { _ in pieces.randomElement(using: &generator) ?? [] }
 
       #expect(Self.bytes(of: HostPath.text(bytes)) == bytes, "\(bytes)")

@@ -94,7 +94,9 @@ import Testing
   ])
   func theWorkGrowsAsTheTextDoes(start: String, piece: String, end: String) throws {
     func steps(_ count: Int) throws -> Int {
-      let pieces = (0..<count).map { piece.split(separator: "KEY", omittingEmptySubsequences: false).joined(separator: "k\($0)") }
+      let pieces = (0..<count).map {
+        piece.split(separator: "KEY", omittingEmptySubsequences: false).joined(separator: "k\($0)")
+      }
       let text = Array((start + pieces.joined() + end).utf8)
       var steps = 0
       _ = try JSONParser.parse(text, steps: &steps)

@@ -44,7 +44,8 @@ final class PasstProgram {
 
   private static var searchPath: String {
     // SAFETY: the environment is not changed while machines start.
-    unsafe getenv("PATH").map { unsafe HostPath.text(UnsafeRawBufferPointer(start: $0, count: strlen($0))) } ?? "/usr/local/bin:/usr/bin:/bin"
+    unsafe getenv("PATH").map { unsafe HostPath.text(UnsafeRawBufferPointer(start: $0, count: strlen($0))) }
+      ?? "/usr/local/bin:/usr/bin:/bin"
   }
 
   /// - Parameter hostLoopback: whether the gateway's address leads to the host's loopback interface. Every passt knows the
