@@ -60,6 +60,10 @@ public struct Plan: Sendable, Encodable {
   public let initramfs: Region?
   /// The kernel's command line.
   public let commandLine: String
+  /// The device tree's overlays, in the order in which they are applied.
+  public let deviceTreeOverlays: [String]
+  /// What accesses to addresses where nothing is come to: `fault` or `zero`.
+  public let unmapped: String
   /// The memory map.
   public let memoryMap: [Region]
 
@@ -104,6 +108,13 @@ extension Configuration {
         problems.append(.init(error))
       }
     }
+    for path in deviceTreeOverlays {
+      do {
+        _ = try DeviceTreeOverlayFile(path: path)
+      } catch {
+        problems.append(.init(error))
+      }
+    }
     for case .block(let block) in devices.map(\.kind) {
       do {
         _ = try DiskFile.open(block.path, isReadOnly: block.isReadOnly)
@@ -124,10 +135,10 @@ extension Configuration {
     let version = gic.planned
     let map = MemoryMap(self, gic: version)
     do {
-      let loader = BootLoader(self, map, hasPerformanceMonitors: cpuFeatures.pmu)
+      let loader = try BootLoader(self, map, hasPerformanceMonitors: cpuFeatures.pmu)
       return plan(image, try loader.placement(image, initramfsFile), map, version)
     } catch {
-      throw ConfigurationError(problems: [.init(error)])
+      throw ConfigurationError(problems: [.init(loading: error)])
     }
   }
 
@@ -195,10 +206,8 @@ extension Configuration {
     do {
       let ram = try PrivateRAM(range: map.ram)
       _ = try BootLoader(self, map, hasPerformanceMonitors: cpuFeatures.pmu).loadFiles(into: ram)
-    } catch let error as BootImageError {
-      throw ConfigurationError(problems: [.init(error)])
     } catch {
-      throw ConfigurationError(problems: [.init(kind: .hostFailure, message: "\(error)")])
+      throw ConfigurationError(problems: [.init(loading: error)])
     }
   }
 
@@ -225,6 +234,8 @@ extension Configuration {
         .init(name: "initramfs", start: $0.start.rawValue, size: $0.size)
       },
       commandLine: kernelCommandLine,
+      deviceTreeOverlays: deviceTreeOverlays,
+      unmapped: unmapped.rawValue,
       memoryMap: map.regions.map { .init(name: $0.name, start: $0.range.start.rawValue, size: $0.range.size) }
     )
   }
@@ -233,24 +244,29 @@ extension Configuration {
   ///
   /// - Throws: ``ConfigurationError``.
   public func deviceTree() throws(ConfigurationError) -> [UInt8] {
+    try deviceTree(isForPeople: false)
+  }
+
+  private func deviceTree(isForPeople: Bool) throws(ConfigurationError) -> [UInt8] {
     let (opened, found) = openingPlatform()
     let problems = valueProblems + found
     guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
     let map = MemoryMap(opened, gic: gic.planned)
     do {
-      return try BootLoader(opened, map, hasPerformanceMonitors: cpuFeatures.pmu).tree(initramfs: nil).blob()
+      let loader = try BootLoader(opened, map, hasPerformanceMonitors: cpuFeatures.pmu)
+      return try loader.deviceTree(initramfs: nil, isForPeople: isForPeople)
     } catch {
-      throw ConfigurationError(problems: [.init(kind: .hostFailure, message: "\(error)")])
+      throw ConfigurationError(problems: [.init(loading: error)])
     }
   }
 }
 
 extension Configuration {
-  /// ``deviceTree()`` as text, for people.
+  /// ``deviceTree()`` as text, for people: with the labels that overlays may refer to.
   ///
   /// - Throws: ``ConfigurationError``.
   public func deviceTreeSource() throws(ConfigurationError) -> String {
-    let blob = try deviceTree()
+    let blob = try deviceTree(isForPeople: true)
     do {
       return try DeviceTreeSource.text(of: blob)
     } catch {
@@ -295,6 +311,19 @@ extension ConfigurationError.Problem {
       }
     self.init(kind: kind, message: "\(error)")
   }
+
+  fileprivate init(_ error: DeviceTreeOverlayFileError) {
+    self.init(kind: error.kind, message: "\(error)")
+  }
+
+  /// A mistake that was found when the guest's files were placed or loaded.
+  fileprivate init(loading error: any Error) {
+    switch error {
+    case let error as BootImageError: self.init(error)
+    case let error as DeviceTreeOverlayFileError: self.init(error)
+    default: self.init(kind: .hostFailure, message: "\(error)")
+    }
+  }
 }
 
 extension Outcome {
@@ -313,6 +342,8 @@ extension Outcome {
       case .badInput, .usage: self.init(.badInput, "\(error)")
       case .hostFailure, .cannotCreate: self.init(.hostFailure, "\(error)")
       }
+    case let error as DeviceTreeOverlayFileError:
+      self.init(error.kind == .inputNotFound ? .inputNotFound : .badInput, "\(error)")
     case let error as NetworkError: self.init(error.kind == .hostFailure ? .hostFailure : .badInput, "\(error)")
     case let error as OutputFileError: self.init(.cannotCreate, "\(error)")
     default: self.init(.hostFailure, "\(failure)")

@@ -14,7 +14,7 @@ public enum EmptySlot {
     return switch MMIORegister(rawValue: offset) {
     case .magicValue: UInt64(MMIORegister.magic)
     case .version: UInt64(MMIORegister.modern)
-    case .vendorID: UInt64(MMIORegister.vendor)
+    case .vendorID: UInt64(MMIOTransport.vendorID)
     default: 0
     }
   }

@@ -36,8 +36,6 @@ enum MMIORegister: UInt64 {
   static let magic: UInt32 = 0x7472_6976
   /// The version without legacy interface.
   static let modern: UInt32 = 2
-  /// "Apus".
-  static let vendor: UInt32 = 0x7375_7041
 
   var isReadable: Bool {
     switch self {
