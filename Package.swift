@@ -31,6 +31,7 @@ let package = Package(
     .executable(name: "apus", targets: ["ApusCommand"]),
     // For the fuzz targets, which are a package of their own.
     .library(name: "SCMIFuzzing", targets: ["SCMI", "SCMIFuzzing"]),
+    .library(name: "DeviceTree", targets: ["DeviceTree"]),
     .library(
       name: "VirtioTesting",
       targets: ["GuestMemory", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting"]
@@ -134,7 +135,7 @@ let package = Package(
     ),
     .testTarget(
       name: "GuestTests",
-      dependencies: ["Apus", "ApusTesting", "CTestSupport", "SCMI", "TestSupport"],
+      dependencies: ["Apus", "ApusTesting", "CTestSupport", "DeviceTree", "SCMI", "TestSupport"],
       swiftSettings: strict
     ),
     .testTarget(name: "CommandKVMTests", dependencies: ["Apus", "ApusTesting", "CLinux"], swiftSettings: strict),
