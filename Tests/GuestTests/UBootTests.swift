@@ -17,22 +17,29 @@ struct UBootTests {
     func word(_ value: UInt16) -> [UInt8] { [UInt8(value & 0xFF), UInt8(value >> 8)] }
     var bytes = [UInt8](repeating: 0, count: 512 * Int(1 + sectors))
     func put(_ part: [UInt8], at offset: Int) { bytes.replaceSubrange(offset..<offset + part.count, with: part) }
+    func put(_ text: String, at offset: Int) { put(Array(text.utf8), at: offset) }
+    let signature: [UInt8] = [0x55, 0xAA]
     // The partition: no CHS addresses, FAT12, from sector 1.
-    put([0, 0, 2, 0, 1, 0, 0x41, 0, 1, 0, 0, 0] + word(sectors) + [0, 0], at: 446)
-    put([0x55, 0xAA], at: 510)
+    put([0, 0, 2, 0, 1, 0, 0x41, 0, 1, 0, 0, 0], at: 446)
+    put(word(sectors), at: 446 + 12)
+    put(signature, at: 510)
     // Its parameters: sectors of 512 bytes, clusters of one, one reserved, one table, 16 entries in the root folder.
-    put(
-      [0xEB, 0x3C, 0x90] + Array("APUS    ".utf8) + word(512) + [1] + word(1) + [1] + word(16) + word(sectors),
-      at: 512
-    )
-    put([0xF8] + word(1) + word(32) + word(2) + [1, 0, 0, 0], at: 512 + 21)
-    put([0x80, 0, 0x29, 0x34, 0x12, 0, 0] + Array("APUS       FAT12   ".utf8), at: 512 + 36)
-    put([0x55, 0xAA], at: 512 + 510)
+    let parameters = 512
+    put([0xEB, 0x3C, 0x90], at: parameters)
+    put("APUS    ", at: parameters + 3)
+    put([0, 2, 1, 1, 0, 1, 16, 0], at: parameters + 11)
+    put(word(sectors), at: parameters + 19)
+    put([0xF8, 1, 0, 32, 0, 2, 0, 1, 0, 0, 0], at: parameters + 21)
+    put([0x80, 0, 0x29, 0x34, 0x12, 0, 0], at: parameters + 36)
+    put("APUS       FAT12   ", at: parameters + 43)
+    put(signature, at: parameters + 510)
     // The table: cluster 2 ends the file. The root folder: the file. Cluster 2: what is in it.
     put([0xF8, 0xFF, 0xFF, 0xFF, 0x0F], at: 1024)
-    put(Array("HELLO   TXT".utf8) + [0x20], at: 1536)
-    put(word(2) + word(UInt16(file.utf8.count)), at: 1536 + 26)
-    put(Array(file.utf8), at: 2048)
+    let entry = 1536
+    put("HELLO   TXT ", at: entry)
+    put(word(2), at: entry + 26)
+    put(word(UInt16(file.utf8.count)), at: entry + 28)
+    put(file, at: 2048)
     return bytes
   }
 
