@@ -31,6 +31,7 @@ let package = Package(
     .executable(name: "apus", targets: ["ApusCommand"]),
     // For the fuzz targets, which are a package of their own.
     .library(name: "SCMIFuzzing", targets: ["SCMI", "SCMIFuzzing"]),
+    .library(name: "DeviceTree", targets: ["DeviceTree"]),
     .library(
       name: "VirtioTesting",
       targets: ["GuestMemory", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting"]
@@ -145,7 +146,7 @@ let package = Package(
     ),
     .testTarget(
       name: "GuestTests",
-      dependencies: ["Apus", "ApusTesting", "CTestSupport", "SCMI", "TestBasics", "TestSupport"],
+      dependencies: ["Apus", "ApusTesting", "CTestSupport", "DeviceTree", "SCMI", "TestBasics", "TestSupport"],
       swiftSettings: strict
     ),
     .testTarget(
