@@ -74,6 +74,13 @@ extension Configuration {
         problems.append(.init(error))
       }
     }
+    for path in deviceTreeOverlays {
+      do {
+        _ = try DeviceTreeOverlayFile(path: path)
+      } catch {
+        problems.append(.init(error))
+      }
+    }
     for case .block(let block) in devices.map(\.kind) {
       do {
         _ = try DiskFile.open(block.path, isReadOnly: block.isReadOnly)
@@ -94,10 +101,10 @@ extension Configuration {
     let version = gic.planned
     let map = MemoryMap(self, gic: version)
     do {
-      let loader = BootLoader(self, map, hasPerformanceMonitors: cpuFeatures.pmu)
+      let loader = try BootLoader(self, map, hasPerformanceMonitors: cpuFeatures.pmu)
       return plan(image, try loader.placement(image, initramfsFile), map, version)
     } catch {
-      throw ConfigurationError(problems: [.init(error)])
+      throw ConfigurationError(problems: [.init(loading: error)])
     }
   }
 
@@ -172,10 +179,8 @@ extension Configuration {
     do {
       let ram = try PrivateRAM(range: map.ram)
       _ = try BootLoader(self, map, hasPerformanceMonitors: cpuFeatures.pmu).loadFiles(into: ram)
-    } catch let error as BootImageError {
-      throw ConfigurationError(problems: [.init(error)])
     } catch {
-      throw ConfigurationError(problems: [.init(kind: .hostFailure, message: "\(error)")])
+      throw ConfigurationError(problems: [.init(loading: error)])
     }
   }
 
@@ -186,24 +191,29 @@ extension Configuration {
   ///
   /// - Throws: ``ConfigurationError``.
   public func deviceTree() throws(ConfigurationError) -> [UInt8] {
+    try deviceTree(isForPeople: false)
+  }
+
+  private func deviceTree(isForPeople: Bool) throws(ConfigurationError) -> [UInt8] {
     let (opened, found) = openingPlatform()
     let problems = valueProblems + found
     guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
     let map = MemoryMap(opened, gic: gic.planned)
     do {
-      return try BootLoader(opened, map, hasPerformanceMonitors: cpuFeatures.pmu).tree(initramfs: nil).blob()
+      let loader = try BootLoader(opened, map, hasPerformanceMonitors: cpuFeatures.pmu)
+      return try loader.deviceTree(initramfs: nil, isForPeople: isForPeople)
     } catch {
-      throw ConfigurationError(problems: [.init(kind: .hostFailure, message: "\(error)")])
+      throw ConfigurationError(problems: [.init(loading: error)])
     }
   }
 }
 
 extension Configuration {
-  /// ``deviceTree()`` as text, for people.
+  /// ``deviceTree()`` as text, for people: with the labels that overlays may refer to.
   ///
   /// - Throws: ``ConfigurationError``.
   public func deviceTreeSource() throws(ConfigurationError) -> String {
-    let blob = try deviceTree()
+    let blob = try deviceTree(isForPeople: true)
     do {
       return try DeviceTreeSource.text(of: blob)
     } catch {
@@ -248,6 +258,19 @@ extension ConfigurationError.Problem {
       }
     self.init(kind: kind, message: "\(error)")
   }
+
+  fileprivate init(_ error: DeviceTreeOverlayFileError) {
+    self.init(kind: error.kind, message: "\(error)")
+  }
+
+  /// A mistake that was found when the guest's files were placed or loaded.
+  fileprivate init(loading error: any Error) {
+    switch error {
+    case let error as BootImageError: self.init(error)
+    case let error as DeviceTreeOverlayFileError: self.init(error)
+    default: self.init(kind: .hostFailure, message: "\(error)")
+    }
+  }
 }
 
 extension Outcome {
@@ -266,6 +289,8 @@ extension Outcome {
       case .badInput, .usage: self.init(.badInput, "\(error)")
       case .hostFailure, .cannotCreate: self.init(.hostFailure, "\(error)")
       }
+    case let error as DeviceTreeOverlayFileError:
+      self.init(error.kind == .inputNotFound ? .inputNotFound : .badInput, "\(error)")
     case let error as NetworkError: self.init(error.kind == .hostFailure ? .hostFailure : .badInput, "\(error)")
     case let error as OutputFileError:
       self.init(error.exitStatus == End.cannotCreate.exitStatus ? .cannotCreate : .hostFailure, "\(error)")

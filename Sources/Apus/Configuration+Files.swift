@@ -31,6 +31,7 @@ extension Configuration {
   private var neededFiles: [NamedFile] {
     var files = [NamedFile(option: "--kernel", path: payload.path)]
     if let initramfs { files.append(NamedFile(option: "--initrd", path: initramfs)) }
+    files += deviceTreeOverlays.map { NamedFile(option: "--dtb-overlay", path: $0) }
     for device in devices {
       switch device.kind {
       case .block(let block): files.append(NamedFile(option: "--block", path: block.path))

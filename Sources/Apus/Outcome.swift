@@ -100,18 +100,22 @@ public struct GuestFault: Error, Equatable, Sendable, Encodable {
   public struct Register: Equatable, Sendable, Encodable {
     /// The architecture's name.
     public let name: String
-    /// What it holds.
-    public let value: UInt64
+    /// What it holds, or nil where the guest has never set it.
+    public let value: UInt64?
   }
 
-  /// The fault as lines of text.
-  public var lines: [String] {
-    var lines = ["vCPU \(cpu): \(reason)"]
+  /// The fault as lines of text: what happened, as ``Outcome/message`` has it too, then the registers.
+  public var lines: [String] { ["vCPU \(cpu) \(reason)"] + registerLines }
+
+  /// The registers as lines of text.
+  public var registerLines: [String] {
+    var lines: [String] = []
     for row in stride(from: 0, to: registers.count, by: 4) {
       let cells = registers[row..<min(row + 4, registers.count)].map { register in
         let name = String(repeating: " ", count: max(0, 6 - register.name.utf8.count)) + register.name
-        let digits = String(register.value, radix: 16)
-        return name + " " + String(repeating: "0", count: 16 - digits.utf8.count) + digits
+        let digits = register.value.map { String($0, radix: 16) } ?? ""
+        let padding = register.value == nil ? "       (not set)" : String(repeating: "0", count: 16 - digits.utf8.count)
+        return name + " " + padding + digits
       }
       lines.append(cells.joined(separator: " "))
     }

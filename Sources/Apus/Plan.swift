@@ -25,6 +25,10 @@ public struct Plan: Sendable, Encodable {
   public let initramfs: Region?
   /// The kernel's command line.
   public let commandLine: String
+  /// The device tree's overlays, in the order in which they are applied.
+  public let deviceTreeOverlays: [String]
+  /// What accesses to addresses where nothing is come to: `fault` or `zero`.
+  public let unmapped: String
   /// The memory map.
   public let memoryMap: [Region]
   /// Where the console leads, as the command line writes it.
@@ -66,6 +70,8 @@ extension Configuration {
         .init(name: "initramfs", start: $0.start.rawValue, size: $0.size)
       },
       commandLine: kernelCommandLine,
+      deviceTreeOverlays: deviceTreeOverlays,
+      unmapped: unmapped.rawValue,
       memoryMap: map.regions.map { .init(name: $0.name, start: $0.range.start.rawValue, size: $0.range.size) },
       console: "\(console)",
       dma: dma == .open ? "open" : "confined"

@@ -55,5 +55,15 @@ struct MachineOptions: ParsableArguments {
   )
   var commandLine: [Setting] = []
 
-  var changes: [Setting] { [cpus, memory, gic, cpu, name, uuid].compactMap(\.self) + commandLine }
+  @Option(
+    help: ArgumentHelp(
+      "Add a compiled overlay to the device tree. May be given several times.",
+      discussion: "It may refer to the labels that 'apus devicetree' shows.",
+      valueName: "path"
+    ),
+    transform: Setting.deviceTreeOverlay
+  )
+  var dtbOverlay: [Setting] = []
+
+  var changes: [Setting] { [cpus, memory, gic, cpu, name, uuid].compactMap(\.self) + commandLine + dtbOverlay }
 }

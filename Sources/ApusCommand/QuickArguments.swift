@@ -67,6 +67,8 @@ enum QuickArguments {
     case "--name": Setting.name
     case "--uuid": Setting.uuid
     case "--dump-dtb": Setting.deviceTreeDump
+    case "--dtb-overlay": Setting.deviceTreeOverlay
+    case "--unmapped": Setting.unmapped
     case "--log-level": Setting.logLevel
     case "--kvm": Setting.kvm
     default: nil

@@ -49,7 +49,7 @@ struct RunRequest {
       let isGuests = result.exitStatus == result.guestStatus
       Message.say(isGuests ? "the guest's exit status is \(result.exitStatus)" : result.message)
     }
-    for line in result.guestFault?.lines ?? [] { Message.say(line) }
+    for line in result.guestFault?.registerLines ?? [] { Message.say(line) }
     if let reportFile {
       let text = try JSON.text(result)
       try Message.reporting { () throws(OutputFileError) in try reportFile.write(text) }

@@ -50,18 +50,34 @@ extension SCMICommand {
       discussion: """
         Examples:
           apus scmi check platform.json
+          apus scmi check --for linux-6.12 platform.json
 
-        Each mistake is told with line, column, path and what was expected.
+        Each mistake is told with line, column, path and what was expected. What is no mistake and has no effect is
+        warned of, and with --for what that guest cannot take.
 
-        Exit status: 0 if there is none, 65 if there are some, 66 if the file cannot be read.
+        Exit status: 0 if there is no mistake, 65 if there are some, 66 if the file cannot be read.
         """
     )
+
+    @Option(
+      name: .customLong("for"),
+      help: ArgumentHelp("Warn of what a guest cannot take: linux-6.12.", valueName: "guest"),
+      transform: { text in
+        guard let guest = GuestSystem(rawValue: text) else {
+          let known = GuestSystem.allCases.map(\.rawValue).joined(separator: ", ")
+          throw ValidationError("expected one of \(known)")
+        }
+        return guest
+      }
+    )
+    var guest: GuestSystem?
 
     @Argument(help: "The platform file; - is standard input.")
     var file: String
 
     func run() throws {
-      let platform = try PlatformText.read(file)
+      let (platform, warnings) = try PlatformText.check(file, for: guest)
+      for warning in warnings { Message.say("warning: \(file):\(warning)") }
       let resources = ResourceKind.allCases.map { ($0.name, platform.names($0).count) }.filter { $0.1 > 0 }
       let counts = resources.map { "\($0.1) \($0.0)" } + ["\(platform.agents.count) agents"]
       try Message.show("\(file): \(counts.joined(separator: ", "))")
@@ -176,6 +192,18 @@ private enum PlatformText {
     let bytes = try Message.reporting { () throws(InputFileError) in try InputFile.read(path) }
     do {
       return try PlatformDefinition(json: bytes)
+    } catch {
+      throw BadText.said(error.messages(for: path))
+    }
+  }
+
+  static func check(
+    _ path: String,
+    for guest: GuestSystem?
+  ) throws -> (definition: PlatformDefinition, warnings: [PlatformFileError.Mistake]) {
+    let bytes = try Message.reporting { () throws(InputFileError) in try InputFile.read(path) }
+    do {
+      return try PlatformDefinition.checking(json: bytes, for: guest)
     } catch {
       throw BadText.said(error.messages(for: path))
     }

@@ -39,6 +39,11 @@ extension Setting {
   static let timeout: Reader = value { (settings, limit: TimeLimit) in
     settings.configuration.timeout = limit.duration
   }
+  static let deviceTreeOverlay: Reader = text { $0.configuration.deviceTreeOverlays.append($1) }
+  static let unmapped: Reader = value(
+    { Configuration.UnmappedPolicy(rawValue: $0) },
+    form: "give fault, which ends the machine, or zero, which reads 0 and drops what is written"
+  ) { $0.configuration.unmapped = $1 }
   static let deviceTreeDump: Reader = text { $0.configuration.deviceTreeDump = $1 }
   static let report: Reader = text { $0.report = $1 }
   static let logLevel: Reader = value(

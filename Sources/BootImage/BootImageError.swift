@@ -44,6 +44,8 @@ public struct BootImageError: Error, Equatable, Sendable {
     /// `largest` is the largest that would fit, in bytes.
     case initramfsDoesNotFit(size: UInt64, largest: UInt64, ram: GuestRange)
     case deviceTreeDoesNotFit(size: UInt64, ram: GuestRange)
+    /// The device tree of a headerless binary goes before it.
+    case deviceTreeBeforeBinaryTooLarge(size: UInt64)
   }
 
   public enum ELFProblem: Equatable, Sendable {
@@ -76,7 +78,7 @@ public struct BootImageError: Error, Equatable, Sendable {
     case .cannotOpen(let errno): ErrorNumber.isHostFailure(errno) ? .hostFailed : .inputNotFound
     case .missing, .notARegularFile: .inputNotFound
     case .readFailed, .outOfMemory: .hostFailed
-    case .doesNotFit, .initramfsDoesNotFit, .deviceTreeDoesNotFit: .doesNotFit
+    case .doesNotFit, .initramfsDoesNotFit, .deviceTreeDoesNotFit, .deviceTreeBeforeBinaryTooLarge: .doesNotFit
     default: .inputUnusable
     }
   }
@@ -133,6 +135,9 @@ extension BootImageError.Reason: CustomStringConvertible {
     case .deviceTreeDoesNotFit(let size, let ram):
       "leaves no room in RAM of \(sizeText(ram.size)) for a device tree of \(sizeText(size)); "
         + "give the guest more memory"
+    case .deviceTreeBeforeBinaryTooLarge(let size):
+      "has \(sizeText(BootImageDescription.rawOffset)) before it in RAM for its device tree, which needs "
+        + "\(sizeText(size)); give fewer vCPUs, a smaller platform or smaller overlays, or link it as an ELF executable"
     }
   }
 }

@@ -40,6 +40,12 @@ extension PlatformDefinition {
   /// - Parameter json: UTF-8.
   /// - Throws: every mistake, with line, column and path.
   public init(json: [UInt8]) throws(PlatformFileError) {
+    self = try Self.reading(json).definition
+  }
+
+  static func reading(
+    _ json: [UInt8]
+  ) throws(PlatformFileError) -> (definition: PlatformDefinition, root: JSONValue) {
     let root: JSONValue
     do {
       root = try JSONParser.parse(json)
@@ -55,22 +61,21 @@ extension PlatformDefinition {
     }
     let errors = definition.validate()
     guard errors.isEmpty else {
-      let mistakes = errors.prefix(PlatformFileError.limit).map { error in
-        let position = root.position(of: error.path)
-        return PlatformFileError.Mistake(
-          line: position.line,
-          column: position.column,
-          path: error.path,
-          message: error.message
-        )
-      }
+      let mistakes = errors.prefix(PlatformFileError.limit).map { PlatformFileError.Mistake($0, in: root) }
       throw PlatformFileError(mistakes: mistakes, omitted: errors.count - mistakes.count)
     }
-    self = definition
+    return (definition, root)
   }
 
   public init(json: String) throws(PlatformFileError) {
     try self.init(json: Array(json.utf8))
+  }
+}
+
+extension PlatformFileError.Mistake {
+  init(_ error: DefinitionError, in root: JSONValue) {
+    let position = root.position(of: error.path)
+    self.init(line: position.line, column: position.column, path: error.path, message: error.message)
   }
 }
 
@@ -79,6 +84,8 @@ final class PlatformFileReader {
   private(set) var mistakes: [PlatformFileError.Mistake] = []
   /// How many mistakes there are beyond the limit.
   private(set) var omitted = 0
+  /// All mistakes so far, told or not.
+  var mistakeCount: Int { mistakes.count + omitted }
   /// The lists of keys that were told already.
   private var toldKeys: Set<String> = []
 
@@ -140,13 +147,16 @@ final class PlatformFileReader {
   /// `kind/name`, such as `clocks/pll`.
   func resource(_ value: JSONValue, _ path: String) -> ResourceName? {
     guard let text = string(value, path) else { return nil }
-    let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-    if parts.count == 2, let kind = ResourceKind(name: String(parts[0])) {
-      return ResourceName(kind, String(parts[1]))
-    }
+    if let resource = resource(named: text) { return resource }
     let kinds = ResourceKind.allCases.map(\.name).joined(separator: ", ")
     fail(value.position, path, "expected KIND/NAME with one of the kinds \(kinds)")
     return nil
+  }
+
+  func resource(named text: String) -> ResourceName? {
+    let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.count == 2, let kind = ResourceKind(name: String(parts[0])) else { return nil }
+    return ResourceName(kind, String(parts[1]))
   }
 
   /// One of the values of an enumeration, by name.
@@ -188,14 +198,19 @@ final class PlatformFileReader {
   }
 
   /// A message of a protocol by name or number.
-  func messageNumber(_ value: JSONValue, _ path: String, _ identifier: UInt8?) -> UInt8? {
+  func messageNumber(
+    _ value: JSONValue,
+    _ path: String,
+    _ identifier: UInt8?,
+    isNotification: Bool = false
+  ) -> UInt8? {
     guard let text = value.string else { return integer(value, path, UInt8.self) }
     guard let identifier else {
       fail(value.position, path, "expected a number, since there is no protocol beside it that has names")
       return nil
     }
-    if let number = MessageCatalogue.number(identifier, text) { return number }
-    let names = MessageCatalogue.names(identifier).joined(separator: ", ")
+    if let number = MessageCatalogue.number(identifier, text, isNotification: isNotification) { return number }
+    let names = MessageCatalogue.names(identifier, isNotification: isNotification).joined(separator: ", ")
     fail(value.position, path, "expected a number or one of \(names), found \"\(text)\"")
     return nil
   }
