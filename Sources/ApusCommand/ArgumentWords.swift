@@ -19,7 +19,9 @@ enum ArgumentWords {
     "--version",
   ]
   /// Options of which each adds to those before it.
-  private static let adding: Set<String> = ["--append", "--cmdline", "--block", "--disk", "--network", "--port"]
+  private static let adding: Set<String> = [
+    "--append", "--cmdline", "--block", "--disk", "--network", "--port", "--dtb-overlay",
+  ]
 
   /// An option that is there twice though it has one value: the argument parser would take the last one in silence.
   static func repeatedOption(_ words: some Sequence<String>) -> String? {
