@@ -56,7 +56,7 @@ final class RunEnd: Sendable {
       let isGuests = result.exitStatus == result.guestStatus
       Message.say(isGuests ? "the guest's exit status is \(result.exitStatus)" : result.message)
     }
-    for line in result.guestFault?.lines ?? [] { Message.say(line) }
+    for line in result.guestFault?.registerLines ?? [] { Message.say(line) }
   }
 }
 

@@ -52,6 +52,11 @@ final class Outlet: @unchecked Sendable {
       mayWait = output.may_wait
     }
 
+    mutating func letGo() {
+      owned = nil
+      number = -1
+    }
+
     /// Opens a standard stream. Where there are no descriptors left the stream itself is written to, by the thread.
     mutating func open() {
       guard let original = unopened else { return }
@@ -133,6 +138,7 @@ final class Outlet: @unchecked Sendable {
   func offer(_ bytes: UnsafeRawBufferPointer) -> Int {
     let (result, isNew) = state.withLock { state -> (Int, Bool) in
       if state.failure != 0 { return (-Int(state.failure), false) }
+      if state.isClosed { return (-Int(EBADF), false) }
       state.open()
       if !state.mayWait, state.count == 0 {
         // SAFETY: the bytes are valid for the call.
@@ -250,10 +256,11 @@ final class Outlet: @unchecked Sendable {
     }
   }
 
-  /// Ends the writing thread, or leaves it alone with what it waits for.
+  /// Lets go of the descriptor. A thread that is writing does so when what it waits for answers, and is left alone.
   func close() {
     let isRunning = state.withLock { state in
       state.isClosed = true
+      if state.count == 0 { state.letGo() }
       return state.isRunning
     }
     if isRunning { work.open() }
@@ -310,7 +317,10 @@ final class Outlet: @unchecked Sendable {
     while true {
       work.wait()
       while true {
-        let (isClosed, head, count) = state.withLock { ($0.isClosed, $0.head, $0.count) }
+        let (isClosed, head, count) = state.withLock { state in
+          if state.isClosed { state.letGo() }
+          return (state.isClosed, state.head, state.count)
+        }
         if isClosed { return }
         if count == 0 { break }
         let piece = min(count, capacity - head, Self.pieceSize)

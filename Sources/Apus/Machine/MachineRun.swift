@@ -14,6 +14,7 @@ struct MachineRun {
   private let warden: Warden
   private let signals: SignalDescriptor?
   private let progress: RunProgress
+  private let unmapped: UnmappedAccesses
   private var exits = ExitCounts()
   private var devices: [Report.Device] = []
   private var memory = Report.Memory()
@@ -42,6 +43,7 @@ struct MachineRun {
     self.signals = signals
     self.warden = warden
     self.progress = progress
+    unmapped = UnmappedAccesses(configuration.unmapped, logger: logger)
   }
 
   /// Boots until an outcome that is not a reboot.
@@ -91,7 +93,14 @@ struct MachineRun {
   ) throws -> Outcome {
     let loop = try EventLoop()
     defer { loop.removeAll() }
-    let assembly = try Assembly(configuration, endpoints: ports, loop: loop, verdict: verdict, logger: logger)
+    let assembly = try Assembly(
+      configuration,
+      endpoints: ports,
+      unmapped: unmapped,
+      loop: loop,
+      verdict: verdict,
+      logger: logger
+    )
     progress.note(assembly.summary)
     // Keys at the terminal are its person's wish, as a signal is.
     let stop = { [ending] in ending.order(Outcome(.stopped, "ended from the terminal")) }

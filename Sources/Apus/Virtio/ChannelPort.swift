@@ -1,6 +1,6 @@
 internal import CLinux
 internal import Glibc
-import GuestMemory
+import Host
 internal import Logging
 import VirtioDevices
 
@@ -260,6 +260,8 @@ final class ChannelPort: HostPort {
 
   private func close() {
     if let descriptor = endpoint.descriptor { loop.remove(descriptor) }
+    if let watchedRoom { loop.remove(watchedRoom) }
+    watchedRoom = nil
     endpoint.close()
     (inputHasEnded, hasHungUp, wantsInput, isFinished) = (false, false, false, false)
     connectionChanged(false)

@@ -14,5 +14,6 @@
 #include "events.h"
 #include "network.h"
 #include "output.h"
+#include "process.h"
 #include "terminal.h"
 #include "threads.h"
