@@ -28,12 +28,12 @@ struct ErrorLog: LogHandler {
   /// Now, in the time zone of the process.
   private static var time: String {
     var now = time_t()
-    var parts = tm()
+    var parts = unsafe tm()
     // SAFETY: the variables hold for the calls; the buffer is this call's own and its size goes along.
     unsafe Glibc.time(&now)
     unsafe localtime_r(&now, &parts)
     return unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in
-      guard let base = unsafe buffer.baseAddress, unsafe strftime(base, buffer.count, "%Y-%m-%dT%H:%M:%S%z", &parts) > 0
+      guard let base = buffer.baseAddress, unsafe strftime(base, buffer.count, "%Y-%m-%dT%H:%M:%S%z", &parts) > 0
       else { return "" }
       return unsafe String(cString: base)
     }
