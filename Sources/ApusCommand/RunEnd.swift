@@ -20,7 +20,8 @@ final class RunEnd: Sendable {
 
   /// Says how it ended and writes the report.
   ///
-  /// - Returns: the exit status: the run's, and where that is 0 the one of a report that cannot be written.
+  /// - Returns: the exit status: the run's, or that of a report that cannot be written. A report whose reader takes nothing
+  ///   has a say only where all else went well: whoever waits for 124 has it.
   func tell(_ result: Report) throws -> Int32 {
     // The other thread is about to end the process.
     guard !isTold.exchange(true, ordering: .acquiring) else { while true { pause() } }
@@ -31,7 +32,7 @@ final class RunEnd: Sendable {
       try report?.write(result, within: limit)
     } catch let error as OutputFileError {
       Message.say("error: \(error)")
-      if status == 0 { status = error.exitStatus }
+      if status == 0 || !error.isForWantOfReader { status = error.exitStatus }
     }
     StandardStreams.finishErrors(within: limit)
     return status

@@ -17,8 +17,24 @@ extension CommandKVMTests {
     /// Longer than any host takes to end a machine, and shorter than for ever.
     private static let hang: Duration = .seconds(60)
 
+    /// Waits for the end that the cause makes, and prints how long that took: people compare it with what is promised.
+    private func expectEnd(
+      _ process: CommandProcess,
+      _ cause: Cause,
+      from start: ContinuousClock.Instant,
+      _ what: String
+    )
+      throws
+    {
+      let end = try process.wait(within: Self.hang)
+      print("liveness: \(what), \(cause): \(ContinuousClock.now - start)")
+      #expect(end == .exited(cause == .signal ? 143 : 124), "\(what)")
+    }
+
     /// Runs a guest, ends it, and looks how it ended.
     private func check(
+      _ what: String,
+
       _ arguments: [String],
       _ cause: Cause,
       input: CommandProcess.Stream = .null,
@@ -26,12 +42,14 @@ extension CommandKVMTests {
       error: CommandProcess.Stream
     ) throws {
       let limit = cause == .timeLimit ? ["--timeout", "1"] : []
+      var start = ContinuousClock.now
       let process = try CommandProcess(arguments + limit, input: input, output: output, error: error)
       if cause == .signal {
         sleep(1)
+        start = .now
         process.signal(SIGTERM)
       }
-      #expect(try process.wait(within: Self.hang) == .exited(cause == .signal ? 143 : 124), "\(arguments)")
+      try expectEnd(process, cause, from: start, what)
     }
 
     @Test(
@@ -48,6 +66,7 @@ extension CommandKVMTests {
 
       for guest in ["flood", "leave"] {
         try check(
+          "\(kind) for standard output, standard error and report, \(guest)",
           try CommandKVMTests.run("spin", "--append", guest, "--report", path),
           cause,
           output: .descriptor(output.writing),
@@ -56,6 +75,7 @@ extension CommandKVMTests {
       }
       // The console as a file that is none.
       try check(
+        "\(kind) for the console's file, flood",
         try CommandKVMTests.run("spin", "--append", "flood", "--console", "file=\(path)"),
         cause,
         output: .descriptor(output.writing),
@@ -71,6 +91,7 @@ extension CommandKVMTests {
       let workspace = Workspace()
       let link = workspace.file("console")
       let limit = cause == .timeLimit ? ["--timeout", "3"] : []
+      var start = ContinuousClock.now
       let process = try CommandProcess(
         try CommandKVMTests.run("spin", "--append", "flood", "--console", "pty=\(link)") + limit
       )
@@ -81,10 +102,11 @@ extension CommandKVMTests {
       defer { close(terminal) }
       if cause == .signal {
         sleep(1)
+        start = .now
         process.signal(SIGTERM)
       }
 
-      #expect(try process.wait(within: Self.hang) == .exited(cause == .signal ? 143 : 124))
+      try expectEnd(process, cause, from: start, "pty that is open, of 3 s")
       #expect(workspace.files.isEmpty)
     }
 
@@ -137,9 +159,10 @@ extension CommandKVMTests {
         // The process's first thread is the machine's device thread.
         try #require(ctest_stop_thread(process.processID) == 0)
 
+        let start = ContinuousClock.now
         if cause == .signal { process.signal(SIGTERM) }
 
-        #expect(try process.wait(within: Self.hang) == .exited(cause == .signal ? 143 : 124))
+        try expectEnd(process, cause, from: start, "device thread that hangs, of some 3 s")
         #expect(process.errorText.contains("is left behind"))
         #expect(workspace.text("report").contains("\"exitStatus\" : \(cause == .signal ? 143 : 124)"))
         #expect(workspace.text("report").contains("\"boots\" : 1"))

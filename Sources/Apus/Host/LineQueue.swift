@@ -35,8 +35,11 @@ final class LineQueue: Sendable {
   @discardableResult
   func append(_ line: [UInt8]) -> Bool {
     dropped.withLock { dropped in
-      if dropped.untold > 0, outlet.append(loss(dropped.untold)) { dropped.untold = 0 }
-      if dropped.untold == 0, outlet.append(line) { return true }
+      // Only with the next line that is taken: what is said of one loss must not fill the room that another line lacks.
+      if outlet.append(dropped.untold > 0 ? loss(dropped.untold) + line : line) {
+        dropped.untold = 0
+        return true
+      }
       dropped.all += 1
       dropped.untold += 1
       return false

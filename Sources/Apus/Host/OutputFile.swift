@@ -152,6 +152,9 @@ public struct OutputFileError: Error, Equatable, Sendable, CustomStringConvertib
     advice = ErrorNumber.advice(errno, otherwise: "keep its reader open, or lead it to a file with room")
   }
 
+  /// Whether it is only that nobody reads.
+  public var isForWantOfReader: Bool { errno == EAGAIN }
+
   /// What it ends a process with.
   public var exitStatus: Int32 {
     [EMFILE, ENFILE, ENOMEM].contains(errno) ? Outcome.End.hostFailure.exitStatus : Outcome.End.cannotCreate.exitStatus
