@@ -29,6 +29,8 @@ public final class Machine: Sendable {
   private struct State {
     var hasStarted = false
     var report: Report?
+    /// Who ends the process after the run, where the caller said how.
+    var warden: Warden?
     var outcome: Outcome?
     var waiters: [CheckedContinuation<Void, Never>] = []
   }
@@ -70,7 +72,8 @@ public final class Machine: Sendable {
   /// - Parameter abandoned: called on a thread of its own where the machine does not end within two seconds after its
   ///   time limit, a signal or ``stop()`` has ended it: the calling thread waits for something that does not answer, and
   ///   may wait for ever. It gets the report, and may end the process. It is called, too, where the caller has such
-  ///   trouble after `run` has returned: with it, time limit and signals end the process, and not the machine alone.
+  ///   trouble after `run` has returned: with it, time limit and signals end the process, and not the machine alone
+  ///   (``keepEndable()``).
   /// - Precondition: the machine has not been started before.
   public func run(stoppingOnSignals: Bool = false, abandoned: (@Sendable (Report) -> Void)? = nil) -> Report {
     let isFirst = state.withLock { state in
@@ -79,6 +82,16 @@ public final class Machine: Sendable {
     }
     precondition(isFirst, "a machine runs once")
     let progress = RunProgress()
+    let (outcome, report) = runToEnd(progress, stoppingOnSignals, abandoned)
+    // Now that nothing is left of the run: whoever waits may count descriptors, or start another machine.
+    return end(outcome, report)
+  }
+
+  private func runToEnd(
+    _ progress: RunProgress,
+    _ stoppingOnSignals: Bool,
+    _ abandoned: (@Sendable (Report) -> Void)?
+  ) -> (Outcome, Report) {
     do {
       let signals = stoppingOnSignals ? try SignalDescriptor.stop() : nil
       let warden = try warden(progress, signals, abandoned)
@@ -86,6 +99,8 @@ public final class Machine: Sendable {
         if abandoned == nil {
           warden.end()
           signals?.giveBack()
+        } else {
+          state.withLock { $0.warden = warden }
         }
       }
       var run = MachineRun(
@@ -98,11 +113,17 @@ public final class Machine: Sendable {
         progress: progress
       )
       let outcome = run.untilEnd()
-      return end(outcome, run.report(outcome))
+      return (outcome, run.report(outcome))
     } catch {
       let outcome = Outcome(failure: error)
-      return end(outcome, progress.report(outcome))
+      return (outcome, progress.report(outcome))
     }
+  }
+
+  /// Has time limit and signals end the process also where the caller waits after ``run(stoppingOnSignals:abandoned:)``
+  /// for something that may never answer. To be called before that: the shortest runs have nobody else for it.
+  public func keepEndable() {
+    try? state.withLock { $0.warden }?.begin()
   }
 
   /// Somebody who ends the machine where the calling thread does not.

@@ -22,14 +22,17 @@ final class RunEnd: Sendable {
   ///
   /// - Returns: the exit status: the run's, or that of a report that cannot be written. A report whose reader takes nothing
   ///   has a say only where all else went well: whoever waits for 124 has it.
-  func tell(_ result: Report) throws -> Int32 {
+  func tell(_ result: Report, of machine: Machine) throws -> Int32 {
     // The other thread is about to end the process.
     guard !isTold.exchange(true, ordering: .acquiring) else { while true { pause() } }
     say(result)
     let limit = result.isHurried ? Self.hurriedPatience : Self.patience
     var status = result.exitStatus
     do {
-      try report?.write(result, within: limit)
+      if let report {
+        machine.keepEndable()
+        try report.write(result, within: limit)
+      }
     } catch let error as OutputFileError {
       Message.say("error: \(error)")
       if status == 0 || !error.isForWantOfReader { status = error.exitStatus }

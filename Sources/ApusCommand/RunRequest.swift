@@ -47,6 +47,6 @@ struct RunRequest {
     }
     StandardStreams.stopWaitingForErrors()
     let report = machine.run(stoppingOnSignals: true) { end.abandon($0) }
-    throw ExitCode(try end.tell(report))
+    throw ExitCode(try end.tell(report, of: machine))
   }
 }

@@ -146,6 +146,34 @@ extension CommandKVMTests {
       #expect(process.outputText == String(repeating: "A line of a guest that leaves\n", count: 200))
     }
 
+    @Test("a Linux guest that floods console and port, whose transcript nobody reads either, is ended by a signal")
+    func linux() throws {
+      let workspace = Workspace()
+      let port = try StalledOutput(.fifo, workspace, "port")
+      let transcript = try StalledOutput(.fifo, workspace, "transcript")
+      let example = "/Documentation/Examples/scmi-platform.json,agent=owner"
+      let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+      let process = try CommandProcess(
+        [
+          "run", "--memory", "128M", "--kernel", try GuestFile.linux(), "--initrd", try GuestFile.initramfs(),
+          "--console", "virtio", "--append", "quiet initcall_blacklist=trace_eval_init apus_mode=shell",
+          "--port", "out=file=\(try #require(port.path))",
+          "--scmi", root + example, "--scmi-transcript", try #require(transcript.path),
+        ],
+        input: .pipe
+      )
+      // The ring of the port is full, its writer waits, and the console is written to without end and not read from here.
+      try process.send("for p in /sys/class/virtio-ports/*; do grep -q out $p/name && dev=/dev/${p##*/}; done\n")
+      try process.send("yes >$dev & sleep 1; echo $((6 * 7)) comes; yes\n")
+      try process.expect("42 comes\n")
+      sleep(2)
+
+      let start = ContinuousClock.now
+      process.signal(SIGTERM)
+
+      try expectEnd(process, .signal, from: start, "Linux with console, port and transcript")
+    }
+
     @Test("a machine whose device thread does not come back is ended by time limit and signal, with a report")
     func hungDeviceThread() throws {
       for cause in Cause.allCases {

@@ -25,7 +25,7 @@ final class Warden: Sendable {
   private let state = Mutex(State())
 
   private struct State {
-    var hasBegun = false
+    var thread: HostThread?
     var hasEnded = false
   }
 
@@ -57,23 +57,20 @@ final class Warden: Sendable {
 
   /// Starts the thread, unless it runs already. From any thread.
   func begin() throws(HostError) {
-    let isFirst = state.withLock { state in
-      defer { state.hasBegun = true }
-      return !state.hasBegun && !state.hasEnded
-    }
-    guard isFirst else { return }
-    do {
-      try HostThread.startDetached(name: "warden") { self.watch() }
-    } catch {
-      state.withLock { $0.hasBegun = false }
-      throw error
+    try state.withLock { state throws(HostError) in
+      guard state.thread == nil, !state.hasEnded else { return }
+      state.thread = try HostThread(name: "warden") { self.watch() }
     }
   }
 
-  /// The machine has ended, and nobody needs to be ended any more.
+  /// The machine has ended, and nobody needs to be ended any more: waits for the thread's end.
   func end() {
-    state.withLock { $0.hasEnded = true }
+    let thread = state.withLock { state in
+      state.hasEnded = true
+      return state.thread.take()
+    }
     bell.ring()
+    thread?.join()
   }
 
   private func watch() {
