@@ -10,7 +10,7 @@ final class RunEnd: Sendable {
 
   /// How long those are waited for who read standard error and the report: not long where somebody waits for the end.
   private static let patience: Duration = .seconds(1)
-  private static let hurriedPatience: Duration = .milliseconds(200)
+  private static let hurriedPatience: Duration = .milliseconds(100)
   /// How long the report of a machine that was abandoned may take.
   private static let abandonedLimit: Duration = .milliseconds(500)
 
