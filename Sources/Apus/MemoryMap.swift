@@ -26,6 +26,9 @@ public struct MemoryMap: Equatable, Sendable {
   public static let virtioSlotSize: UInt64 = 0x200
   /// How many virtio-mmio slots there are.
   public static let virtioSlotCount: UInt64 = 32
+  /// Devices of an SCMI platform's tree, where QEMU's board has its platform bus: buses without anything at their
+  /// addresses, and in the upper half scratch memory.
+  public static let platformBus = GuestRange(at: 0x0C00_0000, size: 0x0200_0000)
   /// The first address of RAM.
   public static let ramStart = GuestAddress(0x4000_0000)
   /// RAM comes in multiples of this many bytes: the largest page of a guest with 4 KiB granules below a block.
@@ -42,6 +45,8 @@ public struct MemoryMap: Equatable, Sendable {
     public static let pl031: UInt32 = 2
     /// Of the first virtio-mmio slot; the others follow.
     public static let virtio: UInt32 = 16
+    /// Of the first device of an SCMI platform's tree; the others follow, 64 at most.
+    public static let platformBus: UInt32 = 112
   }
 
   /// Private peripheral interrupts, counted from 0 (PPI n is interrupt 16 + n).

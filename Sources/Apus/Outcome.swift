@@ -1,10 +1,12 @@
+import Host
+
 /// How a machine ended.
 ///
 /// One value from which the exit status, the report and the harness all read.
 public struct Outcome: Equatable, Sendable {
   /// Why.
   public let end: End
-  /// In words, for a person.
+  /// In words, for a person: one line, for any terminal.
   public let message: String
   /// What the guest wrote to its port `virtme.ret`, 0 to 255: the exit status that it says it has. Nil where it wrote
   /// nothing or something else.
@@ -38,7 +40,7 @@ public struct Outcome: Equatable, Sendable {
 
   init(_ end: End, _ message: String) {
     self.end = end
-    self.message = message
+    self.message = message.plain
   }
 }
 

@@ -49,11 +49,11 @@ struct MachineOptions: ParsableArguments {
 
   @Option(
     name: [.customLong("append"), .customLong("cmdline")],
-    parsing: .unconditional,
-    help: ArgumentHelp("The kernel's command line.", valueName: "text"),
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp("The kernel's command line; one that is given again adds to it.", valueName: "text"),
     transform: Setting.commandLine
   )
-  var commandLine: Setting?
+  var commandLine: [Setting] = []
 
   @Option(
     help: ArgumentHelp(
@@ -65,5 +65,5 @@ struct MachineOptions: ParsableArguments {
   )
   var dtbOverlay: [Setting] = []
 
-  var changes: [Setting] { [cpus, memory, gic, cpu, name, uuid, commandLine].compactMap(\.self) + dtbOverlay }
+  var changes: [Setting] { [cpus, memory, gic, cpu, name, uuid].compactMap(\.self) + commandLine + dtbOverlay }
 }

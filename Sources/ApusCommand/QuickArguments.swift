@@ -8,7 +8,7 @@ enum QuickArguments {
   /// - Parameter arguments: without the program's name.
   /// - Returns: nil where the argument parser has to look.
   static func request(_ arguments: some RandomAccessCollection<String>) -> RunRequest? {
-    guard arguments.first == "run" else { return nil }
+    guard arguments.first == "run", ArgumentWords.repeatedOption(arguments) == nil else { return nil }
     var kernel: String?
     var request = RunRequest(kernel: "")
     var reboots: Bool?

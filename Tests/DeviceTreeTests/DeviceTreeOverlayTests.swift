@@ -138,6 +138,22 @@ private func nest(_ depth: Int, in node: inout DeviceTreeWriter) {
     }
   }
 
+  @Test(arguments: ["\u{1B}]0;x\u{7}", "a b", "a{", "\u{E9}"])
+  func aNameThatATerminalMightActUponIsRefused(name: String) throws {
+    for isNode in [false, true] {
+      var tree = DeviceTreeWriter()
+      tree.node("") { root in
+        root.node("fragment@0") { fragment in
+          fragment.property("target-path", "/")
+          fragment.node("__overlay__") { isNode ? $0.node(name) { _ in } : $0.property(name) }
+        }
+      }
+      let bytes = try tree.finish()
+
+      #expect(throws: DeviceTreeOverlayError.badName(name)) { try DeviceTreeOverlay(bytes) }
+    }
+  }
+
   /// Deeper than a stack of 8 MiB is for a function that calls itself.
   @Test func nodesNestedWithoutEndAreRefusedBeforeLibfdtDescends() throws {
     var structure: [UInt8] = []

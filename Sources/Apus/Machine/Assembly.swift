@@ -77,6 +77,7 @@ struct Assembly {
     bus.attach(serialPort, at: MemoryMap.pl011)
     bus.attach(clock, at: MemoryMap.pl031)
     bus.attach(PanicNotifier(verdict: verdict), at: MemoryMap.pvpanic)
+    if let place = configuration.scmiPlace { bus.attach(devicesOf: MachineTree.SCMI(place)) }
     try devices.plugIn(
       &bus,
       machine: shared,

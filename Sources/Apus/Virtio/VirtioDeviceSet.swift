@@ -73,7 +73,7 @@ final class VirtioDeviceSet {
       let window = windows[names.firstIndex(of: wanted.window) ?? 0]
       let name = "\(wanted.typeName)\(slot)"
       let place = DevicePlace(name: name, loop: loop, verdict: verdict, logger: logger)
-      let device = try makeDevice(wanted, place, endpoints)
+      let device = try makeDevice(wanted, place, endpoints, machine)
       guard device.reach != .everything || window.window.extent == .open else {
         throw UnsuitableHost("\(name) reaches all memory, which this machine does not grant; use --dma open")
       }
@@ -96,7 +96,8 @@ final class VirtioDeviceSet {
   private func makeDevice(
     _ wanted: Configuration.Device,
     _ place: DevicePlace,
-    _ endpoints: [PortEndpoint]
+    _ endpoints: [PortEndpoint],
+    _ machine: SharedMachine
   ) throws -> any VirtioDevice {
     switch wanted.kind {
     case .entropy:
@@ -123,6 +124,7 @@ final class VirtioDeviceSet {
       let connection = try SCMIConnection(
         agent,
         name: place.name,
+        lines: PlatformDeviceLines(agent, machine),
         loop: place.loop,
         work: work,
         verdict: place.verdict,
