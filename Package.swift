@@ -86,6 +86,7 @@ let package = Package(
     .testTarget(name: "PositionedJSONTests", dependencies: ["PositionedJSON"], swiftSettings: strict),
     .target(name: "SCMI", dependencies: ["PositionedJSON"], swiftSettings: strict),
     .target(name: "CPlatformSchema"),
+    .target(name: "CCommandLine"),
     .target(name: "SCMIFuzzing", dependencies: ["SCMI"], path: "Tests/SCMIFuzzing", swiftSettings: strict),
     .testTarget(
       name: "SCMITests",
@@ -157,7 +158,7 @@ let package = Package(
     .executableTarget(
       name: "ApusCommand",
       dependencies: [
-        "Apus", "CLinux", "CPlatformSchema", "Host", "SCMI",
+        "Apus", "CCommandLine", "CPlatformSchema", "Host", "SCMI",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
