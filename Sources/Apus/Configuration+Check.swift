@@ -290,7 +290,11 @@ extension Outcome {
       case .hostFailure, .cannotCreate: self.init(.hostFailure, "\(error)")
       }
     case let error as DeviceTreeOverlayFileError:
-      self.init(error.kind == .inputNotFound ? .inputNotFound : .badInput, "\(error)")
+      switch error.kind {
+      case .inputNotFound: self.init(.inputNotFound, "\(error)")
+      case .badInput, .usage: self.init(.badInput, "\(error)")
+      case .hostFailure, .cannotCreate: self.init(.hostFailure, "\(error)")
+      }
     case let error as NetworkError: self.init(error.kind == .hostFailure ? .hostFailure : .badInput, "\(error)")
     case let error as OutputFileError:
       self.init(error.exitStatus == End.cannotCreate.exitStatus ? .cannotCreate : .hostFailure, "\(error)")
