@@ -36,6 +36,8 @@ public struct DeviceTreeOverlay: Equatable, Sendable {
     guard parts.deepest <= Self.depthLimit else { throw .tooDeep }
     if let name = parts.badName { throw .badName(name) }
     guard parts.hasOverlay else { throw .noOverlay }
+    // SAFETY: as above.
+    guard unsafe bytes.withUnsafeBytes({ unsafe DeviceTreeFixups($0.baseAddress).areInPlace }) else { throw .badFixups }
     self.bytes = bytes
     neededLabels = parts.neededLabels
     targetPaths = parts.targetPaths
@@ -180,6 +182,8 @@ public enum DeviceTreeOverlayError: Error, Equatable, Sendable {
   case tooDeep
   /// A node or property has a name with characters that no name may have.
   case badName(String)
+  /// What it says about where phandles belong in it leads elsewhere.
+  case badFixups
   /// A whole device tree, without any part that is to go into another.
   case noOverlay
   case unknownLabels([String], known: [String])
@@ -202,6 +206,7 @@ extension DeviceTreeOverlayError: CustomStringConvertible {
     case .tooDeep:
       "has nodes nested deeper than \(DeviceTreeOverlay.depthLimit), which no kernel takes; make it flatter"
     case .badName(let name): "has a node or property of the name '\(name)', which no name may be; compile it again"
+    case .badFixups: "is damaged: its fixups lead out of the properties that they are for; compile or copy it again"
     case .noOverlay:
       "is a whole device tree and no overlay; write /plugin/; behind /dts-v1/; and compile it with dtc -@ -O dtb"
     case .unknownLabels(let labels, let known):
