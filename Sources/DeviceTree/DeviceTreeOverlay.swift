@@ -29,7 +29,7 @@ public struct DeviceTreeOverlay: Equatable, Sendable {
     var parts = Parts()
     // SAFETY: the bytes hold for the call, and their count goes along.
     let result = unsafe bytes.withUnsafeBytes { bytes in
-      let checked = unsafe fdt_check_full(bytes.baseAddress, bytes.count)
+      let checked = unsafe checkWholeBlob(bytes)
       return checked == 0 ? unsafe parts.collect(bytes.baseAddress) : checked
     }
     guard result >= 0 else { throw .damaged(LibfdtError(result)) }
@@ -82,7 +82,7 @@ public struct DeviceTreeOverlay: Equatable, Sendable {
     guard result == 0 else { return (result, nil) }
     // The header's second word is the size of the blob, which lies within the buffer.
     let size = Int(unsafe UInt32(bigEndian: buffer.load(fromByteOffset: 4, as: UInt32.self)))
-    result = unsafe fdt_check_full(buffer.baseAddress, size)
+    result = unsafe checkWholeBlob(UnsafeRawBufferPointer(rebasing: buffer[..<size]))
     guard result == 0 else { return (result, nil) }
     return (0, unsafe [UInt8](UnsafeRawBufferPointer(rebasing: buffer[..<size])))
   }

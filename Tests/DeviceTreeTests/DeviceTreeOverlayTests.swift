@@ -199,6 +199,17 @@ private func nest(_ depth: Int, in node: inout DeviceTreeWriter) {
     }
   }
 
+  /// libfdt's own check reads a null pointer over some of those.
+  @Test(arguments: [0, 1, 15, 16, 18] as [UInt8])
+  func aVersionOfTheFormatThatNobodyMakesIsRefused(version: UInt8) throws {
+    var bytes = try overlay()
+    bytes[23] = version
+
+    let error = #expect(throws: DeviceTreeOverlayError.self) { try DeviceTreeOverlay(bytes) }
+
+    #expect(error?.description.contains("FDT_ERR_BADVERSION") == true)
+  }
+
   /// Deeper than a stack of 8 MiB is for a function that calls itself.
   @Test func nodesNestedWithoutEndAreRefusedBeforeLibfdtDescends() throws {
     var structure: [UInt8] = []
