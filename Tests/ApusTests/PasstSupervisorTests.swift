@@ -7,7 +7,7 @@ import Testing
 
 @testable import Apus
 
-@Suite(.timeLimit(.minutes(1))) struct PasstSupervisorTests {
+@Suite(.timeLimit(.minutes(10))) struct PasstSupervisorTests {
   /// A program that stands in for passt.
   private func program(_ script: String, in folder: TemporaryFolder) throws -> String {
     let path = folder.path("program")
