@@ -51,6 +51,14 @@ private let canUnshare = (try? shell("unshare -m true").status) == 0
     #expect(result.output.hasSuffix(#"d200\nk377\np303(\nto364217272200\n"#))
   }
 
+  @Test func aCommandLineOfOtherBytesIsRefused() throws {
+    let kernel = try TemporaryFile(linuxImage())
+
+    let result = try shell("apus run --dry-run --kernel \(kernel.path) --append \"$(printf 'a\\377')\"")
+
+    expectRefusal(result, status: 64, #"--append takes UTF-8, which 'a\xff' is not"#)
+  }
+
   @Test func whatIsSaidOfPathsAndWordsIsPlain() throws {
     let result = try shell(
       """
