@@ -10,7 +10,7 @@ private let canUnshare = (try? shell("unshare -m true").status) == 0
     .enabled(if: canUnshare, "this user may not make mount namespaces"),
     arguments: [
       "--version", "run --dry-run --kernel Image --name none --console none --entropy", "devicetree", "help run",
-      "doctor; [ $? = 71 ]",
+      "doctor || [ $? = 71 ]",
     ]
   )
   func nothingNeedsProcOrSys(arguments: String) throws {
@@ -191,10 +191,8 @@ private let canUnshare = (try? shell("unshare -m true").status) == 0
 
     for option in options {
       let other = option == "--kernel" || command != ["run"] ? [] : ["--kernel", "a"]
-      for repeated in [[option, "1", option, "1"], [option + "=1", option + "=1"]] {
-        let result = try apus(command + other + repeated)
-        expectRefusal(result, status: 64, "'\(option)' is there twice; give it once")
-      }
+      let result = try apus(command + other + [option, "1", option + "=1"])
+      expectRefusal(result, status: 64, "'\(option)' is there twice; give it once")
     }
   }
 
