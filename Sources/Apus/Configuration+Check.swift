@@ -135,6 +135,7 @@ extension Configuration {
       kernelCommandLine.utf8.count < Self.commandLineLimit && !commandLine.utf8.contains(0),
       "--append takes less than \(Self.commandLineLimit) bytes, which is what an arm64 kernel keeps of it"
     )
+    require(HostPath.isPlain(commandLine), "--append takes UTF-8, which '\(commandLine)' is not")
     for problem in deviceProblems() { require(false, problem) }
     if let timeout { require(timeout > .zero, "--timeout takes more than 0 seconds") }
     return problems
