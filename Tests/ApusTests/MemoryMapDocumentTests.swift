@@ -1,5 +1,6 @@
 import Apus
 import GuestMemory
+import SCMI
 import TestSupport
 import Testing
 
@@ -44,6 +45,8 @@ struct MemoryMapDocumentTests {
       "| shared | \(MemoryMap.SharedInterrupt.pl011) | PL011 |",
       "| shared | \(MemoryMap.SharedInterrupt.pl031) | PL031 |",
       "| shared | \(MemoryMap.SharedInterrupt.virtio) | the first virtio-mmio slot; the others follow |",
+      "| shared | \(MemoryMap.SharedInterrupt.platformBus) | the first device of an SCMI platform's tree; the others "
+        + "follow, \(InterruptDefinition.limit) at most |",
       "| private | \(MemoryMap.PrivateInterrupt.performanceMonitors) | performance monitors |",
       "| private | \(MemoryMap.PrivateInterrupt.hypervisorTimer) | hypervisor timer |",
       "| private | \(MemoryMap.PrivateInterrupt.virtualTimer) | virtual timer |",
