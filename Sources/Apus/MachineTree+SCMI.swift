@@ -57,7 +57,7 @@ extension MachineTree {
 
     func write(_ root: inout DeviceTreeWriter) {
       root.node("firmware") { firmware in
-        firmware.node("scmi") { scmi in
+        firmware.node("scmi", label: "scmi") { scmi in
           scmi.property("compatible", "arm,scmi-virtio")
           scmi.property("#address-cells", cells: [1])
           scmi.property("#size-cells", cells: [0])
@@ -73,12 +73,14 @@ extension MachineTree {
 
     private func protocolNode(_ identifier: ProtocolIdentifier, _ scmi: inout DeviceTreeWriter) {
       let number = UInt32(identifier.rawValue)
-      scmi.node("protocol@\(String(number, radix: 16))") { node in
+      let cells = identifier.cellsProperty
+      scmi.node(
+        "protocol@\(String(number, radix: 16))",
+        label: identifier.label,
+        phandle: cells.map { _ in Handle.of(identifier) }
+      ) { node in
         node.property("reg", cells: [number])
-        if let cells = identifier.cellsProperty {
-          node.property(cells, cells: [1])
-          node.property("phandle", cells: [Handle.of(identifier)])
-        }
+        if let cells { node.property(cells, cells: [1]) }
         switch identifier {
         case .voltage: regulators(&node)
         case .pinControl: pinStates(&node)
@@ -95,14 +97,17 @@ extension MachineTree {
         regulators.property("#address-cells", cells: [1])
         regulators.property("#size-cells", cells: [0])
         for (identifier, regulator) in visible.sorted(by: { $0.identifier < $1.identifier }) {
-          regulators.node("regulator@\(String(identifier, radix: 16))") { node in
+          regulators.node(
+            "regulator@\(String(identifier, radix: 16))",
+            label: "scmi_regulator\(identifier)",
+            phandle: Handle.regulator(identifier)
+          ) { node in
             node.property("reg", cells: [identifier])
             node.property("regulator-name", regulator.name)
             if let voltages = voltages(regulator.name) {
               node.property("regulator-min-microvolt", cells: [voltages.lowerBound])
               node.property("regulator-max-microvolt", cells: [voltages.upperBound])
             }
-            node.property("phandle", cells: [Handle.regulator(identifier)])
           }
         }
       }
@@ -122,10 +127,9 @@ extension MachineTree {
     private func pinStates(_ node: inout DeviceTreeWriter) {
       for (index, consumer) in definition.tree.consumers.enumerated() {
         guard let function = pinFunction(of: consumer) else { continue }
-        node.node("\(consumer.name)-pins") { pins in
+        node.node("\(consumer.name)-pins", phandle: Handle.pins(index)) { pins in
           pins.property("function", function)
           pins.property("groups", strings: pinGroups(function, consumer.names(.group)))
-          pins.property("phandle", cells: [Handle.pins(index)])
         }
       }
     }
@@ -156,11 +160,10 @@ extension MachineTree {
             guard !zone.trips.isEmpty else { return }
             node.node("trips") { trips in
               for (number, trip) in zone.trips.enumerated() {
-                trips.node("trip-\(number)") { node in
+                trips.node("trip-\(number)", phandle: Handle.trip(index, number)) { node in
                   node.property("temperature", cells: [UInt32(bitPattern: trip.temperature)])
                   node.property("hysteresis", cells: [trip.hysteresis])
                   node.property("type", trip.kind.rawValue)
-                  node.property("phandle", cells: [Handle.trip(index, number)])
                 }
               }
             }
@@ -180,6 +183,24 @@ extension ProtocolIdentifier {
     case .sensor: "#thermal-sensor-cells"
     case .reset: "#reset-cells"
     case .base, .systemPower, .voltage, .powercap, .pinControl: nil
+    }
+  }
+}
+
+extension ProtocolIdentifier {
+  /// Of the protocol's node.
+  fileprivate var label: String {
+    switch self {
+    case .base: "scmi_base"
+    case .powerDomain: "scmi_power"
+    case .systemPower: "scmi_system"
+    case .performance: "scmi_perf"
+    case .clock: "scmi_clk"
+    case .sensor: "scmi_sensor"
+    case .reset: "scmi_reset"
+    case .voltage: "scmi_voltage"
+    case .powercap: "scmi_powercap"
+    case .pinControl: "scmi_pinctrl"
     }
   }
 }

@@ -40,7 +40,7 @@ extension SCMICommand {
     func run() throws {
       // SAFETY: the text is the program's own and ends with a zero.
       let text = unsafe String(cString: platform_schema())
-      try Message.show(String(text.dropLast()))
+      try Message.show(text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init))
     }
   }
 
@@ -76,8 +76,9 @@ extension SCMICommand {
     var file: String
 
     func run() throws {
-      let (platform, warnings) = try PlatformText.check(file, for: guest)
+      let (platform, warnings, omitted) = try PlatformText.check(file, for: guest)
       for warning in warnings { Message.say("warning: \(file):\(warning)") }
+      if omitted > 0 { Message.say("warning: \(file): \(omitted) more warnings are not told") }
       let resources = ResourceKind.allCases.map { ($0.name, platform.names($0).count) }.filter { $0.1 > 0 }
       let counts = resources.map { "\($0.1) \($0.0)" } + ["\(platform.agents.count) agents"]
       try Message.show("\(file): \(counts.joined(separator: ", "))")
@@ -123,14 +124,13 @@ extension SCMICommand {
       if hex {
         for message in inputs {
           guard let text = MessageDecoder.decoded(hexadecimal: message, isRequest: !reply) else {
-            throw try BadText.said("'\(message)' is no message: give 4 to 132 bytes in hexadecimal digits")
+            throw BadText.said("'\(message)' is no message: give 4 to 132 bytes in hexadecimal digits")
           }
           try Message.show(text)
         }
       } else {
         let records = try TranscriptText.read(inputs[0])
-        let text = picture ? SessionPicture.text(records) : records.map { $0.text + "\n" }.joined()
-        try Message.show(String(text.dropLast()))
+        try Message.show(picture ? SessionPicture.lines(records) : records.map(\.text))
       }
     }
   }
@@ -163,9 +163,9 @@ extension SCMICommand {
         var platform = try Platform(definition)
         report = SCMI.Replay.run(records, on: &platform)
       } catch {
-        throw try BadText.said("\(platform): \(error)")
+        throw BadText.said("\(platform): \(error)")
       }
-      for difference in report.differences { try Message.show("\(difference)") }
+      try Message.show(report.differences.map { "\($0)" })
       try Message.show(
         "\(report.requests) requests, \(report.compared) lines compared, \(report.differences.count) differ"
           + (report.skipped == 0 ? "" : ", \(report.skipped) changes by the owner left out")
@@ -180,8 +180,10 @@ private enum BadText {
   /// Says what is wrong.
   ///
   /// - Returns: the exit status to end with.
-  static func said(_ message: String) throws -> ExitCode {
-    Message.say("error: \(message)")
+  static func said(_ messages: String...) -> ExitCode { said(messages) }
+
+  static func said(_ messages: [String]) -> ExitCode {
+    for message in messages { Message.say("error: \(message)") }
     return ExitCode(Outcome.End.badInput.exitStatus)
   }
 }
@@ -192,19 +194,19 @@ private enum PlatformText {
     do {
       return try PlatformDefinition(json: bytes)
     } catch {
-      throw try BadText.said(error.mistakes.map { "\(path):\($0)" }.joined(separator: "\nerror: "))
+      throw BadText.said(error.messages(for: path))
     }
   }
 
   static func check(
     _ path: String,
     for guest: GuestSystem?
-  ) throws -> (definition: PlatformDefinition, warnings: [PlatformFileError.Mistake]) {
+  ) throws -> (definition: PlatformDefinition, warnings: [PlatformFileError.Mistake], omitted: Int) {
     let bytes = try Message.reporting { () throws(InputFileError) in try InputFile.read(path) }
     do {
       return try PlatformDefinition.checking(json: bytes, for: guest)
     } catch {
-      throw try BadText.said(error.mistakes.map { "\(path):\($0)" }.joined(separator: "\nerror: "))
+      throw BadText.said(error.messages(for: path))
     }
   }
 }
@@ -215,7 +217,7 @@ private enum TranscriptText {
     do {
       return try TranscriptRecord.records(lines: String(decoding: bytes, as: UTF8.self))
     } catch {
-      throw try BadText.said("\(path): \(error)")
+      throw BadText.said("\(path): \(error)")
     }
   }
 }

@@ -63,7 +63,7 @@ extension PlatformFileReader {
       fail(value.position, path, "expected one action, found \(actions.joined(separator: " and "))")
       return nil
     }
-    let known = mistakes.count
+    let known = mistakeCount
     return object(value, path) { fields in
       func number<Integer: FixedWidthInteger>(_ key: String, _ type: Integer.Type) -> Integer? {
         fields[key].flatMap { integer($0, fields.path(key), type) }
@@ -106,7 +106,7 @@ extension PlatformFileReader {
           )
         }
       }
-      if mistakes.count == known {
+      if mistakeCount == known {
         let names = PlatformFileReader.actionsWithArgument.joined(separator: ", ")
         fail(value.position, path, "expected an action and its argument, one of \(names)")
       }

@@ -15,10 +15,23 @@ public struct PlatformFileError: Error, Sendable, CustomStringConvertible {
     public var description: String { "\(line):\(column): \(path.isEmpty ? "/" : path): \(message)" }
   }
 
-  /// In the order of the file where the form is wrong, otherwise by kind of resource.
+  /// In the order of the file where the form is wrong, otherwise by kind of resource; at most ``limit``.
   public var mistakes: [Mistake]
+  /// How many there are besides.
+  public var omitted = 0
 
-  public var description: String { mistakes.map(\.description).joined(separator: "\n") }
+  /// How many mistakes are told: a file that was made by a program may have a million of one kind.
+  public static let limit = 50
+
+  /// What to tell people of a file with that name.
+  public func messages(for file: String) -> [String] {
+    mistakes.map { "\(file):\($0)" } + (omitted > 0 ? ["\(file): \(omitted) more mistakes are not told"] : [])
+  }
+
+  public var description: String {
+    let lines = mistakes.map(\.description) + (omitted > 0 ? ["\(omitted) more mistakes are not told"] : [])
+    return lines.joined(separator: "\n")
+  }
 }
 
 extension PlatformDefinition {
@@ -43,9 +56,14 @@ extension PlatformDefinition {
     }
     let reader = PlatformFileReader()
     let definition = reader.platform(root)
-    var mistakes = reader.mistakes
-    if mistakes.isEmpty { mistakes = definition.validate().map { .init($0, in: root) } }
-    guard mistakes.isEmpty else { throw PlatformFileError(mistakes: mistakes) }
+    guard reader.mistakes.isEmpty else {
+      throw PlatformFileError(mistakes: reader.mistakes, omitted: reader.omitted)
+    }
+    let errors = definition.validate()
+    guard errors.isEmpty else {
+      let mistakes = errors.prefix(PlatformFileError.limit).map { PlatformFileError.Mistake($0, in: root) }
+      throw PlatformFileError(mistakes: mistakes, omitted: errors.count - mistakes.count)
+    }
     return (definition, root)
   }
 
@@ -64,13 +82,30 @@ extension PlatformFileError.Mistake {
 /// Turns JSON into a definition and collects what is not of the expected form.
 final class PlatformFileReader {
   private(set) var mistakes: [PlatformFileError.Mistake] = []
+  /// How many mistakes there are beyond the limit.
+  private(set) var omitted = 0
+  /// All mistakes so far, told or not.
+  var mistakeCount: Int { mistakes.count + omitted }
+  /// The lists of keys that were told already.
+  private var toldKeys: Set<String> = []
 
-  func fail(_ position: JSONPosition, _ path: String, _ message: String) {
-    mistakes.append(.init(line: position.line, column: position.column, path: path, message: message))
+  func fail(_ position: JSONPosition, _ path: @autoclosure () -> String, _ message: @autoclosure () -> String) {
+    guard mistakes.count < PlatformFileError.limit else {
+      omitted += 1
+      return
+    }
+    mistakes.append(.init(line: position.line, column: position.column, path: path(), message: message()))
   }
 
-  func mismatch(_ value: JSONValue, _ path: String, _ expected: String) {
-    fail(value.position, path, "expected \(expected), found \(value.summary)")
+  /// What is expected instead of an unknown key, in full once.
+  private func expectation(_ known: [String]) -> String {
+    let list = Set(known).sorted().joined(separator: ", ")
+    guard toldKeys.insert(list).inserted else { return "unknown key" }
+    return "unknown key; expected \(list.isEmpty ? "none" : list)"
+  }
+
+  func mismatch(_ value: JSONValue, _ path: @autoclosure () -> String, _ expected: @autoclosure () -> String) {
+    fail(value.position, path(), "expected \(expected()), found \(value.summary)")
   }
 
   /// Reads an object; keys that `body` does not ask for are mistakes.
@@ -79,12 +114,7 @@ final class PlatformFileReader {
     let fields = Fields(reader: self, value: value, path: path)
     let result = body(fields)
     for member in value.members ?? [] where !fields.asked.contains(member.key) {
-      let known = Set(fields.asked).sorted().joined(separator: ", ")
-      fail(
-        member.position,
-        path + "/" + JSONPointer.escape(member.key),
-        "unknown key; expected \(known.isEmpty ? "none" : known)"
-      )
+      fail(member.position, path + "/" + JSONPointer.escape(member.key), expectation(fields.asked))
     }
     return result
   }
@@ -142,11 +172,16 @@ final class PlatformFileReader {
     return nil
   }
 
+  /// Digits and nothing else.
+  func number<Integer: FixedWidthInteger>(_ text: Substring, _ type: Integer.Type) -> Integer? {
+    text.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Integer(text) : nil
+  }
+
   /// `major.minor` or the number.
   func version(_ value: JSONValue, _ path: String) -> ProtocolVersion? {
     if let number = value.integer(UInt32.self) { return ProtocolVersion(rawValue: number) }
     let parts = (value.string ?? "").split(separator: ".", omittingEmptySubsequences: false)
-    if parts.count == 2, let major = UInt16(parts[0]), let minor = UInt16(parts[1]) {
+    if parts.count == 2, let major = number(parts[0], UInt16.self), let minor = number(parts[1], UInt16.self) {
       return ProtocolVersion(major, minor)
     }
     mismatch(value, path, "a version such as \"3.0\"")
@@ -276,7 +311,7 @@ final class Fields {
     guard let members = value.members else { return reader.mismatch(value, path(key), "an object") }
     for member in members {
       let place = path(key) + "/" + JSONPointer.escape(member.key)
-      guard let type = UInt8(member.key) else {
+      guard let type = reader.number(member.key[...], UInt8.self) else {
         reader.fail(member.position, place, "expected a key from 0 to 255")
         continue
       }

@@ -80,7 +80,7 @@ public enum SCMIFuzzing {
   /// Bytes as a platform file: a platform that answers, and warnings, or mistakes that say where.
   public static func platformFile(_ bytes: [UInt8]) {
     do {
-      let (definition, warnings) = try PlatformDefinition.checking(json: bytes, for: .linux612)
+      let (definition, warnings, _) = try PlatformDefinition.checking(json: bytes, for: .linux612)
       precondition(warnings.allSatisfy { $0.line > 0 && $0.column > 0 }, "a warning has a place")
       guard var platform = try? Platform(definition) else {
         preconditionFailure("a file without mistakes is a platform")

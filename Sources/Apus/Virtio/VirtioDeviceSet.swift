@@ -25,7 +25,7 @@ final class VirtioDeviceSet {
   }
 
   /// The first memory slot behind RAM's.
-  private static let firstMemorySlot: UInt32 = 1
+  private static let firstMemorySlot: UInt32 = EarlyVectors.memorySlot + 1
 
   /// Makes the windows and shows them to KVM.
   init(_ configuration: Configuration, _ map: MemoryMap, ram: borrowing PrivateRAM, _ machine: borrowing VirtualMachine)
@@ -90,6 +90,7 @@ final class VirtioDeviceSet {
       if case .console = wanted.kind { console?.connect(plugged.transport) }
       slots.append(plugged)
     }
+    if let empty = MemoryMap.emptyVirtioSlots(from: slots.count) { bus.attach(EmptyVirtioSlots(), at: empty) }
   }
 
   private func makeDevice(
