@@ -31,6 +31,7 @@ let package = Package(
     .executable(name: "apus", targets: ["ApusCommand"]),
     // For the fuzz targets, which are a package of their own.
     .library(name: "SCMIFuzzing", targets: ["SCMI", "SCMIFuzzing"]),
+    .library(name: "DeviceTree", targets: ["DeviceTree"]),
     .library(
       name: "VirtioTesting",
       targets: ["GuestMemory", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting"]
@@ -58,7 +59,7 @@ let package = Package(
     ),
     .testTarget(
       name: "VirtioTests",
-      dependencies: ["GuestMemory", "TestSupport", "Virtio", "VirtioDriver", "VirtioTesting"],
+      dependencies: ["GuestMemory", "TestBasics", "TestSupport", "Virtio", "VirtioDriver", "VirtioTesting"],
       swiftSettings: strict
     ),
     .testTarget(
@@ -85,6 +86,7 @@ let package = Package(
     .testTarget(name: "PositionedJSONTests", dependencies: ["PositionedJSON"], swiftSettings: strict),
     .target(name: "SCMI", dependencies: ["PositionedJSON"], swiftSettings: strict),
     .target(name: "CPlatformSchema"),
+    .target(name: "CCommandLine"),
     .target(name: "SCMIFuzzing", dependencies: ["SCMI"], path: "Tests/SCMIFuzzing", swiftSettings: strict),
     .testTarget(
       name: "SCMITests",
@@ -104,12 +106,17 @@ let package = Package(
       swiftSettings: strict
     ),
     .target(name: "CTestSupport", path: "Tests/CTestSupport"),
-    .target(name: "TestSupport", dependencies: ["CTestSupport"], path: "Tests/TestSupport", swiftSettings: strict),
+    .target(
+      name: "TestSupport",
+      dependencies: ["CTestSupport", "TestBasics"],
+      path: "Tests/TestSupport",
+      swiftSettings: strict
+    ),
     .testTarget(
       name: "ApusTests",
       dependencies: [
-        "Apus", "CLinux", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "SCMI", "TestSupport", "Virtio",
-        "VirtioDevices", "VirtioDriver", "VirtioTesting", .product(name: "Logging", package: "swift-log"),
+        "Apus", "CLinux", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "SCMI", "TestBasics", "TestSupport",
+        "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting", .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
     ),
@@ -129,22 +136,29 @@ let package = Package(
       swiftSettings: strict,
       linkerSettings: quickStart
     ),
-    .target(name: "ApusTesting", dependencies: ["Apus"], swiftSettings: strict),
+    // Limits of time and comparisons, for every test target.
+    .target(name: "TestBasics", swiftSettings: strict),
+    .testTarget(name: "TestBasicsTests", dependencies: ["TestBasics"], swiftSettings: strict),
+    .target(name: "ApusTesting", dependencies: ["Apus", "TestBasics"], swiftSettings: strict),
     .testTarget(
       name: "KVMTests",
-      dependencies: ["Apus", "ApusTesting", "GuestMemory", "KVM"],
+      dependencies: ["Apus", "ApusTesting", "GuestMemory", "KVM", "TestBasics"],
       swiftSettings: strict
     ),
     .testTarget(
       name: "GuestTests",
-      dependencies: ["Apus", "ApusTesting", "CTestSupport", "SCMI", "TestSupport"],
+      dependencies: ["Apus", "ApusTesting", "CTestSupport", "DeviceTree", "SCMI", "TestBasics", "TestSupport"],
       swiftSettings: strict
     ),
-    .testTarget(name: "CommandKVMTests", dependencies: ["Apus", "ApusTesting", "CLinux"], swiftSettings: strict),
+    .testTarget(
+      name: "CommandKVMTests",
+      dependencies: ["Apus", "ApusTesting", "CLinux", "TestBasics"],
+      swiftSettings: strict
+    ),
     .executableTarget(
       name: "ApusCommand",
       dependencies: [
-        "Apus", "CLinux", "CPlatformSchema", "Host", "SCMI",
+        "Apus", "CCommandLine", "CPlatformSchema", "Host", "SCMI",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],

@@ -29,7 +29,7 @@ private enum UART {
   static let allEnabled: UInt64 = 1 | 1 << 8 | 1 << 9
 }
 
-@Suite(.timeLimit(.minutes(1))) struct SerialPortTests {
+@Suite(.timeLimit(.minutes(10))) struct SerialPortTests {
   @Test func whatTheGuestWritesIsTakenInOrderAfterTheTimerHasFired() throws {
     let port = try SerialPort(interrupt: RecordedLine())
 
@@ -113,7 +113,7 @@ private enum UART {
   }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct RealTimeClockTests {
+@Suite(.timeLimit(.minutes(10))) struct RealTimeClockTests {
   /// Registers of the PL031 (ARM DDI 0224, 3.2).
   private enum Register {
     static let data: UInt64 = 0x00

@@ -101,7 +101,7 @@ extension EventLoop {
   }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct StreamNetworkBackendTests {
+@Suite(.timeLimit(.minutes(10))) struct StreamNetworkBackendTests {
   @Test func packetsGoOutBehindTheirSizes() throws {
     let backend = try StreamNetworkBackend(EventLoop())
     let peer = try Peer.attached(to: backend)
@@ -281,7 +281,7 @@ extension EventLoop {
   }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct NetworkDescriptorTests {
+@Suite(.timeLimit(.minutes(10))) struct NetworkDescriptorTests {
   private func pair(_ type: __socket_type) throws -> (Int32, Int32) {
     var ends: [Int32] = [-1, -1]
     // SAFETY: the array has room for two.

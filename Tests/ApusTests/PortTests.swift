@@ -98,7 +98,7 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
 }
 
 /// A port to one end of a pair of sockets, in a loop that runs until nothing is left to do.
-@Suite(.timeLimit(.minutes(1))) struct ChannelPortTests {
+@Suite(.timeLimit(.minutes(10))) struct ChannelPortTests {
   private let loop: EventLoop
   private let port: ChannelPort
   private let peer: OwnedPeer
@@ -266,7 +266,7 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
   }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct PortEndpointTests {
+@Suite(.timeLimit(.minutes(10))) struct PortEndpointTests {
   @Test func aSocketThatAKilledMachineLeftIsReplacedAndALiveOneIsNot() throws {
     let folder = try TemporaryFolder()
     let port = Configuration.Port("a", .socket(path: folder.path("socket")))

@@ -1,6 +1,7 @@
 import Apus
 import ApusTesting
 import Glibc
+import TestBasics
 import Testing
 
 @Suite("All devices at once", .requiresKVM, .ownThread)
@@ -61,8 +62,8 @@ struct DeviceLoadTests {
     ]
 
     let run = try await GuestRun.boot(configuration, limit: .seconds(240 + 5 * size)) { _, _ in
-      let deadline = ContinuousClock.now + .seconds(240 + 5 * size)
-      for _ in 0..<2 { try await source.accepted(until: deadline).send(Self.download, until: deadline) }
+      let limit = TestLimit(.seconds(240 + 5 * size))
+      for _ in 0..<2 { try await source.accepted(until: limit).send(Self.download, until: limit) }
     }
 
     print(run.lines.filter { $0.hasPrefix("pool") }.joined(separator: "\n"))

@@ -167,7 +167,7 @@ struct GuestFaultTests {
   @Test("a loop at the start of memory without vectors is no fault")
   func busyLoop() async throws {
     //   14000000  b  .
-    let run = try await Self.boot(instructions: [0x1400_0000], limit: .seconds(2))
+    let run = try await Self.boot(instructions: [0x1400_0000], timeout: .seconds(2))
 
     #expect(run.outcome.end == .timedOut)
   }
@@ -175,14 +175,15 @@ struct GuestFaultTests {
   private static func boot(
     instructions: [UInt32],
     unmapped: Configuration.UnmappedPolicy = .fault,
-    limit: Duration = .seconds(20)
+    timeout: Duration? = nil
   ) async throws -> GuestRun {
     let bytes = instructions.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
     return try await TestFile.with(bytes) { path in
       var configuration = Configuration(payload: .raw(path: path))
       configuration.memorySize = 16 << 20
       configuration.unmapped = unmapped
-      return try await GuestRun.boot(configuration, limit: limit)
+      configuration.timeout = timeout
+      return try await GuestRun.boot(configuration)
     }
   }
 }
