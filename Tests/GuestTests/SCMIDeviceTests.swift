@@ -74,6 +74,23 @@ struct SCMIDeviceTests {
     #expect(!run.console.contains("WARNING:"))
   }
 
+  @Test("include a regulator that promises no more than the agent may set")
+  func regulator() async throws {
+    let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+    let scmi = Configuration.Device.SCMI(path: root + "/Tests/Cases/bounds-and-denials.json")
+    let command = "cd /sys/class/regulator; grep . $(grep -l ^vr $(ls -d */name) | sed s/name//)m*_microvolts"
+    var configuration = try LinuxGuest.configuration("")
+    configuration.commandLine = "quiet initcall_blacklist=trace_eval_init apus_mode=exec apus_exec=\"\(command)\""
+    configuration.devices = [.init(.scmi(scmi)), .init(.console(.init()))]
+
+    let run = try await GuestRun.boot(configuration, limit: .seconds(120))
+
+    #expect(run.outcome.end == .poweredOff)
+    let limits = run.lines.compactMap { $0.split(separator: "/").last.map(String.init) }
+    #expect(limits.contains("max_microvolts:950000"), "\(run.lines)")
+    #expect(limits.contains("min_microvolts:800000"), "\(run.lines)")
+  }
+
   /// The driver of the machine's own real-time clock has another one.
   private func timer(_ shell: GuestShell, _ platform: SharedPlatform) async throws {
     func state() -> [Int64?] {
