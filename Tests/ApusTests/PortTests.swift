@@ -40,6 +40,19 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
     #expect(port.status == status)
   }
 
+  @Test func aGuestThatOpensThePortAgainSaysItsStatusAnew() {
+    let port = ExitStatusPort()
+    port.guestChanged(isOpen: true)
+    #expect(take("7", port) == 1)
+    port.guestChanged(isOpen: false)
+    #expect(port.status == 7)
+
+    port.guestChanged(isOpen: true)
+    #expect(take("8\n", port) == 2)
+
+    #expect(port.status == 8)
+  }
+
   @Test func aGuestThatPowersOffHasItsOwnStatusAndNoOtherEndHas() {
     var off = Outcome(.poweredOff, "")
     var panicked = Outcome(.panicked, "")
