@@ -42,9 +42,11 @@ let package = Package(
   ],
   targets: [
     .target(name: "CLinux"),
+    .target(name: "Host", dependencies: ["CLinux"], swiftSettings: strict),
+    .testTarget(name: "HostTests", dependencies: ["Host"], swiftSettings: strict),
     .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
     .target(name: "CGuestMemory"),
-    .target(name: "GuestMemory", dependencies: ["CLinux", "CGuestMemory"], swiftSettings: strict),
+    .target(name: "GuestMemory", dependencies: ["CLinux", "CGuestMemory", "Host"], swiftSettings: strict),
     .target(name: "Virtio", dependencies: ["GuestMemory", "CGuestMemory"], swiftSettings: strict),
     .target(name: "VirtioDevices", dependencies: ["GuestMemory", "SCMI", "Virtio"], swiftSettings: strict),
     .target(name: "VirtioDriver", path: "Tests/VirtioDriver", swiftSettings: strict),
@@ -73,7 +75,7 @@ let package = Package(
     .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
     .target(
       name: "BootImage",
-      dependencies: ["CLinux", "CZlib", "CZstd", "GuestMemory"],
+      dependencies: ["CLinux", "CZlib", "CZstd", "GuestMemory", "Host"],
       swiftSettings: strict
     ),
     .testTarget(
@@ -91,13 +93,14 @@ let package = Package(
       dependencies: ["PositionedJSON", "SCMI", "SCMIFuzzing", "TestSupport"],
       swiftSettings: strict
     ),
-    .target(name: "KVM", dependencies: ["CLinux"], swiftSettings: strict),
+    .target(name: "KVM", dependencies: ["CLinux", "Host"], swiftSettings: strict),
     .target(name: "DeviceTree", dependencies: ["CFDT"], swiftSettings: strict),
     .testTarget(name: "DeviceTreeTests", dependencies: ["DeviceTree", "TestSupport"], swiftSettings: strict),
     .target(
       name: "Apus",
       dependencies: [
-        "BootImage", "CLinux", "KVM", "GuestMemory", "DeviceTree", "Peripherals", "SCMI", "Virtio", "VirtioDevices",
+        "BootImage", "CLinux", "Host", "KVM", "GuestMemory", "DeviceTree", "Peripherals", "SCMI", "Virtio",
+        "VirtioDevices",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
@@ -112,8 +115,8 @@ let package = Package(
     .testTarget(
       name: "ApusTests",
       dependencies: [
-        "Apus", "CLinux", "CTestSupport", "DeviceTree", "GuestMemory", "KVM", "SCMI", "TestSupport", "VirtioDevices",
-        "TestBasics", "VirtioDriver", "VirtioTesting", .product(name: "Logging", package: "swift-log"),
+        "Apus", "CLinux", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "SCMI", "TestBasics", "TestSupport",
+        "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting", .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
     ),
@@ -155,7 +158,7 @@ let package = Package(
     .executableTarget(
       name: "ApusCommand",
       dependencies: [
-        "Apus", "CPlatformSchema", "SCMI",
+        "Apus", "CLinux", "CPlatformSchema", "Host", "SCMI",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],

@@ -12,7 +12,13 @@ public final class Machine: Sendable {
   /// What it was made from, with the SCMI platform in the place of its file.
   public let configuration: Configuration
   /// What the configuration comes to.
-  public let plan: Plan
+  public var plan: Plan {
+    var plan = basicPlan
+    plan.addDevices(of: configuration)
+    return plan
+  }
+
+  private let basicPlan: Plan
   /// The serial port, where the configuration's console is ``Configuration/Console/stream``.
   public let console = ConsoleStream()
 
@@ -30,16 +36,17 @@ public final class Machine: Sendable {
 
   /// Checks the configuration whole.
   ///
-  /// - Parameter logger: for what a person should know that is no error; by default nobody hears it.
+  /// - Parameter logger: for what a person should know that is no error; by default nobody hears it. Each message is one
+  ///   line for any terminal, and a run's are bounded.
   /// - Throws: every mistake at once.
   public init(
     _ configuration: Configuration,
     logger: Logger = Logger(label: "apus") { _ in SwiftLogNoOpLogHandler() }
   ) throws(ConfigurationError) {
     let (opened, problems) = configuration.openingPlatform()
-    plan = try opened.check(adding: problems)
+    basicPlan = try opened.check(adding: problems)
     self.configuration = opened
-    self.logger = logger
+    self.logger = RunLog.logger(over: logger)
   }
 
   /// Loads everything as a start would, into memory that no guest runs in, and starts nothing.

@@ -304,6 +304,37 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
 
     #expect(first.waitingListener != nil)
     #expect(second?.outcome.end == .cannotCreate)
+    // The one that listens saw nothing of the second's look at it.
+    #expect(PortEndpoint.problem(of: port)?.contains("something else is there") == true)
+    #expect(!first.accept())
+  }
+
+  @Test func aSocketWhoseNameAnotherHasTakenStaysAsItIs() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path("socket")
+    do {
+      let endpoint = try PortEndpoint(.init("a", .socket(path: path)), files: RunFiles())
+      // SAFETY: the path holds for the call.
+      try #require(unsafe unlink(path) == 0)
+      try folder.write("socket", [1, 2, 3])
+      _ = endpoint.isSocket
+    }
+
+    #expect(folder.read("socket") == [1, 2, 3])
+  }
+
+  @Test(arguments: ["missing/socket", "file", "file/socket"])
+  func aSocketThatCannotBeMadeIsKnownBeforeItIs(name: String) throws {
+    let folder = try TemporaryFolder()
+    try folder.write("file", [1])
+    let port = Configuration.Port("a", .socket(path: folder.path(name)))
+
+    let problem = PortEndpoint.problem(of: port)
+    let failure = #expect(throws: PortEndpoint.OpenFailure.self) { _ = try PortEndpoint(port, files: RunFiles()) }
+
+    #expect(problem != nil && problem == failure?.outcome.message)
+    #expect(PortEndpoint.problem(of: .init("a", .socket(path: folder.path("new")))) == nil)
+    #expect(try folder.names == ["file"])
   }
 
   @Test func aPipeWithoutAReaderIsRefusedAtOnceAndOneWithAReaderIsNot() throws {

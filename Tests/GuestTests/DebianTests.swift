@@ -24,7 +24,7 @@ struct DebianTests {
     if hasNetwork {
       var forward = Configuration.Device.Network.Forward(hostPort: port, guestPort: 4000)
       forward.transport = .udp
-      configuration.devices.append(.init(.network(.init(.passt(forwards: [forward])))))
+      configuration.devices.append(.init(.network(.init(.passt(forwards: [forward], hostLoopback: true)))))
     }
     var answer = "pong-ping"
 

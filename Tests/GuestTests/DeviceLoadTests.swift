@@ -56,7 +56,8 @@ struct DeviceLoadTests {
     scriptBlock.isReadOnly = true
     let flood = Configuration.Port("flood", .file(path: disk.path + ".flood"))
     configuration.devices = [
-      .init(.block(block)), .init(.block(scriptBlock)), .init(.network(.init(.passt(forwards: [])))),
+      .init(.block(block)), .init(.block(scriptBlock)),
+      .init(.network(.init(.passt(forwards: [], hostLoopback: true)))),
       .init(.console(.init(carriesConsole: false, ports: [flood]))), .init(.entropy),
     ]
 

@@ -38,7 +38,7 @@ struct NetworkTests {
     )
     let forwards = [Configuration.Device.Network.Forward(hostPort: forward, guestPort: 80)]
     configuration.commandLine += " initcall_blacklist=trace_eval_init"
-    var network = Configuration.Device.Network(.passt(forwards: forwards))
+    var network = Configuration.Device.Network(.passt(forwards: forwards, hostLoopback: true))
     network.mac = Configuration.Device.MACAddress("02:11:22:33:44:55")
     configuration.devices = [Configuration.Device(.network(network))]
     var returned: [UInt8] = []
