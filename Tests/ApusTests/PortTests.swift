@@ -232,6 +232,26 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
     port.disconnect()
   }
 
+  @Test func whatAPeerSentBeforeItWentWaitsForAGuestThatOpensThePortLater() throws {
+    var changes: [Bool] = []
+    var received = ""
+    port.connectionChanged = { changes.append($0) }
+    port.becameReadable = { [unowned port] in
+      while case let text = give(port), !text.isEmpty { received += text }
+    }
+    peer.send("early")
+    peer.shut()
+    try settle()
+    #expect(changes.isEmpty)
+
+    port.guestChanged(isOpen: true)
+    try settle()
+
+    #expect(received == "early")
+    #expect(changes == [false])
+    port.disconnect()
+  }
+
   @Test func aPeerThatTakesNothingAnyMoreStillSends() throws {
     var changes: [Bool] = []
     var received = ""
