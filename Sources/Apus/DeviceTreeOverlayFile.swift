@@ -10,7 +10,7 @@ struct DeviceTreeOverlayFile: Sendable {
     do throws(InputFileError) {
       bytes = try InputFile.read(path)
     } catch {
-      throw DeviceTreeOverlayFileError(.inputNotFound, "--dtb-overlay: \(error)")
+      throw DeviceTreeOverlayFileError(error.kind, "--dtb-overlay: \(error)")
     }
     self.path = path
     do {

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CCommandLine
 internal import Glibc
 import Host
 
@@ -6,9 +6,9 @@ import Host
 enum ArgumentWords {
   /// Without the program's name, each as a text that stands for its bytes.
   static var all: [String] {
-    (1..<max(1, clinux_argument_count())).compactMap { index in
+    (1..<max(1, command_line_count())).compactMap { index in
       // SAFETY: the words last as long as the process and end with a zero.
-      guard let word = unsafe clinux_argument(index) else { return nil }
+      guard let word = unsafe command_line_word(index) else { return nil }
       return unsafe HostPath.text(UnsafeRawBufferPointer(start: word, count: strlen(word)))
     }
   }
@@ -19,7 +19,9 @@ enum ArgumentWords {
     "--version",
   ]
   /// Options of which each adds to those before it.
-  private static let adding: Set<String> = ["--append", "--cmdline", "--block", "--disk", "--network", "--port"]
+  private static let adding: Set<String> = [
+    "--append", "--cmdline", "--block", "--disk", "--network", "--port", "--dtb-overlay",
+  ]
 
   /// An option that is there twice though it has one value: the argument parser would take the last one in silence.
   static func repeatedOption(_ words: some Sequence<String>) -> String? {

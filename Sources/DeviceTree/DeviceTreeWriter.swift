@@ -26,7 +26,7 @@ public struct DeviceTreeWriter: ~Copyable {
     case referable
   }
 
-  private let labels: Labels
+  private var labels: Labels
   private var symbolPaths: [(label: String, path: String)] = []
   /// The names of the nodes that are open, where labels are looked at.
   private var path: [String] = []

@@ -118,6 +118,14 @@ import Testing
     #expect(!descriptors.contains("200"))
   }
 
+  @Test func aProgramGetsNothingOfTheEnvironment() throws {
+    let program = try PasstProgram("/usr/bin/env", ["env"])
+
+    #expect(isReadable(program.end.rawValue, within: 10_000))
+    let variables = String(decoding: program.takeOutput(), as: UTF8.self).split(separator: "\n").sorted()
+    #expect(variables == ["LC_ALL=C.UTF-8", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"])
+  }
+
   @Test func theEndOfTheSocketEndsTheProgram() throws {
     let folder = try TemporaryFolder()
     var program: PasstProgram? = try PasstProgram(try program("exec cat <&3", in: folder), ["passt"])

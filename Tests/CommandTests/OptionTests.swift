@@ -24,6 +24,7 @@ private let wrongValues: [(option: String, value: String, words: [String])] = [
   ("--timeout", "abc", ["'abc' is invalid for '--timeout", "such as 10, 1.5s or 2m"]),
   ("--timeout", "-5", ["'-5' is invalid for '--timeout", "such as 10, 1.5s or 2m"]),
   ("--gic", "4", ["'4' is invalid for '--gic", "'auto', '2' or '3'"]),
+  ("--unmapped", "ones", ["'ones' is invalid for '--unmapped", "give fault, which ends the machine, or zero"]),
   ("--cpu", "sme=off", ["'sme=off' is invalid for '--cpu", "sve=off, pmu=off and pauth=off"]),
   ("--console", "tty", ["'tty' is invalid for '--console", "stdio, file=PATH, pty, pty=LINK or none"]),
   ("--console", "virtio,tty", ["'virtio,tty' is invalid for '--console", "or virtio and one of these"]),
@@ -53,7 +54,7 @@ private let wrongValues: [(option: String, value: String, words: [String])] = [
 /// Options that take a value.
 private let options = [
   "--memory", "--cpus", "--timeout", "--gic", "--cpu", "--console", "--uuid", "--log-level", "--name", "--append",
-  "--initrd", "--dump-dtb", "--report", "--network", "--port",
+  "--unmapped", "--dtb-overlay", "--initrd", "--dump-dtb", "--report", "--network", "--port",
 ]
 
 @Suite struct OptionTests {

@@ -200,6 +200,18 @@ struct BareMetalTests {
     #expect(report.outcome == "stopped")
   }
 
+  @Test("a program that looks for devices in all slots finds 32, and those with a device")
+  func slots() async throws {
+    var configuration = try Self.configuration("slots")
+    configuration.devices = [.init(.entropy), .init(.entropy)]
+
+    let run = try await GuestRun.boot(configuration)
+
+    #expect(run.outcome.end == .poweredOff)
+    #expect(run.console == "slot 0 device 4\nslot 1 device 4\n32 slots\n")
+    #expect(run.report.devices.map(\.faults) == [0, 0])
+  }
+
   @Test("each read of a device register is one exit")
   func deviceReads() async throws {
     let run = try await GuestRun.boot(Self.configuration("mmio", arguments: "count=500"))
