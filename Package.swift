@@ -64,7 +64,9 @@ let package = Package(
     ),
     .testTarget(
       name: "VirtioDevicesTests",
-      dependencies: ["GuestMemory", "SCMI", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting"],
+      dependencies: [
+        "GuestMemory", "SCMI", "TestBasics", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting",
+      ],
       swiftSettings: strict
     ),
     .testTarget(name: "GuestMemoryTests", dependencies: ["GuestMemory", "TestSupport"], swiftSettings: strict),
@@ -79,7 +81,7 @@ let package = Package(
     ),
     .testTarget(
       name: "BootImageTests",
-      dependencies: ["BootImage", "CLinux", "CZlib", "CZstd", "GuestMemory", "TestSupport"],
+      dependencies: ["BootImage", "CLinux", "CZlib", "CZstd", "GuestMemory", "TestBasics", "TestSupport"],
       swiftSettings: strict
     ),
     .target(name: "PositionedJSON", swiftSettings: strict),

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -137,6 +138,11 @@ int64_t clinux_channel_write(int descriptor, bool is_socket, const void *buffer,
 bool clinux_channel_has_hung_up(int descriptor) {
   struct pollfd request = {.fd = descriptor};
   return poll(&request, 1, 0) > 0 && (request.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+bool clinux_channel_has_input(int descriptor) {
+  int count = 0;
+  return ioctl(descriptor, FIONREAD, &count) == 0 && count > 0;
 }
 
 void clinux_channel_wait(int descriptor, int milliseconds) {

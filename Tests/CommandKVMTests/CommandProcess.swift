@@ -89,7 +89,9 @@ final class CommandProcess {
     }
     unsafe posix_spawnattr_setflags(&attributes, flags)
     var argv: [UnsafeMutablePointer<CChar>?] = unsafe ([program] + arguments).map { unsafe strdup($0) } + [nil]
-    var environment: [UnsafeMutablePointer<CChar>?] = unsafe [strdup("PATH=/usr/bin:/bin"), nil]
+    // Tests of any user look at the process's mappings.
+    let variables = ["PATH=/usr/bin:/bin", "APUS_DUMPABLE=1"]
+    var environment: [UnsafeMutablePointer<CChar>?] = unsafe variables.map { unsafe strdup($0) } + [nil]
     defer { unsafe (argv + environment).forEach { unsafe free($0) } }
     var processID: pid_t = 0
     let result = unsafe posix_spawn(&processID, program, &actions, &attributes, &argv, &environment)

@@ -253,8 +253,8 @@ final class ChannelPort: HostPort {
     guard let descriptor = endpoint.descriptor else { return }
     if inputHasEnded, !hasHungUp { hasHungUp = clinux_channel_has_hung_up(descriptor) }
     if guestIsOpen, !inputHasEnded { becameReadable() }
-    // What the other side sent before it went, or stopped reading, is the guest's.
-    let isReadOut = inputHasEnded || !guestIsOpen || !endpoint.canRead
+    // What the other side sent before it went, or stopped reading, is the guest's, also one's that opens the port later.
+    let isReadOut = inputHasEnded || !endpoint.canRead || !guestIsOpen && !clinux_channel_has_input(descriptor)
     if inputHasEnded && !endpoint.canWrite || (isFinished || hasHungUp) && isReadOut { close() }
   }
 

@@ -32,5 +32,8 @@ int64_t clinux_channel_write(int descriptor, bool is_socket, const void *_Nonnul
 // Whether the other side has gone for good: nothing that is written arrives.
 bool clinux_channel_has_hung_up(int descriptor);
 
+// Whether something is there to be read, also from one that has gone.
+bool clinux_channel_has_input(int descriptor);
+
 // Waits for room, for so many milliseconds at most.
 void clinux_channel_wait(int descriptor, int milliseconds);
