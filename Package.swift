@@ -154,7 +154,7 @@ let package = Package(
     ),
     .testTarget(
       name: "CommandKVMTests",
-      dependencies: ["Apus", "ApusTesting", "CLinux", "TestBasics"],
+      dependencies: ["Apus", "ApusTesting", "CLinux", "CTestSupport", "TestBasics"],
       swiftSettings: strict
     ),
     .executableTarget(

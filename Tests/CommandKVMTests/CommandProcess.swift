@@ -11,6 +11,8 @@ final class CommandProcess {
     case null
     case pipe
     case closed
+    /// A descriptor of the test's.
+    case descriptor(Int32)
     /// The terminal behind this path, which the process gets for its controlling one.
     case terminal(String)
   }
@@ -71,6 +73,7 @@ final class CommandProcess {
       let number = Int32(index)
       switch stream {
       case .null: unsafe posix_spawn_file_actions_addopen(&actions, number, "/dev/null", O_RDWR, 0)
+      case .descriptor(let descriptor): unsafe posix_spawn_file_actions_adddup2(&actions, descriptor, number)
       case .closed: unsafe posix_spawn_file_actions_addclose(&actions, number)
       case .terminal(let path):
         // The first terminal that the leader of a session opens is its controlling one. 0x80 is POSIX_SPAWN_SETSID.
