@@ -117,7 +117,8 @@ let package = Package(
     .testTarget(
       name: "ApusTests",
       dependencies: [
-        "Apus", "CLinux", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "SCMI", "TestBasics", "TestSupport",
+        "Apus", "CLinux", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "SCMI", "TestBasics",
+        "TestSupport",
         "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting", .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
