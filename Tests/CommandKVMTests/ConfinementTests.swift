@@ -38,7 +38,12 @@ extension CommandKVMTests {
       process.signal(SIGTERM)
 
       // Not reserved and huge: the C library asks for huge pages for its own memory, too, which is reserved.
-      let ram = try #require(lines.firstIndex { $0.hasPrefix("VmFlags:") && $0.contains(" nr hg") })
+      let ram = try #require(
+        lines.firstIndex { line in
+          let flags = line.split(separator: " ")
+          return flags.first == "VmFlags:" && flags.contains("nr") && flags.contains("hg")
+        }
+      )
       let size = lines[..<ram].last { $0.hasPrefix("AnonHugePages:") }.flatMap { Int($0.split(separator: " ")[1]) }
       #expect((size ?? 0) >= 2048)
       #expect(try process.wait() == .exited(143))
