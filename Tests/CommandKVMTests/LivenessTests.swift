@@ -34,7 +34,6 @@ extension CommandKVMTests {
     /// Runs a guest, ends it, and looks how it ended.
     private func check(
       _ what: String,
-
       _ arguments: [String],
       _ cause: Cause,
       input: CommandProcess.Stream = .null,
@@ -45,11 +44,27 @@ extension CommandKVMTests {
       var start = ContinuousClock.now
       let process = try CommandProcess(arguments + limit, input: input, output: output, error: error)
       if cause == .signal {
+        try waitUntilSignalsAreHeld(process)
         sleep(1)
         start = .now
         process.signal(SIGTERM)
       }
       try expectEnd(process, cause, from: start, what)
+    }
+
+    /// Waits until the process takes SIGTERM itself: until then it ends of it as any process does, and a busy host takes
+    /// its time to start one.
+    private func waitUntilSignalsAreHeld(_ process: CommandProcess) throws {
+      let deadline = ContinuousClock.now + Self.hang
+      while true {
+        let lines = HostFiles.text("/proc/\(process.processID)/status").split(separator: "\n")
+        let blocked = lines.first { $0.hasPrefix("SigBlk:") }?.split(separator: "\t").last.flatMap {
+          UInt64($0, radix: 16)
+        }
+        if let blocked, blocked & 1 << UInt64(SIGTERM - 1) != 0 { return }
+        try #require(ContinuousClock.now < deadline, "the process does not come to its machine")
+        usleep(10_000)
+      }
     }
 
     @Test(
