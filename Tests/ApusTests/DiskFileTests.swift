@@ -1,7 +1,6 @@
 import Glibc
 import KVM
 import Logging
-import Synchronization
 import TestBasics
 import Testing
 import VirtioDevices
@@ -111,13 +110,13 @@ import VirtioDevices
   }
 
   @Test func anImageThatCannotBeLockedIsAWarning() {
-    let recorder = LogRecorder()
-    let trouble = DiskTrouble(name: "block0", path: "image", Logger(label: "test") { _ in recorder })
+    let recorder = LogRecorder(from: .warning)
+    let trouble = DiskTrouble(name: "block0", path: "image", recorder.logger)
 
     trouble.noteLack(ofLock: ENOLCK)
 
     #expect(
-      recorder.lines.all.withLock { $0 } == [
+      recorder.messages == [
         "block0: disk 'image' cannot be locked: No locks available; see to it that nobody else writes it while the guest runs"
       ]
     )
@@ -140,25 +139,5 @@ import VirtioDevices
     _ = finished.take(into: &taken)
 
     #expect(taken.count == 200 && taken.allSatisfy(\.succeeded))
-  }
-}
-
-/// Keeps what is logged.
-private struct LogRecorder: LogHandler {
-  final class Lines: Sendable {
-    let all = Mutex<[String]>([])
-  }
-
-  let lines = Lines()
-  var logLevel = Logger.Level.warning
-  var metadata = Logger.Metadata()
-
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-    get { metadata[key] }
-    set { metadata[key] = newValue }
-  }
-
-  func log(event: LogEvent) {
-    lines.all.withLock { $0.append("\(event.message)") }
   }
 }

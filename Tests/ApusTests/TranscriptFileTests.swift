@@ -2,43 +2,14 @@ import CLinux
 import Glibc
 import Logging
 import SCMI
-import Synchronization
 import TestSupport
 import Testing
 
 @testable import Apus
 
-/// Keeps what is logged.
-private final class LogMemory: Sendable {
-  let lines = Mutex<[String]>([])
-
-  var logger: Logger {
-    Logger(label: "test") { _ in Handler(memory: self) }
-  }
-
-  private struct Handler: LogHandler {
-    let memory: LogMemory
-    var metadata: Logger.Metadata = [:]
-    var logLevel = Logger.Level.trace
-
-    init(memory: LogMemory) {
-      self.memory = memory
-    }
-
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-      get { metadata[key] }
-      set { metadata[key] = newValue }
-    }
-
-    func log(event: LogEvent) {
-      memory.lines.withLock { $0.append("\(event.message)") }
-    }
-  }
-}
-
 @Suite(.timeLimit(.minutes(1))) struct TranscriptFileTests {
   private let folder: TemporaryFolder
-  private let log = LogMemory()
+  private let log = LogRecorder(from: .trace)
 
   init() throws {
     folder = try TemporaryFolder()
@@ -65,7 +36,7 @@ private final class LogMemory: Sendable {
 
     let text = String(decoding: folder.read("transcript") ?? [], as: UTF8.self)
     #expect(try TranscriptRecord.records(lines: text).map(\.sequence) == Array(0..<1000))
-    #expect(log.lines.withLock { $0 }.isEmpty)
+    #expect(log.messages.isEmpty)
   }
 
   @Test func aReaderThatStopsMakesGapsInTheSequenceThatAreCountedAndHoldsNobodyUp() throws {
@@ -81,7 +52,7 @@ private final class LogMemory: Sendable {
     for _ in 0..<60_000 { file.append(one) }
     file.finish(patience(1_000_000))
 
-    let lines = log.lines.withLock { $0 }
+    let lines = log.messages
     #expect(lines.count == 3)
     #expect(lines.first?.contains("some are left out from here on") == true)
     #expect(lines.dropFirst().first?.contains(" messages: it was not written fast enough") == true)

@@ -148,7 +148,7 @@ struct MachineRun {
     let stuck = assembly.devices.shutDown(patience)
     for path in stuck { logger.warning("disk '\(path)' does not answer: what waits for it is left behind") }
     if !stuck.isEmpty {
-      // Until the process ends somebody may still write to the guest's memory.
+      // SAFETY: until the process ends somebody may still write to the guest's memory, which is kept.
       _ = unsafe Unmanaged.passRetained(assembly.devices)
       _ = unsafe Unmanaged.passRetained(assembly.board)
     }

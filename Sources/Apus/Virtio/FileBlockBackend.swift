@@ -207,6 +207,7 @@ final class FileBlockBackend: BlockBackend, DeviceBackend {
   /// Leaves the workers alone, which wait for a disk that does not answer. Whoever calls this keeps the guest's memory
   /// for ever: they may still write there.
   func abandonWorkers() {
+    // SAFETY: a thread's value has to outlive the thread, which nobody joins.
     for worker in workers { _ = unsafe Unmanaged.passRetained(worker) }
     workers = []
   }
