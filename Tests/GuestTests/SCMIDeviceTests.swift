@@ -11,7 +11,10 @@ struct SCMIDeviceTests {
   /// A PL031 of scratch memory, whose driver is Linux's; a panic notifier; and a device that has no driver.
   private static var definition: PlatformDefinition {
     PlatformDefinition { platform in
-      platform.clocks = [ClockDefinition("bus") { $0.rates = .list([1_000_000, 24_000_000]) }]
+      platform.clocks = [
+        ClockDefinition("bus") { $0.rates = .list([1_000_000, 24_000_000]) },
+        ClockDefinition("slow") { $0.rates = .list([1_000_000]) },
+      ]
       platform.powerDomains = [PowerDomainDefinition("timer"), PowerDomainDefinition("npu")]
       platform.resets = [ResetDefinition("npu")]
       platform.regulators = [VoltageDomainDefinition("vdd") { $0.levels = .list([900_000, 1_000_000]) }]
@@ -42,6 +45,14 @@ struct SCMIDeviceTests {
           npu.registers = [.init("control", size: 0x2000), .init("table", size: 0x1000)]
           npu.interrupts = [.init("done"), .init("fault", trigger: .level)]
         },
+        ConsumerDefinition("alarm", .device) { alarm in
+          alarm.compatible = ["arm,pl031", "arm,primecell"]
+          alarm.resources = [resource(.clock, "slow")]
+          alarm.node.names = [resource(.clock, "slow"): "apb_pclk"]
+          alarm.node.properties = [("arm,primecell-periphid", .cells([0x0004_1031]))]
+          alarm.registers = [.init(size: 0x1000, words: [0, 0, 0, 0, 0, 0, 1])]
+          alarm.interrupts = [.init(trigger: .level)]
+        },
       ]
     }
   }
@@ -53,6 +64,7 @@ struct SCMIDeviceTests {
     let run = try await GuestRun.boot(try SCMIGuest.configuration(platform), limit: .seconds(120)) { machine, console in
       let shell = try await GuestShell(console)
       try await timer(shell, platform)
+      try await alarm(shell, platform)
 
       let capability = try await shell.run("cat /sys/bus/platform/drivers/pvpanic-mmio/*.panic/capability")
       #expect(capability == ["2"])
@@ -111,7 +123,7 @@ struct SCMIDeviceTests {
     // The driver reads the alarm from its device when it begins.
     #expect(try await shell.run("cat $R/wakealarm") == ["90000"])
 
-    let count = "grep -E 'rtc-pl031' /proc/interrupts | awk '{ n += $2 } END { print n }'"
+    let count = Self.count("Edge")
     let before = try await shell.run(count)
     for _ in 0..<3 {
       let isThere = platform.change { platform, now in platform.interrupt("timer", line: 0, at: now) }
@@ -120,5 +132,26 @@ struct SCMIDeviceTests {
     }
     let after = try await shell.run(count)
     #expect(Int(after.first ?? "") == (Int(before.first ?? "") ?? -1) + 3)
+  }
+
+  /// Memory does not take its interrupt back when a driver answers it: the guest is interrupted until the platform does.
+  private func alarm(_ shell: GuestShell, _ platform: SharedPlatform) async throws {
+    func set(_ asserted: Bool) -> Bool {
+      platform.change { platform, now in platform.interrupt("alarm", line: 0, asserted: asserted, at: now) }
+    }
+    let before = try await shell.run(Self.count("Level"))
+
+    #expect(set(true))
+    try await Task.sleep(for: .milliseconds(100))
+    #expect(set(false))
+
+    let after = try await shell.run("sleep 0.05; " + Self.count("Level"))
+    #expect(try #require(Int(after.first ?? "")) >= #require(Int(before.first ?? "")) + 2)
+    #expect(try await shell.run("sleep 0.1; " + Self.count("Level")) == after)
+  }
+
+  /// How often the timers' lines of a trigger have interrupted the guest.
+  private static func count(_ trigger: String) -> String {
+    "grep '\(trigger).*rtc-pl031' /proc/interrupts | awk '{ n += $2 } END { print n + 0 }'"
   }
 }
