@@ -169,6 +169,7 @@ extension SCMICommand {
       try Message.show(
         "\(report.requests) requests, \(report.compared) lines compared, \(report.differences.count) differ"
           + (report.skipped == 0 ? "" : ", \(report.skipped) changes by the owner left out")
+          + (report.missedSamples == 0 ? "" : ", \(report.missedSamples) samples left out")
       )
       if !report.differences.isEmpty { throw ExitCode(1) }
     }

@@ -87,6 +87,47 @@ extension Platform {
     return result
   }
 
+  // MARK: - Settings
+
+  /// Notes that an agent has set something of which the latest request holds.
+  ///
+  /// - Throws: BUSY where the policy is exclusive and another agent has set something.
+  mutating func claimSettings(
+    _ kind: ResourceKind,
+    _ identifier: UInt32,
+    _ policy: HarmonisationPolicy,
+    by agent: Int
+  ) throws(Status) {
+    let resource = Int(views[agent * ResourceKind.count + Int(kind.rawValue)].slots[Int(identifier)].resource)
+    try claim(kind, resource, [.value, .settings], policy, by: agent)
+    update(kind, identifier, agent) { $0.votes.insert(.settings) }
+  }
+
+  /// Settings are as at boot again when nobody is left who has made any.
+  mutating func harmoniseSettings(_ kind: ResourceKind, _ resource: Int) {
+    for holder in holders[Int(kind.rawValue)][resource] {
+      if slot(of: holder, kind).votes.contains(.settings) { return }
+    }
+    switch kind {
+    case .clock:
+      let clock = definition.clocks[resource]
+      let parent = (clock.parent ?? clock.parents.first).flatMap { place(ResourceName(.clock, $0)) } ?? -1
+      // Other agents' parents may lead back here by now: then it stays.
+      if !leads(from: parent, to: resource) { clocks[resource].parent = parent }
+      clocks[resource].dutyCycle = clock.dutyCycle ?? 0
+      clocks[resource].phase = clock.phase ?? 0
+      clockConfigurations[resource] = nil
+    case .powercapDomain:
+      let interval = definition.powercaps[resource].minimumAveragingInterval
+      guard powercaps[resource].averagingInterval != interval else { return }
+      powercaps[resource].averagingInterval = interval
+      notifyCap(resource, nil)
+    case .pin: pins[resource].configuration = PinState(definition.pins[resource].settings).configuration
+    case .group: groups[resource].configuration = PinState(definition.groups[resource].settings).configuration
+    case .powerDomain, .performanceDomain, .sensor, .resetDomain, .voltageDomain, .function: break
+    }
+  }
+
   // MARK: - Notifications
 
   /// Sends a notification about a resource to every agent that asked for it.
@@ -95,6 +136,7 @@ extension Platform {
   ///   - index: the notification's number, 0 or 1.
   ///   - cause: who caused it; `nil` is the platform.
   ///   - except: who does not get it.
+  ///   - only: who alone gets it; `nil` is everybody.
   ///   - fields: the words behind agent and resource.
   mutating func notify(
     _ kind: ResourceKind,
@@ -102,9 +144,11 @@ extension Platform {
     _ index: UInt8,
     cause: Int?,
     except: Int? = nil,
+    only: Int? = nil,
     _ fields: (inout Message) -> Void
   ) {
-    for holder in holders[Int(kind.rawValue)][resource] where holder.agent != except {
+    for holder in holders[Int(kind.rawValue)][resource]
+    where holder.agent != except && holder.agent == only ?? holder.agent {
       let slot = slot(of: holder, kind)
       guard slot.notifications & (1 << index) != 0, slot.access >= .read, agents[holder.agent].events else { continue }
       var message = Message(header: MessageHeader(kind.protocolIdentifier.rawValue, index, type: .notification))

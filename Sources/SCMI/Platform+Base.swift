@@ -47,10 +47,10 @@ extension Platform {
       reply.append(UInt32(count(.performanceDomain, agent)) | unit << 16)
       for _ in 0..<3 { reply.append(UInt32(0)) }
     case ProtocolIdentifier.clock.rawValue:
-      let requests = agents[agent].events ? UInt32(definition.clockAsynchronousRequests) : 0
+      let requests = agents[agent].events && may(5, context) ? UInt32(definition.clockAsynchronousRequests) : 0
       reply.append(UInt32(count(.clock, agent)) | requests << 16)
     case ProtocolIdentifier.sensor.rawValue:
-      let requests = agents[agent].events ? UInt32(definition.sensorAsynchronousRequests) : 0
+      let requests = agents[agent].events && may(6, context) ? UInt32(definition.sensorAsynchronousRequests) : 0
       reply.append(UInt32(count(.sensor, agent)) | requests << 16)
       for _ in 0..<3 { reply.append(UInt32(0)) }
     case ProtocolIdentifier.reset.rawValue:

@@ -31,7 +31,7 @@ extension Platform {
     default:
       try request.expect(4)
       let slot = try slot(.clock, request[word: 0], context.agent, .read)
-      reply.append(clockPermissions(slot))
+      reply.append(clockPermissions(slot, context))
     }
   }
 
@@ -43,14 +43,16 @@ extension Platform {
     let clock = definition.clocks[resource]
     var attributes: UInt32 = clocks[resource].enabled ? 1 : 0
     if context.version >= 0x20000 {
-      if clock.notifies && agents[context.agent].events { attributes |= 3 << 30 }
-      if clock.name.utf8.count > 15 { attributes |= 1 << 29 }
+      if clock.notifies && may(9, context) { attributes |= 1 << 31 }
+      if clock.notifies && may(0xA, context) { attributes |= 1 << 30 }
+      if clock.name.utf8.count > 15 && may(8, context) { attributes |= 1 << 29 }
     }
     if context.version >= 0x30000 {
-      if !visibleParents(resource, context.agent).isEmpty { attributes |= 1 << 28 }
-      if clock.dutyCycle != nil || clock.phase != nil || !clock.extendedConfiguration.isEmpty { attributes |= 1 << 27 }
+      if may(0xC, context), !visibleParents(resource, context.agent).isEmpty { attributes |= 1 << 28 }
+      let isExtended = clock.dutyCycle != nil || clock.phase != nil || !clock.extendedConfiguration.isEmpty
+      if isExtended && may(0xB, context) && may(7, slot, context) { attributes |= 1 << 27 }
       // CLOCK_GET_PERMISSIONS has something to say about every clock.
-      attributes |= 1 << 1
+      if may(0xF, context) { attributes |= 1 << 1 }
     }
     reply.append(attributes)
     reply.append(name: clock.name, size: 16)
@@ -79,13 +81,13 @@ extension Platform {
     }
   }
 
-  /// CLOCK_RATE_SET: flags, clock, rate. Flags: 0 asynchronous, 1 no delayed response, 2 round up, 3 round as you like.
+  /// CLOCK_RATE_SET: flags, clock, rate. Flags: 0 asynchronous, 1 no delayed response, 2 round up, 3 nearest.
   private mutating func clockRateSet(_ request: Message, _ context: Context) throws(Status) {
     let change = try clockRateChange(request, context.agent)
     guard request[word: 0] & 1 != 0 else { return try setClockRate(change, context.agent) }
     guard agents[context.agent].events || request[word: 0] & 2 != 0 else { throw .notSupported }
     let limit = Int(definition.clockAsynchronousRequests)
-    guard asynchronousCount[ProtocolIdentifier.clock.index] < limit else {
+    guard asynchronousCount(.clock, context.agent) < limit else {
       explain("all \(limit) asynchronous rate changes are pending")
       throw .busy
     }
@@ -110,8 +112,9 @@ extension Platform {
     guard request[word: 0] & ~0xF == 0 else { throw .invalidParameters }
     let clock = definition.clocks[Int(slot.resource)]
     guard clock.rateControl else { throw .denied }
-    let roundsUp = request[word: 0] & 4 != 0 && request[word: 0] & 8 == 0
-    guard let rate = clock.rates.rounded(request[pair: 2], up: roundsUp, within: slot) else {
+    let rounding: ClockRates.Rounding =
+      if request[word: 0] & 8 != 0 { .nearest } else if request[word: 0] & 4 != 0 { .up } else { .down }
+    guard let rate = clock.rates.rounded(request[pair: 2], rounding, within: slot) else {
       throw .invalidParameters
     }
     return ClockRateChange(identifier: request[word: 1], slot: slot, rate: rate)
@@ -119,7 +122,7 @@ extension Platform {
 
   private mutating func setClockRate(_ change: ClockRateChange, _ agent: Int) throws(Status) {
     let resource = Int(change.slot.resource)
-    try claim(.clock, resource, .value, definition.clocks[resource].ratePolicy, by: agent)
+    try claim(.clock, resource, [.value, .settings], definition.clocks[resource].ratePolicy, by: agent)
     update(.clock, change.identifier, agent) { slot in
       slot.votes.insert(.value)
       slot.value = Int64(change.rate)
@@ -178,20 +181,34 @@ extension Slot {
 }
 
 extension ClockRates {
+  enum Rounding {
+    case down
+    case up
+    /// Of two that are as near the higher one.
+    case nearest
+  }
+
   /// The rate next to `wanted` that exists, or `nil` where `wanted` lies outside of what the agent may set.
-  func rounded(_ wanted: UInt64, up: Bool, within slot: Slot) -> UInt64? {
+  func rounded(_ wanted: UInt64, _ rounding: Rounding, within slot: Slot) -> UInt64? {
+    let below: UInt64
+    let above: UInt64
     switch self {
     case .range(let minimum, let maximum, let step):
       let bounds = slot.bounds(minimum, maximum, step)
       guard wanted >= bounds.minimum, wanted <= bounds.maximum else { return nil }
-      let steps = (wanted - minimum) / step
-      let below = minimum + steps * step
-      if below == wanted || !up { return below }
-      return bounds.maximum - below > step ? below + step : bounds.maximum
+      below = minimum + (wanted - minimum) / step * step
+      above = bounds.maximum - below > step ? below + step : bounds.maximum
     case .list(let all):
       let allowed = all.filter { slot.allows($0) }
       guard let first = allowed.first, let last = allowed.last, wanted >= first, wanted <= last else { return nil }
-      return up ? allowed.first { $0 >= wanted } : allowed.last { $0 <= wanted }
+      below = allowed.last { $0 <= wanted } ?? first
+      above = allowed.first { $0 >= wanted } ?? last
+    }
+    if below == wanted { return below }
+    switch rounding {
+    case .down: return below
+    case .up: return above
+    case .nearest: return wanted - below < above - wanted ? below : above
     }
   }
 }

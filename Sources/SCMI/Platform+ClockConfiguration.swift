@@ -12,7 +12,7 @@ extension Platform {
     // 2 is reserved; 3, "unchanged", makes sense only beside extended configuration.
     guard state != 2, state != 3 || type != 0 else { throw .invalidParameters }
     if state < 2 && !definition.clocks[Int(slot.resource)].stateControl { throw .denied }
-    if type != 0 { try setExtendedConfiguration(type, request[word: 2], Int(slot.resource)) }
+    if type != 0 { try setExtendedConfiguration(type, request[word: 2], request[word: 0], slot, context.agent) }
     if state < 2 { try setClockState(state == 1, request[word: 0], slot, context.agent) }
   }
 
@@ -39,19 +39,29 @@ extension Platform {
     )
   }
 
-  private mutating func setExtendedConfiguration(_ type: UInt8, _ value: UInt32, _ resource: Int) throws(Status) {
+  private mutating func setExtendedConfiguration(
+    _ type: UInt8,
+    _ value: UInt32,
+    _ identifier: UInt32,
+    _ slot: Slot,
+    _ agent: Int
+  ) throws(Status) {
+    let resource = Int(slot.resource)
     let clock = definition.clocks[resource]
     switch type {
     case 1:
       guard clock.dutyCycle != nil else { throw .notSupported }
       guard value <= 100 else { throw .invalidParameters }
+      try claimSettings(.clock, identifier, clock.ratePolicy, by: agent)
       clocks[resource].dutyCycle = value
     case 2:
       guard clock.phase != nil else { throw .notSupported }
       guard value < 360 else { throw .invalidParameters }
+      try claimSettings(.clock, identifier, clock.ratePolicy, by: agent)
       clocks[resource].phase = value
     default:
       guard clock.extendedConfiguration[type] != nil else { throw .notSupported }
+      try claimSettings(.clock, identifier, clock.ratePolicy, by: agent)
       clockConfigurations[resource, default: [:]][type] = value
     }
   }
@@ -89,7 +99,7 @@ extension Platform {
     let slot = try slot(.clock, request[word: 0], context.agent, .read)
     let parents = visibleParents(Int(slot.resource), context.agent)
     guard !parents.isEmpty else { throw .notSupported }
-    guard request[word: 1] < parents.count else { throw .invalidParameters }
+    guard request[word: 1] < parents.count else { throw .outOfRange }
     let part = parents.dropFirst(Int(request[word: 1])).prefix(30)
     let remaining = parents.count - Int(request[word: 1]) - part.count
     reply.append(UInt32(part.count) | UInt32(min(remaining, 0xFF)) << 24)
@@ -103,14 +113,34 @@ extension Platform {
     let resource = Int(slot.resource)
     guard definition.clocks[resource].parentControl else { throw .denied }
     guard clockParents[resource].contains(Int(parent.resource)) else { throw .invalidParameters }
-    try claim(.clock, resource, .value, definition.clocks[resource].ratePolicy, by: context.agent)
+    guard !leads(from: Int(parent.resource), to: resource) else {
+      explain("the parent's parents lead back to the clock")
+      throw .invalidParameters
+    }
+    try claimSettings(.clock, request[word: 0], definition.clocks[resource].ratePolicy, by: context.agent)
     clocks[resource].parent = Int(parent.resource)
   }
 
+  /// Whether a clock is another one or has it among its parents' parents.
+  func leads(from clock: Int, to other: Int) -> Bool {
+    var place = clock
+    // There are no more steps than clocks.
+    for _ in clocks.indices where place >= 0 {
+      if place == other { return true }
+      place = clocks[place].parent
+    }
+    return false
+  }
+
   /// CLOCK_GET_PERMISSIONS: bits 31 state, 30 parent, 29 rate.
-  func clockPermissions(_ slot: Slot) -> UInt32 {
-    guard slot.access == .full else { return 0 }
+  func clockPermissions(_ slot: Slot, _ context: Context) -> UInt32 {
     let clock = definition.clocks[Int(slot.resource)]
-    return (clock.stateControl ? 1 << 31 : 0) | (clock.parentControl ? 1 << 30 : 0) | (clock.rateControl ? 1 << 29 : 0)
+    var permissions: UInt32 = 0
+    if clock.stateControl && may(7, slot, context) { permissions |= 1 << 31 }
+    if clock.parentControl && may(0xD, slot, context), !visibleParents(Int(slot.resource), context.agent).isEmpty {
+      permissions |= 1 << 30
+    }
+    if clock.rateControl && may(5, slot, context) { permissions |= 1 << 29 }
+    return permissions
   }
 }

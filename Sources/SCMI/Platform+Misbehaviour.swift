@@ -117,7 +117,7 @@ extension Platform {
     case .dropped: return .empty
     case .never, .delayedWithoutReply: return .never
     case .duplicated:
-      schedule(now, .deliver(Outgoing(agent: agent, channel: .event, message: reply, requested: now)))
+      scheduleEvent(now, Outgoing(agent: agent, channel: .event, message: reply, requested: now))
     case .outOfOrder(let time):
       agents[agent].held.append(late)
       schedule(after(time), .releaseHeld(agent: agent))
@@ -150,12 +150,15 @@ extension Platform {
     guard agents[agent].events else { return }
     let header = MessageHeader(identifier, message, type: .notification)
     let notification = Message(header: header, payload: Array(payload.prefix(32)))
-    for index in 0..<UInt64(max(count, 0)) {
-      schedule(
-        after(index.multipliedReportingOverflow(by: interval).partialValue),
-        .deliver(Outgoing(agent: agent, channel: .event, message: notification))
-      )
+    let message = Outgoing(agent: agent, channel: .event, message: notification)
+    guard count > 0 else { return }
+    guard storms.values.count(where: { $0.message.agent == agent }) < Platform.maximumStorms else {
+      agents[agent].dropped &+= UInt64(count)
+      return
     }
+    stormNumber += 1
+    storms[stormNumber] = Storm(message: message, remaining: UInt64(count), interval: interval)
+    recur(now, .storm(stormNumber))
   }
 
   /// Mistakes in the reply itself.
@@ -225,9 +228,9 @@ extension Platform {
       record(.withheld, agent: outgoing.agent, outgoing.message, "is never sent", rule: name)
       return nil
     case .late(let time):
-      schedule(after(time), .deliver(distorted))
+      scheduleEvent(after(time), distorted)
       return nil
-    case .duplicated: schedule(now, .deliver(distorted))
+    case .duplicated: scheduleEvent(now, distorted)
     case let action: distort(action, rule, outgoing.message, &distorted.message)
     }
     return distorted

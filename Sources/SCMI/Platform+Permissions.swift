@@ -107,13 +107,17 @@ extension Platform {
     )
   }
 
-  /// Votes, notifications and settings of an agent go; with `permissions` what it may do is as configured again.
+  /// Votes, notifications, settings and pending operations of an agent go; with `permissions` what it may do is as
+  /// configured again.
   mutating func resetConfiguration(agent: Int, permissions: Bool) {
+    dropOperations(agent)
     let name = agents[agent].definition.name
     explain("the votes of \(name) vanish")
     agents[agent].baseNotifications = 0
     agents[agent].systemNotifications = 0
+    agents[agent].systemState = 3
     powercapThresholds[agent] = [:]
+    tripPoints[agent] = [:]
     for kind in ResourceKind.allCases {
       let view = agent * ResourceKind.count + Int(kind.rawValue)
       for identifier in views[view].slots.indices {
@@ -140,7 +144,10 @@ extension Platform {
     if !keepNotifications { views[view].slots[Int(identifier)].notifications = 0 }
     if kind == .pin && pins[resource].owner == agent { pins[resource].owner = -1 }
     if kind == .group && groups[resource].owner == agent { groups[resource].owner = -1 }
+    if kind == .sensor { tripPoints[agent][identifier] = nil }
     guard !votes.isEmpty else { return }
+    if votes.contains(.settings) { harmoniseSettings(kind, resource) }
+    guard votes != .settings else { return }
     switch kind {
     case .clock: harmoniseClock(resource, cause: nil, latest: nil)
     case .powerDomain: harmonisePowerDomain(resource, cause: nil, latest: nil)
@@ -148,33 +155,46 @@ extension Platform {
     case .resetDomain: harmoniseReset(resource, cause: nil)
     case .voltageDomain: harmoniseVoltage(resource, cause: nil, latest: nil)
     case .powercapDomain: harmonisePowercap(resource, cause: nil, latest: nil)
-    case .sensor, .pin, .group, .function: break
+    case .sensor: harmoniseSensor(resource)
+    case .pin, .group, .function: break
     }
   }
 
-  private mutating func dropPending(_ agent: Int) {
+  /// An agent's asynchronous commands that are under way have no effect and no delayed response.
+  private mutating func dropOperations(_ agent: Int) {
     for timer in timers {
       if case .complete(let operation) = timer.action, operation.agent == agent { finishAsynchronous(operation) }
     }
     timers.removeAll { timer in
+      if case .complete(let operation) = timer.action { operation.agent == agent } else { false }
+    }
+    updateDeadline()
+  }
+
+  private mutating func dropPending(_ agent: Int) {
+    timers.removeAll { timer in
       switch timer.action {
-      case .deliver(let outgoing): outgoing.agent == agent
-      case .complete(let operation): operation.agent == agent
+      case .deliver(let outgoing), .deliverEvent(let outgoing): outgoing.agent == agent
       case .releaseHeld(let owner): owner == agent
-      default: false
+      case .complete, .script: false
       }
     }
-    deadline = timers.last?.due ?? .max
+    storms = storms.filter { $0.value.message.agent != agent }
+    recurrences.removeAll { recurrence in
+      if case .storm(let number) = recurrence.action { storms[number] == nil } else { false }
+    }
+    updateDeadline()
     outgoing.removeSubrange(0..<outgoingHead)
     outgoingHead = 0
     outgoing.removeAll { $0.agent == agent }
     agents[agent].queued = 0
+    agents[agent].scheduled = 0
     agents[agent].held = []
-    agents[agent].outstandingResponses = 0
   }
 
   mutating func finishAsynchronous(_ operation: Operation) {
     agents[operation.agent].outstandingResponses -= 1
-    asynchronousCount[Int(operation.request.header.protocolIdentifier) - 0x10] -= 1
+    let index = Int(operation.request.header.protocolIdentifier) - 0x10
+    asynchronousCounts[operation.agent * ProtocolIdentifier.count + index] -= 1
   }
 }

@@ -61,7 +61,7 @@ extension Platform {
     let (kind, slot) = try element(request[word: 0], request[word: 1], context)
     let name = name(kind, Int(slot.resource))
     let elements = kind == .pin ? 0 : associations(kind, Int(slot.resource), context.agent).count
-    reply.append(UInt32(elements) | (name.utf8.count > 15 ? 1 << 31 : 0))
+    reply.append(UInt32(elements) | (name.utf8.count > 15 && may(9, context) ? 1 << 31 : 0))
     reply.append(name: name, size: 16)
   }
 
@@ -158,6 +158,11 @@ extension Platform {
       }
     }
     let members = kind == .group ? groupPins[resource].filter { isConfigurable(pin: $0, by: context.agent) } : []
+    update(kind, request[word: 0], context.agent) { $0.votes.insert(.settings) }
+    for pin in members {
+      guard let identifier = identifier(.pin, pin, for: context.agent) else { continue }
+      update(.pin, identifier, context.agent) { $0.votes.insert(.settings) }
+    }
     for index in 0..<count {
       let type = UInt8(request[word: 3 + 2 * index])
       let value = request[word: 4 + 2 * index]

@@ -30,14 +30,15 @@ extension Platform {
     let slot = try slot(.powerDomain, request[word: 0], context.agent, .read)
     let domain = definition.powerDomains[Int(slot.resource)]
     let events = agents[context.agent].events
-    // Bit 29: the state can be set synchronously.
-    var attributes: UInt32 = 1 << 29
-    if domain.notifies && events { attributes |= 1 << 31 }
-    if domain.asynchronous && events { attributes |= 1 << 30 }
-    if context.version >= 0x30000 {
-      if domain.notifies && events { attributes |= 1 << 28 }
-      if domain.name.utf8.count > 15 { attributes |= 1 << 27 }
+    var attributes: UInt32 = 0
+    if domain.notifies && may(6, context) { attributes |= 1 << 31 }
+    if may(4, slot, context) {
+      if domain.asynchronous && events { attributes |= 1 << 30 }
+      // The state can be set synchronously.
+      attributes |= 1 << 29
     }
+    if domain.notifies && may(7, context) { attributes |= 1 << 28 }
+    if context.version >= 0x30000 && domain.name.utf8.count > 15 && may(8, context) { attributes |= 1 << 27 }
     reply.append(attributes)
     reply.append(name: domain.name, size: 16)
   }

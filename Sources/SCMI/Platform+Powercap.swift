@@ -36,13 +36,17 @@ extension Platform {
     let slot = try slot(.powercapDomain, request[word: 0], context.agent, .read)
     let domain = definition.powercaps[Int(slot.resource)]
     let events = agents[context.agent].events
-    // Bit 26: power is monitored.
-    var attributes: UInt32 = 1 << 26
-    if domain.notifies && events { attributes |= 3 << 30 }
-    if domain.asynchronous && events { attributes |= 1 << 29 }
-    if domain.name.utf8.count > 15 { attributes |= 1 << 28 }
-    if domain.capIsConfigurable { attributes |= 1 << 27 }
-    if domain.averagingIntervalIsConfigurable { attributes |= 1 << 25 }
+    let setsCap = domain.capIsConfigurable && may(5, slot, context)
+    let setsInterval = domain.averagingIntervalIsConfigurable && may(7, slot, context)
+    let caps = slot.caps(of: domain)
+    var attributes: UInt32 = 0
+    if domain.notifies && may(0xA, context) { attributes |= 1 << 31 }
+    if domain.notifies && may(0xB, context) { attributes |= 1 << 30 }
+    if domain.asynchronous && events && setsCap { attributes |= 1 << 29 }
+    if domain.name.utf8.count > 15 && may(8, context) { attributes |= 1 << 28 }
+    if setsCap && caps.lowest < caps.highest { attributes |= 1 << 27 }
+    if may(9, context) { attributes |= 1 << 26 }
+    if setsInterval { attributes |= 1 << 25 }
     switch domain.unit {
     case .abstract: break
     case .milliwatt: attributes |= 2 << 23
@@ -50,11 +54,15 @@ extension Platform {
     }
     reply.append(attributes)
     reply.append(name: domain.name, size: 16)
+    // What cannot be set has no room: Linux refuses the whole protocol where it has.
     reply.append(domain.minimumAveragingInterval)
-    reply.append(domain.maximumAveragingInterval)
+    reply.append(
+      setsInterval || !domain.averagingIntervalIsConfigurable
+        ? domain.maximumAveragingInterval : domain.minimumAveragingInterval
+    )
     reply.append(domain.averagingIntervalStep)
-    reply.append(domain.minimumCap)
-    reply.append(domain.maximumCap)
+    reply.append(setsCap || !domain.capIsConfigurable ? caps.lowest : caps.highest)
+    reply.append(caps.highest)
     reply.append(domain.capStep)
     reply.append(domain.sustainablePower)
     reply.append(domain.accuracy)
@@ -82,9 +90,8 @@ extension Platform {
     let cap = request[word: 2]
     // From 2.0 on 0 switches the cap off.
     if cap == 0 && version >= 0x20000 { return slot }
-    guard cap >= domain.minimumCap, cap <= domain.maximumCap, slot.allows(UInt64(cap)) else {
-      throw .invalidParameters
-    }
+    let caps = slot.caps(of: domain)
+    guard cap >= caps.lowest, cap <= caps.highest else { throw .outOfRange }
     return slot
   }
 
@@ -92,7 +99,7 @@ extension Platform {
   private mutating func setPowercap(_ request: Message, _ slot: Slot, _ agent: Int) throws(Status) {
     let resource = Int(slot.resource)
     let domain = definition.powercaps[resource]
-    try claim(.powercapDomain, resource, .value, domain.policy, by: agent)
+    try claim(.powercapDomain, resource, [.value, .settings], domain.policy, by: agent)
     let wanted = request[word: 2]
     let cap = wanted == 0 ? 0 : wanted - (wanted - domain.minimumCap) % max(domain.capStep, 1)
     update(.powercapDomain, request[word: 0], agent) { slot in
@@ -142,8 +149,11 @@ extension Platform {
     let domain = definition.powercaps[resource]
     guard domain.averagingIntervalIsConfigurable else { throw .notSupported }
     let wanted = request[word: 2]
-    guard request[word: 1] == 0, wanted >= domain.minimumAveragingInterval, wanted <= domain.maximumAveragingInterval
-    else { throw .invalidParameters }
+    guard request[word: 1] == 0 else { throw .invalidParameters }
+    guard wanted >= domain.minimumAveragingInterval, wanted <= domain.maximumAveragingInterval else {
+      throw .outOfRange
+    }
+    try claimSettings(.powercapDomain, request[word: 0], domain.policy, by: context.agent)
     let steps = (wanted - domain.minimumAveragingInterval) / max(domain.averagingIntervalStep, 1)
     powercaps[resource].averagingInterval =
       domain.minimumAveragingInterval + steps * max(domain.averagingIntervalStep, 1)
@@ -180,7 +190,7 @@ extension Platform {
     guard request[word: 1] == 1, !powercaps[resource].isSampled else { return }
     powercaps[resource].isSampled = true
     powercaps[resource].lastPower = measuredPower(resource)
-    schedule(after(definition.powercaps[resource].measurementInterval), .samplePowercap(resource))
+    recur(after(definition.powercaps[resource].measurementInterval), .samplePowercap(resource))
   }
 
   /// Tells those whose thresholds the power has crossed; goes on while somebody listens.
@@ -206,6 +216,17 @@ extension Platform {
       emit(Outgoing(agent: holder.agent, channel: .event, message: message))
     }
     powercaps[resource].isSampled = isListening
-    if isListening { schedule(after(definition.powercaps[resource].measurementInterval), .samplePowercap(resource)) }
+    if isListening { recur(after(definition.powercaps[resource].measurementInterval), .samplePowercap(resource)) }
+  }
+}
+
+extension Slot {
+  /// The caps that the agent may set, narrowed to its bounds and still on the steps of the whole range.
+  func caps(of domain: PowercapDefinition) -> (lowest: UInt32, highest: UInt32) {
+    guard minimum > Int64(domain.minimumCap) || maximum < Int64(domain.maximumCap) else {
+      return (domain.minimumCap, domain.maximumCap)
+    }
+    let bounds = bounds(UInt64(domain.minimumCap), UInt64(domain.maximumCap), UInt64(max(domain.capStep, 1)))
+    return (UInt32(clamping: bounds.minimum), UInt32(clamping: bounds.maximum))
   }
 }

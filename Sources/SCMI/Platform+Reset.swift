@@ -8,9 +8,9 @@ extension Platform {
       let domain = definition.resets[Int(slot.resource)]
       let events = agents[context.agent].events
       var attributes: UInt32 = 0
-      if domain.asynchronous && events { attributes |= 1 << 31 }
-      if domain.notifies && events { attributes |= 1 << 30 }
-      if context.version >= 0x30000 && domain.name.utf8.count > 15 { attributes |= 1 << 29 }
+      if domain.asynchronous && events && may(4, slot, context) { attributes |= 1 << 31 }
+      if domain.notifies && may(5, context) { attributes |= 1 << 30 }
+      if context.version >= 0x30000 && domain.name.utf8.count > 15 && may(6, context) { attributes |= 1 << 29 }
       reply.append(attributes)
       reply.append(domain.latency)
       reply.append(name: domain.name, size: 16)

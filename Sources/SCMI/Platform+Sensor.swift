@@ -36,7 +36,7 @@ extension Platform {
     try request.expect(4)
     let first = request[word: 0]
     let total = count(.sensor, context.agent)
-    guard first < total else { throw .outOfRange }
+    guard first < total else { throw .invalidParameters }
     reply.append(UInt32(0))
     var identifier = first
     var returned: UInt32 = 0
@@ -44,7 +44,10 @@ extension Platform {
       let view = context.agent * ResourceKind.count + Int(ResourceKind.sensor.rawValue)
       let slot = views[view].slots[Int(identifier)]
       // One that was taken away keeps its place and says nothing about itself.
-      let sensor = slot.access >= .read ? definition.sensors[Int(slot.resource)] : SensorDefinition("")
+      var sensor = slot.access >= .read ? definition.sensors[Int(slot.resource)] : SensorDefinition("")
+      // What the agent may not ask for or set is not promised.
+      if !may(7, context) { sensor.axes = [] }
+      if !may(5, slot, context) { sensor.tripPoints = 0 }
       guard reply.room >= descriptorSize(sensor, context.version) else { break }
       appendDescriptor(sensor, identifier, context, &reply)
       identifier += 1
@@ -68,13 +71,13 @@ extension Platform {
     _ context: Context,
     _ reply: inout Message
   ) {
-    let events = agents[context.agent].events
+    let events = agents[context.agent].events && may(6, context)
     let isExtended = hasExtendedAttributes(sensor, context.version)
     var low = UInt32(sensor.tripPoints)
     if sensor.asynchronous && events { low |= 1 << 31 }
     var high = UInt32(sensor.type) | field(sensor.scale) << 11
     if context.version >= 0x20000 {
-      if sensor.updates && events { low |= 1 << 30 }
+      if sensor.updates && may(0xB, context) { low |= 1 << 30 }
       // Timestamps are nanoseconds: exponent −9.
       if sensor.timestamps { low |= 1 << 9 | field(-9) << 10 }
       if isExtended { low |= 1 << 8 }
@@ -83,7 +86,7 @@ extension Platform {
       // 1.0 has one update interval, 5 bits of value and 5 bits of exponent, in the descriptor.
       high |= UInt32(interval.seconds & 0x1F) << 27 | field(interval.exponent) << 22
     }
-    if context.version >= 0x30000 && sensor.name.utf8.count > 15 { low |= 1 << 29 }
+    if context.version >= 0x30000 && sensor.name.utf8.count > 15 && may(0xC, context) { low |= 1 << 29 }
     reply.append(identifier)
     reply.append(low)
     reply.append(high)
@@ -117,7 +120,7 @@ extension Platform {
       let axis = axes[index]
       guard reply.room >= (axis.range == nil ? 28 : 48) else { break }
       var low: UInt32 = axis.range == nil ? 0 : 1 << 8
-      if context.version >= 0x30000 && axis.name.utf8.count > 15 { low |= 1 << 9 }
+      if context.version >= 0x30000 && axis.name.utf8.count > 15 && may(0xD, context) { low |= 1 << 9 }
       reply.append(UInt32(index))
       reply.append(low)
       reply.append(UInt32(axis.type) | field(axis.scale) << 11)
@@ -167,7 +170,7 @@ extension Platform {
     guard request[word: 1] & 1 != 0 else { return appendReadings(resource, context.version, &reply) }
     guard definition.sensors[resource].asynchronous, agents[context.agent].events else { throw .notSupported }
     let limit = Int(definition.sensorAsynchronousRequests)
-    guard asynchronousCount[ProtocolIdentifier.sensor.index] < limit else {
+    guard asynchronousCount(.sensor, context.agent) < limit else {
       explain("all \(limit) asynchronous readings are pending")
       throw .busy
     }

@@ -18,14 +18,9 @@ extension Platform {
       )
     }
     sensors = definition.sensors.map { sensor in
-      var configuration: UInt32 = sensor.enabled ? 1 : 0
-      if let interval = sensor.intervals.first {
-        configuration |= UInt32(interval.seconds) << 16 | UInt32(UInt8(bitPattern: interval.exponent) & 0x1F) << 11
-      }
-      return SensorState(
-        configuration: configuration,
+      SensorState(
+        configuration: (sensor.enabled ? 1 : 0) | (sensor.intervals.first?.configuration ?? 0),
         values: [],
-        trips: [TripPoint](repeating: TripPoint(), count: Int(sensor.tripPoints)),
         lastValue: 0
       )
     }
@@ -68,13 +63,8 @@ extension Platform {
   private mutating func setUpPins() {
     let pinPlaces = identifiers[Int(ResourceKind.pin.rawValue)]
     let groupPlaces = identifiers[Int(ResourceKind.group.rawValue)]
-    func state(_ settings: [UInt8: UInt32]) -> PinState {
-      var state = PinState()
-      state.settings = settings.sorted { $0.key < $1.key }.map { (type: $0.key, value: $0.value) }
-      return state
-    }
-    pins = definition.pins.map { state($0.settings) }
-    groups = definition.groups.map { state($0.settings) }
+    pins = definition.pins.map { PinState($0.settings) }
+    groups = definition.groups.map { PinState($0.settings) }
     groupPins = definition.groups.map { $0.pins.compactMap { pinPlaces[$0] }.sorted() }
     functionGroups = definition.functions.map { $0.groups.compactMap { groupPlaces[$0] }.sorted() }
   }
@@ -82,7 +72,9 @@ extension Platform {
   /// What exists for whom.
   mutating func setUpAgents() {
     views = [View](repeating: View(), count: agents.count * ResourceKind.count)
+    asynchronousCounts = [Int](repeating: 0, count: agents.count * ProtocolIdentifier.count)
     protocols = [ProtocolAccess](repeating: ProtocolAccess(), count: agents.count * ProtocolIdentifier.count)
+    tripPoints = [[UInt32: [TripPoint]]](repeating: [:], count: agents.count)
     powercapThresholds = [[UInt32: (low: UInt32, high: UInt32)]](repeating: [:], count: agents.count)
     for agent in agents.indices {
       setUpViews(agent)

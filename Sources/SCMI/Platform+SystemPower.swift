@@ -5,7 +5,7 @@ extension Platform {
     case 3: try systemPowerStateSet(request, context)
     case 4:
       try request.expect(0)
-      reply.append(systemState)
+      reply.append(agents[context.agent].systemState)
     default:
       try request.expect(4)
       agents[context.agent].systemNotifications = try request.enable(word: 0) ? 1 : 0
@@ -13,15 +13,24 @@ extension Platform {
   }
 
   /// SYSTEM_POWER_STATE_SET: flags (bit 0 graceful), state. The machine acts on the ``PlatformEvent``.
+  ///
+  /// An agent's system is its own, in both forms, unless policy trusts it with all.
   private mutating func systemPowerStateSet(_ request: Message, _ context: Context) throws(Status) {
     try request.expect(8)
     let state = request[word: 1]
     guard request[word: 0] & ~1 == 0, state <= 4 || state >= 0x8000_0000 else { throw .invalidParameters }
     guard state < 0x8000_0000 else { throw .notSupported }
     let graceful = request[word: 0] & 1 == 1
-    systemState = state
-    events.append(.systemPower(agent: context.agent, state: state, graceful: graceful))
-    announceSystemPower(state, graceful: graceful, cause: context.agent)
+    let reached =
+      switch agents[context.agent].definition.systemPower {
+      case .own: context.agent...context.agent
+      case .all: 0...agents.count - 1
+      }
+    for agent in reached {
+      agents[agent].systemState = state
+      events.append(.systemPower(agent: agent, state: state, graceful: graceful))
+    }
+    announceSystemPower(state, graceful: graceful, cause: context.agent, to: reached)
   }
 
   /// Asks the agents that listen for a graceful transition (or tells them of a forceful one), in the platform's name.
@@ -31,14 +40,14 @@ extension Platform {
   @discardableResult
   public mutating func requestSystemPower(state: UInt32, graceful: Bool, at now: UInt64) -> Int {
     advance(to: now)
-    return announceSystemPower(state, graceful: graceful, cause: nil)
+    return announceSystemPower(state, graceful: graceful, cause: nil, to: 0...agents.count - 1)
   }
 
   /// SYSTEM_POWER_STATE_NOTIFIER: agent, flags, state and, from 2.0 on, a timeout in milliseconds.
   @discardableResult
-  mutating func announceSystemPower(_ state: UInt32, graceful: Bool, cause: Int?) -> Int {
+  mutating func announceSystemPower(_ state: UInt32, graceful: Bool, cause: Int?, to reached: ClosedRange<Int>) -> Int {
     var count = 0
-    for agent in agents.indices where agents[agent].systemNotifications & 1 != 0 && agents[agent].events {
+    for agent in reached where agents[agent].systemNotifications & 1 != 0 && agents[agent].events {
       let access = protocols[agent * ProtocolIdentifier.count + ProtocolIdentifier.systemPower.index]
       var message = Message(
         header: MessageHeader(ProtocolIdentifier.systemPower.rawValue, 0, type: .notification)

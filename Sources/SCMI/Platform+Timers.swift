@@ -8,14 +8,33 @@ extension Platform {
   /// A time before the latest one counts as the latest one.
   public mutating func advance(to time: UInt64) {
     let limit = max(time, now)
-    while let timer = timers.last, timer.due <= limit {
-      timers.removeLast()
-      now = max(now, timer.due)
-      perform(timer.action)
+    var samples = 0
+    while deadline <= limit {
+      if let next = recurrences.first, isBeforeTimers(next) {
+        if samples >= Platform.maximumSamples, next.due > now {
+          skipSamples(to: limit)
+        } else {
+          samples += 1
+          let recurrence = recurrences.removeFirst()
+          now = max(now, recurrence.due)
+          perform(recurrence)
+        }
+      } else if let timer = timers.popLast() {
+        // Each of these was asked for by a request or the definition: they do not become more by themselves.
+        now = max(now, timer.due)
+        perform(timer.action)
+      }
+      updateDeadline()
     }
-    deadline = timers.last?.due ?? .max
     now = limit
   }
+
+  private func isBeforeTimers(_ recurrence: Recurrence) -> Bool {
+    guard let timer = timers.last else { return true }
+    return (recurrence.due, recurrence.order) < (timer.due, timer.order)
+  }
+
+  mutating func updateDeadline() { deadline = min(timers.last?.due ?? .max, recurrences.first?.due ?? .max) }
 
   /// So many nanoseconds from now; what would be beyond the end of time is at it.
   func after(_ time: UInt64) -> UInt64 {
@@ -34,15 +53,26 @@ extension Platform {
       if timers[middle].due > due { low = middle + 1 } else { high = middle }
     }
     timers.insert(timer, at: low)
-    deadline = timers[timers.count - 1].due
+    deadline = min(deadline, due)
+  }
+
+  /// Sends something to an agent's event channel later. Where as many wait already as may, it is dropped and counted.
+  mutating func scheduleEvent(_ due: UInt64, _ message: Outgoing) {
+    guard agents[message.agent].scheduled < Platform.maximumQueued else {
+      agents[message.agent].dropped &+= 1
+      return
+    }
+    agents[message.agent].scheduled += 1
+    schedule(due, .deliverEvent(message))
   }
 
   private mutating func perform(_ action: Timer.Action) {
     switch action {
     case .deliver(let outgoing): emit(outgoing)
+    case .deliverEvent(let outgoing):
+      agents[outgoing.agent].scheduled -= 1
+      emit(outgoing)
     case .complete(let operation): complete(operation)
-    case .sampleSensor(let sensor): sampleSensor(sensor)
-    case .samplePowercap(let domain): samplePowercap(domain)
     case .script(let index): perform(definition.script[index].action)
     case .releaseHeld(let agent): releaseHeld(agent)
     }
@@ -59,6 +89,10 @@ extension Platform {
     if outgoingHead == outgoing.count {
       outgoing.removeAll(keepingCapacity: true)
       outgoingHead = 0
+    } else if outgoingHead == Platform.maximumQueued {
+      // Somebody may fetch as fast as others add, and never find the end.
+      outgoing.removeSubrange(0..<outgoingHead)
+      outgoingHead = 0
     }
     return next
   }
@@ -68,11 +102,12 @@ extension Platform {
     events.isEmpty ? nil : events.removeFirst()
   }
 
-  /// How many messages for one agent wait at most for ``takeOutgoing()``. Notifications beyond are dropped, so that
-  /// an agent cannot fill the host's memory by asking for updates that nobody fetches.
+  /// How many messages for one agent wait at most for ``takeOutgoing()``, and as many to be sent later. What would go to
+  /// the event channel beyond is dropped, so that an agent cannot fill the host's memory by asking for what nobody
+  /// fetches; delayed responses have as much room again. A late reply always waits: its request's buffer is the bound.
   public static let maximumQueued = 1_024
 
-  /// How many notifications for an agent were dropped since ``maximumQueued`` messages waited already.
+  /// How many messages for an agent's event channel were dropped since ``maximumQueued`` waited already.
   ///
   /// - Precondition: the agent exists.
   public func droppedNotifications(agent: Int) -> UInt64 { agents[agent].dropped }
@@ -83,8 +118,8 @@ extension Platform {
       guard let distorted = distorted(outgoing) else { return }
       message = distorted
     }
-    if message.message.header.type == .notification, agents[message.agent].queued >= Platform.maximumQueued {
-      agents[message.agent].dropped += 1
+    if message.channel == .event, agents[message.agent].queued >= message.queueLimit {
+      agents[message.agent].dropped &+= 1
       return
     }
     agents[message.agent].queued += 1
@@ -108,6 +143,11 @@ extension Platform {
 
   // MARK: - Asynchronous commands
 
+  /// How many asynchronous commands of a protocol an agent has under way.
+  func asynchronousCount(_ identifier: ProtocolIdentifier, _ agent: Int) -> Int {
+    asynchronousCounts[agent * ProtocolIdentifier.count + identifier.index]
+  }
+
   /// Accepts a command whose effect comes later.
   ///
   /// - Throws: BUSY where the agent has as many delayed responses outstanding as it may.
@@ -123,7 +163,8 @@ extension Platform {
       throw .busy
     }
     agents[context.agent].outstandingResponses += 1
-    asynchronousCount[Int(context.header.protocolIdentifier) - 0x10] += 1
+    let index = Int(context.header.protocolIdentifier) - 0x10
+    asynchronousCounts[context.agent * ProtocolIdentifier.count + index] += 1
     let wrong = asynchronousMisbehaviour
     let operation = Operation(
       agent: context.agent,

@@ -8,8 +8,8 @@ extension Platform {
       let domain = definition.regulators[Int(slot.resource)]
       var attributes: UInt32 = 0
       if context.version >= 0x20000 {
-        if domain.asynchronous && agents[context.agent].events { attributes |= 1 << 31 }
-        if domain.name.utf8.count > 15 { attributes |= 1 << 30 }
+        if domain.asynchronous && agents[context.agent].events && may(7, slot, context) { attributes |= 1 << 31 }
+        if domain.name.utf8.count > 15 && may(9, context) { attributes |= 1 << 30 }
       }
       reply.append(attributes)
       reply.append(name: domain.name, size: 16)
@@ -40,8 +40,9 @@ extension Platform {
     switch definition.regulators[Int(slot.resource)].levels {
     case .range(let minimum, let maximum, let step):
       guard index == 0 else { throw .outOfRange }
+      let range = slot.levels(minimum, maximum, step)
       reply.append(UInt32(3 | 1 << 12))
-      for value in [minimum, maximum, step] { reply.append(UInt32(bitPattern: value)) }
+      for value in [range.minimum, range.maximum, step] { reply.append(UInt32(bitPattern: value)) }
     case .list(let all):
       let levels = all.filter { Int64($0) >= slot.minimum && Int64($0) <= slot.maximum }
       guard index < levels.count else { throw .outOfRange }
@@ -81,14 +82,14 @@ extension Platform {
     let slot = try slot(.voltageDomain, request[word: 0], context.agent, .full)
     guard request[word: 1] & ~1 == 0 else { throw .invalidParameters }
     let level = Int32(bitPattern: request[word: 2])
-    guard Int64(level) >= slot.minimum, Int64(level) <= slot.maximum else { throw .outOfRange }
+    guard Int64(level) >= slot.minimum, Int64(level) <= slot.maximum else { throw .invalidParameters }
     switch definition.regulators[Int(slot.resource)].levels {
     case .list(let levels):
-      guard let first = levels.first, let last = levels.last, level >= first, level <= last else { throw .outOfRange }
       guard levels.contains(level) else { throw .invalidParameters }
     case .range(let minimum, let maximum, let step):
-      guard level >= minimum, level <= maximum else { throw .outOfRange }
-      guard (Int64(level) - Int64(minimum)) % Int64(step) == 0 else { throw .invalidParameters }
+      guard level >= minimum, level <= maximum, (Int64(level) - Int64(minimum)) % Int64(step) == 0 else {
+        throw .invalidParameters
+      }
     }
     return slot
   }
@@ -133,5 +134,21 @@ extension Platform {
     let slot = try checkVoltageLevel(request, context)
     try setVoltageLevel(request, slot, agent)
     response.append(UInt32(bitPattern: voltages[Int(slot.resource)].level))
+  }
+}
+
+extension Slot {
+  /// A range of voltages, narrowed to what the agent may set, still on the steps of the whole one.
+  func levels(_ low: Int32, _ high: Int32, _ step: Int32) -> (minimum: Int32, maximum: Int32) {
+    // Upside down on purpose: see ``VoltageDomainDefinition/allowInvalid``.
+    guard low <= high, minimum > Int64(low) || maximum < Int64(high) else { return (low, high) }
+    let (first, last, distance) = (Int64(low), Int64(high), Int64(step))
+    // Bounds of a valid definition leave at least one level.
+    let lower = min(max(minimum, first), last)
+    let upper = max(min(maximum, last), first)
+    return (
+      Int32(clamping: first + (lower - first + distance - 1) / distance * distance),
+      upper == last ? high : Int32(clamping: first + (upper - first) / distance * distance)
+    )
   }
 }

@@ -37,20 +37,26 @@ public struct Platform: ~Copyable {
   var groups: [PinState] = []
   var groupPins: [[Int]] = []
   var functionGroups: [[Int]] = []
+  /// By agent: trip points of sensors, by the agent's identifier. One that is missing has none set.
+  var tripPoints: [[UInt32: [TripPoint]]] = []
   /// By agent: measurement thresholds of power caps, by the agent's identifier.
   var powercapThresholds: [[UInt32: (low: UInt32, high: UInt32)]] = []
-  /// The last system power state that was requested.
-  var systemState: UInt32 = 3
   var vendors: [any VendorProtocol] = []
-  /// Asynchronous operations under way, by protocol.
-  var asynchronousCount = [Int](repeating: 0, count: ProtocolIdentifier.count)
+  /// Asynchronous operations under way, `agent × ProtocolIdentifier.count + protocol`.
+  var asynchronousCounts: [Int] = []
 
   /// The latest time that was handed in.
   public internal(set) var now: UInt64 = 0
   /// Descending by due time and order.
   var timers: [Timer] = []
   var timerOrder: UInt64 = 0
-  /// The due time of the last timer, or the maximum.
+  var recurrences = RecurrenceQueue()
+  /// By the number that their recurrences have.
+  var storms: [UInt64: Storm] = [:]
+  var stormNumber: UInt64 = 0
+  /// Samples that were skipped since time ran ahead of their computation.
+  public internal(set) var missedSamples: UInt64 = 0
+  /// The due time of the first timer or recurrence, or the maximum.
   var deadline = UInt64.max
   var outgoing: [Outgoing] = []
   var outgoingHead = 0
@@ -177,7 +183,10 @@ public struct Platform: ~Copyable {
     let access = protocols[agent * ProtocolIdentifier.count + index]
     guard access.isPresent else { throw .notSupported }
     let message = UInt32(header.message)
-    guard message < 32, access.implemented & (1 << message) != 0 else { throw .notSupported }
+    guard message < 32, access.implemented & (1 << message) != 0 else {
+      // One that the specification has, but not this version or this agent, is not supported.
+      throw message < 32 && MessageSet.specified[index] & 1 << message != 0 ? .notSupported : .notFound
+    }
     guard access.denied & (1 << message) == 0 else { throw .denied }
     let context = Context(agent: agent, version: access.version, header: header)
     switch (message, index) {
@@ -223,6 +232,18 @@ public struct Platform: ~Copyable {
     let slot = views[view].slots[Int(identifier)]
     guard slot.access >= access else { throw .denied }
     return slot
+  }
+
+  /// Whether the agent may send a command of the running request's protocol: what is refused is not promised either.
+  func may(_ message: UInt32, _ context: Context) -> Bool {
+    let index = Int(context.header.protocolIdentifier) - 0x10
+    let access = protocols[context.agent * ProtocolIdentifier.count + index]
+    return access.implemented & ~access.denied & 1 << message != 0
+  }
+
+  /// Whether the agent may change a resource by a command.
+  func may(_ message: UInt32, _ slot: Slot, _ context: Context) -> Bool {
+    slot.access == .full && may(message, context)
   }
 
   /// Changes a slot in place.

@@ -54,6 +54,14 @@ public struct ResourceSelection: Sendable {
   }
 }
 
+/// Whose system an agent's requests of the system power protocol are about.
+public enum SystemPowerReach: String, CaseIterable, Sendable {
+  /// The agent's own: no other agent's machine hears of them.
+  case own
+  /// Every agent's: a graceful request is announced to all that listen, a forceful one ends all machines.
+  case all
+}
+
 /// An agent; its SCMI identifier is its place in ``PlatformDefinition/agents`` plus 1 (0 is the platform).
 public struct AgentDefinition: Sendable {
   public var name: String
@@ -71,6 +79,7 @@ public struct AgentDefinition: Sendable {
   public var deniedCommands: [ProtocolIdentifier: [UInt8]] = [:]
   /// Whether a resource that was taken away can still be described and read.
   public var describesDenied = false
+  public var systemPower: SystemPowerReach = .own
   /// Whether the agent can count and name the other agents.
   public var seesOtherAgents = true
   /// 0 is no limit.

@@ -50,6 +50,12 @@ extension PlatformFileReader {
         agent.devices = array(fields["devices"], fields.path("devices"), deviceSelection)
         deniedCommands(fields, &agent)
         fields.boolean("describesDenied", &agent.describesDenied)
+        if let value = fields["systemPower"] {
+          let reach = choice(value, fields.path("systemPower"), SystemPowerReach.allCases.map(\.rawValue)) {
+            SystemPowerReach(rawValue: $0)
+          }
+          agent.systemPower = reach ?? .own
+        }
         fields.boolean("seesOtherAgents", &agent.seesOtherAgents)
         fields.integer("messagesPerSecond", &agent.messagesPerSecond)
         fields.integer("outstandingResponses", &agent.outstandingResponses)

@@ -9,6 +9,9 @@ struct Slot: Sendable {
     static let isOn = Votes(rawValue: 4)
     /// ``Slot/lower`` and ``Slot/upper`` are a request.
     static let limits = Votes(rawValue: 8)
+    /// The agent has set something of which the latest request holds: a clock's parent and extended configuration, a
+    /// power cap's averaging interval, what a pin is configured to.
+    static let settings = Votes(rawValue: 16)
   }
 
   /// The resource's place in the platform's list.
@@ -57,13 +60,17 @@ struct AgentState: Sendable {
   /// Bit n: notification n of a protocol without resources (Base, system power) was asked for.
   var baseNotifications: UInt8 = 0
   var systemNotifications: UInt8 = 0
+  /// The last system power state that was requested of the agent's system; 3 is "powered up".
+  var systemState: UInt32 = 3
   var outstandingResponses = 0
   /// The quota's bucket, in nanoseconds of credit: full at first.
   var credit: UInt64 = 1_000_000_000
   var creditTime: UInt64 = 0
   /// Messages that wait to be taken.
   var queued = 0
-  /// Notifications that were not queued since ``Platform/maximumQueued`` messages waited already.
+  /// Messages for the event channel that a timer brings.
+  var scheduled = 0
+  /// Messages for the event channel that were not queued since ``Platform/maximumQueued`` waited already.
   var dropped: UInt64 = 0
   /// Replies that wait for another one to overtake them.
   var held: [Outgoing] = []
@@ -95,7 +102,6 @@ struct SensorState: Sendable {
   var configuration: UInt32
   /// From outside; empty while the binding speaks.
   var values: [Int64]
-  var trips: [TripPoint]
   /// The value that trip points were last compared with.
   var lastValue: Int64
   /// Whether a sampling timer runs.
@@ -129,7 +135,17 @@ struct PinState: Sendable {
   /// The selected function's place in the platform's list, −1 for none.
   var function = -1
   /// Ascending by type.
-  var settings: [(type: UInt8, value: UInt32)] = []
+  var settings: [(type: UInt8, value: UInt32)]
+
+  init(_ settings: [UInt8: UInt32]) {
+    self.settings = settings.sorted { $0.key < $1.key }.map { (type: $0.key, value: $0.value) }
+  }
+
+  /// All but the owner.
+  var configuration: (function: Int, settings: [(type: UInt8, value: UInt32)]) {
+    get { (function, settings) }
+    set { (function, settings) = newValue }
+  }
 
   subscript(type: UInt8) -> UInt32? {
     get { settings.first { $0.type == type }?.value }
@@ -156,10 +172,10 @@ struct Operation: Sendable {
 /// What is due later.
 struct Timer: Sendable {
   enum Action: Sendable {
+    /// A late reply.
     case deliver(Outgoing)
+    case deliverEvent(Outgoing)
     case complete(Operation)
-    case sampleSensor(Int)
-    case samplePowercap(Int)
     case script(Int)
     case releaseHeld(agent: Int)
   }
@@ -187,11 +203,17 @@ public struct Outgoing: Sendable {
   var requested: UInt64?
   /// The misbehaviour rule that changed it already: its place in ``Platform/ruleNames``.
   var rule: Int?
+
+  /// With how many waiting messages for the event channel this one waits, too. A delayed response does not give way to
+  /// notifications, which may be any number.
+  var queueLimit: Int {
+    message.header.type == .delayedResponse ? 2 * Platform.maximumQueued : Platform.maximumQueued
+  }
 }
 
 /// What the machine around the platform has to act on.
 public enum PlatformEvent: Equatable, Sendable {
-  /// SYSTEM_POWER_STATE_SET by an agent: 0 shutdown, 1 cold reset, 2 warm reset, 3 power up, 4 suspend.
+  /// SYSTEM_POWER_STATE_SET about an agent's system, by itself or by one that is trusted with all: 0 shutdown, 1 cold reset, 2 warm reset, 3 power up, 4 suspend.
   case systemPower(agent: Int, state: UInt32, graceful: Bool)
   /// The script drives a line of a consumer of the guests' trees, both by their places there: an edge, or a level.
   case interrupt(consumer: Int, line: Int, asserted: Bool?)

@@ -94,6 +94,17 @@ public enum VersionProfile: String, CaseIterable, Sendable {
 enum MessageSet {
   static let negotiate: UInt8 = 0x10
 
+  /// By protocol: all messages that some version has. Those about fast channels, which do not exist here, are among them.
+  static let specified: [UInt32] = ProtocolIdentifier.allCases.map { identifier in
+    let fastChannels: UInt32 =
+      switch identifier {
+      case .performance: 1 << 0xB
+      case .powercap: 1 << 0xC
+      default: 0
+      }
+    return messages(identifier, version: .max, events: true) | fastChannels
+  }
+
   /// Bit n is message n.
   ///
   /// - Parameter events: whether the agent can receive notifications and delayed responses.
@@ -111,7 +122,7 @@ enum MessageSet {
     case .powerDomain:
       add(3...5)
       add(6...6, needsEvents: true)
-      add(7...7, from: 0x30000, needsEvents: true)
+      add(7...7, from: 0x20000, needsEvents: true)
       add(8...8, from: 0x30000)
     case .systemPower:
       add(3...4)

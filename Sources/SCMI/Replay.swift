@@ -18,7 +18,13 @@ public enum Replay {
     public var differences: [Difference] = []
     /// Changes of permissions by the machine's owner: a transcript does not say enough to repeat them.
     public var skipped = 0
+    /// Samples that were not computed, besides those that the recorded session skipped, too: there were more between
+    /// two lines than ``Replay/maximumSamples``.
+    public var missedSamples: UInt64 = 0
   }
+
+  /// How many samples of sensors and power caps a replay computes.
+  public static let maximumSamples = 4_000_000
 
   /// Replays requests and resets at their times. The platform must be new, of the definition that was recorded.
   ///
@@ -27,9 +33,12 @@ public enum Replay {
     var report = Report()
     var replayed: [TranscriptRecord] = []
     var ticket: UInt64 = 0
+    var budget = maximumSamples
     platform.isRecording = true
     for record in records where record.agent < platform.definition.agents.count {
-      platform.advance(to: record.time)
+      let missed = platform.missedSamples
+      platform.replay(to: record.time, budget: &budget)
+      report.missedSamples &+= platform.missedSamples &- missed
       var reply = Message(header: record.message.header)
       switch record.kind {
       case .request:
@@ -44,13 +53,18 @@ public enum Replay {
       case .reset:
         let events = record.decision?.hasPrefix("with events") ?? true
         platform.resetAgent(record.agent, events: events, at: record.time)
-      case .control: report.skipped += 1
+      case .control:
+        guard let skipped = record.decision.flatMap({ SkippedSamples($0) }) else {
+          report.skipped += 1
+          break
+        }
+        platform.skipSamples(to: skipped.limit)
       case .reply, .delayedResponse, .notification, .unsolicited, .withheld: break
       }
       replayed += platform.takeTranscript()
       while platform.takeOutgoing() != nil {}
     }
-    compare(records.filter { $0.kind != .control }, replayed, &report)
+    compare(records.filter { $0.kind != .control }, replayed.filter { $0.kind != .control }, &report)
     return report
   }
 

@@ -61,8 +61,33 @@ public struct UpdateInterval: Equatable, Sendable {
     self.exponent = exponent
   }
 
+  /// The least time between two samples of a sensor, and two measurements of a power cap, in nanoseconds. What is asked
+  /// for more often costs the host more than it tells a guest.
+  public static let least: UInt64 = 100_000
+
   /// SENSOR_LIST_UPDATE_INTERVALS: seconds 20:5, exponent 4:0.
   var encoded: UInt32 { UInt32(seconds) << 5 | UInt32(UInt8(bitPattern: exponent) & 0x1F) }
+
+  /// As a part of the word of SENSOR_CONFIG_GET: seconds 31:16, exponent 15:11.
+  var configuration: UInt32 { UInt32(seconds) << 16 | UInt32(UInt8(bitPattern: exponent) & 0x1F) << 11 }
+
+  init(configuration: UInt32) {
+    let field = Int8(configuration >> 11 & 0x1F)
+    self.init(UInt16(configuration >> 16), exponent: field > 15 ? field - 32 : field)
+  }
+
+  /// The interval next to so many nanoseconds that 16 bits of seconds can say.
+  init(nanoseconds: UInt64) {
+    var seconds = nanoseconds
+    var exponent: Int8 = -9
+    var rest: UInt64 = 0
+    while seconds > UInt16.max || seconds % 10 == 0 && seconds != 0 {
+      rest = seconds % 10
+      seconds /= 10
+      exponent += 1
+    }
+    self.init(UInt16(min(seconds + (rest >= 5 ? 1 : 0), UInt64(UInt16.max))), exponent: exponent)
+  }
 
   /// At least one nanosecond.
   var nanoseconds: UInt64 {
@@ -144,4 +169,38 @@ public struct SensorDefinition: Sendable {
   }
 
   var readingCount: Int { max(axes.count, 1) }
+
+  /// The interval that exists for what a SENSOR_CONFIG_SET asks for: the next shorter one, the next longer one or the
+  /// nearest, by its rounding bits (10:9: 0, 1, 2). What lies beyond the ends is at them.
+  ///
+  /// - Returns: `nil` where nothing is asked for, or the sensor has no intervals.
+  func interval(_ configuration: UInt32) -> UpdateInterval? {
+    guard configuration >> 16 != 0, let first = intervals.first else { return nil }
+    let wanted = UpdateInterval(configuration: configuration).nanoseconds
+    var below: UpdateInterval?
+    var above: UpdateInterval?
+    if intervalsAreSegment {
+      let (lowest, highest) = (first.nanoseconds, intervals[1].nanoseconds)
+      let step = intervals[2].nanoseconds
+      guard wanted > lowest else { return first }
+      guard wanted < highest else { return intervals[1] }
+      let steps = (wanted - lowest) / step
+      below = UpdateInterval(nanoseconds: lowest + steps * step)
+      let isThere = (wanted - lowest) % step == 0
+      above = isThere ? below : UpdateInterval(nanoseconds: min(lowest + (steps + 1) * step, highest))
+    } else {
+      for interval in intervals {
+        let time = interval.nanoseconds
+        if time <= wanted, below.map({ $0.nanoseconds < time }) ?? true { below = interval }
+        if time >= wanted, above.map({ $0.nanoseconds > time }) ?? true { above = interval }
+      }
+    }
+    guard let below else { return above }
+    guard let above else { return below }
+    switch configuration >> 9 & 3 {
+    case 0: return below
+    case 1: return above
+    default: return wanted - below.nanoseconds < above.nanoseconds - wanted ? below : above
+    }
+  }
 }

@@ -65,6 +65,8 @@ public final class SharedPlatform: Sendable {
     run(as: agent) { state in
       guard state.attachments[agent] == nil else { return false }
       state.attachments[agent] = attachment
+      state.mailboxes[agent] = Mailbox()
+      state.mailboxes[agent].droppedBefore = state.platform.droppedNotifications(agent: agent)
       state.platform.resetAgent(agent, events: false, at: clock())
       return true
     }
@@ -76,7 +78,7 @@ public final class SharedPlatform: Sendable {
   public func detach(_ agent: Int) {
     let others = run { state in
       state.platform.resetAgent(agent, events: false, at: clock())
-      state.mailboxes[agent] = Mailbox()
+      state.mailboxes[agent].clear()
       state.attachments[agent] = nil
       // Somebody else has to look after the deadlines now.
       return state.attachments.compactMap(\.self)
@@ -92,7 +94,18 @@ public final class SharedPlatform: Sendable {
     run(as: agent) { state in
       state.platform.resetAgent(agent, events: events, at: clock())
       _ = state.collect(from: agent)
-      state.mailboxes[agent] = Mailbox()
+      state.mailboxes[agent].clear()
+    }
+  }
+
+  /// How many messages for the agent's event channel were dropped, since it was attached, because as many as may
+  /// (``Platform/maximumQueued``) waited already.
+  ///
+  /// - Precondition: the agent exists.
+  public func droppedNotifications(agent: Int) -> UInt64 {
+    state.withLock { state in
+      let mailbox = state.mailboxes[agent]
+      return state.platform.droppedNotifications(agent: agent) &- mailbox.droppedBefore &+ mailbox.dropped
     }
   }
 
@@ -153,9 +166,16 @@ public final class SharedPlatform: Sendable {
     }
   }
 
-  /// The transcript from now on. Lines that nobody has read yet are kept.
+  /// How many lines of ``transcript`` that nobody has read yet are kept.
+  public static let maximumUnread = 65_536
+
+  /// The transcript from now on. Of lines that nobody has read yet the latest ``maximumUnread`` are kept;
+  /// ``TranscriptRecord/sequence`` shows the gap.
   public var transcript: AsyncStream<TranscriptRecord> {
-    let (stream, continuation) = AsyncStream.makeStream(of: TranscriptRecord.self)
+    let (stream, continuation) = AsyncStream.makeStream(
+      of: TranscriptRecord.self,
+      bufferingPolicy: .bufferingNewest(Self.maximumUnread)
+    )
     record { continuation.yield($0) }
     return stream
   }
@@ -183,7 +203,7 @@ extension SharedPlatform.State {
     // Bit n: agent n was sent something. Of more agents than bits all are woken.
     var addressed: UInt64 = 0
     while let message = platform.takeOutgoing() {
-      mailboxes[message.agent].messages.append(message)
+      mailboxes[message.agent].put(message)
       addressed |= 1 << UInt64(min(message.agent, 63))
     }
     if addressed != 0 {
@@ -208,20 +228,45 @@ extension SharedPlatform.State {
   }
 }
 
-/// What waits for one agent.
+/// What waits for one agent: at most ``Platform/maximumQueued`` messages for its event channel, and the late replies,
+/// whose requests' buffers are their bound.
 struct Mailbox {
-  var messages: [Outgoing] = []
+  private var messages: [Outgoing] = []
   private var head = 0
+  private var events = 0
+  var dropped: UInt64 = 0
+  /// What the platform had dropped before.
+  var droppedBefore: UInt64 = 0
+
+  mutating func clear() {
+    messages = []
+    head = 0
+    events = 0
+  }
+
+  mutating func put(_ message: Outgoing) {
+    if message.channel == .event {
+      guard events < message.queueLimit else {
+        dropped &+= 1
+        return
+      }
+      events += 1
+    }
+    messages.append(message)
+  }
 
   mutating func take() -> Outgoing? {
     guard head < messages.count else { return nil }
-    defer {
-      head += 1
-      if head == messages.count {
-        messages.removeAll(keepingCapacity: true)
-        head = 0
-      }
+    let message = messages[head]
+    head += 1
+    if message.channel == .event { events -= 1 }
+    if head == messages.count {
+      messages.removeAll(keepingCapacity: true)
+      head = 0
+    } else if head == Platform.maximumQueued {
+      messages.removeSubrange(0..<head)
+      head = 0
     }
-    return messages[head]
+    return message
   }
 }

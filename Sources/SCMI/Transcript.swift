@@ -13,7 +13,7 @@ public struct TranscriptRecord: Sendable {
     case malformed
     /// The agent was reset.
     case reset
-    /// The owner changed permissions.
+    /// The owner changed permissions, or samples were skipped.
     case control
   }
 
@@ -108,6 +108,7 @@ extension TranscriptRecord {
     switch kind {
     case .malformed: return line + "malformed: \(decision ?? "")"
     case .reset: return line + "reset, \(decision ?? "")"
+    case .control where decision.flatMap({ SkippedSamples($0) }) != nil: return line + (decision ?? "")
     case .control: return line + "permissions: \(decision ?? "unchanged")"
     case .request: line += "-> "
     case .withheld: line += "(<-) "

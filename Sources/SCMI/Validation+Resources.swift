@@ -116,6 +116,13 @@ extension Validator {
       signedField(interval.exponent, place + "/exponent")
       expect(interval.seconds > 0, place + "/seconds", "expected 1 to 65535")
     }
+    // The third number of a segment is its step.
+    for (number, interval) in (sensor.intervalsAreSegment ? sensor.intervals.prefix(2) : sensor.intervals[...])
+      .enumerated()
+    where interval.nanoseconds < UpdateInterval.least {
+      let time = "\(interval.seconds) × 10^\(interval.exponent) s"
+      fail(path + "/intervals/\(number)", "expected \(UpdateInterval.least) ns or more, found \(time)")
+    }
     if sensor.intervalsAreSegment {
       expect(sensor.intervals.count == 3, path + "/intervals", "a segment is lowest, highest and step")
     }
@@ -204,7 +211,11 @@ extension Validator {
       let path = "/powercaps/\(index)"
       name(domain.name, path, &seen)
       if !domain.allowInvalid { caps(domain, path) }
-      expect(domain.measurementInterval >= 100_000, path + "/measurementInterval", "expected 100000 ns or more")
+      expect(
+        domain.measurementInterval >= UpdateInterval.least,
+        path + "/measurementInterval",
+        "expected \(UpdateInterval.least) ns or more"
+      )
       if let parent = domain.parent {
         reference(ResourceName(.powercapDomain, parent), path + "/parent")
       }

@@ -34,7 +34,7 @@ struct VendorTable: VendorProtocol {
 
   func handle(_ request: Message, agent: Int, at now: UInt64, reply: inout [UInt32]) -> Status {
     guard let command = definition.commands.first(where: { $0.identifier == request.header.message }) else {
-      return .notSupported
+      return .notFound
     }
     if let size = command.requestSize, size != request.count { return .protocolError }
     reply = command.reply

@@ -19,7 +19,7 @@ struct SCMIDeviceState: ~Copyable {
   /// Commands whose replies are late, by ticket. Those of commands from before a reset are not found any more.
   var kept: [UInt64: KeptCommand] = [:]
   var ticket: UInt64 = 0
-  /// Delayed responses that wait for a buffer of the event queue. The agent's quota bounds them.
+  /// Delayed responses that wait for a buffer of the event queue, at most ``Platform/maximumQueued``.
   var waiting: [Message] = []
   var counters = SCMICounters()
   var isSuspended = false
@@ -154,10 +154,11 @@ extension SCMIDevice {
   /// Delayed responses keep their order, and what comes after one must not overtake it.
   private func send(_ message: Message) {
     if confined.value.waiting.isEmpty, put(message) { return }
+    guard isWorking || message.header.type == .notification else { return }
     // What a platform says twice on purpose may wait as well, and a driver may never give buffers.
-    if message.header.type == .notification || confined.value.waiting.count == Self.waitingLimit {
+    if message.header.type == .notification || confined.value.waiting.count == Platform.maximumQueued {
       confined.value.counters.droppedNotifications &+= 1
-    } else if isWorking {
+    } else {
       confined.value.waiting.append(message)
     }
   }

@@ -20,7 +20,8 @@ public struct SCMICounters: Equatable, Sendable {
   public var commands: UInt64 = 0
   /// Messages that were put into buffers of the event queue.
   public var events: UInt64 = 0
-  /// Notifications that found no buffer in the event queue, and delayed responses for which too many waited.
+  /// Messages for the event queue that were dropped: notifications that found no buffer in it, and what came while
+  /// ``Platform/maximumQueued`` messages waited for one.
   public var droppedNotifications: UInt64 = 0
 }
 
@@ -28,7 +29,7 @@ public struct SCMICounters: Equatable, Sendable {
 ///
 /// A reply never goes beyond the buffer that the driver gave for it: what does not fit is cut off. A reply that is late
 /// keeps its buffer and others overtake it. A notification that finds no buffer in the event queue is dropped and
-/// counted; a delayed response waits for one.
+/// counted; a delayed response waits for one, as do at most ``Platform/maximumQueued``.
 @safe
 public final class SCMIDevice<Timer: SCMITimer>: VirtioDevice, @unchecked Sendable {
   // SAFETY: @unchecked: on the device thread only, as the contract says; the rest is immutable.
@@ -42,8 +43,6 @@ public final class SCMIDevice<Timer: SCMITimer>: VirtioDevice, @unchecked Sendab
 
   /// Messages of one turn, after which other devices get theirs.
   public static var turnLimit: Int { 64 }
-  /// Delayed responses that wait for buffers of the event queue; more are dropped and counted as notifications are.
-  public static var waitingLimit: Int { 1024 }
 
   let platform: SharedPlatform
   let agent: Int
@@ -63,7 +62,11 @@ public final class SCMIDevice<Timer: SCMITimer>: VirtioDevice, @unchecked Sendab
   }
 
   /// On the device thread.
-  public var counters: SCMICounters { confined.value.counters }
+  public var counters: SCMICounters {
+    var counters = confined.value.counters
+    counters.droppedNotifications &+= platform.droppedNotifications(agent: agent)
+    return counters
+  }
 
   // MARK: Contract
 

@@ -86,21 +86,31 @@ struct SCMIDeviceTests {
     #expect(!run.console.contains("WARNING:"))
   }
 
-  @Test("include a regulator that promises no more than the agent may set")
-  func regulator() async throws {
+  @Test("are promised no more than the agent may set or do, and no driver of Linux has anything refused")
+  func boundsAndDenials() async throws {
     let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
     let scmi = Configuration.Device.SCMI(path: root + "/Tests/Cases/bounds-and-denials.json")
-    let command = "cd /sys/class/regulator; grep . $(grep -l ^vr $(ls -d */name) | sed s/name//)m*_microvolts"
     var configuration = try LinuxGuest.configuration("")
-    configuration.commandLine = "quiet initcall_blacklist=trace_eval_init apus_mode=exec apus_exec=\"\(command)\""
+    configuration.commandLine = "quiet initcall_blacklist=trace_eval_init apus_mode=shell"
     configuration.devices = [.init(.scmi(scmi)), .init(.console(.init()))]
 
-    let run = try await GuestRun.boot(configuration, limit: .seconds(120))
+    let run = try await GuestRun.boot(configuration, limit: .seconds(120)) { machine, console in
+      let shell = try await GuestShell(console)
+      let regulator = "cd /sys/class/regulator; cd $(dirname $(grep -l ^vr$ */name)); cat m*_microvolts"
+      #expect(try await shell.run(regulator) == ["950000", "800000"])
+      let frequencies = "cat /sys/devices/system/cpu/cpufreq/policy0/scaling_available_frequencies"
+      #expect(try await shell.run(frequencies) == ["200000 300000 400000 "])
+      let caps = "cd /sys/class/powercap/arm-scmi:0; cat constraint_0_max_power_uw constraint_0_min_power_uw"
+      #expect(try await shell.run(caps) == ["4000000", "2000000"])
+      let limit = "constraint_0_power_limit_uw"
+      #expect(try await shell.run("echo 3000000 >\(limit); cat \(limit)") == ["3000000"])
+      // ERANGE, EACCES and ENODATA in numbers and in words.
+      let complaints = try await shell.run("dmesg | grep -E -- '-34|-13|-61|No data|denied|out of range'; true")
+      #expect(complaints == [])
+      machine.stop()
+    }
 
-    #expect(run.outcome.end == .poweredOff)
-    let limits = run.lines.compactMap { $0.split(separator: "/").last.map(String.init) }
-    #expect(limits.contains("max_microvolts:950000"), "\(run.lines)")
-    #expect(limits.contains("min_microvolts:800000"), "\(run.lines)")
+    #expect(run.outcome.end == .stopped)
   }
 
   /// The driver of the machine's own real-time clock has another one.

@@ -51,14 +51,14 @@ import Testing
     #expect(reply.payload == [word(.protocolError)])
   }
 
-  @Test func unknownProtocolsAndMessagesAreNotSupported() throws {
+  @Test func unknownProtocolsAreNotSupportedAndUnknownMessagesNotFound() throws {
     var bench = try Bench()
 
     for identifier in [0x00, 0x0F, 0x1A, 0x7F, 0xFF] as [UInt8] {
       #expect(bench.send(identifier, 0, []) == [word(.notSupported)])
     }
     for message in [0x11, 0x20, 0x7F, 0xFF] as [UInt8] {
-      #expect(bench.send(0x14, message, []) == [word(.notSupported)])
+      #expect(bench.send(0x14, message, []) == [word(.notFound)])
       #expect(bench.ask(.clock, 2, UInt32(message)) == [word(.notFound)])
     }
     #expect(bench.ask(.clock, 2, .max) == [word(.notFound)])

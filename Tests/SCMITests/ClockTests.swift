@@ -150,8 +150,8 @@ import Testing
     definition.clocks[0].rateControl = false
     var bench = try Bench(definition)
 
-    #expect(bench.ask(.clock, 0xF, 0) == [0, 0xC000_0000])
-    #expect(bench.ask(.clock, 0xF, 1) == [0, 0xE000_0000])
+    #expect(bench.ask(.clock, 0xF, 0) == [0, 0x8000_0000])
+    #expect(bench.ask(.clock, 0xF, 1) == [0, 0xA000_0000])
     #expect(bench.ask(.clock, 5, 0, 0, 24_000_000, 0) == [word(.denied)])
   }
 

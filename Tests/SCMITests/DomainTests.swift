@@ -41,18 +41,56 @@ import Testing
 }
 
 @Suite struct SystemPowerTests {
-  @Test func aRequestIsTheMachinesBusinessAndTheOthersAreTold() throws {
+  @Test(arguments: [true, false]) func aRequestIsTheCallersMachinesBusinessAlone(graceful: Bool) throws {
     var bench = try Bench.pair()
+    for agent in 0...1 { #expect(bench.ask(.systemPower, 5, 1, agent: agent) == [0]) }
 
-    #expect(bench.ask(.systemPower, 5, 1, agent: 1) == [0])
-    #expect(bench.ask(.systemPower, 3, 1, 0) == [0])
+    #expect(bench.ask(.systemPower, 3, graceful ? 1 : 0, 0) == [0])
 
-    let event = bench.platform.takeEvent()
-    #expect(event == .systemPower(agent: 0, state: 0, graceful: true))
-    #expect(bench.outgoing().map(\.message.payload) == [[1, 1, 0, 0]])
+    let events = [bench.platform.takeEvent(), bench.platform.takeEvent()]
+    #expect(events == [.systemPower(agent: 0, state: 0, graceful: graceful), nil])
+    let told = bench.outgoing()
+    #expect(told.map(\.agent) == [0])
+    #expect(told.map(\.message.payload) == [[1, graceful ? 1 : 0, 0, 0]])
+    #expect(bench.ask(.systemPower, 4) == [0, 0])
+    #expect(bench.ask(.systemPower, 4, agent: 1) == [0, 3])
+    bench.platform.resetAgent(0, events: true, at: 0)
+    #expect(bench.ask(.systemPower, 4) == [0, 3])
+  }
+
+  @Test(arguments: [true, false]) func anAgentThatIsTrustedWithAllReachesEveryMachine(graceful: Bool) throws {
+    var definition = Bench.definition(agents: [
+      AgentDefinition("one") { $0.systemPower = .all }, AgentDefinition("two"),
+    ])
+    definition.gracefulTimeout = 7
+    var bench = try Bench(definition)
+    for agent in 0...1 { #expect(bench.ask(.systemPower, 5, 1, agent: agent) == [0]) }
+
+    #expect(bench.ask(.systemPower, 3, graceful ? 1 : 0, 0) == [0])
+
+    let events = [bench.platform.takeEvent(), bench.platform.takeEvent(), bench.platform.takeEvent()]
+    let expected = (0...1).map { PlatformEvent.systemPower(agent: $0, state: 0, graceful: graceful) }
+    #expect(events == expected + [nil])
+    #expect(bench.outgoing().map(\.agent) == [0, 1])
+    for agent in 0...1 { #expect(bench.ask(.systemPower, 4, agent: agent) == [0, 0]) }
+  }
+
+  @Test func aPlatformFileTrustsAnAgentWithAll() throws {
+    let text = #"{"agents": [{"name": "a", "systemPower": "all"}, {"name": "b"}]}"#
+    let definition = try PlatformDefinition(json: text)
+
+    #expect(definition.agents.map(\.systemPower) == [.all, .own])
+    #expect(throws: PlatformFileError.self) {
+      _ = try PlatformDefinition(json: text.replacing("all", with: "some"))
+    }
+  }
+
+  @Test func statesThatDoNotExistAreRefused() throws {
+    var bench = try Bench()
+
     #expect(bench.ask(.systemPower, 3, 0, 5) == [word(.invalidParameters)])
     #expect(bench.ask(.systemPower, 3, 0, 0x8000_0000) == [word(.notSupported)])
-    #expect(bench.ask(.systemPower, 4) == [0, 0])
+    #expect(bench.ask(.systemPower, 4) == [0, 3])
     #expect(bench.ask(.systemPower, 2, 3) == [0, 0xC000_0000])
   }
 
@@ -81,7 +119,7 @@ import Testing
     #expect(first.count == 32)
     #expect(Array(first[1...6]) == [6 | 2 << 16, 100, 10, 5, 100_000, 0])
     #expect(Array(bench.ask(.performance, 4, 0, 6)[1...6]) == [2, 700, 70, 5, 700_000, 6])
-    #expect(bench.ask(.performance, 4, 0, 8) == [word(.outOfRange)])
+    #expect(bench.ask(.performance, 4, 0, 8) == [word(.invalidParameters)])
   }
 
   @Test func levelsInTheFormOfVersionThree() throws {
@@ -206,7 +244,7 @@ import Testing
     #expect(bench.ask(.voltage, 7, 1, 0, UInt32(bitPattern: -500)) == [0])
     #expect(bench.ask(.voltage, 8, 1) == [0, UInt32(bitPattern: -500)])
     #expect(bench.ask(.voltage, 7, 0, 0, 850_000) == [word(.invalidParameters)])
-    #expect(bench.ask(.voltage, 7, 0, 0, 2_000_000) == [word(.outOfRange)])
+    #expect(bench.ask(.voltage, 7, 0, 0, 2_000_000) == [word(.invalidParameters)])
     #expect(bench.ask(.voltage, 5, 0, 7) == [0])
     #expect(bench.ask(.voltage, 6, 0) == [0, 7])
     #expect(bench.ask(.voltage, 5, 0, 3) == [word(.invalidParameters)])
@@ -248,7 +286,7 @@ import Testing
     #expect(bench.ask(.powercap, 5, 0, 0, 0) == [0])
     #expect(bench.ask(.powercap, 4, 0) == [0, 0])
     #expect(bench.outgoing().map { $0.message.payload[2] } == [5_000, 3_000, 5_000, 0])
-    #expect(bench.ask(.powercap, 5, 0, 0, 999) == [word(.invalidParameters)])
+    #expect(bench.ask(.powercap, 5, 0, 0, 999) == [word(.outOfRange)])
     #expect(bench.ask(.powercap, 5, 1, 0, 10) == [word(.notSupported)])
   }
 
@@ -267,7 +305,7 @@ import Testing
 
     #expect(bench.ask(.powercap, 7, 0, 0, 55) == [0])
     #expect(bench.ask(.powercap, 6, 0) == [0, 50])
-    #expect(bench.ask(.powercap, 7, 0, 0, 101) == [word(.invalidParameters)])
+    #expect(bench.ask(.powercap, 7, 0, 0, 101) == [word(.outOfRange)])
     #expect(bench.ask(.powercap, 7, 1, 0, 1) == [word(.notSupported)])
   }
 

@@ -18,7 +18,7 @@ import Testing
     #expect(all[15] == 1)
     #expect(all[16] == 1 << 29)
     #expect(all[17] == 3 << 16 | 1 << 8 | 0x4E)
-    #expect(bench.ask(.sensor, 3, 2) == [word(.outOfRange)])
+    #expect(bench.ask(.sensor, 3, 2) == [word(.invalidParameters)])
   }
 
   @Test func versionOneHasShortDescriptorsAndOneValue() throws {
@@ -96,7 +96,7 @@ import Testing
 
     #expect(bench.outgoing().map(\.message.payload) == [[0, 0, 1 << 16], [0, 0, 1]])
     #expect(bench.ask(.sensor, 5, 0, 2 << 4 | 1, 0, 0) == [word(.invalidParameters)])
-    #expect(bench.ask(.sensor, 5, 1, 1, 0, 0) == [word(.notSupported)])
+    #expect(bench.ask(.sensor, 5, 1, 1, 0, 0) == [word(.invalidParameters)])
     #expect(bench.ask(.sensor, 4, 1, 1) == [word(.notSupported)])
   }
 

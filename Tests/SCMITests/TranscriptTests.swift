@@ -92,6 +92,38 @@ import Testing
     )
   }
 
+  @Test func aNotificationIsReadAsOneWhoeverIsSaidToHaveSentIt() {
+    let notification = "00530000" + "01000000" + "02000000" + "e803000000000000"
+    let delayed = "05520000" + "00000000" + "02000000" + "e803000000000000"
+
+    for isRequest in [false, true] {
+      #expect(
+        MessageDecoder.text(hexadecimal: notification, isRequest: isRequest)
+          == "CLOCK_RATE_CHANGED token 0 agent_id=1 clock_id=2 rate=1000"
+      )
+      #expect(
+        MessageDecoder.text(hexadecimal: delayed, isRequest: isRequest)
+          == "CLOCK_RATE_SET token 0 delayed SUCCESS clock_id=2 rate=1000"
+      )
+    }
+  }
+
+  @Test(
+    arguments: [
+      ("06500000" + "0300", true, "CLOCK_RATE_GET token 0 clock_id=(cut after 0300)"),
+      ("0650", false, "2 bytes are no header"),
+      ("06500000" + "0000", false, "CLOCK_RATE_GET token 0 status=(cut after 0000)"),
+      ("06500000" + "00000000" + "e8030000", false, "CLOCK_RATE_GET token 0 SUCCESS rate=(cut after e8030000)"),
+      (
+        "03400000" + "00000000" + "4170757300", false,
+        "BASE_DISCOVER_VENDOR token 0 SUCCESS vendor=(cut after 4170757300)"
+      ),
+    ]
+  )
+  func aMessageThatEndsWithinAFieldSaysSo(bytes: String, isRequest: Bool, text: String) {
+    #expect(MessageDecoder.text(hexadecimal: bytes, isRequest: isRequest) == text)
+  }
+
   /// A session with everything in it: two agents, delayed responses, notifications, misbehaviour, a reset.
   private func session() throws -> (PlatformDefinition, [TranscriptRecord]) {
     var definition = Bench.definition(agents: [AgentDefinition("one") { $0.trusted = true }, AgentDefinition("two")])

@@ -79,9 +79,11 @@ final class SCMIConnection: DeviceBackend {
   }
 
   func shutDown() {
-    place.platform.detach(place.agent)
     let dropped = device.counters.droppedNotifications
-    if dropped > 0 { logger.notice("\(device.name): \(dropped) notifications found no buffer of the guest's") }
+    place.platform.detach(place.agent)
+    if dropped > 0 {
+      logger.notice("\(device.name): \(dropped) messages of the event queue found no buffer of the guest's")
+    }
   }
 }
 

@@ -1,0 +1,9 @@
+import Foundation
+
+/// The small inputs of `Tests/Cases`.
+enum Cases {
+  static func read(_ file: String) throws -> [UInt8] {
+    let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    return [UInt8](try Data(contentsOf: folder.appending(path: "Cases/\(file)")))
+  }
+}

@@ -1,0 +1,253 @@
+import SCMI
+import Testing
+
+/// What the clock, a rule or a guest could make more of than the host has time or memory for.
+@Suite struct SamplingTests {
+  private static let hour: UInt64 = 3_600_000_000_000
+
+  /// Sensors of a millisecond with updates that one agent asked for.
+  private static func sampled(_ count: Int, configure: (inout PlatformDefinition) -> Void = { _ in }) throws -> Bench {
+    var definition = PlatformDefinition { platform in
+      platform.agents = [AgentDefinition("guest")]
+      platform.sensors = (0..<count).map { index in
+        SensorDefinition("s\(index)") { sensor in
+          sensor.updates = true
+          sensor.intervals = [UpdateInterval(1, exponent: -3)]
+        }
+      }
+    }
+    configure(&definition)
+    var bench = try Bench(definition)
+    for index in 0..<UInt32(count) { #expect(bench.ask(.sensor, 0xB, index, 1) == [0]) }
+    return bench
+  }
+
+  @Test func samplesThatAStallMissedAreSkippedAndCounted() throws {
+    var bench = try Self.sampled(1)
+
+    bench.wait(Self.hour + 500_000)
+
+    #expect(bench.platform.missedSamples == 3_600_000 - UInt64(Platform.maximumSamples))
+    // The grid stays: the next one is half a millisecond away.
+    #expect(bench.platform.nextDeadline == Self.hour + 1_000_000)
+    #expect(bench.outgoing().count == Platform.maximumQueued)
+    bench.wait(10_000_000)
+    #expect(bench.outgoing().count == 10)
+  }
+
+  @Test func twoThousandSensorsOfAMillisecondCostABudgetPerCall() throws {
+    var bench = try Self.sampled(2_000)
+
+    for _ in 0..<10 { bench.wait(Self.hour) }
+
+    // Each call computed its budget, and the rest of the millisecond that it ended in.
+    let computed = 10 * 2_000 * (Self.hour / 1_000_000) - bench.platform.missedSamples
+    #expect(computed >= 10 * UInt64(Platform.maximumSamples))
+    #expect(computed <= 10 * (UInt64(Platform.maximumSamples) + 2_000))
+  }
+
+  @Test func measurementsOfPowerCapsAreSkippedToo() throws {
+    var definition = Bench.definition()
+    definition.powercaps[0].measurementInterval = UpdateInterval.least
+    var bench = try Bench(definition)
+    #expect(bench.ask(.powercap, 0xB, 0, 1, 1_000, 4_000) == [0])
+
+    bench.wait(Self.hour)
+
+    #expect(bench.platform.missedSamples == Self.hour / UpdateInterval.least - UInt64(Platform.maximumSamples))
+  }
+
+  @Test func whatIsDueBetweenSkippedSamplesHappensAtItsTime() throws {
+    var bench = try Self.sampled(1) { platform in
+      platform.clocks = [
+        ClockDefinition("c") { clock in
+          clock.rates = .list([1, 2])
+          clock.asynchronousLatency = 1_800_000_000_000
+        }
+      ]
+    }
+    bench.platform.isRecording = true
+    #expect(bench.ask(.clock, 5, 1, 0, 2, 0) == [0])
+
+    bench.wait(Self.hour)
+
+    let response = bench.platform.takeTranscript().first { $0.kind == .delayedResponse }
+    #expect(response?.time == 1_800_000_000_000)
+  }
+
+  @Test func aReplaySkipsWhatTheSessionSkipped() throws {
+    var bench = try Self.sampled(3)
+    bench.platform.resetAgent(0, events: true, at: 0)
+    bench.platform.isRecording = true
+    for index in 0..<UInt32(3) { _ = bench.ask(.sensor, 0xB, index, 1) }
+    for _ in 0..<5 { bench.wait(1_000_000) }
+    while bench.platform.takeOutgoing() != nil {}
+    bench.wait(Self.hour)
+    _ = bench.ask(.sensor, 0xB, 0, 0)
+    let records = bench.platform.takeTranscript()
+
+    var platform = try Platform(bench.platform.definition)
+    let report = Replay.run(records, on: &platform)
+
+    #expect(bench.platform.missedSamples > 0)
+    #expect(report.skipped == 0)
+    #expect(report.missedSamples == 0)
+    // The receiver's queue was full at another time; what is said is the same until then.
+    #expect(report.differences.first.map { $0.sequence >= 1_024 } ?? true)
+    #expect(records.contains { $0.text.contains("time ran ahead") })
+  }
+
+  @Test func aReplayOfALineAnHourLaterEnds() throws {
+    var bench = try Self.sampled(2_000)
+    bench.platform.isRecording = true
+    bench.platform.resetAgent(0, events: true, at: 0)
+    for index in 0..<UInt32(2_000) { _ = bench.ask(.sensor, 0xB, index, 1) }
+    var records = bench.platform.takeTranscript()
+    _ = bench.ask(.base, 0)
+    var last = bench.platform.takeTranscript()
+    for index in last.indices { last[index].time = Self.hour }
+    records += last
+
+    var platform = try Platform(bench.platform.definition)
+    let report = Replay.run(records, on: &platform)
+
+    #expect(report.missedSamples > 2_000 * (Self.hour / 1_000_000) - 2 * UInt64(Replay.maximumSamples))
+  }
+
+  // MARK: - Rules
+
+  private static func rule(_ action: Misbehaviour, _ target: MisbehaviourRule.Target = .reply) throws -> Bench {
+    var definition = Bench.definition()
+    definition.rules = [MisbehaviourRule("r", action) { $0.target = target }]
+    return try Bench(definition)
+  }
+
+  @Test func aStormIsOneTimerWithACount() throws {
+    let storm = Misbehaviour.notificationStorm(
+      protocolIdentifier: 0x15,
+      message: 0,
+      payload: [],
+      count: 10_000,
+      interval: Self.hour
+    )
+    var bench = try Self.rule(storm)
+
+    for _ in 0..<5_000 { _ = bench.ask(.sensor, 6, 0, 0) }
+
+    // Those of 64 storms; the notifications of the others are dropped.
+    #expect(bench.outgoing().count == 64)
+    #expect(bench.platform.droppedNotifications(agent: 0) == (5_000 - 64) * 10_000)
+    bench.wait(Self.hour)
+    #expect(bench.outgoing().count == 64)
+    bench.platform.resetAgent(0, events: true, at: bench.now)
+    #expect(bench.platform.nextDeadline == nil)
+  }
+
+  @Test func aStormOfAllAtOnceFillsNoMoreThanTheQueue() throws {
+    let storm = Misbehaviour.notificationStorm(
+      protocolIdentifier: 0x15,
+      message: 0,
+      payload: [],
+      count: 10_000,
+      interval: 0
+    )
+    var bench = try Self.rule(storm)
+
+    _ = bench.ask(.sensor, 6, 0, 0)
+
+    #expect(bench.outgoing().count == Platform.maximumQueued)
+    #expect(bench.platform.droppedNotifications(agent: 0) == 10_000 - UInt64(Platform.maximumQueued))
+    #expect(bench.platform.nextDeadline == nil)
+  }
+
+  @Test func duplicatesThatNobodyFetchesAreDroppedAndCounted() throws {
+    var bench = try Self.rule(.duplicated)
+
+    for _ in 0..<36_000 { _ = bench.ask(.sensor, 6, 0, 0) }
+
+    #expect(bench.outgoing().count == Platform.maximumQueued)
+    #expect(bench.platform.droppedNotifications(agent: 0) == 36_000 - UInt64(Platform.maximumQueued))
+  }
+
+  @Test func lateNotificationsAreBounded() throws {
+    var bench = try Self.rule(.late(Self.hour), .notification)
+    #expect(bench.ask(.clock, 9, 1, 1) == [0])
+
+    for index in 0..<5_000 {
+      bench.platform.setValue(ResourceName(.clock, "pll"), index % 2 == 0 ? 200 : 300, at: 0)
+    }
+    bench.wait(Self.hour)
+
+    #expect(bench.outgoing().count == Platform.maximumQueued)
+    #expect(bench.platform.droppedNotifications(agent: 0) == 5_000 - UInt64(Platform.maximumQueued))
+  }
+
+  @Test func delayedResponsesThatNobodyFetchesAreBounded() throws {
+    var bench = try Bench()
+
+    for _ in 0..<5_000 {
+      #expect(bench.ask(.sensor, 6, 0, 1) == [0])
+      bench.wait(0)
+    }
+
+    // They have as much room again as notifications, which any other agent could make.
+    #expect(bench.outgoing().count == 2 * Platform.maximumQueued)
+  }
+
+  @Test func aSharedPlatformKeepsSoManyMessagesForAnAgent() throws {
+    let platform = SharedPlatform(try Platform(Bench.definition())) { 0 }
+    let isAttached = platform.attach(0, .init {})
+    platform.resetAgent(0, events: true)
+    let request = Message(header: MessageHeader(0x14, 9), payload: [1, 1]).bytes
+    var reply = Message(header: MessageHeader(rawValue: 0))
+    _ = platform.handle(bytes: request.span, from: 0, ticket: 1, reply: &reply)
+
+    for index in 0..<3_000 {
+      platform.change { _ = $0.setValue(ResourceName(.clock, "pll"), index % 2 == 0 ? 200 : 300, at: $1) }
+    }
+    var count = 0
+    while case .message = platform.next(for: 0) { count += 1 }
+
+    #expect(isAttached)
+    #expect(count == Platform.maximumQueued)
+    #expect(platform.droppedNotifications(agent: 0) == 3_000 - UInt64(Platform.maximumQueued))
+  }
+
+  @Test func aTranscriptThatNobodyReadsKeepsTheLatestLines() async throws {
+    let platform = SharedPlatform(try Platform(Bench.definition())) { 0 }
+    let transcript = platform.transcript
+    let request = Message(header: MessageHeader(0x14, 0)).bytes
+    var reply = Message(header: MessageHeader(rawValue: 0))
+
+    // A line for each request and one for its reply.
+    for ticket in 0..<UInt64(SharedPlatform.maximumUnread / 2 + 100) {
+      _ = platform.handle(bytes: request.span, from: 0, ticket: ticket, reply: &reply)
+    }
+
+    var lines = transcript.makeAsyncIterator()
+    #expect(await lines.next()?.sequence == 200)
+    #expect(await lines.next()?.sequence == 201)
+  }
+
+  // MARK: - Files
+
+  @Test func anIntervalOfAMicrosecondIsRefused() throws {
+    let error = #expect(throws: PlatformFileError.self) {
+      _ = try PlatformDefinition(json: try Cases.read("interval-1us.json"))
+    }
+
+    #expect(error?.mistakes.map(\.path) == ["/sensors/0/intervals/0"])
+    #expect(error?.mistakes.first?.message == "expected 100000 ns or more, found 1 × 10^-6 s")
+  }
+
+  @Test(arguments: ["storm.json", "duplicated-without-buffers.json"])
+  func casesStayWithinTheirBounds(file: String) throws {
+    var bench = try Bench(PlatformDefinition(json: try Cases.read(file)))
+
+    for _ in 0..<36_000 { _ = bench.ask(.sensor, 6, 0, 0) }
+    bench.wait(Self.hour)
+
+    #expect(bench.outgoing().count <= Platform.maximumQueued)
+    #expect(bench.platform.droppedNotifications(agent: 0) > 0)
+  }
+}
