@@ -17,7 +17,11 @@ let strict: [SwiftSetting] = [
 /// doesn't, and unwinding finds the tables by their header, as in every other program.
 let quickStart: [LinkerSetting] = [
   .unsafeFlags(
-    ["-Xlinker", "--defsym=__register_frame_info=0", "-Xlinker", "--eh-frame-hdr"],
+    [
+      "-Xlinker", "--defsym=__register_frame_info=0", "-Xlinker", "--eh-frame-hdr",
+      "-Xlinker", "--symbol-ordering-file=\(Context.packageDirectory)/Benchmarks/StartOrder/order.txt",
+      "-Xlinker", "--no-warn-symbol-ordering",
+    ],
     .when(platforms: [.linux], configuration: .release)
   )
 ]

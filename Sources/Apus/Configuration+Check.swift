@@ -84,11 +84,11 @@ extension Configuration {
   /// - Throws: every mistake at once.
   public func check() throws(ConfigurationError) -> Plan {
     let (opened, problems) = openingPlatform()
-    return try opened.check(adding: problems)
+    return try opened.check(adding: problems).plan
   }
 
   /// The same where the platform is open already.
-  func check(adding found: [ConfigurationError.Problem]) throws(ConfigurationError) -> Plan {
+  func check(adding found: [ConfigurationError.Problem]) throws(ConfigurationError) -> CheckedConfiguration {
     var problems = valueProblems + found
     var image: BootImageDescription?
     var initramfsFile: BootPlacement.Initramfs?
@@ -118,14 +118,15 @@ extension Configuration {
         problems.append(.init(kind: error.kind, message: "\(error)"))
       }
     }
-    if hasHugePages, let problem = HugePages.problem { problems.append(.init(kind: .hostFailure, message: problem)) }
+    if pages == .huge, let problem = HugePages.problem { problems.append(.init(kind: .hostFailure, message: problem)) }
     problems += outputProblems + descriptorProblems
     guard problems.isEmpty, let image else { throw ConfigurationError(problems: problems) }
     let version = gic.planned
     let map = MemoryMap(self, gic: version)
     do {
       let loader = BootLoader(self, map, hasPerformanceMonitors: cpuFeatures.pmu)
-      return plan(image, try loader.placement(image, initramfsFile), map, version)
+      let placement = try loader.placement(image, initramfsFile)
+      return CheckedConfiguration(configuration: self, image: image, placement: placement, map: map, gic: version)
     } catch {
       throw ConfigurationError(problems: [.init(error)])
     }
@@ -193,7 +194,7 @@ extension Configuration {
   func rehearse() throws(ConfigurationError) {
     let map = MemoryMap(self, gic: gic.planned)
     do {
-      let ram = try PrivateRAM(range: map.ram)
+      let ram = try PrivateRAM(range: map.ram, pages: .hugeWherePossible)
       _ = try BootLoader(self, map, hasPerformanceMonitors: cpuFeatures.pmu).loadFiles(into: ram)
     } catch let error as BootImageError {
       throw ConfigurationError(problems: [.init(error)])
@@ -204,30 +205,6 @@ extension Configuration {
 
   /// A memory slot of KVM has less than 2³¹ pages, which is 8 TiB of the smallest ones.
   private static let memoryLimit: UInt64 = 4 << 40
-
-  private func plan(
-    _ image: BootImageDescription,
-    _ placement: BootPlacement,
-    _ map: MemoryMap,
-    _ version: GICVersion
-  ) -> Plan {
-    Plan(
-      name: name,
-      uuid: uuid.description,
-      cpus: cpuCount,
-      memory: memorySize,
-      gic: version.rawValue,
-      payload: payload.path,
-      payloadKind: image.kindName,
-      entry: placement.entry.rawValue,
-      deviceTree: placement.deviceTree.start.rawValue,
-      initramfs: placement.initramfs.map {
-        .init(name: "initramfs", start: $0.start.rawValue, size: $0.size)
-      },
-      commandLine: kernelCommandLine,
-      memoryMap: map.regions.map { .init(name: $0.name, start: $0.range.start.rawValue, size: $0.range.size) }
-    )
-  }
 
   /// The device tree as the guest would get it from a host with everything, without KVM and without a payload.
   ///
@@ -242,6 +219,35 @@ extension Configuration {
     } catch {
       throw ConfigurationError(problems: [.init(kind: .hostFailure, message: "\(error)")])
     }
+  }
+}
+
+/// A configuration without mistakes, and what it comes to.
+struct CheckedConfiguration: Sendable {
+  let configuration: Configuration
+  let image: BootImageDescription
+  let placement: BootPlacement
+  let map: MemoryMap
+  let gic: GICVersion
+
+  /// For people and programs that ask: no guest needs it.
+  var plan: Plan {
+    Plan(
+      name: configuration.name,
+      uuid: configuration.uuid.description,
+      cpus: configuration.cpuCount,
+      memory: configuration.memorySize,
+      gic: gic.rawValue,
+      payload: configuration.payload.path,
+      payloadKind: image.kindName,
+      entry: placement.entry.rawValue,
+      deviceTree: placement.deviceTree.start.rawValue,
+      initramfs: placement.initramfs.map {
+        .init(name: "initramfs", start: $0.start.rawValue, size: $0.size)
+      },
+      commandLine: configuration.kernelCommandLine,
+      memoryMap: map.regions.map { .init(name: $0.name, start: $0.range.start.rawValue, size: $0.range.size) }
+    )
   }
 }
 

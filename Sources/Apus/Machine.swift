@@ -12,10 +12,11 @@ public final class Machine: Sendable {
   /// What it was made from, with the SCMI platform in the place of its file.
   public let configuration: Configuration
   /// What the configuration comes to.
-  public let plan: Plan
+  public var plan: Plan { checked.plan }
   /// The serial port, where the configuration's console is ``Configuration/Console/stream``.
   public let console = ConsoleStream()
 
+  private let checked: CheckedConfiguration
   private let logger: Logger
   private let state = Mutex(State())
 
@@ -25,7 +26,8 @@ public final class Machine: Sendable {
     var verdict: Verdict?
     var report: Report?
     var outcome: Outcome?
-    var waiters: [CheckedContinuation<Void, Never>] = []
+    /// What resumes those who wait for the end.
+    var waiters: [@Sendable () -> Void] = []
   }
 
   /// Checks the configuration whole.
@@ -37,7 +39,7 @@ public final class Machine: Sendable {
     logger: Logger = Logger(label: "apus") { _ in SwiftLogNoOpLogHandler() }
   ) throws(ConfigurationError) {
     let (opened, problems) = configuration.openingPlatform()
-    plan = try opened.check(adding: problems)
+    checked = try opened.check(adding: problems)
     self.configuration = opened
     self.logger = logger
   }
@@ -85,7 +87,7 @@ public final class Machine: Sendable {
       state.waiters = []
       return waiters
     }
-    for waiter in waiters { waiter.resume() }
+    for waiter in waiters { waiter() }
     return report
   }
 
@@ -128,7 +130,7 @@ public final class Machine: Sendable {
       await withCheckedContinuation { continuation in
         let hasEnded = state.withLock { state in
           guard state.outcome == nil else { return true }
-          state.waiters.append(continuation)
+          state.waiters.append { continuation.resume() }
           return false
         }
         if hasEnded { continuation.resume() }

@@ -118,7 +118,7 @@ public struct MachineTree: Sendable {
       cpus.property("#size-cells", cells: [0])
       for index in 0..<cpuCount {
         let affinity = Self.affinity(of: index)
-        cpus.node("cpu@\(String(affinity, radix: 16))") { cpu in
+        cpus.node("cpu@\(hexadecimalDigits(UInt64(affinity)))") { cpu in
           cpu.property("device_type", "cpu")
           cpu.property("compatible", "arm,armv8")
           cpu.property("reg", cells: [affinity])
@@ -265,6 +265,6 @@ public struct MachineTree: Sendable {
 
   /// An address as node names write it: no prefix.
   private func hexadecimal(_ address: GuestAddress) -> String {
-    String(address.rawValue, radix: 16)
+    hexadecimalDigits(address.rawValue)
   }
 }

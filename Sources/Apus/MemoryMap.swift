@@ -56,8 +56,15 @@ public struct MemoryMap: Equatable, Sendable {
     public static let physicalTimer: UInt32 = 14
   }
 
-  /// How many interrupts the controller has, private ones included.
-  public static let interruptCount: UInt32 = 288
+  /// How many interrupts the controller has, private ones included: a multiple of 32, as KVM wants it.
+  ///
+  /// Not more than the machine has a use for: a guest's driver sets each of them up, and each time the host answers.
+  ///
+  /// - Parameter virtioDeviceCount: the devices, in the slots from the first on.
+  public static func interruptCount(virtioDeviceCount: Int) -> UInt32 {
+    let sharedCount = max(SharedInterrupt.pl031 + 1, SharedInterrupt.virtio + UInt32(virtioDeviceCount))
+    return 32 + (sharedCount + 31) / 32 * 32
+  }
 
   /// The registers of an interrupt controller.
   public enum InterruptControllerMap: Equatable, Sendable {

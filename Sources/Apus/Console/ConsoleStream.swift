@@ -10,7 +10,8 @@ public final class ConsoleStream: Sendable {
     var input: [UInt8] = []
     var dropped: UInt64 = 0
     var hasEnded = false
-    var waiters: [CheckedContinuation<Void, Never>] = []
+    /// What resumes those who wait for output.
+    var waiters: [@Sendable () -> Void] = []
     var onInput: (@Sendable () -> Void)?
   }
 
@@ -110,7 +111,7 @@ public final class ConsoleStream: Sendable {
         await withCheckedContinuation { continuation in
           let isReady = state.withLock { state in
             if state.hasEnded || !state.output.isEmpty || Task.isCancelled { return true }
-            state.waiters.append(continuation)
+            state.waiters.append { continuation.resume() }
             return false
           }
           if isReady { continuation.resume() }
@@ -128,7 +129,7 @@ public final class ConsoleStream: Sendable {
       state.waiters = []
       return waiters
     }
-    for waiter in waiters { waiter.resume() }
+    for waiter in waiters { waiter() }
   }
 
   // MARK: The machine's side, on the device thread

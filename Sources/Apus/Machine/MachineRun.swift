@@ -99,7 +99,9 @@ struct MachineRun {
 
     files.keep()
     let threads = try VCPUThreads(assembly.runners, on: assembly.board, loop: loop, firstEntry: firstEntry)
-    let loopResult = Result { () throws(HostError) in try loop.run() }
+    // No Result: its metadata has to be made at run time, for which all conformances of the program are looked through.
+    var loopFailure: HostError?
+    do throws(HostError) { try loop.run() } catch { loopFailure = error }
     assembly.devices.releaseVCPUs()
     threads.stop()
     let isHurried = verdict.given?.end.isHurried ?? true
@@ -107,8 +109,8 @@ struct MachineRun {
     assembly.devices.shutDown()
     devices = assembly.devices.summaries
     for runner in assembly.runners { exits = exits + runner.exitCounts }
-    memory = MemorySurvey.take(guest: assembly.board.ram)
-    try loopResult.get()
+    if configuration.measuresMemory { memory = MemorySurvey.take(guest: assembly.board.ram) }
+    if let loopFailure { throw loopFailure }
     guard var outcome = verdict.given else { preconditionFailure("the loop ends with a verdict") }
     let limit = isHurried ? Self.hurriedDrain : nil
     let serialLoss = serialLink.drain(limit: limit) { signals?.take() != nil }

@@ -168,7 +168,7 @@ final class VCPURunner: Sendable {
 
 /// A number as messages write addresses.
 func hexadecimal(_ value: UInt64) -> String {
-  "0x" + String(value, radix: 16)
+  "0x" + hexadecimalDigits(value)
 }
 
 extension VirtualCPU {
