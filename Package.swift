@@ -35,6 +35,7 @@ let package = Package(
     .executable(name: "apus", targets: ["ApusCommand"]),
     // For the fuzz targets, which are a package of their own.
     .library(name: "SCMIFuzzing", targets: ["SCMI", "SCMIFuzzing"]),
+    .library(name: "DeviceTree", targets: ["DeviceTree"]),
     .library(
       name: "VirtioTesting",
       targets: ["GuestMemory", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting"]
@@ -46,9 +47,11 @@ let package = Package(
   ],
   targets: [
     .target(name: "CLinux"),
+    .target(name: "Host", dependencies: ["CLinux"], swiftSettings: strict),
+    .testTarget(name: "HostTests", dependencies: ["Host"], swiftSettings: strict),
     .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
     .target(name: "CGuestMemory"),
-    .target(name: "GuestMemory", dependencies: ["CLinux", "CGuestMemory"], swiftSettings: strict),
+    .target(name: "GuestMemory", dependencies: ["CLinux", "CGuestMemory", "Host"], swiftSettings: strict),
     .target(name: "Virtio", dependencies: ["GuestMemory", "CGuestMemory"], swiftSettings: strict),
     .target(name: "VirtioDevices", dependencies: ["GuestMemory", "SCMI", "Virtio"], swiftSettings: strict),
     .target(name: "VirtioDriver", path: "Tests/VirtioDriver", swiftSettings: strict),
@@ -60,7 +63,7 @@ let package = Package(
     ),
     .testTarget(
       name: "VirtioTests",
-      dependencies: ["GuestMemory", "TestSupport", "Virtio", "VirtioDriver", "VirtioTesting"],
+      dependencies: ["GuestMemory", "TestBasics", "TestSupport", "Virtio", "VirtioDriver", "VirtioTesting"],
       swiftSettings: strict
     ),
     .testTarget(
@@ -75,7 +78,7 @@ let package = Package(
     .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
     .target(
       name: "BootImage",
-      dependencies: ["CLinux", "CZlib", "CZstd", "GuestMemory"],
+      dependencies: ["CLinux", "CZlib", "CZstd", "GuestMemory", "Host"],
       swiftSettings: strict
     ),
     .testTarget(
@@ -87,30 +90,37 @@ let package = Package(
     .testTarget(name: "PositionedJSONTests", dependencies: ["PositionedJSON"], swiftSettings: strict),
     .target(name: "SCMI", dependencies: ["PositionedJSON"], swiftSettings: strict),
     .target(name: "CPlatformSchema"),
+    .target(name: "CCommandLine"),
     .target(name: "SCMIFuzzing", dependencies: ["SCMI"], path: "Tests/SCMIFuzzing", swiftSettings: strict),
     .testTarget(
       name: "SCMITests",
       dependencies: ["PositionedJSON", "SCMI", "SCMIFuzzing", "TestSupport"],
       swiftSettings: strict
     ),
-    .target(name: "KVM", dependencies: ["CLinux"], swiftSettings: strict),
+    .target(name: "KVM", dependencies: ["CLinux", "Host"], swiftSettings: strict),
     .target(name: "DeviceTree", dependencies: ["CFDT"], swiftSettings: strict),
     .testTarget(name: "DeviceTreeTests", dependencies: ["DeviceTree", "TestSupport"], swiftSettings: strict),
     .target(
       name: "Apus",
       dependencies: [
-        "BootImage", "CLinux", "KVM", "GuestMemory", "DeviceTree", "Peripherals", "SCMI", "Virtio", "VirtioDevices",
+        "BootImage", "CLinux", "Host", "KVM", "GuestMemory", "DeviceTree", "Peripherals", "SCMI", "Virtio",
+        "VirtioDevices",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
     ),
     .target(name: "CTestSupport", path: "Tests/CTestSupport"),
-    .target(name: "TestSupport", dependencies: ["CTestSupport"], path: "Tests/TestSupport", swiftSettings: strict),
+    .target(
+      name: "TestSupport",
+      dependencies: ["CTestSupport", "TestBasics"],
+      path: "Tests/TestSupport",
+      swiftSettings: strict
+    ),
     .testTarget(
       name: "ApusTests",
       dependencies: [
-        "Apus", "CLinux", "CTestSupport", "DeviceTree", "GuestMemory", "KVM", "SCMI", "TestSupport", "VirtioDevices",
-        "VirtioDriver", "VirtioTesting", .product(name: "Logging", package: "swift-log"),
+        "Apus", "CLinux", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "SCMI", "TestBasics", "TestSupport",
+        "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting", .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
     ),
@@ -130,22 +140,29 @@ let package = Package(
       swiftSettings: strict,
       linkerSettings: quickStart
     ),
-    .target(name: "ApusTesting", dependencies: ["Apus"], swiftSettings: strict),
+    // Limits of time and comparisons, for every test target.
+    .target(name: "TestBasics", swiftSettings: strict),
+    .testTarget(name: "TestBasicsTests", dependencies: ["TestBasics"], swiftSettings: strict),
+    .target(name: "ApusTesting", dependencies: ["Apus", "TestBasics"], swiftSettings: strict),
     .testTarget(
       name: "KVMTests",
-      dependencies: ["Apus", "ApusTesting", "GuestMemory", "KVM"],
+      dependencies: ["Apus", "ApusTesting", "GuestMemory", "KVM", "TestBasics"],
       swiftSettings: strict
     ),
     .testTarget(
       name: "GuestTests",
-      dependencies: ["Apus", "ApusTesting", "CTestSupport", "SCMI", "TestSupport"],
+      dependencies: ["Apus", "ApusTesting", "CTestSupport", "DeviceTree", "SCMI", "TestBasics", "TestSupport"],
       swiftSettings: strict
     ),
-    .testTarget(name: "CommandKVMTests", dependencies: ["Apus", "ApusTesting", "CLinux"], swiftSettings: strict),
+    .testTarget(
+      name: "CommandKVMTests",
+      dependencies: ["Apus", "ApusTesting", "CLinux", "TestBasics"],
+      swiftSettings: strict
+    ),
     .executableTarget(
       name: "ApusCommand",
       dependencies: [
-        "Apus", "CPlatformSchema", "SCMI",
+        "Apus", "CCommandLine", "CPlatformSchema", "Host", "SCMI",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],

@@ -15,17 +15,23 @@
 // On the port, both ways, a frame is a type (1 byte), a length (4 bytes, little endian) and that many bytes:
 //
 //     to the command            from the command
-//     i  standard input         o  standard output        x  exit status (wait status, 4 bytes, little endian)
-//     e  end of standard input  r  standard error         a  bytes of standard input taken (4 bytes, little endian)
-//     w  size: rows, columns    t  terminal output        c  standard input was closed by the command
+//     i  standard input         o  standard output        x  exit status (wait status, 4 bytes, little endian), and the
+//     e  end of standard input, r  standard error            tallies of standard input, output, error, terminal output
+//        and its tally          t  terminal output        a  bytes of standard input taken (4 bytes, little endian)
+//     w  size: rows, columns    b  the command begins     c  standard input was closed by the command
 //        (2 bytes each)                                   f  the host failed: text
-//     O  stop reading output    b  the command begins
+//     O  stop reading output
 //     R  stop reading error
+//     p  milliseconds that the host waited for a processor so far (8 bytes, little endian)
+//
+// A tally is what a stream has carried so far: how many bytes (8 bytes) and their CRC-32 (4 bytes), little endian. Each
+// side compares the other's with its own, so that nothing is lost or changed on the way without a word.
 //
 // `run` never has more than INPUT_WINDOW bytes of standard input under way, so a command that doesn't read its input
 // cannot keep a frame of another type from arriving.
 
 #define _GNU_SOURCE
+#include <arm_acle.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -49,6 +55,9 @@
 #include <unistd.h>
 
 enum { INPUT_WINDOW = 65536, FRAME_HEADER = 5, FRAME_LIMIT = 32768, MAX_ITEMS = 4096, MAX_SHARES = 64 };
+enum { INPUT, OUTPUT, ERROR, TERMINAL, STREAMS, TALLY_SIZE = 12, TERMINAL_SECONDS = 60 };
+
+static const char LOST_TIME[] = "/run/lost-time";
 
 static int port = -1;
 
@@ -62,6 +71,11 @@ static struct {
     struct winsize size;
 } start = {.directory = "/"};
 
+static struct tally {
+    uint64_t count;
+    uint32_t checksum;
+} tallies[STREAMS];
+
 // Bytes of standard input that the command hasn't taken yet.
 static struct {
     char bytes[INPUT_WINDOW];
@@ -70,18 +84,54 @@ static struct {
     int descriptor;
 } input = {.descriptor = -1};
 
-static void write_whole(int descriptor, const void *bytes, size_t count)
+static void pause_milliseconds(long count)
+{
+    struct timespec time = {.tv_nsec = count * 1000000};
+    nanosleep(&time, NULL);
+}
+
+static void write_number(unsigned char *bytes, uint64_t number, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (unsigned char)(number >> (8 * i));
+}
+
+static void add_to_tally(struct tally *tally, const unsigned char *bytes, size_t count)
+{
+    uint32_t checksum = ~tally->checksum;
+    tally->count += count;
+    for (; count >= sizeof(uint64_t); bytes += sizeof(uint64_t), count -= sizeof(uint64_t)) {
+        uint64_t word;
+        memcpy(&word, bytes, sizeof word);
+        checksum = __crc32d(checksum, word);
+    }
+    for (; count > 0; bytes++, count--)
+        checksum = __crc32b(checksum, *bytes);
+    tally->checksum = ~checksum;
+}
+
+static void write_tally(unsigned char *bytes, const struct tally *tally)
+{
+    write_number(bytes, tally->count, 8);
+    write_number(bytes + 8, tally->checksum, 4);
+}
+
+// With a frame gone nobody could be told the truth over the port: the machine ends, and `run` shows the console.
+static void write_to_port(const void *bytes, size_t count)
 {
     const char *next = bytes;
     while (count > 0) {
-        ssize_t written = write(descriptor, next, count);
-        if (written < 0) {
-            if (errno == EINTR || errno == EAGAIN)
-                continue;
-            return;
+        ssize_t written = write(port, next, count);
+        if (written >= 0) {
+            next += written;
+            count -= (size_t)written;
+        } else if (errno == ENOMEM) {
+            // The port's driver copies what it sends, and the command may have all memory for now.
+            pause_milliseconds(1);
+        } else if (errno != EINTR && errno != EAGAIN) {
+            dprintf(2, "agent: cannot write to the port to the caller: %s\n", strerror(errno));
+            reboot(RB_POWER_OFF);
         }
-        next += written;
-        count -= (size_t)written;
     }
 }
 
@@ -90,22 +140,25 @@ static void send_frame(char type, const void *payload, size_t count)
 {
     static unsigned char frame[FRAME_LIMIT];
     frame[0] = (unsigned char)type;
-    for (int i = 0; i < 4; i++)
-        frame[1 + i] = (unsigned char)(count >> (8 * i));
+    write_number(frame + 1, count, 4);
     memcpy(frame + FRAME_HEADER, payload, count);
-    write_whole(port, frame, FRAME_HEADER + count);
+    write_to_port(frame, FRAME_HEADER + count);
 }
 
 static void send_number(char type, uint32_t number)
 {
-    unsigned char bytes[4] = {number, number >> 8, number >> 16, number >> 24};
+    unsigned char bytes[4];
+    write_number(bytes, number, sizeof bytes);
     send_frame(type, bytes, sizeof bytes);
 }
 
-static void pause_milliseconds(long count)
+static void send_end(int status)
 {
-    struct timespec time = {.tv_nsec = count * 1000000};
-    nanosleep(&time, NULL);
+    unsigned char bytes[4 + STREAMS * TALLY_SIZE];
+    write_number(bytes, (uint32_t)status, 4);
+    for (int stream = 0; stream < STREAMS; stream++)
+        write_tally(bytes + 4 + stream * TALLY_SIZE, &tallies[stream]);
+    send_frame('x', bytes, sizeof bytes);
 }
 
 // Tells `run` what the host could not do, or the console if there is no way to `run` yet, and waits for the end.
@@ -363,6 +416,7 @@ static void pass_input(void)
 
 static void keep_input(const unsigned char *bytes, size_t count)
 {
+    add_to_tally(&tallies[INPUT], bytes, count);
     if (input.descriptor < 0)
         return;
     if (count > INPUT_WINDOW - input.count)
@@ -370,6 +424,28 @@ static void keep_input(const unsigned char *bytes, size_t count)
     for (size_t i = 0; i < count; i++)
         input.bytes[(input.begin + input.count + i) % INPUT_WINDOW] = (char)bytes[i];
     input.count += count;
+}
+
+// For programs here that measure time: they see none of it otherwise. Their environment names the file.
+static void keep_lost_time(const unsigned char *payload, size_t count)
+{
+    uint64_t milliseconds = 0;
+    for (size_t i = count; i > 0; i--)
+        milliseconds = milliseconds << 8 | payload[i - 1];
+    // Of one length, so that whoever reads at the same time finds a whole number.
+    int descriptor = open(LOST_TIME, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    dprintf(descriptor, "%020llu\n", (unsigned long long)milliseconds);
+    close(descriptor);
+}
+
+static void end_input(const unsigned char *sent, size_t count)
+{
+    unsigned char arrived[TALLY_SIZE];
+    write_tally(arrived, &tallies[INPUT]);
+    if (count != sizeof arrived || memcmp(sent, arrived, sizeof arrived) != 0)
+        fail("standard input was damaged on its way to the host: %llu bytes arrived",
+             (unsigned long long)tallies[INPUT].count);
+    input.ended = 1;
 }
 
 static void handle_frame(char type, const unsigned char *payload, size_t count, struct streams *streams)
@@ -380,7 +456,10 @@ static void handle_frame(char type, const unsigned char *payload, size_t count, 
         keep_input(payload, count);
         break;
     case 'e':
-        input.ended = 1;
+        end_input(payload, count);
+        break;
+    case 'p':
+        keep_lost_time(payload, count);
         break;
     case 'w':
         if (count == 4 && streams->master >= 0) {
@@ -429,15 +508,23 @@ static void read_port(struct streams *streams)
 enum forwarded { SOME, NOTHING_NOW, NEVER_AGAIN };
 
 // Sends one frame of what the descriptor has now.
-static enum forwarded forward(int descriptor, char type)
+static enum forwarded forward(int descriptor, int stream)
 {
-    static char bytes[FRAME_LIMIT - FRAME_HEADER];
-    ssize_t count = read(descriptor, bytes, sizeof bytes);
-    if (count < 0)
-        return errno == EAGAIN || errno == EINTR ? NOTHING_NOW : NEVER_AGAIN;
-    if (count == 0)
+    static const char types[STREAMS] = {[OUTPUT] = 'o', [ERROR] = 'r', [TERMINAL] = 't'};
+    static unsigned char bytes[FRAME_LIMIT - FRAME_HEADER];
+    ssize_t count;
+    do
+        count = read(descriptor, bytes, sizeof bytes);
+    while (count < 0 && errno == EINTR);
+    if (count < 0 && errno == EAGAIN)
+        return NOTHING_NOW;
+    // A terminal that nobody holds reports that so.
+    if (count == 0 || (count < 0 && stream == TERMINAL && errno == EIO))
         return NEVER_AGAIN;
-    send_frame(type, bytes, (size_t)count);
+    if (count < 0)
+        fail("cannot read what the command writes: %s", strerror(errno));
+    add_to_tally(&tallies[stream], bytes, (size_t)count);
+    send_frame(types[stream], bytes, (size_t)count);
     return SOME;
 }
 
@@ -445,7 +532,7 @@ static enum forwarded forward_stream(struct streams *streams, int stream)
 {
     if (streams->ours[stream] < 0)
         return NEVER_AGAIN;
-    enum forwarded result = forward(streams->ours[stream], stream == 1 ? 'o' : 'r');
+    enum forwarded result = forward(streams->ours[stream], stream);
     if (result == NEVER_AGAIN) {
         close(streams->ours[stream]);
         streams->ours[stream] = -1;
@@ -486,7 +573,7 @@ static int serve(pid_t command, struct streams *streams, int signals)
         if (waiting[3].revents)
             forward_stream(streams, 2);
         if (waiting[4].revents & POLLIN)
-            forward(streams->master, 't');
+            forward(streams->master, TERMINAL);
         if (waiting[1].revents) {
             struct signalfd_siginfo ignored;
             while (read(signals, &ignored, sizeof ignored) > 0)
@@ -498,13 +585,15 @@ static int serve(pid_t command, struct streams *streams, int signals)
             read_port(streams);
         else if (waiting[0].revents & POLLHUP)
             reboot(RB_POWER_OFF);
-        if (input.descriptor >= 0 && waiting[5].fd == input.descriptor && waiting[5].revents) {
-            if (input.count > 0) {
-                pass_input();
-            } else if (!start.terminal[0]) {
-                close_input();
-                send_frame('c', "", 0);
-            }
+        if (input.descriptor < 0 || waiting[5].fd != input.descriptor)
+            continue;
+        // What there was room for when poll looked may have been passed on by a frame that came since. Only an error
+        // says that the command has closed its end.
+        if (input.count > 0 && waiting[5].revents) {
+            pass_input();
+        } else if (waiting[5].revents & POLLERR && !start.terminal[0]) {
+            close_input();
+            send_frame('c', "", 0);
         }
     }
 }
@@ -527,13 +616,15 @@ static void drain(struct streams *streams)
     if (streams->master < 0)
         return;
     close(streams->slave);
-    for (int attempt = 0; attempt < 1000; attempt++) {
-        enum forwarded result = forward(streams->master, 't');
+    // The kernel's own thread brings it, however late that runs on a busy machine.
+    for (int attempt = 0; attempt < TERMINAL_SECONDS * 1000; attempt++) {
+        enum forwarded result = forward(streams->master, TERMINAL);
         if (result == NEVER_AGAIN)
             return;
         if (result == NOTHING_NOW)
             pause_milliseconds(1);
     }
+    fail("the command's terminal did not come to its end within %d s", TERMINAL_SECONDS);
 }
 
 // Everything that was written to the shares has reached them when this returns.
@@ -582,7 +673,7 @@ int main(void)
     end_processes();
     drain(&streams);
     unmount_shares();
-    send_number('x', (uint32_t)status);
+    send_end(status);
     for (;;)
         pause();
 }

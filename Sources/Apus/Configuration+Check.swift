@@ -2,6 +2,7 @@ internal import BootImage
 internal import CLinux
 import DeviceTree
 import GuestMemory
+import Host
 
 /// Everything that is wrong with a configuration, at once.
 public struct ConfigurationError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -9,8 +10,13 @@ public struct ConfigurationError: Error, Equatable, Sendable, CustomStringConver
   public struct Problem: Equatable, Sendable {
     /// The exit status that it alone would have.
     public let kind: Kind
-    /// What is wrong and what would be right, with the flag's or file's name.
+    /// What is wrong and what would be right, with the flag's or file's name: one line, for any terminal.
     public let message: String
+
+    init(kind: Kind, message: String) {
+      self.kind = kind
+      self.message = message.plain
+    }
   }
 
   /// What kind of mistake it is.
@@ -34,44 +40,6 @@ public struct ConfigurationError: Error, Equatable, Sendable, CustomStringConver
   public var exitStatus: Int32 { problems.first?.kind.rawValue ?? Kind.usage.rawValue }
 
   public var description: String { problems.map(\.message).joined(separator: "\n") }
-}
-
-/// What a configuration comes to, before anything is started: what `apus run --dry-run` prints.
-public struct Plan: Sendable, Encodable {
-  /// The machine's name.
-  public let name: String
-  /// The machine's identity.
-  public let uuid: String
-  /// How many vCPUs.
-  public let cpus: Int
-  /// Bytes of RAM.
-  public let memory: UInt64
-  /// The interrupt controller's version, where no host says otherwise.
-  public let gic: Int
-  /// The payload's file.
-  public let payload: String
-  /// What the payload is.
-  public let payloadKind: String
-  /// Where the first vCPU starts.
-  public let entry: UInt64
-  /// Where the device tree goes.
-  public let deviceTree: UInt64
-  /// Where the initramfs goes, with its size, or nil.
-  public let initramfs: Region?
-  /// The kernel's command line.
-  public let commandLine: String
-  /// The memory map.
-  public let memoryMap: [Region]
-
-  /// A named range of guest-physical addresses.
-  public struct Region: Sendable, Encodable {
-    /// What is there.
-    public let name: String
-    /// The first address.
-    public let start: UInt64
-    /// In bytes.
-    public let size: UInt64
-  }
 }
 
 extension Configuration {
@@ -104,6 +72,13 @@ extension Configuration {
         problems.append(.init(error))
       }
     }
+    for path in deviceTreeOverlays {
+      do {
+        _ = try DeviceTreeOverlayFile(path: path)
+      } catch {
+        problems.append(.init(error))
+      }
+    }
     for case .block(let block) in devices.map(\.kind) {
       do {
         _ = try DiskFile.open(block.path, isReadOnly: block.isReadOnly)
@@ -124,11 +99,11 @@ extension Configuration {
     let version = gic.planned
     let map = MemoryMap(self, gic: version)
     do {
-      let loader = BootLoader(self, map, hasPerformanceMonitors: cpuFeatures.pmu)
+      let loader = try BootLoader(self, map, hasPerformanceMonitors: cpuFeatures.pmu)
       let placement = try loader.placement(image, initramfsFile)
       return CheckedConfiguration(configuration: self, image: image, placement: placement, map: map, gic: version)
     } catch {
-      throw ConfigurationError(problems: [.init(error)])
+      throw ConfigurationError(problems: [.init(loading: error)])
     }
   }
 
@@ -166,14 +141,21 @@ extension Configuration {
 
   /// The files that cannot be written. What is there stays as it is.
   private var outputProblems: [ConfigurationError.Problem] {
-    writtenFiles.compactMap { file in
+    var problems: [ConfigurationError.Problem] = []
+    for file in writtenFiles {
       do {
         try OutputFile.check(path: file.path)
-        return nil
       } catch {
-        return .init(kind: .cannotCreate, message: "\(file.option): \(error)")
+        let kind = ConfigurationError.Kind(rawValue: error.exitStatus) ?? .cannotCreate
+        problems.append(.init(kind: kind, message: "\(file.option): \(error)"))
       }
     }
+    var messages = (consoleDevice?.ports ?? []).compactMap { PortEndpoint.problem(of: $0) }
+    if case .pseudoTerminal(let link?) = console, let problem = ConsoleEndpoint.problem(ofLink: link) {
+      messages.append(problem)
+    }
+    problems += messages.map { .init(kind: .cannotCreate, message: $0) }
+    return problems
   }
 
   /// The descriptors that are to be open and are not.
@@ -196,10 +178,8 @@ extension Configuration {
     do {
       let ram = try PrivateRAM(range: map.ram, pages: .hugeWherePossible)
       _ = try BootLoader(self, map, hasPerformanceMonitors: cpuFeatures.pmu).loadFiles(into: ram)
-    } catch let error as BootImageError {
-      throw ConfigurationError(problems: [.init(error)])
     } catch {
-      throw ConfigurationError(problems: [.init(kind: .hostFailure, message: "\(error)")])
+      throw ConfigurationError(problems: [.init(loading: error)])
     }
   }
 
@@ -210,14 +190,19 @@ extension Configuration {
   ///
   /// - Throws: ``ConfigurationError``.
   public func deviceTree() throws(ConfigurationError) -> [UInt8] {
+    try deviceTree(isForPeople: false)
+  }
+
+  private func deviceTree(isForPeople: Bool) throws(ConfigurationError) -> [UInt8] {
     let (opened, found) = openingPlatform()
     let problems = valueProblems + found
     guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
     let map = MemoryMap(opened, gic: gic.planned)
     do {
-      return try BootLoader(opened, map, hasPerformanceMonitors: cpuFeatures.pmu).tree(initramfs: nil).blob()
+      let loader = try BootLoader(opened, map, hasPerformanceMonitors: cpuFeatures.pmu)
+      return try loader.deviceTree(initramfs: nil, isForPeople: isForPeople)
     } catch {
-      throw ConfigurationError(problems: [.init(kind: .hostFailure, message: "\(error)")])
+      throw ConfigurationError(problems: [.init(loading: error)])
     }
   }
 }
@@ -230,33 +215,20 @@ struct CheckedConfiguration: Sendable {
   let map: MemoryMap
   let gic: GICVersion
 
-  /// For people and programs that ask: no guest needs it.
+  /// With the devices. For people and programs that ask: no guest needs it.
   var plan: Plan {
-    Plan(
-      name: configuration.name,
-      uuid: configuration.uuid.description,
-      cpus: configuration.cpuCount,
-      memory: configuration.memorySize,
-      gic: gic.rawValue,
-      payload: configuration.payload.path,
-      payloadKind: image.kindName,
-      entry: placement.entry.rawValue,
-      deviceTree: placement.deviceTree.start.rawValue,
-      initramfs: placement.initramfs.map {
-        .init(name: "initramfs", start: $0.start.rawValue, size: $0.size)
-      },
-      commandLine: configuration.kernelCommandLine,
-      memoryMap: map.regions.map { .init(name: $0.name, start: $0.range.start.rawValue, size: $0.range.size) }
-    )
+    var plan = configuration.plan(image, placement, map, gic)
+    plan.addDevices(of: configuration)
+    return plan
   }
 }
 
 extension Configuration {
-  /// ``deviceTree()`` as text, for people.
+  /// ``deviceTree()`` as text, for people: with the labels that overlays may refer to.
   ///
   /// - Throws: ``ConfigurationError``.
   public func deviceTreeSource() throws(ConfigurationError) -> String {
-    let blob = try deviceTree()
+    let blob = try deviceTree(isForPeople: true)
     do {
       return try DeviceTreeSource.text(of: blob)
     } catch {
@@ -276,7 +248,7 @@ extension Configuration.GIC {
 }
 
 extension BootImageDescription {
-  fileprivate var kindName: String {
+  var kindName: String {
     let name =
       switch kind {
       case .linux: "Linux Image"
@@ -301,6 +273,19 @@ extension ConfigurationError.Problem {
       }
     self.init(kind: kind, message: "\(error)")
   }
+
+  fileprivate init(_ error: DeviceTreeOverlayFileError) {
+    self.init(kind: error.kind, message: "\(error)")
+  }
+
+  /// A mistake that was found when the guest's files were placed or loaded.
+  fileprivate init(loading error: any Error) {
+    switch error {
+    case let error as BootImageError: self.init(error)
+    case let error as DeviceTreeOverlayFileError: self.init(error)
+    default: self.init(kind: .hostFailure, message: "\(error)")
+    }
+  }
 }
 
 extension Outcome {
@@ -319,8 +304,11 @@ extension Outcome {
       case .badInput, .usage: self.init(.badInput, "\(error)")
       case .hostFailure, .cannotCreate: self.init(.hostFailure, "\(error)")
       }
+    case let error as DeviceTreeOverlayFileError:
+      self.init(error.kind == .inputNotFound ? .inputNotFound : .badInput, "\(error)")
     case let error as NetworkError: self.init(error.kind == .hostFailure ? .hostFailure : .badInput, "\(error)")
-    case let error as OutputFileError: self.init(.cannotCreate, "\(error)")
+    case let error as OutputFileError:
+      self.init(error.exitStatus == End.cannotCreate.exitStatus ? .cannotCreate : .hostFailure, "\(error)")
     default: self.init(.hostFailure, "\(failure)")
     }
   }

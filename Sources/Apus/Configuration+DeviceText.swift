@@ -1,3 +1,5 @@
+import Host
+
 // Devices as people write them on a command line: a value and then settings, separated by commas.
 
 /// A text that does not say what it should.
@@ -19,7 +21,9 @@ extension Configuration.Device {
     block.isReadOnly = try fields.takeFlag("readonly")
     block.serial = try fields.take("serial") ?? ""
     if let queues = try fields.take("queues") {
-      guard let number = Int(queues) else { throw DeviceTextError("queues=\(queues): give a number from 1 to 16") }
+      guard let number = Int(plain: queues) else {
+        throw DeviceTextError("queues=\(queues): give a number from 1 to 16")
+      }
       block.queueCount = number
     }
     var device = Configuration.Device(.block(block))

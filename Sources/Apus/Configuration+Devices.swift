@@ -127,15 +127,28 @@ extension Configuration {
   private var sharingProblems: [String] {
     var problems: [String] = []
     var forwards: [Device.Network.Forward] = []
+    var descriptors: [(number: Int32, identity: FileIdentity?, option: String)] = []
+    func take(_ number: Int32, _ option: String) {
+      let identity = FileIdentity(socket: number)
+      if let other = descriptors.first(where: { $0.number == number || identity != nil && $0.identity == identity }) {
+        problems.append("\(option): the descriptor is that of \(other.option), too; give each one of its own")
+      }
+      descriptors.append((number, identity, option))
+    }
     for device in devices {
       switch device.kind {
       case .network(let network):
-        guard case .passt(let own) = network.connection else { continue }
+        if case .descriptor(let number) = network.connection { take(number, "--network fd=\(number)") }
+        guard case .passt(let own, _) = network.connection else { continue }
         for forward in own {
           if forwards.contains(where: { $0.takesPort(of: forward) }) {
             problems.append("--network forward=\(forward.hostPort):…: the host's port leads to another one already")
           }
           forwards.append(forward)
+        }
+      case .console(let console):
+        for port in console.ports {
+          if case .descriptor(let number) = port.destination { take(number, "--port \(port)") }
         }
       default: break
       }

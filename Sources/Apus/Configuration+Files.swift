@@ -1,36 +1,3 @@
-internal import Glibc
-
-/// A file of the host, however it is called: two paths of one file are equal.
-private enum FileIdentity: Equatable {
-  /// A regular file.
-  case file(device: UInt64, number: UInt64)
-  /// A name that nothing has yet, in a folder; or in one that is not there either.
-  case name(String, in: Folder?)
-
-  struct Folder: Equatable {
-    let device: UInt64
-    let number: UInt64
-  }
-
-  /// - Returns: `nil` for what any number of users may have at once: a device like /dev/null, a pipe.
-  init?(_ path: String) {
-    var status = stat()
-    // SAFETY: path and structure hold for the call.
-    guard unsafe stat(path, &status) == 0 else {
-      let name = path.lastIndex(of: "/").map { path[path.index(after: $0)...] } ?? path[...]
-      // SAFETY: as above.
-      let hasFolder = unsafe stat("\(path.dropLast(name.count))./", &status) == 0
-      self =
-        hasFolder
-        ? .name(String(name), in: Folder(device: UInt64(status.st_dev), number: UInt64(status.st_ino)))
-        : .name(path, in: nil)
-      return
-    }
-    guard status.st_mode & S_IFMT == S_IFREG else { return nil }
-    self = .file(device: UInt64(status.st_dev), number: UInt64(status.st_ino))
-  }
-}
-
 /// A file with the option that names it.
 struct NamedFile {
   let option: String
@@ -50,10 +17,21 @@ extension Configuration {
     return files
   }
 
+  /// The names that a run gives to what is no file: sockets and links.
+  private var madeNames: [NamedFile] {
+    var names: [NamedFile] = []
+    if case .pseudoTerminal(let link?) = console { names.append(NamedFile(option: "--console", path: link)) }
+    for port in consoleDevice?.ports ?? [] {
+      if case .socket(let path) = port.destination { names.append(NamedFile(option: "--port \(port)", path: path)) }
+    }
+    return names
+  }
+
   /// The files that a run needs as they are.
   private var neededFiles: [NamedFile] {
     var files = [NamedFile(option: "--kernel", path: payload.path)]
     if let initramfs { files.append(NamedFile(option: "--initrd", path: initramfs)) }
+    files += deviceTreeOverlays.map { NamedFile(option: "--dtb-overlay", path: $0) }
     for device in devices {
       switch device.kind {
       case .block(let block): files.append(NamedFile(option: "--block", path: block.path))
@@ -68,7 +46,7 @@ extension Configuration {
   /// The files that two of a run's parts cannot both have.
   var fileProblems: [ConfigurationError.Problem] {
     var problems = diskProblems
-    let written = writtenFiles
+    let written = writtenFiles + madeNames
     for (index, file) in written.enumerated() {
       if let problem = problem(of: file, beside: written[..<index]) { problems.append(problem) }
     }
@@ -81,7 +59,9 @@ extension Configuration {
   /// - Throws: ``ConfigurationError``.
   public func checkWriting(to path: String, for option: String) throws(ConfigurationError) {
     let file = NamedFile(option: option, path: path)
-    if let problem = problem(of: file, beside: writtenFiles[...]) { throw ConfigurationError(problems: [problem]) }
+    if let problem = problem(of: file, beside: (writtenFiles + madeNames)[...]) {
+      throw ConfigurationError(problems: [problem])
+    }
   }
 
   private func problem(of file: NamedFile, beside written: ArraySlice<NamedFile>) -> ConfigurationError.Problem? {

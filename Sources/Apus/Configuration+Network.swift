@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+import Host
 import VirtioDevices
 
 // Network cards.
@@ -22,8 +23,9 @@ extension Configuration.Device {
 
     /// What a network card is connected to.
     public enum Connection: Equatable, Sendable {
-      /// The host's own network through the program passt, which needs no privileges.
-      case passt(forwards: [Forward] = [])
+      /// The host's own network through the program passt, which needs no privileges. With `hostLoopback` the guest
+      /// reaches what listens on the host's 127.0.0.1, too, as 10.0.2.2.
+      case passt(forwards: [Forward] = [], hostLoopback: Bool = false)
       /// The tap device of that name.
       case tap(name: String)
       /// An open descriptor: a stream socket with each packet behind its size in four bytes, most significant first; a
@@ -92,7 +94,7 @@ extension Configuration.Device {
 }
 
 extension Configuration.Device {
-  /// Reads `passt|tap=NAME|fd=N[,forward=[ADDRESS/]HOST:GUEST[/udp]]…[,mac=MAC][,mtu=N][,window=NAME]`.
+  /// Reads `passt|tap=NAME|fd=N[,host-loopback][,forward=[ADDRESS/]HOST:GUEST[/udp]]…[,mac=MAC][,mtu=N][,window=NAME]`.
   public static func network(_ text: String) throws(DeviceTextError) -> Configuration.Device {
     var fields = DeviceFields(text)
     var network = Network(try connection(fields.value))
@@ -106,7 +108,7 @@ extension Configuration.Device {
         }
         forwards.append(read)
       }
-      network.connection = .passt(forwards: forwards)
+      network.connection = .passt(forwards: forwards, hostLoopback: try fields.takeFlag("host-loopback"))
     }
     if let mac = try fields.take("mac") {
       guard let address = MACAddress(mac) else {
@@ -115,11 +117,11 @@ extension Configuration.Device {
       network.mac = address
     }
     if let mtu = try fields.take("mtu") {
-      guard let number = UInt16(mtu) else { throw DeviceTextError("mtu=\(mtu): give a number from 68 to 65535") }
+      guard let number = UInt16(plain: mtu) else { throw DeviceTextError("mtu=\(mtu): give a number from 68 to 65535") }
       network.mtu = number
     }
     var device = Configuration.Device(.network(network))
-    let forwards = if case .passt = network.connection { "forward=HOST:GUEST[/udp], " } else { "" }
+    let forwards = if case .passt = network.connection { "host-loopback, forward=HOST:GUEST[/udp], " } else { "" }
     try fields.finish(&device, known: forwards + "mac=MAC, mtu=N, window=NAME")
     return device
   }
@@ -128,7 +130,9 @@ extension Configuration.Device {
     if text == "passt" { return .passt() }
     let halves = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
     if halves.count == 2, halves[0] == "tap", !halves[1].isEmpty { return .tap(name: String(halves[1])) }
-    if halves.count == 2, halves[0] == "fd", let number = Int32(halves[1]), number >= 0 { return .descriptor(number) }
+    if halves.count == 2, halves[0] == "fd", let number = Int32(plain: halves[1]), number >= 0 {
+      return .descriptor(number)
+    }
     throw DeviceTextError("what it is connected to comes first: passt, tap=NAME or fd=NUMBER")
   }
 }
@@ -144,9 +148,9 @@ extension Configuration.Device.Network.Forward {
       parts.removeLast()
     }
     let ports = parts.removeLast().split(separator: ":", omittingEmptySubsequences: false)
-    guard parts.count <= 1, ports.count == 2, let host = UInt16(ports[0]), let guest = UInt16(ports[1]) else {
-      return nil
-    }
+    guard parts.count <= 1, ports.count == 2, let host = UInt16(plain: ports[0]),
+      let guest = UInt16(plain: ports[1])
+    else { return nil }
     self.init(hostPort: host, guestPort: guest)
     self.transport = transport
     if let address = parts.first { self.address = String(address) }
@@ -185,7 +189,7 @@ extension Configuration.Device.Network {
     var problems: [String] = []
     if let mtu, mtu < 68 { problems.append("--network mtu=\(mtu): give a number from 68 to 65535") }
     switch connection {
-    case .passt(let forwards):
+    case .passt(let forwards, _):
       if let mtu, mtu > PasstProgram.largestMTU {
         problems.append("--network passt,mtu=\(mtu): passt has at most \(PasstProgram.largestMTU)")
       }
@@ -196,7 +200,10 @@ extension Configuration.Device.Network {
       if !isPlain || !(1...15).contains(name.utf8.count) {
         problems.append("--network tap=\(name): the name of a network interface has 1 to 15 characters")
       }
-    case .descriptor: break
+    case .descriptor(let number):
+      if number < 3 {
+        problems.append("--network fd=\(number): give a descriptor from 3, which is none of the standard streams")
+      }
     }
     return problems
   }
@@ -208,7 +215,7 @@ extension Configuration.Device.Network {
     switch connection {
     case .passt: _ = try PasstProgram.find()
     case .tap: break
-    case .descriptor(let number): _ = try NetworkCard.describe(number)
+    case .descriptor(let number): if number >= 3 { _ = try NetworkCard.describe(number) }
     }
   }
 }

@@ -100,7 +100,7 @@ extension Configuration.Device.SCMI {
     do throws(InputFileError) {
       json = try InputFile.read(path)
     } catch {
-      throw ConfigurationError(problems: [.init(kind: .inputNotFound, message: "--scmi: \(error)")])
+      throw ConfigurationError(problems: [.init(kind: error.kind, message: "--scmi: \(error)")])
     }
     do {
       let platform = try Platform(HostSensors().bind(try PlatformDefinition(json: json)))
@@ -108,7 +108,7 @@ extension Configuration.Device.SCMI {
       return SharedPlatform(platform) { HostClock.monotonic - start }
     } catch let error as PlatformFileError {
       throw ConfigurationError(
-        problems: error.mistakes.map { .init(kind: .badInput, message: "\(path):\($0)") }
+        problems: error.messages(for: path).map { .init(kind: .badInput, message: $0) }
       )
     } catch {
       throw ConfigurationError(problems: [.init(kind: .badInput, message: "\(path): \(error)")])

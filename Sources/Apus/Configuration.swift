@@ -32,6 +32,8 @@ public struct Configuration: Sendable {
   public var console = Console.stream
   /// What happens when the guest resets the machine.
   public var onReset = ResetPolicy.reboot
+  /// What an access to an address with neither memory nor a device comes to.
+  public var unmapped = UnmappedPolicy.fault
   /// How long the machine may run, or without limit.
   public var timeout: Duration?
   /// Whether the report tells how much memory the process had at its end. Finding it out takes longer than ending a
@@ -39,6 +41,8 @@ public struct Configuration: Sendable {
   public var measuresMemory = true
   /// KVM's device.
   public var kvmPath = "/dev/kvm"
+  /// The paths of device tree overlays, which are applied to the machine's tree in this order.
+  public var deviceTreeOverlays: [String] = []
   /// Where to write the device tree blob that the guest gets, or nowhere.
   public var deviceTreeDump: String?
 
@@ -115,6 +119,15 @@ public struct Configuration: Sendable {
     case pseudoTerminal(link: String? = nil)
     /// Nowhere.
     case none
+  }
+
+  /// What an access to an address with neither memory nor a device comes to.
+  public enum UnmappedPolicy: String, CaseIterable, Sendable {
+    /// The machine ends with ``Outcome/End/guestFault(_:)``.
+    case fault
+    /// A read gives 0, a write is dropped, and the report counts both. An instruction that no device can answer (a pair of
+    /// registers, an atomic or a vector) and a jump end the machine all the same.
+    case zero
   }
 
   /// What a reset by the guest means.

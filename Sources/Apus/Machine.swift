@@ -32,7 +32,8 @@ public final class Machine: Sendable {
 
   /// Checks the configuration whole.
   ///
-  /// - Parameter logger: for what a person should know that is no error; by default nobody hears it.
+  /// - Parameter logger: for what a person should know that is no error; by default nobody hears it. Each message is one
+  ///   line for any terminal, and a run's are bounded.
   /// - Throws: every mistake at once.
   public init(
     _ configuration: Configuration,
@@ -41,7 +42,7 @@ public final class Machine: Sendable {
     let (opened, problems) = configuration.openingPlatform()
     checked = try opened.check(adding: problems)
     self.configuration = opened
-    self.logger = logger
+    self.logger = RunLog.logger(over: logger)
   }
 
   /// Loads everything as a start would, into memory that no guest runs in, and starts nothing.

@@ -4,41 +4,60 @@ import SCMI
 extension MachineTree {
   /// The part of the tree that an SCMI platform gives one agent (Linux: bindings/firmware/arm,scmi.yaml).
   struct SCMI: Sendable {
-    private let view: AgentView
-    private let definition: PlatformDefinition
+    let view: AgentView
+    let definition: PlatformDefinition
+    /// Where the devices of the platform's tree stand, in the order of the consumers.
+    let places: [PlatformDevicePlace]
 
     init(_ place: SCMIPlace) {
       definition = place.platform.definition
+      places = PlatformDevicePlace.all(of: definition.tree)
       view = place.platform.change { platform, _ in platform.view(of: place.agent) }
     }
 
-    private enum Handle {
+    enum Handle {
       static func of(_ identifier: ProtocolIdentifier) -> UInt32 { 0x100 + UInt32(identifier.rawValue) }
       static func regulator(_ identifier: UInt32) -> UInt32 { 0x1_0000 + identifier }
       static func pins(_ index: Int) -> UInt32 { 0x2_0000 + UInt32(index) }
       static func trip(_ zone: Int, _ trip: Int) -> UInt32 { 0x3_0000 + UInt32(zone << 8 + trip) }
     }
 
-    /// Where QEMU's virt board has its platform bus.
-    private static let busAddress: UInt32 = 0x0C00_0000
-    private static let busSize: UInt32 = 0x1000
-
     /// More bytes than it takes.
     var sizeLimit: UInt64 {
       let regulators = definition.regulators.reduce(0) { $0 + 320 + 2 * $1.name.utf8.count }
       let zones = definition.tree.thermalZones.reduce(0) { $0 + 512 + 256 * $1.trips.count }
       let consumers = definition.tree.consumers.reduce(0) { sum, consumer in
-        let names = consumer.resources.reduce(0) { $0 + 64 + 2 * $1.name.utf8.count }
-        return sum + 1024 + names
+        let lines = consumer.registers.count + consumer.interrupts.count
+        return sum + 1024 + 128 * lines + consumer.compatible.sizeLimit
+          + Self.sizeLimit(consumer.resources, consumer.node)
       }
       return UInt64(4096 + regulators + zones + consumers)
+    }
+
+    private static func sizeLimit(_ resources: [ResourceName], _ node: DeviceNodeDefinition) -> Int {
+      let names = resources.reduce(0) { $0 + 64 + 2 * $1.name.utf8.count + (node.names[$1]?.utf8.count ?? 0) }
+      let properties = node.properties.reduce(0) { sum, property in
+        let size =
+          switch property.value {
+          case .flag: 0
+          case .strings(let strings): strings.sizeLimit
+          case .cells(let cells): 4 * cells.count
+          case .wide(let numbers): 8 * numbers.count
+          case .bytes(let bytes): bytes.count
+          }
+        return sum + 64 + size
+      }
+      return names + properties
+        + node.children.reduce(0) { sum, child in
+          sum + 256 + child.compatible.sizeLimit + sizeLimit(child.resources, child.node)
+        }
     }
 
     // MARK: Nodes
 
     func write(_ root: inout DeviceTreeWriter) {
       root.node("firmware") { firmware in
-        firmware.node("scmi") { scmi in
+        firmware.node("scmi", label: "scmi") { scmi in
           scmi.property("compatible", "arm,scmi-virtio")
           scmi.property("#address-cells", cells: [1])
           scmi.property("#size-cells", cells: [0])
@@ -49,17 +68,19 @@ extension MachineTree {
         }
       }
       thermalZones(&root)
-      for consumer in definition.tree.consumers { node(of: consumer, &root) }
+      for (index, consumer) in definition.tree.consumers.enumerated() { node(of: consumer, at: index, &root) }
     }
 
     private func protocolNode(_ identifier: ProtocolIdentifier, _ scmi: inout DeviceTreeWriter) {
       let number = UInt32(identifier.rawValue)
-      scmi.node("protocol@\(String(number, radix: 16))") { node in
+      let cells = identifier.cellsProperty
+      scmi.node(
+        "protocol@\(String(number, radix: 16))",
+        label: identifier.label,
+        phandle: cells.map { _ in Handle.of(identifier) }
+      ) { node in
         node.property("reg", cells: [number])
-        if let cells = identifier.cellsProperty {
-          node.property(cells, cells: [1])
-          node.property("phandle", cells: [Handle.of(identifier)])
-        }
+        if let cells { node.property(cells, cells: [1]) }
         switch identifier {
         case .voltage: regulators(&node)
         case .pinControl: pinStates(&node)
@@ -76,35 +97,54 @@ extension MachineTree {
         regulators.property("#address-cells", cells: [1])
         regulators.property("#size-cells", cells: [0])
         for (identifier, regulator) in visible.sorted(by: { $0.identifier < $1.identifier }) {
-          regulators.node("regulator@\(String(identifier, radix: 16))") { node in
+          regulators.node(
+            "regulator@\(String(identifier, radix: 16))",
+            label: "scmi_regulator\(identifier)",
+            phandle: Handle.regulator(identifier)
+          ) { node in
             node.property("reg", cells: [identifier])
             node.property("regulator-name", regulator.name)
-            if let (lowest, highest) = regulator.levels.bounds, lowest >= 0 {
-              node.property("regulator-min-microvolt", cells: [UInt32(lowest)])
-              node.property("regulator-max-microvolt", cells: [UInt32(highest)])
+            if let voltages = voltages(regulator.name) {
+              node.property("regulator-min-microvolt", cells: [voltages.lowerBound])
+              node.property("regulator-max-microvolt", cells: [voltages.upperBound])
             }
-            node.property("phandle", cells: [Handle.regulator(identifier)])
           }
         }
       }
+    }
+
+    /// What the agent may set a regulator to, in microvolts: where that is nothing, Linux is to leave it as it is.
+    private func voltages(_ name: String) -> ClosedRange<UInt32>? {
+      let resource = ResourceName(.voltageDomain, name)
+      // VOLTAGE_LEVEL_SET. Linux has no negative voltages.
+      guard view.may(7, on: .voltageDomain, name), let bounds = view.resource(.voltageDomain, name)?.bounds,
+        let settable = definition.settableBounds(resource, within: bounds), settable.lowerBound >= 0
+      else { return nil }
+      return UInt32(settable.lowerBound)...UInt32(settable.upperBound)
     }
 
     /// Pin settings of those consumers that name a function.
     private func pinStates(_ node: inout DeviceTreeWriter) {
       for (index, consumer) in definition.tree.consumers.enumerated() {
         guard let function = pinFunction(of: consumer) else { continue }
-        let groups = consumer.names(.group).filter { view.identifier(.group, $0) != nil }
-        let all = definition.functions.first { $0.name == function }?.groups ?? []
-        node.node("\(consumer.name)-pins") { pins in
+        node.node("\(consumer.name)-pins", phandle: Handle.pins(index)) { pins in
           pins.property("function", function)
-          pins.property("groups", strings: groups.isEmpty ? all : groups)
-          pins.property("phandle", cells: [Handle.pins(index)])
+          pins.property("groups", strings: pinGroups(function, consumer.names(.group)))
         }
       }
     }
 
-    private func pinFunction(of consumer: ConsumerDefinition) -> String? {
-      consumer.names(.function).first { view.identifier(.function, $0) != nil }
+    /// The consumer's function, where the agent has it and may set the pins (PINCTRL_SETTINGS_CONFIGURE) of a group.
+    func pinFunction(of consumer: ConsumerDefinition) -> String? {
+      consumer.names(.function).first { function in
+        view.may(6, on: .function, function) && !pinGroups(function, consumer.names(.group)).isEmpty
+      }
+    }
+
+    /// Those of the groups that are the agent's; where none is named, all of the function's.
+    private func pinGroups(_ function: String, _ named: [String]) -> [String] {
+      let all = named.isEmpty ? definition.functions.first { $0.name == function }?.groups ?? [] : named
+      return all.filter { view.may(6, on: .group, $0) }
     }
 
     private func thermalZones(_ root: inout DeviceTreeWriter) {
@@ -120,111 +160,16 @@ extension MachineTree {
             guard !zone.trips.isEmpty else { return }
             node.node("trips") { trips in
               for (number, trip) in zone.trips.enumerated() {
-                trips.node("trip-\(number)") { node in
+                trips.node("trip-\(number)", phandle: Handle.trip(index, number)) { node in
                   node.property("temperature", cells: [UInt32(bitPattern: trip.temperature)])
                   node.property("hysteresis", cells: [trip.hysteresis])
                   node.property("type", trip.kind.rawValue)
-                  node.property("phandle", cells: [Handle.trip(index, number)])
                 }
               }
             }
           }
         }
       }
-    }
-
-    // MARK: Consumers
-
-    /// A CPU's performance domain.
-    func describe(cpu: Int, _ node: inout DeviceTreeWriter) {
-      let names = definition.tree.cpus
-      guard let last = names.last,
-        let identifier = view.identifier(.performanceDomain, cpu < names.count ? names[cpu] : last)
-      else { return }
-      node.property("power-domains", cells: [Handle.of(.performance), identifier])
-      node.property("power-domain-names", "perf")
-    }
-
-    /// What the machine's real-time clock uses, where the agent has its clock.
-    var clockConsumer: ConsumerDefinition? {
-      definition.tree.consumers.first { $0.kind == .clock && !clocks(of: $0).isEmpty }
-    }
-
-    private func node(of consumer: ConsumerDefinition, _ root: inout DeviceTreeWriter) {
-      switch consumer.kind {
-      case .clock: break
-      case .bus:
-        guard !clocks(of: consumer).isEmpty || !identifiers(.powerDomain, consumer).isEmpty else { return }
-        // The name is the binding's. A bus has addresses, where nothing is.
-        let address = Self.busAddress + Self.busSize * UInt32(index(of: consumer))
-        root.node("bus@\(String(address, radix: 16))") { node in
-          node.property("compatible", "simple-pm-bus")
-          node.property("#address-cells", cells: [1])
-          node.property("#size-cells", cells: [1])
-          node.property("ranges", cells: [0, 0, address, Self.busSize])
-          node.property("label", consumer.name)
-          use(by: consumer, &node)
-        }
-      case .outlet: node(of: consumer, "regulator-output", supply: "vout-supply", &root)
-      case .regulatorTest: node(of: consumer, "regulator-virtual-consumer", supply: "default-supply", &root)
-      }
-    }
-
-    /// A node of which a regulator is the supply, where the agent has the regulator.
-    private func node(
-      of consumer: ConsumerDefinition,
-      _ compatible: String,
-      supply: String,
-      _ root: inout DeviceTreeWriter
-    ) {
-      let regulators = consumer.names(.voltageDomain).lazy.compactMap { view.identifier(.voltageDomain, $0) }
-      guard let regulator = regulators.first else { return }
-      root.node(consumer.name) { node in
-        node.property("compatible", compatible)
-        node.property(supply, cells: [Handle.regulator(regulator)])
-        use(by: consumer, &node)
-      }
-    }
-
-    /// Its place among all consumers.
-    private func index(of consumer: ConsumerDefinition) -> Int {
-      definition.tree.consumers.firstIndex { $0.name == consumer.name } ?? 0
-    }
-
-    /// The properties by which a node uses clocks, power domains, resets and pins.
-    func use(by consumer: ConsumerDefinition, _ node: inout DeviceTreeWriter) {
-      let clocks = clocks(of: consumer)
-      func cells(_ identifier: ProtocolIdentifier, _ numbers: [UInt32]) -> [UInt32] {
-        numbers.flatMap { [Handle.of(identifier), $0] }
-      }
-      if !clocks.isEmpty { node.property("clocks", cells: cells(.clock, clocks.map(\.identifier))) }
-      let powerDomains = identifiers(.powerDomain, consumer)
-      if !powerDomains.isEmpty { node.property("power-domains", cells: cells(.powerDomain, powerDomains)) }
-      let resets = identifiers(.resetDomain, consumer)
-      if !resets.isEmpty { node.property("resets", cells: cells(.reset, resets)) }
-      if pinFunction(of: consumer) != nil {
-        node.property("pinctrl-names", "default")
-        node.property("pinctrl-0", cells: [Handle.pins(index(of: consumer))])
-      }
-      let assigned = clocks.filter { consumer.rates[$0.name] != nil || consumer.parents[$0.name] != nil }
-      guard !assigned.isEmpty else { return }
-      node.property("assigned-clocks", cells: cells(.clock, assigned.map(\.identifier)))
-      // A 0 leaves the clock alone (clock.yaml); parents come first, so that the rate is reached with them.
-      let parents = assigned.map { clock in
-        consumer.parents[clock.name].flatMap { view.identifier(.clock, $0) }
-      }
-      if parents.contains(where: { $0 != nil }) {
-        node.property("assigned-clock-parents", cells: parents.flatMap { $0.map { [Handle.of(.clock), $0] } ?? [0] })
-      }
-      node.property("assigned-clock-rates", cells: assigned.map { consumer.rates[$0.name] ?? 0 })
-    }
-
-    private func clocks(of consumer: ConsumerDefinition) -> [(name: String, identifier: UInt32)] {
-      consumer.names(.clock).compactMap { name in view.identifier(.clock, name).map { (name, $0) } }
-    }
-
-    private func identifiers(_ kind: ResourceKind, _ consumer: ConsumerDefinition) -> [UInt32] {
-      consumer.names(kind).compactMap { view.identifier(kind, $0) }
     }
   }
 }
@@ -242,12 +187,25 @@ extension ProtocolIdentifier {
   }
 }
 
-extension VoltageLevels {
-  /// The lowest and the highest, in microvolts.
-  fileprivate var bounds: (lowest: Int32, highest: Int32)? {
+extension ProtocolIdentifier {
+  /// Of the protocol's node.
+  fileprivate var label: String {
     switch self {
-    case .list(let levels): levels.first.flatMap { first in levels.last.map { (first, $0) } }
-    case .range(let minimum, let maximum, _): (minimum, maximum)
+    case .base: "scmi_base"
+    case .powerDomain: "scmi_power"
+    case .systemPower: "scmi_system"
+    case .performance: "scmi_perf"
+    case .clock: "scmi_clk"
+    case .sensor: "scmi_sensor"
+    case .reset: "scmi_reset"
+    case .voltage: "scmi_voltage"
+    case .powercap: "scmi_powercap"
+    case .pinControl: "scmi_pinctrl"
     }
   }
+}
+
+extension [String] {
+  /// More bytes than they take as a property.
+  fileprivate var sizeLimit: Int { reduce(64) { $0 + $1.utf8.count + 1 } }
 }

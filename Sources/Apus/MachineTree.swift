@@ -64,9 +64,10 @@ public struct MachineTree: Sendable {
 
   /// Writes the tree.
   ///
+  /// - Parameter labels: whether it has its nodes' labels, for people or for overlays.
   /// - Returns: the blob that the kernel gets.
-  public func blob() throws(DeviceTreeError) -> [UInt8] {
-    var tree = DeviceTreeWriter()
+  public func blob(labels: DeviceTreeWriter.Labels = .dropped) throws(DeviceTreeError) -> [UInt8] {
+    var tree = DeviceTreeWriter(labels: labels)
     tree.node("") { root in
       root.property("compatible", "linux,dummy-virt")
       root.property("model", "linux,dummy-virt")
@@ -87,6 +88,7 @@ public struct MachineTree: Sendable {
       timer(&root)
       peripherals(&root)
       virtio(&root)
+      root.symbols()
     }
     return try tree.finish()
   }
@@ -98,7 +100,7 @@ public struct MachineTree: Sendable {
   private var serialPath: String { "/serial@\(hexadecimal(MemoryMap.pl011.start))" }
 
   private func chosen(_ root: inout DeviceTreeWriter) {
-    root.node("chosen") { chosen in
+    root.node("chosen", label: "chosen") { chosen in
       chosen.property("bootargs", commandLine)
       chosen.property("stdout-path", serialPath)
       if let initramfs {
@@ -113,12 +115,12 @@ public struct MachineTree: Sendable {
   }
 
   private func cpus(_ root: inout DeviceTreeWriter) {
-    root.node("cpus") { cpus in
+    root.node("cpus", label: "cpus") { cpus in
       cpus.property("#address-cells", cells: [1])
       cpus.property("#size-cells", cells: [0])
       for index in 0..<cpuCount {
         let affinity = Self.affinity(of: index)
-        cpus.node("cpu@\(hexadecimalDigits(UInt64(affinity)))") { cpu in
+        cpus.node("cpu@\(hexadecimalDigits(UInt64(affinity)))", label: "cpu\(index)") { cpu in
           cpu.property("device_type", "cpu")
           cpu.property("compatible", "arm,armv8")
           cpu.property("reg", cells: [affinity])
@@ -130,7 +132,7 @@ public struct MachineTree: Sendable {
   }
 
   private func firmware(_ root: inout DeviceTreeWriter) {
-    root.node("psci") { psci in
+    root.node("psci", label: "psci") { psci in
       psci.property("compatible", strings: ["arm,psci-1.0", "arm,psci-0.2"])
       psci.property("method", "hvc")
     }
@@ -147,7 +149,11 @@ public struct MachineTree: Sendable {
 
   private func interruptController(_ root: inout DeviceTreeWriter) {
     let ranges = map.interruptController.ranges
-    root.node("interrupt-controller@\(hexadecimal(ranges[0].start))") { controller in
+    root.node(
+      "interrupt-controller@\(hexadecimal(ranges[0].start))",
+      label: "gic",
+      phandle: Handle.interruptController
+    ) { controller in
       switch map.interruptController {
       case .v2:
         controller.property("compatible", "arm,cortex-a15-gic")
@@ -161,7 +167,6 @@ public struct MachineTree: Sendable {
       controller.property("#interrupt-cells", cells: [3])
       controller.property("interrupt-controller")
       controller.property("reg", wide: ranges.flatMap { [$0.start.rawValue, $0.size] })
-      controller.property("phandle", cells: [Handle.interruptController])
     }
   }
 
@@ -178,13 +183,13 @@ public struct MachineTree: Sendable {
     let numbers = [
       Interrupt.securePhysicalTimer, Interrupt.physicalTimer, Interrupt.virtualTimer, Interrupt.hypervisorTimer,
     ]
-    root.node("timer") { timer in
+    root.node("timer", label: "timer") { timer in
       timer.property("compatible", "arm,armv8-timer")
       timer.property("interrupts", cells: numbers.flatMap { [InterruptKind.perCPU, $0, privateFlags] })
       timer.property("always-on")
     }
     if hasPerformanceMonitors {
-      root.node("pmu") { pmu in
+      root.node("pmu", label: "pmu") { pmu in
         pmu.property("compatible", "arm,armv8-pmuv3")
         pmu.property("interrupts", cells: [InterruptKind.perCPU, Interrupt.performanceMonitors, privateFlags])
       }
@@ -192,16 +197,15 @@ public struct MachineTree: Sendable {
   }
 
   private func peripherals(_ root: inout DeviceTreeWriter) {
-    root.node("apb-pclk") { clock in
+    root.node("apb-pclk", label: "apb_pclk", phandle: Handle.clock) { clock in
       clock.property("compatible", "fixed-clock")
       clock.property("#clock-cells", cells: [0])
       clock.property("clock-frequency", cells: [24_000_000])
       clock.property("clock-output-names", "clk24mhz")
-      clock.property("phandle", cells: [Handle.clock])
     }
-    peripheral("serial", "arm,pl011", MemoryMap.pl011, MemoryMap.SharedInterrupt.pl011, ["uartclk"], &root)
-    peripheral("rtc", "arm,pl031", MemoryMap.pl031, MemoryMap.SharedInterrupt.pl031, [], &root)
-    root.node("pvpanic@\(hexadecimal(MemoryMap.pvpanic.start))") { pvpanic in
+    peripheral("serial", "uart", "arm,pl011", MemoryMap.pl011, MemoryMap.SharedInterrupt.pl011, ["uartclk"], &root)
+    peripheral("rtc", "rtc", "arm,pl031", MemoryMap.pl031, MemoryMap.SharedInterrupt.pl031, [], &root)
+    root.node("pvpanic@\(hexadecimal(MemoryMap.pvpanic.start))", label: "pvpanic") { pvpanic in
       pvpanic.property("compatible", "qemu,pvpanic-mmio")
       pvpanic.property("reg", wide: [MemoryMap.pvpanic.start.rawValue, MemoryMap.pvpanic.size])
     }
@@ -215,10 +219,13 @@ public struct MachineTree: Sendable {
       reserved.property("#size-cells", cells: [2])
       reserved.property("ranges")
       for (index, (window, name)) in zip(map.windows, windowNames).enumerated() {
-        reserved.node("dma-\(name)@\(hexadecimal(window.start))") { pool in
+        reserved.node(
+          "dma-\(name)@\(hexadecimal(window.start))",
+          label: "dma_\(label(name))",
+          phandle: Handle.firstWindow + UInt32(index)
+        ) { pool in
           pool.property("compatible", "restricted-dma-pool")
           pool.property("reg", wide: [window.start.rawValue, window.size])
-          pool.property("phandle", cells: [Handle.firstWindow + UInt32(index)])
         }
       }
     }
@@ -227,7 +234,7 @@ public struct MachineTree: Sendable {
   private func virtio(_ root: inout DeviceTreeWriter) {
     for device in virtioDevices {
       let range = MemoryMap.virtioSlot(device.slot)
-      root.node("virtio@\(hexadecimal(range.start))") { node in
+      root.node("virtio@\(hexadecimal(range.start))", label: "virtio\(device.slot)") { node in
         node.property("compatible", "virtio,mmio")
         node.property("reg", wide: [range.start.rawValue, range.size])
         let interrupt = MemoryMap.SharedInterrupt.virtio + UInt32(device.slot)
@@ -243,13 +250,14 @@ public struct MachineTree: Sendable {
   /// A PrimeCell: all its clocks are the one of the bus.
   private func peripheral(
     _ name: String,
+    _ label: String,
     _ compatible: String,
     _ range: GuestRange,
     _ interrupt: UInt32,
     _ clocks: [String],
     _ root: inout DeviceTreeWriter
   ) {
-    root.node("\(name)@\(hexadecimal(range.start))") { node in
+    root.node("\(name)@\(hexadecimal(range.start))", label: label) { node in
       node.property("compatible", strings: [compatible, "arm,primecell"])
       node.property("reg", wide: [range.start.rawValue, range.size])
       node.property("interrupts", cells: [InterruptKind.shared, interrupt, Self.levelHigh])
@@ -261,6 +269,11 @@ public struct MachineTree: Sendable {
       }
       node.property("clock-names", strings: names)
     }
+  }
+
+  /// A window's name as a label has it.
+  private func label(_ name: String) -> String {
+    String(name.map { $0 == "-" ? "_" : $0 })
   }
 
   /// An address as node names write it: no prefix.

@@ -18,12 +18,17 @@ public struct MemoryMap: Equatable, Sendable {
   public static let pl031 = GuestRange(at: 0x0901_0000, size: 0x1000)
   /// The panic notifier. QEMU's board has none that is memory-mapped; the address is free there.
   public static let pvpanic = GuestRange(at: 0x090F_0000, size: 0x2)
+  /// The exception vectors of a guest that has set none yet (see `EarlyVectors`). Nothing of QEMU's board is here.
+  public static let earlyVectors = GuestRange(at: 0x0FFF_0000, size: 0x1_0000)
   /// The slots of virtio-mmio devices, ``virtioSlotSize`` bytes each.
   public static let virtio = GuestRange(at: 0x0A00_0000, size: virtioSlotSize * virtioSlotCount)
   /// The bytes of one virtio-mmio slot.
   public static let virtioSlotSize: UInt64 = 0x200
   /// How many virtio-mmio slots there are.
   public static let virtioSlotCount: UInt64 = 32
+  /// Devices of an SCMI platform's tree, where QEMU's board has its platform bus: buses without anything at their
+  /// addresses, and in the upper half scratch memory.
+  public static let platformBus = GuestRange(at: 0x0C00_0000, size: 0x0200_0000)
   /// The first address of RAM.
   public static let ramStart = GuestAddress(0x4000_0000)
   /// RAM comes in multiples of this many bytes: the largest page of a guest with 4 KiB granules below a block.
@@ -40,6 +45,8 @@ public struct MemoryMap: Equatable, Sendable {
     public static let pl031: UInt32 = 2
     /// Of the first virtio-mmio slot; the others follow.
     public static let virtio: UInt32 = 16
+    /// Of the first device of an SCMI platform's tree; the others follow, 64 at most.
+    public static let platformBus: UInt32 = 112
   }
 
   /// Private peripheral interrupts, counted from 0 (PPI n is interrupt 16 + n).
@@ -60,10 +67,13 @@ public struct MemoryMap: Equatable, Sendable {
   ///
   /// Not more than the machine has a use for: a guest's driver sets each of them up, and each time the host answers.
   ///
-  /// - Parameter virtioDeviceCount: the devices, in the slots from the first on.
-  public static func interruptCount(virtioDeviceCount: Int) -> UInt32 {
-    let sharedCount = max(SharedInterrupt.pl031 + 1, SharedInterrupt.virtio + UInt32(virtioDeviceCount))
-    return 32 + (sharedCount + 31) / 32 * 32
+  /// - Parameters:
+  ///   - virtioDeviceCount: the devices, in the slots from the first on.
+  ///   - platformInterruptCount: the lines of the devices of an SCMI platform's tree.
+  public static func interruptCount(virtioDeviceCount: Int, platformInterruptCount: Int = 0) -> UInt32 {
+    let devices = SharedInterrupt.virtio + UInt32(virtioDeviceCount)
+    let platform = platformInterruptCount == 0 ? 0 : SharedInterrupt.platformBus + UInt32(platformInterruptCount)
+    return 32 + (max(devices, platform) + 31) / 32 * 32
   }
 
   /// The registers of an interrupt controller.
@@ -143,6 +153,13 @@ public struct MemoryMap: Equatable, Sendable {
     return GuestRange(at: virtio.start.rawValue + UInt64(index) * virtioSlotSize, size: virtioSlotSize)
   }
 
+  /// The slots from `first` on that have no device, or nil where all have one.
+  static func emptyVirtioSlots(from first: Int) -> GuestRange? {
+    guard first < virtioSlotCount else { return nil }
+    let start = virtioSlot(first).start.rawValue
+    return GuestRange(at: start, size: virtio.start.rawValue + virtio.size - start)
+  }
+
   /// The last address that the machine uses.
   public var lastAddress: UInt64 {
     (interruptController.ranges + [ram] + windows).map { $0.start.rawValue + ($0.size - 1) }.max() ?? 0
@@ -165,7 +182,7 @@ public struct MemoryMap: Equatable, Sendable {
     }
     regions += [
       ("PL011", Self.pl011), ("PL031", Self.pl031), ("pvpanic", Self.pvpanic), ("virtio-mmio", Self.virtio),
-      ("RAM", ram),
+      ("early vectors", Self.earlyVectors), ("RAM", ram),
     ]
     regions += windows.map { ("DMA window", $0) }
     return regions.sorted { $0.range.start < $1.range.start }

@@ -1,10 +1,12 @@
+import Host
+
 /// How a machine ended.
 ///
 /// One value from which the exit status, the report and the harness all read.
 public struct Outcome: Equatable, Sendable {
   /// Why.
   public let end: End
-  /// In words, for a person.
+  /// In words, for a person: one line, for any terminal.
   public let message: String
   /// What the guest wrote to its port `virtme.ret`, 0 to 255: the exit status that it says it has. Nil where it wrote
   /// nothing or something else.
@@ -38,7 +40,7 @@ public struct Outcome: Equatable, Sendable {
 
   init(_ end: End, _ message: String) {
     self.end = end
-    self.message = message
+    self.message = message.plain
   }
 }
 
@@ -98,18 +100,22 @@ public struct GuestFault: Error, Equatable, Sendable, Encodable {
   public struct Register: Equatable, Sendable, Encodable {
     /// The architecture's name.
     public let name: String
-    /// What it holds.
-    public let value: UInt64
+    /// What it holds, or nil where the guest has never set it.
+    public let value: UInt64?
   }
 
-  /// The fault as lines of text.
-  public var lines: [String] {
-    var lines = ["vCPU \(cpu): \(reason)"]
+  /// The fault as lines of text: what happened, as ``Outcome/message`` has it too, then the registers.
+  public var lines: [String] { ["vCPU \(cpu) \(reason)"] + registerLines }
+
+  /// The registers as lines of text.
+  public var registerLines: [String] {
+    var lines: [String] = []
     for row in stride(from: 0, to: registers.count, by: 4) {
       let cells = registers[row..<min(row + 4, registers.count)].map { register in
         let name = String(repeating: " ", count: max(0, 6 - register.name.utf8.count)) + register.name
-        let digits = String(register.value, radix: 16)
-        return name + " " + String(repeating: "0", count: 16 - digits.utf8.count) + digits
+        let digits = register.value.map { String($0, radix: 16) } ?? ""
+        let padding = register.value == nil ? "       (not set)" : String(repeating: "0", count: 16 - digits.utf8.count)
+        return name + " " + padding + digits
       }
       lines.append(cells.joined(separator: " "))
     }

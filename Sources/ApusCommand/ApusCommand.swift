@@ -23,18 +23,23 @@ struct ApusCommand: ParsableCommand {
 
   static func main() {
     StandardStreams.reserve()
+    ProcessMemory.hide()
+    let words = ArgumentWords.all
     do {
-      if let request = QuickArguments.request(CommandLine.arguments.dropFirst()) {
+      if let request = QuickArguments.request(words) {
         try request.run()
       } else {
-        var command = try parseAsRoot()
+        if let option = ArgumentWords.repeatedOption(words) {
+          throw ValidationError("'\(option)' is there twice; give it once.")
+        }
+        var command = try parseAsRoot(words)
         try command.run()
       }
     } catch let status as ExitCode {
       // All has been said; the argument parser would ask the runtime a dozen times what kind of error this is.
       Glibc.exit(status.rawValue)
     } catch {
-      exit(withError: error)
+      Glibc.exit(Message.answer(error))
     }
   }
 }

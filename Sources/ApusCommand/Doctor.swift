@@ -24,17 +24,17 @@ extension ApusCommand {
     func run() throws {
       let survey = HostSurvey(kvmPath: kvm)
       if json {
-        try Message.show(try JSON.text(survey))
+        try Message.show(json: survey)
       } else {
         let verdict = survey.isUsable ? "Machines can run here." : "No machine can run here."
-        try Message.show((survey.findings.map(line) + [verdict]).joined(separator: "\n"))
+        try Message.show(survey.findings.flatMap(lines) + [verdict])
       }
       if !survey.isUsable { throw ExitCode(71) }
     }
 
-    private func line(_ finding: HostSurvey.Finding) -> String {
+    private func lines(_ finding: HostSurvey.Finding) -> [String] {
       let line = "\(finding.status.rawValue): \(finding.name): \(finding.detail)"
-      return finding.advice.map { line + "\n  " + $0 } ?? line
+      return [line] + (finding.advice.map { ["  " + $0] } ?? [])
     }
   }
 }

@@ -49,11 +49,21 @@ struct MachineOptions: ParsableArguments {
 
   @Option(
     name: [.customLong("append"), .customLong("cmdline")],
-    parsing: .unconditional,
-    help: ArgumentHelp("The kernel's command line.", valueName: "text"),
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp("The kernel's command line; one that is given again adds to it.", valueName: "text"),
     transform: Setting.commandLine
   )
-  var commandLine: Setting?
+  var commandLine: [Setting] = []
 
-  var changes: [Setting] { [cpus, memory, gic, cpu, name, uuid, commandLine].compactMap(\.self) }
+  @Option(
+    help: ArgumentHelp(
+      "Add a compiled overlay to the device tree. May be given several times.",
+      discussion: "It may refer to the labels that 'apus devicetree' shows.",
+      valueName: "path"
+    ),
+    transform: Setting.deviceTreeOverlay
+  )
+  var dtbOverlay: [Setting] = []
+
+  var changes: [Setting] { [cpus, memory, gic, cpu, name, uuid].compactMap(\.self) + commandLine + dtbOverlay }
 }

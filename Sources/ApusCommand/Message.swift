@@ -1,20 +1,30 @@
 import Apus
 import ArgumentParser
 import FoundationEssentials
+import Host
 import Logging
 
 /// What Apus says to the person who called it, on standard error.
 enum Message {
-  /// Says one or more lines.
+  /// Says one line, whatever stands in the text.
   static func say(_ text: String) {
-    for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
-      StandardStreams.writeError("apus: \(line)\n")
-    }
+    StandardStreams.writeError("apus: \(text.plain)\n")
   }
 
-  /// Writes what was asked for to standard output, with a line feed behind it.
-  static func show(_ text: String) throws {
-    try reporting { () throws(OutputFileError) in try StandardStreams.writeOutput(Array(text.utf8) + [0x0A]) }
+  /// Writes what was asked for to standard output, a line feed behind each line.
+  static func show(_ lines: [String]) throws {
+    let text = lines.map { $0.plain + "\n" }.joined()
+    try reporting { () throws(OutputFileError) in try StandardStreams.writeOutput(Array(text.utf8)) }
+  }
+
+  static func show(_ line: String) throws {
+    try show([line])
+  }
+
+  /// Writes a value as JSON, which has its own way to write what a terminal would act upon.
+  static func show(json value: some Encodable) throws {
+    let bytes = Array(try JSON.text(value).utf8) + [0x0A]
+    try reporting { () throws(OutputFileError) in try StandardStreams.writeOutput(bytes) }
   }
 
   /// Runs something that may be the caller's mistake: then says what is wrong and ends with the mistake's status.
@@ -24,9 +34,35 @@ enum Message {
     do {
       return try body()
     } catch {
-      for line in "\(error)".split(separator: "\n") { say("error: \(line)") }
+      for message in error.messages { say("error: \(message)") }
       throw ExitCode(error.exitStatus)
     }
+  }
+
+  /// Gives the help or the version that was asked for, or says what the argument parser has found wrong.
+  ///
+  /// - Returns: the exit status.
+  static func answer(_ error: any Error) -> Int32 {
+    let status = ApusCommand.exitCode(for: error).rawValue
+    var text = ApusCommand.fullMessage(for: error)
+    if status == 0 {
+      do {
+        try StandardStreams.writeOutput(Array((text + "\n").utf8))
+        return 0
+      } catch {
+        say("error: \(error)")
+        return error.exitStatus
+      }
+    }
+    // The message repeats words of the command line; what follows it is Apus's own.
+    let message = ApusCommand.message(for: error)
+    let start = "Error: " + message
+    if text.hasPrefix(start) {
+      say("error: \(message)")
+      text = String(text.dropFirst(start.count))
+    }
+    for line in text.split(separator: "\n") { say(String(line)) }
+    return status
   }
 
   /// A logger that writes to standard error from `level` on.
@@ -40,21 +76,36 @@ enum Message {
 /// An error that has an exit status.
 protocol CommandFailure: Error {
   var exitStatus: Int32 { get }
+  /// What to say, a line to each.
+  var messages: [String] { get }
 }
 
-extension ConfigurationError: CommandFailure {}
-extension InputFileError: CommandFailure {
-  var exitStatus: Int32 { Outcome.End.inputNotFound.exitStatus }
+extension CommandFailure {
+  var messages: [String] { ["\(self)"] }
 }
-extension OutputFileError: CommandFailure {
-  var exitStatus: Int32 { Outcome.End.cannotCreate.exitStatus }
+
+extension ConfigurationError: CommandFailure {
+  var messages: [String] { problems.map(\.message) }
 }
+extension InputFileError: CommandFailure {}
+extension OutputFileError: CommandFailure {}
 
 /// JSON for people and programs: sorted keys, indented.
 enum JSON {
   static func text(_ value: some Encodable) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(value), as: UTF8.self)
+    let text = String(decoding: try encoder.encode(value), as: UTF8.self)
+    // The encoder leaves what is no ASCII as it is, also what a terminal acts upon.
+    guard text.utf8.contains(where: { $0 >= 0x7F }) else { return text }
+    return text.unicodeScalars.map { scalar in
+      scalar.value < 0x7F || String(scalar).plain.unicodeScalars.elementsEqual([scalar])
+        ? String(scalar) : Unicode.UTF16.encode(scalar)?.map(escape).joined() ?? ""
+    }.joined()
+  }
+
+  private static func escape(_ unit: UInt16) -> String {
+    let digits = String(unit, radix: 16)
+    return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
   }
 }

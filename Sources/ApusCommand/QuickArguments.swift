@@ -8,7 +8,7 @@ enum QuickArguments {
   /// - Parameter arguments: without the program's name.
   /// - Returns: nil where the argument parser has to look.
   static func request(_ arguments: some RandomAccessCollection<String>) -> RunRequest? {
-    guard arguments.first == "run" else { return nil }
+    guard arguments.first == "run", ArgumentWords.repeatedOption(arguments) == nil else { return nil }
     var kernel: String?
     var request = RunRequest(kernel: "")
     var reboots: Bool?
@@ -67,6 +67,8 @@ enum QuickArguments {
     case "--name": Setting.name
     case "--uuid": Setting.uuid
     case "--dump-dtb": Setting.deviceTreeDump
+    case "--dtb-overlay": Setting.deviceTreeOverlay
+    case "--unmapped": Setting.unmapped
     case "--log-level": Setting.logLevel
     case "--kvm": Setting.kvm
     default: nil

@@ -64,6 +64,15 @@ extension ApusCommand {
     var reboot = true
 
     @Option(
+      help: ArgumentHelp(
+        "What an access to an address where nothing is comes to: fault (the default) ends the machine, zero reads 0.",
+        valueName: "fault|zero"
+      ),
+      transform: Setting.unmapped
+    )
+    var unmapped: Setting?
+
+    @Option(
       help: ArgumentHelp("Write the guest's device tree blob to a file.", valueName: "path"),
       transform: Setting.deviceTreeDump
     )
@@ -96,7 +105,7 @@ extension ApusCommand {
       request.reboots = reboot
       request.isDry = dryRun
       request.changes = machine.changes + devices.changes
-      request.changes += [initrd, timeout, dumpDtb, report, logLevel, kvm].compactMap(\.self)
+      request.changes += [initrd, timeout, unmapped, dumpDtb, report, logLevel, kvm].compactMap(\.self)
       try request.run()
     }
   }

@@ -27,12 +27,13 @@ struct RunRequest {
   /// - Throws: the exit status as an `ExitCode`, after all has been said.
   func run() throws {
     let settings = settings
+    let configuration = settings.complete
     let machine = try Message.reporting { () throws(ConfigurationError) in
-      try Machine(settings.complete, logger: Message.logger(settings.logLevel))
+      try Machine(configuration, logger: Message.logger(settings.logLevel))
     }
     if let report = settings.report {
       try Message.reporting { () throws(ConfigurationError) in
-        try settings.configuration.checkWriting(to: report, for: "--report")
+        try configuration.checkWriting(to: report, for: "--report")
       }
     }
     // From here on a signal ends the machine, and the report tells of it.
@@ -42,14 +43,14 @@ struct RunRequest {
     }
     guard !isDry else {
       try Message.reporting { () throws(ConfigurationError) in try machine.rehearse() }
-      return try Message.show(try JSON.text(machine.plan))
+      return try Message.show(json: machine.plan)
     }
     let result = machine.run(stoppingOnSignals: true)
     if result.exitStatus != 0 {
       let isGuests = result.exitStatus == result.guestStatus
       Message.say(isGuests ? "the guest's exit status is \(result.exitStatus)" : result.message)
     }
-    for line in result.guestFault?.lines ?? [] { Message.say(line) }
+    for line in result.guestFault?.registerLines ?? [] { Message.say(line) }
     if let reportFile {
       let text = try JSON.text(result)
       try Message.reporting { () throws(OutputFileError) in try reportFile.write(text) }

@@ -40,7 +40,7 @@ extension SCMICommand {
     func run() throws {
       // SAFETY: the text is the program's own and ends with a zero.
       let text = unsafe String(cString: platform_schema())
-      try Message.show(String(text.dropLast()))
+      try Message.show(text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init))
     }
   }
 
@@ -50,18 +50,34 @@ extension SCMICommand {
       discussion: """
         Examples:
           apus scmi check platform.json
+          apus scmi check --for linux-6.12 platform.json
 
-        Each mistake is told with line, column, path and what was expected.
+        Each mistake is told with line, column, path and what was expected. What is no mistake and has no effect is
+        warned of, and with --for what that guest cannot take.
 
-        Exit status: 0 if there is none, 65 if there are some, 66 if the file cannot be read.
+        Exit status: 0 if there is no mistake, 65 if there are some, 66 if the file cannot be read.
         """
     )
+
+    @Option(
+      name: .customLong("for"),
+      help: ArgumentHelp("Warn of what a guest cannot take: linux-6.12.", valueName: "guest"),
+      transform: { text in
+        guard let guest = GuestSystem(rawValue: text) else {
+          let known = GuestSystem.allCases.map(\.rawValue).joined(separator: ", ")
+          throw ValidationError("expected one of \(known)")
+        }
+        return guest
+      }
+    )
+    var guest: GuestSystem?
 
     @Argument(help: "The platform file; - is standard input.")
     var file: String
 
     func run() throws {
-      let platform = try PlatformText.read(file)
+      let (platform, warnings) = try PlatformText.check(file, for: guest)
+      for warning in warnings { Message.say("warning: \(file):\(warning)") }
       let resources = ResourceKind.allCases.map { ($0.name, platform.names($0).count) }.filter { $0.1 > 0 }
       let counts = resources.map { "\($0.1) \($0.0)" } + ["\(platform.agents.count) agents"]
       try Message.show("\(file): \(counts.joined(separator: ", "))")
@@ -107,14 +123,13 @@ extension SCMICommand {
       if hex {
         for message in inputs {
           guard let text = MessageDecoder.decoded(hexadecimal: message, isRequest: !reply) else {
-            throw try BadText.said("'\(message)' is no message: give 4 to 132 bytes in hexadecimal digits")
+            throw BadText.said("'\(message)' is no message: give 4 to 132 bytes in hexadecimal digits")
           }
           try Message.show(text)
         }
       } else {
         let records = try TranscriptText.read(inputs[0])
-        let text = picture ? SessionPicture.text(records) : records.map { $0.text + "\n" }.joined()
-        try Message.show(String(text.dropLast()))
+        try Message.show(picture ? SessionPicture.lines(records) : records.map(\.text))
       }
     }
   }
@@ -147,9 +162,9 @@ extension SCMICommand {
         var platform = try Platform(definition)
         report = SCMI.Replay.run(records, on: &platform)
       } catch {
-        throw try BadText.said("\(platform): \(error)")
+        throw BadText.said("\(platform): \(error)")
       }
-      for difference in report.differences { try Message.show("\(difference)") }
+      try Message.show(report.differences.map { "\($0)" })
       try Message.show(
         "\(report.requests) requests, \(report.compared) lines compared, \(report.differences.count) differ"
           + (report.skipped == 0 ? "" : ", \(report.skipped) changes by the owner left out")
@@ -164,8 +179,10 @@ private enum BadText {
   /// Says what is wrong.
   ///
   /// - Returns: the exit status to end with.
-  static func said(_ message: String) throws -> ExitCode {
-    Message.say("error: \(message)")
+  static func said(_ messages: String...) -> ExitCode { said(messages) }
+
+  static func said(_ messages: [String]) -> ExitCode {
+    for message in messages { Message.say("error: \(message)") }
     return ExitCode(Outcome.End.badInput.exitStatus)
   }
 }
@@ -176,7 +193,19 @@ private enum PlatformText {
     do {
       return try PlatformDefinition(json: bytes)
     } catch {
-      throw try BadText.said(error.mistakes.map { "\(path):\($0)" }.joined(separator: "\nerror: "))
+      throw BadText.said(error.messages(for: path))
+    }
+  }
+
+  static func check(
+    _ path: String,
+    for guest: GuestSystem?
+  ) throws -> (definition: PlatformDefinition, warnings: [PlatformFileError.Mistake]) {
+    let bytes = try Message.reporting { () throws(InputFileError) in try InputFile.read(path) }
+    do {
+      return try PlatformDefinition.checking(json: bytes, for: guest)
+    } catch {
+      throw BadText.said(error.messages(for: path))
     }
   }
 }
@@ -187,7 +216,7 @@ private enum TranscriptText {
     do {
       return try TranscriptRecord.records(lines: String(decoding: bytes, as: UTF8.self))
     } catch {
-      throw try BadText.said("\(path): \(error)")
+      throw BadText.said("\(path): \(error)")
     }
   }
 }

@@ -1,10 +1,11 @@
 import Apus
 import ArgumentParser
+import Host
 import Logging
 
 /// How each option's text is read.
 extension Setting {
-  static let cpus: Reader = value({ Int($0) }, form: "give a whole number from 1, such as 4") {
+  static let cpus: Reader = value({ Int(plain: $0) }, form: "give a whole number from 1, such as 4") {
     $0.configuration.cpuCount = $1
   }
   static let memory: Reader = { text in
@@ -30,7 +31,10 @@ extension Setting {
   static let cpu: Reader = value { $0.configuration.cpuFeatures = $1 }
   static let name: Reader = text { $0.configuration.name = $1 }
   static let uuid: Reader = value { $0.configuration.uuid = $1 }
-  static let commandLine: Reader = text { $0.configuration.commandLine = $1 }
+  /// Each adds to those before it.
+  static let commandLine: Reader = text {
+    $0.configuration.commandLine += $0.configuration.commandLine.isEmpty ? $1 : " " + $1
+  }
 
   static let initrd: Reader = text { $0.configuration.initramfs = $1 }
   static let console: Reader = value { (settings, choice: ConsoleChoice) in
@@ -41,6 +45,11 @@ extension Setting {
   static let timeout: Reader = value { (settings, limit: TimeLimit) in
     settings.configuration.timeout = limit.duration
   }
+  static let deviceTreeOverlay: Reader = text { $0.configuration.deviceTreeOverlays.append($1) }
+  static let unmapped: Reader = value(
+    { Configuration.UnmappedPolicy(rawValue: $0) },
+    form: "give fault, which ends the machine, or zero, which reads 0 and drops what is written"
+  ) { $0.configuration.unmapped = $1 }
   static let deviceTreeDump: Reader = text { $0.configuration.deviceTreeDump = $1 }
   static let report: Reader = text { $0.report = $1 }
   static let logLevel: Reader = value(

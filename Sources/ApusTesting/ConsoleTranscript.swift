@@ -1,5 +1,6 @@
 public import Apus
 internal import Synchronization
+internal import TestBasics
 
 /// Everything that a guest has written to its serial port so far but for carriage returns, and a place in it up to which
 /// a test has read.
@@ -43,7 +44,7 @@ public final class ConsoleTranscript: Sendable {
 
   /// Waits for text behind what was read so far; it counts as read then, and all before it.
   ///
-  /// - Parameter limit: how long to wait.
+  /// - Parameter limit: how long to wait on a machine that has nothing else to do.
   public func expect(_ text: String, within limit: Duration = .seconds(120)) async throws(MissingOutput) {
     let wanted = Array(text.utf8)
     try await read(within: limit, "'\(text)'") { bytes -> (end: Int, result: Void)? in
@@ -91,14 +92,14 @@ public final class ConsoleTranscript: Sendable {
     _ what: String,
     _ find: (ArraySlice<UInt8>) -> (end: Int, result: Result)?
   ) async throws(MissingOutput) -> Result {
-    let deadline = ContinuousClock.now + limit
+    let limit = TestLimit(limit)
     while true {
       let (bytes, position) = state.withLock { ($0.bytes, $0.position) }
       if let (end, result) = find(bytes[position...]) {
         state.withLock { $0.position = end }
         return result
       }
-      guard await waitForChange(from: bytes.count, until: deadline) else {
+      guard await waitForChange(from: bytes.count, until: limit) else {
         throw MissingOutput(wanted: what, unread: Self.text(bytes[position...]))
       }
     }
@@ -106,23 +107,24 @@ public final class ConsoleTranscript: Sendable {
 
   /// Waits for more than `count` bytes, or without a count for the end.
   ///
-  /// - Returns: false at the deadline, and where no more will come.
-  private func waitForChange(from count: Int?, until deadline: ContinuousClock.Instant?) async -> Bool {
-    let (byteCount, hasEnded) = state.withLock { ($0.bytes.count, $0.hasEnded) }
-    if let count, byteCount > count { return true }
-    if hasEnded { return false }
-    guard let deadline else {
-      await nextChange(from: count)
-      return true
+  /// - Returns: false when the limit has passed, and where no more will come.
+  private func waitForChange(from count: Int?, until limit: TestLimit?) async -> Bool {
+    while true {
+      let (byteCount, hasEnded) = state.withLock { ($0.bytes.count, $0.hasEnded) }
+      if let count, byteCount > count { return true }
+      if hasEnded { return false }
+      guard let limit else {
+        await nextChange(from: count)
+        return true
+      }
+      guard !limit.hasPassed else { return false }
+      await withTaskGroup(of: Void.self) { group in
+        group.addTask { await self.nextChange(from: count) }
+        group.addTask { try? await Task.sleep(for: .milliseconds(500)) }
+        await group.next()
+        group.cancelAll()
+      }
     }
-    guard deadline > .now else { return false }
-    await withTaskGroup(of: Void.self) { group in
-      group.addTask { await self.nextChange(from: count) }
-      group.addTask { try? await Task.sleep(until: deadline, clock: .continuous) }
-      await group.next()
-      group.cancelAll()
-    }
-    return true
   }
 
   private func nextChange(from count: Int?) async {

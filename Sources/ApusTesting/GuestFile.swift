@@ -25,6 +25,11 @@ public enum GuestFile {
     try path("APUS_BARE_METAL", "\(name).\(form.rawValue)")
   }
 
+  /// Debian's U-Boot for QEMU's arm64 board, a headerless binary.
+  ///
+  /// - Parameter suite: `bookworm` or `trixie`.
+  public static func uBoot(_ suite: String) throws(Missing) -> String { try path("APUS_U_BOOT", "\(suite).bin") }
+
   /// The `apus` executable.
   public static func command() throws(Missing) -> String { try path("APUS_COMMAND", "apus") }
 

@@ -1,4 +1,6 @@
 public import Apus
+internal import Synchronization
+internal import TestBasics
 
 /// A machine that has run to its end, as a test looks at it.
 public struct GuestRun: Sendable {
@@ -11,11 +13,13 @@ public struct GuestRun: Sendable {
 
   /// Boots a machine, drives it, and waits for its end.
   ///
-  /// No more machines run at once than the host has processors; the limit of time counts from the start.
+  /// No more machines run at once than the host has processors; the limit of time counts from the start, and leaves out
+  /// what the machine waits for a processor.
   ///
   /// - Parameters:
   ///   - configuration: its console must be ``Apus/Configuration/Console/stream``, the default.
-  ///   - limit: how long the machine may run where the configuration has no limit of its own.
+  ///   - limit: how long the machine may run, on a host that has nothing else to do, where the configuration has no limit
+  ///     of its own. One that runs longer is stopped, and ``Hang`` thrown.
   ///   - isBeside: whether another machine that this test drives runs at the same time, and has its place among those
   ///     that may. Waiting for a second one would be waiting for all other tests.
   ///   - drive: talks with the running guest. When it throws, the machine is stopped.
@@ -25,12 +29,13 @@ public struct GuestRun: Sendable {
     beside isBeside: Bool = false,
     _ drive: (Machine, ConsoleTranscript) async throws -> Void = { _, _ in }
   ) async throws -> GuestRun {
-    var configuration = configuration
-    if configuration.timeout == nil { configuration.timeout = limit }
     let machine = try Machine(configuration)
     return try await MachineSlots.shared.withSlot(isNeeded: !isBeside) {
       let transcript = ConsoleTranscript(machine.console)
+      let hangs = Flag()
       try machine.start()
+      let watch = configuration.timeout == nil ? stop(machine, after: limit, setting: hangs) : nil
+      defer { watch?.cancel() }
       do {
         try await drive(machine, transcript)
       } catch {
@@ -38,11 +43,34 @@ public struct GuestRun: Sendable {
         _ = await machine.outcome
         throw error
       }
+      let outcome = await machine.outcome
+      if hangs.isSet.load(ordering: .sequentiallyConsistent) { throw Hang(console: await transcript.wholeText) }
       return GuestRun(
         report: await machine.report,
-        outcome: await machine.outcome,
+        outcome: outcome,
         console: await transcript.wholeText
       )
+    }
+  }
+
+  /// A machine that did not end in time.
+  public struct Hang: Error, CustomStringConvertible {
+    /// All that the guest wrote to its serial port.
+    public let console: String
+
+    public var description: String { "the guest did not end; the last that it wrote: \(console.suffix(2000))" }
+  }
+
+  private final class Flag: Sendable {
+    let isSet = Atomic(false)
+  }
+
+  private static func stop(_ machine: Machine, after limit: Duration, setting flag: Flag) -> Task<Void, any Error> {
+    Task {
+      let limit = TestLimit(limit)
+      while !limit.hasPassed { try await Task.sleep(for: .milliseconds(500)) }
+      flag.isSet.store(true, ordering: .sequentiallyConsistent)
+      machine.stop()
     }
   }
 

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import TestBasics
 
 /// Processes of the host, as /proc shows them.
 public enum HostProcess {
@@ -22,10 +23,11 @@ public enum HostProcess {
 
   /// Whether a process is gone within a time; waits for it.
   public static func isGone(_ process: Int32, within seconds: Int) -> Bool {
-    for _ in 0..<seconds * 100 {
+    let limit = TestLimit(.seconds(seconds), for: process)
+    repeat {
       if kill(process, 0) != 0 || HostFiles.text("/proc/\(process)/stat").contains(") Z ") { return true }
       usleep(10_000)
-    }
+    } while !limit.hasPassed
     return false
   }
 }

@@ -1,5 +1,6 @@
-internal import CLinux
+internal import Glibc
 public import GuestMemory
+import Host
 
 /// Why a file cannot be booted. The description names the file, what is wrong with it and what would be right.
 public struct BootImageError: Error, Equatable, Sendable {
@@ -43,6 +44,8 @@ public struct BootImageError: Error, Equatable, Sendable {
     /// `largest` is the largest that would fit, in bytes.
     case initramfsDoesNotFit(size: UInt64, largest: UInt64, ram: GuestRange)
     case deviceTreeDoesNotFit(size: UInt64, ram: GuestRange)
+    /// The device tree of a headerless binary goes before it.
+    case deviceTreeBeforeBinaryTooLarge(size: UInt64)
   }
 
   public enum ELFProblem: Equatable, Sendable {
@@ -72,9 +75,10 @@ public struct BootImageError: Error, Equatable, Sendable {
 
   public var category: Category {
     switch reason {
-    case .missing, .cannotOpen, .notARegularFile: .inputNotFound
+    case .cannotOpen(let errno): ErrorNumber.isHostFailure(errno) ? .hostFailed : .inputNotFound
+    case .missing, .notARegularFile: .inputNotFound
     case .readFailed, .outOfMemory: .hostFailed
-    case .doesNotFit, .initramfsDoesNotFit, .deviceTreeDoesNotFit: .doesNotFit
+    case .doesNotFit, .initramfsDoesNotFit, .deviceTreeDoesNotFit, .deviceTreeBeforeBinaryTooLarge: .doesNotFit
     default: .inputUnusable
     }
   }
@@ -92,11 +96,12 @@ extension BootImageError.Reason: CustomStringConvertible {
   public var description: String {
     switch self {
     case .missing: "does not exist; check the path"
-    case .cannotOpen(EACCES): "cannot be read: permission denied; make it readable for this user"
-    case .cannotOpen(let errno): "cannot be opened: \(errorText(errno))"
+    case .cannotOpen(EACCES): "cannot be read: permission denied; \(ErrorNumber.adviceForInput(EACCES))"
+    case .cannotOpen(let errno): "cannot be opened: \(errorText(errno)); \(ErrorNumber.adviceForInput(errno))"
     case .notARegularFile(let kind): "is a \(kind.rawValue); give a regular file"
     case .empty: "is empty; build or copy it again"
-    case .readFailed(let errno, let offset): "cannot be read at byte \(offset): \(errorText(errno))"
+    case .readFailed(let errno, let offset):
+      "cannot be read at byte \(offset): \(errorText(errno)); \(ErrorNumber.adviceForInput(errno))"
     case .shrank(let size): "became shorter while it was read (now \(size) bytes); do not change it meanwhile"
     case .truncated(let size, let expected):
       "is truncated: it has \(size) bytes and should have at least \(expected); copy it again"
@@ -130,6 +135,9 @@ extension BootImageError.Reason: CustomStringConvertible {
     case .deviceTreeDoesNotFit(let size, let ram):
       "leaves no room in RAM of \(sizeText(ram.size)) for a device tree of \(sizeText(size)); "
         + "give the guest more memory"
+    case .deviceTreeBeforeBinaryTooLarge(let size):
+      "has \(sizeText(BootImageDescription.rawOffset)) before it in RAM for its device tree, which needs "
+        + "\(sizeText(size)); give fewer vCPUs, a smaller platform or smaller overlays, or link it as an ELF executable"
     }
   }
 }

@@ -1,4 +1,5 @@
 internal import CLinux
+import Host
 
 /// A file that something is booted from (a kernel, a bare-metal program or an initramfs), open for reading.
 ///
@@ -16,10 +17,8 @@ public struct BootImageFile: ~Copyable, Sendable {
   ///
   /// - Throws: ``BootImageError`` for a file that is missing, unreadable, not a regular file, or empty.
   public init(path: String) throws(BootImageError) {
-    // No path has a zero byte, and the C library would take what stands before it.
-    guard !path.utf8.contains(0) else { throw BootImageError(path, .missing) }
-    // SAFETY: the text holds for the call and ends with a zero.
-    let number = unsafe path.withCString { unsafe clinux_open_for_reading($0) }
+    // SAFETY: the bytes hold for the call and end with a zero.
+    let number = unsafe path.withHostPath { unsafe clinux_open_for_reading($0) }
     guard number >= 0 else {
       let code = clinux_errno()
       switch code {

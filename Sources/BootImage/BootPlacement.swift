@@ -46,7 +46,8 @@ public struct BootPlacement: Equatable, Sendable {
   ///   - initramfs: what is loaded beside it.
   ///   - deviceTreeSize: of the finished device tree, or a limit that it keeps; from 1 byte to ``deviceTreeLimit``.
   ///   - ram: starts at a multiple of 2 MiB.
-  /// - Throws: ``BootImageError`` that names the file for which there is no room.
+  /// - Throws: ``BootImageError`` that names the file for which there is no room; with a headerless binary also where the
+  ///   device tree is larger than what is before it.
   public init(
     _ image: BootImageDescription,
     initramfs: Initramfs?,
@@ -66,6 +67,9 @@ public struct BootPlacement: Equatable, Sendable {
       free = FreeMemory(ram: ram, taken: [GuestRange(at: start.rawValue, size: roundedUp(size, to: Self.block))])
     }
 
+    if case .raw = image.kind, deviceTreeSize > BootImageDescription.rawOffset {
+      throw BootImageError(image.path, .deviceTreeBeforeBinaryTooLarge(size: deviceTreeSize))
+    }
     let near = min(end, saturatingSum(ram.start.rawValue, Self.deviceTreeReach))
     if let place = Self.behindKernel(image, segments[0], initramfs?.size, deviceTreeSize, below: near) {
       self.entry = segments[0].start
@@ -145,14 +149,16 @@ public struct BootPlacement: Equatable, Sendable {
     return start >= roundedUp(kernelEnd, to: block) ? start - kernelEnd : 0
   }
 
-  /// An executable finds its device tree at the start of RAM where it leaves room there, as on QEMU's `virt` board.
+  /// A program finds its device tree at the start of RAM, as on QEMU's `virt` board: one without a header always, an
+  /// executable where it leaves room there.
   private static func deviceTreeAtStart(
     _ image: BootImageDescription,
     size: UInt64,
     ram: GuestRange,
     _ free: FreeMemory
   ) -> GuestRange? {
-    guard case .executable = image.kind, size <= ram.size else { return nil }
+    if case .linux = image.kind { return nil }
+    guard size <= ram.size else { return nil }
     let range = GuestRange(at: ram.start.rawValue, size: size)
     return free.taken.contains { $0.overlaps(range) } ? nil : range
   }

@@ -5,6 +5,9 @@ public enum ForeignFormat: Sendable, CaseIterable {
   case riscvLinux
   case executable
   case efiProgram
+  case uBoot
+  case edk2
+  case trustedFirmware
   case initramfs
   case deviceTree
   case zstd
@@ -34,6 +37,11 @@ extension ForeignFormat {
     case .riscvLinux: head.has([0x52, 0x53, 0x43, 0x05], at: 0x38)
     case .executable: ELFExecutable.isRecognized(head)
     case .efiProgram: head.has("MZ")
+    case .uBoot: Self.isUBoot(head)
+    // A firmware volume: EFI_FIRMWARE_VOLUME_HEADER.Signature (UEFI Platform Initialization 1.8, volume 3, 3.2.1).
+    case .edk2: head.has("_FVH", at: 0x28)
+    // The table of contents of a firmware image package.
+    case .trustedFirmware: head.has([0x01, 0x00, 0x64, 0xAA])
     case .initramfs: head.has("070701") || head.has("070702") || head.has("070707") || head.has([0xC7, 0x71])
     case .deviceTree: head.has([0xD0, 0x0D, 0xFE, 0xED])
     case .zstd: head.has([0x28, 0xB5, 0x2F, 0xFD])
@@ -51,6 +59,16 @@ extension ForeignFormat {
     }
   }
 
+  /// U-Boot for arm64 starts with a branch over its addresses: where it is linked, then where it and its zeroed data end,
+  /// counted from its start (arch/arm/cpu/armv8/start.S).
+  private static func isUBoot(_ head: ImageBytes) -> Bool {
+    guard head.field(UInt32.self, at: 0) == 0x1400_000A, head.field(UInt32.self, at: 4) == 0xD503_201F,
+      let end = head.field(UInt64.self, at: 0x10), let zeroedStart = head.field(UInt64.self, at: 0x18),
+      let zeroedEnd = head.field(UInt64.self, at: 0x20)
+    else { return false }
+    return 0x30 < end && end <= zeroedStart && zeroedStart <= zeroedEnd && zeroedEnd < 1 << 30
+  }
+
   /// What the file is and what to do: "… is", then this.
   var advice: String {
     switch self {
@@ -61,6 +79,14 @@ extension ForeignFormat {
     case .efiProgram:
       "an EFI program but no arm64 kernel; take the Image out of a unified kernel image (objcopy --dump-section "
         + ".linux=Image)"
+    case .uBoot:
+      "U-Boot, and firmware as such is not supported yet; run it as a headerless binary (--raw --dma open --unmapped "
+        + "zero), or give the kernel that it would load"
+    case .edk2:
+      "UEFI firmware (EDK2), which is not supported yet: the machine has no flash memory for it; give the kernel that it "
+        + "would load"
+    case .trustedFirmware:
+      "a package of Trusted Firmware-A, which is not supported: a guest starts at EL1; give the kernel that it would load"
     case .initramfs: "a cpio archive; give it as the initramfs, and a kernel beside it"
     case .deviceTree: "a device tree or a FIT image; give the kernel in it (dumpimage takes it out)"
     case .zstd: "compressed with zstd outside an EFI image; decompress it first (zstd -d)"

@@ -15,12 +15,14 @@
 // What a pipe takes without blocking once it is writable.
 enum { CHUNK_SIZE = 4096 };
 
-// Whether a socket is there that refuses connections.
-static bool is_stale(const struct sockaddr_un *address) {
-  struct stat status;
-  if (lstat(address->sun_path, &status) != 0 || !S_ISSOCK(status.st_mode))
+// Whether a socket is there that nobody has open any more; its identity then.
+//
+// A socket of another type is asked for, so that whoever listens sees nothing of it: the kernel refuses the connection for
+// the type where there is somebody, and because there is nobody otherwise.
+static bool is_stale(const struct sockaddr_un *address, struct stat *status) {
+  if (lstat(address->sun_path, status) != 0 || !S_ISSOCK(status->st_mode))
     return false;
-  int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  int probe = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (probe < 0)
     return false;
   bool refused = connect(probe, (const struct sockaddr *)address, sizeof *address) != 0 && errno == ECONNREFUSED;
@@ -28,16 +30,53 @@ static bool is_stale(const struct sockaddr_un *address) {
   return refused;
 }
 
-int clinux_socket_listen(const char *path) {
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  if (strlen(path) >= sizeof address.sun_path)
+// Takes a stale socket's name away, if it is still that socket's.
+static bool remove_stale(const struct sockaddr_un *address) {
+  struct stat probed, now;
+  return is_stale(address, &probed) && lstat(address->sun_path, &now) == 0 && now.st_dev == probed.st_dev &&
+         now.st_ino == probed.st_ino && unlink(address->sun_path) == 0;
+}
+
+static int make_address(const char *path, struct sockaddr_un *address) {
+  *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+  if (strlen(path) >= sizeof address->sun_path)
     return -ENAMETOOLONG;
-  strcpy(address.sun_path, path);
+  strcpy(address->sun_path, path);
+  return 0;
+}
+
+int clinux_socket_check(const char *path) {
+  struct sockaddr_un address;
+  struct stat status;
+  int result = make_address(path, &address);
+  if (result != 0)
+    return result;
+  if (lstat(path, &status) == 0)
+    return is_stale(&address, &status) ? 0 : -EADDRINUSE;
+  return errno == ENOENT ? clinux_folder_check(path) : -errno;
+}
+
+int clinux_folder_check(const char *path) {
+  char folder[4096];
+  const char *end = strrchr(path, '/');
+  const size_t length = end ? (size_t)(end - path) + 1 : 0;
+  if (length + 1 >= sizeof folder)
+    return -ENAMETOOLONG;
+  memcpy(folder, path, length);
+  strcpy(folder + length, ".");
+  return access(folder, W_OK | X_OK) == 0 ? 0 : -errno;
+}
+
+int clinux_socket_listen(const char *path) {
+  struct sockaddr_un address;
+  int result = make_address(path, &address);
+  if (result != 0)
+    return result;
   int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (listener < 0)
     return -errno;
-  int result = bind(listener, (struct sockaddr *)&address, sizeof address);
-  if (result != 0 && errno == EADDRINUSE && is_stale(&address) && unlink(path) == 0)
+  result = bind(listener, (struct sockaddr *)&address, sizeof address);
+  if (result != 0 && errno == EADDRINUSE && remove_stale(&address))
     result = bind(listener, (struct sockaddr *)&address, sizeof address);
   if (result == 0)
     result = listen(listener, 1);

@@ -149,17 +149,24 @@ int64_t clinux_pipe_read(int pipe, void *buffer, size_t size) {
   return got < 0 ? -errno : got;
 }
 
-extern char **environ;
-
-int clinux_program_start(const char *path, const char *arguments, size_t size, int descriptor, int output) {
-  char *list[CLINUX_PROGRAM_ARGUMENT_LIMIT + 1];
+// Makes a list, ended by NULL, of strings that stand one after the other.
+static bool make_list(const char *strings, size_t size, char **list, size_t limit) {
   size_t count = 0;
-  for (const char *next = arguments; next < arguments + size; next += strlen(next) + 1) {
-    if (count == CLINUX_PROGRAM_ARGUMENT_LIMIT)
-      return -E2BIG;
+  for (const char *next = strings; next < strings + size; next += strlen(next) + 1) {
+    if (count == limit)
+      return false;
     list[count++] = (char *)next;
   }
   list[count] = NULL;
+  return true;
+}
+
+int clinux_program_start(const char *path, const char *arguments, size_t size, const char *environment,
+                         size_t environment_size, int descriptor, int output) {
+  char *list[CLINUX_PROGRAM_ARGUMENT_LIMIT + 1], *variables[CLINUX_PROGRAM_VARIABLE_LIMIT + 1];
+  if (!make_list(arguments, size, list, CLINUX_PROGRAM_ARGUMENT_LIMIT) ||
+      !make_list(environment, environment_size, variables, CLINUX_PROGRAM_VARIABLE_LIMIT))
+    return -E2BIG;
 
   // A descriptor that has its number already would keep its flag and be closed; a copy higher up has no such luck.
   int carried = fcntl(descriptor, F_DUPFD_CLOEXEC, CLINUX_PROGRAM_DESCRIPTOR + 1);
@@ -187,7 +194,7 @@ int clinux_program_start(const char *path, const char *arguments, size_t size, i
   if (error == 0)
     error = posix_spawn_file_actions_addclosefrom_np(&actions, CLINUX_PROGRAM_DESCRIPTOR + 1);
   if (error == 0)
-    error = posix_spawn(&process, path, &actions, &attributes, list, environ);
+    error = posix_spawn(&process, path, &actions, &attributes, list, variables);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   close(carried);

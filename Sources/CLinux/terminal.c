@@ -14,12 +14,16 @@
 #include <termios.h>
 #include <unistd.h>
 
-static struct termios saved_settings;
+static struct termios saved_settings, raw_settings;
 static volatile sig_atomic_t raw_descriptor = -1;
 
-static const int crash_signals[] = {SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS, SIGQUIT};
-enum { CRASH_SIGNALS = sizeof crash_signals / sizeof crash_signals[0] };
-static struct sigaction former_actions[CRASH_SIGNALS];
+// All that end a process which does not care for them, but SIGKILL. A limit of processor time (SIGXCPU) or a timer of
+// somebody else's may be the end, too.
+static const int ending_signals[] = {SIGILL,  SIGTRAP, SIGABRT, SIGBUS,  SIGFPE,    SIGSEGV, SIGSYS,    SIGQUIT,
+                                     SIGINT,  SIGTERM, SIGHUP,  SIGUSR1, SIGUSR2,   SIGALRM, SIGVTALRM, SIGPROF,
+                                     SIGXCPU, SIGIO,   SIGPWR,  SIGSTKFLT};
+enum { ENDING_SIGNALS = sizeof ending_signals / sizeof ending_signals[0] };
+static struct sigaction former_actions[ENDING_SIGNALS];
 
 void clinux_terminal_restore(void) {
   if (raw_descriptor < 0)
@@ -29,31 +33,91 @@ void clinux_terminal_restore(void) {
   raw_descriptor = -1;
 }
 
-static void restore_and_crash(int signal) {
+static void restore_and_end(int signal) {
   clinux_terminal_restore();
-  for (int index = 0; index < CRASH_SIGNALS; index++)
-    if (crash_signals[index] == signal)
+  for (int index = 0; index < ENDING_SIGNALS; index++)
+    if (ending_signals[index] == signal)
       sigaction(signal, &former_actions[index], NULL);
   raise(signal);
+}
+
+// Somebody else may have the terminal by now, and what they set is theirs.
+static void make_raw_again(void) {
+  if (raw_descriptor >= 0 && clinux_terminal_is_ours(raw_descriptor))
+    tcsetattr(raw_descriptor, TCSANOW, &raw_settings);
+}
+
+static void stop_and_go_on(int signal);
+
+static void handle_stop(void) {
+  struct sigaction action = {.sa_handler = stop_and_go_on, .sa_flags = SA_RESTART};
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGTSTP, &action, NULL);
+}
+
+// The shell gets its terminal as it was, and we stop as we would have; what follows is done when we go on.
+static void stop_and_go_on(int signal) {
+  const int error = errno;
+  if (raw_descriptor >= 0)
+    tcsetattr(raw_descriptor, TCSANOW, &saved_settings);
+  struct sigaction action = {.sa_handler = SIG_DFL};
+  sigaction(signal, &action, NULL);
+  sigset_t stop, previous;
+  sigemptyset(&stop);
+  sigaddset(&stop, signal);
+  raise(signal);
+  pthread_sigmask(SIG_UNBLOCK, &stop, &previous);
+  pthread_sigmask(SIG_SETMASK, &previous, NULL);
+  handle_stop();
+  make_raw_again();
+  errno = error;
+}
+
+// A job that was stopped in another way (SIGSTOP), or that comes back to the foreground.
+static void go_on(int signal) {
+  const int error = errno;
+  (void)signal;
+  make_raw_again();
+  errno = error;
+}
+
+static bool is_default(int signal) {
+  struct sigaction action;
+  return sigaction(signal, NULL, &action) == 0 && !(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_DFL;
+}
+
+static bool is_ignored(int signal) {
+  struct sigaction action;
+  return sigaction(signal, NULL, &action) == 0 && !(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_IGN;
+}
+
+// A signal that is ignored does nothing, to us and to the terminal.
+static void handle_signals(void) {
+  struct sigaction end = {.sa_handler = restore_and_end}, resume = {.sa_handler = go_on, .sa_flags = SA_RESTART};
+  sigfillset(&end.sa_mask);
+  sigemptyset(&resume.sa_mask);
+  for (int index = 0; index < ENDING_SIGNALS; index++)
+    if (!is_ignored(ending_signals[index]))
+      sigaction(ending_signals[index], &end, &former_actions[index]);
+  if (is_default(SIGTSTP))
+    handle_stop();
+  if (is_default(SIGCONT))
+    sigaction(SIGCONT, &resume, NULL);
 }
 
 int clinux_terminal_make_raw(int descriptor) {
   static bool handlers_installed;
   if (tcgetattr(descriptor, &saved_settings) != 0)
     return -errno;
-  if (!handlers_installed) {
-    struct sigaction action = {.sa_handler = restore_and_crash};
-    sigfillset(&action.sa_mask);
-    for (int index = 0; index < CRASH_SIGNALS; index++)
-      sigaction(crash_signals[index], &action, &former_actions[index]);
-    handlers_installed = true;
-  }
-  struct termios raw = saved_settings;
-  cfmakeraw(&raw);
+  raw_settings = saved_settings;
+  cfmakeraw(&raw_settings);
   // Apus's own messages share the terminal: a line feed still starts at the left.
-  raw.c_oflag |= OPOST | ONLCR;
+  raw_settings.c_oflag |= OPOST | ONLCR;
+  if (!handlers_installed)
+    handle_signals();
+  handlers_installed = true;
   raw_descriptor = descriptor;
-  if (tcsetattr(descriptor, TCSANOW, &raw) == 0)
+  if (tcsetattr(descriptor, TCSANOW, &raw_settings) == 0)
     return 0;
   int error = errno;
   raw_descriptor = -1;

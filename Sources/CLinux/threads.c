@@ -4,6 +4,7 @@
 #include "threads.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -49,17 +50,25 @@ void clinux_thread_detach(clinux_thread thread) { pthread_detach(thread.handle);
 
 void clinux_thread_kick(clinux_thread thread) { pthread_kill(thread.handle, clinux_kick_signal()); }
 
+// Whoever ignores a signal wants to outlive it (nohup, a shell's background jobs), and a signal that is held comes also
+// where it is ignored.
+static void add_unless_ignored(sigset_t *signals, int signal) {
+  struct sigaction action;
+  if (sigaction(signal, NULL, &action) != 0 || (action.sa_flags & SA_SIGINFO) || action.sa_handler != SIG_IGN)
+    sigaddset(signals, signal);
+}
+
 static sigset_t signal_set(clinux_signals group) {
   sigset_t signals;
   sigemptyset(&signals);
   switch (group) {
   case clinux_signals_stop:
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGHUP);
+    add_unless_ignored(&signals, SIGINT);
+    add_unless_ignored(&signals, SIGTERM);
+    add_unless_ignored(&signals, SIGHUP);
     break;
   case clinux_signals_terminal_size:
-    sigaddset(&signals, SIGWINCH);
+    add_unless_ignored(&signals, SIGWINCH);
     break;
   }
   return signals;

@@ -2,8 +2,9 @@ internal import CFDT
 
 /// A device tree blob as text (`.dts`), for people.
 ///
-/// The blob does not say what a property's bytes mean. They are shown as texts where they look like texts, else as 32-bit
-/// cells where there is a whole number of them, else as bytes, which is what `dtc` does too.
+/// The blob does not say what a property's bytes mean. They are shown as nodes where the property's name says that they name
+/// some, as texts where they look like texts, else as 32-bit cells where there is a whole number of them, else as bytes.
+/// Labels of `__symbols__` stand before their nodes, and that node is left out: `dtc -@` makes it again.
 public enum DeviceTreeSource {
   /// Writes a blob as text.
   ///
@@ -15,7 +16,8 @@ public enum DeviceTreeSource {
       let checked = unsafe fdt_check_full(bytes.baseAddress, bytes.count)
       guard checked == 0 else { return checked }
       let reserved = unsafe appendReservations(bytes.baseAddress, to: &lines)
-      return reserved == 0 ? unsafe append(bytes.baseAddress, to: &lines) : reserved
+      let references = unsafe DeviceTreeReferences(bytes.baseAddress)
+      return reserved == 0 ? unsafe append(bytes.baseAddress, references, to: &lines) : reserved
     }
     guard result >= 0 else {
       // SAFETY: fdt_strerror returns a constant text for every number.
@@ -43,26 +45,35 @@ public enum DeviceTreeSource {
     return "0x" + String(repeating: "0", count: 16 - digits.count) + digits
   }
 
-  private static func append(_ tree: UnsafeRawPointer?, to lines: inout [String]) -> Int32 {
+  private static func append(
+    _ tree: UnsafeRawPointer?,
+    _ references: DeviceTreeReferences,
+    to lines: inout [String]
+  ) -> Int32 {
     var offset: Int32 = 0
-    var depth = 0
+    var path: [String] = []
     // Siblings are set apart by an empty line, as dtc does.
     var needsGap = false
     while true {
       var next: Int32 = 0
       // SAFETY: fdt_check_full has accepted the whole blob, so every offset that libfdt returns lies in it.
       let tag = unsafe fdt_next_tag(tree, offset, &next)
-      let indent = String(repeating: "\t", count: depth)
+      let indent = String(repeating: "\t", count: path.count)
+      let isSymbols = references.haveLabels && path == ["", "__symbols__"]
       switch UInt32(tag) {
       case UInt32(FDT_BEGIN_NODE):
-        if needsGap || lines.last?.hasSuffix(";") == true && depth > 0 { lines.append("") }
         let name = unsafe fdt_get_name(tree, offset, nil).map { unsafe String(cString: $0) } ?? ""
-        lines.append("\(indent)\(name.isEmpty ? "/" : name) {")
-        depth += 1
+        let isFirst = path.isEmpty
+        path.append(name)
+        if references.haveLabels, path == ["", "__symbols__"] { break }
+        if needsGap || lines.last?.hasSuffix(";") == true && !isFirst { lines.append("") }
+        let label = references.prefix(ofNodeAt: isFirst ? "/" : path.joined(separator: "/"))
+        lines.append("\(indent)\(label)\(name.isEmpty ? "/" : name) {")
         needsGap = false
       case UInt32(FDT_END_NODE):
-        depth -= 1
-        lines.append(String(repeating: "\t", count: depth) + "};")
+        path.removeLast()
+        if isSymbols { break }
+        lines.append(String(repeating: "\t", count: path.count) + "};")
         needsGap = true
       case UInt32(FDT_PROP):
         var name: UnsafePointer<CChar>?
@@ -70,7 +81,10 @@ public enum DeviceTreeSource {
         let value = unsafe fdt_getprop_by_offset(tree, offset, &name, &size)
         guard let value = unsafe value, let name = unsafe name else { return size }
         let bytes = unsafe [UInt8](UnsafeRawBufferPointer(start: value, count: Int(size)))
-        lines.append(unsafe "\(indent)\(String(cString: name))\(text(ofValue: bytes));")
+        if isSymbols { break }
+        let property = unsafe String(cString: name)
+        let nodes = references.text(property, bytes).map { " = <\($0)>" }
+        lines.append("\(indent)\(property)\(nodes ?? text(ofValue: bytes));")
       case UInt32(FDT_END): return 0
       default: break
       }

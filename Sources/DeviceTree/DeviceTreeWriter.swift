@@ -16,10 +16,30 @@ public struct DeviceTreeWriter: ~Copyable {
   /// Properties come before a node's first child; libfdt itself does not check it.
   private var acceptsProperties = false
 
+  /// What becomes of the labels that nodes are given.
+  public enum Labels: Sendable {
+    /// They are not looked at.
+    case dropped
+    /// ``symbols()`` writes them.
+    case written
+    /// The same, and each node with a label has a phandle, so that an overlay can refer to it.
+    case referable
+  }
+
+  private var labels: Labels
+  private var symbolPaths: [(label: String, path: String)] = []
+  /// The names of the nodes that are open, where labels are looked at.
+  private var path: [String] = []
+  /// Above those that are given to nodes by those who write them.
+  private var nextPhandle: UInt32 = 0x1000_0000
+
   /// Starts an empty tree.
   ///
-  /// - Parameter reservations: memory that the kernel must leave alone from its first moment, in bytes.
-  public init(reservations: [(address: UInt64, size: UInt64)] = []) {
+  /// - Parameters:
+  ///   - reservations: memory that the kernel must leave alone from its first moment, in bytes.
+  ///   - labels: what becomes of nodes' labels.
+  public init(reservations: [(address: UInt64, size: UInt64)] = [], labels: Labels = .dropped) {
+    self.labels = labels
     unsafe buffer = .allocate(byteCount: 16 << 10, alignment: 8)
     // SAFETY: the buffer is ours and libfdt is told its size.
     // Every property has its name written once more: finding out whether it is there already takes longer than all else.
@@ -36,15 +56,47 @@ public struct DeviceTreeWriter: ~Copyable {
   }
 
   /// Adds a node and lets `body` fill it. The root's name is empty.
-  public mutating func node(_ name: String, _ body: (inout DeviceTreeWriter) -> Void) {
+  ///
+  /// - Parameters:
+  ///   - label: by which overlays and people name the node: letters, digits and `_`, no digit first, unique.
+  ///   - phandle: by which other nodes name it, below 0x10000000; nil where none does.
+  public mutating func node(
+    _ name: String,
+    label: @autoclosure () -> String? = nil,
+    phandle: UInt32? = nil,
+    _ body: (inout DeviceTreeWriter) -> Void
+  ) {
     unsafe retryingWhenFull { tree in
       // SAFETY: the name holds for the call, which copies it.
       unsafe name.withCString { unsafe fdt_begin_node(tree, $0) }
     }
     acceptsProperties = true
+    var phandle = phandle
+    if labels != .dropped {
+      path.append(name)
+      if let label = label() {
+        symbolPaths.append((label, path.count == 1 ? "/" : path.joined(separator: "/")))
+        if phandle == nil, labels == .referable {
+          phandle = nextPhandle
+          nextPhandle += 1
+        }
+      }
+    }
+    if let phandle { property("phandle", cells: [phandle]) }
     body(&self)
+    if labels != .dropped { path.removeLast() }
     acceptsProperties = false
     unsafe retryingWhenFull { tree in unsafe fdt_end_node(tree) }
+  }
+
+  /// Adds the node `__symbols__` with the labels that nodes were given so far, where they are wanted. In the root, behind
+  /// all other nodes.
+  public mutating func symbols() {
+    guard labels != .dropped else { return }
+    let symbolPaths = symbolPaths
+    node("__symbols__") { symbols in
+      for (label, path) in symbolPaths { symbols.property(label, path) }
+    }
   }
 
   /// Adds a property without a value, which is true by being there.

@@ -17,6 +17,7 @@ final class MemoryMapping: @unchecked Sendable {
   init(base: UnsafeMutableRawPointer, size: Int) {
     unsafe self.base = base
     self.size = size
+    keepOutOfDumps()
   }
 
   /// Maps zeroed private memory.
@@ -30,6 +31,13 @@ final class MemoryMapping: @unchecked Sendable {
     }
     unsafe self.base = base
     self.size = Int(size)
+    keepOutOfDumps()
+  }
+
+  /// A core dump is of the monitor; the guest's memory is large, and the guest's.
+  private func keepOutOfDumps() {
+    // SAFETY: the mapping is ours and of this size. The kernel knows the advice since 3.4 and has no reason to refuse.
+    unsafe clinux_leave_out_of_dumps(base, size)
   }
 
   deinit {

@@ -1,4 +1,4 @@
-internal import CLinux
+import Host
 
 /// What the host's KVM refused, and why.
 public enum KVMError: Error, Sendable {
@@ -35,23 +35,16 @@ extension KVMError: CustomStringConvertible {
       "no permission to open \(path); join the group that owns it (usually: sudo usermod -aG kvm $USER, then log in "
         + "again)"
     case .cannotOpen(let path, let errno):
-      "cannot open \(path): \(KVMError.text(errno)); check that it is KVM's device"
+      "cannot open \(path): \(errorText(errno)); "
+        + ErrorNumber.adviceForCall(errno, otherwise: "check that it is KVM's device")
     case .wrongArchitecture:
       "this machine's KVM runs x86 guests, and Apus runs arm64 guests; use an arm64 machine or the emulated host "
         + "(Guests/EmulatedHost/run)"
     case .wrongVersion(let version):
       "KVM speaks version \(version) of its interface and Apus version 12; use a kernel from this century"
     case .call(let name, let errno):
-      "\(name) failed: \(KVMError.text(errno)); 'apus doctor' tells what this host's KVM lacks"
-    }
-  }
-
-  static func text(_ number: Int32) -> String {
-    // SAFETY: the buffer is this call's own and its size is passed along; the shim always ends the text with a zero.
-    unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer in
-      guard let base = buffer.baseAddress else { return "error \(number)" }
-      unsafe clinux_error_text(number, base, buffer.count)
-      return unsafe String(cString: base)
+      "\(name) failed: \(errorText(errno)); "
+        + ErrorNumber.adviceForCall(errno, otherwise: "'apus doctor' tells what this host's KVM lacks")
     }
   }
 }

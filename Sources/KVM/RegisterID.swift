@@ -24,6 +24,10 @@ public struct RegisterID: RawRepresentable, Hashable, Comparable, Sendable {
     RegisterID(rawValue: arm64Word | 0x10 << 16 | offset / 4)
   }
 
+  /// What KVM's reset leaves in system registers for which the architecture names no value, among them ESR_EL1 and
+  /// FAR_EL1 (`reset_unknown` in arch/arm64/kvm/sys_regs.h).
+  public static let resetPattern: UInt64 = 0x1DE7_EC7E_DBAD_C0DE
+
   /// X0 to X30.
   public static func general(_ number: Int) -> RegisterID {
     precondition(0...30 ~= number, "there are X0 to X30")

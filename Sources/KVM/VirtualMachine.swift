@@ -31,16 +31,19 @@ public struct VirtualMachine: ~Copyable, Sendable {
   ///   - guestAddress: a multiple of the host's page size.
   ///   - size: in bytes, a multiple of the host's page size; 0 takes the slot away.
   ///   - hostAddress: of the first byte. The memory must stay mapped for as long as the machine lives.
+  ///   - isReadOnly: whether a guest's write exits as one to where there is no memory.
   @unsafe
   public func setUserMemoryRegion(
     slot: UInt32,
     guestAddress: UInt64,
     size: UInt64,
-    hostAddress: UnsafeMutableRawPointer
+    hostAddress: UnsafeMutableRawPointer,
+    isReadOnly: Bool = false
   ) throws(KVMError) {
     let region = kvm_userspace_memory_region(
       slot: slot,
-      flags: 0,
+      // KVM_MEM_READONLY
+      flags: isReadOnly ? 1 << 1 : 0,
       guest_phys_addr: guestAddress,
       memory_size: size,
       userspace_addr: UInt64(UInt(bitPattern: hostAddress))

@@ -3,6 +3,12 @@ public struct JSONParser {
   /// Deeper nesting is refused: the reader calls itself for each level.
   public static let maximumDepth = 128
 
+  /// A longer text is refused, in bytes.
+  public static let maximumSize = 16 << 20
+
+  /// How many bytes were looked at so far, each time one was.
+  private(set) var steps = 0
+
   private let bytes: [UInt8]
   private var index = 0
   private var line = 1
@@ -18,7 +24,17 @@ public struct JSONParser {
   /// - Parameter bytes: UTF-8.
   /// - Throws: the first mistake.
   public static func parse(_ bytes: [UInt8]) throws(JSONError) -> JSONValue {
+    var steps = 0
+    return try parse(bytes, steps: &steps)
+  }
+
+  /// The same, and tells how much work it was.
+  static func parse(_ bytes: [UInt8], steps: inout Int) throws(JSONError) -> JSONValue {
     var parser = JSONParser(bytes)
+    guard bytes.count <= maximumSize else {
+      throw parser.error("the text has \(bytes.count) bytes; at most \(maximumSize) are read")
+    }
+    defer { steps = parser.steps }
     parser.skipSpace()
     let value = try parser.value()
     parser.skipSpace()
@@ -38,6 +54,7 @@ public struct JSONParser {
 
   private mutating func skipSpace() {
     while let byte = next {
+      steps += 1
       switch byte {
       case 0x0A:
         index += 1
@@ -51,6 +68,7 @@ public struct JSONParser {
 
   private mutating func value() throws(JSONError) -> JSONValue {
     let start = position
+    steps += 1
     switch next {
     case UInt8(ascii: "{"): return JSONValue(try object(), at: start)
     case UInt8(ascii: "["): return JSONValue(try array(), at: start)
@@ -149,7 +167,10 @@ public struct JSONParser {
 
   private mutating func digits() throws(JSONError) {
     guard let first = next, (0x30...0x39).contains(first) else { throw error("expected a digit") }
-    while let byte = next, (0x30...0x39).contains(byte) { index += 1 }
+    while let byte = next, (0x30...0x39).contains(byte) {
+      index += 1
+      steps += 1
+    }
   }
 
   private mutating func number() throws(JSONError) -> JSONValue.Content {
@@ -178,6 +199,7 @@ public struct JSONParser {
     var result: [UInt8] = []
     while true {
       guard let byte = next else { throw error("the string has no end") }
+      steps += 1
       switch byte {
       case UInt8(ascii: "\""):
         guard let text = String(validating: result, as: UTF8.self) else { throw error("the string is not UTF-8") }

@@ -251,14 +251,19 @@ enum MessageCatalogue {
   }
 
   /// The number of a message by its name.
-  static func number(_ protocolIdentifier: UInt8, _ name: String) -> UInt8? {
+  static func number(_ protocolIdentifier: UInt8, _ name: String, isNotification: Bool = false) -> UInt8? {
+    if isNotification { return notifications[protocolIdentifier]?.first { $0.value.name == name }?.key }
     if let match = common.first(where: { $0.value.name == name }) { return match.key }
     return messages[protocolIdentifier]?.first { $0.value.name == name }?.key
   }
 
   /// The names of a protocol's messages, by number.
-  static func names(_ protocolIdentifier: UInt8) -> [String] {
-    common.merging(messages[protocolIdentifier] ?? [:]) { _, own in own }.sorted { $0.key < $1.key }.map(\.value.name)
+  static func names(_ protocolIdentifier: UInt8, isNotification: Bool = false) -> [String] {
+    let entries =
+      isNotification
+      ? notifications[protocolIdentifier] ?? [:]
+      : common.merging(messages[protocolIdentifier] ?? [:]) { _, own in own }
+    return entries.sorted { $0.key < $1.key }.map(\.value.name)
   }
 
   /// Which payload word of a command names the resource.

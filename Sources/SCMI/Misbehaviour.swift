@@ -41,17 +41,58 @@ public enum Misbehaviour: Equatable, Sendable {
   case rateTriplet(returned: UInt16)
   /// PROTOCOL_VERSION answers this.
   case versionLie(UInt32)
+  /// Words or bytes of the message are others, whatever they mean.
+  case alter([Alteration])
+}
+
+/// A change of one, two or four bytes of a message, little-endian.
+public struct Alteration: Equatable, Sendable {
+  public enum Operation: String, CaseIterable, Sendable {
+    /// The value is there instead.
+    case replace
+    /// The value is added; what does not fit into the width is lost.
+    case add
+    /// The bits of the value are turned over.
+    case xor
+  }
+
+  /// In bytes from the message's start: 0 is the header, 4 the first word of the payload (of a reply, the status). A
+  /// message that ends before is made longer, with zeros.
+  public var offset: Int
+  /// 1, 2 or 4 bytes.
+  public var width: Int
+  public var operation: Operation
+  /// Of its bits those of the width count.
+  public var value: Int64
+
+  public init(_ operation: Operation, _ value: Int64, at offset: Int, width: Int = 4) {
+    self.offset = offset
+    self.width = width
+    self.operation = operation
+    self.value = value
+  }
 }
 
 /// When and how the platform misbehaves. Conditions that are `nil` always hold.
 public struct MisbehaviourRule: Sendable {
+  /// What is wrong.
+  public enum Target: String, CaseIterable, Sendable {
+    /// The answer to a request.
+    case reply
+    /// The second answer to an asynchronous command.
+    case delayedResponse
+    case notification
+  }
+
   /// Shows up in the transcript.
   public var name: String
   /// An agent's name.
   public var agent: String?
   public var protocolIdentifier: UInt8?
+  /// A command's number, or with another ``target`` the notification's.
   public var message: UInt8?
   public var resource: ResourceName?
+  public var target: Target = .reply
   /// From 1: the rule applies from this matching request on…
   public var firstOccurrence: UInt64 = 1
   /// …and to so many of them; `nil` is all.
@@ -66,32 +107,6 @@ public struct MisbehaviourRule: Sendable {
     self.name = name
     self.action = action
     configure(&self)
-  }
-}
-
-/// What happens at a stated time.
-public enum ScriptAction: Sendable {
-  /// The sensor reads these values (one per axis) from now on.
-  case setSensor(String, [Int64])
-  /// The platform changes a resource by itself: Hz, level, microvolts, power state or power cap.
-  case set(ResourceName, Int64)
-  case systemPower(state: UInt32, graceful: Bool)
-  case setPermission(agent: String, resource: ResourceName, Access)
-  case resetAgent(String)
-  case notification(agent: String, protocolIdentifier: UInt8, message: UInt8, payload: [UInt32])
-  case errorEvent(fatal: Bool, reports: [UInt64])
-  case addRule(MisbehaviourRule)
-  case removeRule(String)
-}
-
-public struct ScriptStep: Sendable {
-  /// Nanoseconds of the platform's clock.
-  public var time: UInt64
-  public var action: ScriptAction
-
-  public init(at time: UInt64, _ action: ScriptAction) {
-    self.time = time
-    self.action = action
   }
 }
 

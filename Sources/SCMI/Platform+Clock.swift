@@ -169,6 +169,8 @@ extension Slot {
 
   /// A range, narrowed to what the agent may set, still on the steps of the whole one.
   func bounds(_ low: UInt64, _ high: UInt64, _ step: UInt64) -> (minimum: UInt64, maximum: UInt64) {
+    // Upside down on purpose: see ``ClockDefinition/allowInvalid``.
+    guard low <= high else { return (low, high) }
     let lower = max(minimum, 0) > Int64(low) ? low + (UInt64(minimum) - low + step - 1) / step * step : low
     let upper = maximum < Int64(high) ? low + (UInt64(max(maximum, Int64(low))) - low) / step * step : high
     return (min(lower, high), max(min(upper, high), min(lower, high)))

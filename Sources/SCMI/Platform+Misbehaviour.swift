@@ -18,15 +18,21 @@ extension Platform {
     let agent = rule.agent.flatMap { self.agent(named: $0) }
     let resource = rule.resource.flatMap { place($0) }
     guard (rule.agent == nil) == (agent == nil), (rule.resource == nil) == (resource == nil) else { return false }
+    if !ruleNames.contains(rule.name) { ruleNames.append(rule.name) }
     rules.append(RuleState(rule: rule, agent: agent, resource: resource, noise: Noise(seed: rule.seed)))
-    isInstrumented = true
+    rulesChanged()
     return true
   }
 
   /// Removes every rule of that name.
   public mutating func removeRules(named name: String) {
     rules.removeAll { $0.rule.name == name }
+    rulesChanged()
+  }
+
+  private mutating func rulesChanged() {
     isInstrumented = isRecording || !rules.isEmpty
+    hasEventRules = rules.contains { $0.rule.target != .reply }
   }
 
   /// The way of a request when somebody watches or rules exist.
@@ -38,7 +44,7 @@ extension Platform {
   ) -> Disposition {
     explanations.removeAll()
     record(.request, agent: agent, request)
-    let rule = matchingRule(request, agent)
+    let rule = matchingRule(.reply, request, agent)
     let action = rule.map { rules[$0].rule.action }
     asynchronousMisbehaviour = action
     if case .status(let status) = action {
@@ -63,13 +69,15 @@ extension Platform {
     return disposition
   }
 
-  private mutating func matchingRule(_ request: Message, _ agent: Int) -> Int? {
+  /// - Parameter message: the request, or what is sent without one.
+  private mutating func matchingRule(_ target: MisbehaviourRule.Target, _ message: Message, _ agent: Int) -> Int? {
     for index in rules.indices {
       let state = rules[index]
+      guard state.rule.target == target else { continue }
       if let wanted = state.agent, wanted != agent { continue }
-      if let wanted = state.rule.protocolIdentifier, wanted != request.header.protocolIdentifier { continue }
-      if let wanted = state.rule.message, wanted != request.header.message { continue }
-      if let wanted = state.rule.resource, !concerns(request, agent, wanted.kind, state.resource) { continue }
+      if let wanted = state.rule.protocolIdentifier, wanted != message.header.protocolIdentifier { continue }
+      if let wanted = state.rule.message, wanted != message.header.message { continue }
+      if let wanted = state.rule.resource, !concerns(message, agent, wanted.kind, state.resource) { continue }
       rules[index].matches += 1
       let matches = rules[index].matches
       guard matches >= state.rule.firstOccurrence else { continue }
@@ -82,12 +90,13 @@ extension Platform {
     return nil
   }
 
-  /// Whether a request is about a resource.
-  private func concerns(_ request: Message, _ agent: Int, _ kind: ResourceKind, _ resource: Int?) -> Bool {
-    guard request.header.protocolIdentifier == kind.protocolIdentifier.rawValue, let resource,
-      let word = MessageCatalogue.resourceWord(request.header)
-    else { return false }
-    let identifier = request[word: word]
+  /// Whether a message is about a resource.
+  private func concerns(_ message: Message, _ agent: Int, _ kind: ResourceKind, _ resource: Int?) -> Bool {
+    guard message.header.protocolIdentifier == kind.protocolIdentifier.rawValue, let resource else { return false }
+    // Behind the agent in a notification, behind the status in a delayed response.
+    let place = message.header.type == .command ? MessageCatalogue.resourceWord(message.header) : 1
+    guard let place else { return false }
+    let identifier = message[word: place]
     let view = agent * ResourceKind.count + Int(kind.rawValue)
     return identifier < views[view].slots.count && Int(views[view].slots[Int(identifier)].resource) == resource
   }
@@ -191,8 +200,37 @@ extension Platform {
       reply[word: 1] = reply[word: 1] & ~0xFFF | UInt32(returned & 0xFFF)
     case .versionLie(let version) where request.header.message == 0 && reply.status == .success:
       reply[word: 1] = version
+    case .alter(let alterations):
+      for alteration in alterations { reply.alter(alteration) }
     default: break
     }
+  }
+
+  /// What a rule makes of a notification or a delayed response.
+  ///
+  /// - Returns: the message to send now; `nil` where it is lost or comes later.
+  mutating func distorted(_ outgoing: Outgoing) -> Outgoing? {
+    let target: MisbehaviourRule.Target
+    switch outgoing.message.header.type {
+    case .notification: target = .notification
+    case .delayedResponse: target = .delayedResponse
+    default: return outgoing
+    }
+    guard let rule = matchingRule(target, outgoing.message, outgoing.agent) else { return outgoing }
+    var distorted = outgoing
+    let name = rules[rule].rule.name
+    distorted.rule = ruleNames.firstIndex(of: name)
+    switch rules[rule].rule.action {
+    case .dropped, .never:
+      record(.withheld, agent: outgoing.agent, outgoing.message, "is never sent", rule: name)
+      return nil
+    case .late(let time):
+      schedule(after(time), .deliver(distorted))
+      return nil
+    case .duplicated: schedule(now, .deliver(distorted))
+    case let action: distort(action, rule, outgoing.message, &distorted.message)
+    }
+    return distorted
   }
 
   mutating func releaseHeld(_ agent: Int) {
@@ -200,5 +238,40 @@ extension Platform {
     guard !held.isEmpty else { return }
     agents[agent].held = []
     for message in held { emit(message) }
+  }
+}
+
+extension Message {
+  /// - Precondition: the alteration's bytes lie within ``Message/maximumSize``.
+  mutating func alter(_ alteration: Alteration) {
+    let (offset, width) = (alteration.offset, alteration.width)
+    precondition(offset >= 0 && offset + width <= Message.maximumSize, "an alteration lies within a message")
+    if offset + width > size { resize(to: offset + width - 4) }
+    var value: UInt64 = 0
+    for index in 0..<width { value |= UInt64(byte(at: offset + index)) << (8 * UInt64(index)) }
+    let operand = UInt64(bitPattern: alteration.value)
+    switch alteration.operation {
+    case .replace: value = operand
+    case .add: value &+= operand
+    case .xor: value ^= operand
+    }
+    for index in 0..<width {
+      set(UInt8(truncatingIfNeeded: value >> (8 * UInt64(index))), at: offset + index)
+    }
+  }
+
+  /// A byte by its offset from the message's start.
+  private func byte(at offset: Int) -> UInt8 {
+    let word = offset < 4 ? header.rawValue : self[word: offset / 4 - 1]
+    return UInt8(truncatingIfNeeded: word >> (8 * UInt32(offset & 3)))
+  }
+
+  private mutating func set(_ byte: UInt8, at offset: Int) {
+    let shift = 8 * UInt32(offset & 3)
+    if offset < 4 {
+      header.rawValue = header.rawValue & ~(0xFF << shift) | UInt32(byte) << shift
+    } else {
+      self[word: offset / 4 - 1] = self[word: offset / 4 - 1] & ~(0xFF << shift) | UInt32(byte) << shift
+    }
   }
 }

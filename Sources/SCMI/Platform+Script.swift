@@ -20,7 +20,29 @@ extension Platform {
     case .errorEvent(let fatal, let reports): announceError(cause: nil, fatal: fatal, reports: reports)
     case .addRule(let rule): addRule(rule)
     case .removeRule(let name): removeRules(named: name)
+    case .interrupt(let name, let line, let asserted): _ = raise(name, line, asserted)
     }
+  }
+
+  /// Has the guests' machines drive an interrupt line of a consumer in their trees.
+  ///
+  /// - Parameters:
+  ///   - line: its place in ``ConsumerDefinition/interrupts``.
+  ///   - asserted: the level from now on of a line that is level-triggered; `nil` is one edge.
+  /// - Returns: `false` where there is no such line.
+  @discardableResult
+  public mutating func interrupt(_ consumer: String, line: Int, asserted: Bool? = nil, at now: UInt64) -> Bool {
+    advance(to: now)
+    return raise(consumer, line, asserted)
+  }
+
+  private mutating func raise(_ name: String, _ line: Int, _ asserted: Bool?) -> Bool {
+    let consumers = definition.tree.consumers
+    guard let consumer = consumers.firstIndex(where: { $0.name == name }),
+      consumers[consumer].interrupts.indices.contains(line)
+    else { return false }
+    events.append(.interrupt(consumer: consumer, line: line, asserted: asserted))
+    return true
   }
 
   /// The platform changes a resource by itself, whatever the votes are; those who listen are told.

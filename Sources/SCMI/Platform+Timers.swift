@@ -77,13 +77,18 @@ extension Platform {
   /// - Precondition: the agent exists.
   public func droppedNotifications(agent: Int) -> UInt64 { agents[agent].dropped }
 
-  mutating func emit(_ message: Outgoing) {
+  mutating func emit(_ outgoing: Outgoing) {
+    var message = outgoing
+    if hasEventRules, outgoing.channel == .event, outgoing.rule == nil {
+      guard let distorted = distorted(outgoing) else { return }
+      message = distorted
+    }
     if message.message.header.type == .notification, agents[message.agent].queued >= Platform.maximumQueued {
       agents[message.agent].dropped += 1
       return
     }
     agents[message.agent].queued += 1
-    outgoing.append(message)
+    self.outgoing.append(message)
     guard isRecording else { return }
     let kind: TranscriptRecord.Kind =
       switch (message.channel, message.message.header.type) {
@@ -92,7 +97,13 @@ extension Platform {
       case (.event, .notification): .notification
       case (.event, _): .unsolicited
       }
-    record(kind, agent: message.agent, message.message, latency: message.requested.map { now - $0 })
+    record(
+      kind,
+      agent: message.agent,
+      message.message,
+      latency: message.requested.map { now - $0 },
+      rule: message.rule.map { ruleNames[$0] }
+    )
   }
 
   // MARK: - Asynchronous commands

@@ -64,6 +64,10 @@ public struct Platform: ~Copyable {
     didSet { isInstrumented = isRecording || !rules.isEmpty }
   }
   var isInstrumented = false
+  /// Whether a rule is about what is sent without a request.
+  var hasEventRules = false
+  /// Of all rules that there ever were, each name once: messages are on their way when a rule goes.
+  var ruleNames: [String] = []
   var transcript: [TranscriptRecord] = []
   var transcriptSequence: UInt64 = 0
   /// Explanations of the decision that is being made.

@@ -73,6 +73,7 @@ extension PlatformFileReader {
         fields.boolean("parentControl", &clock.parentControl)
         fields.choice("ratePolicy", &clock.ratePolicy)
         fields.choice("statePolicy", &clock.statePolicy)
+        fields.boolean("allowInvalid", &clock.allowInvalid)
       }
     }
   }
@@ -121,6 +122,7 @@ extension PlatformFileReader {
         fields.boolean("setsLevel", &domain.setsLevel)
         fields.boolean("notifies", &domain.notifies)
         fields.choice("policy", &domain.policy)
+        fields.boolean("allowInvalid", &domain.allowInvalid)
       }
     }
   }
@@ -152,6 +154,7 @@ extension PlatformFileReader {
         fields.boolean("intervalsAreSegment", &sensor.intervalsAreSegment)
         sensor.range = fields["range"].map { range($0, fields.path("range")) }
         fields.integer("power", &sensor.power)
+        fields.boolean("allowInvalid", &sensor.allowInvalid)
       }
     }
   }
@@ -239,6 +242,7 @@ extension PlatformFileReader {
         fields.integer("asynchronousLatency", &domain.asynchronousLatency)
         fields.choice("policy", &domain.policy)
         fields.choice("statePolicy", &domain.statePolicy)
+        fields.boolean("allowInvalid", &domain.allowInvalid)
       }
     }
   }
@@ -280,6 +284,7 @@ extension PlatformFileReader {
         if let power = fields["power"] { domain.power = binding(power, fields.path("power")) }
         fields.integer("measurementInterval", &domain.measurementInterval)
         fields.choice("policy", &domain.policy)
+        fields.boolean("allowInvalid", &domain.allowInvalid)
       }
     }
   }
@@ -301,6 +306,7 @@ extension PlatformFileReader {
         if fields["pins"] == nil { fields.missing("pins") }
         fields.strings("pins", &group.pins)
         fields.table("settings", &group.settings)
+        fields.boolean("allowInvalid", &group.allowInvalid)
       }
     }
   }
@@ -310,6 +316,7 @@ extension PlatformFileReader {
       FunctionDefinition(fields.required("name")) { function in
         if fields["groups"] == nil { fields.missing("groups") }
         fields.strings("groups", &function.groups)
+        fields.boolean("allowInvalid", &function.allowInvalid)
       }
     }
   }

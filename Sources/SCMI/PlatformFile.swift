@@ -15,10 +15,23 @@ public struct PlatformFileError: Error, Sendable, CustomStringConvertible {
     public var description: String { "\(line):\(column): \(path.isEmpty ? "/" : path): \(message)" }
   }
 
-  /// In the order of the file where the form is wrong, otherwise by kind of resource.
+  /// In the order of the file where the form is wrong, otherwise by kind of resource; at most ``limit``.
   public var mistakes: [Mistake]
+  /// How many there are besides.
+  public var omitted = 0
 
-  public var description: String { mistakes.map(\.description).joined(separator: "\n") }
+  /// How many mistakes are told: a file that was made by a program may have a million of one kind.
+  public static let limit = 50
+
+  /// What to tell people of a file with that name.
+  public func messages(for file: String) -> [String] {
+    mistakes.map { "\(file):\($0)" } + (omitted > 0 ? ["\(file): \(omitted) more mistakes are not told"] : [])
+  }
+
+  public var description: String {
+    let lines = mistakes.map(\.description) + (omitted > 0 ? ["\(omitted) more mistakes are not told"] : [])
+    return lines.joined(separator: "\n")
+  }
 }
 
 extension PlatformDefinition {
@@ -27,6 +40,12 @@ extension PlatformDefinition {
   /// - Parameter json: UTF-8.
   /// - Throws: every mistake, with line, column and path.
   public init(json: [UInt8]) throws(PlatformFileError) {
+    self = try Self.reading(json).definition
+  }
+
+  static func reading(
+    _ json: [UInt8]
+  ) throws(PlatformFileError) -> (definition: PlatformDefinition, root: JSONValue) {
     let root: JSONValue
     do {
       root = try JSONParser.parse(json)
@@ -37,15 +56,15 @@ extension PlatformDefinition {
     }
     let reader = PlatformFileReader()
     let definition = reader.platform(root)
-    var mistakes = reader.mistakes
-    if mistakes.isEmpty {
-      mistakes = definition.validate().map { error in
-        let position = root.position(of: error.path)
-        return .init(line: position.line, column: position.column, path: error.path, message: error.message)
-      }
+    guard reader.mistakes.isEmpty else {
+      throw PlatformFileError(mistakes: reader.mistakes, omitted: reader.omitted)
     }
-    guard mistakes.isEmpty else { throw PlatformFileError(mistakes: mistakes) }
-    self = definition
+    let errors = definition.validate()
+    guard errors.isEmpty else {
+      let mistakes = errors.prefix(PlatformFileError.limit).map { PlatformFileError.Mistake($0, in: root) }
+      throw PlatformFileError(mistakes: mistakes, omitted: errors.count - mistakes.count)
+    }
+    return (definition, root)
   }
 
   public init(json: String) throws(PlatformFileError) {
@@ -53,16 +72,40 @@ extension PlatformDefinition {
   }
 }
 
+extension PlatformFileError.Mistake {
+  init(_ error: DefinitionError, in root: JSONValue) {
+    let position = root.position(of: error.path)
+    self.init(line: position.line, column: position.column, path: error.path, message: error.message)
+  }
+}
+
 /// Turns JSON into a definition and collects what is not of the expected form.
 final class PlatformFileReader {
   private(set) var mistakes: [PlatformFileError.Mistake] = []
+  /// How many mistakes there are beyond the limit.
+  private(set) var omitted = 0
+  /// All mistakes so far, told or not.
+  var mistakeCount: Int { mistakes.count + omitted }
+  /// The lists of keys that were told already.
+  private var toldKeys: Set<String> = []
 
-  func fail(_ position: JSONPosition, _ path: String, _ message: String) {
-    mistakes.append(.init(line: position.line, column: position.column, path: path, message: message))
+  func fail(_ position: JSONPosition, _ path: @autoclosure () -> String, _ message: @autoclosure () -> String) {
+    guard mistakes.count < PlatformFileError.limit else {
+      omitted += 1
+      return
+    }
+    mistakes.append(.init(line: position.line, column: position.column, path: path(), message: message()))
   }
 
-  func mismatch(_ value: JSONValue, _ path: String, _ expected: String) {
-    fail(value.position, path, "expected \(expected), found \(value.summary)")
+  /// What is expected instead of an unknown key, in full once.
+  private func expectation(_ known: [String]) -> String {
+    let list = Set(known).sorted().joined(separator: ", ")
+    guard toldKeys.insert(list).inserted else { return "unknown key" }
+    return "unknown key; expected \(list.isEmpty ? "none" : list)"
+  }
+
+  func mismatch(_ value: JSONValue, _ path: @autoclosure () -> String, _ expected: @autoclosure () -> String) {
+    fail(value.position, path(), "expected \(expected()), found \(value.summary)")
   }
 
   /// Reads an object; keys that `body` does not ask for are mistakes.
@@ -71,12 +114,7 @@ final class PlatformFileReader {
     let fields = Fields(reader: self, value: value, path: path)
     let result = body(fields)
     for member in value.members ?? [] where !fields.asked.contains(member.key) {
-      let known = Set(fields.asked).sorted().joined(separator: ", ")
-      fail(
-        member.position,
-        path + "/" + JSONPointer.escape(member.key),
-        "unknown key; expected \(known.isEmpty ? "none" : known)"
-      )
+      fail(member.position, path + "/" + JSONPointer.escape(member.key), expectation(fields.asked))
     }
     return result
   }
@@ -109,13 +147,16 @@ final class PlatformFileReader {
   /// `kind/name`, such as `clocks/pll`.
   func resource(_ value: JSONValue, _ path: String) -> ResourceName? {
     guard let text = string(value, path) else { return nil }
-    let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-    if parts.count == 2, let kind = ResourceKind(name: String(parts[0])) {
-      return ResourceName(kind, String(parts[1]))
-    }
+    if let resource = resource(named: text) { return resource }
     let kinds = ResourceKind.allCases.map(\.name).joined(separator: ", ")
     fail(value.position, path, "expected KIND/NAME with one of the kinds \(kinds)")
     return nil
+  }
+
+  func resource(named text: String) -> ResourceName? {
+    let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.count == 2, let kind = ResourceKind(name: String(parts[0])) else { return nil }
+    return ResourceName(kind, String(parts[1]))
   }
 
   /// One of the values of an enumeration, by name.
@@ -131,11 +172,16 @@ final class PlatformFileReader {
     return nil
   }
 
+  /// Digits and nothing else.
+  func number<Integer: FixedWidthInteger>(_ text: Substring, _ type: Integer.Type) -> Integer? {
+    text.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Integer(text) : nil
+  }
+
   /// `major.minor` or the number.
   func version(_ value: JSONValue, _ path: String) -> ProtocolVersion? {
     if let number = value.integer(UInt32.self) { return ProtocolVersion(rawValue: number) }
     let parts = (value.string ?? "").split(separator: ".", omittingEmptySubsequences: false)
-    if parts.count == 2, let major = UInt16(parts[0]), let minor = UInt16(parts[1]) {
+    if parts.count == 2, let major = number(parts[0], UInt16.self), let minor = number(parts[1], UInt16.self) {
       return ProtocolVersion(major, minor)
     }
     mismatch(value, path, "a version such as \"3.0\"")
@@ -152,14 +198,19 @@ final class PlatformFileReader {
   }
 
   /// A message of a protocol by name or number.
-  func messageNumber(_ value: JSONValue, _ path: String, _ identifier: UInt8?) -> UInt8? {
+  func messageNumber(
+    _ value: JSONValue,
+    _ path: String,
+    _ identifier: UInt8?,
+    isNotification: Bool = false
+  ) -> UInt8? {
     guard let text = value.string else { return integer(value, path, UInt8.self) }
     guard let identifier else {
       fail(value.position, path, "expected a number, since there is no protocol beside it that has names")
       return nil
     }
-    if let number = MessageCatalogue.number(identifier, text) { return number }
-    let names = MessageCatalogue.names(identifier).joined(separator: ", ")
+    if let number = MessageCatalogue.number(identifier, text, isNotification: isNotification) { return number }
+    let names = MessageCatalogue.names(identifier, isNotification: isNotification).joined(separator: ", ")
     fail(value.position, path, "expected a number or one of \(names), found \"\(text)\"")
     return nil
   }
@@ -260,7 +311,7 @@ final class Fields {
     guard let members = value.members else { return reader.mismatch(value, path(key), "an object") }
     for member in members {
       let place = path(key) + "/" + JSONPointer.escape(member.key)
-      guard let type = UInt8(member.key) else {
+      guard let type = reader.number(member.key[...], UInt8.self) else {
         reader.fail(member.position, place, "expected a key from 0 to 255")
         continue
       }

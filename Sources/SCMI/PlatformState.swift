@@ -185,12 +185,16 @@ public struct Outgoing: Sendable {
   public var message: Message
   /// When the request came that this answers, for the transcript.
   var requested: UInt64?
+  /// The misbehaviour rule that changed it already: its place in ``Platform/ruleNames``.
+  var rule: Int?
 }
 
 /// What the machine around the platform has to act on.
 public enum PlatformEvent: Equatable, Sendable {
   /// SYSTEM_POWER_STATE_SET by an agent: 0 shutdown, 1 cold reset, 2 warm reset, 3 power up, 4 suspend.
   case systemPower(agent: Int, state: UInt32, graceful: Bool)
+  /// The script drives a line of a consumer of the guests' trees, both by their places there: an edge, or a level.
+  case interrupt(consumer: Int, line: Int, asserted: Bool?)
 }
 
 /// What becomes of a request.

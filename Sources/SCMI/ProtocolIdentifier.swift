@@ -152,6 +152,13 @@ enum MessageSet {
     return set
   }
 
+  /// Every version of a protocol that there is: each major one, and the latest, whose minor number may not be 0.
+  static func versions(_ identifier: ProtocolIdentifier) -> [ProtocolVersion] {
+    guard let latest = VersionProfile.edition32[identifier] else { return [] }
+    let majors = (1...latest.major).map { ProtocolVersion($0, 0) }
+    return latest.minor == 0 ? majors : majors + [latest]
+  }
+
   /// Whether the platform can speak `version` of a protocol of which it advertises `advertised`.
   static func speaks(_ identifier: ProtocolIdentifier, version: UInt32, advertised: UInt32) -> Bool {
     if version == advertised { return true }

@@ -33,6 +33,8 @@ public struct ClockDefinition: Sendable {
   public var parentControl = true
   public var ratePolicy: HarmonisationPolicy = .last
   public var statePolicy: HarmonisationPolicy = .referenceCount
+  /// Lets the rates break the rules of order and duplicates, for tests of what a client does with them.
+  public var allowInvalid = false
 
   public init(_ name: String, configure: (inout Self) -> Void = { _ in }) {
     self.name = name
@@ -92,6 +94,8 @@ public struct PerformanceDomainDefinition: Sendable {
   public var setsLevel = true
   public var notifies = true
   public var policy: HarmonisationPolicy = .highest
+  /// Lets the operating points break the rules of order and duplicates, for tests of what a client does with them.
+  public var allowInvalid = false
 
   public init(_ name: String, configure: (inout Self) -> Void = { _ in }) {
     self.name = name
@@ -137,6 +141,8 @@ public struct VoltageDomainDefinition: Sendable {
   public var asynchronousLatency: UInt64 = 0
   public var policy: HarmonisationPolicy = .highest
   public var statePolicy: HarmonisationPolicy = .referenceCount
+  /// Lets the levels break the rules of order and duplicates, for tests of what a client does with them.
+  public var allowInvalid = false
 
   public init(_ name: String, configure: (inout Self) -> Void = { _ in }) {
     self.name = name
@@ -177,6 +183,8 @@ public struct PowercapDefinition: Sendable {
   /// How often the power is measured while someone listens, in nanoseconds.
   public var measurementInterval: UInt64 = 100_000_000
   public var policy: HarmonisationPolicy = .lowest
+  /// Lets caps, intervals and steps be what a platform may not have, for tests of what a client does with them.
+  public var allowInvalid = false
 
   public init(_ name: String, configure: (inout Self) -> Void = { _ in }) {
     self.name = name
@@ -205,6 +213,8 @@ public struct GroupDefinition: Sendable {
   /// Names of pins.
   public var pins: [String] = []
   public var settings: [UInt8: UInt32] = [:]
+  /// Lets a pin be there twice, for tests of what a client does with it.
+  public var allowInvalid = false
 
   public init(_ name: String, configure: (inout Self) -> Void = { _ in }) {
     self.name = name
@@ -216,6 +226,8 @@ public struct FunctionDefinition: Sendable {
   public var name: String
   /// Names of groups.
   public var groups: [String] = []
+  /// Lets a group be there twice, for tests of what a client does with it.
+  public var allowInvalid = false
 
   public init(_ name: String, configure: (inout Self) -> Void = { _ in }) {
     self.name = name

@@ -135,6 +135,8 @@ public struct SensorDefinition: Sendable {
   public var range: ValueRange?
   /// Average power of the sensor itself, in microwatts.
   public var power: UInt32 = 0
+  /// Lets ranges be upside down and axes have one name twice, for tests of what a client does with them.
+  public var allowInvalid = false
 
   public init(_ name: String, configure: (inout Self) -> Void = { _ in }) {
     self.name = name

@@ -192,8 +192,12 @@ extension SharedPlatform.State {
       }
     }
     while let event = platform.takeEvent() {
-      guard case .systemPower(let cause, _, _) = event, let attachment = attachments[cause] else { continue }
-      calls.append { attachment.act(event) }
+      switch event {
+      case .systemPower(let cause, _, _):
+        if let attachment = attachments[cause] { calls.append { attachment.act(event) } }
+      case .interrupt:
+        for case let attachment? in attachments { calls.append { attachment.act(event) } }
+      }
     }
     if !observers.isEmpty {
       for record in platform.takeTranscript() {

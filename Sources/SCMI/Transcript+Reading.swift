@@ -59,6 +59,11 @@ extension TranscriptRecord {
 public enum SessionPicture {
   /// - Parameter width: of one agent's column, in characters.
   public static func text(_ records: [TranscriptRecord], width: Int = 56) -> String {
+    lines(records, width: width).map { $0 + "\n" }.joined()
+  }
+
+  /// The same, line by line.
+  public static func lines(_ records: [TranscriptRecord], width: Int = 56) -> [String] {
     var agents: [(place: Int, name: String)] = []
     for record in records where !agents.contains(where: { $0.place == record.agent }) {
       agents.append((record.agent, record.agentName))
@@ -71,7 +76,7 @@ public enum SessionPicture {
       for _ in 0..<column { line += pad("|", width) }
       lines.append(line + "| " + arrow(record.kind) + " " + content(record))
     }
-    return lines.map { $0.trimmed }.joined(separator: "\n") + "\n"
+    return lines.map { $0.trimmed }
   }
 
   private static func arrow(_ kind: TranscriptRecord.Kind) -> String {

@@ -58,6 +58,8 @@ public struct ConsumerDefinition: Sendable {
     case outlet
     /// Linux's `regulator-virtual-consumer`, through which a person sets a voltage. For tests.
     case regulatorTest
+    /// A device of any ``compatible`` string, for a driver that somebody is writing.
+    case device
   }
 
   /// Lower-case letters, digits and hyphens, at most 31, a letter first; unique.
@@ -68,6 +70,14 @@ public struct ConsumerDefinition: Sendable {
   public var rates: [String: UInt32] = [:]
   /// The parent that the guest chooses then, by the clock's name.
   public var parents: [String: String] = [:]
+  /// What a driver finds a ``Kind/device`` by; at least one string there, none elsewhere.
+  public var compatible: [String] = []
+  /// Of a ``Kind/device``: what its driver finds besides resources.
+  public var node = DeviceNodeDefinition()
+  /// Of a ``Kind/device``: ranges of scratch memory.
+  public var registers: [RegisterDefinition] = []
+  /// Of a ``Kind/device``: lines that ``ScriptAction/interrupt(_:line:asserted:)`` drives.
+  public var interrupts: [InterruptDefinition] = []
 
   public init(
     _ name: String,
@@ -84,51 +94,5 @@ public struct ConsumerDefinition: Sendable {
   /// The names of its resources of one kind, in order.
   public func names(_ kind: ResourceKind) -> [String] {
     resources.filter { $0.kind == kind }.map(\.name)
-  }
-}
-
-/// What exists for an agent.
-public struct AgentView: Equatable, Sendable {
-  /// Ascending; Base and vendor protocols included.
-  public var protocols: [UInt8]
-  /// By kind: the agent's identifiers by the resources' names.
-  private var identifiers: [[String: UInt32]]
-
-  init(protocols: [UInt8], identifiers: [[String: UInt32]]) {
-    self.protocols = protocols
-    self.identifiers = identifiers
-  }
-
-  public func has(_ identifier: ProtocolIdentifier) -> Bool { protocols.contains(identifier.rawValue) }
-
-  /// The agent's identifier for a resource, or `nil` where the agent may not see it.
-  public func identifier(_ kind: ResourceKind, _ name: String) -> UInt32? {
-    identifiers[Int(kind.rawValue)][name]
-  }
-}
-
-extension Platform {
-  /// What exists for an agent now.
-  ///
-  /// - Precondition: the agent exists.
-  public func view(of agent: Int) -> AgentView {
-    let present = ProtocolIdentifier.allCases.filter {
-      protocols[agent * ProtocolIdentifier.count + $0.index].isPresent
-    }
-    let vendors = vendors.map(\.identifier).filter {
-      agents[agent].definition.vendorProtocols?.contains($0) ?? true
-    }
-    return AgentView(
-      protocols: (present.map(\.rawValue) + vendors).sorted(),
-      identifiers: ResourceKind.allCases.map { kind in
-        let names = definition.names(kind)
-        var identifiers: [String: UInt32] = [:]
-        for (identifier, slot) in views[agent * ResourceKind.count + Int(kind.rawValue)].slots.enumerated()
-        where slot.access != .none {
-          identifiers[names[Int(slot.resource)]] = UInt32(identifier)
-        }
-        return identifiers
-      }
-    )
   }
 }

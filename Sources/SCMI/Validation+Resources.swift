@@ -28,21 +28,29 @@ extension Validator {
       expect(rates.count <= 0xFFFF, path + "/rates", "expected at most 65535 rates")
       for (number, rate) in rates.enumerated() {
         expect(rate <= UInt64(Int64.max), path + "/rates/\(number)", "expected at most 2⁶³ − 1 Hz")
-        if number > 0 {
+        if number > 0, !clock.allowInvalid {
           expect(rate > rates[number - 1], path + "/rates/\(number)", "expected ascending rates without duplicates")
         }
       }
       if let initial { expect(rates.contains(initial), path + "/rate", "\(initial) is not one of the rates") }
     case .range(let minimum, let maximum, let step):
+      for (key, value) in [("minimum", minimum), ("maximum", maximum), ("step", step)] {
+        expect(value <= UInt64(Int64.max), path + "/rates/\(key)", "expected at most 2⁶³ − 1 Hz")
+      }
+      expect(step > 0, path + "/rates/step", "expected 1 or more")
+      if clock.allowInvalid { return }
       expect(minimum < maximum, path + "/rates/minimum", "expected less than the maximum, \(maximum)")
-      expect(maximum <= UInt64(Int64.max), path + "/rates/maximum", "expected at most 2⁶³ − 1 Hz")
       expect(
-        step > 0 && (minimum >= maximum || step <= maximum - minimum),
+        minimum >= maximum || step <= maximum - minimum,
         path + "/rates/step",
-        "expected 1 or more, and at most the range's length"
+        "expected at most the range's length"
       )
       if let initial {
-        expect(initial >= minimum && initial <= maximum, path + "/rate", "expected \(minimum) to \(maximum)")
+        expect(
+          initial >= minimum && initial <= maximum && (step == 0 || (initial - minimum) % step == 0),
+          path + "/rate",
+          "expected \(minimum) to \(maximum) in steps of \(step)"
+        )
       }
     }
   }
@@ -67,7 +75,7 @@ extension Validator {
       for (number, point) in points.enumerated() {
         let place = path + "/operatingPoints/\(number)"
         expect(point.level > 0, place + "/level", "expected 1 or more")
-        if number > 0 {
+        if number > 0, !domain.allowInvalid {
           expect(point.level > points[number - 1].level, place + "/level", "expected ascending levels")
         }
         if domain.levelIndexing {
@@ -91,11 +99,12 @@ extension Validator {
       expect(sensor.axes.count <= 7, path + "/axes", "expected at most 7 axes")
       var axisNames: Set<String> = []
       for (number, axis) in sensor.axes.enumerated() {
+        if sensor.allowInvalid { axisNames = [] }
         name(axis.name, path + "/axes/\(number)", &axisNames)
         signedField(axis.scale, path + "/axes/\(number)/scale")
-        range(axis.range, path + "/axes/\(number)/range")
+        range(axis.range, path + "/axes/\(number)/range", allowInvalid: sensor.allowInvalid)
       }
-      range(sensor.range, path + "/range")
+      range(sensor.range, path + "/range", allowInvalid: sensor.allowInvalid)
       intervals(sensor, path)
       binding(sensor.binding, sensor.readingCount, path + "/value")
     }
@@ -112,9 +121,13 @@ extension Validator {
     }
   }
 
-  private mutating func range(_ range: ValueRange?, _ path: String) {
+  private mutating func range(_ range: ValueRange?, _ path: String, allowInvalid: Bool) {
     guard let range else { return }
-    expect(range.minimum <= range.maximum, path + "/minimum", "expected at most the maximum, \(range.maximum)")
+    expect(
+      allowInvalid || range.minimum <= range.maximum,
+      path + "/minimum",
+      "expected at most the maximum, \(range.maximum)"
+    )
     expect(range.resolution <= 0x7FF_FFFF, path + "/resolution", "expected at most 134217727")
     signedField(range.resolutionExponent, path + "/resolutionExponent")
   }
@@ -160,7 +173,7 @@ extension Validator {
       switch domain.levels {
       case .list(let levels):
         expect(!levels.isEmpty, path + "/levels", "expected at least one level")
-        for number in levels.indices.dropFirst() {
+        for number in levels.indices.dropFirst() where !domain.allowInvalid {
           expect(
             levels[number] > levels[number - 1],
             path + "/levels/\(number)",
@@ -171,10 +184,15 @@ extension Validator {
           expect(levels.contains(level), path + "/level", "\(level) is not one of the levels")
         }
       case .range(let minimum, let maximum, let step):
-        expect(minimum < maximum, path + "/levels/minimum", "expected less than the maximum, \(maximum)")
         expect(step > 0, path + "/levels/step", "expected 1 µV or more")
+        if domain.allowInvalid { continue }
+        expect(minimum < maximum, path + "/levels/minimum", "expected less than the maximum, \(maximum)")
         if let level = domain.level {
-          expect(level >= minimum && level <= maximum, path + "/level", "expected \(minimum) to \(maximum)")
+          expect(
+            level >= minimum && level <= maximum && (step <= 0 || (Int64(level) - Int64(minimum)) % Int64(step) == 0),
+            path + "/level",
+            "expected \(minimum) to \(maximum) in steps of \(step)"
+          )
         }
       }
     }
@@ -185,34 +203,39 @@ extension Validator {
     for (index, domain) in definition.powercaps.enumerated() {
       let path = "/powercaps/\(index)"
       name(domain.name, path, &seen)
-      // Linux refuses the whole protocol where a domain breaks one of these.
-      expect(domain.minimumCap > 0, path + "/minimumCap", "expected 1 or more")
-      expect(
-        domain.minimumCap <= domain.maximumCap,
-        path + "/minimumCap",
-        "expected at most maximumCap, \(domain.maximumCap)"
-      )
-      expect(domain.capStep > 0, path + "/capStep", "expected 1 or more")
-      expect(domain.minimumAveragingInterval > 0, path + "/minimumAveragingInterval", "expected 1 µs or more")
-      expect(
-        domain.minimumAveragingInterval <= domain.maximumAveragingInterval,
-        path + "/minimumAveragingInterval",
-        "expected at most maximumAveragingInterval, \(domain.maximumAveragingInterval)"
-      )
-      expect(domain.averagingIntervalStep > 0, path + "/averagingIntervalStep", "expected 1 or more")
+      if !domain.allowInvalid { caps(domain, path) }
       expect(domain.measurementInterval >= 100_000, path + "/measurementInterval", "expected 100000 ns or more")
-      if let cap = domain.cap {
-        expect(
-          cap == 0 || cap >= domain.minimumCap && cap <= domain.maximumCap,
-          path + "/cap",
-          "expected 0 or \(domain.minimumCap) to \(domain.maximumCap)"
-        )
-      }
       if let parent = domain.parent {
         reference(ResourceName(.powercapDomain, parent), path + "/parent")
-        expect(parent != domain.name, path + "/parent", "a power cap is not its own parent")
       }
       binding(domain.power, 1, path + "/power")
+    }
+  }
+
+  private mutating func caps(_ domain: PowercapDefinition, _ path: String) {
+    // Linux refuses the whole protocol where a domain breaks one of these.
+    expect(domain.minimumCap > 0, path + "/minimumCap", "expected 1 or more")
+    expect(
+      domain.minimumCap <= domain.maximumCap,
+      path + "/minimumCap",
+      "expected at most maximumCap, \(domain.maximumCap)"
+    )
+    expect(domain.capStep > 0, path + "/capStep", "expected 1 or more")
+    expect(domain.minimumAveragingInterval > 0, path + "/minimumAveragingInterval", "expected 1 µs or more")
+    expect(
+      domain.minimumAveragingInterval <= domain.maximumAveragingInterval,
+      path + "/minimumAveragingInterval",
+      "expected at most maximumAveragingInterval, \(domain.maximumAveragingInterval)"
+    )
+    expect(domain.averagingIntervalStep > 0, path + "/averagingIntervalStep", "expected 1 or more")
+    if let cap = domain.cap {
+      expect(
+        cap == 0
+          || cap >= domain.minimumCap && cap <= domain.maximumCap
+            && (cap - domain.minimumCap) % max(domain.capStep, 1) == 0,
+        path + "/cap",
+        "expected 0 or \(domain.minimumCap) to \(domain.maximumCap) in steps of \(domain.capStep)"
+      )
     }
   }
 
@@ -229,7 +252,7 @@ extension Validator {
       settings(group.settings, path + "/settings")
       expect(!group.pins.isEmpty, path + "/pins", "expected at least one pin")
       for (number, pin) in group.pins.enumerated() { reference(ResourceName(.pin, pin), path + "/pins/\(number)") }
-      expect(Set(group.pins).count == group.pins.count, path + "/pins", "a pin is there twice")
+      expect(group.allowInvalid || Set(group.pins).count == group.pins.count, path + "/pins", "a pin is there twice")
     }
     seen = []
     for (index, function) in definition.functions.enumerated() {
@@ -239,7 +262,11 @@ extension Validator {
       for (number, group) in function.groups.enumerated() {
         reference(ResourceName(.group, group), path + "/groups/\(number)")
       }
-      expect(Set(function.groups).count == function.groups.count, path + "/groups", "a group is there twice")
+      expect(
+        function.allowInvalid || Set(function.groups).count == function.groups.count,
+        path + "/groups",
+        "a group is there twice"
+      )
     }
     if !definition.groups.isEmpty || !definition.functions.isEmpty {
       expect(!definition.pins.isEmpty, "/pins", "groups and functions need pins")

@@ -1,3 +1,4 @@
+/// What the guest's device tree tells of the platform.
 extension Validator {
   mutating func tree() {
     let tree = definition.tree
@@ -17,8 +18,11 @@ extension Validator {
       self.consumer(consumer, place)
       expect(consumers.insert(consumer.name).inserted, place + "/name", "\"\(consumer.name)\" is there twice")
     }
+    expect(tree.consumers.count <= 4_096, path + "/consumers", "expected at most 4096 consumers")
     let clocks = tree.consumers.indices.filter { tree.consumers[$0].kind == .clock }
     for index in clocks.dropFirst() { fail(path + "/consumers/\(index)", "the machine has one real-time clock") }
+    assignedParents(tree.consumers, path + "/consumers")
+    devices(tree.consumers, path + "/consumers")
   }
 
   private mutating func thermalZone(_ zone: ThermalZoneDefinition, _ path: String) {
@@ -27,6 +31,7 @@ extension Validator {
       && zone.name.utf8.allSatisfy { isLetter($0) || (0x30...0x39).contains($0) || $0 == 0x2D }
     expect(isNodeName, path + "/name", "expected a letter and then 1 to 10 letters, digits and hyphens")
     reference(ResourceName(.sensor, zone.sensor), path + "/sensor")
+    expect(zone.trips.count <= 256, path + "/trips", "expected at most 256 trips")
     for (index, trip) in zone.trips.enumerated() {
       let place = path + "/trips/\(index)/temperature"
       expect((-273_000...200_000).contains(trip.temperature), place, "expected -273000 to 200000 (thousandths of °C)")
@@ -42,27 +47,23 @@ extension Validator {
       path + "/name",
       "expected a lower-case letter, then lower-case letters, digits and hyphens, at most 31 in all"
     )
-    for (index, resource) in consumer.resources.enumerated() { reference(resource, path + "/resources/\(index)") }
-    // A device with several is attached to none of them: its driver would have to know which is for what.
-    let domains = consumer.names(.powerDomain).count
-    expect(domains <= 1, path + "/resources", "expected at most 1 of powerDomains, found \(domains)")
-    let clocks = consumer.names(.clock)
-    for clock in consumer.rates.keys.sorted() {
-      expect(clocks.contains(clock), path + "/rates/\(clock)", "\"\(clock)\" is none of the consumer's clocks")
-    }
-    for (clock, parent) in consumer.parents.sorted(by: { $0.key < $1.key }) {
-      let place = path + "/parents/\(clock)"
-      expect(clocks.contains(clock), place, "\"\(clock)\" is none of the consumer's clocks")
-      reference(ResourceName(.clock, parent), place)
-    }
+    resources(consumer.resources, of: consumer.kind, path)
+    rates(consumer, path)
+    parents(consumer, path)
+    if consumer.kind != .device { isPlain(consumer, path) }
     let needed: (ResourceKind, Int)? =
       switch consumer.kind {
-      case .bus: nil
+      case .bus, .device: nil
       case .clock: (.clock, 1)
       case .outlet, .regulatorTest: (.voltageDomain, 1)
       }
     guard let (kind, count) = needed else {
-      return expect(!clocks.isEmpty || domains > 0, path + "/resources", "expected a clock or a power domain")
+      if consumer.kind == .device { return device(consumer, path) }
+      return expect(
+        !consumer.names(.clock).isEmpty || !consumer.names(.powerDomain).isEmpty,
+        path + "/resources",
+        "expected a clock or a power domain"
+      )
     }
     let found = consumer.names(kind).count
     expect(
@@ -72,8 +73,110 @@ extension Validator {
     )
   }
 
-  private func isLetter(_ byte: UInt8?) -> Bool {
+  /// Resources that exist, and for which the consumer's node has a property.
+  mutating func resources(_ resources: [ResourceName], of kind: ConsumerDefinition.Kind, _ path: String) {
+    var seen: Set<ResourceName> = []
+    for (index, resource) in resources.enumerated() {
+      let place = path + "/resources/\(index)"
+      reference(resource, place)
+      expect(seen.insert(resource).inserted, place, "\(resource) is there twice")
+      expect(
+        kind.uses.contains(resource.kind),
+        place,
+        "a consumer of the kind \(kind.rawValue) has no use for \(resource.kind.name); it uses "
+          + kind.uses.map(\.name).joined(separator: ", ")
+      )
+    }
+    func names(_ kind: ResourceKind) -> [String] { resources.filter { $0.kind == kind }.map(\.name) }
+    // A device with several is attached to none of them: its driver has to know which is for what.
+    let domains = names(.powerDomain).count
+    expect(
+      domains <= 1 || kind == .device,
+      path + "/resources",
+      "expected at most 1 of powerDomains, found \(domains)"
+    )
+    let functions = names(.function)
+    expect(functions.count <= 1, path + "/resources", "expected at most 1 of functions, found \(functions.count)")
+    let groups = names(.group)
+    guard !groups.isEmpty else { return }
+    guard let function = functions.first else {
+      return fail(path + "/resources", "groups do something with a function only; expected one of functions, too")
+    }
+    let known = definition.functions.first { $0.name == function }?.groups ?? groups
+    for group in groups where !known.contains(group) {
+      fail(path + "/resources", "\"\(group)\" is no group of the function \"\(function)\"")
+    }
+  }
+
+  // MARK: - Clocks that a consumer sets when it begins
+
+  private mutating func rates(_ consumer: ConsumerDefinition, _ path: String) {
+    let clocks = consumer.names(.clock)
+    for (clock, rate) in consumer.rates.sorted(by: { $0.key < $1.key }) {
+      let place = path + "/rates/\(clock)"
+      guard clocks.contains(clock) else {
+        fail(place, "\"\(clock)\" is none of the consumer's clocks")
+        continue
+      }
+      guard let known = definition.clocks.first(where: { $0.name == clock }) else { continue }
+      expect(known.rateControl, place, "the rate of \"\(clock)\" cannot be set: its rateControl is false")
+      guard !known.allowInvalid, let values = values(of: ResourceName(.clock, clock)),
+        let bounds = values.bounds(from: 0, to: .max)
+      else { continue }
+      expect(
+        bounds.contains(Int64(rate)),
+        place,
+        "\"\(clock)\" cannot have \(rate) Hz; expected \(values.text)"
+      )
+    }
+  }
+
+  private mutating func parents(_ consumer: ConsumerDefinition, _ path: String) {
+    let clocks = consumer.names(.clock)
+    for (clock, parent) in consumer.parents.sorted(by: { $0.key < $1.key }) {
+      let place = path + "/parents/\(clock)"
+      expect(clocks.contains(clock), place, "\"\(clock)\" is none of the consumer's clocks")
+      reference(ResourceName(.clock, parent), place)
+      guard let known = definition.clocks.first(where: { $0.name == clock }) else { continue }
+      expect(known.parentControl, place, "the parent of \"\(clock)\" cannot be set: its parentControl is false")
+      let possible = known.parents.isEmpty ? "it has none" : "expected one of \(known.parents.joined(separator: ", "))"
+      expect(known.parents.contains(parent), place, "\"\(parent)\" is no parent of \"\(clock)\"; \(possible)")
+    }
+  }
+
+  /// The parents that consumers choose must not lead back, in the order in which the guest finds the consumers.
+  private mutating func assignedParents(_ consumers: [ConsumerDefinition], _ path: String) {
+    guard consumers.contains(where: { !$0.parents.isEmpty }) else { return }
+    let places = Dictionary(definition.clocks.enumerated().map { ($1.name, $0) }) { first, _ in first }
+    var parents = definition.clocks.map { clock in (clock.parent ?? clock.parents.first).flatMap { places[$0] } }
+    guard Relation.cycles(parents).isEmpty else { return }
+    for (index, consumer) in consumers.enumerated() {
+      for (clock, parent) in consumer.parents.sorted(by: { $0.key < $1.key }) {
+        guard let place = places[clock], let wanted = places[parent] else { continue }
+        let previous = parents[place]
+        parents[place] = wanted
+        guard let cycle = Relation.cycles(parents).first else { continue }
+        parents[place] = previous
+        let names = (cycle + [cycle[0]]).map { "\"\(definition.clocks[$0].name)\"" }
+        fail(path + "/\(index)/parents/\(clock)", "the clocks' parents lead back: \(names.joined(separator: " → "))")
+      }
+    }
+  }
+
+  func isLetter(_ byte: UInt8?) -> Bool {
     guard let byte else { return false }
     return (0x61...0x7A).contains(byte | 0x20)
+  }
+}
+
+extension ConsumerDefinition.Kind {
+  /// The resources that its node names.
+  var uses: [ResourceKind] {
+    switch self {
+    case .bus: [.clock, .powerDomain, .resetDomain, .function, .group]
+    case .clock: [.clock, .powerDomain, .resetDomain, .function, .group]
+    case .outlet, .regulatorTest: [.voltageDomain, .clock, .powerDomain, .resetDomain, .function, .group]
+    case .device: [.clock, .powerDomain, .performanceDomain, .resetDomain, .voltageDomain, .function, .group]
+    }
   }
 }

@@ -2,12 +2,16 @@
 struct Validator {
   let definition: PlatformDefinition
   var errors: [DefinitionError] = []
-  /// By kind: the names that exist.
-  var names: [Set<String>] = []
+  /// By kind: the names that exist, with their places.
+  var names: [[String: Int]] = []
 
   init(_ definition: PlatformDefinition) {
     self.definition = definition
-    names = ResourceKind.allCases.map { Set(definition.names($0)) }
+    names = ResourceKind.allCases.map { kind in
+      var places: [String: Int] = [:]
+      for (place, name) in definition.names(kind).enumerated() { places[name] = place }
+      return places
+    }
   }
 
   mutating func fail(_ path: String, _ message: String) {
@@ -22,7 +26,9 @@ struct Validator {
     if !condition { fail(path(), message()) }
   }
 
-  func exists(_ name: ResourceName) -> Bool { names[Int(name.kind.rawValue)].contains(name.name) }
+  func exists(_ name: ResourceName) -> Bool { place(name) != nil }
+
+  func place(_ name: ResourceName) -> Int? { names[Int(name.kind.rawValue)][name.name] }
 
   mutating func reference(_ name: ResourceName, _ path: String) {
     expect(exists(name), path, "no \(name.kind.name) entry is named \"\(name.name)\"")
@@ -59,6 +65,8 @@ extension PlatformDefinition {
     validator.pinControl()
     validator.devices()
     validator.agents()
+    validator.versions()
+    validator.cycles()
     validator.behaviour()
     validator.tree()
     return validator.errors
@@ -121,9 +129,7 @@ extension Validator {
         let place = path + "/resources/\(number)"
         reference(selection.resource, place)
         expect(listed.insert(selection.resource).inserted, place, "\(selection.resource) is there twice")
-        if let minimum = selection.minimum, let maximum = selection.maximum {
-          expect(minimum <= maximum, place + "/minimum", "\(minimum) is above the maximum, \(maximum)")
-        }
+        bounds(selection, place)
       }
       for (number, device) in agent.devices.enumerated() {
         expect(
@@ -134,54 +140,20 @@ extension Validator {
         listed.formUnion(members[device.name] ?? [])
       }
       let seesAll = agent.resources == nil && agent.devices.isEmpty
+      for identifier in ProtocolIdentifier.allCases {
+        for (number, message) in (agent.deniedCommands[identifier] ?? []).enumerated() {
+          expect(
+            message > 2 && message < 32,
+            path + "/deniedCommands/\(identifier.name)/\(number)",
+            "expected 3 to 31: other messages cannot be refused"
+          )
+        }
+      }
       for kind in ResourceKind.allCases {
         let count = seesAll ? names[Int(kind.rawValue)].count : listed.count { $0.kind == kind }
         // PROTOCOL_ATTRIBUTES counts in 16 bits.
         expect(count <= 0xFFFF, path + "/resources", "\(count) \(kind.name) are more than an agent can count (65535)")
       }
     }
-  }
-
-  fileprivate mutating func behaviour() {
-    for (index, rule) in definition.rules.enumerated() { self.rule(rule, "/rules/\(index)") }
-    let agents = Set(definition.agents.map(\.name))
-    for (index, step) in definition.script.enumerated() {
-      let path = "/script/\(index)"
-      func agent(_ name: String) {
-        expect(agents.contains(name), path + "/agent", "no agents entry is named \"\(name)\"")
-      }
-      switch step.action {
-      case .setSensor(let name, let values):
-        reference(ResourceName(.sensor, name), path + "/setSensor")
-        expect(!values.isEmpty, path + "/values", "expected at least one value")
-      case .set(let resource, _): reference(resource, path + "/set")
-      case .setPermission(let name, let resource, _):
-        agent(name)
-        reference(resource, path + "/setPermission")
-      case .resetAgent(let name): agent(name)
-      case .notification(let name, _, _, let payload):
-        agent(name)
-        expect(payload.count <= 32, path + "/payload", "expected at most 32 words")
-      case .addRule(let rule): self.rule(rule, path + "/addRule")
-      case .systemPower, .errorEvent, .removeRule: break
-      }
-    }
-  }
-
-  private mutating func rule(_ rule: MisbehaviourRule, _ path: String) {
-    if let agent = rule.agent {
-      expect(
-        definition.agents.contains { $0.name == agent },
-        path + "/agent",
-        "no agents entry is named \"\(agent)\""
-      )
-    }
-    if let resource = rule.resource { reference(resource, path + "/resource") }
-    expect(rule.probability <= 1_000_000, path + "/probability", "expected 0 to 1")
-    if case .notificationStorm(_, _, let payload, let count, _) = rule.action {
-      expect(count >= 0 && count <= 10_000, path + "/action/notificationStorm/count", "expected 0 to 10000")
-      expect(payload.count <= 32, path + "/action/notificationStorm/payload", "expected at most 32 words")
-    }
-    expect(rule.firstOccurrence >= 1, path + "/firstOccurrence", "expected 1 or more")
   }
 }

@@ -131,9 +131,14 @@ extension DeviceConnection {
 
   func end(queue: Int) { state.value.running &= ~(1 << UInt64(queue)) }
 
-  func end() {
+  /// The device stops without a reset: what it has failed at stays so.
+  func rest() {
     state.value.running = 0
     state.value.isStarted = false
+  }
+
+  func end() {
+    rest()
     state.value.hasFailed = false
     deviceStatus.store(0, ordering: .releasing)
     interruptStatus.store(0, ordering: .releasing)

@@ -27,16 +27,18 @@ public enum GuestFault: String, Error, CaseIterable, Sendable {
   case ringMisaligned = "a part of the queue is not aligned"
   case ringOutsideWindow = "a part of the queue lies outside the DMA window"
 
+  // In the order of things, which is the driver's duty (virtio 1.3, 2.1.1 and 3.1.1). Noted, and done all the same.
+  case queueSetUpTooEarly = "a queue was made ready before FEATURES_OK"
+  case statusCleared = "a status bit was cleared without a reset"
+  case statusOutOfOrder = "a status bit was set before one that comes first"
+
   // In the registers (virtio 1.3, 4.2.2). The access has no effect; a read gives zero.
   case queueAlreadyReady = "QueueReady was written 1 for a queue that is ready"
   case queueChangedWhileReady = "a queue that is ready was set up anew"
   case queueUnknown = "there is no such queue"
-  case queueSetUpTooEarly = "a queue was made ready before FEATURES_OK"
   case kickBeforeReady = "a queue that is not ready was notified"
   case kickBeforeDriverOK = "a queue was notified before DRIVER_OK"
   case ringResetNotNegotiated = "QueueReset without VIRTIO_F_RING_RESET"
-  case statusCleared = "a status bit was cleared without a reset"
-  case statusOutOfOrder = "a status bit was set before one that comes first"
   case statusUnknownBits = "unknown status bits were written"
   case featureNotOffered = "a feature was accepted that was not offered"
   case featuresChangedAfterOK = "features were written after FEATURES_OK"

@@ -34,6 +34,8 @@ enum MMIORegister: UInt64 {
 
   /// "virt".
   static let magic: UInt32 = 0x7472_6976
+  /// The version without legacy interface.
+  static let modern: UInt32 = 2
 
   var isReadable: Bool {
     switch self {

@@ -29,8 +29,11 @@ extension MMIOTransport {
 
   // MARK: Features
 
+  /// Whether the device has agreed to the driver's features, which then no longer change (virtio 1.3, 3.1.1).
+  private var areFeaturesSettled: Bool { !status.isDisjoint(with: [.featuresOK, .driverOK]) }
+
   private func setDriverFeatures(_ value: UInt32, _ registers: inout Registers) {
-    guard !status.contains(.featuresOK) else {
+    guard !areFeaturesSettled else {
       connection.report(.featuresChangedAfterOK)
       return
     }
@@ -55,6 +58,11 @@ extension MMIOTransport {
 
   // MARK: Status
 
+  /// What a driver writes reads back, but for three bits: FEATURES_OK and DRIVER_OK need features that the device can work
+  /// with (virtio 1.3, 2.2.2), and DEVICE_NEEDS_RESET is the device's own.
+  ///
+  /// That bits come in order and stay is the driver's duty (2.1.1). One that neglects it is noted and served; what the
+  /// device does rests on the features and queues as they are, never on the order.
   func writeStatus(_ value: UInt32, _ registers: inout Registers) {
     guard value != 0 else {
       resetDevice(&registers)
@@ -62,28 +70,38 @@ extension MMIOTransport {
     }
     let known = VirtioDeviceStatus.writable.union(.deviceNeedsReset)
     if value & ~UInt32(known.rawValue) != 0 { connection.report(.statusUnknownBits) }
-    let written = VirtioDeviceStatus(rawValue: UInt8(truncatingIfNeeded: value)).intersection(.writable)
+    var written = VirtioDeviceStatus(rawValue: UInt8(truncatingIfNeeded: value)).intersection(.writable)
+    // None of the driver's bits: neither a step nor a reset.
+    guard !written.isEmpty else { return }
     let current = status.intersection(.writable)
-    guard current.isSubset(of: written) else {
+    let agreements = written.subtracting(current).intersection([.featuresOK, .driverOK])
+    if !agreements.isEmpty, let fault = fault(in: registers.driverFeatures) {
+      connection.report(fault)
+      written.subtract(agreements)
+    } else if !current.isSubset(of: written) {
       connection.report(.statusCleared)
-      return
+    } else if !written.missingSteps.isSubset(of: current.missingSteps) {
+      connection.report(.statusOutOfOrder)
     }
-    var added = written.subtracting(current)
-    if added.contains(.featuresOK) {
-      if !written.contains([.acknowledge, .driver]) {
-        connection.report(.statusOutOfOrder)
-        added.remove(.featuresOK)
-      } else if let fault = fault(in: registers.driverFeatures) {
-        connection.report(fault)
-        added.remove(.featuresOK)
+    connection.deviceStatus.bitwiseAnd(~current.subtracting(written).rawValue, ordering: .acquiringAndReleasing)
+    connection.deviceStatus.bitwiseOr(written.rawValue, ordering: .acquiringAndReleasing)
+    switch (current.contains(.driverOK), written.contains(.driverOK)) {
+    case (false, true): startDevice(registers)
+    case (true, false): restDevice(&registers)
+    default: break
+    }
+  }
+
+  /// DRIVER_OK is gone, and without it the device consumes no buffers (virtio 1.3, 2.1.2): it comes to rest, and the queues
+  /// are the driver's again.
+  private func restDevice(_ registers: inout Registers) {
+    thread.perform { [self] finish in
+      device.reset { [self] in
+        connection.rest()
+        finish()
       }
     }
-    if added.contains(.driverOK), !current.union(added).contains(.featuresOK) {
-      connection.report(.statusOutOfOrder)
-      added.remove(.driverOK)
-    }
-    connection.deviceStatus.bitwiseOr(added.rawValue, ordering: .acquiringAndReleasing)
-    if added.contains(.driverOK) { startDevice(registers) }
+    for queue in registers.queues.indices { registers.queues[queue].isReady = false }
   }
 
   /// Hands the queues over, and returns when the device has them: from here on a notification finds them.
@@ -124,14 +142,12 @@ extension MMIOTransport {
       stop(queue, &registers)
       return
     }
-    guard status.contains(.featuresOK) else {
-      connection.report(queue: queue, .queueSetUpTooEarly)
-      return
-    }
     guard !registers.queues[queue].isReady else {
       connection.report(queue: queue, .queueAlreadyReady)
       return
     }
+    // Nothing of a split queue's set-up depends on features, and it isn't looked at before DRIVER_OK.
+    if !areFeaturesSettled { connection.report(queue: queue, .queueSetUpTooEarly) }
     let values = registers.queues[queue]
     if let fault = QueueConfiguration.fault(
       requestedSize: values.size,
@@ -174,7 +190,7 @@ extension MMIOTransport {
 
   /// QueueReset (virtio 1.3, 2.6.1 and 4.2.2).
   private func resetQueue(_ queue: Int, _ value: UInt32, _ registers: inout Registers) {
-    guard registers.driverFeatures.contains(.ringReset), status.contains(.featuresOK) else {
+    guard registers.driverFeatures.contains(.ringReset), areFeaturesSettled else {
       connection.report(queue: queue, .ringResetNotNegotiated)
       return
     }

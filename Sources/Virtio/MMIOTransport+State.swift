@@ -145,11 +145,10 @@ extension MMIOTransport {
       throw invalid("number of queues")
     }
     guard state.configuration.count == device.configuration.size else { throw invalid("configuration space") }
-    if state.status.contains(.featuresOK) {
+    if !state.status.isDisjoint(with: [.featuresOK, .driverOK]) {
       guard fault(in: state.driverFeatures) == nil else { throw invalid("features") }
     }
     for (queue, maximum) in zip(state.queues, device.queueSizes) where queue.isReady {
-      guard state.status.contains(.featuresOK) else { throw invalid("queue before features") }
       let fault = QueueConfiguration.fault(
         requestedSize: queue.size,
         maximumSize: maximum,

@@ -20,6 +20,9 @@ public final class MMIOTransport: Sendable {
   /// In bytes: a device's registers and 256 bytes of configuration space.
   public static let registerSpace: UInt64 = 0x200
 
+  /// VendorID: "Apus" in ASCII, little-endian.
+  public static let vendorID: UInt32 = 0x7375_7041
+
   public let device: any VirtioDevice
   public let connection: DeviceConnection
   /// The transport's offers beside the device's.
@@ -59,7 +62,7 @@ public final class MMIOTransport: Sendable {
   ///   - line: the device's interrupt.
   ///   - thread: where the device works.
   ///   - observer: hears of what the guest does wrong.
-  ///   - vendor: VendorID; "Apus" in ASCII, little-endian, if not said otherwise.
+  ///   - vendor: VendorID, ``vendorID`` if not said otherwise.
   ///   - discardPendingKicks: called on the device thread at the end of a reset: forgets notifications that have
   ///     arrived and were not passed on, so that they do not count for the next driver.
   public init(
@@ -68,7 +71,7 @@ public final class MMIOTransport: Sendable {
     line: any InterruptLine,
     thread: any DeviceThread,
     observer: (any GuestFaultObserver)? = nil,
-    vendor: UInt32 = 0x7375_7041,
+    vendor: UInt32 = MMIOTransport.vendorID,
     discardPendingKicks: (@Sendable () -> Void)? = nil
   ) {
     self.device = device
@@ -160,7 +163,7 @@ public final class MMIOTransport: Sendable {
   private func value(of register: MMIORegister) -> UInt32 {
     switch register {
     case .magicValue: return MMIORegister.magic
-    case .version: return 2
+    case .version: return MMIORegister.modern
     case .deviceID: return device.identifier.rawValue
     case .vendorID: return vendor
     case .configGeneration: return device.configuration.generation

@@ -65,7 +65,7 @@ private final class FloodingPort: GuestConsole {
   func receive(_: ArraySlice<UInt8>) {}
 }
 
-@Suite(.timeLimit(.minutes(1))) struct ConsoleLinkTests {
+@Suite(.timeLimit(.minutes(10))) struct ConsoleLinkTests {
   @Test(arguments: [Configuration.Console.none, .stream, .file(path: "/dev/null")])
   func aGuestThatNeverStopsWritingLeavesTheLoopToOthersAndEndsWithTheRun(console: Configuration.Console) throws {
     let loop = try EventLoop()

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Apus
 
-@Suite(.timeLimit(.minutes(1))) struct ConsoleStreamTests {
+@Suite(.timeLimit(.minutes(10))) struct ConsoleStreamTests {
   /// All lines of a stream to which the chunks are written and which has then ended.
   private func lines(_ chunks: [String]) async -> [String] {
     let stream = ConsoleStream()

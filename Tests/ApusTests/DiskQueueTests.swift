@@ -3,7 +3,7 @@ import VirtioDevices
 
 @testable import Apus
 
-@Suite(.timeLimit(.minutes(1))) struct DiskQueueTests {
+@Suite(.timeLimit(.minutes(10))) struct DiskQueueTests {
   private func flushes(_ tags: UInt32...) -> [DiskRequest] { tags.map { DiskRequest(tag: $0, work: .flush) } }
 
   @Test func aQueueInWhichSomethingAlwaysWaitsServesAnyNumberOfRequestsInOrderWithTheRoomOfThree() {

@@ -10,7 +10,7 @@ import VirtioTesting
 
 @testable import Apus
 
-@Suite(.timeLimit(.minutes(1))) struct FileBlockBackendTests {
+@Suite(.timeLimit(.minutes(10))) struct FileBlockBackendTests {
   private static let gibibyte = 1 << 30
 
   private func backend(

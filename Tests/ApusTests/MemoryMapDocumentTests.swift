@@ -39,16 +39,28 @@ struct MemoryMapDocumentTests {
     #expect(table("With a GICv2") == rows(MemoryMap(cpuCount: 1, memorySize: 512 << 20, gic: .v2)))
   }
 
+  /// The flags of IRQ_TYPE_EDGE_RISING and IRQ_TYPE_LEVEL_HIGH, as the device tree has them.
+  @Test func theDeviceTreeHasTheTriggersOfThePage() throws {
+    var configuration = Configuration(kernel: "")
+    configuration.devices = [.init(.entropy)]
+
+    let interrupts = try configuration.deviceTreeSource().split(separator: "\n").filter { $0.contains("interrupts = ") }
+
+    let triggers = interrupts.map { $0.split(separator: " ").last.map(String.init) ?? "" }
+    // The timers, the performance monitors, PL011, PL031, and the first virtio slot.
+    #expect(triggers == ["0x4>;", "0x4>;", "0x4>;", "0x4>;", "0x1>;"])
+  }
+
   @Test func thePageHasTheInterruptNumbers() {
     let expected = [
-      "| shared | \(MemoryMap.SharedInterrupt.pl011) | PL011 |",
-      "| shared | \(MemoryMap.SharedInterrupt.pl031) | PL031 |",
-      "| shared | \(MemoryMap.SharedInterrupt.virtio) | the first virtio-mmio slot; the others follow |",
-      "| private | \(MemoryMap.PrivateInterrupt.performanceMonitors) | performance monitors |",
-      "| private | \(MemoryMap.PrivateInterrupt.hypervisorTimer) | hypervisor timer |",
-      "| private | \(MemoryMap.PrivateInterrupt.virtualTimer) | virtual timer |",
-      "| private | \(MemoryMap.PrivateInterrupt.securePhysicalTimer) | secure physical timer |",
-      "| private | \(MemoryMap.PrivateInterrupt.physicalTimer) | physical timer |",
+      "| shared | \(MemoryMap.SharedInterrupt.pl011) | level | PL011 |",
+      "| shared | \(MemoryMap.SharedInterrupt.pl031) | level | PL031 |",
+      "| shared | \(MemoryMap.SharedInterrupt.virtio) | edge | the first virtio-mmio slot; the others follow |",
+      "| private | \(MemoryMap.PrivateInterrupt.performanceMonitors) | level | performance monitors |",
+      "| private | \(MemoryMap.PrivateInterrupt.hypervisorTimer) | level | hypervisor timer |",
+      "| private | \(MemoryMap.PrivateInterrupt.virtualTimer) | level | virtual timer |",
+      "| private | \(MemoryMap.PrivateInterrupt.securePhysicalTimer) | level | secure physical timer |",
+      "| private | \(MemoryMap.PrivateInterrupt.physicalTimer) | level | physical timer |",
     ]
 
     #expect(page.filter { $0.hasPrefix("| shared") || $0.hasPrefix("| private") }.map(String.init) == expected)

@@ -1,6 +1,7 @@
-import Apus
 import GuestMemory
 import Testing
+
+@testable import Apus
 
 /// Whole machines, small and large.
 private let sizes: [UInt64] = [
@@ -50,6 +51,13 @@ private let sizes: [UInt64] = [
     #expect(count % 32 == 0 && count >= 64)
     #expect(count >= 32 + MemoryMap.SharedInterrupt.virtio + UInt32(deviceCount))
     #expect(count == (deviceCount <= 16 ? 64 : 96))
+  }
+
+  @Test(arguments: [1, 16, 17, 64])
+  func theControllerHasAnInterruptForEachLineOfAPlatformsDevices(lineCount: Int) {
+    let count = MemoryMap.interruptCount(virtioDeviceCount: 1, platformInterruptCount: lineCount)
+
+    #expect(count >= 32 + MemoryMap.SharedInterrupt.platformBus + UInt32(lineCount) && count <= 288)
   }
 
   @Test(arguments: sizes)
@@ -138,6 +146,33 @@ private let sizes: [UInt64] = [
     let starts = MemoryMap(cpuCount: 512, memorySize: 1 << 30, gic: .v3).regions.map(\.range.start)
 
     #expect(starts == starts.sorted())
-    #expect(starts.count == 8)
+    #expect(starts.count == 9)
+  }
+
+  @Test(arguments: [0, 1, 31])
+  func slotsWithoutADeviceAreThoseBehindTheOnesWithOne(devices: Int) throws {
+    let empty = try #require(MemoryMap.emptyVirtioSlots(from: devices))
+
+    #expect(empty.start == MemoryMap.virtioSlot(devices).start)
+    #expect(empty.end == MemoryMap.virtio.end)
+    #expect(MemoryMap.emptyVirtioSlots(from: 32) == nil)
+  }
+
+  @Test(arguments: [0, 5, 30])
+  func emptySlotSaysThatItIsVirtioWithoutADeviceAndTakesWritesInSilence(slot: UInt64) {
+    let slots = EmptyVirtioSlots()
+    let start = slot * MemoryMap.virtioSlotSize
+
+    for offset in stride(from: UInt64(0), to: MemoryMap.virtioSlotSize, by: 4) {
+      slots.write(.max, at: start + offset, width: 4)
+    }
+    let words = stride(from: UInt64(0), to: MemoryMap.virtioSlotSize, by: 4).map {
+      slots.read(at: start + $0, width: 4)
+    }
+
+    // Magic, version, DeviceID and VendorID.
+    #expect(words.prefix(4) == [0x7472_6976, 2, 0, 0x7375_7041])
+    #expect(words.dropFirst(4).allSatisfy { $0 == 0 })
+    #expect([1, 2, 8].map { slots.read(at: start, width: $0) } == [0, 0, 0])
   }
 }

@@ -56,7 +56,7 @@ private func packets(_ count: Int, upTo size: Int, seed: UInt64) -> [[UInt8]] {
 
 extension StreamNetworkBackend {
   /// Sends a packet that is cut in two segments.
-  fileprivate func send(_ packet: [UInt8]) -> Bool {
+  func send(_ packet: [UInt8]) -> Bool {
     var packet = packet
     let half = packet.count / 2
     // SAFETY: the bytes hold until the commit, and both segments are inside.
@@ -75,7 +75,7 @@ extension StreamNetworkBackend {
   }
 
   /// The next packet, received in pieces of 100 bytes.
-  fileprivate func next() -> [UInt8]? {
+  func next() -> [UInt8]? {
     guard let size = nextPacketSize() else { return nil }
     var packet = [UInt8](repeating: 0, count: size)
     // SAFETY: the segments cover the buffer.
@@ -101,7 +101,7 @@ extension EventLoop {
   }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct StreamNetworkBackendTests {
+@Suite(.timeLimit(.minutes(10))) struct StreamNetworkBackendTests {
   @Test func packetsGoOutBehindTheirSizes() throws {
     let backend = try StreamNetworkBackend(EventLoop())
     let peer = try Peer.attached(to: backend)
@@ -187,7 +187,7 @@ extension EventLoop {
 
   @Test(arguments: [1, 13, 65536, 65553])
   func aPacketOfASizeThatPasstDoesNotTakeIsLost(size: Int) throws {
-    let backend = try StreamNetworkBackend(EventLoop(), peer: .passt)
+    let backend = try StreamNetworkBackend(EventLoop(), peer: .passt(hostLoopback: true))
     let peer = try Peer.attached(to: backend)
 
     let isSent = backend.send([UInt8](repeating: 1, count: size))
@@ -281,7 +281,7 @@ extension EventLoop {
   }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct NetworkDescriptorTests {
+@Suite(.timeLimit(.minutes(10))) struct NetworkDescriptorTests {
   private func pair(_ type: __socket_type) throws -> (Int32, Int32) {
     var ends: [Int32] = [-1, -1]
     // SAFETY: the array has room for two.

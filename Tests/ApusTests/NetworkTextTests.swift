@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 @testable import Apus
@@ -22,6 +23,37 @@ import Testing
     #expect(device.window == "net")
   }
 
+  @Test func theHostsLoopbackIsReachedOnlyIfThatIsSaid() throws {
+    let plain = try Configuration.Device.network("passt")
+    let open = try Configuration.Device.network("passt,host-loopback")
+
+    #expect(plain.kind == .network(Network(.passt(hostLoopback: false))))
+    #expect(open.kind == .network(Network(.passt(hostLoopback: true))))
+    #expect(PasstProgram.arguments(forwards: [], hostLoopback: false, mtu: 1500).contains("--no-map-gw"))
+    #expect(!PasstProgram.arguments(forwards: [], hostLoopback: true, mtu: 1500).contains("--no-map-gw"))
+  }
+
+  @Test func oneDescriptorForTwoCardsOrForACardAndAPortIsRefused() throws {
+    var ends: [Int32] = [0, 0]
+    // SAFETY: the array has room for two.
+    try #require(unsafe socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)
+    let copy = dup(ends[0])
+    defer { for number in ends + [copy] { close(number) } }
+    func problems(_ first: Int32, _ second: Int32) -> [String] {
+      var configuration = Configuration(kernel: "Image")
+      configuration.devices = [
+        .init(.network(.init(.descriptor(first)))),
+        .init(.console(.init(carriesConsole: false, ports: [.init("p", .descriptor(second))]))),
+      ]
+      return configuration.deviceProblems()
+    }
+
+    #expect(problems(ends[0], ends[1]).isEmpty)
+    for second in [ends[0], copy] {
+      #expect(problems(ends[0], second).contains { $0.contains("is that of --network fd=\(ends[0]), too") })
+    }
+  }
+
   @Test func otherConnectionsAreRead() throws {
     let tap = try Configuration.Device.network("tap=tap0")
     let descriptor = try Configuration.Device.network("fd=7,mtu=1400")
@@ -36,7 +68,9 @@ import Testing
     "", "slirp", "tap", "tap=", "fd=", "fd=-1", "fd=x", "passt=1", "passt,forward=22", "passt,forward=a:b",
     "passt,forward=1:2:3", "passt,forward=70000:22", "passt,forward=1/2/3:4/udp", "passt,forward=22:22/sctp",
     "passt,mac=02:aa:bb:cc:dd", "passt,mac=01:aa:bb:cc:dd:ee", "passt,mac=+2:aa:bb:cc:dd:ee", "passt,mtu=65536",
-    "passt,mtu=1400,mtu=1500", "passt,speed=1", "tap=tap0,forward=1:2", "fd=3,forward=1:2",
+    "passt,forward=+22:22", "passt,forward=22:+22", "passt,mtu=+1500", "fd=+7", "passt,host-loopback=yes",
+    "passt,host-loopback,host-loopback", "fd=3,host-loopback", "passt,mtu=1400,mtu=1500", "passt,speed=1",
+    "tap=tap0,forward=1:2", "fd=3,forward=1:2",
   ])
   func whatSaysNothingIsRefused(text: String) {
     #expect(throws: DeviceTextError.self) { _ = try Configuration.Device.network(text) }
@@ -45,7 +79,7 @@ import Testing
   @Test(arguments: [
     ("passt,mtu=67", "mtu=67"), ("passt,mtu=65535", "65520"), ("passt,forward=0:22", "ports are from 1"),
     ("passt,forward=localhost/1:22", "IPv4 or IPv6 address"), ("tap=a-name-that-is-too-long", "1 to 15"),
-    ("tap=a/b", "1 to 15"),
+    ("tap=a/b", "1 to 15"), ("fd=0", "descriptor from 3"), ("fd=2", "descriptor from 3"),
   ])
   func valuesThatNoCardCanHaveAreProblems(text: String, problem: String) throws {
     var configuration = Configuration(kernel: "Image")
@@ -94,9 +128,10 @@ import Testing
     udp.transport = .udp
     let forwards = [Network.Forward(hostPort: 2222, guestPort: 22), udp]
 
-    let arguments = PasstProgram.arguments(forwards: forwards, mtu: 1500).joined(separator: " ")
+    let arguments = PasstProgram.arguments(forwards: forwards, hostLoopback: false, mtu: 1500).joined(separator: " ")
 
     #expect(arguments.hasSuffix("--tcp-ports 127.0.0.1/2222:22 --udp-ports 127.0.0.1/53:5353"))
     #expect(arguments.contains("--fd 3 --mtu 1500"))
+    #expect(arguments.contains("--no-map-gw"))
   }
 }

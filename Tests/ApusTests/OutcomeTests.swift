@@ -7,7 +7,7 @@ private let fault = GuestFault(
   cpu: 3,
   registers: [
     .init(name: "PC", value: 0x4008_0000), .init(name: "SP_EL1", value: 0), .init(name: "ESR", value: .max),
-    .init(name: "FAR", value: 1), .init(name: "X0", value: 0xAB),
+    .init(name: "FAR", value: nil), .init(name: "X0", value: 0xAB),
   ]
 )
 
@@ -51,14 +51,14 @@ private let ends: [(end: Outcome.End, status: Int32, name: String)] = [
   @Test func aFaultIsShownWithFourRegistersInARow() {
     #expect(
       fault.lines == [
-        "vCPU 3: reads 4 bytes at 0x10",
-        "    PC 0000000040080000 SP_EL1 0000000000000000    ESR ffffffffffffffff    FAR 0000000000000001",
+        "vCPU 3 reads 4 bytes at 0x10",
+        "    PC 0000000040080000 SP_EL1 0000000000000000    ESR ffffffffffffffff    FAR        (not set)",
         "    X0 00000000000000ab",
       ]
     )
   }
 
   @Test func aFaultWithoutRegistersIsShownInOneLine() {
-    #expect(GuestFault(reason: "stops", cpu: 0, registers: []).lines == ["vCPU 0: stops"])
+    #expect(GuestFault(reason: "stops", cpu: 0, registers: []).lines == ["vCPU 0 stops"])
   }
 }

@@ -1,10 +1,67 @@
 import Glibc
+import KVM
 import TestSupport
 import Testing
 
 @testable import Apus
 
 @Suite struct OutputFileTests {
+  @Test func aFileThatOneMachineWritesIsRefusedToEveryOther() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path("log")
+    let first = RunFiles()
+    let descriptor = try first.open(path)
+    #expect(writeAll([1, 2, 3], to: descriptor.rawValue) == nil)
+
+    #expect(openingFailure(path) == OutputFileError(inUse: path))
+    #expect(throws: OutputFileError(inUse: path)) { _ = try RunFiles().open(path) }
+    #expect(throws: OutputFileError(inUse: path)) { try OutputFile.check(path: path) }
+
+    #expect(OutputFileError(inUse: path).description.contains("another Apus writes it"))
+    #expect(folder.read("log") == [1, 2, 3])
+  }
+
+  @Test(arguments: [true, false])
+  func aDiskOfAnotherMachineIsNeverEmptied(isReadOnly: Bool) throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("disk", [UInt8](repeating: 7, count: 512))
+    let disk = try DiskFile.open(path, isReadOnly: isReadOnly)
+
+    #expect(throws: OutputFileError(inUse: path)) { _ = try RunFiles().open(path) }
+
+    #expect(folder.read("disk") == [UInt8](repeating: 7, count: 512))
+    _ = disk
+  }
+
+  @Test func pipesAndDevicesHaveAnyNumberOfWriters() throws {
+    let folder = try TemporaryFolder()
+    let pipe = folder.path("pipe")
+    // SAFETY: the path holds for the calls.
+    try #require(unsafe mkfifo(pipe, 0o600) == 0)
+    let reader = unsafe open(pipe, O_RDONLY | O_NONBLOCK)
+    defer { close(reader) }
+    let files = RunFiles()
+
+    for path in ["/dev/null", "/dev/null", pipe, pipe] { _ = try files.open(path) }
+  }
+
+  @Test func whatAnotherHasPutInTheFilesPlaceStays() throws {
+    let folder = try TemporaryFolder()
+    do {
+      let files = RunFiles()
+      _ = try files.open(folder.path("log"))
+      let report = try OutputFile(path: folder.path("report"))
+      // SAFETY: the paths hold for the calls.
+      for name in ["log", "report"] { _ = unsafe unlink(folder.path(name)) }
+      try folder.write("log", [1])
+      try folder.write("report", [2])
+      _ = report.path
+    }
+
+    #expect(folder.read("log") == [1])
+    #expect(folder.read("report") == [2])
+  }
+
   @Test func aNewFileHasWhatWasWritten() throws {
     let folder = try TemporaryFolder()
 

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Apus
 
-@Suite(.timeLimit(.minutes(1))) struct PasstSupervisorTests {
+@Suite(.timeLimit(.minutes(10))) struct PasstSupervisorTests {
   /// A program that stands in for passt.
   private func program(_ script: String, in folder: TemporaryFolder) throws -> String {
     let path = folder.path("program")
@@ -116,6 +116,14 @@ import Testing
     let descriptors = String(decoding: program.takeOutput(), as: UTF8.self).split(separator: "\n")
     #expect(descriptors.contains("3"))
     #expect(!descriptors.contains("200"))
+  }
+
+  @Test func aProgramGetsNothingOfTheEnvironment() throws {
+    let program = try PasstProgram("/usr/bin/env", ["env"])
+
+    #expect(isReadable(program.end.rawValue, within: 10_000))
+    let variables = String(decoding: program.takeOutput(), as: UTF8.self).split(separator: "\n").sorted()
+    #expect(variables == ["LC_ALL=C.UTF-8", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"])
   }
 
   @Test func theEndOfTheSocketEndsTheProgram() throws {

@@ -98,7 +98,8 @@ import Testing
       ([.init("a", .descriptor(2))], "descriptor from 3"),
       ([.init("a", .socket(path: String(repeating: "x", count: 108)))], "at most 107 bytes"),
       ([.init("a", .descriptor(5)), .init("a", .descriptor(6))], "another port of that name"),
-      ((0..<30).map { .init("p\($0)", .descriptor(5)) }, "at most 29"),
+      ((0..<30).map { .init("p\($0)", .descriptor(1000 + $0)) }, "at most 29"),
+      ([.init("a", .descriptor(1000)), .init("b", .descriptor(1000))], "is that of --port a=fd=1000, too"),
     ] as [([Configuration.Port], String)]
   )
   func aPortThatNoMachineCanHaveIsNamed(ports: [Configuration.Port], words: String) {
@@ -113,7 +114,7 @@ import Testing
 
   @Test func twoConsoleDevicesAreRefusedAndOneWithAllPortsIsNot() {
     var configuration = Configuration(kernel: "Image")
-    let ports = (0..<29).map { Configuration.Port("p\($0)", .descriptor(5)) }
+    let ports = (0..<29).map { Configuration.Port("p\($0)", .descriptor(1000 + $0)) }
     configuration.devices = [.init(.console(.init(ports: ports)))]
     #expect(configuration.deviceProblems().isEmpty)
 

@@ -98,7 +98,7 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
 }
 
 /// A port to one end of a pair of sockets, in a loop that runs until nothing is left to do.
-@Suite(.timeLimit(.minutes(1))) struct ChannelPortTests {
+@Suite(.timeLimit(.minutes(10))) struct ChannelPortTests {
   private let loop: EventLoop
   private let port: ChannelPort
   private let peer: OwnedPeer
@@ -266,7 +266,7 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
   }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct PortEndpointTests {
+@Suite(.timeLimit(.minutes(10))) struct PortEndpointTests {
   @Test func aSocketThatAKilledMachineLeftIsReplacedAndALiveOneIsNot() throws {
     let folder = try TemporaryFolder()
     let port = Configuration.Port("a", .socket(path: folder.path("socket")))
@@ -291,6 +291,37 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
 
     #expect(first.waitingListener != nil)
     #expect(second?.outcome.end == .cannotCreate)
+    // The one that listens saw nothing of the second's look at it.
+    #expect(PortEndpoint.problem(of: port)?.contains("something else is there") == true)
+    #expect(!first.accept())
+  }
+
+  @Test func aSocketWhoseNameAnotherHasTakenStaysAsItIs() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path("socket")
+    do {
+      let endpoint = try PortEndpoint(.init("a", .socket(path: path)), files: RunFiles())
+      // SAFETY: the path holds for the call.
+      try #require(unsafe unlink(path) == 0)
+      try folder.write("socket", [1, 2, 3])
+      _ = endpoint.isSocket
+    }
+
+    #expect(folder.read("socket") == [1, 2, 3])
+  }
+
+  @Test(arguments: ["missing/socket", "file", "file/socket"])
+  func aSocketThatCannotBeMadeIsKnownBeforeItIs(name: String) throws {
+    let folder = try TemporaryFolder()
+    try folder.write("file", [1])
+    let port = Configuration.Port("a", .socket(path: folder.path(name)))
+
+    let problem = PortEndpoint.problem(of: port)
+    let failure = #expect(throws: PortEndpoint.OpenFailure.self) { _ = try PortEndpoint(port, files: RunFiles()) }
+
+    #expect(problem != nil && problem == failure?.outcome.message)
+    #expect(PortEndpoint.problem(of: .init("a", .socket(path: folder.path("new")))) == nil)
+    #expect(try folder.names == ["file"])
   }
 
   @Test func aPipeWithoutAReaderIsRefusedAtOnceAndOneWithAReaderIsNot() throws {

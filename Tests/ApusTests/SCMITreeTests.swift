@@ -16,7 +16,11 @@ private func lines(
   configuration.cpuCount = cpuCount
   let platform = SharedPlatform(try Platform(definition)) { 0 }
   configuration.devices = [Configuration.Device(.scmi(.init(platform, agent: agent)))]
-  return try configuration.deviceTreeSource().split(separator: "\n").map { line in line.drop { $0 == "\t" } }
+  return try configuration.deviceTreeSource().split(separator: "\n").map { line in
+    let line = line.drop { $0 == "\t" }
+    // Without a node's label.
+    return line.hasSuffix("{") ? line.split(separator: ": ").last ?? line : line
+  }
 }
 
 /// The lines of one node, from its name to the end of its properties.
@@ -53,8 +57,8 @@ private let clocks = ["crystal", "pixel"].map { name in ClockDefinition(name) { 
     }
 
     let bus = try node("bus@c000000", in: tree)
-    #expect(bus.contains("clocks = <0x114 0x0>;"))
-    #expect(bus.contains("assigned-clocks = <0x114 0x0>;"))
+    #expect(bus.contains("clocks = <&scmi_clk 0x0>;"))
+    #expect(bus.contains("assigned-clocks = <&scmi_clk 0x0>;"))
     #expect(bus.contains("assigned-clock-rates = <0x7d0>;"))
   }
 
@@ -71,7 +75,7 @@ private let clocks = ["crystal", "pixel"].map { name in ClockDefinition(name) { 
     }
 
     #expect(!tree.contains("first {"))
-    #expect(try node("second", in: tree).contains("vout-supply = <0x10000>;"))
+    #expect(try node("second", in: tree).contains("vout-supply = <&scmi_regulator0>;"))
     #expect(try node("regulator@0", in: tree).contains("regulator-name = \"b\";"))
     #expect(try node("regulator@0", in: tree).contains("regulator-max-microvolt = <0x7d0>;"))
   }
@@ -79,6 +83,7 @@ private let clocks = ["crystal", "pixel"].map { name in ClockDefinition(name) { 
   @Test func realTimeClockTakesItsClockFromThePlatform() throws {
     let tree = try lines { platform in
       platform.clocks = clocks
+      platform.clocks[1].parents = ["crystal"]
       platform.powerDomains = [PowerDomainDefinition("rtc")]
       platform.resets = [ResetDefinition("rtc")]
       platform.tree.consumers = [
@@ -93,10 +98,10 @@ private let clocks = ["crystal", "pixel"].map { name in ClockDefinition(name) { 
     }
 
     let clock = try node("rtc@9010000", in: tree)
-    #expect(clock.contains("clocks = <0x114 0x1>;"))
-    #expect(clock.contains("power-domains = <0x111 0x0>;"))
-    #expect(clock.contains("resets = <0x116 0x0>;"))
-    #expect(clock.contains("assigned-clock-parents = <0x114 0x0>;"))
+    #expect(clock.contains("clocks = <&scmi_clk 0x1>;"))
+    #expect(clock.contains("power-domains = <&scmi_power 0x0>;"))
+    #expect(clock.contains("resets = <&scmi_reset 0x0>;"))
+    #expect(clock.contains("assigned-clock-parents = <&scmi_clk 0x0>;"))
     #expect(clock.contains("clock-names = \"apb_pclk\";"))
   }
 
@@ -112,7 +117,9 @@ private let clocks = ["crystal", "pixel"].map { name in ClockDefinition(name) { 
       try node("cpu@\(cpu)", in: tree).first { $0.hasPrefix("power-domains") }
     }
     #expect(
-      domains == ["power-domains = <0x113 0x0>;", "power-domains = <0x113 0x1>;", "power-domains = <0x113 0x1>;"]
+      domains == [
+        "power-domains = <&scmi_perf 0x0>;", "power-domains = <&scmi_perf 0x1>;", "power-domains = <&scmi_perf 0x1>;",
+      ]
     )
   }
 
@@ -124,7 +131,7 @@ private let clocks = ["crystal", "pixel"].map { name in ClockDefinition(name) { 
       ]
     }
 
-    #expect(try node("die-thermal", in: tree).contains("thermal-sensors = <0x115 0x1>;"))
+    #expect(try node("die-thermal", in: tree).contains("thermal-sensors = <&scmi_sensor 0x1>;"))
     #expect(try node("trip-0", in: tree).contains("type = \"critical\";"))
   }
 
@@ -140,7 +147,127 @@ private let clocks = ["crystal", "pixel"].map { name in ClockDefinition(name) { 
     }
 
     #expect(try node("port-pins", in: tree).contains("groups = \"g\";"))
-    #expect(try node("bus@c000000", in: tree).contains("pinctrl-0 = <0x20000>;"))
+    #expect(try node("bus@c000000", in: tree).contains("pinctrl-0 = <&{/firmware/scmi/protocol@19/port-pins}>;"))
+  }
+
+  @Test func regulatorPromisesWhatTheAgentMaySet() throws {
+    func limits(_ configure: (inout AgentDefinition) -> Void) throws -> [String] {
+      let tree = try lines { platform in
+        platform.regulators = [
+          VoltageDomainDefinition("list") { $0.levels = .list([700, 800, 900, 1_000]) },
+          VoltageDomainDefinition("range") { $0.levels = .range(minimum: 700, maximum: 1_000, step: 40) },
+        ]
+        platform.agents[0].resources = ["list", "range"].map {
+          ResourceSelection(ResourceName(.voltageDomain, $0), minimum: 750, maximum: 950)
+        }
+        configure(&platform.agents[0])
+      }
+      return tree.filter { $0.hasPrefix("regulator-m") }.map(String.init)
+    }
+
+    #expect(
+      try limits { _ in } == [
+        "regulator-min-microvolt = <0x320>;", "regulator-max-microvolt = <0x384>;",
+        // 780 and 940: steps of the whole range.
+        "regulator-min-microvolt = <0x30c>;", "regulator-max-microvolt = <0x3ac>;",
+      ]
+    )
+    #expect(try limits { $0.deniedCommands = [.voltage: [7]] }.isEmpty)
+    #expect(
+      try limits { agent in agent.resources = agent.resources?.map { ResourceSelection($0.resource, access: .read) } }
+        .isEmpty
+    )
+  }
+
+  @Test func whatTheAgentMayNotChangeIsNotTheDriversToChange() throws {
+    let tree = try lines { platform in
+      platform.clocks = clocks
+      platform.clocks[1].parents = ["crystal"]
+      platform.powerDomains = [PowerDomainDefinition("gpu")]
+      platform.resets = [ResetDefinition("gpu")]
+      platform.performanceDomains = [
+        PerformanceDomainDefinition("cpu") { $0.operatingPoints = [OperatingPoint(level: 1)] }
+      ]
+      platform.regulators = [VoltageDomainDefinition("vdd") { $0.levels = .list([1, 2]) }]
+      platform.agents[0].deniedCommands = [
+        .clock: [5, 0xD], .powerDomain: [4], .reset: [4], .performance: [7], .voltage: [5],
+      ]
+      platform.tree.cpus = ["cpu"]
+      platform.tree.consumers = [
+        ConsumerDefinition(
+          "display",
+          .bus,
+          [ResourceName(.clock, "pixel"), ResourceName(.powerDomain, "gpu"), ResourceName(.resetDomain, "gpu")]
+        ) { consumer in
+          consumer.rates = ["pixel": 2_000]
+          consumer.parents = ["pixel": "crystal"]
+        },
+        ConsumerDefinition("slot", .outlet, [ResourceName(.voltageDomain, "vdd")]),
+      ]
+    }
+
+    #expect(try node("bus@c000000", in: tree).contains("clocks = <0x114 0x1>;"))
+    for property in ["assigned-clock", "power-domains", "resets =", "vout-supply"] {
+      #expect(!tree.contains { $0.hasPrefix(property) }, "\(property)")
+    }
+  }
+
+  @Test func deviceHasWhatItsDriverAsksFor() throws {
+    let tree = try lines { platform in
+      platform.clocks = clocks
+      platform.powerDomains = [PowerDomainDefinition("npu")]
+      platform.performanceDomains = [
+        PerformanceDomainDefinition("npu") { $0.operatingPoints = [OperatingPoint(level: 1)] }
+      ]
+      platform.resets = [ResetDefinition("npu"), ResetDefinition("hidden")]
+      platform.regulators = [VoltageDomainDefinition("vdd") { $0.levels = .list([1, 2]) }]
+      platform.pins = [PinDefinition("p0")]
+      platform.groups = [GroupDefinition("g") { $0.pins = ["p0"] }]
+      platform.functions = [FunctionDefinition("f") { $0.groups = ["g"] }]
+      platform.agents[0].resources = ResourceKind.allCases.flatMap { kind in
+        platform.names(kind).filter { $0 != "hidden" }.map { ResourceSelection(ResourceName(kind, $0)) }
+      }
+      platform.tree.consumers = [
+        ConsumerDefinition("first", .device) {
+          $0.compatible = ["vendor,first"]; $0.registers = [.init(size: 8)]
+        },
+        ConsumerDefinition("npu", .device) { device in
+          device.compatible = ["vendor,npu", "vendor,any"]
+          device.resources = [
+            ResourceName(.clock, "pixel"), ResourceName(.clock, "crystal"), ResourceName(.resetDomain, "hidden"),
+            ResourceName(.resetDomain, "npu"), ResourceName(.powerDomain, "npu"),
+            ResourceName(.performanceDomain, "npu"), ResourceName(.voltageDomain, "vdd"), ResourceName(.function, "f"),
+          ]
+          device.rates = ["pixel": 2_000]
+          device.node.names = [ResourceName(.clock, "pixel"): "core", ResourceName(.voltageDomain, "vdd"): "vnpu"]
+          device.node.properties = [
+            ("vendor,flag", .flag), ("vendor,text", .strings(["a", "b"])), ("vendor,cells", .cells([1, 2])),
+            ("vendor,wide", .wide([1 << 32])), ("vendor,bytes", .bytes([0xAB])),
+          ]
+          device.node.children = [
+            ChildDefinition("port@1") { child in
+              child.resources = [ResourceName(.clock, "crystal")]
+              child.node.properties = [("reg", .cells([1]))]
+            }
+          ]
+          device.registers = [.init("control", size: 4_096), .init("table", size: 8_192)]
+          device.interrupts = [.init("done"), .init("fault", trigger: .level)]
+        },
+      ]
+    }
+
+    #expect(try node("first@d000000", in: tree).contains("reg = <0x0 0xd000000 0x0 0x8>;"))
+    let npu = try node("npu@d001000", in: tree)
+    for line in [
+      "compatible = \"vendor,npu\", \"vendor,any\";", "reg = <0x0 0xd001000 0x0 0x1000 0x0 0xd002000 0x0 0x2000>;",
+      "reg-names = \"control\", \"table\";", "interrupts = <0x0 0x70 0x1 0x0 0x71 0x4>;",
+      "interrupt-names = \"done\", \"fault\";", "clocks = <0x114 0x1 0x114 0x0>;",
+      "clock-names = \"core\", \"crystal\";", "resets = <0x116 0x0>;", "reset-names = \"npu\";",
+      "power-domains = <0x111 0x0 0x113 0x0>;", "power-domain-names = \"npu\", \"npu\";", "vnpu-supply = <0x10000>;",
+      "assigned-clock-rates = <0x7d0>;", "pinctrl-0 = <0x20001>;", "vendor,flag;", "vendor,text = \"a\", \"b\";",
+      "vendor,cells = <0x1 0x2>;", "vendor,wide = <0x1 0x0>;", "vendor,bytes = [ab];",
+    ] { #expect(npu.contains { $0 == line }, "\(line) in \(npu)") }
+    #expect(try node("port@1", in: tree).contains("clocks = <0x114 0x0>;"))
   }
 
   @Test func treeKeepsTheLimitThatItIsPlacedWith() throws {

@@ -154,27 +154,30 @@ private func ram(_ size: UInt64) -> GuestRange { GuestRange(at: ramStart, size: 
     #expect(placement.deviceTree == GuestRange(at: ramStart + 32 * mebibyte - 4096, size: 4096))
   }
 
-  @Test func aRawBinaryKeepsWhatIsBelowItForItsStack() throws {
+  @Test(arguments: [1, 32, 4096] as [UInt64])
+  func aRawBinaryFindsItsDeviceTreeAtTheStartOfRAM(mebibytes: UInt64) throws {
     let placement = try BootPlacement(
       try inspect(pattern(5000), raw: true),
-      initramfs: nil,
-      deviceTreeSize: 4096,
-      in: ram(32 * mebibyte)
+      initramfs: try initramfs(size: 100_000),
+      deviceTreeSize: 512 << 10,
+      in: ram(mebibytes * mebibyte)
     )
 
     #expect(placement.entry == GuestAddress(ramStart + 512 << 10))
-    #expect(placement.deviceTree == GuestRange(at: ramStart + 32 * mebibyte - 4096, size: 4096))
+    #expect(placement.deviceTree == GuestRange(at: ramStart, size: 512 << 10))
+    #expect(placement.initramfs?.overlaps(placement.deviceTree) == false)
   }
 
-  @Test func aRawBinaryInOneMebibyteOfRAMFindsItsDeviceTreeAtTheEnd() throws {
-    let placement = try BootPlacement(
-      try inspect(pattern(5000), raw: true),
-      initramfs: nil,
-      deviceTreeSize: 10_000,
-      in: ram(mebibyte)
-    )
+  @Test func aDeviceTreeThatReachesIntoTheRawBinaryIsRefused() throws {
+    let image = try inspect(pattern(5000), raw: true)
 
-    #expect(placement.deviceTree == GuestRange(at: ramStart + mebibyte - 3 * 4096, size: 10_000))
+    let error = #expect(throws: BootImageError.self) {
+      try BootPlacement(image, initramfs: nil, deviceTreeSize: 512 << 10 + 1, in: ram(32 * mebibyte))
+    }
+
+    #expect(error?.reason == .deviceTreeBeforeBinaryTooLarge(size: 512 << 10 + 1))
+    #expect(error?.category == .doesNotFit)
+    #expect(error?.description.hasPrefix("'image' has 512 KiB before it in RAM for its device tree") == true)
   }
 
   @Test func loadPutsTheInitramfsWhereItIsToldTo() throws {

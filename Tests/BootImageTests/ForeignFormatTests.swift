@@ -9,13 +9,31 @@ private func file(_ text: String = "", _ bytes: [UInt8] = [], at offset: Int = 0
   return file
 }
 
+/// The first bytes of U-Boot 2025.01 for QEMU's arm64 board, as Debian 13 has it.
+private let uBootHead: [UInt8] =
+  [0x0A, 0x00, 0x00, 0x14, 0x1F, 0x20, 0x03, 0xD5] + [UInt8](repeating: 0, count: 8)
+  + [0x30, 0xA7, 0x11, 0, 0, 0, 0, 0, 0x30, 0xA7, 0x11, 0, 0, 0, 0, 0, 0xF8, 0x86, 0x12, 0, 0, 0, 0, 0]
+
 @Suite struct ForeignFormatTests {
+  @Test(arguments: [0x00, 0x04, 0x10, 0x18, 0x24])
+  func aProgramThatOnlyStartsLikeUBootIsNotTakenForIt(offset: Int) {
+    var bytes = file("", uBootHead)
+    bytes.replaceSubrange(offset..<offset + 4, with: [0xFE, 0xFF, 0xFF, 0x7F])
+
+    let error = #expect(throws: BootImageError.self) { try inspect(bytes) }
+
+    #expect(error?.reason == .unrecognized(startsWith: Array(bytes.prefix(8)), inside: nil))
+  }
+
   @Test(
     arguments: [
       (file("", [0x18, 0x28, 0x6F, 0x01], at: 0x24), .armZImage, "32-bit Arm"),
       (file("HdrS", at: 0x202), .x86Linux, "x86"),
       (file("RSC\u{5}", at: 0x38), .riscvLinux, "RISC-V"),
       (file("MZ"), .efiProgram, "EFI program"),
+      (file("", uBootHead), .uBoot, "--raw"),
+      (file("_FVH", at: 0x28), .edk2, "no flash memory"),
+      (file("", [0x01, 0x00, 0x64, 0xAA, 0x78, 0x56, 0x34, 0x12]), .trustedFirmware, "starts at EL1"),
       (file("070701"), .initramfs, "initramfs"),
       (file("", [0xD0, 0x0D, 0xFE, 0xED]), .deviceTree, "device tree"),
       (file("", [0x28, 0xB5, 0x2F, 0xFD]), .zstd, "zstd -d"),

@@ -1,5 +1,6 @@
 import ApusTesting
 import Glibc
+import TestBasics
 
 /// `apus` as a process of its own, with pipes to its standard streams or a terminal in their place.
 ///
@@ -168,10 +169,9 @@ final class CommandProcess {
       if end == nil, unsafe waitpid(processID, &status, WNOHANG) == processID {
         end = status & 0x7F == 0 ? .exited(status >> 8 & 0xFF) : .killed(signal: status & 0x7F)
       }
-      return end != nil
+      // Its output ends later where another process has it, too.
+      return end != nil && outputPipe < 0 && errorPipe < 0
     }
-    while take(outputPipe, &output) {}
-    while take(errorPipe, &error) {}
     guard let end else { throw Failure(description: "the process has not ended") }
     return end
   }
@@ -182,11 +182,13 @@ final class CommandProcess {
     alsoWriting descriptor: Int32 = -1,
     until isDone: (_ isWritable: Bool) throws -> Bool
   ) throws {
-    let deadline = ContinuousClock.now + limit
+    let limit = TestLimit(limit, for: processID)
     var isWritable = false
     while try !isDone(isWritable) {
-      guard ContinuousClock.now < deadline else {
-        throw Failure(description: "\(what) did not come; output: \(outputText); errors: \(errorText)")
+      guard !limit.hasPassed else {
+        throw Failure(
+          description: "\(what) did not come; output: \(outputText.suffix(2000)); errors: \(errorText.suffix(2000))"
+        )
       }
       var requests = [
         pollfd(fd: outputPipe, events: Int16(POLLIN), revents: 0),

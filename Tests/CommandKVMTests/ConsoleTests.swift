@@ -1,5 +1,6 @@
 import ApusTesting
 import Glibc
+import TestBasics
 import Testing
 
 extension CommandKVMTests {
@@ -39,7 +40,8 @@ extension CommandKVMTests {
       defer { close(terminal) }
       _ = unsafe write(terminal, "late", 4)
       var answer: [UInt8] = []
-      for _ in 0..<100 where answer.count < 4 {
+      let limit = TestLimit(.seconds(60), for: process.processID)
+      while answer.count < 4, !limit.hasPassed {
         var request = pollfd(fd: terminal, events: Int16(POLLIN), revents: 0)
         guard unsafe poll(&request, 1, 100) > 0 else { continue }
         var chunk = [UInt8](repeating: 0, count: 64)

@@ -9,7 +9,7 @@ extension CommandKVMTests {
       "each end of a guest has a status of its own",
       arguments: [
         (["hello"], 0), (["reset", "--no-reboot"], 80), (["panic"], 81), (["unmapped"], 82),
-        (["spin", "--timeout", "1"], 124), (["spin", "--timeout", "1ms"], 124), (["hello", "--timeout", "100"], 0),
+        (["spin", "--timeout", "1"], 124), (["spin", "--timeout", "1ms"], 124), (["hello", "--timeout", "1h"], 0),
       ] as [([String], Int32)]
     )
     func guestEnds(arguments: [String], status: Int32) throws {

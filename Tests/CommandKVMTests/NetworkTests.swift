@@ -1,5 +1,6 @@
 import ApusTesting
 import Glibc
+import TestBasics
 import Testing
 
 extension CommandKVMTests {
@@ -36,10 +37,11 @@ extension CommandKVMTests {
     private static func isListened(to port: Int, within seconds: Int) -> Bool {
       let digits = String(port, radix: 16, uppercase: true)
       let place = ":" + String(repeating: "0", count: 4 - digits.utf8.count) + digits + " "
-      for _ in 0..<seconds * 10 {
+      let limit = TestLimit(.seconds(seconds))
+      repeat {
         if HostFiles.text("/proc/net/tcp").contains(place) { return true }
         usleep(100_000)
-      }
+      } while !limit.hasPassed
       return false
     }
 

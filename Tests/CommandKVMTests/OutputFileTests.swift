@@ -1,4 +1,5 @@
 import ApusTesting
+import Glibc
 import Testing
 
 extension CommandKVMTests {
@@ -24,6 +25,60 @@ extension CommandKVMTests {
         #expect(!report.contains("\"\(key)\" : 0"), "\(key)")
       }
       #expect(workspace.files == ["report"])
+    }
+
+    @Test("what one machine writes is refused to a second one, and stays as it is")
+    func second() throws {
+      let workspace = Workspace()
+      let (console, report, port) = (workspace.file("console"), workspace.file("report"), workspace.file("port"))
+      let first = try CommandProcess(
+        CommandKVMTests.run("spin", "--console", "file=\(console)", "--report", report, "--port", "a=file=\(port)")
+      )
+      let deadline = ContinuousClock.now + .seconds(60)
+      while !workspace.text("console").contains("Waiting"), ContinuousClock.now < deadline { usleep(10_000) }
+
+      for options in [
+        ["--console", "file=\(console)"], ["--report", console], ["--port", "b=file=\(port)"], ["--report", report],
+        ["--console", "file=\(report)"], ["--dump-dtb", console],
+      ] {
+        let second = try CommandProcess(CommandKVMTests.run("hello") + options)
+        #expect(try second.wait() == .exited(73), "\(options)")
+        #expect(second.errorText.contains("another Apus writes it"), "\(options): \(second.errorText)")
+      }
+
+      #expect(workspace.text("console").contains("Waiting"))
+      first.signal(SIGTERM)
+      #expect(try first.wait() == .exited(143))
+      #expect(workspace.text("report").contains("\"exitStatus\" : 143"))
+    }
+
+    @Test("a name that somebody else has taken over by the end of the run stays")
+    func replaced() throws {
+      let workspace = Workspace()
+      let process = try CommandProcess(
+        CommandKVMTests.run(
+          "spin",
+          "--console",
+          "pty=\(workspace.file("link"))",
+          "--port",
+          "a=unix=\(workspace.file("socket"))",
+          "--log-level",
+          "trace"
+        )
+      )
+      try process.expectError("the console is on")
+      let deadline = ContinuousClock.now + .seconds(60)
+      while workspace.files.count < 2, ContinuousClock.now < deadline { usleep(10_000) }
+
+      for name in ["link", "socket"] {
+        workspace.remove(name)
+        workspace.write(name, to: name)
+      }
+      process.signal(SIGTERM)
+
+      #expect(try process.wait() == .exited(143))
+      #expect(workspace.text("link") == "link")
+      #expect(workspace.text("socket") == "socket")
     }
 
     @Test("a report of a guest fault has the registers")

@@ -18,6 +18,20 @@ extension CommandKVMTests {
       #expect(workspace.text("report").contains("\"exitStatus\" : \(128 + signal)"))
     }
 
+    @Test("a signal that was ignored at the start stays ignored", arguments: [SIGHUP, SIGINT, SIGTERM])
+    func ignored(signal: Int32) throws {
+      let apus = try "\(GuestFile.command()) \(CommandKVMTests.run("spin").joined(separator: " "))"
+      let process = try CommandProcess(["-c", "trap '' \(signal); exec \(apus)"], program: "/bin/sh")
+      try process.expect("Waiting\n")
+
+      process.signal(signal)
+      usleep(100_000)
+      let other = signal == SIGTERM ? SIGINT : SIGTERM
+      process.signal(other)
+
+      #expect(try process.wait() == .exited(128 + other))
+    }
+
     @Test("a busy guest of several vCPUs is ended as well")
     func busy() throws {
       let process = try CommandProcess(CommandKVMTests.run("spin", "--append", "busy", "--cpus", "4"))

@@ -24,7 +24,7 @@ extension CommandKVMTests {
 
     @Test(
       "the terminal is restored whatever ends the process",
-      arguments: [SIGTERM, SIGHUP, SIGINT, SIGSEGV, SIGABRT, SIGBUS, SIGQUIT]
+      arguments: [SIGTERM, SIGHUP, SIGINT, SIGSEGV, SIGABRT, SIGBUS, SIGQUIT, SIGXCPU, SIGUSR1, SIGALRM]
     )
     func signals(signal: Int32) throws {
       let terminal = try TestTerminal()
@@ -36,6 +36,33 @@ extension CommandKVMTests {
       process.signal(signal)
 
       #expect(try process.wait().status == 128 + signal)
+      #expect(terminal.isAsBefore)
+    }
+
+    @Test("a machine that is stopped gives its shell the terminal as it was, and has it raw again when it goes on")
+    func stopping() throws {
+      let terminal = try TestTerminal()
+      let stream = CommandProcess.Stream.terminal(terminal.path)
+      let apus = try "\(GuestFile.command()) \(CommandKVMTests.run("echo").joined(separator: " "))"
+      let script = "set -m; \(apus); echo stopped $?; read line; fg; echo ended $?"
+      let shell = try CommandProcess(["-c", script], program: "/bin/sh", input: stream, output: stream, error: stream)
+      try terminal.expect("Echo")
+      #expect(terminal.isRaw)
+      let process = try #require(HostProcess.children(of: shell.processID, named: "apus").first)
+
+      kill(process, SIGTSTP)
+      try terminal.expect("stopped 148")
+      #expect(terminal.isAsBefore)
+      terminal.type("go on\n")
+      let deadline = ContinuousClock.now + .seconds(30)
+      while !terminal.isRaw, ContinuousClock.now < deadline { usleep(10_000) }
+      #expect(terminal.isRaw)
+      terminal.type("still here")
+      try terminal.expect("still here")
+      terminal.type("\u{1}x")
+
+      try terminal.expect("ended 0")
+      _ = try shell.wait()
       #expect(terminal.isAsBefore)
     }
 

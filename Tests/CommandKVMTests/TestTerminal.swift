@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import TestBasics
 
 /// A pseudo-terminal with the settings that a person's has, and a person's end of it.
 final class TestTerminal {
@@ -62,12 +63,12 @@ final class TestTerminal {
   }
 
   /// Waits for text on the screen.
-  func expect(_ text: String, within limit: Duration = .seconds(30)) throws {
-    let deadline = ContinuousClock.now + limit
+  func expect(_ text: String, within limit: Duration = .seconds(120)) throws {
+    let limit = TestLimit(limit)
     while !String(decoding: shown, as: UTF8.self).contains(text) {
-      guard ContinuousClock.now < deadline else {
+      guard !limit.hasPassed else {
         throw CommandProcess.Failure(
-          description: "'\(text)' did not come, but: \(String(decoding: shown, as: UTF8.self))"
+          description: "'\(text)' did not come, but: \(String(decoding: shown.suffix(2000), as: UTF8.self))"
         )
       }
       var request = pollfd(fd: keyboard, events: Int16(POLLIN), revents: 0)

@@ -4,7 +4,7 @@ import Testing
 
 // SAFETY: nothing changes the environment while tests run.
 /// The command that `APUS_COMMAND` names, or else the one that was built with the tests.
-private let command = unsafe getenv("APUS_COMMAND").map { unsafe String(cString: $0) } ?? Program.buildFolder + "/apus"
+let command = unsafe getenv("APUS_COMMAND").map { unsafe String(cString: $0) } ?? Program.buildFolder + "/apus"
 
 /// A user without any rights, for tests that run as root.
 let nobody: UInt32 = 65534
@@ -22,6 +22,13 @@ func apus(
   var program = Program(path: command, arguments)
   program.closed = closed
   program.outputPath = outputPath
+  program.user = user
+  return try program.run()
+}
+
+/// Runs a shell's script, in which `apus` is the command.
+func shell(_ script: String, user: UInt32 = 0) throws -> ProgramResult {
+  var program = Program(path: "/bin/sh", ["-c", "apus() { '\(command)' \"$@\"; }\n\(script)"])
   program.user = user
   return try program.run()
 }

@@ -15,10 +15,16 @@ private let wrongValues: [(option: String, value: String, words: [String])] = [
   ("--cpus", "0", ["--cpus takes 1 or more, not 0"]),
   ("--cpus", "-1", ["--cpus takes 1 or more, not -1"]),
   ("--cpus", "513", ["--cpus takes at most 512", "not 513"]),
+  ("--cpus", "+2", ["'+2' is invalid for '--cpus", "give a whole number from 1"]),
+  ("--block", "disk,queues=+2", ["queues=+2: give a number from 1 to 16"]),
+  ("--port", "agent=fd=+9", ["'agent=fd=+9' is invalid for '--port"]),
+  ("--network", "passt,forward=+22:22", ["forward=+22:22", "with ports from 1"]),
+  ("--network", "fd=1", ["--network fd=1: give a descriptor from 3"]),
   ("--timeout", "0", ["--timeout takes more than 0 seconds"]),
   ("--timeout", "abc", ["'abc' is invalid for '--timeout", "such as 10, 1.5s or 2m"]),
   ("--timeout", "-5", ["'-5' is invalid for '--timeout", "such as 10, 1.5s or 2m"]),
   ("--gic", "4", ["'4' is invalid for '--gic", "'auto', '2' or '3'"]),
+  ("--unmapped", "ones", ["'ones' is invalid for '--unmapped", "give fault, which ends the machine, or zero"]),
   ("--cpu", "sme=off", ["'sme=off' is invalid for '--cpu", "sve=off, pmu=off and pauth=off"]),
   ("--console", "tty", ["'tty' is invalid for '--console", "stdio, file=PATH, pty, pty=LINK or none"]),
   ("--console", "virtio,tty", ["'virtio,tty' is invalid for '--console", "or virtio and one of these"]),
@@ -48,7 +54,7 @@ private let wrongValues: [(option: String, value: String, words: [String])] = [
 /// Options that take a value.
 private let options = [
   "--memory", "--cpus", "--timeout", "--gic", "--cpu", "--console", "--uuid", "--log-level", "--name", "--append",
-  "--initrd", "--dump-dtb", "--report", "--network", "--port",
+  "--unmapped", "--dtb-overlay", "--initrd", "--dump-dtb", "--report", "--network", "--port",
 ]
 
 @Suite struct OptionTests {
@@ -149,8 +155,8 @@ private let options = [
     ["--uuid", "123e4567-e89b-42d3-a456-426614174000"], ["--append", "quiet a=\"b c\""], ["--cmdline", "x"],
     ["--console", "none"], ["--timeout", "10"], ["--reboot"], ["--no-reboot"], ["--log-level", "error"],
     ["--dma", "32M"], ["--dma", "open"], ["--entropy"],
-    ["--console", "virtio"], ["--port", "a=unix=/tmp/apus-no-such/a", "--console", "virtio,none", "--entropy"],
-    ["--memory", "128M", "--raw", "--memory", "64M"],
+    ["--console", "virtio"], ["--port", "a=unix=/tmp/apus-no-such-socket", "--console", "virtio,none", "--entropy"],
+    ["--append", "a", "--raw", "--cmdline", "b c"],
   ])
   func plainArgumentsMeanTheSameWithAndWithoutTheArgumentParser(options: [String]) throws {
     let kernel = try TemporaryFile(linuxImage())

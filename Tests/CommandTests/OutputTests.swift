@@ -60,6 +60,74 @@ private let printing: [[String]] = [
     for key in ["deviceTree", "initramfs", "memoryMap"] { #expect(plan[key] != nil, "\(key)") }
   }
 
+  @Test func aDryRunTellsOfTheDevices() throws {
+    let kernel = try TemporaryFile(linuxImage())
+    let disk = try kernel.folder.write("disk", [UInt8](repeating: 0, count: 1024))
+    let platform = try kernel.folder.write("platform", Array(#"{"agents": [{"name": "one"}]}"#.utf8))
+
+    let result = try apus([
+      "run", "--dry-run", "--kernel", kernel.path, "--block", "\(disk),readonly,serial=s,queues=2,window=data",
+      "--entropy", "--network", "tap=tap7,mtu=1400,mac=02:00:00:00:00:07", "--scmi", platform,
+      "--console", "virtio,none", "--port", "a=file=\(kernel.folder.path("port"))",
+    ])
+
+    let plan = try #require(jsonObject(result.output), "\(result.error)")
+    func list(_ value: JSONValue?) -> [JSONValue] { if case .list(let list) = value { list } else { [] } }
+    let devices = list(plan["devices"]).map { value in
+      if case .object(let device) = value { device } else { [String: JSONValue]() }
+    }
+    try #require(devices.count == 5)
+    #expect(devices.map { $0["type"] } == ["block", "entropy", "network", "scmi", "console"].map { .text($0) })
+    #expect(devices.map { $0["name"] } == ["block0", "entropy1", "network2", "scmi3", "console4"].map { .text($0) })
+    #expect(devices.map { $0["slot"] } == (0..<5).map { .number(Double($0)) })
+    #expect(devices.map { $0["interrupt"] } == (16..<21).map { .number(Double($0)) })
+    #expect(
+      devices[0]["block"]
+        == .object(["path": .text(disk), "readOnly": .flag(true), "serial": .text("s"), "queues": .number(2)])
+    )
+    #expect(
+      devices[2]["network"]
+        == .object(["connection": .text("tap=tap7"), "mac": .text("02:00:00:00:00:07"), "mtu": .number(1400)])
+    )
+    #expect(devices[3]["scmi"] == .object(["agent": .text("one")]))
+    let ports = JSONValue.list([.text("a=file=\(kernel.folder.path("port"))")])
+    #expect(devices[4]["console"] == .object(["carriesConsole": .flag(true), "ports": ports]))
+    #expect(plan["console"] == .text("none"))
+    #expect(plan["dma"] == .text("confined"))
+    // Two windows, each where the memory map has it; the first registers are the first slot's.
+    func place(_ value: JSONValue?, _ key: String) -> JSONValue? {
+      if case .object(let region) = value { region[key] } else { nil }
+    }
+    let windows = list(plan["memoryMap"]).filter { place($0, "name") == .text("DMA window") }.compactMap {
+      place($0, "start")
+    }
+    #expect(windows.count == 2)
+    #expect(place(devices[0]["window"], "name") == .text("data"))
+    #expect(place(devices[0]["window"], "start") == windows[0])
+    for device in devices.dropFirst() { #expect(place(device["window"], "start") == windows[1]) }
+    #expect(place(devices[0]["registers"], "start") == .number(0x0A00_0000))
+    #expect(place(devices[4]["registers"], "start") == .number(0x0A00_0800))
+  }
+
+  @Test func whatARunWouldRefuseToMakeADryRunRefusesToo() throws {
+    let kernel = try TemporaryFile(linuxImage())
+    let folder = kernel.folder
+
+    let result = try shell(
+      """
+      cd \(folder.path); ln -s / link; ln -s nowhere stale; touch other
+      for words in '--port a=unix=missing/s' '--port a=unix=other' '--console pty=link' '--console pty=missing/l' \
+        '--port a=unix=s --port b=unix=./s' '--console pty=stale --port a=unix=stale' '--console pty=stale' \
+        '--port a=unix=s' '--report x --port a=file=x'; do
+        apus run --dry-run --kernel input $words >/dev/null; echo $?
+      done
+      ls
+      """
+    )
+
+    #expect(result.output == "73\n73\n73\n73\n64\n64\n0\n0\n64\ninput\nlink\nother\nstale\n", "\(result.error)")
+  }
+
   @Test func theDeviceTreeIsPrintedAsText() throws {
     let result = try apus(["devicetree", "--cpus", "2", "--append", "quiet"])
 

@@ -30,9 +30,11 @@ private func fill(_ root: inout DeviceTreeWriter) {
   root.node("second") { _ in }
 }
 
-/// Where dtc is on machines that have it.
-private let dtc = ["/usr/bin/dtc", "/usr/local/bin/dtc"].first {
-  (try? Program(path: $0, ["--version"]).run())?.status == 0
+extension Program {
+  /// Where dtc is on machines that have it.
+  static let dtc = ["/usr/bin/dtc", "/usr/local/bin/dtc"].first {
+    (try? Program(path: $0, ["--version"]).run())?.status == 0
+  }
 }
 
 @Suite struct DeviceTreeSourceTests {
@@ -69,13 +71,102 @@ private let dtc = ["/usr/bin/dtc", "/usr/local/bin/dtc"].first {
     )
   }
 
-  @Test(.enabled(if: dtc != nil, "dtc is not installed"))
+  /// Properties that name nodes: by label, by path, with cells behind them, and with numbers that no node has.
+  private static func fillReferences(_ root: inout DeviceTreeWriter) {
+    root.property("interrupt-parent", cells: [1])
+    root.node("gic", label: "gic", phandle: 1) { gic in
+      gic.property("interrupt-controller")
+      gic.property("#interrupt-cells", cells: [3])
+    }
+    root.node("clock", phandle: 2) { $0.property("#clock-cells", cells: [1]) }
+    root.node("plain", label: "osc", phandle: 3) { $0.property("#clock-cells", cells: [0]) }
+    root.node("user") { user in
+      user.property("clocks", cells: [2, 5, 3])
+      user.property("assigned-clock-parents", cells: [0, 2, 1])
+      user.property("vout-supply", cells: [3])
+      user.property("resets", cells: [9, 0])
+    }
+    root.symbols()
+  }
+
+  @Test func propertiesThatNameNodesAreWrittenWithTheirLabelsOrPaths() throws {
+    var tree = DeviceTreeWriter(labels: .written)
+    tree.node("", Self.fillReferences)
+
+    let text = try DeviceTreeSource.text(of: try tree.finish())
+
+    #expect(
+      text == """
+        /dts-v1/;
+
+        / {
+        \tinterrupt-parent = <&gic>;
+
+        \tgic: gic {
+        \t\tphandle = <0x1>;
+        \t\tinterrupt-controller;
+        \t\t#interrupt-cells = <0x3>;
+        \t};
+
+        \tclock {
+        \t\tphandle = <0x2>;
+        \t\t#clock-cells = <0x1>;
+        \t};
+
+        \tosc: plain {
+        \t\tphandle = <0x3>;
+        \t\t#clock-cells = <0x0>;
+        \t};
+
+        \tuser {
+        \t\tclocks = <&{/clock} 0x5 &osc>;
+        \t\tassigned-clock-parents = <0x0 &{/clock} 0x1>;
+        \t\tvout-supply = <&osc>;
+        \t\tresets = <0x9 0x0>;
+        \t};
+        };
+
+        """
+    )
+  }
+
+  @Test(.enabled(if: Program.dtc != nil, "dtc is not installed"))
+  func labelsAndReferencesAreTheSameTreeToDtcWithItsSymbols() throws {
+    let folder = try TemporaryFolder()
+    var tree = DeviceTreeWriter(labels: .written)
+    tree.node("", Self.fillReferences)
+    let blob = try tree.finish()
+    let source = try folder.write("tree.dts", Array(try DeviceTreeSource.text(of: blob).utf8))
+
+    let result = try Program(
+      path: try #require(Program.dtc),
+      ["-q", "-@", "-I", "dts", "-O", "dtb", "-o", folder.path("tree.dtb"), source]
+    ).run()
+
+    #expect(result.status == 0, "\(result.error)")
+    let again = try #require(folder.read("tree.dtb"))
+    #expect(try DeviceTreeSource.text(of: again) == DeviceTreeSource.text(of: blob))
+    #expect(again.contains(Array("__symbols__".utf8)))
+  }
+
+  @Test(arguments: ["1st", "a-b", "gic\u{E9}"])
+  func symbolsThatAreNoLabelsAreWrittenAsTheyAre(symbol: String) throws {
+    let text = try text { root in
+      root.node("gic") { _ in }
+      root.node("__symbols__") { $0.property(symbol, "/gic") }
+    }
+
+    #expect(text.contains("__symbols__ {"))
+    #expect(text.contains("\tgic {"))
+  }
+
+  @Test(.enabled(if: Program.dtc != nil, "dtc is not installed"))
   func whatIsWrittenIsTheSameTreeToDtc() throws {
     let folder = try TemporaryFolder()
     let blob = try blob(fill)
     let source = try folder.write("tree.dts", Array(try DeviceTreeSource.text(of: blob).utf8))
     let program = Program(
-      path: try #require(dtc),
+      path: try #require(Program.dtc),
       ["-q", "-I", "dts", "-O", "dtb", "-o", folder.path("tree.dtb"), source]
     )
 

@@ -56,6 +56,17 @@ let package = Package(
       ],
       swiftSettings: strict
     ),
-    fuzzTarget("FuzzSeeds"),
+    .executableTarget(
+      name: "FuzzDeviceTreeOverlay",
+      dependencies: ["FuzzSupport", .product(name: "DeviceTree", package: "apus")],
+      swiftSettings: strict
+    ),
+    .executableTarget(
+      name: "FuzzSeeds",
+      dependencies: [
+        "FuzzSupport", .product(name: "DeviceTree", package: "apus"), .product(name: "VirtioTesting", package: "apus"),
+      ],
+      swiftSettings: strict
+    ),
   ]
 )

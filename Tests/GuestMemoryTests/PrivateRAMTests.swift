@@ -1,3 +1,4 @@
+import Glibc
 import GuestMemory
 import Testing
 
@@ -80,5 +81,42 @@ import Testing
 
     #expect(address % hugePage == 0)
     #expect(last == [UInt8](repeating: 0, count: 8))
+  }
+
+  @Test func coreDumpsHaveNothingOfGuestMemory() throws {
+    let ram = try PrivateRAM(range: GuestRange(at: 0x4000_0000, size: 0x10000))
+    let window = try DMAWindow(name: "dump", range: GuestRange(at: 0x8000_0000, size: 0x20_0000))
+
+    // SAFETY: only the addresses are looked at.
+    for address in unsafe [UInt(bitPattern: ram.hostAddress), UInt(bitPattern: window.hostAddress)] {
+      let flags = try #require(try flags(ofMappingAt: address))
+      #expect(flags.contains("dd"), "\(flags)")
+    }
+    #expect(ram.range.size + window.range.size > 0)
+  }
+
+  /// What the kernel knows of a mapping of this process, such as that no core dump has it ("dd").
+  private func flags(ofMappingAt address: UInt) throws -> [Substring]? {
+    var isWanted = false
+    for line in try #require(smaps()).split(separator: "\n") {
+      let words = line.split(separator: " ")
+      let ends = words.first?.split(separator: "-").compactMap { UInt($0, radix: 16) } ?? []
+      if ends.count == 2 { isWanted = ends[0]..<ends[1] ~= address }
+      if isWanted, words.first == "VmFlags:" { return Array(words.dropFirst()) }
+    }
+    return nil
+  }
+
+  private func smaps() -> String? {
+    // SAFETY: the texts hold for the call, and the buffer's size goes along.
+    guard let file = unsafe fopen("/proc/self/smaps", "r") else { return nil }
+    defer { unsafe fclose(file) }
+    var text: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let count = unsafe fread(&chunk, 1, chunk.count, file)
+      guard count > 0 else { return String(decoding: text, as: UTF8.self) }
+      text += chunk[..<count]
+    }
   }
 }

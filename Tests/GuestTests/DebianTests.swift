@@ -1,5 +1,6 @@
 import Apus
 import ApusTesting
+import TestBasics
 import Testing
 
 @Suite("Debian", .requiresKVM, .ownThread)
@@ -23,7 +24,7 @@ struct DebianTests {
     if hasNetwork {
       var forward = Configuration.Device.Network.Forward(hostPort: port, guestPort: 4000)
       forward.transport = .udp
-      configuration.devices.append(.init(.network(.init(.passt(forwards: [forward])))))
+      configuration.devices.append(.init(.network(.init(.passt(forwards: [forward], hostLoopback: true)))))
     }
     var answer = "pong-ping"
 
@@ -34,16 +35,16 @@ struct DebianTests {
       console.send("echo release-$(cat /etc/debian_version); apt-get --version; cat /proc/consoles\n")
       try await console.expect("Supported modules")
       if hasNetwork {
-        let deadline = ContinuousClock.now + .seconds(200)
+        let limit = TestLimit(.seconds(200))
         console.send("ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0; ip route add default via 10.0.2.2\n")
         console.send("cat </dev/tcp/10.0.2.2/\(source.port)\n")
-        try await source.accepted(until: deadline).send(Array("over-tcp\n".utf8), until: deadline)
+        try await source.accepted(until: limit).send(Array("over-tcp\n".utf8), until: limit)
         try await console.expect("over-tcp")
         console.send(
           "perl -MIO::Socket::INET -e '$s=IO::Socket::INET->new(Proto=>q(udp),LocalPort=>4000);"
             + "$s->recv($d,99);$s->send(qq(pong-$d))'\n"
         )
-        answer = try await HostDatagrams(to: port).ask("ping", until: deadline)
+        answer = try await HostDatagrams(to: port).ask("ping", until: limit)
       }
       console.send("poweroff\n")
     }

@@ -1,6 +1,7 @@
 import Apus
 import ApusTesting
 import Glibc
+import TestBasics
 import Testing
 
 @Suite("All devices at once", .requiresKVM, .ownThread)
@@ -55,13 +56,14 @@ struct DeviceLoadTests {
     scriptBlock.isReadOnly = true
     let flood = Configuration.Port("flood", .file(path: disk.path + ".flood"))
     configuration.devices = [
-      .init(.block(block)), .init(.block(scriptBlock)), .init(.network(.init(.passt(forwards: [])))),
+      .init(.block(block)), .init(.block(scriptBlock)),
+      .init(.network(.init(.passt(forwards: [], hostLoopback: true)))),
       .init(.console(.init(carriesConsole: false, ports: [flood]))), .init(.entropy),
     ]
 
     let run = try await GuestRun.boot(configuration, limit: .seconds(240 + 5 * size)) { _, _ in
-      let deadline = ContinuousClock.now + .seconds(240 + 5 * size)
-      for _ in 0..<2 { try await source.accepted(until: deadline).send(Self.download, until: deadline) }
+      let limit = TestLimit(.seconds(240 + 5 * size))
+      for _ in 0..<2 { try await source.accepted(until: limit).send(Self.download, until: limit) }
     }
 
     print(run.lines.filter { $0.hasPrefix("pool") }.joined(separator: "\n"))

@@ -1,4 +1,5 @@
 import Glibc
+import TestBasics
 
 /// UDP on the host's loopback interface.
 struct HostDatagrams: ~Copyable {
@@ -25,10 +26,10 @@ struct HostDatagrams: ~Copyable {
   }
 
   /// Sends a datagram, again every half second, until one comes back or the time is over.
-  func ask(_ text: String, until deadline: ContinuousClock.Instant) async throws -> String {
+  func ask(_ text: String, until limit: TestLimit) async throws -> String {
     let bytes = Array(text.utf8)
     var answer = [UInt8](repeating: 0, count: 1500)
-    while ContinuousClock.now < deadline {
+    while !limit.hasPassed {
       // SAFETY: the buffers hold for the calls and their sizes go along.
       _ = unsafe send(descriptor, bytes, bytes.count, 0)
       for _ in 0..<50 {

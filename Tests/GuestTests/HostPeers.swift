@@ -1,4 +1,5 @@
 import Glibc
+import TestBasics
 
 /// TCP on the host's loopback interface. Nothing here waits.
 struct HostSocket: ~Copyable {
@@ -63,7 +64,7 @@ struct HostSocket: ~Copyable {
   }
 
   /// The next client, once there is one.
-  func accepted(until deadline: ContinuousClock.Instant) async throws -> HostSocket {
+  func accepted(until limit: TestLimit) async throws -> HostSocket {
     while true {
       let client = accept(descriptor, nil, nil)
       if client >= 0 {
@@ -71,31 +72,31 @@ struct HostSocket: ~Copyable {
         _ = fcntl(client, F_SETFL, O_NONBLOCK)
         return HostSocket(client)
       }
-      try await Self.pause(deadline, "a client")
+      try await Self.pause(limit, "a client")
     }
   }
 
-  func send(_ bytes: [UInt8], until deadline: ContinuousClock.Instant) async throws {
+  func send(_ bytes: [UInt8], until limit: TestLimit) async throws {
     var rest = bytes[...]
     while !rest.isEmpty {
       // SAFETY: the buffer holds for the call and its size goes along.
       let count = unsafe rest.withUnsafeBytes {
         unsafe Glibc.send(descriptor, $0.baseAddress, min($0.count, 1 << 18), Int32(MSG_NOSIGNAL))
       }
-      if count > 0 { rest = rest.dropFirst(count) } else { try await Self.pause(deadline, "a peer that reads") }
+      if count > 0 { rest = rest.dropFirst(count) } else { try await Self.pause(limit, "a peer that reads") }
     }
     shutdown(descriptor, Int32(SHUT_WR))
   }
 
   /// Everything up to the peer's end.
-  func receive(until deadline: ContinuousClock.Instant) async throws -> [UInt8] {
+  func receive(until limit: TestLimit) async throws -> [UInt8] {
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 1 << 18)
     while true {
       // SAFETY: the buffer holds for the call and its size goes along.
       let count = unsafe recv(descriptor, &chunk, chunk.count, 0)
       if count == 0 { return bytes }
-      if count > 0 { bytes += chunk[..<count] } else { try await Self.pause(deadline, "the peer's end") }
+      if count > 0 { bytes += chunk[..<count] } else { try await Self.pause(limit, "the peer's end") }
     }
   }
 
@@ -103,8 +104,8 @@ struct HostSocket: ~Copyable {
     let what: String
   }
 
-  private static func pause(_ deadline: ContinuousClock.Instant, _ what: String) async throws {
-    guard ContinuousClock.now < deadline else { throw Late(what: what) }
+  private static func pause(_ limit: TestLimit, _ what: String) async throws {
+    guard !limit.hasPassed else { throw Late(what: what) }
     try await Task.sleep(for: .milliseconds(2))
   }
 }

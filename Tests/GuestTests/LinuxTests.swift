@@ -1,5 +1,8 @@
 import Apus
 import ApusTesting
+import DeviceTree
+import TestBasics
+import TestSupport
 import Testing
 
 @Suite("Linux guests", .requiresKVM, .ownThread)
@@ -17,15 +20,31 @@ struct LinuxTests {
     #expect(run.console.contains("compatible = \"linux,kvm\""))
   }
 
-  @Test("the guest gets the command line that was given, byte by byte")
-  func commandLine() async throws {
-    let configuration = try LinuxGuest.executing("cat /proc/cmdline")
+  @Test("the guest gets the command line that was given, byte by byte, and an overlay's node in its device tree")
+  func commandLineAndOverlay() async throws {
+    let folder = try TemporaryFolder()
+    var configuration = try LinuxGuest.executing("cat /proc/cmdline; cat /proc/device-tree/serial@9000000/probe/text")
+    configuration.deviceTreeOverlays = [try folder.write("probe.dtbo", Self.overlay(text: "from an overlay\n"))]
 
     let run = try await GuestRun.boot(configuration)
 
     #expect(run.outcome.end == .poweredOff)
     #expect(run.lines.contains(Substring(configuration.commandLine)))
+    #expect(run.console.contains("from an overlay\n"))
     #expect(run.lines.contains("exit status 0"))
+  }
+
+  /// What dtc makes of `&uart { probe { text = "…"; }; };`.
+  private static func overlay(text: String) throws -> [UInt8] {
+    var tree = DeviceTreeWriter()
+    tree.node("") { root in
+      root.node("fragment@0") { fragment in
+        fragment.property("target", cells: [.max])
+        fragment.node("__overlay__") { overlay in overlay.node("probe") { $0.property("text", text) } }
+      }
+      root.node("__fixups__") { $0.property("uart", "/fragment@0:target:0") }
+    }
+    return try tree.finish()
   }
 
   @Test("drivers bind to the serial port, the clock, pvpanic, PSCI and the random seed")
@@ -129,7 +148,7 @@ struct LinuxTests {
 
     #expect(run.outcome.end == .poweredOff)
     let numbers = run.lines.filter { $0.utf8.count == 6 }.compactMap { Int($0) }
-    #expect(numbers == Array(100_000...102_500))
+    #expect(firstDifference(numbers, 100_000...102_500) == nil)
   }
 
   @Test("an initramfs of 200 MB boots")

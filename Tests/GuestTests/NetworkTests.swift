@@ -1,6 +1,7 @@
 import Apus
 import ApusTesting
 import Glibc
+import TestBasics
 import Testing
 
 @Suite("Network cards in Linux guests", .requiresKVM, .ownThread)
@@ -37,24 +38,24 @@ struct NetworkTests {
     )
     let forwards = [Configuration.Device.Network.Forward(hostPort: forward, guestPort: 80)]
     configuration.commandLine += " initcall_blacklist=trace_eval_init"
-    var network = Configuration.Device.Network(.passt(forwards: forwards))
+    var network = Configuration.Device.Network(.passt(forwards: forwards, hostLoopback: true))
     network.mac = Configuration.Device.MACAddress("02:11:22:33:44:55")
     configuration.devices = [Configuration.Device(.network(network))]
     var returned: [UInt8] = []
     var fetched: [UInt8] = []
 
     let run = try await GuestRun.boot(configuration) { _, console in
-      let deadline = ContinuousClock.now + .seconds(170)
-      try await source.accepted(until: deadline).send(Self.content, until: deadline)
-      returned = try await sink.accepted(until: deadline).receive(until: deadline)
+      let limit = TestLimit(.seconds(170))
+      try await source.accepted(until: limit).send(Self.content, until: limit)
+      returned = try await sink.accepted(until: limit).receive(until: limit)
       try await console.expect("serving")
       let client = HostSocket.connecting(to: forward)
-      try await client.send(Array("GET /a HTTP/1.0\r\n\r\n".utf8), until: deadline)
-      fetched = try await client.receive(until: deadline)
+      try await client.send(Array("GET /a HTTP/1.0\r\n\r\n".utf8), until: limit)
+      fetched = try await client.receive(until: limit)
       let process = try #require(HostProcess.children(of: getpid(), named: "passt", with: "\(forward)").first)
       kill(process, SIGKILL)
       try await console.expect("link up")
-      try await source.accepted(until: deadline).send(Self.content, until: deadline)
+      try await source.accepted(until: limit).send(Self.content, until: limit)
     }
 
     let isReturned = returned == Self.content

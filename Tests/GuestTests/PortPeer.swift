@@ -1,5 +1,6 @@
 import ApusTesting
 import Glibc
+import TestBasics
 
 /// The host's end of a port, as a harness holds it.
 final class PortPeer: Sendable {
@@ -13,7 +14,7 @@ final class PortPeer: Sendable {
     self.descriptor = descriptor
   }
 
-  /// Connects to a socket that is there, or that comes in the next seconds.
+  /// Connects to a socket that is there, or that comes soon.
   convenience init(connectingTo path: String) throws {
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
@@ -21,7 +22,8 @@ final class PortPeer: Sendable {
     unsafe withUnsafeMutableBytes(of: &address.sun_path) { field in
       for (index, byte) in path.utf8.enumerated() where index < field.count - 1 { unsafe field[index] = byte }
     }
-    for _ in 0..<500 {
+    let limit = TestLimit(.seconds(60))
+    while !limit.hasPassed {
       let number = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
       // SAFETY: the structure holds for the call and its size goes along.
       let result = unsafe withUnsafePointer(to: &address) { pointer in
@@ -55,13 +57,13 @@ final class PortPeer: Sendable {
     _ = unsafe send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
   }
 
-  /// Reads until the text ends so, for 30 seconds at most.
+  /// Reads until the text ends so.
   func read(untilSuffix suffix: String, pausing: Bool = false) throws -> String {
     var bytes: [UInt8] = []
     let wanted = Array(suffix.utf8)
-    let deadline = ContinuousClock.now + .seconds(30)
+    let limit = TestLimit(.seconds(120))
     while !bytes.suffix(wanted.count).elementsEqual(wanted) {
-      guard ContinuousClock.now < deadline else {
+      guard !limit.hasPassed else {
         throw Failure(what: "\(bytes.count) bytes came, and no '\(suffix)'")
       }
       var chunk = [UInt8](repeating: 0, count: 16384)

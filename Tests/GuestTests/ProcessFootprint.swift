@@ -1,6 +1,7 @@
 import ApusTesting
 import CTestSupport
 import Glibc
+import TestBasics
 
 /// What this process holds of the system.
 struct ProcessFootprint {
@@ -14,9 +15,10 @@ struct ProcessFootprint {
   let privateMemory: Int
 
   /// What is held once the thread that told of a machine's end has ended too: `threads` of them are left then, unless
-  /// that takes longer than two seconds.
+  /// that takes far too long.
   static func settled(threads: Int) -> ProcessFootprint {
-    for _ in 0..<20 {
+    let limit = TestLimit(.seconds(10))
+    while !limit.hasPassed {
       let footprint = ProcessFootprint()
       if footprint.threads.count <= threads { return footprint }
       usleep(100_000)

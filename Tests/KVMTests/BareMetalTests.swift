@@ -164,14 +164,19 @@ struct BareMetalTests {
   @Test("a guest that never ends is ended by the time limit", arguments: ["", "busy"], [1, 2])
   func timeout(mode: String, cpus: Int) async throws {
     var configuration = try Self.configuration("spin", arguments: mode, cpus: cpus)
-    configuration.timeout = .seconds(3)
+    let line = mode.isEmpty ? "Waiting\n" : "Spinning\n"
+    // The machine's limit is time on the wall. A slow host needs more of it for the guest to get where it never ends.
+    for seconds in [2, 8, 32, 128] as [UInt64] {
+      configuration.timeout = .seconds(seconds)
 
-    let run = try await GuestRun.boot(configuration)
+      let run = try await GuestRun.boot(configuration)
 
-    #expect(run.outcome.end == .timedOut)
-    #expect(run.report.exitStatus == 124)
-    #expect(run.console == (mode.isEmpty ? "Waiting\n" : "Spinning\n"))
-    #expect(run.report.time.wall >= 3_000_000_000)
+      #expect(run.outcome.end == .timedOut)
+      #expect(run.report.exitStatus == 124)
+      #expect(run.report.time.wall >= seconds * 1_000_000_000)
+      if run.console == line { return }
+    }
+    Issue.record("the guest never wrote its line")
   }
 
   @Test("a guest that never ends is ended by its owner", arguments: ["", "busy"])
@@ -193,6 +198,18 @@ struct BareMetalTests {
     let report = machine.run()
 
     #expect(report.outcome == "stopped")
+  }
+
+  @Test("a program that looks for devices in all slots finds 32, and those with a device")
+  func slots() async throws {
+    var configuration = try Self.configuration("slots")
+    configuration.devices = [.init(.entropy), .init(.entropy)]
+
+    let run = try await GuestRun.boot(configuration)
+
+    #expect(run.outcome.end == .poweredOff)
+    #expect(run.console == "slot 0 device 4\nslot 1 device 4\n32 slots\n")
+    #expect(run.report.devices.map(\.faults) == [0, 0])
   }
 
   @Test("each read of a device register is one exit")

@@ -24,8 +24,62 @@ struct GuestFaultTests {
     #expect(run.report.exitStatus == 82)
     #expect(run.console.hasPrefix("Touching 0xB000"))
     #expect(fault.registers.count == 40)
-    let counter = try #require(fault.registers.first { $0.name == "PC" })
-    #expect(0x4008_0000..<0x4400_0000 ~= counter.value)
+    let counter = try #require(fault.registers.first { $0.name == "PC" }?.value)
+    #expect(0x4008_0000..<0x4400_0000 ~= counter)
+  }
+
+  @Test(
+    "with --unmapped zero a guest goes on behind what a device could answer, and nothing else",
+    arguments: [("read", true), ("write", true), ("load-pair", false), ("store-pair", false)]
+  )
+  func unmappedZero(access: String, goesOn: Bool) async throws {
+    var configuration = try BareMetalTests.configuration("unmapped", arguments: access)
+    configuration.unmapped = .zero
+
+    let run = try await GuestRun.boot(configuration)
+
+    #expect(run.outcome.end.name == (goesOn ? "powered-off" : "guest-fault"))
+    #expect(run.console.hasSuffix("Nothing happened\n") == goesOn)
+    #expect(run.report.exits.unmappedReads == (access == "read" ? 1 : 0))
+    #expect(run.report.exits.unmappedWrites == (access == "write" ? 1 : 0))
+  }
+
+  @Test("with --unmapped zero reads give 0 in every width")
+  func unmappedZeroReads() async throws {
+    //   d2a16001  movz  x1, #0xb00, lsl #16
+    //   92800000  movn  x0, #0
+    //   f9400020  ldr   x0, [x1]
+    //   b5000000  cbnz  x0, .
+    //   92800000  movn  x0, #0
+    //   39401c20  ldrb  w0, [x1, #7]
+    //   b5000000  cbnz  x0, .
+    //   52b08000  movz  w0, #0x8400, lsl #16
+    //   72800100  movk  w0, #8
+    //   d4000002  hvc   #0
+    let run = try await Self.boot(
+      instructions: [
+        0xD2A1_6001, 0x9280_0000, 0xF940_0020, 0xB500_0000, 0x9280_0000, 0x3940_1C20, 0xB500_0000, 0x52B0_8000,
+        0x7280_0100, 0xD400_0002,
+      ],
+      unmapped: .zero
+    )
+
+    #expect(run.outcome.end == .poweredOff)
+    #expect(run.report.exits.unmappedReads == 2)
+    #expect(run.report.exits.mmioReads == 0)
+  }
+
+  @Test("registers that the guest never set are shown so, not with what KVM left there")
+  func registersThatWereNeverSet() async throws {
+    //   d2a16001  movz  x1, #0xb00, lsl #16
+    //   b9400020  ldr   w0, [x1]
+    let run = try await Self.boot(instructions: [0xD2A1_6001, 0xB940_0020])
+
+    let fault = try #require(run.fault)
+    let unset = fault.registers.filter { $0.value == nil }.map(\.name)
+    #expect(unset == ["ESR", "FAR", "VBAR"])
+    #expect(fault.registers.first { $0.name == "X1" }?.value == 0xB00_0000)
+    #expect(fault.registerLines.joined().contains("ESR        (not set)"))
   }
 
   @Test("a jump behind the end of memory reaches the guest's own vectors, which report it")
@@ -37,24 +91,67 @@ struct GuestFaultTests {
     #expect(run.console.contains("FAR_EL1 0x0000000045000000"))
   }
 
-  @Test("a binary of nothing but zeros ends as a guest fault, though it never comes out of KVM")
-  func zeros() async throws {
-    let run = try await Self.boot(instructions: [UInt32](repeating: 0, count: 1024))
-
-    let fault = try #require(run.fault)
-    #expect(fault.reason.contains("executes at 0x200, where there is no memory"))
-    #expect(run.report.time.wall < 5_000_000_000)
-  }
-
-  @Test("a jump into nothing without vectors ends as a guest fault")
-  func jumpWithoutVectors() async throws {
+  /// What guests do before they have vectors, and what is said of it.
+  private static let early: [(instructions: [UInt32], reason: String, link: UInt64)] = [
+    // A binary of nothing but zeros.
+    ([UInt32](repeating: 0, count: 1024), "executes an undefined instruction at 0x40080000", 0x4008_0000),
     //   d2a2000a  movz  x10, #0x1000, lsl #16
     //   d61f0140  br    x10
-    let run = try await Self.boot(instructions: [0xD2A2_000A, 0xD61F_0140])
+    ([0xD2A2_000A, 0xD61F_0140], "executes at 0x10000000, where there is no memory", 0x1000_0000),
+    //   d503201f  nop
+    //   d4200000  brk   #0
+    ([0xD503_201F, 0xD420_0000], "executes a breakpoint (BRK) at 0x40080004", 0x4008_0004),
+    //   d4000001  svc   #0
+    ([0xD400_0001], "calls a supervisor (SVC) before 0x40080004", 0x4008_0004),
+    //   9e6703e0  fmov  d0, xzr
+    ([0x9E67_03E0], "uses floating-point or SIMD registers at 0x40080000", 0x4008_0000),
+    //   d2a80001  movz  x1, #0x4000, lsl #16
+    //   f8401020  ldur  x0, [x1, #1]
+    (
+      [0xD2A8_0001, 0xF840_1020], "accesses 0x40000001 by the instruction at 0x40080004, which is not aligned",
+      0x4008_0004
+    ),
+  ]
+
+  @Test(
+    "an exception before a guest has vectors ends it as a guest fault that tells of that exception",
+    arguments: early.indices
+  )
+  func exceptionsWithoutVectors(index: Int) async throws {
+    let (instructions, reason, link) = Self.early[index]
+
+    let run = try await Self.boot(instructions: instructions)
 
     let fault = try #require(run.fault)
-    #expect(fault.reason.contains("where there is no memory"))
+    #expect(fault.reason.hasPrefix(reason))
+    #expect(fault.reason.hasSuffix(", and has set no exception vectors (VBAR_EL1)"))
+    #expect(fault.registers.first { $0.name == "ELR" }?.value == link)
+    #expect(fault.registers.contains { $0.name == "VBAR" && $0.value == nil })
+  }
+
+  @Test("a guest that sets its vectors to where nothing is ends as a guest fault, though it never comes out of KVM")
+  func vectorsInNothing() async throws {
+    //   d2a2000a  movz  x10, #0x1000, lsl #16
+    //   d518c00a  msr   vbar_el1, x10
+    //   00000000  udf   #0
+    let run = try await Self.boot(instructions: [0xD2A2_000A, 0xD518_C00A, 0])
+
+    let fault = try #require(run.fault)
+    #expect(fault.reason.hasPrefix("takes an exception whose vector at 0x10000200 it cannot fetch"))
     #expect(fault.registers.contains { $0.name == "X10" && $0.value == 0x1000_0000 })
+    #expect(fault.registers.contains { $0.name == "VBAR" && $0.value == 0x1000_0000 })
+  }
+
+  @Test("what stands in for a guest's vectors can be read and not written")
+  func earlyVectorsAreReadOnly() async throws {
+    //   d2a1ffe1  movz  x1, #0xfff, lsl #16
+    //   f9400020  ldr   x0, [x1]
+    //   f9000020  str   x0, [x1]
+    let run = try await Self.boot(instructions: [0xD2A1_FFE1, 0xF940_0020, 0xF900_0020])
+
+    let fault = try #require(run.fault)
+    #expect(fault.reason.hasPrefix("writes 8 bytes at 0xfff0000"))
+    #expect(fault.registers.contains { $0.name == "X0" && $0.value != 0 })
   }
 
   @Test("a vCPU that waits for CPU_ON is no guest that executes where there is no memory")
@@ -70,17 +167,23 @@ struct GuestFaultTests {
   @Test("a loop at the start of memory without vectors is no fault")
   func busyLoop() async throws {
     //   14000000  b  .
-    let run = try await Self.boot(instructions: [0x1400_0000], limit: .seconds(2))
+    let run = try await Self.boot(instructions: [0x1400_0000], timeout: .seconds(2))
 
     #expect(run.outcome.end == .timedOut)
   }
 
-  private static func boot(instructions: [UInt32], limit: Duration = .seconds(20)) async throws -> GuestRun {
+  private static func boot(
+    instructions: [UInt32],
+    unmapped: Configuration.UnmappedPolicy = .fault,
+    timeout: Duration? = nil
+  ) async throws -> GuestRun {
     let bytes = instructions.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
     return try await TestFile.with(bytes) { path in
       var configuration = Configuration(payload: .raw(path: path))
       configuration.memorySize = 16 << 20
-      return try await GuestRun.boot(configuration, limit: limit)
+      configuration.unmapped = unmapped
+      configuration.timeout = timeout
+      return try await GuestRun.boot(configuration)
     }
   }
 }

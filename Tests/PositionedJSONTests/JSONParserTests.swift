@@ -1,5 +1,6 @@
-import PositionedJSON
 import Testing
+
+@testable import PositionedJSON
 
 @Suite struct JSONParserTests {
   @Test func valuesKnowWhereTheyBegan() throws {
@@ -84,5 +85,36 @@ import Testing
       if (try? JSONParser.parse(bytes)) != nil { accepted += 1 }
     }
     #expect(accepted > 0 && accepted < 20_000)
+  }
+
+  /// Texts of many small things, of which each is `piece`.
+  @Test(arguments: [
+    ("[", "1,", "1]"), ("[", "\"a\",", "1]"), ("{", "\"KEY\":1,", "\"z\":1}"), ("", " \n", "1"), ("\"", "\\n", "\""),
+    ("[", "[[{}]],", "1]"), ("", "1", "1"), ("[", "-1.5e-3,", "1]"),
+  ])
+  func theWorkGrowsAsTheTextDoes(start: String, piece: String, end: String) throws {
+    func steps(_ count: Int) throws -> Int {
+      let pieces = (0..<count).map {
+        piece.split(separator: "KEY", omittingEmptySubsequences: false).joined(separator: "k\($0)")
+      }
+      let text = Array((start + pieces.joined() + end).utf8)
+      var steps = 0
+      _ = try JSONParser.parse(text, steps: &steps)
+      #expect(steps <= 3 * text.count + 8)
+      return steps
+    }
+
+    let (few, many) = (try steps(2_000), try steps(40_000))
+
+    #expect(many <= 25 * few)
+  }
+
+  @Test func aTextThatIsTooLongIsRefusedUnread() {
+    let text = [UInt8](repeating: 0x20, count: JSONParser.maximumSize + 1)
+    var steps = 0
+
+    #expect(throws: JSONError.self) { _ = try JSONParser.parse(text, steps: &steps) }
+
+    #expect(steps == 0)
   }
 }

@@ -13,6 +13,32 @@ import Testing
     }
   }
 
+  @Test(arguments: [
+    "{\(String(repeating: "\"K\": 1, ", count: 9000))\"agents\": []}",
+    "{\"clocks\": [\(String(repeating: "1, ", count: 30_000))1]}",
+    "{\"clocks\": [\(String(repeating: "{}, ", count: 30_000)){}]}",
+    "{\"agents\": [\(String(repeating: "{\"name\": \"\"}, ", count: 5_000)){\"name\": \"\"}]}",
+  ])
+  func aFileOfManyMistakesIsToldInAFewLines(template: String) {
+    let parts = template.split(separator: "K", omittingEmptySubsequences: false)
+    let json = parts.enumerated().map { $0 == 0 ? String($1) : "key\($0)" + $1 }.joined()
+
+    let error = #expect(throws: PlatformFileError.self) { _ = try PlatformDefinition(json: json) }
+
+    let messages = error?.messages(for: "file") ?? []
+    #expect(messages.count == PlatformFileError.limit + 1)
+    #expect(messages.last?.hasSuffix("more mistakes are not told") == true)
+    #expect(messages.reduce(0) { $0 + $1.utf8.count } < 12_000)
+  }
+
+  @Test func theKnownKeysAreToldOnce() {
+    let told = mistakes("{\"agents\": [{\"name\": \"a\", \"x\": 1}, {\"name\": \"b\", \"y\": 1}], \"z\": 1}")
+
+    #expect(told.count == 3)
+    #expect(told.filter { $0.hasSuffix("unknown key") }.count == 1)
+    #expect(told.filter { $0.contains("unknown key; expected") }.count == 2)
+  }
+
   @Test func aFileBecomesADefinition() throws {
     let definition = try PlatformDefinition(
       json: """

@@ -64,6 +64,8 @@ import Testing
       ClockDefinition(mark(index)) { clock in
         clock.rates = .list([1_000, 2_000, 3_000])
         clock.parents = [mark((index + 1) % 8), mark((index + 2) % 8)]
+        // The one that it begins with: a line of all, which leads back nowhere.
+        if index >= 6 { clock.parents = [] }
       }
     }
     definition.powerDomains = (0..<4).map { PowerDomainDefinition(mark($0)) }
@@ -80,7 +82,7 @@ import Testing
     definition.powercaps = (0..<4).map { index in
       PowercapDefinition(mark(index)) { domain in
         domain.maximumCap = 5_000
-        domain.parent = mark((index + 1) % 4)
+        domain.parent = index < 3 ? mark(index + 1) : nil
       }
     }
     definition.pins = (0..<4).map { PinDefinition(mark($0)) }

@@ -55,6 +55,8 @@ import Testing
   /// The value and all inside it, each form of its own.
   private func places(from place: Place) throws -> [Place] {
     var place = place
+    // Nodes have nodes: one level of them says it all.
+    guard !place.path.hasSuffix("/children/0/children/0") else { return [] }
     place.schema = try resolved(place.schema)
     if let forms = place.schema["anyOf"]?.array {
       let all = try forms.map(resolved)
@@ -104,7 +106,9 @@ import Testing
   }
 
   @Test func readerKnowsTheWordsOfTheSchemaAndNoOthers() throws {
-    let words = try places(from: Place(schema: root)).filter { $0.schema["enum"] != nil }
+    let words = try places(from: Place(schema: root)).filter { place in
+      place.schema["enum"]?.array?.first?.string != nil
+    }
 
     for place in words {
       let mistake = mistakes(place, "\"?\"").first { $0.path == place.path }

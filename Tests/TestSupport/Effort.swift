@@ -4,9 +4,11 @@ import Glibc
 public enum Effort {
   /// As many cases as a test asks for, or a twentieth where `APUS_TEST_EFFORT` is `brief`: on an emulated processor,
   /// after all of them have been tried natively.
-  public static func cases(_ count: Int) -> Int {
+  public static func cases(_ count: Int) -> Int { isBrief ? max(1, count / 20) : count }
+
+  /// Whether `APUS_TEST_EFFORT` is `brief`.
+  public static var isBrief: Bool {
     // SAFETY: nothing changes the environment while tests run.
-    let effort = unsafe getenv("APUS_TEST_EFFORT").map { unsafe String(cString: $0) }
-    return effort == "brief" ? max(1, count / 20) : count
+    unsafe getenv("APUS_TEST_EFFORT").map { unsafe String(cString: $0) } == "brief"
   }
 }

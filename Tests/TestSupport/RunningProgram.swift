@@ -1,5 +1,6 @@
 internal import CTestSupport
 internal import Glibc
+internal import TestBasics
 
 /// What a program left behind.
 public struct ProgramResult: Sendable {
@@ -29,7 +30,7 @@ public struct Program: Sendable {
   public var outputPath: String?
   /// The user to run as, or 0 for the caller's.
   public var user: UInt32 = 0
-  /// Seconds until the program is killed.
+  /// Seconds until the program is killed, on a machine that has nothing else to do.
   public var limit = 120
 
   public init(path: String, _ arguments: [String] = []) {
@@ -86,7 +87,8 @@ public struct Program: Sendable {
   }
 
   private func wait(_ process: pid_t) throws -> Int32 {
-    for _ in 0..<limit * 200 {
+    let time = TestLimit(.seconds(limit), for: process)
+    while !time.hasPassed {
       let status = ctest_status(process)
       if status != -1 { return status }
       usleep(5000)

@@ -49,6 +49,8 @@ extension HostileSetup {
     case .statusBackwards: "statusBackwards"
     case .statusUnknownBits: "statusUnknownBits"
     case .driverOKBeforeFeaturesOK: "driverOKBeforeFeaturesOK"
+    case .driverOKWithoutFeatures: "driverOKWithoutFeatures"
+    case .driverOKCleared: "driverOKCleared"
     case .featuresOKBeforeDriver: "featuresOKBeforeDriver"
     case .featuresChangedAfterOK: "featuresChangedAfterOK"
     case .featureNotOffered: "featureNotOffered"

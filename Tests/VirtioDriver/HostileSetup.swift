@@ -18,6 +18,8 @@ public enum HostileSetup: UInt8, CaseIterable, Sendable {
   case statusBackwards
   case statusUnknownBits
   case driverOKBeforeFeaturesOK
+  case driverOKWithoutFeatures
+  case driverOKCleared
   case featuresOKBeforeDriver
   case featuresChangedAfterOK
   case featureNotOffered
@@ -46,12 +48,12 @@ public enum HostileSetup: UInt8, CaseIterable, Sendable {
     case .kickBeforeReady: "kickBeforeReady"
     case .kickBeforeDriverOK: "kickBeforeDriverOK"
     case .kickOfUnknownQueue, .unknownQueueSetUp: "queueUnknown"
-    case .statusBackwards: "statusCleared"
+    case .statusBackwards, .driverOKCleared: "statusCleared"
     case .statusUnknownBits: "statusUnknownBits"
     case .driverOKBeforeFeaturesOK, .featuresOKBeforeDriver: "statusOutOfOrder"
     case .featuresChangedAfterOK: "featuresChangedAfterOK"
     case .featureNotOffered: "featureNotOffered"
-    case .version1Missing: "version1Missing"
+    case .version1Missing, .driverOKWithoutFeatures: "version1Missing"
     case .ringResetNotNegotiated: "ringResetNotNegotiated"
     case .configurationWriteBeyondEnd, .configurationReadBeyondEnd: "configurationOutOfRange"
     case .configurationReadOnly: "configurationReadOnly"
@@ -62,13 +64,37 @@ public enum HostileSetup: UInt8, CaseIterable, Sendable {
     }
   }
 
-  /// Whether the device sets DEVICE_NEEDS_RESET: it does where a queue can't be used as it was set up. All else is an
-  /// access without effect.
+  /// Whether the device sets DEVICE_NEEDS_RESET: it does where a queue can't be used as it was set up. All else has no
+  /// effect, or its own in spite of the order: ``statusAfter``.
   public var needsReset: Bool {
     switch self {
     case .descriptorTableMisaligned, .driverAreaMisaligned, .deviceAreaMisaligned, .ringOutsideWindow,
       .ringCrossesWindowEnd, .queueSizeZero, .queueSizeNotPowerOfTwo, .queueSizeTooLarge:
       true
+    default: false
+    }
+  }
+
+  /// Which status bits are set afterwards, and which of the others are not. DEVICE_NEEDS_RESET is another matter.
+  public var statusAfter: (set: UInt32, clear: UInt32) {
+    switch self {
+    case .featureNotOffered, .version1Missing, .readyBeforeFeaturesOK:
+      (Status.acknowledge | Status.driver, Status.featuresOK | Status.driverOK)
+    case .driverOKWithoutFeatures: (Status.acknowledge | Status.driver, Status.featuresOK | Status.driverOK)
+    case .driverOKBeforeFeaturesOK: (Status.acknowledge | Status.driver | Status.driverOK, Status.featuresOK)
+    case .driverOKCleared: (Status.acknowledge | Status.driver | Status.featuresOK, Status.driverOK)
+    case .featuresOKBeforeDriver: (Status.featuresOK, Status.acknowledge | Status.driver | Status.driverOK)
+    case .statusBackwards: (Status.acknowledge, Status.driver | Status.featuresOK | Status.driverOK)
+    case .statusUnknownBits: (Status.acknowledge | Status.driver | Status.featuresOK, 0x100)
+    case .kickBeforeReady: (Status.featuresOK | Status.driverOK, 0)
+    default: (Status.acknowledge | Status.driver | Status.featuresOK, Status.driverOK)
+    }
+  }
+
+  /// Whether the queue is ready afterwards.
+  public var isQueueReadyAfter: Bool {
+    switch self {
+    case .readyTwice, .setUpWhileReady, .readyBeforeFeaturesOK, .kickBeforeDriverOK: true
     default: false
     }
   }
@@ -97,6 +123,10 @@ public enum HostileSetup: UInt8, CaseIterable, Sendable {
       _ = driver.enable(queue)
       return
     case .driverOKBeforeFeaturesOK:
+      driver.writeFeatures(features)
+      driver.addStatus(Status.acknowledge | Status.driver | Status.driverOK)
+      return
+    case .driverOKWithoutFeatures:
       driver.addStatus(Status.acknowledge | Status.driver | Status.driverOK)
       return
     case .featuresOKBeforeDriver:
@@ -144,6 +174,10 @@ public enum HostileSetup: UInt8, CaseIterable, Sendable {
       driver.write(UInt32(unknown), to: Register.queueSel)
       driver.write(1, to: Register.queueReady)
     case .statusBackwards: driver.write(Status.acknowledge, to: Register.status)
+    case .driverOKCleared:
+      _ = driver.enable(queue)
+      driver.start()
+      driver.write(driver.status & ~Status.driverOK, to: Register.status)
     case .statusUnknownBits: driver.write(driver.status | 0x100, to: Register.status)
     case .featuresChangedAfterOK: driver.write(0, to: Register.driverFeatures)
     case .configurationWriteBeyondEnd:

@@ -17,6 +17,8 @@ public final class EchoDevice: VirtioDevice, @unchecked Sendable {
   public private(set) var configurationWrites: [Int] = []
   /// Chains to take before the next is left for later.
   public var turn = Int.max
+  /// What it was last started with; `nil` before that and after a reset.
+  public private(set) var startedWith: VirtioFeatures?
   /// Called with each chain taken, before it is read.
   public var onTake: () -> Void = {}
 
@@ -33,6 +35,8 @@ public final class EchoDevice: VirtioDevice, @unchecked Sendable {
   public func attach(_ connection: DeviceConnection) { queues.attach(connection) }
 
   public func start(_ features: VirtioFeatures, queues configurations: [QueueConfiguration?]) {
+    precondition(startedWith == nil, "a device is reset between two starts")
+    startedWith = features
     queues.start(features, configurations)
   }
 
@@ -81,6 +85,7 @@ public final class EchoDevice: VirtioDevice, @unchecked Sendable {
 
   public func reset(_ finished: @escaping @Sendable () -> Void) {
     queues.reset()
+    startedWith = nil
     finished()
   }
 

@@ -43,6 +43,10 @@ import VirtioTesting
 
     #expect(machine.faults.map { "\($0)" } == ["\(hostile.fault)"])
     #expect((machine.driver.status & Status.deviceNeedsReset != 0) == hostile.needsReset)
+    #expect(machine.driver.status & hostile.statusAfter.set == hostile.statusAfter.set)
+    #expect(machine.driver.status & hostile.statusAfter.clear == 0)
+    machine.driver.write(0, to: Register.queueSel)
+    #expect((machine.driver.read(Register.queueReady) == 1) == hostile.isQueueReadyAfter)
     #expect(try echoes([4, 5], on: machine) == [4, 5])
   }
 

@@ -18,6 +18,121 @@ import VirtioTesting
     #expect(machine.driver.read(Register.vendorID) == 0x7375_7041)
   }
 
+  @Test(
+    arguments: [
+      // U-Boot's, without ACKNOWLEDGE.
+      ([2, 10, 14], [.statusOutOfOrder]),
+      // In order, each with those before it.
+      ([1, 3, 11, 15], []),
+      // Each bit in the place of the one before.
+      ([1, 2, 8, 4], [.statusCleared, .statusCleared, .statusCleared]),
+      // DRIVER_OK alone, or all at once.
+      ([4], [.statusOutOfOrder]), ([15], []),
+      // Given up and taken up again without a reset.
+      ([15, 128, 15], [.statusCleared, .statusCleared]),
+    ] as [([UInt32], [GuestFault])]
+  )
+  func statusReadsAsItWasWrittenInAnyOrderAndTheDeviceWorks(steps: [UInt32], notices: [GuestFault]) throws {
+    var queue = DriverQueue(machine, index: 0, size: 16, at: machine.windowStart)
+    machine.driver.reset()
+    #expect(machine.driver.status == 0)
+    machine.driver.writeFeatures(HostileDriverTests.features)
+    var read: [UInt32] = []
+
+    for step in steps {
+      machine.driver.write(step, to: Register.status)
+      read.append(machine.driver.status)
+    }
+
+    #expect(read == steps)
+    #expect(machine.faults == notices)
+    #expect(machine.driver.enable(queue))
+    let buffer = machine.windowStart + 0x1000
+    queue.writeChain([.init(buffer, 1, isWritable: false), .init(buffer + 8, 1, isWritable: true)])
+    queue.offer(0)
+    machine.driver.notify(0)
+    #expect(queue.takeUsed() == DriverQueue<TestMachine>.Used(head: 0, written: 1))
+  }
+
+  @Test(arguments: [[8], [3, 11], [4], [15]] as [[UInt32]])
+  func featuresThatTheDeviceCannotWorkWithNeverStickInWhateverOrder(steps: [UInt32]) {
+    machine.driver.reset()
+    machine.driver.writeFeatures(Feature.version1)
+
+    for step in steps { machine.driver.write(step, to: Register.status) }
+
+    let agreement = Status.featuresOK | Status.driverOK
+    #expect(machine.driver.status == steps.last.map { $0 & ~agreement })
+    #expect(machine.faults == [.accessPlatformMissing])
+    #expect(device.startedWith == nil)
+  }
+
+  @Test func settledFeaturesStayUntilBothBitsThatSettleThemAreGone() {
+    machine.driver.reset()
+    machine.driver.writeFeatures(HostileDriverTests.features)
+    machine.driver.write(15, to: Register.status)
+
+    // FEATURES_OK goes, the device runs: what it works with does not change under it.
+    machine.driver.write(7, to: Register.status)
+    machine.driver.write(0, to: Register.driverFeatures)
+    #expect(machine.faults == [.statusCleared, .featuresChangedAfterOK])
+    machine.driver.write(15, to: Register.status)
+    #expect(machine.driver.status == 15)
+
+    // Neither: the driver may choose anew, and is asked anew.
+    machine.driver.write(3, to: Register.status)
+    machine.driver.writeFeatures(Feature.version1)
+    machine.driver.write(15, to: Register.status)
+    #expect(machine.driver.status == 3)
+    #expect(device.startedWith == nil)
+  }
+
+  @Test func withoutDriverOKTheDeviceRestsAndTheQueuesAreTheDriversAgain() throws {
+    var queue = DriverQueue(machine, index: 0, size: 8, at: machine.windowStart)
+    let buffer = machine.windowStart + 0x1000
+    #expect(machine.driver.negotiate(HostileDriverTests.features))
+    #expect(machine.driver.enable(queue))
+    machine.driver.start()
+
+    machine.driver.write(11, to: Register.status)
+    queue.writeChain([.init(buffer, 1, isWritable: false), .init(buffer + 8, 1, isWritable: true)])
+    queue.offer(0)
+    machine.driver.notify(0)
+
+    #expect(machine.driver.status == 11)
+    #expect(machine.driver.read(Register.queueReady) == 0)
+    #expect(queue.usedIndex == 0)
+    #expect(machine.driver.interruptStatus == 0)
+    #expect(machine.faults == [.statusCleared, .kickBeforeDriverOK])
+
+    #expect(machine.driver.enable(queue))
+    machine.driver.start()
+    #expect(queue.takeUsed() == DriverQueue<TestMachine>.Used(head: 0, written: 1))
+  }
+
+  @Test func needOfAResetOutlivesWhateverIsWrittenButTheReset() throws {
+    var bad = DriverQueue(machine, index: 0, size: 8, at: machine.windowStart)
+    #expect(machine.driver.negotiate(HostileDriverTests.features))
+    bad.deviceArea += 2
+    #expect(!machine.driver.enable(bad))
+
+    for value in [15, 3, 64, 15] as [UInt32] { machine.driver.write(value, to: Register.status) }
+
+    #expect(machine.driver.status == 15 | Status.deviceNeedsReset)
+    #expect(device.startedWith == nil)
+    machine.driver.reset()
+    #expect(machine.driver.status == 0)
+  }
+
+  @Test(arguments: [0x100, 0x40, 0x30] as [UInt32])
+  func writeOfNoneOfTheDriversBitsIsNeitherAStepNorAReset(value: UInt32) {
+    #expect(machine.driver.negotiate(HostileDriverTests.features))
+
+    machine.driver.write(value, to: Register.status)
+
+    #expect(machine.driver.status == 11)
+  }
+
   @Test func offeredFeaturesAreTheDevicesAndTheTransports() {
     #expect(
       machine.driver.offeredFeatures

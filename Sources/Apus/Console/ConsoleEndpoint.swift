@@ -1,6 +1,6 @@
 internal import CLinux
 internal import Glibc
-import GuestMemory
+import Host
 import KVM
 internal import Logging
 
@@ -30,7 +30,7 @@ final class ConsoleEndpoint {
 
   private var file: OwnedDescriptor?
   private var terminalLock: OwnedDescriptor?
-  private var link: String?
+  private var link: MadeName?
   private var isRaw = false
 
   /// Opens what the configuration names.
@@ -55,8 +55,7 @@ final class ConsoleEndpoint {
 
   deinit {
     if isRaw { clinux_terminal_restore() }
-    // SAFETY: the text holds for the call.
-    if let link { _ = unsafe unlink(link) }
+    link?.remove()
   }
 
   /// Why a console could not be opened.
@@ -78,9 +77,13 @@ final class ConsoleEndpoint {
       case .linkInUse(let path):
         Outcome(
           .cannotCreate,
-          "'\(path)' exists already, perhaps as the console of another Apus; name another link or remove it"
+          Self.linkInUse(path)
         )
       }
+    }
+
+    fileprivate static func linkInUse(_ path: String) -> String {
+      "'\(path)' exists already, perhaps as the console of another Apus; name another link or remove it"
     }
   }
 
@@ -109,11 +112,11 @@ final class ConsoleEndpoint {
     file = OwnedDescriptor(owning: number)
     if let path {
       // SAFETY: the texts hold for the calls.
-      if unsafe symlink(name, path) != 0 {
+      if unsafe path.withHostPath({ unsafe symlink(name, $0) }) != 0 {
         let error = clinux_errno()
         throw error == EEXIST ? .linkInUse(path: path) : .cannotWrite(OutputFileError(file: path, errno: error))
       }
-      link = path
+      link = MadeName(path)
     }
     logger.notice("the console is on \(path ?? name)")
     input = .descriptor(number)
@@ -125,13 +128,30 @@ final class ConsoleEndpoint {
   /// Removes a link that leads nowhere: a machine that was killed left it. Before a terminal is opened, which may get
   /// the very name that the link has.
   private static func removeStaleLink(_ path: String) {
+    // Where it fails, making the new link fails and says why.
+    if let link = staleLink(path) { link.remove() }
+  }
+
+  private static func staleLink(_ path: String) -> MadeName? {
     var status = stat()
+    let name = MadeName(path)
     // SAFETY: path and structure hold for the calls.
-    guard unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK, unsafe access(path, F_OK) != 0 else {
-      return
+    let leadsNowhere = unsafe path.withHostPath {
+      unsafe lstat($0, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK && access($0, F_OK) != 0
     }
-    // SAFETY: the path holds for the call. Where it fails, making the new link fails and says why.
-    _ = unsafe unlink(path)
+    return leadsNowhere ? name : nil
+  }
+
+  /// Looks whether a link to a pseudo-terminal could be made, and leaves everything as it is.
+  ///
+  /// - Returns: why not.
+  static func problem(ofLink path: String) -> String? {
+    if FileIdentity(named: path) != nil {
+      return staleLink(path) == nil ? OpenFailure.linkInUse(path) : nil
+    }
+    // SAFETY: the path holds for the call.
+    let result = unsafe path.withHostPath { unsafe clinux_folder_check($0) }
+    return result == 0 ? nil : "--console: \(OutputFileError(file: path, errno: -result))"
   }
 
   /// The size of the terminal on standard input, in characters, where it is known.

@@ -1,6 +1,6 @@
 internal import CLinux
 internal import Glibc
-import GuestMemory
+import Host
 import KVM
 internal import Logging
 
@@ -12,7 +12,8 @@ final class PortEndpoint {
   private var connection: OwnedDescriptor?
   /// Where peers connect, if the port is a socket.
   private var listener: OwnedDescriptor?
-  private let socketPath: String?
+  /// The name of that socket.
+  private let socket: MadeName?
   let isSocket: Bool
   let canRead: Bool
   let canWrite: Bool
@@ -30,16 +31,16 @@ final class PortEndpoint {
         throw .cannotWrite(port: port, error)
       }
       listener = nil
-      socketPath = nil
+      socket = nil
       isSocket = false
       canRead = false
       canWrite = true
     case .socket(let path):
       // SAFETY: the path holds for the call.
-      let number = unsafe clinux_socket_listen(path)
+      let number = unsafe path.withHostPath { unsafe clinux_socket_listen($0) }
       guard number >= 0 else { throw .cannotCreate(port: port, path: path, errno: -number) }
       listener = OwnedDescriptor(owning: number)
-      socketPath = path
+      socket = MadeName(path)
       isSocket = true
       canRead = true
       canWrite = true
@@ -48,7 +49,7 @@ final class PortEndpoint {
       guard number >= 0 else { throw .notOpen(port: port, descriptor: original, errno: -number) }
       connection = OwnedDescriptor(owning: number)
       listener = nil
-      socketPath = nil
+      socket = nil
       var (reads, writes) = (false, false)
       var kind = clinux_file_regular
       var size: UInt64 = 0
@@ -62,8 +63,7 @@ final class PortEndpoint {
   }
 
   deinit {
-    // SAFETY: the path holds for the call.
-    if let socketPath { _ = unsafe unlink(socketPath) }
+    socket?.remove()
   }
 
   /// Why a port could not be opened.
@@ -76,15 +76,30 @@ final class PortEndpoint {
       switch self {
       case .cannotWrite(let port, let error): return Outcome(.cannotCreate, "--port \(port): \(error)")
       case .cannotCreate(let port, let path, let errno):
-        let advice =
-          errno == EADDRINUSE
-          ? "something else is there; name another path or remove it" : "name a path in a folder that you may write to"
-        return Outcome(.cannotCreate, "--port \(port): cannot make '\(path)': \(errorText(errno)); \(advice)")
+        return Outcome(.cannotCreate, Self.cannotMake(port, path, errno))
       case .notOpen(let port, let descriptor, let errno):
         let advice = "open it in the caller"
         return Outcome(.hostFailure, "--port \(port): descriptor \(descriptor): \(errorText(errno)); \(advice)")
       }
     }
+
+    fileprivate static func cannotMake(_ port: Configuration.Port, _ path: String, _ errno: Int32) -> String {
+      let advice =
+        errno == EADDRINUSE
+        ? "something else is there; name another path or remove it"
+        : ErrorNumber.advice(errno, otherwise: "name a path in a folder that exists and that you may write to")
+      return "--port \(port): cannot make '\(path)': \(errorText(errno)); \(advice)"
+    }
+  }
+
+  /// Looks whether a socket could be made, and leaves everything as it is.
+  ///
+  /// - Returns: why not.
+  static func problem(of port: Configuration.Port) -> String? {
+    guard case .socket(let path) = port.destination else { return nil }
+    // SAFETY: the path holds for the call.
+    let result = unsafe path.withHostPath { unsafe clinux_socket_check($0) }
+    return result < 0 ? OpenFailure.cannotMake(port, path, -result) : nil
   }
 
   /// What to read and write, where something is connected.

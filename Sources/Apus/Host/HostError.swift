@@ -1,5 +1,5 @@
 internal import CLinux
-import GuestMemory
+import Host
 
 /// Something other than KVM that the host refused.
 public struct HostError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -16,7 +16,9 @@ public struct HostError: Error, Equatable, Sendable, CustomStringConvertible {
     self.advice = advice
   }
 
-  public var description: String { "\(attempt) failed: \(errorText(errno)); \(advice)" }
+  public var description: String {
+    "\(attempt) failed: \(errorText(errno)); \(ErrorNumber.advice(errno, otherwise: advice))"
+  }
 
   static let tooManyDescriptors = "raise the limit of open files (ulimit -n) if that is the reason"
 }

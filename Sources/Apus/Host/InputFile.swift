@@ -1,6 +1,6 @@
 internal import CLinux
 internal import Glibc
-import GuestMemory
+import Host
 import KVM
 
 /// A file that is read whole, once.
@@ -8,14 +8,12 @@ public enum InputFile {
   /// The most bytes that are read.
   public static let limit = 256 << 20
 
-  /// The file's bytes; `-` is standard input.
+  /// The file's bytes; `-` is standard input, which may be anything. A path leads to a regular file: whatever else there is
+  /// may let its reader wait for ever, or never end.
   ///
   /// - Throws: also for a file of more than ``limit`` bytes.
   public static func read(_ path: String) throws(InputFileError) -> [UInt8] {
-    // SAFETY: the path holds for the call.
-    let number = path == "-" ? dup(0) : unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)
-    guard number >= 0 else { throw InputFileError(path: path, errno: clinux_errno()) }
-    let descriptor = OwnedDescriptor(owning: number)
+    let descriptor = try open(path)
     var bytes: [UInt8] = []
     var piece = [UInt8](repeating: 0, count: 64 << 10)
     while bytes.count < limit {
@@ -27,10 +25,38 @@ public enum InputFile {
       if count > 0 {
         bytes += piece[..<count]
       } else if clinux_errno() != EINTR {
-        throw InputFileError(path: path, errno: clinux_errno())
+        throw InputFileError(path: path, reason: .cannotRead(errno: clinux_errno()))
       }
     }
-    throw InputFileError(path: path, errno: EFBIG)
+    throw InputFileError(path: path, reason: .tooLarge(limit: limit))
+  }
+
+  private static func open(_ path: String) throws(InputFileError) -> OwnedDescriptor {
+    if path == "-" {
+      let copy = clinux_duplicate(STDIN_FILENO)
+      guard copy >= 0 else { throw InputFileError(path: path, reason: .cannotRead(errno: -copy)) }
+      return OwnedDescriptor(owning: copy)
+    }
+    // SAFETY: the path holds for the call.
+    let number = unsafe path.withHostPath { unsafe clinux_open_for_reading($0) }
+    guard number >= 0 else { throw InputFileError(path: path, reason: .cannotRead(errno: clinux_errno())) }
+    let descriptor = OwnedDescriptor(owning: number)
+    var kind = clinux_file_regular
+    var size: UInt64 = 0
+    // SAFETY: the variables hold for the call.
+    guard unsafe clinux_file_status(number, &kind, &size) == 0 else {
+      throw InputFileError(path: path, reason: .cannotRead(errno: clinux_errno()))
+    }
+    let other: String? =
+      switch kind {
+      case clinux_file_regular: nil
+      case clinux_file_directory: "a directory"
+      case clinux_file_pipe: "a pipe"
+      case clinux_file_socket: "a socket"
+      default: "a device"
+      }
+    if let other { throw InputFileError(path: path, reason: .notARegularFile(other)) }
+    return descriptor
   }
 }
 
@@ -38,10 +64,36 @@ public enum InputFile {
 public struct InputFileError: Error, Equatable, Sendable, CustomStringConvertible {
   /// As it was given.
   public let path: String
-  /// The reason.
-  public let errno: Int32
+  /// Why not.
+  public let reason: Reason
+
+  /// Why a file cannot be read.
+  public enum Reason: Equatable, Sendable {
+    /// A call failed.
+    case cannotRead(errno: Int32)
+    /// It is something else, such as "a pipe".
+    case notARegularFile(String)
+    /// It has more bytes than are read.
+    case tooLarge(limit: Int)
+  }
+
+  /// What it ends a process with.
+  public var exitStatus: Int32 { kind.rawValue }
+
+  var kind: ConfigurationError.Kind {
+    switch reason {
+    case .cannotRead(let errno): ErrorNumber.isHostFailure(errno) ? .hostFailure : .inputNotFound
+    case .notARegularFile: .inputNotFound
+    case .tooLarge: .badInput
+    }
+  }
 
   public var description: String {
-    "'\(path)' cannot be read: \(errorText(errno)); name a file that exists and that you may read"
+    switch reason {
+    case .cannotRead(let errno):
+      "'\(path)' cannot be read: \(errorText(errno)); \(ErrorNumber.adviceForInput(errno))"
+    case .notARegularFile(let other): "'\(path)' is \(other); give a regular file"
+    case .tooLarge(let limit): "'\(path)' is too large: at most \(limit >> 20) MiB are read; give a smaller file"
+    }
   }
 }

@@ -1,6 +1,6 @@
 internal import CLinux
 internal import Glibc
-import GuestMemory
+import Host
 import KVM
 
 /// A file that a run writes once: its report, or the device tree.
@@ -11,26 +11,56 @@ public struct OutputFile: ~Copyable {
   /// As it was given.
   public let path: String
   private let descriptor: OwnedDescriptor
+  private let name: MadeName
   private var isLeftover: Bool
 
-  /// Opens or makes the file. An existing one keeps its content until ``write(_:)``.
+  /// Opens or makes the file, which is the caller's alone as long as the value lives. An existing one keeps its content
+  /// until ``write(_:)``.
   public init(path: String) throws(OutputFileError) {
-    // A pipe that nobody reads is an error and not a place to wait.
-    let flags = O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK
-    // SAFETY: the path holds for the calls.
-    let made = unsafe open(path, flags | O_CREAT | O_EXCL, 0o666)
-    // Only an existing file is worth a second try; any other reason is the one to tell.
-    let number = made < 0 && clinux_errno() == EEXIST ? unsafe open(path, flags) : made
-    guard number >= 0 else { throw OutputFileError(file: path, errno: clinux_errno()) }
+    var isNew = false
+    let opened = try Self.open(path, isNew: &isNew)
     self.path = path
-    descriptor = OwnedDescriptor(owning: number)
-    _ = fcntl(number, F_SETFL, O_WRONLY)
-    isLeftover = made >= 0
+    _ = fcntl(opened.rawValue, F_SETFL, O_WRONLY)
+    name = MadeName(path, descriptor: opened.rawValue)
+    descriptor = opened
+    isLeftover = isNew
   }
 
   deinit {
-    // SAFETY: the path holds for the call.
-    if isLeftover { _ = unsafe unlink(path) }
+    if isLeftover { name.remove() }
+  }
+
+  /// Opens or makes a file for writing, and leaves its content.
+  ///
+  /// A regular file is locked until the descriptor is closed, as disks are: another machine's output or disk is refused.
+  /// Devices and pipes are for any number of writers; a terminal that is the console has a lock of its own.
+  ///
+  /// - Parameter isNew: becomes whether the file was made.
+  static func open(_ path: String, isNew: inout Bool) throws(OutputFileError) -> OwnedDescriptor {
+    // A pipe that nobody reads is an error and not a place to wait.
+    let flags = O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK
+    // SAFETY: the path holds for the calls.
+    let new = unsafe path.withHostPath { unsafe Glibc.open($0, flags | O_CREAT | O_EXCL, 0o666) }
+    // Only an existing file is worth a second try; any other reason is the one to tell. A link that leads nowhere is there
+    // and is not, so that an existing file may have to be made.
+    var number = new
+    if new < 0, clinux_errno() == EEXIST {
+      number = unsafe path.withHostPath { unsafe Glibc.open($0, flags | O_CREAT, 0o666) }
+    }
+    guard number >= 0 else { throw OutputFileError(file: path, errno: clinux_errno()) }
+    let descriptor = OwnedDescriptor(owning: number)
+    try lock(number, path)
+    isNew = new >= 0
+    return descriptor
+  }
+
+  private static func lock(_ descriptor: Int32, _ path: String) throws(OutputFileError) {
+    var kind = clinux_file_regular
+    var size: UInt64 = 0
+    // SAFETY: the variables hold for the call.
+    guard unsafe clinux_file_status(descriptor, &kind, &size) == 0, kind == clinux_file_regular else { return }
+    // A file system without locks leaves people to look after it.
+    if clinux_disk_lock(descriptor, false) == -EAGAIN { throw OutputFileError(inUse: path) }
   }
 
   /// Replaces the file's content. A new file of which only a part can be written goes again.
@@ -43,16 +73,17 @@ public struct OutputFile: ~Copyable {
 
   /// Checks that ``init(path:)`` would find a file that it can write, and leaves everything as it is.
   static func check(path: String) throws(OutputFileError) {
-    // SAFETY: the path holds for the calls.
-    if unsafe access(path, F_OK) == 0 {
+    var status = stat()
+    // SAFETY: path and structure hold for the calls.
+    let isThere = unsafe path.withHostPath { unsafe stat($0, &status) } == 0
+    switch isThere ? status.st_mode & S_IFMT : S_IFREG {
+    case S_IFREG: _ = try OutputFile(path: path)
+    case S_IFDIR: throw OutputFileError(file: path, errno: EISDIR)
+    default:
       // Not opened: the reader of a pipe would see its end.
-      var status = stat()
-      guard unsafe stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFDIR else {
-        throw OutputFileError(file: path, errno: EISDIR)
+      guard unsafe path.withHostPath({ unsafe access($0, W_OK) }) == 0 else {
+        throw OutputFileError(file: path, errno: clinux_errno())
       }
-      guard unsafe access(path, W_OK) == 0 else { throw OutputFileError(file: path, errno: clinux_errno()) }
-    } else {
-      _ = try OutputFile(path: path)
     }
   }
 }
@@ -87,15 +118,34 @@ public struct OutputFileError: Error, Equatable, Sendable, CustomStringConvertib
     target = "'\(path)'"
     self.errno = errno
     advice =
-      errno == ENXIO
-      ? "start the pipe's reader first" : "name a file in a folder that exists and that you may write to"
+      switch errno {
+      case ENXIO: "start the pipe's reader first"
+      case EPIPE: "keep its reader open"
+      default:
+        ErrorNumber.advice(errno, otherwise: "name a file in a folder that exists and that you may write to")
+      }
+  }
+
+  /// A file that another machine, of this process or of another, writes or has for a disk.
+  init(inUse path: String) {
+    target = "'\(path)'"
+    errno = EBUSY
+    advice = "name another file, or end the other one first"
   }
 
   init(stream name: String, errno: Int32) {
     target = name
     self.errno = errno
-    advice = "keep its reader open, or lead it to a file with room"
+    advice = ErrorNumber.advice(errno, otherwise: "keep its reader open, or lead it to a file with room")
   }
 
-  public var description: String { "cannot write \(target): \(errorText(errno)); \(advice)" }
+  /// What it ends a process with.
+  public var exitStatus: Int32 {
+    [EMFILE, ENFILE, ENOMEM].contains(errno) ? Outcome.End.hostFailure.exitStatus : Outcome.End.cannotCreate.exitStatus
+  }
+
+  public var description: String {
+    let reason = errno == EBUSY ? "another Apus writes it, or has it for a disk" : errorText(errno)
+    return "cannot write \(target): \(reason); \(advice)"
+  }
 }

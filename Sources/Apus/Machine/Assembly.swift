@@ -20,6 +20,7 @@ struct Assembly {
   init(
     _ configuration: Configuration,
     endpoints: [PortEndpoint],
+    unmapped: UnmappedAccesses,
     loop: EventLoop,
     verdict: Verdict,
     logger: Logger
@@ -40,8 +41,10 @@ struct Assembly {
       size: map.ram.size,
       hostAddress: ram.hostAddress
     )
+    let earlyVectors = try EarlyVectors(machine)
     devices = try VirtioDeviceSet(configuration, map, ram: ram, machine)
-    let start = try BootLoader(configuration, map, hasPerformanceMonitors: features.contains(.pmuV3)).load(into: ram)
+    let loader = try BootLoader(configuration, map, hasPerformanceMonitors: features.contains(.pmuV3))
+    let start = try loader.load(into: ram)
 
     let runners = try (0..<configuration.cpuCount).map { VCPURunner(try machine.createVirtualCPU(index: $0)) }
     let interruptController = try InterruptController(map.interruptController, machine)
@@ -53,9 +56,7 @@ struct Assembly {
     for id in firmware.unknown {
       logger.notice("firmware register \(id) is new to Apus \(ApusVersion.current): the guest does not get it")
     }
-    try interruptController.initialize(
-      numberOfInterrupts: MemoryMap.interruptCount(virtioDeviceCount: configuration.devices.count)
-    )
+    try interruptController.initialize(numberOfInterrupts: configuration.interruptCount)
     if features.contains(.pmuV3) {
       for runner in runners {
         try runner.vcpu.initializePerformanceMonitors(interrupt: 16 + MemoryMap.PrivateInterrupt.performanceMonitors)
@@ -63,6 +64,7 @@ struct Assembly {
     }
     try runners[0].vcpu.setRegister(.programCounter, start.entry.rawValue)
     try runners[0].vcpu.setRegister(.general(0), start.deviceTree.rawValue)
+    try runners[0].vcpu.setRegister(.vectorBaseEL1, MemoryMap.earlyVectors.start.rawValue)
 
     let shared = SharedMachine(machine, interruptController)
     serialPort = try SerialPort(
@@ -75,6 +77,7 @@ struct Assembly {
     bus.attach(serialPort, at: MemoryMap.pl011)
     bus.attach(clock, at: MemoryMap.pl031)
     bus.attach(PanicNotifier(verdict: verdict), at: MemoryMap.pvpanic)
+    if let place = configuration.scmiPlace { bus.attach(devicesOf: MachineTree.SCMI(place)) }
     try devices.plugIn(
       &bus,
       machine: shared,
@@ -83,7 +86,14 @@ struct Assembly {
       verdict: verdict,
       logger: logger
     )
-    board = Board(machine: shared, bus: bus, ram: ram, verdict: verdict)
+    board = Board(
+      machine: shared,
+      bus: bus,
+      ram: ram,
+      earlyVectors: earlyVectors,
+      unmapped: unmapped,
+      verdict: verdict
+    )
     self.runners = runners
     summary = Report.Machine(configuration, gic: gic, features: features, firmware: firmware)
   }

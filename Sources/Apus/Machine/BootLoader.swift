@@ -16,28 +16,42 @@ struct BootLoader {
   private let configuration: Configuration
   private let map: MemoryMap
   private let hasPerformanceMonitors: Bool
+  private let overlays: [DeviceTreeOverlayFile]
 
-  init(_ configuration: Configuration, _ map: MemoryMap, hasPerformanceMonitors: Bool) {
+  /// Reads the device tree's overlays, where there are any.
+  init(
+    _ configuration: Configuration,
+    _ map: MemoryMap,
+    hasPerformanceMonitors: Bool
+  ) throws(DeviceTreeOverlayFileError) {
     self.configuration = configuration
     self.map = map
     self.hasPerformanceMonitors = hasPerformanceMonitors
+    var overlays: [DeviceTreeOverlayFile] = []
+    for path in configuration.deviceTreeOverlays { overlays.append(try DeviceTreeOverlayFile(path: path)) }
+    self.overlays = overlays
   }
 
   /// Where everything goes, without touching memory.
   ///
-  /// - Throws: ``BootImageError``.
-  func placement(_ image: BootImageDescription, _ initramfs: BootPlacement.Initramfs?) throws(BootImageError)
-    -> BootPlacement
-  {
-    try BootPlacement(image, initramfs: initramfs, deviceTreeSize: deviceTreeLimit, in: map.ram)
+  /// - Throws: ``BootImageError``, ``DeviceTreeError`` or ``DeviceTreeOverlayFileError``.
+  func placement(_ image: BootImageDescription, _ initramfs: BootPlacement.Initramfs?) throws -> BootPlacement {
+    var size = deviceTreeLimit
+    // What overlays add is known when they are in, and a headerless binary leaves little room to be generous with.
+    if !overlays.isEmpty || size > BootImageDescription.rawOffset {
+      let anywhere = initramfs.map { _ in GuestRange(at: map.ram.start.rawValue, size: 1) }
+      size = UInt64(try deviceTree(initramfs: anywhere).count)
+    }
+    return try BootPlacement(image, initramfs: initramfs, deviceTreeSize: size, in: map.ram)
   }
 
   /// Loads everything.
   ///
-  /// - Throws: ``BootImageError``, ``DeviceTreeError``, ``GuestMemoryError`` or ``OutputFileError``.
+  /// - Throws: ``BootImageError``, ``DeviceTreeError``, ``DeviceTreeOverlayFileError``, ``GuestMemoryError`` or
+  ///   ``OutputFileError``.
   func load(into ram: borrowing PrivateRAM) throws -> Start {
     let placement = try loadFiles(into: ram)
-    let tree = try tree(initramfs: placement.initramfs).blob()
+    let tree = try deviceTree(initramfs: placement.initramfs)
     precondition(tree.count <= placement.deviceTree.size, "a device tree keeps the limit that it was placed with")
     if let path = configuration.deviceTreeDump { try OutputFile(path: path).write(tree) }
     try ram.write(tree.span, at: placement.deviceTree.start)
@@ -47,7 +61,7 @@ struct BootLoader {
   /// Loads the payload and the initramfs.
   ///
   /// - Returns: where everything goes, the device tree too.
-  func loadFiles(into ram: borrowing PrivateRAM) throws(BootImageError) -> BootPlacement {
+  func loadFiles(into ram: borrowing PrivateRAM) throws -> BootPlacement {
     let file = try BootImageFile(path: configuration.payload.path)
     let image = try file.inspect(raw: configuration.payload.isRaw)
     guard let path = configuration.initramfs else {
@@ -62,8 +76,21 @@ struct BootLoader {
     return placement
   }
 
-  /// What the device tree tells, with randomness of its own.
-  func tree(initramfs: GuestRange?) -> MachineTree {
+  /// The blob that the guest gets, with randomness of its own, and with the overlays.
+  ///
+  /// - Parameter isForPeople: whether it has labels in any case.
+  /// - Throws: ``DeviceTreeError`` or ``DeviceTreeOverlayFileError``.
+  func deviceTree(initramfs: GuestRange?, isForPeople: Bool = false) throws -> [UInt8] {
+    guard !overlays.isEmpty else {
+      return try tree(initramfs: initramfs).blob(labels: isForPeople ? .written : .dropped)
+    }
+    var blob = try tree(initramfs: initramfs).blob(labels: .referable)
+    for overlay in overlays { blob = try overlay.applied(to: blob, limit: BootPlacement.deviceTreeLimit) }
+    return blob
+  }
+
+  /// What the device tree tells, without overlays.
+  private func tree(initramfs: GuestRange?) -> MachineTree {
     MachineTree(
       map: map,
       cpuCount: configuration.cpuCount,

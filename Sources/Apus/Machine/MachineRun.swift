@@ -10,6 +10,7 @@ struct MachineRun {
   private let configuration: Configuration
   private let logger: Logger
   private let console: ConsoleStream
+  private let unmapped: UnmappedAccesses
   private let started = HostClock.monotonic
   private let firstEntry = FirstEntry()
   private var boots = 0
@@ -27,6 +28,7 @@ struct MachineRun {
     self.configuration = configuration
     self.logger = logger
     self.console = console
+    unmapped = UnmappedAccesses(configuration.unmapped, logger: logger)
   }
 
   /// Boots until an outcome that is not a reboot.
@@ -77,7 +79,14 @@ struct MachineRun {
   ) throws -> Outcome {
     let loop = try EventLoop()
     defer { loop.removeAll() }
-    let assembly = try Assembly(configuration, endpoints: ports, loop: loop, verdict: verdict, logger: logger)
+    let assembly = try Assembly(
+      configuration,
+      endpoints: ports,
+      unmapped: unmapped,
+      loop: loop,
+      verdict: verdict,
+      logger: logger
+    )
     machine = assembly.summary
     boots += 1
     let virtioConsole = assembly.devices.console?.console

@@ -8,18 +8,26 @@ public struct ExitCounts: Equatable, Sendable, Encodable {
   public var mmioReads: UInt64 = 0
   /// Writes taken by a device.
   public var mmioWrites: UInt64 = 0
+  /// Reads where nothing is that gave 0; see ``Configuration/UnmappedPolicy``.
+  public var unmappedReads: UInt64 = 0
+  /// Writes where nothing is that were dropped.
+  public var unmappedWrites: UInt64 = 0
   /// Ends and resets.
   public var systemEvents: UInt64 = 0
   /// Signals and kicks.
   public var interruptions: UInt64 = 0
 
   /// All together.
-  public var total: UInt64 { mmioReads + mmioWrites + systemEvents + interruptions }
+  public var total: UInt64 {
+    mmioReads + mmioWrites + unmappedReads + unmappedWrites + systemEvents + interruptions
+  }
 
   static func + (left: ExitCounts, right: ExitCounts) -> ExitCounts {
     ExitCounts(
       mmioReads: left.mmioReads + right.mmioReads,
       mmioWrites: left.mmioWrites + right.mmioWrites,
+      unmappedReads: left.unmappedReads + right.unmappedReads,
+      unmappedWrites: left.unmappedWrites + right.unmappedWrites,
       systemEvents: left.systemEvents + right.systemEvents,
       interruptions: left.interruptions + right.interruptions
     )
@@ -31,13 +39,24 @@ final class Board: Sendable {
   let machine: SharedMachine
   let bus: Bus
   let ram: PrivateRAM
+  private let earlyVectors: EarlyVectors
+  let unmapped: UnmappedAccesses
   let verdict: Verdict
   let isStopping = Atomic(false)
 
-  init(machine: SharedMachine, bus: consuming Bus, ram: consuming PrivateRAM, verdict: Verdict) {
+  init(
+    machine: SharedMachine,
+    bus: consuming Bus,
+    ram: consuming PrivateRAM,
+    earlyVectors: consuming EarlyVectors,
+    unmapped: UnmappedAccesses,
+    verdict: Verdict
+  ) {
     self.machine = machine
     self.bus = bus
     self.ram = ram
+    self.earlyVectors = earlyVectors
+    self.unmapped = unmapped
     self.verdict = verdict
   }
 }
@@ -93,15 +112,20 @@ final class VCPURunner: Sendable {
       case .mmioRead(let address, let width):
         counts.mmioReads &+= 1
         guard let value = board.bus.read(address, width: width) else {
-          fault(board, "reads \(width) bytes at \(hexadecimal(address)), where there is neither memory nor a device")
-          return counts
+          counts.mmioReads &-= 1
+          guard passes(board, unmapped: "reads", address, width) else { return counts }
+          counts.unmappedReads &+= 1
+          vcpu.answerRead(0)
+          continue
         }
         vcpu.answerRead(value)
       case .mmioWrite(let address, let value, let width):
         counts.mmioWrites &+= 1
         guard board.bus.write(value, at: address, width: width) else {
-          fault(board, "writes \(width) bytes at \(hexadecimal(address)), where there is neither memory nor a device")
-          return counts
+          counts.mmioWrites &-= 1
+          guard passes(board, unmapped: "writes", address, width) else { return counts }
+          counts.unmappedWrites &+= 1
+          continue
         }
       case .interrupted:
         counts.interruptions &+= 1
@@ -126,6 +150,19 @@ final class VCPURunner: Sendable {
         return counts
       }
     }
+  }
+
+  /// Whether the guest goes on after an access to where nothing is. Where it does not, the machine has its verdict.
+  private func passes(_ board: Board, unmapped verb: String, _ address: UInt64, _ width: Int) -> Bool {
+    if address == EarlyVectors.doorbell, let reason = EarlyVectors.reason(vcpu) {
+      fault(board, reason)
+      return false
+    }
+    let access =
+      "\(verb) \(width) bytes at \(hexadecimal(address)), where there is neither memory nor a device"
+    if board.unmapped.passes(cpu: vcpu.index, access) { return true }
+    fault(board, access)
+    return false
   }
 
   private static func outcome(of event: SystemEvent) -> Outcome {
@@ -183,7 +220,14 @@ extension VirtualCPU {
     // A register that cannot be read is left out rather than shown as something that it may not be.
     var registers: [GuestFault.Register] = []
     for (name, id) in named {
-      if let value = try? register(id) { registers.append(GuestFault.Register(name: name, value: value)) }
+      guard let value = try? register(id) else { continue }
+      let isSet =
+        switch id {
+        case .exceptionSyndromeEL1, .faultAddressEL1: value != RegisterID.resetPattern
+        case .vectorBaseEL1: value != MemoryMap.earlyVectors.start.rawValue
+        default: true
+        }
+      registers.append(GuestFault.Register(name: name, value: isSet ? value : nil))
     }
     return registers
   }

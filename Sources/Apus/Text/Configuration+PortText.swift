@@ -1,3 +1,5 @@
+import Host
+
 extension Configuration.Port: WrittenValue {
   /// Reads `NAME=file=PATH`, `NAME=unix=PATH` or `NAME=fd=N`.
   public init?(_ text: String) {
@@ -7,7 +9,7 @@ extension Configuration.Port: WrittenValue {
     case "file": self.init(parts[0], .file(path: parts[2]))
     case "unix": self.init(parts[0], .socket(path: parts[2]))
     case "fd":
-      guard let number = Int32(parts[2]) else { return nil }
+      guard let number = Int32(plain: parts[2]) else { return nil }
       self.init(parts[0], .descriptor(number))
     default: return nil
     }

@@ -1,6 +1,6 @@
 internal import CLinux
 internal import Glibc
-import GuestMemory
+import Host
 internal import Logging
 import VirtioDevices
 

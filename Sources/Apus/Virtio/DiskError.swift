@@ -1,5 +1,5 @@
 internal import Glibc
-internal import GuestMemory
+import Host
 
 /// Why a disk could not be opened.
 enum DiskError: Error {
@@ -17,7 +17,7 @@ extension DiskError {
     switch self {
     case .missing: .inputNotFound
     case .notADisk, .odd: .badInput
-    case .cannotOpen(_, let errno, _): errno == EACCES || errno == EROFS ? .inputNotFound : .hostFailure
+    case .cannotOpen(_, let errno, _): ErrorNumber.isHostFailure(errno) ? .hostFailure : .inputNotFound
     case .inUse, .host: .hostFailure
     }
   }
@@ -31,8 +31,9 @@ extension DiskError: CustomStringConvertible {
     case .inUse(let path):
       "disk '\(path)' is in use by another Apus; end that one, copy the image, or open it in both with readonly"
     case .cannotOpen(let path, let errno, let isReadOnly):
-      "disk '\(path)' cannot be opened for \(isReadOnly ? "reading" : "reading and writing"): \(errorText(errno))"
-        + (isReadOnly ? "" : "; add readonly if the guest need not write")
+      "disk '\(path)' cannot be opened for \(isReadOnly ? "reading" : "reading and writing"): \(errorText(errno)); "
+        + ErrorNumber.adviceForInput(errno)
+        + (isReadOnly || ErrorNumber.isHostFailure(errno) ? "" : ", or add readonly if the guest need not write")
     case .odd(let path, 0): "disk '\(path)' is empty; make it as long as the disk is to be (truncate -s 1G '\(path)')"
     case .odd(let path, let size):
       "disk '\(path)' has \(size) bytes, which is no multiple of 512; "

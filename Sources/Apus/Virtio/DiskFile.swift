@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
 import GuestMemory
+import Host
 import KVM
 internal import Synchronization
 
@@ -30,7 +31,7 @@ final class DiskFile: Sendable {
     _ trouble: DiskTrouble? = nil
   ) throws(DiskError) -> (DiskFile, clinux_disk) {
     // SAFETY: the path holds for the call.
-    let number = unsafe path.withCString { unsafe clinux_disk_open($0, isReadOnly) }
+    let number = unsafe path.withHostPath { unsafe clinux_disk_open($0, isReadOnly) }
     switch number {
     case -ENOENT, -ENOTDIR: throw .missing(path: path)
     case -EISDIR: throw .notADisk(path: path)

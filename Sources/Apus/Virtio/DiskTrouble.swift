@@ -1,5 +1,5 @@
 internal import Glibc
-internal import GuestMemory
+import Host
 internal import Logging
 internal import Synchronization
 

@@ -1,5 +1,5 @@
 internal import Glibc
-import GuestMemory
+import Host
 
 /// Why a network card could not be connected.
 enum NetworkError: Error, Equatable {
@@ -27,7 +27,8 @@ extension NetworkError: CustomStringConvertible {
       "--network passt needs the program passt, which is in no folder of PATH; "
         + "install it (Debian: apt-get install passt)"
     case .cannotStartPasst(let path, let errno):
-      "passt cannot be started as '\(path)': \(errorText(errno)); check the file and the limit of processes (ulimit -u)"
+      "passt cannot be started as '\(path)': \(errorText(errno)); "
+        + ErrorNumber.advice(errno, otherwise: "check the file and the limit of processes (ulimit -u)")
     case .cannotOpenTap(let name, let errno):
       "tap device '\(name)' cannot be opened: \(errorText(errno)); " + Self.advice(name, errno)
     case .cannotUseDescriptor(let number, let errno):
@@ -42,6 +43,7 @@ extension NetworkError: CustomStringConvertible {
     case EPERM: "make it for your user (ip tuntap add mode tap user \"$USER\" name \(name)) or use --network passt"
     case EACCES, ENOENT: "the host gives no access to /dev/net/tun; load the module tun, or use --network passt"
     case EBUSY: "another program has it open; end that one or use another tap device"
+    case EMFILE, ENFILE: ErrorNumber.adviceForCall(errno, otherwise: "")
     default: "check that it is a tap device of one queue (ip -d link show \(name)), or use --network passt"
     }
   }

@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+import Host
 import KVM
 
 /// The program passt: where it is, how it is called, and one process of it.
@@ -12,7 +13,13 @@ final class PasstProgram {
   /// What the guest is told by DHCP, whatever the host's own network is like: the same on each host.
   private static let network = [
     "--address", "10.0.2.15", "--netmask", "255.255.255.0", "--gateway", "10.0.2.2",
+    // A name server that passt itself asks the host's for, also one that only the host reaches.
+    "--dns-forward", "10.0.2.3",
   ]
+
+  /// All of the environment that the program gets: what its caller has in it, such as credentials, is no business of a
+  /// program that faces a guest.
+  private static let environment = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"]
 
   let process: Int32
   /// Becomes readable when the process ends.
@@ -30,18 +37,26 @@ final class PasstProgram {
     for folder in folders.split(separator: ":") {
       let path = "\(folder)/passt"
       // SAFETY: the path holds for the call.
-      if unsafe access(path, X_OK) == 0 { return path }
+      if unsafe path.withHostPath({ unsafe access($0, X_OK) }) == 0 { return path }
     }
     throw .passtMissing
   }
 
   private static var searchPath: String {
     // SAFETY: the environment is not changed while machines start.
-    unsafe getenv("PATH").map { unsafe String(cString: $0) } ?? "/usr/local/bin:/usr/bin:/bin"
+    unsafe getenv("PATH").map { unsafe HostPath.text(UnsafeRawBufferPointer(start: $0, count: strlen($0))) }
+      ?? "/usr/local/bin:/usr/bin:/bin"
   }
 
-  static func arguments(forwards: [Configuration.Device.Network.Forward], mtu: UInt16) -> [String] {
+  /// - Parameter hostLoopback: whether the gateway's address leads to the host's loopback interface. Every passt knows the
+  ///   option that says no; one of before 2024 takes a guest's packets to 127.0.0.1 all the same (``LoopbackGuard``).
+  static func arguments(
+    forwards: [Configuration.Device.Network.Forward],
+    hostLoopback: Bool,
+    mtu: UInt16
+  ) -> [String] {
     ["passt", "--foreground", "--quiet", "--fd", "\(CLINUX_PROGRAM_DESCRIPTOR)", "--mtu", "\(mtu)"] + network
+      + (hostLoopback ? [] : ["--no-map-gw"])
       + forwards.flatMap { [$0.transport == .tcp ? "--tcp-ports" : "--udp-ports", $0.passtText] }
   }
 
@@ -58,8 +73,19 @@ final class PasstProgram {
     let output = OwnedDescriptor(owning: end)
     let input = OwnedDescriptor(owning: start)
     let block = arguments.flatMap { Array($0.utf8CString) }
-    // SAFETY: the strings hold for the call and their size goes along.
-    let process = unsafe clinux_program_start(path, block, block.count, other.rawValue, input.rawValue)
+    let environment = Self.environment.flatMap { Array($0.utf8CString) }
+    // SAFETY: the strings hold for the call and their sizes go along.
+    let process = unsafe path.withHostPath { path in
+      unsafe clinux_program_start(
+        path,
+        block,
+        block.count,
+        environment,
+        environment.count,
+        other.rawValue,
+        input.rawValue
+      )
+    }
     guard process > 0 else { throw .cannotStartPasst(path: path, errno: -process) }
     let watch = clinux_process_watch(process)
     guard watch >= 0 else {

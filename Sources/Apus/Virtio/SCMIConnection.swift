@@ -12,7 +12,17 @@ final class SCMIConnection: DeviceBackend {
   private let logger: Logger
 
   /// - Throws: ``UnsuitableHost`` where another machine is this agent.
-  init(_ place: SCMIPlace, name: String, loop: EventLoop, work: DeviceWork, verdict: Verdict, logger: Logger) throws {
+  ///
+  /// - Parameter lines: of the devices in the platform's tree.
+  init(
+    _ place: SCMIPlace,
+    name: String,
+    lines: PlatformDeviceLines,
+    loop: EventLoop,
+    work: DeviceWork,
+    verdict: Verdict,
+    logger: Logger
+  ) throws {
     self.place = place
     self.work = work
     self.logger = logger
@@ -21,7 +31,7 @@ final class SCMIConnection: DeviceBackend {
     self.device = device
     let attachment = SharedPlatform.Attachment(
       wake: { Self.deliver(device, work) },
-      act: { event in Self.act(event, verdict) }
+      act: { event in Self.act(event, verdict, lines) }
     )
     guard place.platform.attach(place.agent, attachment) else {
       let agent = place.platform.definition.agents[place.agent].name
@@ -46,12 +56,15 @@ final class SCMIConnection: DeviceBackend {
   }
 
   /// A forceful transition is the machine's to carry out; a graceful one is announced to the guest by the platform.
-  private static func act(_ event: PlatformEvent, _ verdict: Verdict) {
-    guard case .systemPower(_, let state, graceful: false) = event else { return }
-    switch state {
-    case 0: verdict.give(Outcome(.poweredOff, "the guest powered off through SCMI"))
-    case 1, 2: verdict.give(Outcome(.reset, "the guest reset the machine through SCMI"))
-    default: break
+  private static func act(_ event: PlatformEvent, _ verdict: Verdict, _ lines: PlatformDeviceLines) {
+    switch event {
+    case .systemPower(_, 0, graceful: false):
+      verdict.give(Outcome(.poweredOff, "the guest powered off through SCMI"))
+    case .systemPower(_, 1...2, graceful: false):
+      verdict.give(Outcome(.reset, "the guest reset the machine through SCMI"))
+    case .systemPower: break
+    case .interrupt(let consumer, let line, let asserted):
+      lines.drive(consumer: consumer, line: line, asserted: asserted)
     }
   }
 

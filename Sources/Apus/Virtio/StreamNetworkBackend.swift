@@ -16,6 +16,7 @@ final class StreamNetworkBackend: LoopNetworkBackend {
 
   /// A packet's size before it.
   private static let prefix = 4
+  private static let headSize = 64
   /// The largest packet: 65,535 bytes and a link header with a VLAN tag.
   private static let largestPacket = 65535 + 18
   /// What one batch has at most.
@@ -25,8 +26,8 @@ final class StreamNetworkBackend: LoopNetworkBackend {
   private static let receiveBytes = 256 << 10
 
   /// Who is on the other side.
-  enum Peer {
-    case passt
+  enum Peer: Equatable {
+    case passt(hostLoopback: Bool)
     case any
   }
 
@@ -35,6 +36,8 @@ final class StreamNetworkBackend: LoopNetworkBackend {
   let ignoresChecksums: Bool
   /// The sizes of packets that the peer takes. passt gives up a connection for any other.
   private let packetSizes: ClosedRange<Int>
+  /// Whether packets to the host's loopback addresses are thrown away.
+  private let keepsOffLoopback: Bool
 
   let turns: NetworkTurns
   private let loop: EventLoop
@@ -45,7 +48,8 @@ final class StreamNetworkBackend: LoopNetworkBackend {
   /// What a socket took of a batch only in part.
   private let unsent: UnsafeMutableRawPointer
   private let vectors: UnsafeMutablePointer<DMASegment>
-  private let sizes: UnsafeMutablePointer<UInt32>
+  /// For each packet of a batch ``headSize`` bytes: its size, and its first bytes where those were looked at.
+  private let heads: UnsafeMutableRawPointer
 
   private struct State {
     /// The socket, or -1 while there is none.
@@ -64,14 +68,15 @@ final class StreamNetworkBackend: LoopNetworkBackend {
   init(_ loop: EventLoop, peer: Peer = .any) throws(HostError) {
     self.loop = loop
     // passt ends the guest's connections and reads what is in them: no packet goes on to where its checksum counts.
-    ignoresChecksums = peer == .passt
-    packetSizes = peer == .passt ? 14...65535 : 1...Self.largestPacket
+    ignoresChecksums = peer != .any
+    packetSizes = peer != .any ? 14...65535 : 1...Self.largestPacket
+    keepsOffLoopback = peer == .passt(hostLoopback: false)
     turns = try NetworkTurns(loop)
     confined = DeviceThreadState(State())
     unsafe received = .allocate(byteCount: Self.receiveBytes, alignment: 64)
     unsafe unsent = .allocate(byteCount: Self.batchBytes, alignment: 64)
     unsafe vectors = .allocate(capacity: Self.batchVectors)
-    unsafe sizes = .allocate(capacity: Self.batchPackets)
+    unsafe heads = .allocate(byteCount: Self.batchPackets * Self.headSize, alignment: 64)
   }
 
   deinit {
@@ -79,7 +84,7 @@ final class StreamNetworkBackend: LoopNetworkBackend {
     unsafe received.deallocate()
     unsafe unsent.deallocate()
     unsafe vectors.deallocate()
-    unsafe sizes.deallocate()
+    unsafe heads.deallocate()
   }
 
   /// Begins with a socket, whatever was with the one before.
@@ -128,10 +133,25 @@ final class StreamNetworkBackend: LoopNetworkBackend {
     guard confined.value.unsentEnd == 0 else { return false }
     let first = confined.value.vectorCount
     // SAFETY: there is room as checked; the caller keeps the segments until after commit().
-    let prefix = unsafe sizes + confined.value.packetCount
-    unsafe prefix.initialize(to: UInt32(size).bigEndian)
-    unsafe (vectors + first).initialize(to: DMASegment(base: UnsafeMutableRawPointer(prefix), count: Self.prefix))
-    for index in segments.indices { unsafe (vectors + first + 1 + index).initialize(to: segments[index]) }
+    let head = unsafe heads + confined.value.packetCount * Self.headSize
+    unsafe head.storeBytes(of: UInt32(size).bigEndian, as: UInt32.self)
+    var copied = 0
+    if keepsOffLoopback {
+      // The guest may change its memory at any moment: what is looked at is a copy, and it is the copy that is sent.
+      copied = min(size, LoopbackGuard.size)
+      unsafe segments.copyStart(to: head + Self.prefix, count: copied)
+      let start = unsafe UnsafeRawBufferPointer(start: head + Self.prefix, count: copied)
+      guard unsafe !LoopbackGuard.isForLoopback(start) else { return true }
+    }
+    unsafe (vectors + first).initialize(to: DMASegment(base: head, count: Self.prefix + copied))
+    for index in segments.indices {
+      var segment = unsafe segments[index]
+      let skipped = unsafe min(copied, segment.count)
+      copied -= skipped
+      unsafe segment.base += skipped
+      unsafe segment.count -= skipped
+      unsafe (vectors + first + 1 + index).initialize(to: segment)
+    }
     confined.value.vectorCount = first + vectorCount
     confined.value.packetCount += 1
     confined.value.byteCount += Self.prefix + size

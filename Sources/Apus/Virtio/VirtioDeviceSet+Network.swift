@@ -14,8 +14,9 @@ struct NetworkCard {
   init(_ network: Configuration.Device.Network, mac: Configuration.Device.MACAddress, _ place: DevicePlace) throws {
     let mac = (network.mac ?? mac).bytes
     switch network.connection {
-    case .passt(let forwards):
-      (device, backend) = try Self.passt(forwards, network.mtu ?? PasstProgram.largestMTU, mac, place)
+    case .passt(let forwards, let hostLoopback):
+      let mtu = network.mtu ?? PasstProgram.largestMTU
+      (device, backend) = try Self.passt(forwards, hostLoopback, mtu, mac, place)
     case .tap(let name):
       let number = unsafe name.withCString { unsafe clinux_tap_open($0) }
       guard number >= 0 else { throw NetworkError.cannotOpenTap(name: name, errno: -number) }
@@ -56,16 +57,17 @@ struct NetworkCard {
 
   private static func passt(
     _ forwards: [Configuration.Device.Network.Forward],
+    _ hostLoopback: Bool,
     _ mtu: UInt16,
     _ mac: [UInt8],
     _ place: DevicePlace
   ) throws -> Parts {
-    let backend = try StreamNetworkBackend(place.loop, peer: .passt)
+    let backend = try StreamNetworkBackend(place.loop, peer: .passt(hostLoopback: hostLoopback))
     let device = makeNetworkDevice(name: place.name, backend: backend, mac: mac, mtu: mtu)
     let supervisor = try PasstSupervisor(
       name: place.name,
       path: try PasstProgram.find(),
-      arguments: PasstProgram.arguments(forwards: forwards, mtu: mtu),
+      arguments: PasstProgram.arguments(forwards: forwards, hostLoopback: hostLoopback, mtu: mtu),
       backend: backend,
       loop: place.loop,
       verdict: place.verdict,

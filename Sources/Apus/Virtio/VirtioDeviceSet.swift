@@ -25,7 +25,7 @@ final class VirtioDeviceSet {
   }
 
   /// The first memory slot behind RAM's.
-  private static let firstMemorySlot: UInt32 = 1
+  private static let firstMemorySlot: UInt32 = EarlyVectors.memorySlot + 1
 
   /// Makes the windows and shows them to KVM.
   init(_ configuration: Configuration, _ map: MemoryMap, ram: borrowing PrivateRAM, _ machine: borrowing VirtualMachine)
@@ -73,7 +73,7 @@ final class VirtioDeviceSet {
       let window = windows[names.firstIndex(of: wanted.window) ?? 0]
       let name = "\(wanted.typeName)\(slot)"
       let place = DevicePlace(name: name, loop: loop, verdict: verdict, logger: logger)
-      let device = try makeDevice(wanted, place, endpoints)
+      let device = try makeDevice(wanted, place, endpoints, machine)
       guard device.reach != .everything || window.window.extent == .open else {
         throw UnsuitableHost("\(name) reaches all memory, which this machine does not grant; use --dma open")
       }
@@ -90,12 +90,14 @@ final class VirtioDeviceSet {
       if case .console = wanted.kind { console?.connect(plugged.transport) }
       slots.append(plugged)
     }
+    if let empty = MemoryMap.emptyVirtioSlots(from: slots.count) { bus.attach(EmptyVirtioSlots(), at: empty) }
   }
 
   private func makeDevice(
     _ wanted: Configuration.Device,
     _ place: DevicePlace,
-    _ endpoints: [PortEndpoint]
+    _ endpoints: [PortEndpoint],
+    _ machine: SharedMachine
   ) throws -> any VirtioDevice {
     switch wanted.kind {
     case .entropy:
@@ -127,6 +129,7 @@ final class VirtioDeviceSet {
       let connection = try SCMIConnection(
         agent,
         name: place.name,
+        lines: PlatformDeviceLines(agent, machine),
         loop: place.loop,
         work: work,
         verdict: place.verdict,

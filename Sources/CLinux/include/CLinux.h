@@ -13,5 +13,6 @@
 #include "channel.h"
 #include "events.h"
 #include "network.h"
+#include "process.h"
 #include "terminal.h"
 #include "threads.h"

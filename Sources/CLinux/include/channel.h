@@ -9,6 +9,12 @@
 // something else has the path, -ENAMETOOLONG where no socket can have it.
 int clinux_socket_listen(const char *_Nonnull path);
 
+// Whether that would do, and nothing is made: 0 or minus errno.
+int clinux_socket_check(const char *_Nonnull path);
+
+// Whether something could be made at that path, where there is nothing yet: 0 or minus errno.
+int clinux_folder_check(const char *_Nonnull path);
+
 // The next peer's descriptor, not blocking, or minus errno: -EAGAIN where there is none.
 int clinux_socket_accept(int listener);
 

@@ -23,6 +23,11 @@ static inline void *_Nullable clinux_map_private(size_t size) {
 // gives small ones, or, where they are required, EINVAL.
 void *_Nullable clinux_map_private_huge(size_t size, bool required);
 
+// Leaves the mapping out of core dumps.
+static inline void clinux_leave_out_of_dumps(void *_Nonnull base, size_t size) {
+  madvise(base, size, 16 /* MADV_DONTDUMP, which the C library shows with extensions only */);
+}
+
 static inline int clinux_unmap(void *_Nonnull base, size_t size) { return munmap(base, size); }
 
 // Zeroes part of a private anonymous mapping; whole pages are given back to the host.

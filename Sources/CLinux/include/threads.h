@@ -23,7 +23,7 @@ void clinux_thread_detach(clinux_thread thread);
 void clinux_thread_kick(clinux_thread thread);
 
 // Signals that are taken together: those that ask a process to end (SIGINT, SIGTERM, SIGHUP), and that the size of its
-// terminal has changed (SIGWINCH).
+// terminal has changed (SIGWINCH). Those that the process ignores are not among them.
 typedef enum { clinux_signals_stop, clinux_signals_terminal_size } clinux_signals;
 
 // Has the signals wait, for the calling thread and those it starts.

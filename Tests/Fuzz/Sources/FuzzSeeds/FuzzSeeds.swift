@@ -1,3 +1,4 @@
+internal import DeviceTree
 internal import FuzzSupport
 internal import Glibc
 internal import VirtioDriver
@@ -66,7 +67,37 @@ private enum FuzzSeeds {
     case "FuzzSCMIFile":
       [Array("{\"agents\":[{\"name\":\"a\"}],\"clocks\":[{\"name\":\"c\",\"rates\":[1,2]}]}".utf8)]
     case "FuzzSCMIDecoder": [Array("0650000000000000".utf8), [6, 0x50, 0, 0, 1, 0, 0, 0]]
+    case "FuzzDeviceTreeOverlay": [overlay(byPath: false), overlay(byPath: true)]
     default: nil
+    }
+  }
+
+  /// What dtc makes of an overlay that refers to labels, and to itself.
+  private static func overlay(byPath: Bool) -> [UInt8] {
+    var tree = DeviceTreeWriter()
+    tree.node("") { root in
+      root.node("fragment@0") { fragment in
+        if byPath { fragment.property("target-path", "/bus") } else { fragment.property("target", cells: [.max]) }
+        fragment.node("__overlay__") { overlay in
+          overlay.property("status", "okay")
+          overlay.node("new", phandle: 1) { $0.property("clocks", cells: [.max, 3, 1]) }
+        }
+      }
+      root.node("__fixups__") { fixups in
+        if !byPath { fixups.property("bus", "/fragment@0:target:0") }
+        fixups.property("clk", "/fragment@0/__overlay__/new:clocks:0")
+      }
+      root.node("__local_fixups__") { fixups in
+        fixups.node("fragment@0") { fragment in
+          fragment.node("__overlay__") { overlay in overlay.node("new") { $0.property("clocks", cells: [8]) } }
+        }
+      }
+      root.node("__symbols__") { $0.property("new", "/fragment@0/__overlay__/new") }
+    }
+    do {
+      return try tree.finish()
+    } catch {
+      fatalError("a seed is a whole tree: \(error)")
     }
   }
 

@@ -1,14 +1,16 @@
 internal import FuzzSupport
+internal import Virtio
 internal import VirtioDriver
 internal import VirtioTesting
 
 // The input is a sequence of register accesses: what they are, where, how wide, and the value.
 
+private let device = EchoDevice()
 private let machine = makeMachine()
 
 private func makeMachine() -> TestMachine {
   do {
-    return try TestMachine(EchoDevice(), windowSize: 0x10000)
+    return try TestMachine(device, windowSize: 0x10000)
   } catch {
     fatalError("the fuzzer has no memory: \(error)")
   }
@@ -27,10 +29,13 @@ private func fuzzVirtioMMIO(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int
     } else {
       _ = machine.readRegister(aligned, width: width)
     }
+    let status = machine.driver.status
     precondition(
-      machine.driver.status & Status.driverOK == 0 || machine.driver.status & Status.featuresOK != 0,
-      "no device runs without its features agreed upon"
+      status & (Status.driverOK | Status.deviceNeedsReset) != Status.driverOK
+        || device.startedWith?.isSuperset(of: [.version1, .accessPlatform]) == true,
+      "a device runs with features that confine it"
     )
+    precondition(status & Status.driverOK != 0 || device.startedWith == nil, "a device rests without DRIVER_OK")
   }
   machine.driver.reset()
   precondition(machine.driver.status == 0 && machine.driver.interruptStatus == 0, "a reset always ends")

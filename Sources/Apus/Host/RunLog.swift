@@ -1,0 +1,71 @@
+import Host
+import Logging
+internal import Synchronization
+
+/// Where the words about a machine go: the caller's log, through two checks.
+///
+/// A guest, a peer or a file can choose what stands in a line, so each is made plain (``Swift/String/plain``). And a guest
+/// can make the same line come again and again, with each of its reboots, too: each place in the code has so many lines in
+/// a run and no more. So whatever a guest does, a run's log is bounded.
+struct RunLog: LogHandler {
+  /// How many lines a place in the code has.
+  static let limit = 256
+
+  private struct Place: Hashable {
+    let file: String
+    let line: UInt
+  }
+
+  private final class Counts: Sendable {
+    private let counts = Mutex<[Place: Int]>([:])
+
+    func next(_ place: Place) -> Int {
+      counts.withLock { counts in
+        counts[place, default: 0] += 1
+        return counts[place, default: 0]
+      }
+    }
+  }
+
+  private var base: any LogHandler
+  private let counts = Counts()
+
+  /// What the machine itself logs to.
+  static func logger(over logger: Logger) -> Logger {
+    let handler = RunLog(base: logger.handler)
+    return Logger(label: logger.label) { _ in handler }
+  }
+
+  private init(base: any LogHandler) {
+    self.base = base
+  }
+
+  func log(event: LogEvent) {
+    let count = counts.next(Place(file: event.file, line: event.line))
+    guard count <= Self.limit else { return }
+    let end = count == Self.limit ? " (further lines like this one are not logged)" : ""
+    var event = event
+    event.message = "\("\(event.message)".plain + end)"
+    base.log(event: event)
+  }
+
+  var metadataProvider: Logger.MetadataProvider? {
+    get { base.metadataProvider }
+    set { base.metadataProvider = newValue }
+  }
+
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { base[metadataKey: key] }
+    set { base[metadataKey: key] = newValue }
+  }
+
+  var metadata: Logger.Metadata {
+    get { base.metadata }
+    set { base.metadata = newValue }
+  }
+
+  var logLevel: Logger.Level {
+    get { base.logLevel }
+    set { base.logLevel = newValue }
+  }
+}

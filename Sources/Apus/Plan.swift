@@ -1,0 +1,80 @@
+internal import BootImage
+import GuestMemory
+
+/// What a configuration comes to, before anything is started: what `apus run --dry-run` prints.
+public struct Plan: Sendable, Encodable {
+  /// The machine's name.
+  public let name: String
+  /// The machine's identity.
+  public let uuid: String
+  /// How many vCPUs.
+  public let cpus: Int
+  /// Bytes of RAM.
+  public let memory: UInt64
+  /// The interrupt controller's version, where no host says otherwise.
+  public let gic: Int
+  /// The payload's file.
+  public let payload: String
+  /// What the payload is.
+  public let payloadKind: String
+  /// Where the first vCPU starts.
+  public let entry: UInt64
+  /// Where the device tree goes.
+  public let deviceTree: UInt64
+  /// Where the initramfs goes, with its size, or nil.
+  public let initramfs: Region?
+  /// The kernel's command line.
+  public let commandLine: String
+  /// The device tree's overlays, in the order in which they are applied.
+  public let deviceTreeOverlays: [String]
+  /// What accesses to addresses where nothing is come to: `fault` or `zero`.
+  public let unmapped: String
+  /// The memory map.
+  public let memoryMap: [Region]
+  /// Where the console leads, as the command line writes it.
+  public let console: String
+  /// What devices may reach: `confined` to their windows, or `open` for all of RAM.
+  public let dma: String
+  /// The virtio devices in the order of their slots.
+  public internal(set) var devices: [Device] = []
+
+  /// A named range of guest-physical addresses.
+  public struct Region: Sendable, Encodable {
+    /// What is there.
+    public let name: String
+    /// The first address.
+    public let start: UInt64
+    /// In bytes.
+    public let size: UInt64
+  }
+}
+
+extension Configuration {
+  func plan(
+    _ image: BootImageDescription,
+    _ placement: BootPlacement,
+    _ map: MemoryMap,
+    _ version: GICVersion
+  ) -> Plan {
+    Plan(
+      name: name,
+      uuid: uuid.description,
+      cpus: cpuCount,
+      memory: memorySize,
+      gic: version.rawValue,
+      payload: payload.path,
+      payloadKind: image.kindName,
+      entry: placement.entry.rawValue,
+      deviceTree: placement.deviceTree.start.rawValue,
+      initramfs: placement.initramfs.map {
+        .init(name: "initramfs", start: $0.start.rawValue, size: $0.size)
+      },
+      commandLine: kernelCommandLine,
+      deviceTreeOverlays: deviceTreeOverlays,
+      unmapped: unmapped.rawValue,
+      memoryMap: map.regions.map { .init(name: $0.name, start: $0.range.start.rawValue, size: $0.range.size) },
+      console: "\(console)",
+      dma: dma == .open ? "open" : "confined"
+    )
+  }
+}

@@ -1,0 +1,44 @@
+internal import CCommandLine
+internal import Glibc
+import Host
+
+/// The words of the command line.
+enum ArgumentWords {
+  /// Without the program's name, each as a text that stands for its bytes.
+  static var all: [String] {
+    (1..<max(1, command_line_count())).compactMap { index in
+      // SAFETY: the words last as long as the process and end with a zero.
+      guard let word = unsafe command_line_word(index) else { return nil }
+      return unsafe HostPath.text(UnsafeRawBufferPointer(start: word, count: strlen(word)))
+    }
+  }
+
+  /// Options without a value, which the argument parser itself looks after.
+  private static let flags: Set<String> = [
+    "--raw", "--dry-run", "--entropy", "--reboot", "--no-reboot", "--json", "--picture", "--hex", "--reply", "--help",
+    "--version",
+  ]
+  /// Options of which each adds to those before it.
+  private static let adding: Set<String> = [
+    "--append", "--cmdline", "--block", "--disk", "--network", "--port", "--dtb-overlay",
+  ]
+
+  /// An option that is there twice though it has one value: the argument parser would take the last one in silence.
+  static func repeatedOption(_ words: some Sequence<String>) -> String? {
+    var seen: Set<String> = []
+    var isValue = false
+    for word in words {
+      if isValue {
+        isValue = false
+        continue
+      }
+      guard word.hasPrefix("--") else { continue }
+      if word == "--" { return nil }
+      let name = String(word.prefix { $0 != "=" })
+      if flags.contains(name) { continue }
+      isValue = name.count == word.count
+      if !adding.contains(name), !seen.insert(name).inserted { return name }
+    }
+    return nil
+  }
+}

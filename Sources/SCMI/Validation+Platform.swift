@@ -1,0 +1,174 @@
+/// Versions, bounds and relations between resources.
+extension Validator {
+  mutating func versions() {
+    for identifier in ProtocolIdentifier.allCases {
+      guard let version = definition.versions[identifier] else { continue }
+      let existing = MessageSet.versions(identifier)
+      expect(
+        existing.contains(version),
+        "/versions/\(identifier.name)",
+        "\(version) does not exist; expected one of \(existing.map(\.description).joined(separator: ", "))"
+          + " (a rule with versionLie claims any)"
+      )
+    }
+  }
+
+  /// What an agent may set has to be a part of what there is.
+  mutating func bounds(_ selection: ResourceSelection, _ path: String) {
+    guard selection.minimum != nil || selection.maximum != nil else { return }
+    let (minimum, maximum) = (selection.minimum ?? .min, selection.maximum ?? .max)
+    guard minimum <= maximum else {
+      return fail(path + "/minimum", "\(minimum) is above the maximum, \(maximum)")
+    }
+    let name = selection.resource
+    guard exists(name) else { return }
+    guard let values = values(of: name) else {
+      return fail(path, "\(name.kind.name) have no bounds: nothing of theirs is set by a number")
+    }
+    guard !values.isInvalid else { return }
+    expect(
+      values.hasOne(from: minimum, to: maximum),
+      path,
+      "\(name) has no value from \(selection.minimum.map(String.init) ?? "its lowest") to "
+        + (selection.maximum.map(String.init) ?? "its highest")
+    )
+  }
+
+  // MARK: - Relations that must not lead back
+
+  /// Clocks by the parents that they begin with, and power caps by theirs: Linux follows both without a limit.
+  mutating func cycles() {
+    var places: [String: Int] = [:]
+    for (index, clock) in definition.clocks.enumerated() where places[clock.name] == nil { places[clock.name] = index }
+    let clocks = definition.clocks.map { clock in (clock.parent ?? clock.parents.first).flatMap { places[$0] } }
+    for cycle in Relation.cycles(clocks) {
+      let names = (cycle + [cycle[0]]).map { "\"\(definition.clocks[$0].name)\"" }
+      let key = definition.clocks[cycle[0]].parent == nil ? "parents/0" : "parent"
+      fail("/clocks/\(cycle[0])/\(key)", "the clocks' parents lead back: \(names.joined(separator: " → "))")
+    }
+    places = [:]
+    for (index, cap) in definition.powercaps.enumerated() where places[cap.name] == nil { places[cap.name] = index }
+    let powercaps = definition.powercaps.map { $0.parent.flatMap { places[$0] } }
+    for cycle in Relation.cycles(powercaps) {
+      let names = (cycle + [cycle[0]]).map { "\"\(definition.powercaps[$0].name)\"" }
+      fail("/powercaps/\(cycle[0])/parent", "the power caps' parents lead back: \(names.joined(separator: " → "))")
+    }
+  }
+}
+
+/// Things of which each has at most one successor.
+enum Relation {
+  /// Every cycle, as places in order, beginning with its lowest.
+  static func cycles(_ next: [Int?]) -> [[Int]] {
+    // 0 is not seen yet; otherwise the walk that saw it.
+    var walk = [Int](repeating: 0, count: next.count)
+    var cycles: [[Int]] = []
+    for start in next.indices where walk[start] == 0 {
+      var place = start
+      while walk[place] == 0 {
+        walk[place] = start + 1
+        guard let successor = next[place] else { break }
+        place = successor
+      }
+      guard walk[place] == start + 1, next[place] != nil else { continue }
+      var cycle = [place]
+      while let successor = next[cycle[cycle.count - 1]], successor != place { cycle.append(successor) }
+      let lowest = cycle.indices.min { cycle[$0] < cycle[$1] } ?? 0
+      cycles.append(Array(cycle[lowest...] + cycle[..<lowest]))
+    }
+    return cycles
+  }
+}
+
+/// The values that a resource can be set to.
+enum ResourceValues {
+  case list([Int64])
+  case range(minimum: Int64, maximum: Int64, step: Int64)
+
+  /// A range that ends before it begins, of a resource that may be invalid.
+  var isInvalid: Bool {
+    switch self {
+    case .list(let values): values.isEmpty
+    case .range(let minimum, let maximum, let step): minimum > maximum || step <= 0
+    }
+  }
+
+  func contains(_ value: Int64) -> Bool {
+    switch self {
+    case .list(let values): values.contains(value)
+    case .range(let minimum, let maximum, let step):
+      value >= minimum && value <= maximum && step > 0 && (value - minimum) % step == 0
+    }
+  }
+
+  /// Whether a value lies within bounds.
+  func hasOne(from lower: Int64, to upper: Int64) -> Bool { bounds(from: lower, to: upper) != nil }
+
+  /// The lowest and the highest value within bounds.
+  func bounds(from lower: Int64, to upper: Int64) -> ClosedRange<Int64>? {
+    switch self {
+    case .list(let values):
+      let allowed = values.filter { $0 >= lower && $0 <= upper }
+      guard let lowest = allowed.min(), let highest = allowed.max() else { return nil }
+      return lowest...highest
+    case .range(let minimum, let maximum, let step):
+      guard step > 0, minimum <= maximum, lower <= maximum, upper >= minimum else { return nil }
+      // Differences of 32-bit or of positive numbers: they fit. The maximum can be reached though it is on no step.
+      let behind = max(lower, minimum) - minimum
+      let below = minimum + behind / step * step
+      let first = behind % step == 0 ? below : maximum - below >= step ? below + step : maximum
+      let last = upper >= maximum ? maximum : minimum + (upper - minimum) / step * step
+      return first <= last ? first...last : nil
+    }
+  }
+
+  var text: String {
+    switch self {
+    case .list(let values):
+      values.count <= 8
+        ? "one of " + values.map(String.init).joined(separator: ", ") : "one of its \(values.count) values"
+    case .range(let minimum, let maximum, let step): "\(minimum) to \(maximum) in steps of \(step)"
+    }
+  }
+}
+
+extension PlatformDefinition {
+  /// What a resource can be set to, by its place in its kind's list; `nil` where its kind has no values.
+  func values(_ kind: ResourceKind, at place: Int) -> ResourceValues? {
+    switch kind {
+    case .clock:
+      switch clocks[place].rates {
+      case .list(let rates): .list(rates.map { Int64(clamping: $0) })
+      case .range(let minimum, let maximum, let step):
+        .range(minimum: Int64(clamping: minimum), maximum: Int64(clamping: maximum), step: Int64(clamping: step))
+      }
+    case .performanceDomain: .list(performanceDomains[place].operatingPoints.map { Int64($0.level) })
+    case .voltageDomain:
+      switch regulators[place].levels {
+      case .list(let levels): .list(levels.map(Int64.init))
+      case .range(let minimum, let maximum, let step):
+        .range(minimum: Int64(minimum), maximum: Int64(maximum), step: Int64(step))
+      }
+    case .powercapDomain:
+      .range(
+        minimum: Int64(powercaps[place].minimumCap),
+        maximum: Int64(powercaps[place].maximumCap),
+        step: Int64(powercaps[place].capStep)
+      )
+    case .powerDomain, .sensor, .resetDomain, .pin, .group, .function: nil
+    }
+  }
+
+  /// The lowest and the highest value within bounds that a resource can be set to; `nil` where there is none.
+  public func settableBounds(_ name: ResourceName, within bounds: ClosedRange<Int64>) -> ClosedRange<Int64>? {
+    guard let place = names(name.kind).firstIndex(of: name.name) else { return nil }
+    return values(name.kind, at: place)?.bounds(from: bounds.lowerBound, to: bounds.upperBound)
+  }
+}
+
+extension Validator {
+  /// What an existing resource can be set to.
+  func values(of name: ResourceName) -> ResourceValues? {
+    place(name).flatMap { definition.values(name.kind, at: $0) }
+  }
+}

@@ -1,0 +1,147 @@
+/// Rules and steps of the script that do nothing.
+extension Advisor {
+  mutating func behaviour() {
+    for (index, rule) in definition.rules.enumerated() {
+      let path = "/rules/\(index)"
+      self.rule(rule, path)
+      let earlier = definition.rules[..<index].firstIndex { $0.alwaysTakes(rule) }
+      if let earlier {
+        warn(true, path, "never applies: \"\(definition.rules[earlier].name)\" before it matches all that it matches")
+      }
+    }
+    var names = Set(definition.rules.map(\.name))
+    // In the order of time, which is not the file's.
+    let steps = definition.script.enumerated().sorted { ($0.element.time, $0.offset) < ($1.element.time, $1.offset) }
+    for (index, step) in steps {
+      let path = "/script/\(index)"
+      switch step.action {
+      case .addRule(let rule):
+        names.insert(rule.name)
+        self.rule(rule, path + "/addRule")
+      case .removeRule(let name):
+        warn(!names.contains(name), path + "/removeRule", "no rule is named \"\(name)\" at that time")
+      case .systemPower:
+        warn(
+          !views.contains { $0.has(.systemPower) },
+          path + "/systemPower",
+          "no agent has the system power protocol, by which it would hear of this"
+        )
+      case .interrupt(let name, _, _):
+        let consumer = definition.tree.consumers.first { $0.name == name }
+        let resources = consumer?.resources ?? []
+        warn(
+          !resources.isEmpty && !resources.contains(where: isSeen),
+          path + "/interrupt",
+          "no agent sees a resource of \"\(name)\", which is in no guest's tree"
+        )
+      default: break
+      }
+    }
+  }
+
+  private mutating func rule(_ rule: MisbehaviourRule, _ path: String) {
+    warn(rule.probability == 0, path + "/probability", "a rule with no chance never applies")
+    if let resource = rule.resource {
+      let agents = rule.agent.map { name in definition.agents.indices.filter { definition.agents[$0].name == name } }
+      let seers = (agents ?? Array(definition.agents.indices)).filter {
+        views[$0].resource(resource.kind, resource.name) != nil
+      }
+      warn(
+        seers.isEmpty,
+        path + "/resource",
+        "\(rule.agent.map { "the agent \"\($0)\" does not see" } ?? "no agent sees") \(resource), "
+          + "so that no message is about it"
+      )
+    }
+    messages(rule, path)
+    if let reason = rule.reasonForNothing { warn(true, path + "/action", reason) }
+    countLimits(rule, path)
+  }
+
+  private mutating func messages(_ rule: MisbehaviourRule, _ path: String) {
+    guard let number = rule.protocolIdentifier, let identifier = ProtocolIdentifier(rawValue: number) else { return }
+    warn(
+      !views.contains { $0.has(identifier) },
+      path + "/protocol",
+      "no agent has the \(identifier.name) protocol; only its refusals can be changed"
+    )
+    guard let message = rule.message, let version = version(identifier) else { return }
+    switch rule.target {
+    case .reply:
+      let existing = MessageSet.messages(identifier, version: version.rawValue, events: true)
+      warn(
+        message >= 32 || existing & 1 << UInt32(message) == 0,
+        path + "/message",
+        "the \(identifier.name) protocol \(version) has no message \(message); only its refusal can be changed"
+      )
+    case .notification:
+      let names = MessageCatalogue.names(number, isNotification: true)
+      let header = MessageHeader(number, message, type: .notification)
+      warn(
+        MessageCatalogue.entry(header) == nil,
+        path + "/message",
+        "the \(identifier.name) protocol has "
+          + (names.isEmpty ? "no notifications" : "only the notifications \(names.joined(separator: ", "))")
+      )
+    case .delayedResponse:
+      warn(
+        MessageCatalogue.entry(MessageHeader(number, message))?.delayed.isEmpty ?? true,
+        path + "/message",
+        "\(MessageCatalogue.name(MessageHeader(number, message))) has no delayed response"
+      )
+    }
+  }
+
+  /// What does not fit into the field that it is written to.
+  private mutating func countLimits(_ rule: MisbehaviourRule, _ path: String) {
+    guard case .remainingNeverEnds(let remaining) = rule.action, let number = rule.protocolIdentifier,
+      let message = rule.message, let shift = MessageCatalogue.remainingShift(MessageHeader(number, message))
+    else { return }
+    let limit = UInt32.max >> shift
+    warn(
+      UInt32(remaining) > limit,
+      path + "/action/remainingNeverEnds",
+      "\(MessageCatalogue.name(MessageHeader(number, message))) counts to \(limit)"
+    )
+  }
+}
+
+extension MisbehaviourRule {
+  /// Whether this rule, which comes first, takes everything that another one matches.
+  fileprivate func alwaysTakes(_ other: MisbehaviourRule) -> Bool {
+    guard target == other.target, probability >= 1_000_000, times == nil, firstOccurrence == 1 else { return false }
+    return (agent == nil || agent == other.agent)
+      && (protocolIdentifier == nil
+        || protocolIdentifier == other.protocolIdentifier ?? other.resource?.kind.protocolIdentifier.rawValue)
+      && (message == nil || message == other.message) && (resource == nil || resource == other.resource)
+  }
+
+  /// Why the action leaves every message that the rule matches as it is; `nil` where it does not.
+  fileprivate var reasonForNothing: String? {
+    func only(_ isThere: Bool, _ text: String) -> String? { isThere ? nil : "does something to \(text) only" }
+    let header = protocolIdentifier.flatMap { number in message.map { MessageHeader(number, $0) } }
+    switch action {
+    case .countLie: return only(message == nil || message == 1, "PROTOCOL_ATTRIBUTES (message 1)")
+    case .versionLie: return only(message == nil || message == 0, "PROTOCOL_VERSION (message 0)")
+    case .rateTriplet:
+      return only(
+        (protocolIdentifier == nil || protocolIdentifier == ProtocolIdentifier.clock.rawValue)
+          && (message == nil || message == 4),
+        "CLOCK_DESCRIBE_RATES"
+      )
+    case .remainingNeverEnds:
+      return only(header.map { MessageCatalogue.remainingShift($0) != nil } ?? true, "replies that have several parts")
+    case .delayedBeforeReply, .delayedWithoutReply, .delayedTwice, .delayedNever:
+      return only(
+        header.map { !(MessageCatalogue.entry($0)?.delayed.isEmpty ?? true) } ?? true,
+        "asynchronous commands"
+      )
+    case .wrongToken(0): return "the token stays what it is"
+    case .wrongType(0) where target == .reply: return "the reply's type stays what it is"
+    case .wrongProtocol(let identifier) where identifier == protocolIdentifier:
+      return "the reply's protocol stays what it is"
+    case .notificationStorm(_, _, _, 0, _): return "no notification is sent"
+    default: return nil
+    }
+  }
+}
