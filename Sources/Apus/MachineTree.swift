@@ -67,7 +67,8 @@ public struct MachineTree: Sendable {
   /// - Parameter labels: whether it has its nodes' labels, for people or for overlays.
   /// - Returns: the blob that the kernel gets.
   public func blob(labels: DeviceTreeWriter.Labels = .dropped) throws(DeviceTreeError) -> [UInt8] {
-    var tree = DeviceTreeWriter(labels: labels)
+    // A platform's nodes are many, and the room for the tree is reckoned with each name once.
+    var tree = DeviceTreeWriter(labels: labels, sharesNames: scmi != nil)
     tree.node("") { root in
       root.property("compatible", "linux,dummy-virt")
       root.property("model", "linux,dummy-virt")

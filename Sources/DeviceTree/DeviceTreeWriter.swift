@@ -38,12 +38,17 @@ public struct DeviceTreeWriter: ~Copyable {
   /// - Parameters:
   ///   - reservations: memory that the kernel must leave alone from its first moment, in bytes.
   ///   - labels: what becomes of nodes' labels.
-  public init(reservations: [(address: UInt64, size: UInt64)] = [], labels: Labels = .dropped) {
+  ///   - sharesNames: whether properties of one name have it once. Finding out whether it is there already takes longer
+  ///     than all else of a small tree.
+  public init(
+    reservations: [(address: UInt64, size: UInt64)] = [],
+    labels: Labels = .dropped,
+    sharesNames: Bool = true
+  ) {
     self.labels = labels
     unsafe buffer = .allocate(byteCount: 16 << 10, alignment: 8)
+    let flags = sharesNames ? 0 : UInt32(FDT_CREATE_FLAG_NO_NAME_DEDUP)
     // SAFETY: the buffer is ours and libfdt is told its size.
-    // Every property has its name written once more: finding out whether it is there already takes longer than all else.
-    let flags = UInt32(FDT_CREATE_FLAG_NO_NAME_DEDUP)
     unsafe note(fdt_create_with_flags(buffer.baseAddress, Int32(buffer.count), flags))
     for reservation in reservations {
       unsafe note(fdt_add_reservemap_entry(buffer.baseAddress, reservation.address, reservation.size))
