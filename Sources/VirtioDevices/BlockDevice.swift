@@ -51,7 +51,8 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
     features = Self.features(of: backend, queueCount: queueCount)
     configuration = ConfigurationSpace(
       Self.configuration(of: backend, queueCount: queueCount, queueSize: queueSize),
-      writable: [BlockField.writeback..<BlockField.writeback + 1]
+      writableAt: BlockField.writeback,
+      count: 1
     )
     slotCount = queueCount * Int(queueSize)
     // SAFETY: freed in deinit; elements are initialized as they are needed.

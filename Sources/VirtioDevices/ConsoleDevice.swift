@@ -55,10 +55,7 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
     bytes.store(columns, at: ConsoleField.columns)
     bytes.store(rows, at: ConsoleField.rows)
     bytes.store(UInt32(ports.count), at: ConsoleField.portMaximum)
-    configuration = ConfigurationSpace(
-      bytes,
-      writable: [ConsoleField.emergencyWrite..<ConsoleField.emergencyWrite + 4]
-    )
+    configuration = ConfigurationSpace(bytes, writableAt: ConsoleField.emergencyWrite, count: 4)
   }
 
   // MARK: Contract
