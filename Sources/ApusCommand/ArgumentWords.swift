@@ -36,9 +36,9 @@ enum ArgumentWords {
       }
       guard word.hasPrefix("--") else { continue }
       if word == "--" { return nil }
-      let name = String(word.prefix { $0 != "=" })
+      let name = String(word[..<(word.utf8.firstIndex(of: UInt8(ascii: "=")) ?? word.endIndex)])
       if flags.contains(name) { continue }
-      isValue = name.count == word.count
+      isValue = name.utf8.count == word.utf8.count
       if adding.contains(name) { continue }
       if seen.contains(name) { return name }
       seen.append(name)
