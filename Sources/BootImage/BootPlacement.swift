@@ -24,7 +24,7 @@ public struct BootPlacement: Equatable, Sendable {
   public let segments: [GuestRange]
   /// Starts at a multiple of 4 KiB and lies with a kernel in the first 32 GiB from the 1 GiB boundary below it.
   public let initramfs: GuestRange?
-  /// The start is what x0 holds. For a kernel, no 2 MiB block holds both of them, and one holds the whole tree.
+  /// The start is what x0 holds. For a kernel, no 2 MiB block holds both of them.
   public let deviceTree: GuestRange
 
   /// The most that a device tree may take, in bytes.
@@ -71,13 +71,6 @@ public struct BootPlacement: Equatable, Sendable {
       throw BootImageError(image.path, .deviceTreeBeforeBinaryTooLarge(size: deviceTreeSize))
     }
     let near = min(end, saturatingSum(ram.start.rawValue, Self.deviceTreeReach))
-    if let place = Self.behindKernel(image, segments[0], initramfs?.size, deviceTreeSize, below: near) {
-      self.entry = segments[0].start
-      self.segments = segments
-      self.initramfs = place.initramfs
-      self.deviceTree = place.deviceTree
-      return
-    }
     guard
       let deviceTree = Self.deviceTreeAtStart(image, size: deviceTreeSize, ram: ram, free)
         ?? free.highest(deviceTreeSize, alignment: alignment, below: near)
@@ -95,58 +88,13 @@ public struct BootPlacement: Equatable, Sendable {
     let limit = min(end, saturatingSum(window, Self.initramfsReach))
     free = FreeMemory(ram: ram, taken: segments + [deviceTree])
     guard let place = free.highest(initramfs.size, alignment: Self.page, below: limit) else {
-      let largest = max(
-        free.largest(alignment: Self.page, below: limit),
-        Self.roomBehindKernel(image, segments[0], deviceTreeSize, below: near)
-      )
+      let largest = free.largest(alignment: Self.page, below: limit)
       throw BootImageError(
         initramfs.path,
         .initramfsDoesNotFit(size: initramfs.size, largest: largest, ram: ram)
       )
     }
     self.initramfs = place
-  }
-
-  /// The initramfs right behind the kernel, and the tree right behind that. The kernel's own memory is from the end of RAM
-  /// downwards and from what is free behind the kernel upwards, so this way it touches the fewest huge pages of the host.
-  ///
-  /// - Returns: nil for all but kernels that tell how much memory they take, and where there is no room.
-  private static func behindKernel(
-    _ image: BootImageDescription,
-    _ kernel: GuestRange,
-    _ initramfsSize: UInt64?,
-    _ deviceTreeSize: UInt64,
-    below limit: UInt64
-  ) -> (initramfs: GuestRange?, deviceTree: GuestRange)? {
-    guard case .linux(let linux) = image.kind, linux.tellsMemorySize else { return nil }
-    let kernelEnd = roundedUp(kernel.start.rawValue + kernel.size, to: page)
-    let end = saturatingSum(kernelEnd, initramfsSize ?? 0)
-    guard end <= limit else { return nil }
-    var start = max(roundedUp(end, to: page), roundedUp(kernelEnd, to: block))
-    if roundedUp(start + 1, to: block) < saturatingSum(start, deviceTreeSize) { start = roundedUp(start, to: block) }
-    guard saturatingSum(start, deviceTreeSize) <= limit else { return nil }
-    return (
-      initramfsSize.map { GuestRange(at: kernelEnd, size: $0) },
-      GuestRange(at: start, size: deviceTreeSize)
-    )
-  }
-
-  /// The size of the largest initramfs that ``behindKernel(_:_:_:_:below:)`` has a place for.
-  private static func roomBehindKernel(
-    _ image: BootImageDescription,
-    _ kernel: GuestRange,
-    _ deviceTreeSize: UInt64,
-    below limit: UInt64
-  ) -> UInt64 {
-    guard case .linux(let linux) = image.kind, linux.tellsMemorySize, limit >= deviceTreeSize else { return 0 }
-    let kernelEnd = roundedUp(kernel.start.rawValue + kernel.size, to: page)
-    var start = GuestAddress(limit - deviceTreeSize).alignedDown(to: page).rawValue
-    let boundary = GuestAddress(limit - 1).alignedDown(to: block).rawValue
-    if start < boundary, boundary < start + deviceTreeSize {
-      guard boundary >= deviceTreeSize else { return 0 }
-      start = GuestAddress(boundary - deviceTreeSize).alignedDown(to: page).rawValue
-    }
-    return start >= roundedUp(kernelEnd, to: block) ? start - kernelEnd : 0
   }
 
   /// A program finds its device tree at the start of RAM, as on QEMU's `virt` board: one without a header always, an

@@ -6,8 +6,6 @@ public struct LinuxImage: Equatable, Sendable {
   ///
   /// Kernels before 3.17 do not tell; then it is how much there is to load.
   public let memorySize: UInt64
-  /// Whether the header tells ``memorySize``: otherwise the kernel's zeroed data is behind it, who knows how far.
-  public let tellsMemorySize: Bool
   /// The kernel's translation granule in bytes (4, 16 or 64 KiB), or `nil` where the header does not tell.
   ///
   /// A host whose CPUs do not implement it cannot run the kernel.
@@ -59,7 +57,6 @@ extension LinuxImage {
 
     self.textOffset = imageSize == 0 ? Self.textOffsetWithoutImageSize : textOffset
     self.memorySize = imageSize == 0 ? dataSize : imageSize
-    self.tellsMemorySize = imageSize != 0
     self.pageSize =
       switch flags >> Flags.pageSizeShift & Flags.pageSizeMask {
       case 1 where imageSize != 0: 4 << 10
