@@ -68,7 +68,9 @@ let package = Package(
     ),
     .testTarget(
       name: "VirtioDevicesTests",
-      dependencies: ["GuestMemory", "SCMI", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting"],
+      dependencies: [
+        "GuestMemory", "SCMI", "TestBasics", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting",
+      ],
       swiftSettings: strict
     ),
     .testTarget(name: "GuestMemoryTests", dependencies: ["GuestMemory", "TestSupport"], swiftSettings: strict),
@@ -83,7 +85,7 @@ let package = Package(
     ),
     .testTarget(
       name: "BootImageTests",
-      dependencies: ["BootImage", "CLinux", "CZlib", "CZstd", "GuestMemory", "TestSupport"],
+      dependencies: ["BootImage", "CLinux", "CZlib", "CZstd", "GuestMemory", "TestBasics", "TestSupport"],
       swiftSettings: strict
     ),
     .target(name: "PositionedJSON", swiftSettings: strict),
@@ -119,7 +121,8 @@ let package = Package(
     .testTarget(
       name: "ApusTests",
       dependencies: [
-        "Apus", "CLinux", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "SCMI", "TestBasics", "TestSupport",
+        "Apus", "CLinux", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "SCMI", "TestBasics",
+        "TestSupport",
         "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting", .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
@@ -156,7 +159,7 @@ let package = Package(
     ),
     .testTarget(
       name: "CommandKVMTests",
-      dependencies: ["Apus", "ApusTesting", "CLinux", "TestBasics"],
+      dependencies: ["Apus", "ApusTesting", "CLinux", "CTestSupport", "TestBasics"],
       swiftSettings: strict
     ),
     .executableTarget(

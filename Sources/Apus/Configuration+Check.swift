@@ -134,6 +134,7 @@ extension Configuration {
       kernelCommandLine.utf8.count < Self.commandLineLimit && !commandLine.utf8.contains(0),
       "--append takes less than \(Self.commandLineLimit) bytes, which is what an arm64 kernel keeps of it"
     )
+    require(HostPath.isPlain(commandLine), "--append takes UTF-8, which '\(commandLine)' is not")
     for problem in deviceProblems() { require(false, problem) }
     if let timeout { require(timeout > .zero, "--timeout takes more than 0 seconds") }
     return problems
@@ -298,18 +299,21 @@ extension Outcome {
       case .inputUnusable, .doesNotFit: self.init(.badInput, "\(error)")
       case .hostFailed: self.init(.hostFailure, "\(error)")
       }
-    case let error as DiskError:
-      switch error.kind {
-      case .inputNotFound: self.init(.inputNotFound, "\(error)")
-      case .badInput, .usage: self.init(.badInput, "\(error)")
-      case .hostFailure, .cannotCreate: self.init(.hostFailure, "\(error)")
-      }
-    case let error as DeviceTreeOverlayFileError:
-      self.init(error.kind == .inputNotFound ? .inputNotFound : .badInput, "\(error)")
+    case let error as DiskError: self.init(input: error.kind, "\(error)")
+    case let error as DeviceTreeOverlayFileError: self.init(input: error.kind, "\(error)")
     case let error as NetworkError: self.init(error.kind == .hostFailure ? .hostFailure : .badInput, "\(error)")
     case let error as OutputFileError:
       self.init(error.exitStatus == End.cannotCreate.exitStatus ? .cannotCreate : .hostFailure, "\(error)")
     default: self.init(.hostFailure, "\(failure)")
+    }
+  }
+
+  /// That of an input which was good when the configuration was checked, and is not when the machine starts.
+  private init(input kind: ConfigurationError.Kind, _ message: String) {
+    switch kind {
+    case .inputNotFound: self.init(.inputNotFound, message)
+    case .badInput, .usage: self.init(.badInput, message)
+    case .hostFailure, .cannotCreate: self.init(.hostFailure, message)
     }
   }
 }

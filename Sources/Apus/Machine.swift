@@ -19,12 +19,13 @@ public final class Machine: Sendable {
   private let checked: CheckedConfiguration
   private let logger: Logger
   private let state = Mutex(State())
+  private let ending = Ending()
 
   private struct State {
     var hasStarted = false
-    var isStopWanted = false
-    var verdict: Verdict?
     var report: Report?
+    /// Who ends the process after the run, where the caller said how.
+    var warden: Warden?
     var outcome: Outcome?
     /// What resumes those who wait for the end.
     var waiters: [@Sendable () -> Void] = []
@@ -64,24 +65,90 @@ public final class Machine: Sendable {
   ///
   /// - Parameter stoppingOnSignals: whether SIGINT, SIGTERM and SIGHUP end the machine (and do nothing else) while it
   ///   runs. The calling thread must then be the one that the process gets its signals on.
+  /// - Parameter abandoned: called on a thread of its own where the machine does not end within two seconds after its
+  ///   time limit, a signal or ``stop()`` has ended it: the calling thread waits for something that does not answer, and
+  ///   may wait for ever. It gets the report, and may end the process. It is called, too, where the caller has such
+  ///   trouble after `run` has returned: with it, time limit and signals end the process, and not the machine alone
+  ///   (``keepEndable()``).
   /// - Precondition: the machine has not been started before.
-  public func run(stoppingOnSignals: Bool = false) -> Report {
+  public func run(stoppingOnSignals: Bool = false, abandoned: (@Sendable (Report) -> Void)? = nil) -> Report {
     let isFirst = state.withLock { state in
       defer { state.hasStarted = true }
       return !state.hasStarted
     }
     precondition(isFirst, "a machine runs once")
-    var run = MachineRun(configuration, logger: logger, console: console)
-    let outcome = run.untilEnd(stoppingOnSignals: stoppingOnSignals) { verdict in
-      let isStopWanted = state.withLock { state in
-        state.verdict = verdict
-        return state.isStopWanted
+    let progress = RunProgress()
+    let (outcome, report) = runToEnd(progress, stoppingOnSignals, abandoned)
+    // Now that nothing is left of the run: whoever waits may count descriptors, or start another machine.
+    return end(outcome, report)
+  }
+
+  private func runToEnd(
+    _ progress: RunProgress,
+    _ stoppingOnSignals: Bool,
+    _ abandoned: (@Sendable (Report) -> Void)?
+  ) -> (Outcome, Report) {
+    do {
+      let signals = stoppingOnSignals ? try SignalDescriptor.stop() : nil
+      let warden = try warden(progress, signals, abandoned)
+      defer {
+        if abandoned == nil {
+          warden.end()
+          signals?.giveBack()
+        } else {
+          state.withLock { $0.warden = warden }
+        }
       }
-      if isStopWanted { verdict?.give(Self.stopped) }
+      var run = MachineRun(
+        configuration,
+        logger: logger,
+        console: console,
+        ending: ending,
+        signals: signals,
+        warden: warden,
+        progress: progress
+      )
+      let outcome = run.untilEnd()
+      return (outcome, run.report(outcome))
+    } catch {
+      let outcome = Outcome(failure: error)
+      return (outcome, progress.report(outcome))
     }
+  }
+
+  /// Has time limit and signals end the process also where the caller waits after ``run(stoppingOnSignals:abandoned:)``
+  /// for something that may never answer. To be called before that: the shortest runs have nobody else for it.
+  public func keepEndable() {
+    try? state.withLock { $0.warden }?.begin()
+  }
+
+  /// Somebody who ends the machine where the calling thread does not.
+  private func warden(
+    _ progress: RunProgress,
+    _ signals: SignalDescriptor?,
+    _ abandoned: (@Sendable (Report) -> Void)?
+  ) throws(HostError) -> Warden {
+    let timeout = configuration.timeout
+    let warden = try Warden(
+      ending,
+      signals: signals,
+      deadline: timeout.map { progress.started.addingReportingOverflow($0.nanoseconds) }
+        .map { $0.overflow ? .max : $0.partialValue },
+      limit: Outcome(.timedOut, "the time of \(timeout ?? .zero) was over")
+    ) { [self] outcome in
+      let report = progress.report(outcome)
+      _ = end(outcome, report)
+      abandoned?(report)
+    }
+    if timeout != nil { try warden.begin() }
+    return warden
+  }
+
+  /// The machine has ended, or was abandoned; what is said first counts.
+  private func end(_ outcome: Outcome, _ report: Report) -> Report {
     console.end()
-    let report = run.report(outcome)
     let waiters = state.withLock { state in
+      guard state.outcome == nil else { return [] as [@Sendable () -> Void] }
       state.report = report
       state.outcome = outcome
       let waiters = state.waiters
@@ -89,7 +156,7 @@ public final class Machine: Sendable {
       return waiters
     }
     for waiter in waiters { waiter() }
-    return report
+    return state.withLock { $0.report } ?? report
   }
 
   /// Starts the machine on a thread of its own and returns at once.
@@ -102,14 +169,8 @@ public final class Machine: Sendable {
 
   /// Ends the machine from outside. Its outcome is then ``Outcome/End/stopped``, unless it has ended already.
   public func stop() {
-    let verdict = state.withLock { state in
-      state.isStopWanted = true
-      return state.verdict
-    }
-    verdict?.give(Self.stopped)
+    ending.order(Outcome(.stopped, "ended by its owner"))
   }
-
-  private static let stopped = Outcome(.stopped, "ended by its owner")
 
   /// How the machine ended; waits for it.
   public var outcome: Outcome {

@@ -132,7 +132,8 @@ extension MachineTree.SCMI {
   private func device(_ consumer: ConsumerDefinition, at index: Int, _ root: inout DeviceTreeWriter) {
     let place = places[index]
     let address = place.registers.first.map { "@" + String($0.start.rawValue, radix: 16) } ?? ""
-    root.node(consumer.name + address) { node in
+    let label = "device_" + String(consumer.name.map { $0 == "-" ? "_" : $0 })
+    root.node(consumer.name + address, label: label) { node in
       node.property("compatible", strings: consumer.compatible)
       if !place.registers.isEmpty {
         node.property("reg", wide: place.registers.flatMap { [$0.start.rawValue, $0.size] })

@@ -2,6 +2,10 @@ internal import KVM
 
 /// What a run leaves behind for programs to read. Documentation/Report.md describes each key.
 public struct Report: Sendable, Encodable {
+  private enum CodingKeys: CodingKey {
+    case apus, outcome, exitStatus, guestStatus, message, guestFault, machine, devices, boots, time, exits, memory
+  }
+
   /// The version of Apus.
   public let apus: String
   /// ``Outcome/End/name``.
@@ -143,6 +147,9 @@ public struct Report: Sendable, Encodable {
     public var vmmPrivate: UInt64 = 0
   }
 
+  /// Whether somebody waits for the end: the run was ended from outside, or failed.
+  public let isHurried: Bool
+
   init(
     outcome: Outcome,
     machine: Machine?,
@@ -153,6 +160,7 @@ public struct Report: Sendable, Encodable {
     memory: Memory
   ) {
     apus = ApusVersion.current
+    isHurried = outcome.end.isHurried
     self.outcome = outcome.end.name
     exitStatus = outcome.exitStatus
     guestStatus = outcome.guestStatus

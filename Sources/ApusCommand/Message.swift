@@ -67,9 +67,7 @@ enum Message {
 
   /// A logger that writes to standard error from `level` on.
   static func logger(_ level: Logger.Level) -> Logger {
-    var logger = Logger(label: "apus") { StreamLogHandler.standardError(label: $0) }
-    logger.logLevel = level
-    return logger
+    Logger(label: "apus") { ErrorLog(label: $0, level: level) }
   }
 }
 

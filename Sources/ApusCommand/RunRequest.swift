@@ -41,33 +41,13 @@ struct RunRequest {
     let reportFile = try Message.reporting { () throws(OutputFileError) in
       try settings.report.map { path throws(OutputFileError) in try ReportFile(path: path) }
     }
+    let end = RunEnd(reportFile)
     guard !isDry else {
       try Message.reporting { () throws(ConfigurationError) in try machine.rehearse() }
       return try Message.show(json: machine.plan)
     }
-    let result = machine.run(stoppingOnSignals: true)
-    if result.exitStatus != 0 {
-      let isGuests = result.exitStatus == result.guestStatus
-      Message.say(isGuests ? "the guest's exit status is \(result.exitStatus)" : result.message)
-    }
-    for line in result.guestFault?.registerLines ?? [] { Message.say(line) }
-    if let reportFile {
-      let text = try JSON.text(result)
-      try Message.reporting { () throws(OutputFileError) in try reportFile.write(text) }
-    }
-    throw ExitCode(result.exitStatus)
-  }
-}
-
-/// The report's file, as a value that an optional can hold.
-private final class ReportFile {
-  private var file: OutputFile?
-
-  init(path: String) throws(OutputFileError) {
-    file = try OutputFile(path: path)
-  }
-
-  func write(_ text: String) throws(OutputFileError) {
-    try file.take()?.write(Array(text.utf8) + [0x0A])
+    StandardStreams.stopWaitingForErrors()
+    let report = machine.run(stoppingOnSignals: true) { end.abandon($0) }
+    throw ExitCode(try end.tell(report, of: machine))
   }
 }

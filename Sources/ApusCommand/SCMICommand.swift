@@ -76,8 +76,9 @@ extension SCMICommand {
     var file: String
 
     func run() throws {
-      let (platform, warnings) = try PlatformText.check(file, for: guest)
+      let (platform, warnings, omitted) = try PlatformText.check(file, for: guest)
       for warning in warnings { Message.say("warning: \(file):\(warning)") }
+      if omitted > 0 { Message.say("warning: \(file): \(omitted) more warnings are not told") }
       let resources = ResourceKind.allCases.map { ($0.name, platform.names($0).count) }.filter { $0.1 > 0 }
       let counts = resources.map { "\($0.1) \($0.0)" } + ["\(platform.agents.count) agents"]
       try Message.show("\(file): \(counts.joined(separator: ", "))")
@@ -200,7 +201,7 @@ private enum PlatformText {
   static func check(
     _ path: String,
     for guest: GuestSystem?
-  ) throws -> (definition: PlatformDefinition, warnings: [PlatformFileError.Mistake]) {
+  ) throws -> (definition: PlatformDefinition, warnings: [PlatformFileError.Mistake], omitted: Int) {
     let bytes = try Message.reporting { () throws(InputFileError) in try InputFile.read(path) }
     do {
       return try PlatformDefinition.checking(json: bytes, for: guest)

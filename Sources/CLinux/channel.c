@@ -7,13 +7,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-// What a pipe takes without blocking once it is writable.
-enum { CHUNK_SIZE = 4096 };
 
 // Whether a socket is there that nobody has open any more; its identity then.
 //
@@ -108,28 +106,17 @@ int clinux_access_mode(int descriptor, bool *can_read, bool *can_write) {
   return 0;
 }
 
-static bool is_ready(int descriptor, short events) {
-  struct pollfd request = {.fd = descriptor, .events = events};
+static bool is_readable(int descriptor) {
+  struct pollfd request = {.fd = descriptor, .events = POLLIN};
   return poll(&request, 1, 0) > 0;
 }
 
 int64_t clinux_channel_read(int descriptor, bool is_socket, void *buffer, size_t count) {
   ssize_t result;
   do {
-    if (!is_socket && !is_ready(descriptor, POLLIN))
+    if (!is_socket && !is_readable(descriptor))
       return -EAGAIN;
     result = is_socket ? recv(descriptor, buffer, count, MSG_DONTWAIT) : read(descriptor, buffer, count);
-  } while (result < 0 && errno == EINTR);
-  return result >= 0 ? result : -errno;
-}
-
-int64_t clinux_channel_write(int descriptor, bool is_socket, const void *buffer, size_t count) {
-  ssize_t result;
-  do {
-    if (!is_socket && !is_ready(descriptor, POLLOUT))
-      return -EAGAIN;
-    result = is_socket ? send(descriptor, buffer, count, MSG_DONTWAIT | MSG_NOSIGNAL)
-                       : write(descriptor, buffer, count < CHUNK_SIZE ? count : CHUNK_SIZE);
   } while (result < 0 && errno == EINTR);
   return result >= 0 ? result : -errno;
 }
@@ -139,7 +126,7 @@ bool clinux_channel_has_hung_up(int descriptor) {
   return poll(&request, 1, 0) > 0 && (request.revents & (POLLHUP | POLLERR)) != 0;
 }
 
-void clinux_channel_wait(int descriptor, int milliseconds) {
-  struct pollfd request = {.fd = descriptor, .events = POLLOUT};
-  poll(&request, 1, milliseconds);
+bool clinux_channel_has_input(int descriptor) {
+  int count = 0;
+  return ioctl(descriptor, FIONREAD, &count) == 0 && count > 0;
 }

@@ -29,12 +29,15 @@ public struct DeviceTreeOverlay: Equatable, Sendable {
     var parts = Parts()
     // SAFETY: the bytes hold for the call, and their count goes along.
     let result = unsafe bytes.withUnsafeBytes { bytes in
-      let checked = unsafe fdt_check_full(bytes.baseAddress, bytes.count)
+      let checked = unsafe checkWholeBlob(bytes)
       return checked == 0 ? unsafe parts.collect(bytes.baseAddress) : checked
     }
     guard result >= 0 else { throw .damaged(LibfdtError(result)) }
     guard parts.deepest <= Self.depthLimit else { throw .tooDeep }
+    if let name = parts.badName { throw .badName(name) }
     guard parts.hasOverlay else { throw .noOverlay }
+    // SAFETY: as above.
+    guard unsafe bytes.withUnsafeBytes({ unsafe DeviceTreeFixups($0.baseAddress).areInPlace }) else { throw .badFixups }
     self.bytes = bytes
     neededLabels = parts.neededLabels
     targetPaths = parts.targetPaths
@@ -79,7 +82,7 @@ public struct DeviceTreeOverlay: Equatable, Sendable {
     guard result == 0 else { return (result, nil) }
     // The header's second word is the size of the blob, which lies within the buffer.
     let size = Int(unsafe UInt32(bigEndian: buffer.load(fromByteOffset: 4, as: UInt32.self)))
-    result = unsafe fdt_check_full(buffer.baseAddress, size)
+    result = unsafe checkWholeBlob(UnsafeRawBufferPointer(rebasing: buffer[..<size]))
     guard result == 0 else { return (result, nil) }
     return (0, unsafe [UInt8](UnsafeRawBufferPointer(rebasing: buffer[..<size])))
   }
@@ -113,6 +116,20 @@ public struct DeviceTreeOverlay: Equatable, Sendable {
     var neededLabels: [String] = []
     var targetPaths: [String] = []
     var deepest = 0
+    /// The first name that is none.
+    var badName: String?
+
+    /// Of nodes and properties (Devicetree Specification 0.4, 2.2.1 and 2.2.4.1): what dtc writes and reads, and no terminal
+    /// acts upon.
+    private mutating func check(_ name: String) {
+      let isName = name.utf8.allSatisfy { byte in
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+        default: ",._+*#?@-".utf8.contains(byte)
+        }
+      }
+      if !isName, badName == nil { badName = name }
+    }
 
     /// - Precondition: libfdt has checked the whole blob.
     @unsafe
@@ -125,6 +142,7 @@ public struct DeviceTreeOverlay: Equatable, Sendable {
         switch UInt32(unsafe fdt_next_tag(blob, offset, &next)) {
         case UInt32(FDT_BEGIN_NODE):
           path.append(unsafe fdt_get_name(blob, offset, nil).map { unsafe String(cString: $0) } ?? "")
+          check(path[path.count - 1])
           deepest = max(deepest, path.count - 1)
           if path.count == 3, path[2] == "__overlay__" { hasOverlay = true }
         case UInt32(FDT_END_NODE): path.removeLast()
@@ -134,10 +152,12 @@ public struct DeviceTreeOverlay: Equatable, Sendable {
           guard let value = unsafe fdt_getprop_by_offset(blob, offset, &name, &size), let name = unsafe name else {
             break
           }
+          let text = unsafe String(cString: name)
+          check(text)
           guard path.count == 2 else { break }
           if path[1] == "__fixups__" {
-            neededLabels.append(unsafe String(cString: name))
-          } else if unsafe String(cString: name) == "target-path" {
+            neededLabels.append(text)
+          } else if text == "target-path" {
             let bytes = unsafe UnsafeRawBufferPointer(start: value, count: Int(size))
             targetPaths.append(unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self))
           }
@@ -160,6 +180,10 @@ public enum DeviceTreeOverlayError: Error, Equatable, Sendable {
   case truncated(size: Int, announced: UInt64)
   case damaged(LibfdtError)
   case tooDeep
+  /// A node or property has a name with characters that no name may have.
+  case badName(String)
+  /// What it says about where phandles belong in it leads elsewhere.
+  case badFixups
   /// A whole device tree, without any part that is to go into another.
   case noOverlay
   case unknownLabels([String], known: [String])
@@ -181,6 +205,8 @@ extension DeviceTreeOverlayError: CustomStringConvertible {
     case .damaged(let error): "is damaged: \(error); compile or copy it again"
     case .tooDeep:
       "has nodes nested deeper than \(DeviceTreeOverlay.depthLimit), which no kernel takes; make it flatter"
+    case .badName(let name): "has a node or property of the name '\(name)', which no name may be; compile it again"
+    case .badFixups: "is damaged: its fixups lead out of the properties that they are for; compile or copy it again"
     case .noOverlay:
       "is a whole device tree and no overlay; write /plugin/; behind /dts-v1/; and compile it with dtc -@ -O dtb"
     case .unknownLabels(let labels, let known):

@@ -13,7 +13,7 @@ public enum DeviceTreeSource {
     var lines = ["/dts-v1/;", ""]
     // SAFETY: the blob holds for the call; libfdt checks the header and every offset against the size given.
     let result = unsafe blob.withUnsafeBytes { bytes in
-      let checked = unsafe fdt_check_full(bytes.baseAddress, bytes.count)
+      let checked = unsafe checkWholeBlob(bytes)
       guard checked == 0 else { return checked }
       let reserved = unsafe appendReservations(bytes.baseAddress, to: &lines)
       let references = unsafe DeviceTreeReferences(bytes.baseAddress)

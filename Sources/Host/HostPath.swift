@@ -50,6 +50,9 @@ package enum HostPath {
     escaped.contains(scalar.value) ? UInt8(scalar.value - base) : nil
   }
 
+  /// Whether a text stands for its own UTF-8 and for nothing else.
+  package static func isPlain(_ text: String) -> Bool { !text.unicodeScalars.contains { escaped.contains($0.value) } }
+
   /// The bytes that a text stands for, or nil where they are its UTF-8.
   fileprivate static func bytes(_ text: String) -> [UInt8]? {
     guard text.utf8.contains(lead) else { return nil }

@@ -4,7 +4,7 @@ public struct JSONParser {
   public static let maximumDepth = 128
 
   /// A longer text is refused, in bytes.
-  public static let maximumSize = 16 << 20
+  public static let maximumSize = 4 << 20
 
   /// How many bytes were looked at so far, each time one was.
   private(set) var steps = 0

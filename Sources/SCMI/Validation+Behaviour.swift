@@ -9,7 +9,7 @@ extension Validator {
     switch step.action {
     case .setSensor(let name, let values):
       reference(ResourceName(.sensor, name), path + "/setSensor")
-      let count = definition.sensors.first { $0.name == name }?.readingCount ?? 1
+      let count = place(ResourceName(.sensor, name)).map { definition.sensors[$0].readingCount } ?? 1
       expect(
         values.count == 1 || values.count == count,
         path + "/values",
@@ -53,7 +53,7 @@ extension Validator {
       guard !(name.kind == .powercapDomain && value == 0) else { return }
       expect(values.contains(value), place, "\(name) cannot be \(value); expected \(values.text)")
     case .powerDomain:
-      let states = definition.powerDomains.first { $0.name == name.name }?.states ?? []
+      let states = self.place(name).map { definition.powerDomains[$0].states } ?? []
       expect(
         states.contains { Int64($0) == value },
         place,

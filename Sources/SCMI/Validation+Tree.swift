@@ -102,7 +102,7 @@ extension Validator {
     guard let function = functions.first else {
       return fail(path + "/resources", "groups do something with a function only; expected one of functions, too")
     }
-    let known = definition.functions.first { $0.name == function }?.groups ?? groups
+    let known = place(ResourceName(.function, function)).map { definition.functions[$0].groups } ?? groups
     for group in groups where !known.contains(group) {
       fail(path + "/resources", "\"\(group)\" is no group of the function \"\(function)\"")
     }
@@ -111,53 +111,58 @@ extension Validator {
   // MARK: - Clocks that a consumer sets when it begins
 
   private mutating func rates(_ consumer: ConsumerDefinition, _ path: String) {
-    let clocks = consumer.names(.clock)
+    let clocks = Set(consumer.names(.clock))
     for (clock, rate) in consumer.rates.sorted(by: { $0.key < $1.key }) {
-      let place = path + "/rates/\(clock)"
+      let key = path + "/rates/\(clock)"
       guard clocks.contains(clock) else {
-        fail(place, "\"\(clock)\" is none of the consumer's clocks")
+        fail(key, "\"\(clock)\" is none of the consumer's clocks")
         continue
       }
-      guard let known = definition.clocks.first(where: { $0.name == clock }) else { continue }
-      expect(known.rateControl, place, "the rate of \"\(clock)\" cannot be set: its rateControl is false")
+      guard let place = self.place(ResourceName(.clock, clock)) else { continue }
+      let known = definition.clocks[place]
+      expect(known.rateControl, key, "the rate of \"\(clock)\" cannot be set: its rateControl is false")
       guard !known.allowInvalid, let values = values(of: ResourceName(.clock, clock)),
         let bounds = values.bounds(from: 0, to: .max)
       else { continue }
       expect(
         bounds.contains(Int64(rate)),
-        place,
+        key,
         "\"\(clock)\" cannot have \(rate) Hz; expected \(values.text)"
       )
     }
   }
 
   private mutating func parents(_ consumer: ConsumerDefinition, _ path: String) {
-    let clocks = consumer.names(.clock)
+    let clocks = Set(consumer.names(.clock))
     for (clock, parent) in consumer.parents.sorted(by: { $0.key < $1.key }) {
-      let place = path + "/parents/\(clock)"
-      expect(clocks.contains(clock), place, "\"\(clock)\" is none of the consumer's clocks")
-      reference(ResourceName(.clock, parent), place)
-      guard let known = definition.clocks.first(where: { $0.name == clock }) else { continue }
-      expect(known.parentControl, place, "the parent of \"\(clock)\" cannot be set: its parentControl is false")
+      let key = path + "/parents/\(clock)"
+      expect(clocks.contains(clock), key, "\"\(clock)\" is none of the consumer's clocks")
+      reference(ResourceName(.clock, parent), key)
+      guard let place = self.place(ResourceName(.clock, clock)) else { continue }
+      let known = definition.clocks[place]
+      expect(known.parentControl, key, "the parent of \"\(clock)\" cannot be set: its parentControl is false")
       let possible = known.parents.isEmpty ? "it has none" : "expected one of \(known.parents.joined(separator: ", "))"
-      expect(known.parents.contains(parent), place, "\"\(parent)\" is no parent of \"\(clock)\"; \(possible)")
+      expect(known.parents.contains(parent), key, "\"\(parent)\" is no parent of \"\(clock)\"; \(possible)")
     }
   }
 
   /// The parents that consumers choose must not lead back, in the order in which the guest finds the consumers.
   private mutating func assignedParents(_ consumers: [ConsumerDefinition], _ path: String) {
     guard consumers.contains(where: { !$0.parents.isEmpty }) else { return }
-    let places = Dictionary(definition.clocks.enumerated().map { ($1.name, $0) }) { first, _ in first }
+    let kind = Int(ResourceKind.clock.rawValue)
+    let places = names[kind]
     var parents = definition.clocks.map { clock in (clock.parent ?? clock.parents.first).flatMap { places[$0] } }
     guard Relation.cycles(parents).isEmpty else { return }
     for (index, consumer) in consumers.enumerated() {
       for (clock, parent) in consumer.parents.sorted(by: { $0.key < $1.key }) {
         guard let place = places[clock], let wanted = places[parent] else { continue }
-        let previous = parents[place]
-        parents[place] = wanted
-        guard let cycle = Relation.cycles(parents).first else { continue }
-        parents[place] = previous
-        let names = (cycle + [cycle[0]]).map { "\"\(definition.clocks[$0].name)\"" }
+        var way = [place, wanted]
+        while let next = parents[way[way.count - 1]], way[way.count - 1] != place { way.append(next) }
+        guard way[way.count - 1] == place else {
+          parents[place] = wanted
+          continue
+        }
+        let names = way.map { "\"\(definition.clocks[$0].name)\"" }
         fail(path + "/\(index)/parents/\(clock)", "the clocks' parents lead back: \(names.joined(separator: " → "))")
       }
     }

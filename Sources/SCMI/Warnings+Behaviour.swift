@@ -1,12 +1,15 @@
 /// Rules and steps of the script that do nothing.
 extension Advisor {
   mutating func behaviour() {
+    var earlier: [Conditions: String] = [:]
     for (index, rule) in definition.rules.enumerated() {
       let path = "/rules/\(index)"
       self.rule(rule, path)
-      let earlier = definition.rules[..<index].firstIndex { $0.alwaysTakes(rule) }
-      if let earlier {
-        warn(true, path, "never applies: \"\(definition.rules[earlier].name)\" before it matches all that it matches")
+      let conditions = Conditions(rule)
+      if let name = conditions.wider.compactMap({ earlier[$0] }).first {
+        warn(true, path, "never applies: \"\(name)\" before it matches all that it matches")
+      } else if rule.isAlways {
+        earlier[conditions] = rule.name
       }
     }
     var names = Set(definition.rules.map(\.name))
@@ -106,15 +109,38 @@ extension Advisor {
   }
 }
 
-extension MisbehaviourRule {
-  /// Whether this rule, which comes first, takes everything that another one matches.
-  fileprivate func alwaysTakes(_ other: MisbehaviourRule) -> Bool {
-    guard target == other.target, probability >= 1_000_000, times == nil, firstOccurrence == 1 else { return false }
-    return (agent == nil || agent == other.agent)
-      && (protocolIdentifier == nil
-        || protocolIdentifier == other.protocolIdentifier ?? other.resource?.kind.protocolIdentifier.rawValue)
-      && (message == nil || message == other.message) && (resource == nil || resource == other.resource)
+/// What a rule matches.
+private struct Conditions: Hashable {
+  var target: MisbehaviourRule.Target
+  var agent: String?
+  var protocolIdentifier: UInt8?
+  var message: UInt8?
+  var resource: ResourceName?
+
+  init(_ rule: MisbehaviourRule) {
+    target = rule.target
+    agent = rule.agent
+    protocolIdentifier = rule.protocolIdentifier ?? rule.resource?.kind.protocolIdentifier.rawValue
+    message = rule.message
+    resource = rule.resource
   }
+
+  /// All conditions that take everything that these take, themselves included.
+  var wider: [Conditions] {
+    (0..<16).map { left in
+      var wider = self
+      if left & 1 != 0 { wider.agent = nil }
+      if left & 2 != 0 { wider.protocolIdentifier = nil }
+      if left & 4 != 0 { wider.message = nil }
+      if left & 8 != 0 { wider.resource = nil }
+      return wider
+    }
+  }
+}
+
+extension MisbehaviourRule {
+  /// Whether it applies whenever it matches.
+  fileprivate var isAlways: Bool { probability >= 1_000_000 && times == nil && firstOccurrence == 1 }
 
   /// Why the action leaves every message that the rule matches as it is; `nil` where it does not.
   fileprivate var reasonForNothing: String? {

@@ -50,16 +50,20 @@ extension PlatformDefinition {
   /// Reads a platform file and looks for what has no effect in it.
   ///
   /// - Parameter json: UTF-8.
-  /// - Returns: the definition and its warnings, with line, column and path.
+  /// - Returns: the definition and its warnings, with line, column and path, at most ``PlatformFileError/limit``, and how
+  ///   many there are beyond.
   /// - Throws: every mistake.
   public static func checking(
     json: [UInt8],
     for guest: GuestSystem? = nil
-  ) throws(PlatformFileError) -> (definition: PlatformDefinition, warnings: [PlatformFileError.Mistake]) {
+  ) throws(PlatformFileError) -> (
+    definition: PlatformDefinition, warnings: [PlatformFileError.Mistake], omitted: Int
+  ) {
     let (definition, root) = try reading(json)
-    do {
-      let warnings = try definition.warnings(for: guest)
-      return (definition, warnings.map { .init($0, in: root) })
+    do throws(DefinitionErrors) {
+      let all = try definition.warnings(for: guest)
+      let warnings = all.prefix(PlatformFileError.limit).map { PlatformFileError.Mistake($0, in: root) }
+      return (definition, warnings, all.count - warnings.count)
     } catch {
       throw PlatformFileError(mistakes: error.errors.map { .init($0, in: root) })
     }

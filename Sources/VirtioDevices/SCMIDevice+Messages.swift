@@ -151,7 +151,8 @@ extension SCMIDevice {
   /// Delayed responses keep their order, and what comes after one must not overtake it.
   private func send(_ message: Message) {
     if confined.value.waiting.isEmpty, put(message) { return }
-    if message.header.type == .notification {
+    // What a platform says twice on purpose may wait as well, and a driver may never give buffers.
+    if message.header.type == .notification || confined.value.waiting.count == Self.waitingLimit {
       confined.value.counters.droppedNotifications &+= 1
     } else if isWorking {
       confined.value.waiting.append(message)

@@ -20,7 +20,7 @@ public struct SCMICounters: Equatable, Sendable {
   public var commands: UInt64 = 0
   /// Messages that were put into buffers of the event queue.
   public var events: UInt64 = 0
-  /// Notifications that found no buffer in the event queue.
+  /// Notifications that found no buffer in the event queue, and delayed responses for which too many waited.
   public var droppedNotifications: UInt64 = 0
 }
 
@@ -42,6 +42,8 @@ public final class SCMIDevice<Timer: SCMITimer>: VirtioDevice, @unchecked Sendab
 
   /// Messages of one turn, after which other devices get theirs.
   public static var turnLimit: Int { 64 }
+  /// Delayed responses that wait for buffers of the event queue; more are dropped and counted as notifications are.
+  public static var waitingLimit: Int { 1024 }
 
   let platform: SharedPlatform
   let agent: Int

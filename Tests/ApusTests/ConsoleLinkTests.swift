@@ -78,7 +78,8 @@ private final class FloodingPort: GuestConsole {
       takesInput: true,
       loop: loop,
       verdict: try Verdict(),
-      logger: logger
+      logger: logger,
+      stop: {}
     )
     let other = try Bell()
     _ = try loop.add(other.doorbell.rawValue, EventLoop.readable, ClosureHandler { _ in loop.stop() })
@@ -87,15 +88,15 @@ private final class FloodingPort: GuestConsole {
     try loop.run()
     let takenWhileRunning = port.taken
     var looks = 0
-    let loss = link.drain(limit: nil) {
+    let drained = link.drain {
       looks += 1
       return looks == 2
     }
-    _ = link.drain(limit: 0) { false }
+    _ = link.drain { true }
 
     #expect(takenWhileRunning <= 256 << 10)
     #expect(port.armings <= 1)
-    #expect(loss == nil)
+    #expect(drained == .cutOff)
     #expect(looks == 2)
     #expect(port.taken <= 1 << 20)
   }
@@ -118,16 +119,42 @@ private final class FloodingPort: GuestConsole {
       takesInput: true,
       loop: loop,
       verdict: verdict,
-      logger: logger
+      logger: logger,
+      stop: {}
     )
     _ = try loop.add(taken.doorbell.rawValue, EventLoop.readable, ClosureHandler { _ in loop.stop() })
 
     verdict.give(Outcome(.poweredOff, "off"))
     try loop.run()
-    let loss = link.drain(limit: nil) { false }
+    let drained = link.drain { false }
 
     #expect(verdict.given?.end == .poweredOff)
-    #expect(loss?.end == .hostFailure)
-    #expect(loss?.message.contains("writing the guest's console") == true)
+    guard case .lost(let loss) = drained else {
+      Issue.record("\(drained)")
+      return
+    }
+    #expect(loss.end == .hostFailure)
+    #expect(loss.message.contains("writing the guest's console"))
+  }
+
+  @Test func aGuestThatHasEndedWithMoreThanItsRingsCanHaveIsCutOff() throws {
+    let loop = try EventLoop()
+    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    let endpoint = try ConsoleEndpoint(.none, files: RunFiles(), stream: ConsoleStream(), logger: logger)
+    let port = try FloodingPort()
+    let link = try ConsoleLink(
+      endpoint: endpoint,
+      port: port,
+      takesInput: true,
+      loop: loop,
+      verdict: try Verdict(),
+      logger: logger,
+      stop: {}
+    )
+
+    let drained = link.drain { false }
+
+    #expect(drained == .cutOff)
+    #expect(port.taken <= 8 << 20)
   }
 }

@@ -1,7 +1,7 @@
 import Glibc
 import KVM
 import Logging
-import Synchronization
+import TestBasics
 import Testing
 import VirtioDevices
 
@@ -85,9 +85,9 @@ import VirtioDevices
     let succeeded = try perform(.writeZeroes(mayDiscard: mayDiscard), 512, (2 << 20) + 512, image)
 
     #expect(succeeded)
-    #expect(image.read(513) == [UInt8](repeating: 9, count: 512) + [0])
-    #expect(image.read(2 << 20, at: 1024) == [UInt8](repeating: 0, count: 2 << 20))
-    #expect(image.read(512, at: (2 << 20) + 1024) == [UInt8](repeating: 9, count: 512))
+    #expect(firstDifference(image.read(513), [UInt8](repeating: 9, count: 512) + [0]) == nil)
+    #expect(firstDifference(image.read(2 << 20, at: 1024), repeatElement(0, count: 2 << 20)) == nil)
+    #expect(firstDifference(image.read(512, at: (2 << 20) + 1024), repeatElement(9, count: 512)) == nil)
     #expect((image.size.taken < before.taken) == mayDiscard)
   }
 
@@ -98,7 +98,7 @@ import VirtioDevices
     let succeeded = try perform(.writeZeroes(mayDiscard: mayDiscard), 1 << 20, 8192, image)
 
     #expect(succeeded)
-    #expect(image.read(16_384, at: 1 << 20) == [UInt8](repeating: 0, count: 8192))
+    #expect(firstDifference(image.read(16_384, at: 1 << 20), repeatElement(0, count: 8192)) == nil)
   }
 
   @Test func aDiscardIsAHintToAFileSystemThatKnowsNoHoles() {
@@ -110,13 +110,13 @@ import VirtioDevices
   }
 
   @Test func anImageThatCannotBeLockedIsAWarning() {
-    let recorder = LogRecorder()
-    let trouble = DiskTrouble(name: "block0", path: "image", Logger(label: "test") { _ in recorder })
+    let recorder = LogRecorder(from: .warning)
+    let trouble = DiskTrouble(name: "block0", path: "image", recorder.logger)
 
     trouble.noteLack(ofLock: ENOLCK)
 
     #expect(
-      recorder.lines.all.withLock { $0 } == [
+      recorder.messages == [
         "block0: disk 'image' cannot be locked: No locks available; see to it that nobody else writes it while the guest runs"
       ]
     )
@@ -139,25 +139,5 @@ import VirtioDevices
     _ = finished.take(into: &taken)
 
     #expect(taken.count == 200 && taken.allSatisfy(\.succeeded))
-  }
-}
-
-/// Keeps what is logged.
-private struct LogRecorder: LogHandler {
-  final class Lines: Sendable {
-    let all = Mutex<[String]>([])
-  }
-
-  let lines = Lines()
-  var logLevel = Logger.Level.warning
-  var metadata = Logger.Metadata()
-
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-    get { metadata[key] }
-    set { metadata[key] = newValue }
-  }
-
-  func log(event: LogEvent) {
-    lines.all.withLock { $0.append("\(event.message)") }
   }
 }

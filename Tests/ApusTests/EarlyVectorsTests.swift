@@ -1,6 +1,5 @@
 import GuestMemory
 import Logging
-import Synchronization
 import Testing
 
 @testable import Apus
@@ -64,44 +63,24 @@ import Testing
 
 @Suite struct UnmappedAccessesTests {
   @Test func withZeroTheGuestGoesOnAndTheFirstAccessAloneIsTold() {
-    let recorder = Recorder()
-    let accesses = UnmappedAccesses(.zero, logger: Logger(label: "test") { _ in recorder })
+    let recorder = LogRecorder(from: .notice)
+    let accesses = UnmappedAccesses(.zero, logger: recorder.logger)
 
     let passes = (0..<1000).map { accesses.passes(cpu: $0, "reads 4 bytes at 0x\($0)") }
 
     #expect(passes.allSatisfy { $0 })
     #expect(
-      recorder.lines.all.withLock { $0 } == [
+      recorder.messages == [
         "vCPU 0 reads 4 bytes at 0x0: such reads give 0 and such writes are dropped, and the report counts them"
       ]
     )
   }
 
   @Test func withFaultTheGuestDoesNotGoOn() {
-    let recorder = Recorder()
-    let accesses = UnmappedAccesses(.fault, logger: Logger(label: "test") { _ in recorder })
+    let recorder = LogRecorder(from: .notice)
+    let accesses = UnmappedAccesses(.fault, logger: recorder.logger)
 
     #expect(!accesses.passes(cpu: 0, "reads"))
-    #expect(recorder.lines.all.withLock { $0.isEmpty })
-  }
-}
-
-/// Keeps what is logged.
-private struct Recorder: LogHandler {
-  final class Lines: Sendable {
-    let all = Mutex<[String]>([])
-  }
-
-  let lines = Lines()
-  var logLevel = Logger.Level.notice
-  var metadata = Logger.Metadata()
-
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-    get { metadata[key] }
-    set { metadata[key] = newValue }
-  }
-
-  func log(event: LogEvent) {
-    lines.all.withLock { $0.append("\(event.message)") }
+    #expect(recorder.messages.isEmpty)
   }
 }

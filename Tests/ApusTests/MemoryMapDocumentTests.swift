@@ -1,5 +1,6 @@
 import Apus
 import GuestMemory
+import SCMI
 import TestSupport
 import Testing
 
@@ -56,6 +57,8 @@ struct MemoryMapDocumentTests {
       "| shared | \(MemoryMap.SharedInterrupt.pl011) | level | PL011 |",
       "| shared | \(MemoryMap.SharedInterrupt.pl031) | level | PL031 |",
       "| shared | \(MemoryMap.SharedInterrupt.virtio) | edge | the first virtio-mmio slot; the others follow |",
+      "| shared | \(MemoryMap.SharedInterrupt.platformBus) | either | the first device of an SCMI platform's tree; the "
+        + "others follow, \(InterruptDefinition.limit) at most |",
       "| private | \(MemoryMap.PrivateInterrupt.performanceMonitors) | level | performance monitors |",
       "| private | \(MemoryMap.PrivateInterrupt.hypervisorTimer) | level | hypervisor timer |",
       "| private | \(MemoryMap.PrivateInterrupt.virtualTimer) | level | virtual timer |",

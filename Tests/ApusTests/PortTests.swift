@@ -40,6 +40,19 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
     #expect(port.status == status)
   }
 
+  @Test func aGuestThatOpensThePortAgainSaysItsStatusAnew() {
+    let port = ExitStatusPort()
+    port.guestChanged(isOpen: true)
+    #expect(take("7", port) == 1)
+    port.guestChanged(isOpen: false)
+    #expect(port.status == 7)
+
+    port.guestChanged(isOpen: true)
+    #expect(take("8\n", port) == 2)
+
+    #expect(port.status == 8)
+  }
+
   @Test func aGuestThatPowersOffHasItsOwnStatusAndNoOtherEndHas() {
     var off = Outcome(.poweredOff, "")
     var panicked = Outcome(.panicked, "")
@@ -169,7 +182,7 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
     while case let count = take(chunk, port), count > 0 { taken += count }
     try settle()
     #expect(calls == 0)
-    #expect(port.stalledDescriptor != nil)
+    #expect(port.wantsRoom)
 
     let received = peer.receive()
     try settle()
@@ -193,7 +206,7 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
 
     #expect(first == taken)
     #expect(second == last.count)
-    #expect(port.stalledDescriptor == nil)
+    #expect(!port.wantsRoom)
     port.disconnect()
   }
 
@@ -215,6 +228,26 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
     try settle()
 
     #expect(received.utf8.count == 10_000)
+    #expect(changes == [false])
+    port.disconnect()
+  }
+
+  @Test func whatAPeerSentBeforeItWentWaitsForAGuestThatOpensThePortLater() throws {
+    var changes: [Bool] = []
+    var received = ""
+    port.connectionChanged = { changes.append($0) }
+    port.becameReadable = { [unowned port] in
+      while case let text = give(port), !text.isEmpty { received += text }
+    }
+    peer.send("early")
+    peer.shut()
+    try settle()
+    #expect(changes.isEmpty)
+
+    port.guestChanged(isOpen: true)
+    try settle()
+
+    #expect(received == "early")
     #expect(changes == [false])
     port.disconnect()
   }
@@ -293,7 +326,7 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
     #expect(second?.outcome.end == .cannotCreate)
     // The one that listens saw nothing of the second's look at it.
     #expect(PortEndpoint.problem(of: port)?.contains("something else is there") == true)
-    #expect(!first.accept())
+    #expect(first.accept() == EAGAIN)
   }
 
   @Test func aSocketWhoseNameAnotherHasTakenStaysAsItIs() throws {

@@ -5,11 +5,15 @@ import Testing
 
 @testable import Apus
 
-/// The nodes of a tree's text, with their properties of cells.
+/// The nodes of a tree's text, with their properties of cells. Where a property names nodes, the text has `&label` or
+/// `&{/path}` for those that there are and a number for one that is not.
 private struct TreeText {
   struct Node {
     var path: String
-    var cells: [String: [UInt32]] = [:]
+    var label: Substring?
+    var cells: [String: [Substring]] = [:]
+
+    func number(_ property: String) -> Int? { cells[property]?.first.flatMap { Int($0.dropFirst(2), radix: 16) } }
   }
 
   private(set) var nodes: [Node] = []
@@ -18,14 +22,15 @@ private struct TreeText {
     var open: [Int] = []
     for line in source.split(separator: "\n").map({ $0.drop { $0 == "\t" } }) {
       if line.hasSuffix(" {") {
-        let parent = open.last.map { nodes[$0].path + "/" } ?? ""
+        let parent = open.last.map { nodes[$0].path == "/" ? "/" : nodes[$0].path + "/" } ?? ""
+        let words = line.dropLast(2).split(separator: ": ")
         open.append(nodes.count)
-        nodes.append(Node(path: parent + line.dropLast(2)))
+        nodes.append(Node(path: parent + words[words.count - 1], label: words.count > 1 ? words[0] : nil))
       } else if line == "};" {
         open.removeLast()
       } else if let node = open.last, let equals = line.range(of: " = <") {
-        let numbers = line[equals.upperBound...].dropLast(2).split(separator: " ")
-        nodes[node].cells[String(line[..<equals.lowerBound])] = numbers.map { UInt32($0.dropFirst(2), radix: 16) ?? 0 }
+        nodes[node].cells[String(line[..<equals.lowerBound])] =
+          line[equals.upperBound...].dropLast(2).split(separator: " ")
       }
     }
   }
@@ -43,10 +48,13 @@ private struct TreeText {
   }
 
   /// Every reference to another node.
-  var references: [(from: String, property: String, handle: UInt32, node: Node?)] {
-    var handles: [UInt32: Node] = [:]
-    for node in nodes { if let handle = node.cells["phandle"]?.first { handles[handle] = node } }
-    var references: [(from: String, property: String, handle: UInt32, node: Node?)] = []
+  var references: [(from: String, property: String, handle: Substring, node: Node?)] {
+    var handles: [Substring: Node] = [:]
+    for node in nodes {
+      if let label = node.label { handles["&" + label] = node }
+      handles["&{\(node.path)}"] = node
+    }
+    var references: [(from: String, property: String, handle: Substring, node: Node?)] = []
     for node in nodes {
       for (property, cells) in node.cells {
         guard let specifier = Self.specifier(property) else { continue }
@@ -54,8 +62,8 @@ private struct TreeText {
         while index < cells.count {
           let target = handles[cells[index]]
           // A 0 leaves an assigned clock alone.
-          if cells[index] != 0 { references.append((node.path, property, cells[index], target)) }
-          index += 1 + Int(specifier.flatMap { target?.cells[$0]?.first } ?? 0)
+          if cells[index] != "0x0" { references.append((node.path, property, cells[index], target)) }
+          index += 1 + (specifier.flatMap { target?.number($0) } ?? 0)
         }
       }
     }

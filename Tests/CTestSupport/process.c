@@ -8,6 +8,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <sys/fsuid.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,6 +46,16 @@ int ctest_status(pid_t process) {
 }
 
 void ctest_use_files_as(unsigned user) { setfsuid(user); }
+
+int ctest_stop_thread(pid_t thread) {
+  if (ptrace(PTRACE_SEIZE, thread, NULL, NULL) != 0 || ptrace(PTRACE_INTERRUPT, thread, NULL, NULL) != 0)
+    return -errno;
+  int status;
+  while (waitpid(thread, &status, __WALL) < 0)
+    if (errno != EINTR)
+      return -errno;
+  return 0;
+}
 
 void ctest_trim_allocator(void) {
   malloc_trim(0);

@@ -11,6 +11,8 @@ final class CommandProcess {
     case null
     case pipe
     case closed
+    /// A descriptor of the test's.
+    case descriptor(Int32)
     /// The terminal behind this path, which the process gets for its controlling one.
     case terminal(String)
   }
@@ -71,6 +73,7 @@ final class CommandProcess {
       let number = Int32(index)
       switch stream {
       case .null: unsafe posix_spawn_file_actions_addopen(&actions, number, "/dev/null", O_RDWR, 0)
+      case .descriptor(let descriptor): unsafe posix_spawn_file_actions_adddup2(&actions, descriptor, number)
       case .closed: unsafe posix_spawn_file_actions_addclose(&actions, number)
       case .terminal(let path):
         // The first terminal that the leader of a session opens is its controlling one. 0x80 is POSIX_SPAWN_SETSID.
@@ -86,7 +89,9 @@ final class CommandProcess {
     }
     unsafe posix_spawnattr_setflags(&attributes, flags)
     var argv: [UnsafeMutablePointer<CChar>?] = unsafe ([program] + arguments).map { unsafe strdup($0) } + [nil]
-    var environment: [UnsafeMutablePointer<CChar>?] = unsafe [strdup("PATH=/usr/bin:/bin"), nil]
+    // Tests of any user look at the process's mappings.
+    let variables = ["PATH=/usr/bin:/bin", "APUS_DUMPABLE=1"]
+    var environment: [UnsafeMutablePointer<CChar>?] = unsafe variables.map { unsafe strdup($0) } + [nil]
     defer { unsafe (argv + environment).forEach { unsafe free($0) } }
     var processID: pid_t = 0
     let result = unsafe posix_spawn(&processID, program, &actions, &attributes, &argv, &environment)

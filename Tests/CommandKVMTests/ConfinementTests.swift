@@ -38,7 +38,10 @@ extension CommandKVMTests {
       process.signal(SIGTERM)
 
       // Not reserved and huge: the C library asks for huge pages for its own memory, too, which is reserved.
-      let ram = lines.firstIndex { $0.hasPrefix("VmFlags:") && $0.contains(" nr ") && $0.contains(" hg ") }
+      let ram = lines.firstIndex { line in
+        let flags = line.split(separator: " ")
+        return flags.first == "VmFlags:" && flags.contains("nr") && flags.contains("hg")
+      }
       let size = ram.flatMap { lines[..<$0].last { $0.hasPrefix("AnonHugePages:") } }
         .flatMap { Int($0.split(separator: " ")[1]) }
       let isHuge = pages != ",smallpages"

@@ -129,7 +129,7 @@ extension CommandKVMTests {
       process.closeInput()
 
       #expect(try process.wait() == .exited(0))
-      #expect(process.outputText == "Echo\n\(text)\nBye\n")
+      #expect(firstDifference(process.outputText, "Echo\n\(text)\nBye\n") == nil)
     }
 
     @Test("a script in a pipe runs in the guest's shell")

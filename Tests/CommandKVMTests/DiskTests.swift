@@ -9,7 +9,8 @@ extension CommandKVMTests {
     private static func linux(_ command: String, _ arguments: String...) throws -> [String] {
       [
         "run", "--memory", "128M", "--kernel", try GuestFile.linux(), "--initrd", try GuestFile.initramfs(),
-        "--append", "console=ttyAMA0 quiet initcall_blacklist=trace_eval_init apus_mode=exec apus_exec=\"\(command)\"",
+        "--append",
+        "console=ttyAMA0 quiet initcall_blacklist=trace_eval_init apus_mode=exec apus_exec=\"dmesg -n 1; \(command)\"",
       ] + arguments
     }
 

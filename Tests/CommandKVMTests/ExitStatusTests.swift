@@ -28,13 +28,24 @@ extension CommandKVMTests {
       #expect(process.errorText == "")
     }
 
-    @Test("a guest fault is told with its address and the registers on standard error")
+    @Test("a guest fault is told once, with its address and the registers, on standard error")
     func guestFault() throws {
       let process = try CommandProcess(CommandKVMTests.run("unmapped", "--append", "write"))
 
       #expect(try process.wait() == .exited(82))
-      #expect(process.errorText.contains("writes 4 bytes at 0xb000000"))
+      #expect(process.errorText.hasPrefix("apus: vCPU 0 writes 4 bytes at 0xb000000, where "))
+      #expect(process.errorText.ranges(of: "0xb000000").count == 1)
       for name in ["PC", "ESR", "FAR", "X0", "X30"] { #expect(process.errorText.contains(" \(name) "), "\(name)") }
+    }
+
+    @Test("with --unmapped zero the first access to nothing is told, and the guest goes on")
+    func unmappedZero() throws {
+      let process = try CommandProcess(CommandKVMTests.run("unmapped", "--unmapped", "zero"))
+
+      #expect(try process.wait() == .exited(0))
+      #expect(process.outputText.hasSuffix("Nothing happened\n"))
+      #expect(process.errorText.ranges(of: "vCPU 0 reads 4 bytes at 0xb000000").count == 1)
+      #expect(process.errorText.contains("such reads give 0"))
     }
 
     @Test("an unusable KVM is a host failure with advice", arguments: ["/dev/null", "/dev/no-kvm", "/tmp"])

@@ -25,7 +25,7 @@ extension CommandKVMTests {
       let process = try CommandProcess([
         "run", "--memory", "128M", "--cpus", "\(Variable.number("APUS_LOAD_CPUS", or: 2))", "--kernel",
         try GuestFile.linux(), "--initrd", try GuestFile.initramfs(), "--append",
-        "console=ttyAMA0 quiet initcall_blacklist=trace_eval_init apus_mode=exec apus_exec=\"\(command)\"",
+        "console=ttyAMA0 quiet initcall_blacklist=trace_eval_init apus_mode=exec apus_exec=\"dmesg -n 1; \(command)\"",
         "--block", "\(workspace.file("a")),queues=4", "--block", "\(workspace.file("b")),queues=4",
         "--report", workspace.file("report"),
       ])

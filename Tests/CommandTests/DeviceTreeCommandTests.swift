@@ -48,10 +48,20 @@ private let dtc = ["/usr/bin/dtc", "/usr/local/bin/dtc"].first {
     let compiled = try Program(path: try #require(dtc), ["-I", "dts", "-O", "dtb", "-o", overlay, source]).run()
     #expect(compiled.status == 0, "\(compiled.error)")
 
-    let result = try apus(["devicetree", "--dtb-overlay", overlay])
+    let more = try folder.write(
+      "m.dts",
+      Array("/dts-v1/; /plugin/; &{/probe} { second; };".utf8)
+    )
+    let second = folder.path("m.dtbo")
+    _ = try Program(path: try #require(dtc), ["-I", "dts", "-O", "dtb", "-o", second, more]).run()
+
+    let result = try apus(["devicetree", "--dtb-overlay", overlay, "--dtb-overlay", second])
 
     #expect(result.status == 0)
-    #expect(result.output.contains("\tprobe {\n\t\tcompatible = \"test,probe\";\n\t\tclocks = <&apb_pclk>;\n"))
+    let probe = result.output.split(separator: "\tprobe {\n").last?.split(separator: "}").first ?? ""
+    for line in ["compatible = \"test,probe\";", "clocks = <&apb_pclk>;", "second;"] {
+      #expect(probe.contains("\t\t\(line)\n"), "\(line)")
+    }
 
     let unknown = try folder.write(
       "u.dts",

@@ -10,7 +10,7 @@ private let canUnshare = (try? shell("unshare -m true").status) == 0
     .enabled(if: canUnshare, "this user may not make mount namespaces"),
     arguments: [
       "--version", "run --dry-run --kernel Image --name none --console none --entropy", "devicetree", "help run",
-      "doctor; [ $? = 71 ]",
+      "doctor || [ $? = 71 ]",
     ]
   )
   func nothingNeedsProcOrSys(arguments: String) throws {
@@ -49,6 +49,14 @@ private let canUnshare = (try? shell("unshare -m true").status) == 0
     #expect(result.output.contains(#""payload" : "k\udbff\udeff""#))
     #expect(result.output.contains(#"p\xc3(: 1 agents"#))
     #expect(result.output.hasSuffix(#"d200\nk377\np303(\nto364217272200\n"#))
+  }
+
+  @Test func aCommandLineOfOtherBytesIsRefused() throws {
+    let kernel = try TemporaryFile(linuxImage())
+
+    let result = try shell("apus run --dry-run --kernel \(kernel.path) --append \"$(printf 'a\\377')\"")
+
+    expectRefusal(result, status: 64, #"--append takes UTF-8, which 'a\xff' is not"#)
   }
 
   @Test func whatIsSaidOfPathsAndWordsIsPlain() throws {
@@ -183,10 +191,8 @@ private let canUnshare = (try? shell("unshare -m true").status) == 0
 
     for option in options {
       let other = option == "--kernel" || command != ["run"] ? [] : ["--kernel", "a"]
-      for repeated in [[option, "1", option, "1"], [option + "=1", option + "=1"]] {
-        let result = try apus(command + other + repeated)
-        expectRefusal(result, status: 64, "'\(option)' is there twice; give it once")
-      }
+      let result = try apus(command + other + [option, "1", option + "=1"])
+      expectRefusal(result, status: 64, "'\(option)' is there twice; give it once")
     }
   }
 

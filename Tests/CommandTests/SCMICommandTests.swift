@@ -36,6 +36,35 @@ private let session = """
     #expect(result.output == "\(file.path): 1 clocks, 1 agents\n")
   }
 
+  @Test func checkWarnsOfWhatHasNoEffectWithItsPlace() throws {
+    let file = try TemporaryFile(
+      Array("{\"agents\": [{\"name\": \"a\"}],\n\"profile\": \"2.0\", \"pins\": [{\"name\": \"p\"}]}".utf8)
+    )
+
+    let result = try apus(["scmi", "check", file.path])
+
+    #expect(result.status == 0)
+    #expect(result.output == "\(file.path): 1 pins, 1 agents\n")
+    #expect(
+      result.error.hasPrefix("apus: warning: \(file.path):2:27: /pins: the profile 2.0 has no pinControl protocol")
+    )
+  }
+
+  @Test func checkForLinuxWarnsOfItsLimits() throws {
+    let rates = (1...17).map(String.init).joined(separator: ",")
+    let file = try TemporaryFile(
+      Array("{\"agents\": [{\"name\": \"a\"}], \"clocks\": [{\"name\": \"c\", \"rates\": [\(rates)]}]}".utf8)
+    )
+
+    let plain = try apus(["scmi", "check", file.path])
+    let linux = try apus(["scmi", "check", "--for", "linux-6.12", file.path])
+
+    #expect(plain.status == 0 && plain.error.isEmpty)
+    #expect(linux.status == 0)
+    #expect(linux.error.contains("/clocks/0/rates: Linux 6.12 takes at most 16 rates"))
+    expectRefusal(try apus(["scmi", "check", "--for", "x", file.path]), status: 64, "expected one of linux-6.12")
+  }
+
   @Test func checkTellsEachMistakeInALineOfItsOwn() throws {
     let file = try TemporaryFile(Array("{\"agents\": 1,\n\"clocks\": 2}".utf8))
 

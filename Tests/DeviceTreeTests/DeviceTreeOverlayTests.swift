@@ -99,14 +99,59 @@ private func nest(_ depth: Int, in node: inout DeviceTreeWriter) {
     #expect(throws: DeviceTreeOverlayError.unknownPath("/soc")) { try overlay.applied(to: baseTree()) }
   }
 
-  @Test func aFixupThatLeadsNowhereIsRefusedInWords() throws {
+  /// An overlay whose node has a property of 8 bytes, with these fixups.
+  private func overlayFixed(at fixup: String, local: [UInt8] = []) throws -> [UInt8] {
     var tree = DeviceTreeWriter()
     tree.node("") { root in
       root.node("fragment@0") { fragment in
-        fragment.property("target", cells: [.max])
+        fragment.property("target-path", "/bus")
+        fragment.node("__overlay__") { $0.property("clocks", cells: [.max, .max]) }
+      }
+      root.node("__fixups__") { $0.property("clk", fixup) }
+      guard !local.isEmpty else { return }
+      root.node("__local_fixups__") { fixups in
+        fixups.node("fragment@0") { fragment in
+          fragment.node("__overlay__") { $0.property("clocks", bytes: local) }
+        }
+      }
+    }
+    return try tree.finish()
+  }
+
+  @Test(arguments: [
+    "/fragment@0/__overlay__:clocks:5", "/fragment@0/__overlay__:clocks:8", "/fragment@0/__overlay__:clocks:4294967292",
+    "/fragment@0/__overlay__:clocks:18446744073709551612", "/fragment@0/__overlay__:clocks:-4",
+    "/fragment@0/__overlay__:clocks: 4", "/fragment@0/__overlay__:clocks:", "/fragment@0/__overlay__:clocks",
+    "/fragment@0/__overlay__:other:0", "/fragment@1/__overlay__:clocks:0", "fragment@0:target-path:0", "",
+  ])
+  func aFixupThatLeadsElsewhereIsRefusedBeforeLibfdtFollowsIt(fixup: String) throws {
+    let bytes = try overlayFixed(at: fixup)
+
+    #expect(throws: DeviceTreeOverlayError.badFixups) { try DeviceTreeOverlay(bytes) }
+  }
+
+  @Test(
+    arguments: [[0, 0, 0, 5], [0x0A, 0, 0, 0], [0xFF, 0xFF, 0xFF, 0xFC], [0, 0, 0, 0, 0, 0, 0, 8], [0, 0]] as [[UInt8]]
+  )
+  func aLocalFixupThatLeadsElsewhereIsRefusedBeforeLibfdtFollowsIt(local: [UInt8]) throws {
+    let bytes = try overlayFixed(at: "/fragment@0/__overlay__:clocks:0", local: local)
+
+    #expect(throws: DeviceTreeOverlayError.badFixups) { try DeviceTreeOverlay(bytes) }
+  }
+
+  @Test func fixupsAtTheEndOfAPropertyAreFollowed() throws {
+    let bytes = try overlayFixed(at: "/fragment@0/__overlay__:clocks:4", local: [0, 0, 0, 4])
+
+    #expect(throws: Never.self) { try DeviceTreeOverlay(bytes).applied(to: baseTree()) }
+  }
+
+  @Test func whatLibfdtRefusesIsToldInWords() throws {
+    var tree = DeviceTreeWriter()
+    tree.node("") { root in
+      root.node("fragment@0") { fragment in
+        fragment.property("target", cells: [0x1234])
         fragment.node("__overlay__") { _ in }
       }
-      root.node("__fixups__") { $0.property("bus", "/fragment@0:target:400") }
     }
     let overlay = try DeviceTreeOverlay(try tree.finish())
 
@@ -136,6 +181,33 @@ private func nest(_ depth: Int, in node: inout DeviceTreeWriter) {
       #expect(error == expected)
       #expect(error?.description.contains(words) == true)
     }
+  }
+
+  @Test(arguments: ["\u{1B}]0;x\u{7}", "a b", "a{", "\u{E9}"])
+  func aNameThatATerminalMightActUponIsRefused(name: String) throws {
+    for isNode in [false, true] {
+      var tree = DeviceTreeWriter()
+      tree.node("") { root in
+        root.node("fragment@0") { fragment in
+          fragment.property("target-path", "/")
+          fragment.node("__overlay__") { isNode ? $0.node(name) { _ in } : $0.property(name) }
+        }
+      }
+      let bytes = try tree.finish()
+
+      #expect(throws: DeviceTreeOverlayError.badName(name)) { try DeviceTreeOverlay(bytes) }
+    }
+  }
+
+  /// libfdt's own check reads a null pointer over some of those.
+  @Test(arguments: [0, 1, 15, 16, 18] as [UInt8])
+  func aVersionOfTheFormatThatNobodyMakesIsRefused(version: UInt8) throws {
+    var bytes = try overlay()
+    bytes[23] = version
+
+    let error = #expect(throws: DeviceTreeOverlayError.self) { try DeviceTreeOverlay(bytes) }
+
+    #expect(error?.description.contains("FDT_ERR_BADVERSION") == true)
   }
 
   /// Deeper than a stack of 8 MiB is for a function that calls itself.

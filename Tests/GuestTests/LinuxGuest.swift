@@ -18,7 +18,12 @@ enum LinuxGuest {
   }
 
   /// A guest that runs one command line of its shell, prints `exit status N` and powers off.
+  ///
+  /// The kernel's messages would come in the middle of the command's lines: on a busy host it has some that are no news.
   static func executing(_ command: String) throws -> Configuration {
-    try configuration("exec apus_exec=\"\(command)\"")
+    try configuration("exec apus_exec=\"\(quiet)\(command)\"")
   }
+
+  /// Has the console show none of the kernel's messages from now on but its last ones.
+  static let quiet = "dmesg -n 1; "
 }

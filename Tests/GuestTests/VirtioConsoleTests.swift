@@ -7,7 +7,8 @@ struct VirtioConsoleTests {
   /// A guest that runs one command line of its shell, with its console on hvc0.
   private func executing(_ command: String, ports: [Configuration.Port] = []) throws -> Configuration {
     var configuration = try LinuxGuest.executing(command)
-    configuration.commandLine = "quiet initcall_blacklist=trace_eval_init apus_mode=exec apus_exec=\"\(command)\""
+    let quietly = LinuxGuest.quiet + command
+    configuration.commandLine = "quiet initcall_blacklist=trace_eval_init apus_mode=exec apus_exec=\"\(quietly)\""
     configuration.devices = [.init(.console(.init(ports: ports)))]
     return configuration
   }

@@ -105,12 +105,10 @@ struct GuestFaultTests {
     ([0xD400_0001], "calls a supervisor (SVC) before 0x40080004", 0x4008_0004),
     //   9e6703e0  fmov  d0, xzr
     ([0x9E67_03E0], "uses floating-point or SIMD registers at 0x40080000", 0x4008_0000),
-    //   d2a80001  movz  x1, #0x4000, lsl #16
-    //   f8401020  ldur  x0, [x1, #1]
-    (
-      [0xD2A8_0001, 0xF840_1020], "accesses 0x40000001 by the instruction at 0x40080004, which is not aligned",
-      0x4008_0004
-    ),
+    //   d2a8010a  movz  x10, #0x4008, lsl #16
+    //   9100094a  add   x10, x10, #2
+    //   d61f0140  br    x10
+    ([0xD2A8_010A, 0x9100_094A, 0xD61F_0140], "jumps to 0x40080002, which is no multiple of 4", 0x4008_0002),
   ]
 
   @Test(

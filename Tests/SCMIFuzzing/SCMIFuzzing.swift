@@ -77,15 +77,41 @@ public enum SCMIFuzzing {
     }
   }
 
-  /// Bytes as a platform file: a platform, or mistakes that say where.
+  /// Bytes as a platform file: a platform that answers, and warnings, or mistakes that say where.
   public static func platformFile(_ bytes: [UInt8]) {
     do {
-      let definition = try PlatformDefinition(json: bytes)
-      precondition((try? Platform(definition)) != nil, "a file without mistakes makes a platform")
+      let (definition, warnings, _) = try PlatformDefinition.checking(json: bytes, for: .linux612)
+      precondition(warnings.allSatisfy { $0.line > 0 && $0.column > 0 }, "a warning has a place")
+      guard var platform = try? Platform(definition) else {
+        preconditionFailure("a file without mistakes is a platform")
+      }
+      for agent in definition.agents.indices.prefix(2) {
+        _ = platform.view(of: agent)
+        ask(&platform, agent)
+      }
     } catch {
       precondition(!error.mistakes.isEmpty, "a refusal has a reason")
       precondition(error.mistakes.allSatisfy { $0.line > 0 && $0.column > 0 }, "a mistake has a place")
     }
+  }
+
+  /// Each command of each protocol about the first resource, with small numbers and the file's own time.
+  private static func ask(_ platform: inout Platform, _ agent: Int) {
+    for identifier in ProtocolIdentifier.allCases {
+      for message in UInt8(0)..<0x11 {
+        for length in 0..<5 {
+          let request = Message(
+            header: MessageHeader(identifier.rawValue, message),
+            payload: [0, 0, 1, 0].prefix(length) + []
+          )
+          var reply = Message(header: request.header)
+          _ = platform.handle(request, from: agent, at: 1_000, reply: &reply)
+          precondition(reply.size <= Message.maximumSize, "messages have their bounds")
+        }
+      }
+    }
+    while platform.takeOutgoing() != nil {}
+    while platform.takeEvent() != nil {}
   }
 
   /// Bytes as a transcript and as a raw message: text or a reason.

@@ -70,7 +70,7 @@ import Testing
     let found = definition.validate()
 
     #expect(found.map(\.path) == ["/deviceTree/consumers/1/parents/b"])
-    #expect(found.first?.message == "the clocks' parents lead back: \"a\" → \"b\" → \"a\"")
+    #expect(found.first?.message == "the clocks' parents lead back: \"b\" → \"a\" → \"b\"")
   }
 
   @Test func aLineOfAHundredThousandClocksIsNoCycle() {

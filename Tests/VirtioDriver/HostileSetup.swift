@@ -175,7 +175,6 @@ public enum HostileSetup: UInt8, CaseIterable, Sendable {
       driver.write(1, to: Register.queueReady)
     case .statusBackwards: driver.write(Status.acknowledge, to: Register.status)
     case .driverOKCleared:
-      _ = driver.enable(queue)
       driver.start()
       driver.write(driver.status & ~Status.driverOK, to: Register.status)
     case .statusUnknownBits: driver.write(driver.status | 0x100, to: Register.status)

@@ -17,7 +17,7 @@ final class ConsoleEndpoint {
   enum Output {
     case none
     case stream(ConsoleStream)
-    case descriptor(Int32)
+    case outlet(Outlet)
   }
 
   private(set) var input = Input.none
@@ -28,7 +28,9 @@ final class ConsoleEndpoint {
   /// What to do about output that cannot be written.
   private(set) var outputAdvice = ""
 
-  private var file: OwnedDescriptor?
+  /// A description of the input of our own, which never waits, once one was made.
+  private var ownInput: OwnedDescriptor?
+  private var hasOwnInput = false
   private var terminalLock: OwnedDescriptor?
   private var link: MadeName?
   private var isRaw = false
@@ -55,6 +57,7 @@ final class ConsoleEndpoint {
 
   deinit {
     if isRaw { clinux_terminal_restore() }
+    if case .outlet(let outlet) = output { outlet.close() }
     link?.remove()
   }
 
@@ -90,8 +93,7 @@ final class ConsoleEndpoint {
   private func openFile(_ path: String, _ files: RunFiles) throws(OpenFailure) {
     do {
       let opened = try files.open(path)
-      output = .descriptor(opened.rawValue)
-      file = consume opened
+      output = .outlet(Outlet(owning: opened))
     } catch {
       throw .cannotWrite(error)
     }
@@ -109,7 +111,7 @@ final class ConsoleEndpoint {
     guard number >= 0 else {
       throw .host(HostError("opening a pseudo-terminal", errno: -number, advice: "check that /dev/pts is mounted"))
     }
-    file = OwnedDescriptor(owning: number)
+    output = .outlet(Outlet(owning: OwnedDescriptor(owning: number)))
     if let path {
       // SAFETY: the texts hold for the calls.
       if unsafe path.withHostPath({ unsafe symlink(name, $0) }) != 0 {
@@ -120,7 +122,7 @@ final class ConsoleEndpoint {
     }
     logger.notice("the console is on \(path ?? name)")
     input = .descriptor(number)
-    output = .descriptor(number)
+    hasOwnInput = true
     isPseudoTerminal = true
     outputAdvice = "use another console"
   }
@@ -154,6 +156,20 @@ final class ConsoleEndpoint {
     return result == 0 ? nil : "--console: \(OutputFileError(file: path, errno: -result))"
   }
 
+  /// Makes the input one whose reads never wait, where that can be: others may read from the same terminal or pipe, and
+  /// have taken what was there. Not before there is any: a guest without input needs none.
+  ///
+  /// - Returns: whether ``input`` is another one now.
+  func ownInputOnce() -> Bool {
+    guard !hasOwnInput, case .descriptor(let shared) = input else { return false }
+    hasOwnInput = true
+    let number = clinux_input_open(shared)
+    guard number >= 0 else { return false }
+    ownInput = OwnedDescriptor(owning: number)
+    input = .descriptor(number)
+    return true
+  }
+
   /// The size of the terminal on standard input, in characters, where it is known.
   static var terminalSize: (columns: UInt16, rows: UInt16)? {
     var (columns, rows): (UInt16, UInt16) = (0, 0)
@@ -162,7 +178,7 @@ final class ConsoleEndpoint {
   }
 
   private func openStandardStreams(logger: Logger) throws(OpenFailure) {
-    output = .descriptor(STDOUT_FILENO)
+    output = .outlet(Outlet(standardStream: STDOUT_FILENO))
     outputAdvice = "its reader has gone; keep it open, or use --console file=PATH or --console none"
     guard isatty(STDIN_FILENO) == 1 else {
       input = .descriptor(STDIN_FILENO)

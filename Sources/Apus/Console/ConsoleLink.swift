@@ -3,41 +3,62 @@ internal import Glibc
 import KVM
 internal import Logging
 
+/// What became of the output that was left at the end.
+enum DrainedOutput: Equatable {
+  case all
+  /// Its reader did not take it in time.
+  case cutOff
+  /// It could not be written, now or before: what the run has come to.
+  case lost(Outcome)
+}
+
 /// The way between a guest's console and where the configuration says it leads. Lives on the device thread.
 ///
 /// Not generic over the port: the type's metadata would be made at run time, at a price of more instructions than a
 /// console's whole start, and what goes through here goes by batches.
 final class ConsoleLink {
-  /// How much one system call moves: what a pipe takes without blocking once it is writable.
+  /// How much one system call moves.
   private static var chunkSize: Int { 4096 }
   /// How many of those one turn of the loop moves: a guest may never stop writing, and others have their work, too.
   private static var turnLimit: Int { 64 }
+  /// How many reads of input one turn has, from where there is always more.
+  private static var inputTurnLimit: Int { 64 }
+  /// What was typed and not taken is kept up to so many bytes: more than any screenful that is pasted.
+  private static var typedLimit: Int { 1 << 20 }
   /// How often a pseudo-terminal without a reader is looked at, in nanoseconds.
   private static var readerPollTime: UInt64 { 100_000_000 }
 
   private let endpoint: ConsoleEndpoint
-  private let input: ConsoleEndpoint.Input
+  private var input: ConsoleEndpoint.Input
   private let port: any GuestConsole
   private let loop: EventLoop
   private let verdict: Verdict
+  private let stop: () -> Void
   private let logger: Logger
   private var pending: ArraySlice<UInt8> = []
   /// What the run comes to because output could not be written.
   private var loss: Outcome?
-  private var isWaitingForOutput = false
+  /// What is in the loop for room for output.
+  private var watchedRoom: Int32?
   private var isInputPolled = false
   private var hasInputEnded = false
   private let readerTimer: HostTimer
   private var escapes = EscapeSequence()
+  /// What was typed and the guest has no room for yet.
+  private var typed: ArraySlice<UInt8> = []
+  private var hasDroppedKeys = false
 
-  /// - Parameter takesInput: whether input is for this one of the guest's consoles.
+  /// - Parameters:
+  ///   - takesInput: whether input is for this one of the guest's consoles.
+  ///   - stop: called when a person at the terminal wants the machine to end.
   init(
     endpoint: ConsoleEndpoint,
     port: any GuestConsole,
     takesInput: Bool,
     loop: EventLoop,
     verdict: Verdict,
-    logger: Logger
+    logger: Logger,
+    stop: @escaping () -> Void
   ) throws(HostError) {
     self.endpoint = endpoint
     input = takesInput ? endpoint.input : .none
@@ -45,6 +66,7 @@ final class ConsoleLink {
     self.loop = loop
     self.verdict = verdict
     self.logger = logger
+    self.stop = stop
     readerTimer = try HostTimer()
     _ = try loop.add(
       port.outputDescriptor,
@@ -82,7 +104,7 @@ final class ConsoleLink {
     loop.remove(port.inputRoomDescriptor)
     loop.remove(readerTimer.rawValue)
     if case .descriptor(let descriptor) = input { loop.remove(descriptor) }
-    if case .descriptor(let descriptor) = endpoint.output { loop.remove(descriptor) }
+    if let watchedRoom { loop.remove(watchedRoom) }
   }
 
   // MARK: Output
@@ -92,7 +114,7 @@ final class ConsoleLink {
     switch moveOutput() {
     case .done: break
     case .more: port.armOutput(after: 1)
-    case .wouldBlock(let descriptor): waitForOutput(descriptor)
+    case .wouldBlock(let outlet): waitForOutput(outlet)
     case .failed(let errno):
       pending = []
       let failure = failure(errno)
@@ -101,32 +123,44 @@ final class ConsoleLink {
     }
   }
 
-  /// Moves all that is left, waiting for the reader, for at most `limit` nanoseconds or until `shouldStop` says so.
-  ///
-  /// - Returns: what the run has come to where some of it cannot be written, or could not before.
-  func drain(limit: UInt64?, shouldStop: () -> Bool) -> Outcome? {
-    if let loss { return loss }
-    let start = HostClock.monotonic
+  /// Moves all that is left, waiting for the reader until `isOver` says otherwise. Only what the guest's device has when
+  /// it is called and ``drainLimit`` more: a ring may have gibibytes.
+  func drain(until isOver: () -> Bool) -> DrainedOutput {
+    if let loss { return .lost(loss) }
+    var turns = Self.drainLimit / (Self.turnLimit * Self.chunkSize)
     while true {
       let movement = moveOutput()
       switch movement {
-      case .done: return nil
-      case .failed(let errno): return failure(errno)
-      case .more, .wouldBlock: break
-      }
-      if let limit, HostClock.monotonic - start >= limit { return nil }
-      if shouldStop() { return nil }
-      if case .wouldBlock(let descriptor) = movement {
-        var request = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-        _ = unsafe poll(&request, 1, 50)
+      case .done:
+        guard case .outlet(let outlet) = endpoint.output, outlet.pending > 0 else { return .all }
+        if isOver() { return .cutOff }
+        pause(outlet)
+        if outlet.failure != 0 { return .lost(failure(outlet.failure)) }
+      case .failed(let errno): return .lost(failure(errno))
+      case .more:
+        turns -= 1
+        if turns == 0 || isOver() { return .cutOff }
+      case .wouldBlock(let outlet):
+        if isOver() { return .cutOff }
+        pause(outlet)
       }
     }
+  }
+
+  /// What a guest that has ended may still have in the rings of a console, in bytes.
+  private static var drainLimit: Int { 4 << 20 }
+  /// How long one wait for the reader lasts, in milliseconds: there may be other reasons to go on.
+  private static var drainPause: Int32 { 20 }
+
+  private func pause(_ outlet: Outlet) {
+    outlet.room.wait(milliseconds: Self.drainPause)
+    outlet.answerRoom()
   }
 
   private enum Movement {
     case done
     case more
-    case wouldBlock(Int32)
+    case wouldBlock(Outlet)
     case failed(Int32)
   }
 
@@ -140,40 +174,37 @@ final class ConsoleLink {
       case .stream(let stream):
         stream.append(Array(pending))
         pending = []
-      case .descriptor(let descriptor):
-        if endpoint.isPseudoTerminal, !clinux_pseudo_terminal_has_reader(descriptor) {
+      case .outlet(let outlet):
+        if endpoint.isPseudoTerminal, !clinux_pseudo_terminal_has_reader(outlet.rawValue) {
           // Nobody listens: the guest goes on, as with a cable that is not plugged in.
           pending = []
           continue
         }
-        var request = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-        guard unsafe poll(&request, 1, 0) > 0 else { return .wouldBlock(descriptor) }
-        // SAFETY: the buffer holds for the call and its size goes along.
-        let written = unsafe pending.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
-        if written > 0 {
-          pending = pending.dropFirst(written)
-        } else {
-          let error = clinux_errno()
-          if error == EAGAIN { return .wouldBlock(descriptor) }
-          if error != EINTR { return .failed(error) }
-        }
+        // SAFETY: the buffer holds for the call.
+        let written = unsafe pending.withUnsafeBytes { unsafe outlet.offer($0) }
+        if written == -Int(EAGAIN) { return .wouldBlock(outlet) }
+        guard written > 0 else { return .failed(Int32(-written)) }
+        pending = pending.dropFirst(written)
       }
     }
     return .more
   }
 
-  private func waitForOutput(_ descriptor: Int32) {
-    guard !isWaitingForOutput else { return }
-    isWaitingForOutput = true
+  private func waitForOutput(_ outlet: Outlet) {
+    guard watchedRoom == nil else { return }
+    let room = outlet.room
+    let descriptor = room.descriptor
+    watchedRoom = descriptor
     let handler = ClosureHandler { [unowned self] _ in
-      isWaitingForOutput = false
+      watchedRoom = nil
       loop.remove(descriptor)
+      outlet.answerRoom()
       flush()
     }
-    // Input and output of a terminal may be one descriptor: then a timer stands in for epoll.
+    // Input and output of a terminal may be one descriptor, and so may two consoles': then a timer stands in for epoll.
     let isShared = if case .descriptor(descriptor) = endpoint.input { true } else { false }
-    if isShared || (try? loop.add(descriptor, EPOLLOUT.rawValue, handler)) != true {
-      isWaitingForOutput = false
+    if isShared || (try? loop.add(descriptor, room.events, handler)) != true {
+      watchedRoom = nil
       port.armOutput(after: Self.readerPollTime)
     }
   }
@@ -199,12 +230,14 @@ final class ConsoleLink {
     switch input {
     case .none: break
     case .stream(let stream):
-      while true {
+      for _ in 0..<Self.inputTurnLimit {
         let bytes = stream.takeInput(limit: port.inputSpace())
         if bytes.isEmpty { return }
         port.receive(bytes)
       }
+      port.ringInputRoom()
     case .descriptor(let descriptor):
+      passTyped()
       guard !hasInputEnded else { return }
       loop.remove(descriptor)
       do {
@@ -216,13 +249,19 @@ final class ConsoleLink {
   }
 
   private func readInput(_ descriptor: Int32) {
-    repeat {
+    if isInputPolled, endpoint.ownInputOnce() {
+      loop.remove(descriptor)
+      input = endpoint.input
+      return resumeInput()
+    }
+    for _ in 0..<Self.inputTurnLimit {
       if endpoint.isPseudoTerminal, !clinux_pseudo_terminal_has_reader(descriptor) {
         loop.remove(descriptor)
         readerTimer.arm(after: Self.readerPollTime)
         return
       }
-      let space = port.inputSpace()
+      // A person's keys are read however many wait for the guest: one of them may end the machine.
+      let space = endpoint.hasEscapes ? Int.max : port.inputSpace()
       guard space > 0 else {
         loop.remove(descriptor)
         return
@@ -234,14 +273,17 @@ final class ConsoleLink {
       }
       if bytes.isEmpty {
         if error == EINTR || error == EAGAIN { return }
-        if error == EIO, endpoint.isPseudoTerminal { continue }
+        if error == EIO, endpoint.isPseudoTerminal { return }
         // End of input: the guest goes on without.
         hasInputEnded = true
         loop.remove(descriptor)
         return
       }
       receive(bytes)
-    } while !isInputPolled
+      if isInputPolled { return }
+    }
+    // There is always more in a file: others have their turn.
+    port.ringInputRoom()
   }
 
   private func receive(_ bytes: [UInt8]) {
@@ -251,10 +293,29 @@ final class ConsoleLink {
       switch escapes.take(key) {
       case .pass(let byte): passed.append(byte)
       case .wait: break
-      case .quit: verdict.give(Outcome(.stopped, "ended from the terminal"))
+      case .quit: stop()
       case .help: logger.notice("\(EscapeSequence.help)")
       }
     }
-    port.receive(passed[...])
+    if typed.count + passed.count > Self.typedLimit {
+      if !hasDroppedKeys {
+        logger.warning("the guest takes no input: what is typed beyond \(Self.typedLimit) bytes is lost")
+      }
+      hasDroppedKeys = true
+      passed = []
+    }
+    typed += passed
+    passTyped()
+  }
+
+  /// Gives the guest what was typed, as far as it has room.
+  private func passTyped() {
+    while !typed.isEmpty {
+      let space = port.inputSpace()
+      guard space > 0 else { return }
+      port.receive(typed.prefix(space))
+      typed = typed.dropFirst(space)
+    }
+    typed = []
   }
 }

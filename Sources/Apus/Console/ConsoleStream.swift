@@ -6,8 +6,9 @@ internal import Synchronization
 /// never waits for a program that does not listen. One iteration at a time; a second one shares what comes.
 public final class ConsoleStream: Sendable {
   private struct State {
-    var output: [UInt8] = []
-    var input: [UInt8] = []
+    // Slices: what is taken off their front moves nothing.
+    var output: ArraySlice<UInt8> = []
+    var input: ArraySlice<UInt8> = []
     var dropped: UInt64 = 0
     var hasEnded = false
     /// What resumes those who wait for output.
@@ -103,7 +104,7 @@ public final class ConsoleStream: Sendable {
       let (chunk, hasEnded) = state.withLock { state in
         let chunk = state.output
         state.output = []
-        return (chunk, state.hasEnded)
+        return (Array(chunk), state.hasEnded)
       }
       if !chunk.isEmpty { return chunk }
       if hasEnded || Task.isCancelled { return nil }
@@ -141,7 +142,7 @@ public final class ConsoleStream: Sendable {
   func takeInput(limit: Int) -> ArraySlice<UInt8> {
     state.withLock { state in
       let taken = state.input.prefix(limit)
-      state.input.removeFirst(taken.count)
+      state.input = state.input.dropFirst(taken.count)
       return taken
     }
   }
@@ -151,7 +152,7 @@ public final class ConsoleStream: Sendable {
       state.output.append(contentsOf: bytes)
       let excess = state.output.count - Self.capacity
       if excess > 0 {
-        state.output.removeFirst(excess)
+        state.output = state.output.dropFirst(excess)
         state.dropped += UInt64(excess)
       }
     }

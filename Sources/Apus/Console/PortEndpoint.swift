@@ -8,8 +8,10 @@ internal import Logging
 final class PortEndpoint {
   /// The port's name.
   let name: String
-  /// What is connected: the file, the descriptor, or the socket's present peer.
+  /// What is connected: the socket's present peer, or a descriptor that is read.
   private var connection: OwnedDescriptor?
+  /// Where the guest's bytes go, but for a socket, which takes what it can without waiting.
+  private(set) var outlet: Outlet?
   /// Where peers connect, if the port is a socket.
   private var listener: OwnedDescriptor?
   /// The name of that socket.
@@ -26,7 +28,7 @@ final class PortEndpoint {
     switch port.destination {
     case .file(let path):
       do {
-        connection = try files.open(path)
+        outlet = Outlet(owning: try files.open(path))
       } catch {
         throw .cannotWrite(port: port, error)
       }
@@ -59,10 +61,20 @@ final class PortEndpoint {
       guard isKnown else { throw .notOpen(port: port, descriptor: original, errno: clinux_errno()) }
       (canRead, canWrite) = (reads, writes)
       isSocket = kind == clinux_file_socket
+      if writes, !isSocket {
+        do {
+          // Reads as well as writes go through it: where it is a description of its own, neither waits.
+          outlet = try Outlet(sharing: number)
+          connection = nil
+        } catch {
+          throw .notOpen(port: port, descriptor: original, errno: error.errno)
+        }
+      }
     }
   }
 
   deinit {
+    outlet?.close()
     socket?.remove()
   }
 
@@ -103,7 +115,7 @@ final class PortEndpoint {
   }
 
   /// What to read and write, where something is connected.
-  var descriptor: Int32? { connection?.rawValue }
+  var descriptor: Int32? { outlet?.rawValue ?? connection?.rawValue }
 
   /// What to watch for a peer, where one can come and none is there.
   var waitingListener: Int32? {
@@ -112,16 +124,20 @@ final class PortEndpoint {
   }
 
   /// Takes the next peer, if there is one.
-  func accept() -> Bool {
-    guard let waitingListener else { return false }
+  ///
+  /// - Returns: 0, or the error; EAGAIN where there is none.
+  func accept() -> Int32 {
+    guard let waitingListener else { return EAGAIN }
     let number = clinux_socket_accept(waitingListener)
-    guard number >= 0 else { return false }
+    guard number >= 0 else { return -number }
     connection = OwnedDescriptor(owning: number)
-    return true
+    return 0
   }
 
   /// Closes what is connected.
   func close() {
     connection = nil
+    outlet?.close()
+    outlet = nil
   }
 }

@@ -20,7 +20,7 @@ public struct OutputFile: ~Copyable {
     var isNew = false
     let opened = try Self.open(path, isNew: &isNew)
     self.path = path
-    _ = fcntl(opened.rawValue, F_SETFL, O_WRONLY)
+    // It stays without waiting: the reader of a pipe may stop.
     name = MadeName(path, descriptor: opened.rawValue)
     descriptor = opened
     isLeftover = isNew
@@ -64,10 +64,15 @@ public struct OutputFile: ~Copyable {
   }
 
   /// Replaces the file's content. A new file of which only a part can be written goes again.
-  public consuming func write(_ bytes: [UInt8]) throws(OutputFileError) {
+  ///
+  /// - Parameter limit: how long the reader of a pipe or a terminal is waited for; nil is for ever.
+  public consuming func write(_ bytes: [UInt8], within limit: Duration? = nil) throws(OutputFileError) {
     // A pipe or a terminal cannot be cut, and needs not.
     _ = ftruncate(descriptor.rawValue, 0)
-    if let errno = writeAll(bytes, to: descriptor.rawValue) { throw OutputFileError(file: path, errno: errno) }
+    let deadline = limit.map { HostClock.monotonic + $0.nanoseconds }
+    if let errno = writeAll(bytes, to: descriptor.rawValue, by: deadline) {
+      throw OutputFileError(file: path, errno: errno)
+    }
     isLeftover = false
   }
 
@@ -90,17 +95,24 @@ public struct OutputFile: ~Copyable {
 
 /// Writes bytes until none is left.
 ///
-/// - Returns: why that did not work, or nil.
-func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Int32? {
+/// - Parameter deadline: until when a descriptor with O_NONBLOCK is waited for, in nanoseconds of the monotonic clock;
+///   nil is for ever.
+/// - Returns: why that did not work, or nil: EAGAIN where the reader took too long.
+func writeAll(_ bytes: [UInt8], to descriptor: Int32, by deadline: UInt64? = nil) -> Int32? {
   var rest = bytes[...]
   while !rest.isEmpty {
     // SAFETY: the buffer holds for the call and its size goes along.
     let count = unsafe rest.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
     if count > 0 {
       rest = rest.dropFirst(count)
-    } else if clinux_errno() != EINTR {
-      return clinux_errno()
+      continue
     }
+    let error = clinux_errno()
+    if error == EINTR { continue }
+    guard error == EAGAIN else { return error }
+    if let deadline, HostClock.monotonic >= deadline { return EAGAIN }
+    // A terminal may be writable and have no room for a line feed, which becomes two characters.
+    if clinux_wait(descriptor, Int16(POLLOUT), 20) { clinux_pause(1) }
   }
   return nil
 }
@@ -120,6 +132,7 @@ public struct OutputFileError: Error, Equatable, Sendable, CustomStringConvertib
     advice =
       switch errno {
       case ENXIO: "start the pipe's reader first"
+      case EAGAIN: "its reader takes nothing; start one that reads"
       case EPIPE: "keep its reader open"
       default:
         ErrorNumber.advice(errno, otherwise: "name a file in a folder that exists and that you may write to")
@@ -138,6 +151,9 @@ public struct OutputFileError: Error, Equatable, Sendable, CustomStringConvertib
     self.errno = errno
     advice = ErrorNumber.advice(errno, otherwise: "keep its reader open, or lead it to a file with room")
   }
+
+  /// Whether it is only that nobody reads.
+  public var isForWantOfReader: Bool { errno == EAGAIN }
 
   /// What it ends a process with.
   public var exitStatus: Int32 {

@@ -1,11 +1,15 @@
 internal import CLinux
 internal import Glibc
 import KVM
+internal import Synchronization
 
 /// Signals of one group as a descriptor, for as long as the value lives: they do nothing else then.
-final class SignalDescriptor {
+final class SignalDescriptor: @unchecked Sendable {
+  // SAFETY: @unchecked: the mask is written before anybody else has the value.
+
   private let descriptor: OwnedDescriptor
   private var previous = sigset_t()
+  private let isGivenBack = Atomic(false)
 
   private init(_ group: clinux_signals) throws(HostError) {
     var previous = sigset_t()
@@ -17,6 +21,13 @@ final class SignalDescriptor {
   }
 
   deinit {
+    giveBack()
+  }
+
+  /// Has the signals do again what they did before. On the thread that made the value, where another may be the last to
+  /// hold it.
+  func giveBack() {
+    guard !isGivenBack.exchange(true, ordering: .relaxed) else { return }
     // SAFETY: the structure holds for the call.
     unsafe clinux_signals_restore(&previous)
   }

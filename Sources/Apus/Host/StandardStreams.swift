@@ -1,8 +1,12 @@
 internal import CLinux
 internal import Glibc
+internal import Synchronization
 
 /// The process's standard streams, for command lines over this library.
 public enum StandardStreams {
+  /// What waits for standard error while a machine runs.
+  private static let errors = Mutex<LineQueue?>(nil)
+
   /// Makes sure that no other file gets the number of a standard stream that is closed. To be called first of all.
   ///
   /// Writing to a stream that was closed then fails, as it would have.
@@ -14,9 +18,37 @@ public enum StandardStreams {
     _ = signal(SIGXFSZ, SIG_IGN)
   }
 
-  /// Writes text to standard error, as far as that works: there is nobody to tell otherwise.
+  /// Has nobody wait for the reader of standard error any more: from now on what finds no room is dropped and counted,
+  /// and how much it was is said as soon as there is room. To be called before a machine runs, whose threads log.
+  public static func stopWaitingForErrors() {
+    errors.withLock { errors in
+      guard errors == nil else { return }
+      errors = LineQueue(
+        Outlet(standardStream: STDERR_FILENO),
+        loss: { count in Array("apus: \(count) lines were dropped here: nobody read standard error\n".utf8) }
+      )
+    }
+  }
+
+  /// Writes text to standard error, as far as that works: there is nobody to tell otherwise. From any thread.
   public static func writeError(_ text: String) {
-    try? write(Array(text.utf8), to: STDERR_FILENO, name: "standard error")
+    let queue = errors.withLock { $0 }
+    guard let queue else {
+      try? write(Array(text.utf8), to: STDERR_FILENO, name: "standard error")
+      return
+    }
+    queue.append(Array(text.utf8))
+  }
+
+  /// Waits until what was written to standard error has been taken, for at most so long. After
+  /// ``stopWaitingForErrors()``; before it there is nothing to wait for.
+  public static func finishErrors(within limit: Duration) {
+    errors.withLock { $0 }?.finish(by: HostClock.monotonic + limit.nanoseconds)
+  }
+
+  /// Brings back the settings of a terminal that a machine has changed, for a process that ends without it.
+  public static func restoreTerminal() {
+    clinux_terminal_restore()
   }
 
   /// Writes bytes to standard output.

@@ -13,6 +13,9 @@ struct BootLoader {
     let deviceTree: GuestAddress
   }
 
+  /// How long the reader of a pipe is waited for that gets the device tree: the machine waits as well.
+  private static let dumpLimit: Duration = .seconds(1)
+
   private let configuration: Configuration
   private let map: MemoryMap
   private let hasPerformanceMonitors: Bool
@@ -53,7 +56,7 @@ struct BootLoader {
     let placement = try loadFiles(into: ram)
     let tree = try deviceTree(initramfs: placement.initramfs)
     precondition(tree.count <= placement.deviceTree.size, "a device tree keeps the limit that it was placed with")
-    if let path = configuration.deviceTreeDump { try OutputFile(path: path).write(tree) }
+    if let path = configuration.deviceTreeDump { try OutputFile(path: path).write(tree, within: Self.dumpLimit) }
     try ram.write(tree.span, at: placement.deviceTree.start)
     return Start(entry: placement.entry, deviceTree: placement.deviceTree.start)
   }

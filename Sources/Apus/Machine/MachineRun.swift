@@ -10,33 +10,45 @@ struct MachineRun {
   private let configuration: Configuration
   private let logger: Logger
   private let console: ConsoleStream
+  private let ending: Ending
+  private let warden: Warden
+  private let signals: SignalDescriptor?
+  private let progress: RunProgress
   private let unmapped: UnmappedAccesses
-  private let started = HostClock.monotonic
-  private let firstEntry = FirstEntry()
-  private var boots = 0
   private var exits = ExitCounts()
-  private var machine: Report.Machine?
   private var devices: [Report.Device] = []
   private var memory = Report.Memory()
 
-  /// How long a run that was ended from outside waits for the console's reader, in nanoseconds.
+  /// How long a run that was ended from outside waits for all who read what it leaves, in nanoseconds.
   private static let hurriedDrain: UInt64 = 200_000_000
-  /// How long one that the guest ended waits for the readers of ports, in nanoseconds.
+  /// How long one that the guest ended waits for the readers of ports, of a transcript, in nanoseconds.
   private static let portDrain: UInt64 = 1_000_000_000
 
-  init(_ configuration: Configuration, logger: Logger, console: ConsoleStream) {
+  /// - Parameters:
+  ///   - signals: that ask for the end.
+  ///   - warden: which has begun where there is a time limit.
+  init(
+    _ configuration: Configuration,
+    logger: Logger,
+    console: ConsoleStream,
+    ending: Ending,
+    signals: SignalDescriptor?,
+    warden: Warden,
+    progress: RunProgress
+  ) {
     self.configuration = configuration
     self.logger = logger
     self.console = console
+    self.ending = ending
+    self.signals = signals
+    self.warden = warden
+    self.progress = progress
     unmapped = UnmappedAccesses(configuration.unmapped, logger: logger)
   }
 
   /// Boots until an outcome that is not a reboot.
-  ///
-  /// - Parameter announce: called with each boot's verdict when it can be given, and with nil when it is over.
-  mutating func untilEnd(stoppingOnSignals: Bool, announce: (Verdict?) -> Void) -> Outcome {
+  mutating func untilEnd() -> Outcome {
     do {
-      let signals = stoppingOnSignals ? try SignalDescriptor.stop() : nil
       let files = RunFiles()
       let endpoint: ConsoleEndpoint
       do {
@@ -44,10 +56,13 @@ struct MachineRun {
       } catch {
         return error.outcome
       }
+      var transcript: TranscriptFile?
       if let path = configuration.scmiTranscript, let place = configuration.scmiPlace {
         let file = try TranscriptFile(path: path, files: files, logger: logger)
         place.platform.record { file.append($0) }
+        transcript = file
       }
+      defer { transcript?.finish(patience(hurried: false, limit: Self.portDrain)) }
       let hasSize = endpoint.hasEscapes && configuration.consoleDevice?.carriesConsole == true
       let sizeSignal = hasSize ? try SignalDescriptor.terminalSize() : nil
       var ports: [PortEndpoint] = []
@@ -58,9 +73,9 @@ struct MachineRun {
       }
       while true {
         let verdict = try Verdict()
-        announce(verdict)
-        defer { announce(nil) }
-        let outcome = try boot(endpoint, ports, files, sizeSignal, verdict, signals)
+        ending.concerns(verdict)
+        defer { ending.concerns(nil) }
+        let outcome = try boot(endpoint, ports, files, sizeSignal, verdict)
         guard outcome.end == .reset, configuration.onReset == .reboot else { return outcome }
         logger.info("the guest reset the machine: starting it anew")
       }
@@ -74,8 +89,7 @@ struct MachineRun {
     _ ports: [PortEndpoint],
     _ files: RunFiles,
     _ sizeSignal: SignalDescriptor?,
-    _ verdict: Verdict,
-    _ signals: SignalDescriptor?
+    _ verdict: Verdict
   ) throws -> Outcome {
     let loop = try EventLoop()
     defer { loop.removeAll() }
@@ -87,8 +101,9 @@ struct MachineRun {
       verdict: verdict,
       logger: logger
     )
-    machine = assembly.summary
-    boots += 1
+    progress.note(assembly.summary)
+    // Keys at the terminal are its person's wish, as a signal is.
+    let stop = { [ending] in ending.order(Outcome(.stopped, "ended from the terminal")) }
     let virtioConsole = assembly.devices.console?.console
     let serialLink = try ConsoleLink(
       endpoint: endpoint,
@@ -96,36 +111,62 @@ struct MachineRun {
       takesInput: virtioConsole == nil,
       loop: loop,
       verdict: verdict,
-      logger: logger
+      logger: logger,
+      stop: stop
     )
     let virtioLink = try virtioConsole.map {
-      try ConsoleLink(endpoint: endpoint, port: $0, takesInput: true, loop: loop, verdict: verdict, logger: logger)
+      try ConsoleLink(
+        endpoint: endpoint,
+        port: $0,
+        takesInput: true,
+        loop: loop,
+        verdict: verdict,
+        logger: logger,
+        stop: stop
+      )
     }
     if let sizeSignal, let console = assembly.devices.console { try followSize(sizeSignal, console, loop) }
-    try watchForTheEnd(loop, verdict, signals)
+    try watchForTheEnd(loop, verdict)
     let clock = assembly.clock
     _ = try loop.add(clock.alarm.rawValue, EPOLLIN.rawValue, ClosureHandler { _ in clock.alarmFired() })
 
     files.keep()
-    let threads = try VCPUThreads(assembly.runners, on: assembly.board, loop: loop, firstEntry: firstEntry)
+    let threads = try VCPUThreads(
+      assembly.runners,
+      on: assembly.board,
+      loop: loop,
+      firstEntry: progress.firstEntry,
+      // A machine that has run for a while is worth a second thread that can end it.
+      onFirstLook: { [warden, signals] in if signals != nil { try? warden.begin() } }
+    )
     // No Result: its metadata has to be made at run time, for which all conformances of the program are looked through.
     var loopFailure: HostError?
     do throws(HostError) { try loop.run() } catch { loopFailure = error }
     assembly.devices.releaseVCPUs()
     threads.stop()
     let isHurried = verdict.given?.end.isHurried ?? true
-    assembly.devices.console?.drain(limit: isHurried ? Self.hurriedDrain : Self.portDrain)
-    assembly.devices.shutDown()
+    let patience = patience(hurried: isHurried, limit: nil)
+    assembly.devices.console?.drain(patience.atMost(Self.portDrain))
+    let stuck = assembly.devices.shutDown(patience)
+    for path in stuck { logger.warning("disk '\(path)' does not answer: what waits for it is left behind") }
+    if !stuck.isEmpty {
+      // SAFETY: until the process ends somebody may still write to the guest's memory, which is kept.
+      _ = unsafe Unmanaged.passRetained(assembly.devices)
+      _ = unsafe Unmanaged.passRetained(assembly.board)
+    }
     devices = assembly.devices.summaries
     for runner in assembly.runners { exits = exits + runner.exitCounts }
     if configuration.measuresMemory { memory = MemorySurvey.take(guest: assembly.board.ram) }
     if let loopFailure { throw loopFailure }
     guard var outcome = verdict.given else { preconditionFailure("the loop ends with a verdict") }
-    let limit = isHurried ? Self.hurriedDrain : nil
-    let serialLoss = serialLink.drain(limit: limit) { signals?.take() != nil }
-    let virtioLoss = virtioLink?.drain(limit: limit) { signals?.take() != nil }
-    // The machine's end was none of the kinds that matter more than the lost output.
-    if let loss = serialLoss ?? virtioLoss, outcome.end == .poweredOff || outcome.end == .reset { outcome = loss }
+    var drained = [serialLink.drain { patience.isOver }, virtioLink?.drain { patience.isOver } ?? .all]
+    if !stuck.isEmpty { drained.append(.cutOff) }
+    if outcome.end == .poweredOff || outcome.end == .reset {
+      // The machine's end was none of the kinds that matter more than the lost output.
+      for case .lost(let loss) in drained.reversed() { outcome = loss }
+      // Somebody ended the wait for the reader: that is how it ended.
+      if let order = ending.ordered, drained.contains(.cutOff) { outcome = order.outcome }
+    }
     serialLink.disconnect()
     virtioLink?.disconnect()
     if let port = assembly.devices.console?.exitStatus { outcome.guestStatus = guestStatus(of: port) }
@@ -158,7 +199,13 @@ struct MachineRun {
     )
   }
 
-  private func watchForTheEnd(_ loop: EventLoop, _ verdict: Verdict, _ signals: SignalDescriptor?) throws(HostError) {
+  private func patience(hurried isHurried: Bool, limit: UInt64?) -> Patience {
+    // Somebody may have given the order after the machine had ended.
+    let isHurried = isHurried || ending.ordered != nil
+    return Patience(ending, signals: signals, limit: isHurried ? Self.hurriedDrain : limit)
+  }
+
+  private func watchForTheEnd(_ loop: EventLoop, _ verdict: Verdict) throws(HostError) {
     _ = try loop.add(
       verdict.doorbell.rawValue,
       EPOLLIN.rawValue,
@@ -168,23 +215,8 @@ struct MachineRun {
       _ = try loop.add(
         signals.rawValue,
         EPOLLIN.rawValue,
-        ClosureHandler { _ in
-          guard let signal = signals.take() else { return }
-          verdict.give(Outcome(.interrupted(signal: signal), "ended by signal \(signal)"))
-        }
-      )
-    }
-    if let timeout = configuration.timeout {
-      let timer = try SharedTimer()
-      let limit = timeout.nanoseconds
-      let elapsed = HostClock.monotonic - started
-      timer.timer.arm(after: limit > elapsed ? limit - elapsed : 1)
-      _ = try loop.add(
-        timer.timer.rawValue,
-        EPOLLIN.rawValue,
-        ClosureHandler { _ in
-          timer.timer.answer()
-          verdict.give(Outcome(.timedOut, "the time of \(timeout) was over"))
+        ClosureHandler { [ending] _ in
+          if let signal = signals.take() { ending.order(.interrupted(by: signal)) }
         }
       )
     }
@@ -192,6 +224,29 @@ struct MachineRun {
 
   /// What the run left behind.
   func report(_ outcome: Outcome) -> Report {
+    progress.report(outcome, devices: devices, exits: exits, memory: memory)
+  }
+}
+
+/// What can be told of a run from any thread, also where its device thread does not come back.
+final class RunProgress: Sendable {
+  /// When the run began, in nanoseconds of the monotonic clock.
+  let started = HostClock.monotonic
+  let firstEntry = FirstEntry()
+  private let boots = Mutex<(count: Int, machine: Report.Machine?)>((0, nil))
+
+  /// A machine was assembled, and starts.
+  func note(_ machine: Report.Machine) {
+    boots.withLock { $0 = ($0.count + 1, machine) }
+  }
+
+  /// The report of a run that ends now.
+  func report(
+    _ outcome: Outcome,
+    devices: [Report.Device] = [],
+    exits: ExitCounts = ExitCounts(),
+    memory: Report.Memory = Report.Memory()
+  ) -> Report {
     var time = Report.Time()
     time.wall = HostClock.monotonic - started
     (time.user, time.system) = HostClock.processTimes
@@ -199,11 +254,12 @@ struct MachineRun {
       time.wallToFirstInstruction = entry.wall - started
       time.processorToFirstInstruction = entry.processor
     }
+    let (count, machine) = boots.withLock { $0 }
     return Report(
       outcome: outcome,
       machine: machine,
       devices: devices,
-      boots: boots,
+      boots: count,
       time: time,
       exits: exits,
       memory: memory
@@ -213,7 +269,7 @@ struct MachineRun {
 
 extension Outcome.End {
   /// Whether nobody should have to wait for the rest of the console any longer.
-  fileprivate var isHurried: Bool {
+  var isHurried: Bool {
     switch self {
     case .timedOut, .interrupted, .stopped, .hostFailure: true
     default: false

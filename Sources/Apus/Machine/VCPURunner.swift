@@ -110,23 +110,21 @@ final class VCPURunner: Sendable {
       progress.store(exits, ordering: .relaxed)
       switch vcpu.run() {
       case .mmioRead(let address, let width):
-        counts.mmioReads &+= 1
         guard let value = board.bus.read(address, width: width) else {
-          counts.mmioReads &-= 1
           guard passes(board, unmapped: "reads", address, width) else { return counts }
           counts.unmappedReads &+= 1
           vcpu.answerRead(0)
           continue
         }
+        counts.mmioReads &+= 1
         vcpu.answerRead(value)
       case .mmioWrite(let address, let value, let width):
-        counts.mmioWrites &+= 1
         guard board.bus.write(value, at: address, width: width) else {
-          counts.mmioWrites &-= 1
           guard passes(board, unmapped: "writes", address, width) else { return counts }
           counts.unmappedWrites &+= 1
           continue
         }
+        counts.mmioWrites &+= 1
       case .interrupted:
         counts.interruptions &+= 1
         // Being looked at is no progress.

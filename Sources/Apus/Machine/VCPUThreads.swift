@@ -14,14 +14,24 @@ final class VCPUThreads {
   private let watchdog: HostTimer
   private var interval = firstInterval
   private var exitsSeen: [UInt64]
+  private var onFirstLook: (() -> Void)?
 
   /// The first look, and the time between looks once nothing has been found for long, in nanoseconds.
   private static let firstInterval: UInt64 = 250_000_000
   private static let lastInterval: UInt64 = 2_000_000_000
 
   /// Starts all vCPUs.
-  init(_ runners: [VCPURunner], on board: Board, loop: EventLoop, firstEntry: FirstEntry) throws(HostError) {
+  ///
+  /// - Parameter onFirstLook: called once, when the vCPUs have run for a quarter of a second.
+  init(
+    _ runners: [VCPURunner],
+    on board: Board,
+    loop: EventLoop,
+    firstEntry: FirstEntry,
+    onFirstLook: @escaping () -> Void
+  ) throws(HostError) {
     self.runners = runners
+    self.onFirstLook = onFirstLook
     self.board = board
     self.loop = loop
     exitsSeen = runners.map { _ in 0 }
@@ -63,6 +73,7 @@ final class VCPUThreads {
   /// A vCPU that has not come back since the last look may compute, sleep, or be caught in an abort loop.
   private func look() {
     watchdog.answer()
+    onFirstLook.take()?()
     for (index, runner) in runners.enumerated() {
       let exits = runner.exitsSoFar
       if exits == exitsSeen[index] { runner.inspect(threads[index]) }

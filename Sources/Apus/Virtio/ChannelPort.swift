@@ -14,6 +14,8 @@ final class ChannelPort: HostPort {
   private let logger: Logger
   private let attention: SharedDoorbell
   private var channel: ClosureHandler?
+  /// What is in the loop for room, where that is not the descriptor itself.
+  private var watchedRoom: Int32?
   private var guestIsOpen = false
   private var guestWaits = false
   private var wantsInput = false
@@ -21,6 +23,10 @@ final class ChannelPort: HostPort {
   private var hasHungUp = false
   /// Whether the other side takes nothing any more.
   private var isFinished = false
+  private let acceptTimer: SharedTimer
+  private var hasFailedToAccept = false
+  /// How long a host without descriptors is given, in nanoseconds.
+  private static let acceptPause: UInt64 = 1_000_000_000
   /// What a driver that has gone left in its ring and was not written yet.
   private var leftover: ArraySlice<UInt8> = []
   private static let leftoverLimit = 4 << 20
@@ -33,7 +39,16 @@ final class ChannelPort: HostPort {
     self.loop = loop
     self.logger = logger
     attention = try SharedDoorbell()
+    acceptTimer = try SharedTimer()
     super.init()
+    _ = try loop.add(
+      acceptTimer.timer.rawValue,
+      EventLoop.readable,
+      ClosureHandler { [unowned self] _ in
+        acceptTimer.timer.answer()
+        watchForPeer()
+      }
+    )
     _ = try loop.add(
       attention.doorbell.rawValue,
       EventLoop.readable,
@@ -50,9 +65,20 @@ final class ChannelPort: HostPort {
   /// Whether something is connected.
   var isConnected: Bool { endpoint.descriptor != nil }
 
-  /// What to wait for until the guest's bytes go on, where they wait.
-  var stalledDescriptor: Int32? { wantsRoom ? endpoint.descriptor : nil }
-  private var wantsRoom: Bool { guestWaits || !leftover.isEmpty }
+  /// Waits for a while until the guest's bytes go on, where they wait or are not written yet.
+  ///
+  /// - Returns: whether there was something to wait for.
+  func waitForProgress(milliseconds: Int32) -> Bool {
+    guard let descriptor = endpoint.descriptor, wantsRoom || endpoint.outlet.map({ $0.pending > 0 }) == true else {
+      return false
+    }
+    (endpoint.outlet?.room ?? Outlet.Room(ofDescriptor: descriptor)).wait(milliseconds: milliseconds)
+    endpoint.outlet?.answerRoom()
+    return endpoint.outlet?.failure ?? 0 == 0
+  }
+
+  /// Whether bytes of the guest's wait for room.
+  var wantsRoom: Bool { guestWaits || !leftover.isEmpty }
 
   // MARK: The guest's side
 
@@ -98,15 +124,10 @@ final class ChannelPort: HostPort {
     var taken = 0
     while taken < bytes.count {
       // SAFETY: the buffer is valid for the call, and what goes along lies inside.
-      let result = unsafe clinux_channel_write(
-        descriptor,
-        endpoint.isSocket,
-        base + taken,
-        bytes.count - taken
-      )
+      let result = unsafe send(UnsafeRawBufferPointer(start: base + taken, count: bytes.count - taken), to: descriptor)
       if result > 0 {
-        taken += Int(result)
-      } else if result == -Int64(EAGAIN) {
+        taken += result
+      } else if result == -Int(EAGAIN) {
         return taken
       } else {
         finish(errno: Int32(-result))
@@ -114,6 +135,14 @@ final class ChannelPort: HostPort {
       }
     }
     return taken
+  }
+
+  @unsafe
+  private func send(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int {
+    if let outlet = endpoint.outlet { return unsafe outlet.offer(bytes) }
+    guard let base = bytes.baseAddress else { return 0 }
+    // SAFETY: the buffer is valid for the call and its size goes along.
+    return unsafe Int(clinux_output_write(descriptor, true, base, bytes.count))
   }
 
   override func give(into buffer: UnsafeMutableRawBufferPointer) -> Int {
@@ -144,32 +173,47 @@ final class ChannelPort: HostPort {
   /// Takes everything out of the loop again.
   func disconnect() {
     loop.remove(attention.doorbell.rawValue)
+    loop.remove(acceptTimer.timer.rawValue)
+    if let watchedRoom { loop.remove(watchedRoom) }
     if let descriptor = endpoint.descriptor { loop.remove(descriptor) }
     if let listener = endpoint.waitingListener { loop.remove(listener) }
   }
 
   private func ready(_ events: UInt32) {
     if events & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 { hasHungUp = true }
-    let mayWrite = wantsRoom && events & EPOLLOUT.rawValue != 0
     if events & EPOLLIN.rawValue != 0 { wantsInput = false }
-    if mayWrite {
-      guestWaits = false
-      writeLeftover()
-    }
-    watch()
-    if mayWrite, leftover.isEmpty { becameWritable() }
+    if wantsRoom, events & EPOLLOUT.rawValue != 0 { hasRoom() } else { watch() }
     if events & EPOLLIN.rawValue != 0 { becameReadable() }
     if hasHungUp { settle() }
+  }
+
+  private func hasRoom() {
+    guestWaits = false
+    writeLeftover()
+    watch()
+    if leftover.isEmpty { becameWritable() }
   }
 
   /// Watches the descriptor for what is waited for, and for its end in any case.
   private func watch() {
     guard let descriptor = endpoint.descriptor, let channel else { return }
     loop.remove(descriptor)
+    if let watchedRoom { loop.remove(watchedRoom) }
+    watchedRoom = nil
     // A hang-up is reported whatever one waits for, again and again.
     guard !hasHungUp else { return }
-    let events = (wantsInput ? EPOLLIN.rawValue : 0) | (wantsRoom ? EPOLLOUT.rawValue : 0)
+    var events = wantsInput ? EPOLLIN.rawValue : 0
+    let room = wantsRoom ? endpoint.outlet?.room ?? Outlet.Room(ofDescriptor: descriptor) : nil
+    if let room, room.descriptor == descriptor { events |= room.events }
     do {
+      if let room, room.descriptor != descriptor {
+        watchedRoom = room.descriptor
+        let handler = ClosureHandler { [unowned self] _ in
+          endpoint.outlet?.answerRoom()
+          hasRoom()
+        }
+        _ = try loop.add(room.descriptor, room.events, handler)
+      }
       // A regular file is never waited for.
       _ = try loop.add(descriptor, events, channel)
     } catch {
@@ -181,8 +225,11 @@ final class ChannelPort: HostPort {
   private func watchForPeer() {
     guard let listener = endpoint.waitingListener else { return }
     let handler = ClosureHandler { [unowned self] _ in
-      guard endpoint.accept() else { return }
+      let error = endpoint.accept()
+      // Whoever was there has gone again.
+      if error == EAGAIN || error == ECONNABORTED || error == EINTR { return }
       loop.remove(listener)
+      guard error == 0 else { return acceptLater(error) }
       watch()
       connectionChanged(true)
       becameReadable()
@@ -192,18 +239,29 @@ final class ChannelPort: HostPort {
     }
   }
 
+  /// Without descriptors or memory the peer stays where it is, and the listener stays readable.
+  private func acceptLater(_ error: Int32) {
+    if !hasFailedToAccept {
+      logger.warning("port \(endpoint.name): a peer cannot be accepted yet: \(errorText(error))")
+    }
+    hasFailedToAccept = true
+    acceptTimer.timer.arm(after: Self.acceptPause)
+  }
+
   /// Draws the consequences of what the guest or the other side did, outside of the device's work.
   private func settle() {
     guard let descriptor = endpoint.descriptor else { return }
     if inputHasEnded, !hasHungUp { hasHungUp = clinux_channel_has_hung_up(descriptor) }
     if guestIsOpen, !inputHasEnded { becameReadable() }
-    // What the other side sent before it went, or stopped reading, is the guest's.
-    let isReadOut = inputHasEnded || !guestIsOpen || !endpoint.canRead
+    // What the other side sent before it went, or stopped reading, is the guest's, also one's that opens the port later.
+    let isReadOut = inputHasEnded || !endpoint.canRead || !guestIsOpen && !clinux_channel_has_input(descriptor)
     if inputHasEnded && !endpoint.canWrite || (isFinished || hasHungUp) && isReadOut { close() }
   }
 
   private func close() {
     if let descriptor = endpoint.descriptor { loop.remove(descriptor) }
+    if let watchedRoom { loop.remove(watchedRoom) }
+    watchedRoom = nil
     endpoint.close()
     (inputHasEnded, hasHungUp, wantsInput, isFinished) = (false, false, false, false)
     connectionChanged(false)

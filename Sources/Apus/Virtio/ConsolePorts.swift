@@ -57,19 +57,20 @@ final class ConsolePorts: DeviceBackend {
     if console != nil { device.resize(columns: columns, rows: rows) }
   }
 
-  /// Moves what the guest has left in its rings, for at most `limit` nanoseconds. After the vCPUs have ended.
+  /// Moves what the guest has left in its rings, for as long as `patience` lasts. After the vCPUs have ended.
   ///
-  /// A guest's write to a port is over when it is in the ring: it may power off before the device has looked.
-  func drain(limit: UInt64) {
-    let start = HostClock.monotonic
+  /// A guest's write to a port is over when it is in the ring: it may power off before the device has looked. A ring may
+  /// have gibibytes, of which no more is taken than a reset takes.
+  func drain(_ patience: Patience) {
+    var turns = ConsoleDevice<HostPort>.resetBytes / ConsoleDevice<HostPort>.turnBytes
     repeat {
       for channel in channels { channel.writeLeftover() }
       var hasMore = false
       for number in ports.indices where device.kick(ConsoleQueue.transmit(number).index) { hasMore = true }
-      if hasMore { continue }
-      guard let stalled = channels.lazy.compactMap(\.stalledDescriptor).first else { return }
-      clinux_channel_wait(stalled, Self.drainPause)
-    } while HostClock.monotonic - start < limit
+      turns -= hasMore ? 1 : 0
+      if hasMore, turns > 0 { continue }
+      guard channels.lazy.filter({ $0.waitForProgress(milliseconds: Self.drainPause) }).first != nil else { return }
+    } while !patience.isOver
   }
 
   /// How long one wait lasts, in milliseconds: another port may have room sooner.

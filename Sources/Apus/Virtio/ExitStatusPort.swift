@@ -28,4 +28,10 @@ final class ExitStatusPort: HostPort {
     }
     return count
   }
+
+  /// What a program writes between opening and closing the port is one text, as in a file that it empties: a guest whose
+  /// driver went in the middle of one, and came back, says its status anew.
+  override func guestChanged(isOpen: Bool) {
+    if isOpen { text = [] }
+  }
 }

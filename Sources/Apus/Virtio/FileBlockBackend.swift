@@ -2,6 +2,7 @@ internal import CLinux
 import GuestMemory
 import KVM
 internal import Logging
+internal import Synchronization
 import VirtioDevices
 
 /// A disk in a file or on a block device.
@@ -19,6 +20,8 @@ final class FileBlockBackend: BlockBackend, DeviceBackend {
   /// Starts a worker.
   typealias StartThread = (@escaping @Sendable () -> Void) throws(HostError) -> HostThread
 
+  /// Of the image.
+  let path: String
   let capacity: UInt64
   let isReadOnly: Bool
   let blockSize: UInt32
@@ -31,6 +34,7 @@ final class FileBlockBackend: BlockBackend, DeviceBackend {
   private let neverWaits: Bool
   private let startThread: StartThread
   private var workers: [HostThread] = []
+  private let running = WorkerCount()
   private let queue = DiskQueue()
   private let finished: CompletionBox
   private var done: [BlockCompletion] = []
@@ -50,6 +54,7 @@ final class FileBlockBackend: BlockBackend, DeviceBackend {
     startThread: @escaping StartThread = { body throws(HostError) in try HostThread(name: "disk", body) }
   ) throws(DiskError) {
     self.startThread = startThread
+    path = block.path
     let trouble = DiskTrouble(name: name, path: block.path, logger)
     let (file, description) = try DiskFile.open(block.path, isReadOnly: block.isReadOnly, trouble)
     self.file = file
@@ -175,24 +180,46 @@ final class FileBlockBackend: BlockBackend, DeviceBackend {
 
   private func startWorkers() {
     guard workers.isEmpty else { return }
-    let (file, queue, finished) = (file, queue, finished)
+    let (file, queue, finished, running) = (file, queue, finished, running)
     for _ in 0..<Self.workerCount {
       // One is enough to go on with, and a host that gives none at all fails the requests.
       guard
         let worker = try? startThread({
           while let request = queue.next() { finished.add(request.tag, file.perform(request)) }
+          running.count.subtract(1, ordering: .releasing)
         })
       else { break }
+      running.count.add(1, ordering: .relaxed)
       workers.append(worker)
     }
     if workers.isEmpty { queue.failAll(into: finished) }
   }
 
-  /// What no worker has done yet is left, as in a power cut: the guest was not told that it is done.
-  func shutDown() {
+  /// Has the workers end. What none has done yet is left, as in a power cut: the guest was not told that it is done.
+  func stop() {
     file.stop()
     queue.close()
+  }
+
+  /// Whether a worker has not ended yet: it waits for the disk.
+  var isWorking: Bool { running.count.load(ordering: .acquiring) > 0 }
+
+  /// Leaves the workers alone, which wait for a disk that does not answer. Whoever calls this keeps the guest's memory
+  /// for ever: they may still write there.
+  func abandonWorkers() {
+    // SAFETY: a thread's value has to outlive the thread, which nobody joins.
+    for worker in workers { _ = unsafe Unmanaged.passRetained(worker) }
+    workers = []
+  }
+
+  func shutDown() {
+    stop()
     for worker in workers { worker.join() }
     workers = []
   }
+}
+
+/// How many workers have not ended.
+private final class WorkerCount: Sendable {
+  let count = Atomic(0)
 }

@@ -90,6 +90,12 @@ final class NetworkTurns: EventHandler {
     }
   }
 
+  /// There is more than one turn looks at.
+  func hasMore() {
+    isReadable = true
+    doorbell.ring()
+  }
+
   func hasRoom() {
     if let events, events.writable() {
       isWritable = true

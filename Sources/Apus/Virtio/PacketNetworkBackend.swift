@@ -15,6 +15,8 @@ final class PacketNetworkBackend: LoopNetworkBackend {
 
   /// The largest packet with a link header, a VLAN tag and virtio-net's header.
   private static let receiveBytes = 65535 + 18 + 12
+  /// How many empty packets one look at the descriptor passes over.
+  private static let emptyLimit = 64
 
   let hasHeader: Bool
   let offloads: NetworkOffloads
@@ -130,8 +132,15 @@ final class PacketNetworkBackend: LoopNetworkBackend {
   }
 
   func nextPacketSize() -> Int? {
+    var reads = 0
     while confined.value.size == 0 {
       guard confined.value.descriptor >= 0, confined.value.hasArrivals else { return nil }
+      guard reads < Self.emptyLimit else {
+        // A peer may send packets without a byte for ever: others have their turn.
+        turns.hasMore()
+        return nil
+      }
+      reads += 1
       readNext()
     }
     return confined.value.size

@@ -6,25 +6,60 @@ import SCMI
 internal import Synchronization
 
 /// A file that gets each message of a platform as a line of JSON.
+///
+/// Records come under the platform's lock, on which every machine of that platform waits: none of them waits for the file
+/// or its reader. What finds no room is lost, which a gap in the records' sequence numbers shows.
 final class TranscriptFile: Sendable {
-  private let descriptor: OwnedDescriptor
+  private let lines: LineQueue
   private let path: String
   private let logger: Logger
-  private let hasFailed = Atomic<Bool>(false)
+  private let state = Atomic<State>(.complete)
+
+  private enum State: UInt8, AtomicRepresentable {
+    case complete
+    case lossy
+    case failed
+  }
+
+  /// What waits for the file at most, in bytes: the messages of a guest that finds out all about a large platform.
+  private static let capacity = 4 << 20
 
   init(path: String, files: RunFiles, logger: Logger) throws(OutputFileError) {
-    descriptor = try files.open(path)
+    let descriptor = try files.open(path)
     // A line is written as a whole.
-    _ = fcntl(descriptor.rawValue, F_SETFL, O_WRONLY | O_APPEND)
+    _ = fcntl(descriptor.rawValue, F_SETFL, O_WRONLY | O_APPEND | O_NONBLOCK)
+    lines = LineQueue(
+      Outlet(owning: descriptor, capacity: Self.capacity),
+      loss: { _ in [] }
+    )
     self.path = path
     self.logger = logger
   }
 
-  /// Appends a line. A file that cannot be written any more is left alone, which is said once.
+  /// Appends a line. A file that cannot be written any more is left alone. Either loss is said once, when it begins.
   func append(_ record: TranscriptRecord) {
-    guard !hasFailed.load(ordering: .relaxed) else { return }
-    guard let errno = writeAll(Array(record.json.utf8) + [0x0A], to: descriptor.rawValue) else { return }
-    hasFailed.store(true, ordering: .relaxed)
+    guard state.load(ordering: .relaxed) != .failed else { return }
+    if !lines.append(Array(record.json.utf8) + [0x0A]),
+      state.compareExchange(expected: .complete, desired: .lossy, ordering: .relaxed).exchanged
+    {
+      logger.warning("the transcript '\(path)' is not written as fast as messages come: some are left out from here on")
+    }
+    noteFailure()
+  }
+
+  private func noteFailure() {
+    let errno = lines.failure
+    guard errno != 0, state.exchange(.failed, ordering: .relaxed) != .failed else { return }
     logger.warning("the transcript ends here: \(OutputFileError(file: path, errno: errno))")
+  }
+
+  /// Waits until the file has everything, for as long as `patience` lasts, and says what it lacks. After the last record.
+  func finish(_ patience: Patience) {
+    let isWhole = lines.finish(by: patience.deadline, shouldStop: { patience.isOver })
+    noteFailure()
+    let count = lines.droppedCount
+    if count > 0 { logger.warning("the transcript '\(path)' lacks \(count) messages: it was not written fast enough") }
+    if !isWhole { logger.warning("the transcript '\(path)' lacks its end: it was not read") }
+    lines.close()
   }
 }

@@ -1,3 +1,4 @@
+internal import CLinux
 import GuestMemory
 import KVM
 internal import Logging
@@ -146,8 +147,17 @@ final class VirtioDeviceSet {
   }
 
   /// Ends what works for the devices. After the vCPUs have ended.
-  func shutDown() {
+  ///
+  /// - Returns: the images of disks that did not answer for as long as `patience` lasted: their workers still run, and may
+  ///   use the guest's memory.
+  func shutDown(_ patience: Patience) -> [String] {
+    let disks = backends.compactMap { $0 as? FileBlockBackend }
+    for disk in disks { disk.stop() }
+    while disks.contains(where: \.isWorking), !patience.isOver { clinux_pause(1) }
+    let stuck = disks.filter(\.isWorking)
+    for disk in stuck { disk.abandonWorkers() }
     for backend in backends { backend.shutDown() }
+    return stuck.map(\.path)
   }
 
   /// What each device did. On the device thread.

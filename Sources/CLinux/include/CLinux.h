@@ -13,6 +13,7 @@
 #include "channel.h"
 #include "events.h"
 #include "network.h"
+#include "output.h"
 #include "process.h"
 #include "terminal.h"
 #include "threads.h"

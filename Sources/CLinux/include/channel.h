@@ -24,13 +24,12 @@ int clinux_duplicate(int descriptor);
 // Whether the descriptor can be read and written, or minus errno where it is not open.
 int clinux_access_mode(int descriptor, bool *_Nonnull can_read, bool *_Nonnull can_write);
 
-// Reads and writes what goes at once, whether or not the descriptor blocks: the number of bytes, or minus errno, -EAGAIN
-// where nothing goes. Reading 0 bytes is the end. Neither raises SIGPIPE for a socket.
+// Reads what is there at once, whether or not the descriptor blocks: the number of bytes, or minus errno, -EAGAIN where
+// there is nothing. 0 bytes are the end.
 int64_t clinux_channel_read(int descriptor, bool is_socket, void *_Nonnull buffer, size_t count);
-int64_t clinux_channel_write(int descriptor, bool is_socket, const void *_Nonnull buffer, size_t count);
 
 // Whether the other side has gone for good: nothing that is written arrives.
 bool clinux_channel_has_hung_up(int descriptor);
 
-// Waits for room, for so many milliseconds at most.
-void clinux_channel_wait(int descriptor, int milliseconds);
+// Whether something is there to be read, also from one that has gone.
+bool clinux_channel_has_input(int descriptor);

@@ -20,5 +20,9 @@ int ctest_status(pid_t process);
 // Gives the calling thread alone the rights that `user` has to files. What the process may do otherwise stays.
 void ctest_use_files_as(unsigned user);
 
+// Stops one thread of another process for good, as a call does that the kernel never comes back from: nothing but the end
+// of the process ends it. 0 or minus errno. The calling thread is the one that traces it from then on.
+int ctest_stop_thread(pid_t thread);
+
 // Has the allocator give back to the system what it keeps for later.
 void ctest_trim_allocator(void);

@@ -65,7 +65,16 @@ private enum FuzzSeeds {
       }
     case "FuzzSCMISession": (0x10...0x19 as ClosedRange<UInt8>).map(enumeration(of:))
     case "FuzzSCMIFile":
-      [Array("{\"agents\":[{\"name\":\"a\"}],\"clocks\":[{\"name\":\"c\",\"rates\":[1,2]}]}".utf8)]
+      [
+        "{\"agents\":[{\"name\":\"a\"}],\"clocks\":[{\"name\":\"c\",\"rates\":[1,2]}]}",
+        """
+        {"agents":[{"name":"a"}],"clocks":[{"name":"c","rates":[2,1],"allowInvalid":true}],"rules":[{"name":"r",
+        "target":"notification","action":{"alter":[{"offset":8,"width":2,"add":-1},{"offset":4,"xor":1}]}}],
+        "script":[{"time":9,"interrupt":"d"}],"deviceTree":{"consumers":[{"name":"d","kind":"device",
+        "compatible":["x"],"resources":["clocks/c"],"names":{"clocks/c":"b"},"registers":[{"size":8,"words":[1]}],
+        "interrupts":[{}],"properties":{"p":[1],"q":{"wide":[1]}},"children":[{"name":"e@1"}]}]}}
+        """,
+      ].map { Array($0.utf8) }
     case "FuzzSCMIDecoder": [Array("0650000000000000".utf8), [6, 0x50, 0, 0, 1, 0, 0, 0]]
     case "FuzzDeviceTreeOverlay": [overlay(byPath: false), overlay(byPath: true)]
     default: nil

@@ -1,0 +1,101 @@
+internal import CLinux
+internal import Glibc
+internal import Synchronization
+
+/// The second owner of a machine's time limit, its stop signals and its owner's wish to end it.
+///
+/// The device thread answers these as long as it comes back to its loop. Where it does not (it waits for a disk, or for a
+/// file system that does not answer any more), somebody else has to. A thread of the warden's own sleeps until the time
+/// is over or a signal comes, orders the end, and looks whether it comes within ``grace``; where it does not, the machine
+/// is abandoned.
+///
+/// A thread costs as much as a fifth of a small machine's start, so it is started late: with a time limit before
+/// anything else, and otherwise when the machine has run for a while, or is to end.
+final class Warden: Sendable {
+  /// How long a machine that is to end may take, in nanoseconds. Its own winding down waits less than that.
+  static let grace: UInt64 = 2_000_000_000
+
+  private let ending: Ending
+  private let signals: SignalDescriptor?
+  private let deadline: UInt64?
+  private let limit: Outcome
+  private let grace: UInt64
+  private let abandon: @Sendable (Outcome) -> Void
+  private let bell: Doorbell
+  private let state = Mutex(State())
+
+  private struct State {
+    var thread: HostThread?
+    var hasEnded = false
+  }
+
+  /// - Parameters:
+  ///   - deadline: when the time is over, in nanoseconds of the monotonic clock.
+  ///   - limit: the outcome then.
+  ///   - abandon: called once, on the warden's thread, where the machine does not end.
+  init(
+    _ ending: Ending,
+    signals: SignalDescriptor?,
+    deadline: UInt64?,
+    limit: Outcome,
+    grace: UInt64 = Warden.grace,
+    abandon: @escaping @Sendable (Outcome) -> Void
+  ) throws(HostError) {
+    self.ending = ending
+    self.signals = signals
+    self.deadline = deadline
+    self.limit = limit
+    self.grace = grace
+    self.abandon = abandon
+    bell = try Doorbell()
+    ending.whenOrdered { [weak self] in
+      self?.bell.ring()
+      // A host without room for one more thread has the device thread still.
+      try? self?.begin()
+    }
+  }
+
+  /// Starts the thread, unless it runs already. From any thread.
+  func begin() throws(HostError) {
+    try state.withLock { state throws(HostError) in
+      guard state.thread == nil, !state.hasEnded else { return }
+      state.thread = try HostThread(name: "warden") { self.watch() }
+    }
+  }
+
+  /// The machine has ended, and nobody needs to be ended any more: waits for the thread's end.
+  func end() {
+    let thread = state.withLock { state in
+      state.hasEnded = true
+      return state.thread.take()
+    }
+    bell.ring()
+    thread?.join()
+  }
+
+  private func watch() {
+    while !state.withLock({ $0.hasEnded }) {
+      let now = HostClock.monotonic
+      let order = ending.ordered
+      if let order, now >= order.time + grace {
+        abandon(order.outcome)
+        return
+      }
+      if order == nil, let deadline, now >= deadline {
+        ending.order(limit)
+        continue
+      }
+      let next = order.map { $0.time + grace } ?? deadline
+      sleep(for: next.map { $0 - now })
+      bell.answer()
+      if let signal = signals?.take() { ending.order(.interrupted(by: signal)) }
+    }
+  }
+
+  /// Waits for the bell or a signal, for so many nanoseconds or for ever.
+  private func sleep(for time: UInt64?) {
+    // Rounded up: a wait that ends early would be repeated until it is late enough.
+    let milliseconds = time.map { Int32(clamping: ($0 + 999_999) / 1_000_000) } ?? -1
+    clinux_wait_for_either(bell.rawValue, signals?.rawValue ?? -1, milliseconds)
+  }
+}

@@ -1,0 +1,80 @@
+import Apus
+import Glibc
+import Synchronization
+
+/// What is said and written when a machine has ended, and by whom: the thread that ran it, or another one where that does
+/// not come back.
+final class RunEnd: Sendable {
+  private let report: ReportFile?
+  private let isTold = Atomic(false)
+
+  /// How long those are waited for who read standard error and the report: not long where somebody waits for the end.
+  private static let patience: Duration = .seconds(1)
+  private static let hurriedPatience: Duration = .milliseconds(100)
+  /// How long the report of a machine that was abandoned may take.
+  private static let abandonedLimit: Duration = .milliseconds(500)
+
+  init(_ report: ReportFile?) {
+    self.report = report
+  }
+
+  /// Says how it ended and writes the report.
+  ///
+  /// - Returns: the exit status: the run's, or that of a report that cannot be written. A report whose reader takes nothing
+  ///   has a say only where all else went well: whoever waits for 124 has it.
+  func tell(_ result: Report, of machine: Machine) throws -> Int32 {
+    // The other thread is about to end the process.
+    guard !isTold.exchange(true, ordering: .acquiring) else { while true { pause() } }
+    say(result)
+    let limit = result.isHurried ? Self.hurriedPatience : Self.patience
+    var status = result.exitStatus
+    do {
+      if let report {
+        machine.keepEndable()
+        try report.write(result, within: limit)
+      }
+    } catch let error as OutputFileError {
+      Message.say("error: \(error)")
+      if status == 0 || !error.isForWantOfReader { status = error.exitStatus }
+    }
+    StandardStreams.finishErrors(within: limit)
+    return status
+  }
+
+  /// Ends the process without the thread that ran the machine.
+  func abandon(_ result: Report) {
+    let isFirst = !isTold.exchange(true, ordering: .acquiring)
+    say(result)
+    Message.say("something that Apus waits for does not answer, such as a disk or a file: it is left behind")
+    // Otherwise the other thread writes it, or waits for that very file, which may be what does not answer.
+    if isFirst, let report {
+      _ = Attempt.run(within: Self.abandonedLimit) { try? report.write(result, within: Self.hurriedPatience) }
+    }
+    StandardStreams.restoreTerminal()
+    StandardStreams.finishErrors(within: Self.hurriedPatience)
+    _exit(result.exitStatus)
+  }
+
+  private func say(_ result: Report) {
+    if result.exitStatus != 0 {
+      let isGuests = result.exitStatus == result.guestStatus
+      Message.say(isGuests ? "the guest's exit status is \(result.exitStatus)" : result.message)
+    }
+    for line in result.guestFault?.registerLines ?? [] { Message.say(line) }
+  }
+}
+
+/// The report's file, for whichever thread writes it.
+final class ReportFile: Sendable {
+  private let file: Mutex<OutputFile?>
+
+  init(path: String) throws(OutputFileError) {
+    file = Mutex(try OutputFile(path: path))
+  }
+
+  func write(_ report: Report, within limit: Duration) throws {
+    let text = try JSON.text(report)
+    guard let file = file.withLock({ $0.take() }) else { return }
+    try file.write(Array(text.utf8) + [0x0A], within: limit)
+  }
+}

@@ -1,0 +1,95 @@
+import Glibc
+import Synchronization
+import Testing
+
+@testable import Apus
+
+/// What somebody else gets told.
+private final class Told: Sendable {
+  private let outcomes = Mutex<[Outcome]>([])
+  private let bell: Bell
+
+  init() throws {
+    bell = try Bell()
+  }
+
+  func tell(_ outcome: Outcome) {
+    outcomes.withLock { $0.append(outcome) }
+    bell.doorbell.ring()
+  }
+
+  func wait(milliseconds: Int32) -> [Outcome] {
+    _ = isReadable(bell.doorbell.rawValue, within: milliseconds)
+    return outcomes.withLock { $0 }
+  }
+}
+
+@Suite(.timeLimit(.minutes(1))) struct WardenTests {
+  private let ending = Ending()
+  private let told: Told
+  private let limit = Outcome(.timedOut, "the time was over")
+
+  init() throws {
+    told = try Told()
+  }
+
+  private func warden(deadline: UInt64?, grace: UInt64) throws -> Warden {
+    let told = told
+    return try Warden(ending, signals: nil, deadline: deadline, limit: limit, grace: grace) { told.tell($0) }
+  }
+
+  @Test func aMachineThatDoesNotEndInTimeIsEndedAndThenAbandoned() throws {
+    let verdict = try Verdict()
+    ending.concerns(verdict)
+    let warden = try warden(deadline: HostClock.monotonic + 1_000_000, grace: 1_000_000)
+
+    try warden.begin()
+
+    #expect(told.wait(milliseconds: 10_000) == [limit])
+    #expect(verdict.given == limit)
+  }
+
+  @Test func aMachineThatEndsInTimeIsLeftAlone() throws {
+    let warden = try warden(deadline: HostClock.monotonic + 20_000_000, grace: 20_000_000)
+    try warden.begin()
+
+    warden.end()
+
+    #expect(told.wait(milliseconds: 100).isEmpty)
+    #expect(ending.ordered == nil)
+  }
+
+  @Test func anOrderStartsTheWardenOfAMachineWithoutATimeLimit() throws {
+    let stopped = Outcome(.stopped, "stopped")
+    let warden = try warden(deadline: nil, grace: 1_000_000)
+
+    ending.order(stopped)
+
+    #expect(told.wait(milliseconds: 10_000) == [stopped])
+    warden.end()
+  }
+
+  @Test func theFirstOrderCountsAndConcernsEachBootThatComes() throws {
+    let first = try Verdict()
+    ending.concerns(first)
+    ending.concerns(nil)
+    ending.order(Outcome(.stopped, "one"))
+    ending.order(Outcome(.timedOut, "two"))
+    let second = try Verdict()
+    ending.concerns(second)
+
+    #expect(first.given == nil)
+    #expect(second.given?.message == "one")
+  }
+
+  @Test func patienceEndsWithTheOrderThatComesAndWithTheLimitOfOneThatHasCome() {
+    let patience = Patience(ending, signals: nil, limit: nil)
+    #expect(!patience.isOver)
+
+    ending.order(limit)
+
+    #expect(patience.isOver)
+    #expect(!Patience(ending, signals: nil, limit: 60_000_000_000).isOver)
+    #expect(Patience(ending, signals: nil, limit: 60_000_000_000).atMost(0).isOver)
+  }
+}
