@@ -93,7 +93,8 @@ struct LinuxTests {
     #expect(stopped.outcome.end == .reset)
     #expect(stopped.report.boots == 1)
     #expect(rebooted.outcome.end == .stopped)
-    #expect(rebooted.report.boots == 2)
+    // The guest goes on meanwhile.
+    #expect(rebooted.report.boots >= 2)
   }
 
   @Test("a guest that sleeps for ever is ended by the time limit")
