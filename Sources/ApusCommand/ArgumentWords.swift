@@ -34,11 +34,12 @@ enum ArgumentWords {
         isValue = false
         continue
       }
-      guard word.hasPrefix("--") else { continue }
+      guard word.utf8.starts(with: "--".utf8) else { continue }
       if word == "--" { return nil }
-      let name = String(word[..<(word.utf8.firstIndex(of: UInt8(ascii: "=")) ?? word.endIndex)])
+      let end = word.utf8.firstIndex(of: UInt8(ascii: "="))
+      let name = end.map { String(word[..<$0]) } ?? word
       if flags.contains(name) { continue }
-      isValue = name.utf8.count == word.utf8.count
+      isValue = end == nil
       if adding.contains(name) { continue }
       if seen.contains(name) { return name }
       seen.append(name)

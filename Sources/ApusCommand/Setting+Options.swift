@@ -9,15 +9,15 @@ extension Setting {
     $0.configuration.cpuCount = $1
   }
   static let memory: Reader = { text in
-    let words = text.split(separator: ",", maxSplits: 1, omittingEmptySubsequences: false)
+    let comma = text.utf8.firstIndex(of: UInt8(ascii: ",")) ?? text.endIndex
     let pages: Configuration.Pages? =
-      switch words.count == 1 ? "" : words[1] {
-      case "" where words.count == 1: .hugeWherePossible
-      case "hugepages": .huge
-      case "smallpages": .small
+      switch text[comma...] {
+      case "": .hugeWherePossible
+      case ",hugepages": .huge
+      case ",smallpages": .small
       default: nil
       }
-    guard let size = ByteCount(String(words[0])), let pages else {
+    guard let size = ByteCount(String(text[..<comma])), let pages else {
       throw ValidationError(ByteCount.form + ", and ',hugepages' or ',smallpages' behind it to insist on such pages")
     }
     return Setting {

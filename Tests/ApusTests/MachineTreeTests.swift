@@ -171,3 +171,11 @@ private func node(_ name: String, in lines: [Substring]) throws -> [Substring] {
     #expect(blob.contains(Array(commandLine.utf8) + [0]))
   }
 }
+
+@Suite struct DigitsTests {
+  @Test(arguments: [0, 1, 9, 10, 99, 100, 0xFFFF, UInt64(Int64.max), .max] as [UInt64])
+  func areThoseOfTheStandardLibrary(number: UInt64) {
+    #expect(decimalDigits(number) == String(number))
+    #expect(hexadecimalDigits(number) == String(number, radix: 16))
+  }
+}

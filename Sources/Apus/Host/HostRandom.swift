@@ -4,8 +4,10 @@ internal import CLinux
 enum HostRandom {
   /// So many random bytes.
   static func bytes(count: Int) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
     // SAFETY: the buffer is the array's and the shim is told what is left of it.
-    unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+    unsafe bytes.withUnsafeMutableBytes { buffer in
+      var filled = 0
       while filled < count, let base = buffer.baseAddress {
         let more = unsafe clinux_random(base + filled, count - filled)
         // What the kernel says instead is that a signal came, or that it cannot, which no supported one does.
@@ -13,5 +15,6 @@ enum HostRandom {
         filled += max(0, Int(more))
       }
     }
+    return bytes
   }
 }

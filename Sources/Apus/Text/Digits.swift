@@ -13,6 +13,18 @@ func hexadecimalDigits(_ value: UInt64) -> String {
   }
 }
 
+/// A number in decimal digits, for a text that each start makes.
+func decimalDigits(_ value: UInt64) -> String {
+  var text: [UInt8] = []
+  var rest = value
+  repeat {
+    text.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
+    rest /= 10
+  } while rest > 0
+  text.reverse()
+  return String(decoding: text, as: UTF8.self)
+}
+
 /// The digit of a number below 16, in ASCII.
 func hexadecimalDigit(_ value: UInt8) -> UInt8 {
   value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
