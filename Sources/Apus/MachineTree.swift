@@ -1,5 +1,6 @@
 public import DeviceTree
 public import GuestMemory
+import Peripherals
 
 /// Everything that the guest's device tree tells, as plain values.
 ///
@@ -204,8 +205,26 @@ public struct MachineTree: Sendable {
       clock.property("clock-frequency", cells: [24_000_000])
       clock.property("clock-output-names", "clk24mhz")
     }
-    peripheral("serial", "uart", "arm,pl011", MemoryMap.pl011, MemoryMap.SharedInterrupt.pl011, ["uartclk"], &root)
-    peripheral("rtc", "rtc", "arm,pl031", MemoryMap.pl031, MemoryMap.SharedInterrupt.pl031, [], &root)
+    peripheral(
+      "serial",
+      "uart",
+      "arm,pl011",
+      PL011.peripheralIdentification,
+      MemoryMap.pl011,
+      MemoryMap.SharedInterrupt.pl011,
+      ["uartclk"],
+      &root
+    )
+    peripheral(
+      "rtc",
+      "rtc",
+      "arm,pl031",
+      PL031.peripheralIdentification,
+      MemoryMap.pl031,
+      MemoryMap.SharedInterrupt.pl031,
+      [],
+      &root
+    )
     root.node("pvpanic@\(hexadecimal(MemoryMap.pvpanic.start))", label: "pvpanic") { pvpanic in
       pvpanic.property("compatible", "qemu,pvpanic-mmio")
       pvpanic.property("reg", wide: [MemoryMap.pvpanic.start.rawValue, MemoryMap.pvpanic.size])
@@ -253,6 +272,7 @@ public struct MachineTree: Sendable {
     _ name: String,
     _ label: String,
     _ compatible: String,
+    _ identification: UInt32,
     _ range: GuestRange,
     _ interrupt: UInt32,
     _ clocks: [String],
@@ -260,6 +280,8 @@ public struct MachineTree: Sendable {
   ) {
     root.node("\(name)@\(hexadecimal(range.start))", label: label) { node in
       node.property("compatible", strings: [compatible, "arm,primecell"])
+      // A kernel that is told need not read eight registers, each of which is an exit.
+      node.property("arm,primecell-periphid", cells: [identification])
       node.property("reg", wide: [range.start.rawValue, range.size])
       node.property("interrupts", cells: [InterruptKind.shared, interrupt, Self.levelHigh])
       let names = clocks + ["apb_pclk"]
