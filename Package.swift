@@ -14,10 +14,16 @@ let strict: [SwiftSetting] = [
 
 /// For the programs that are linked statically: the C library's start code for those registers the unwind tables at each
 /// start, reading all of them, which is 2.5 million instructions in the smallest program. Without the function it
-/// doesn't, and unwinding finds the tables by their header, as in every other program.
+/// doesn't, and unwinding finds the tables by their header, as in every other program. At the end there is nothing to take
+/// back, for which it would read them, too.
 let quickStart: [LinkerSetting] = [
   .unsafeFlags(
-    ["-Xlinker", "--defsym=__register_frame_info=0", "-Xlinker", "--eh-frame-hdr"],
+    [
+      "-Xlinker", "--defsym=__register_frame_info=0", "-Xlinker", "--defsym=__deregister_frame_info=0",
+      "-Xlinker", "--eh-frame-hdr",
+      "-Xlinker", "--symbol-ordering-file=\(Context.packageDirectory)/Benchmarks/StartOrder/order.txt",
+      "-Xlinker", "--no-warn-symbol-ordering",
+    ],
     .when(platforms: [.linux], configuration: .release)
   )
 ]
@@ -117,8 +123,8 @@ let package = Package(
     .testTarget(
       name: "ApusTests",
       dependencies: [
-        "Apus", "CLinux", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "SCMI", "TestBasics",
-        "TestSupport",
+        "Apus", "CLinux", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "Peripherals", "SCMI",
+        "TestBasics", "TestSupport",
         "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting", .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict

@@ -52,13 +52,11 @@ extension Configuration {
   /// - Throws: every mistake at once.
   public func check() throws(ConfigurationError) -> Plan {
     let (opened, problems) = openingPlatform()
-    var plan = try opened.check(adding: problems)
-    plan.addDevices(of: opened)
-    return plan
+    return try opened.check(adding: problems).plan
   }
 
-  /// The same where the platform is open already, and without the devices in the plan: no start needs them there.
-  func check(adding found: [ConfigurationError.Problem]) throws(ConfigurationError) -> Plan {
+  /// The same where the platform is open already.
+  func check(adding found: [ConfigurationError.Problem]) throws(ConfigurationError) -> CheckedConfiguration {
     var problems = valueProblems + found
     var image: BootImageDescription?
     var initramfsFile: BootPlacement.Initramfs?
@@ -95,14 +93,15 @@ extension Configuration {
         problems.append(.init(kind: error.kind, message: "\(error)"))
       }
     }
-    if hasHugePages, let problem = HugePages.problem { problems.append(.init(kind: .hostFailure, message: problem)) }
+    if pages == .huge, let problem = HugePages.problem { problems.append(.init(kind: .hostFailure, message: problem)) }
     problems += outputProblems + descriptorProblems
     guard problems.isEmpty, let image else { throw ConfigurationError(problems: problems) }
     let version = gic.planned
     let map = MemoryMap(self, gic: version)
     do {
       let loader = try BootLoader(self, map, hasPerformanceMonitors: cpuFeatures.pmu)
-      return plan(image, try loader.placement(image, initramfsFile), map, version)
+      let placement = try loader.placement(image, initramfsFile)
+      return CheckedConfiguration(configuration: self, image: image, placement: placement, map: map, gic: version)
     } catch {
       throw ConfigurationError(problems: [.init(loading: error)])
     }
@@ -178,7 +177,7 @@ extension Configuration {
   func rehearse() throws(ConfigurationError) {
     let map = MemoryMap(self, gic: gic.planned)
     do {
-      let ram = try PrivateRAM(range: map.ram)
+      let ram = try PrivateRAM(range: map.ram, pages: .hugeWherePossible)
       _ = try BootLoader(self, map, hasPerformanceMonitors: cpuFeatures.pmu).loadFiles(into: ram)
     } catch {
       throw ConfigurationError(problems: [.init(loading: error)])
@@ -206,6 +205,22 @@ extension Configuration {
     } catch {
       throw ConfigurationError(problems: [.init(loading: error)])
     }
+  }
+}
+
+/// A configuration without mistakes, and what it comes to.
+struct CheckedConfiguration: Sendable {
+  let configuration: Configuration
+  let image: BootImageDescription
+  let placement: BootPlacement
+  let map: MemoryMap
+  let gic: GICVersion
+
+  /// With the devices. For people and programs that ask: no guest needs it.
+  var plan: Plan {
+    var plan = configuration.plan(image, placement, map, gic)
+    plan.addDevices(of: configuration)
+    return plan
   }
 }
 

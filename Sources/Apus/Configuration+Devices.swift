@@ -4,8 +4,8 @@ extension Configuration {
   /// What devices may reach of the guest's memory.
   public enum DMA: Equatable, Sendable {
     /// Windows of their own: memory that is no RAM of the guest's kernel but where its bounce buffers are. The number is
-    /// the bytes of each window, a multiple of 2 MiB.
-    case confined(windowSize: UInt64)
+    /// the bytes of each window, a multiple of 2 MiB; without one, a window is as large as its devices need it.
+    case confined(windowSize: UInt64? = nil)
     /// All of RAM, for kernels without CONFIG_DMA_RESTRICTED_POOL.
     case open
   }
@@ -73,22 +73,6 @@ extension Configuration.Device {
 }
 
 extension Configuration {
-  /// The names of the windows that the devices use, each once, in the order of first use. None where DMA is open.
-  var windowNames: [String] {
-    guard case .confined = dma else { return [] }
-    var names: [String] = []
-    for device in devices where !names.contains(device.window) { names.append(device.window) }
-    return names
-  }
-
-  /// The bytes of each of those windows.
-  var windowSizes: [UInt64] {
-    switch dma {
-    case .confined(let size): windowNames.map { _ in size }
-    case .open: []
-    }
-  }
-
   /// The devices as the device tree tells of them.
   var virtioNodes: [MachineTree.VirtioNode] {
     let names = windowNames
@@ -107,10 +91,8 @@ extension Configuration {
     if platforms > 1 { problems.append("--scmi: a machine is on one platform, not on \(platforms)") }
     if scmiTranscript != nil, platforms == 0 { problems.append("--scmi-transcript needs a platform: --scmi PATH") }
     if case .confined(let size) = dma {
-      // Linux keeps 24 bytes for each 2 KiB of its pool in one allocation, which is of 4 MiB at most with 4 KiB pages;
-      // for a larger pool it says that it failed, and lets the devices' drivers use other memory.
-      if size == 0 || size % MemoryMap.windowGranule != 0 || size > 340 << 20 {
-        problems.append("--dma takes 'open' or a multiple of 2 MiB up to 340M, not \(size) bytes")
+      if let size, size == 0 || size % MemoryMap.windowGranule != 0 || size > Self.windowLimit {
+        problems.append("--dma takes 'open' or a multiple of 2 MiB up to \(Self.windowLimit >> 20)M, not \(size) bytes")
       }
       if windowNames.count > 16 { problems.append("window=NAME: at most 16 windows, not \(windowNames.count)") }
     }

@@ -16,8 +16,8 @@ public struct Configuration: Sendable {
   public var cpuCount = 1
   /// Bytes of RAM, a multiple of 1 MiB.
   public var memorySize: UInt64 = 512 << 20
-  /// Whether the RAM is to be in transparent huge pages, as far as the host has them free.
-  public var hasHugePages = false
+  /// What the host's pages for the RAM are to be.
+  public var pages = Pages.hugeWherePossible
   /// The interrupt controller.
   public var gic = GIC.automatic
   /// Features of the vCPUs that a host may have.
@@ -25,7 +25,7 @@ public struct Configuration: Sendable {
   /// The virtio devices, in the order of their slots: at most 32.
   public var devices: [Device] = []
   /// What the devices may reach of the guest's memory.
-  public var dma = DMA.confined(windowSize: 64 << 20)
+  public var dma = DMA.confined()
   /// Where each message of the SCMI platform goes as a line of JSON, or nowhere.
   public var scmiTranscript: String?
   /// Where the guest's console leads: its serial port or, with such a device, its virtio console.
@@ -36,6 +36,9 @@ public struct Configuration: Sendable {
   public var unmapped = UnmappedPolicy.fault
   /// How long the machine may run, or without limit.
   public var timeout: Duration?
+  /// Whether the report tells how much memory the process had at its end. Finding it out takes longer than ending a
+  /// small machine, and the longer the more memory the guest has.
+  public var measuresMemory = true
   /// KVM's device.
   public var kvmPath = "/dev/kvm"
   /// The paths of device tree overlays, which are applied to the machine's tree in this order.
@@ -68,6 +71,17 @@ public struct Configuration: Sendable {
       case .kernel(let path), .raw(let path): path
       }
     }
+  }
+
+  /// The host's pages for a guest's RAM.
+  public enum Pages: Sendable {
+    /// Transparent huge pages as far as the host gives them on request and has them free, small ones otherwise.
+    case hugeWherePossible
+    /// The same; a host that gives none at all is refused.
+    case huge
+    /// Small ones: the guest's memory takes no more of the host's than the guest has touched, at the price of a fault
+    /// for each page.
+    case small
   }
 
   /// The choice of interrupt controller.
@@ -152,13 +166,13 @@ public struct UUID: Equatable, Sendable, CustomStringConvertible {
   }
 
   public var description: String {
-    let digits = Array("0123456789abcdef")
-    var text = ""
+    var text: [UInt8] = []
+    text.reserveCapacity(36)
     for (index, byte) in bytes.enumerated() {
-      if [4, 6, 8, 10].contains(index) { text.append("-") }
-      text.append(digits[Int(byte >> 4)])
-      text.append(digits[Int(byte & 0xF)])
+      if index == 4 || index == 6 || index == 8 || index == 10 { text.append(UInt8(ascii: "-")) }
+      text.append(hexadecimalDigit(byte >> 4))
+      text.append(hexadecimalDigit(byte & 0xF))
     }
-    return text
+    return String(decoding: text, as: UTF8.self)
   }
 }

@@ -39,7 +39,9 @@ public enum FirmwareRegisters {
 
     /// What the guest gets of a host that offers `host`.
     public func value(host: UInt64) -> UInt64 {
-      services.filter(\.isExposed).reduce(0) { $0 | host & (1 << UInt64($1.bit)) }
+      var value: UInt64 = 0
+      for service in services where service.isExposed { value |= host & (1 << UInt64(service.bit)) }
+      return value
     }
   }
 
@@ -98,6 +100,20 @@ public enum FirmwareRegisters {
     }
   }
 
+  /// A firmware register of the host.
+  public struct HostRegister: Equatable, Sendable {
+    /// Which.
+    public let id: RegisterID
+    /// What it holds before anything is written.
+    public let value: UInt64
+
+    /// A register with what it holds.
+    public init(id: RegisterID, value: UInt64) {
+      self.id = id
+      self.value = value
+    }
+  }
+
   /// A host that lacks what the table requires.
   public struct Refusal: Error, Equatable, Sendable, CustomStringConvertible {
     /// What is missing: a register's or a bit's name.
@@ -111,26 +127,30 @@ public enum FirmwareRegisters {
   /// Decides what the guest gets from what the host has.
   ///
   /// - Parameters:
-  ///   - host: the host's firmware registers of both kinds with the values that they have before anything is written.
+  ///   - host: the host's firmware registers of both kinds, each once.
   ///   - table: the bitmaps to know, for tests of other tables.
   /// - Throws: a refusal that names the register or bit that is required and missing.
-  public static func plan(host: [RegisterID: UInt64], table: [Bitmap] = bitmaps) throws(Refusal) -> Plan {
+  public static func plan(host: [HostRegister], table: [Bitmap] = bitmaps) throws(Refusal) -> Plan {
+    // There are a dozen: looking through them is cheaper than any collection that could find one at once.
+    func value(of id: RegisterID) -> UInt64? { host.first { $0.id == id }?.value }
     var plan = Plan()
-    guard let psci = host[psciVersion], psci >= lowestPSCIVersion else { throw Refusal(missing: "PSCI 1.0") }
+    guard let psci = value(of: psciVersion), psci >= lowestPSCIVersion else { throw Refusal(missing: "PSCI 1.0") }
     if psci > highestPSCIVersion { plan.writes.append(.init(id: psciVersion, value: highestPSCIVersion)) }
     for bitmap in table {
-      let value = host[bitmap.id] ?? 0
-      for service in bitmap.services where service.isRequired && value & 1 << UInt64(service.bit) == 0 {
+      let offered = value(of: bitmap.id)
+      for service in bitmap.services where service.isRequired && (offered ?? 0) & 1 << UInt64(service.bit) == 0 {
         throw Refusal(missing: "\(bitmap.name) bit \(service.bit) (\(service.name))")
       }
       // Written also where nothing changes, so that what the guest sees never rests on the host's default.
-      if host[bitmap.id] != nil { plan.writes.append(.init(id: bitmap.id, value: bitmap.value(host: value))) }
+      if let offered { plan.writes.append(.init(id: bitmap.id, value: bitmap.value(host: offered))) }
     }
-    let known = Set(table.map(\.id) + levels.map(\.id) + [psciVersion])
-    for id in host.keys.sorted() where !known.contains(id) {
-      plan.unknown.append(id)
-      plan.writes.append(.init(id: id, value: 0))
+    for register in host {
+      let id = register.id
+      let isKnown = id == psciVersion || table.contains { $0.id == id } || levels.contains { $0.id == id }
+      if !isKnown { plan.unknown.append(id) }
     }
+    plan.unknown.sort()
+    for id in plan.unknown { plan.writes.append(.init(id: id, value: 0)) }
     return plan
   }
 }

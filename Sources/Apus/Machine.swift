@@ -12,16 +12,11 @@ public final class Machine: Sendable {
   /// What it was made from, with the SCMI platform in the place of its file.
   public let configuration: Configuration
   /// What the configuration comes to.
-  public var plan: Plan {
-    var plan = basicPlan
-    plan.addDevices(of: configuration)
-    return plan
-  }
-
-  private let basicPlan: Plan
+  public var plan: Plan { checked.plan }
   /// The serial port, where the configuration's console is ``Configuration/Console/stream``.
   public let console = ConsoleStream()
 
+  private let checked: CheckedConfiguration
   private let logger: Logger
   private let state = Mutex(State())
   private let ending = Ending()
@@ -32,7 +27,8 @@ public final class Machine: Sendable {
     /// Who ends the process after the run, where the caller said how.
     var warden: Warden?
     var outcome: Outcome?
-    var waiters: [CheckedContinuation<Void, Never>] = []
+    /// What resumes those who wait for the end.
+    var waiters: [@Sendable () -> Void] = []
   }
 
   /// Checks the configuration whole.
@@ -45,7 +41,7 @@ public final class Machine: Sendable {
     logger: Logger = Logger(label: "apus") { _ in SwiftLogNoOpLogHandler() }
   ) throws(ConfigurationError) {
     let (opened, problems) = configuration.openingPlatform()
-    basicPlan = try opened.check(adding: problems)
+    checked = try opened.check(adding: problems)
     self.configuration = opened
     self.logger = RunLog.logger(over: logger)
   }
@@ -152,14 +148,14 @@ public final class Machine: Sendable {
   private func end(_ outcome: Outcome, _ report: Report) -> Report {
     console.end()
     let waiters = state.withLock { state in
-      guard state.outcome == nil else { return [] as [CheckedContinuation<Void, Never>] }
+      guard state.outcome == nil else { return [] as [@Sendable () -> Void] }
       state.report = report
       state.outcome = outcome
       let waiters = state.waiters
       state.waiters = []
       return waiters
     }
-    for waiter in waiters { waiter.resume() }
+    for waiter in waiters { waiter() }
     return state.withLock { $0.report } ?? report
   }
 
@@ -196,7 +192,7 @@ public final class Machine: Sendable {
       await withCheckedContinuation { continuation in
         let hasEnded = state.withLock { state in
           guard state.outcome == nil else { return true }
-          state.waiters.append(continuation)
+          state.waiters.append { continuation.resume() }
           return false
         }
         if hasEnded { continuation.resume() }

@@ -1,5 +1,6 @@
 public import DeviceTree
 public import GuestMemory
+import Peripherals
 
 /// Everything that the guest's device tree tells, as plain values.
 ///
@@ -67,7 +68,8 @@ public struct MachineTree: Sendable {
   /// - Parameter labels: whether it has its nodes' labels, for people or for overlays.
   /// - Returns: the blob that the kernel gets.
   public func blob(labels: DeviceTreeWriter.Labels = .dropped) throws(DeviceTreeError) -> [UInt8] {
-    var tree = DeviceTreeWriter(labels: labels)
+    // A platform's nodes are many, and the room for the tree is reckoned with each name once.
+    var tree = DeviceTreeWriter(labels: labels, sharesNames: scmi != nil)
     tree.node("") { root in
       root.property("compatible", "linux,dummy-virt")
       root.property("model", "linux,dummy-virt")
@@ -120,7 +122,7 @@ public struct MachineTree: Sendable {
       cpus.property("#size-cells", cells: [0])
       for index in 0..<cpuCount {
         let affinity = Self.affinity(of: index)
-        cpus.node("cpu@\(String(affinity, radix: 16))", label: "cpu\(index)") { cpu in
+        cpus.node("cpu@\(hexadecimalDigits(UInt64(affinity)))", label: "cpu\(index)") { cpu in
           cpu.property("device_type", "cpu")
           cpu.property("compatible", "arm,armv8")
           cpu.property("reg", cells: [affinity])
@@ -203,8 +205,26 @@ public struct MachineTree: Sendable {
       clock.property("clock-frequency", cells: [24_000_000])
       clock.property("clock-output-names", "clk24mhz")
     }
-    peripheral("serial", "uart", "arm,pl011", MemoryMap.pl011, MemoryMap.SharedInterrupt.pl011, ["uartclk"], &root)
-    peripheral("rtc", "rtc", "arm,pl031", MemoryMap.pl031, MemoryMap.SharedInterrupt.pl031, [], &root)
+    peripheral(
+      "serial",
+      "uart",
+      "arm,pl011",
+      PL011.peripheralIdentification,
+      MemoryMap.pl011,
+      MemoryMap.SharedInterrupt.pl011,
+      ["uartclk"],
+      &root
+    )
+    peripheral(
+      "rtc",
+      "rtc",
+      "arm,pl031",
+      PL031.peripheralIdentification,
+      MemoryMap.pl031,
+      MemoryMap.SharedInterrupt.pl031,
+      [],
+      &root
+    )
     root.node("pvpanic@\(hexadecimal(MemoryMap.pvpanic.start))", label: "pvpanic") { pvpanic in
       pvpanic.property("compatible", "qemu,pvpanic-mmio")
       pvpanic.property("reg", wide: [MemoryMap.pvpanic.start.rawValue, MemoryMap.pvpanic.size])
@@ -252,6 +272,7 @@ public struct MachineTree: Sendable {
     _ name: String,
     _ label: String,
     _ compatible: String,
+    _ identification: UInt32,
     _ range: GuestRange,
     _ interrupt: UInt32,
     _ clocks: [String],
@@ -259,6 +280,8 @@ public struct MachineTree: Sendable {
   ) {
     root.node("\(name)@\(hexadecimal(range.start))", label: label) { node in
       node.property("compatible", strings: [compatible, "arm,primecell"])
+      // A kernel that is told need not read eight registers, each of which is an exit.
+      node.property("arm,primecell-periphid", cells: [identification])
       node.property("reg", wide: [range.start.rawValue, range.size])
       node.property("interrupts", cells: [InterruptKind.shared, interrupt, Self.levelHigh])
       let names = clocks + ["apb_pclk"]
@@ -278,6 +301,6 @@ public struct MachineTree: Sendable {
 
   /// An address as node names write it: no prefix.
   private func hexadecimal(_ address: GuestAddress) -> String {
-    String(address.rawValue, radix: 16)
+    hexadecimalDigits(address.rawValue)
   }
 }

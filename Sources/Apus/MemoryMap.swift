@@ -63,8 +63,18 @@ public struct MemoryMap: Equatable, Sendable {
     public static let physicalTimer: UInt32 = 14
   }
 
-  /// How many interrupts the controller has, private ones included.
-  public static let interruptCount: UInt32 = 288
+  /// How many interrupts the controller has, private ones included: a multiple of 32, as KVM wants it.
+  ///
+  /// Not more than the machine has a use for: a guest's driver sets each of them up, and each time the host answers.
+  ///
+  /// - Parameters:
+  ///   - virtioDeviceCount: the devices, in the slots from the first on.
+  ///   - platformInterruptCount: the lines of the devices of an SCMI platform's tree.
+  public static func interruptCount(virtioDeviceCount: Int, platformInterruptCount: Int = 0) -> UInt32 {
+    let devices = SharedInterrupt.virtio + UInt32(virtioDeviceCount)
+    let platform = platformInterruptCount == 0 ? 0 : SharedInterrupt.platformBus + UInt32(platformInterruptCount)
+    return 32 + (max(devices, platform) + 31) / 32 * 32
+  }
 
   /// The registers of an interrupt controller.
   public enum InterruptControllerMap: Equatable, Sendable {

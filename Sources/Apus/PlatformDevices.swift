@@ -34,6 +34,16 @@ struct PlatformDevicePlace: Equatable, Sendable {
   }
 }
 
+extension Configuration {
+  /// How many interrupts the machine's controller has.
+  var interruptCount: UInt32 {
+    let consumers = scmiPlace?.platform.definition.tree.consumers ?? []
+    var lineCount = 0
+    for consumer in consumers { lineCount += consumer.interrupts.count }
+    return MemoryMap.interruptCount(virtioDeviceCount: devices.count, platformInterruptCount: lineCount)
+  }
+}
+
 /// A range of scratch memory on the bus: reads give what was written last.
 final class ScratchRegisters: BusDevice, @unchecked Sendable {
   // SAFETY: @unchecked: all that changes is behind the mutex.

@@ -47,10 +47,20 @@ public struct Report: Sendable, Encodable {
     public let gic: Int
     /// What devices may reach: `confined` to their windows, or `open` for all of RAM.
     public let dma: String
+    /// The DMA windows, none where DMA is open.
+    public let windows: [Window]
     /// The version of the table of firmware registers.
     public let firmwareTable: Int
     /// Firmware registers of the host that the table does not know.
     public let hiddenFirmwareRegisters: [String]
+
+    /// Memory that devices reach.
+    public struct Window: Sendable, Encodable {
+      /// The configuration's name.
+      public let name: String
+      /// In bytes.
+      public let size: UInt64
+    }
 
     init(
       _ configuration: Configuration,
@@ -66,9 +76,10 @@ public struct Report: Sendable, Encodable {
       if features.contains(.pmuV3) { names.append("pmu") }
       if features.contains(.pointerAuthenticationAddress) { names.append("pauth") }
       cpuFeatures = names
-      hugePages = configuration.hasHugePages
+      hugePages = configuration.pages != .small
       self.gic = gic.rawValue
       dma = if case .open = configuration.dma { "open" } else { "confined" }
+      windows = zip(configuration.windowNames, configuration.windowSizes).map { Window(name: $0, size: $1) }
       firmwareTable = FirmwareRegisters.tableVersion
       hiddenFirmwareRegisters = firmware.unknown.map(\.description)
     }

@@ -14,30 +14,35 @@ enum ArgumentWords {
   }
 
   /// Options without a value, which the argument parser itself looks after.
-  private static let flags: Set<String> = [
+  ///
+  /// Arrays: the first set of a program costs more than looking through these for each word of a command line.
+  private static let flags = [
     "--raw", "--dry-run", "--entropy", "--reboot", "--no-reboot", "--json", "--picture", "--hex", "--reply", "--help",
     "--version",
   ]
   /// Options of which each adds to those before it.
-  private static let adding: Set<String> = [
+  private static let adding = [
     "--append", "--cmdline", "--block", "--disk", "--network", "--port", "--dtb-overlay",
   ]
 
   /// An option that is there twice though it has one value: the argument parser would take the last one in silence.
   static func repeatedOption(_ words: some Sequence<String>) -> String? {
-    var seen: Set<String> = []
+    var seen: [String] = []
     var isValue = false
     for word in words {
       if isValue {
         isValue = false
         continue
       }
-      guard word.hasPrefix("--") else { continue }
+      guard word.utf8.starts(with: "--".utf8) else { continue }
       if word == "--" { return nil }
-      let name = String(word.prefix { $0 != "=" })
+      let end = word.utf8.firstIndex(of: UInt8(ascii: "="))
+      let name = end.map { String(word[..<$0]) } ?? word
       if flags.contains(name) { continue }
-      isValue = name.count == word.count
-      if !adding.contains(name), !seen.insert(name).inserted { return name }
+      isValue = end == nil
+      if adding.contains(name) { continue }
+      if seen.contains(name) { return name }
+      seen.append(name)
     }
     return nil
   }

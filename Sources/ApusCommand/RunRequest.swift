@@ -18,6 +18,7 @@ struct RunRequest {
     settings.configuration.console = .standardStreams
     settings.configuration.onReset = reboots ? .reboot : .stop
     for change in changes { change.apply(to: &settings) }
+    settings.configuration.measuresMemory = settings.report != nil
     return settings
   }
 

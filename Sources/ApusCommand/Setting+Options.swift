@@ -9,14 +9,20 @@ extension Setting {
     $0.configuration.cpuCount = $1
   }
   static let memory: Reader = { text in
-    let words = text.split(separator: ",", maxSplits: 1, omittingEmptySubsequences: false)
-    guard let size = ByteCount(String(words[0])), words.count == 1 || words[1] == "hugepages" else {
-      throw ValidationError(ByteCount.form + ", and ',hugepages' behind it for huge pages")
+    let comma = text.utf8.firstIndex(of: UInt8(ascii: ",")) ?? text.endIndex
+    let pages: Configuration.Pages? =
+      switch text[comma...] {
+      case "": .hugeWherePossible
+      case ",hugepages": .huge
+      case ",smallpages": .small
+      default: nil
+      }
+    guard let size = ByteCount(String(text[..<comma])), let pages else {
+      throw ValidationError(ByteCount.form + ", and ',hugepages' or ',smallpages' behind it to insist on such pages")
     }
-    let hasHugePages = words.count == 2
     return Setting {
       $0.configuration.memorySize = size.bytes
-      $0.configuration.hasHugePages = hasHugePages
+      $0.configuration.pages = pages
     }
   }
   static let gic: Reader = value({ Configuration.GIC(rawValue: $0) }, form: "give 'auto', '2' or '3'") {
@@ -74,6 +80,6 @@ extension Setting {
   static let entropy = Setting { $0.configuration.devices.append(Configuration.Device(.entropy)) }
   static let dma: Reader = value(
     { $0 == "open" ? .open : ByteCount($0).map { .confined(windowSize: $0.bytes) } },
-    form: "give a size such as 64M, or open for all of RAM"
+    form: "give a size such as 64M for each window, or open for all of RAM"
   ) { (settings, dma: Configuration.DMA) in settings.configuration.dma = dma }
 }

@@ -88,9 +88,11 @@ extension BootImageFile {
     _ range: GuestRange
   ) throws(BootImageError) -> Decompressed {
     // SAFETY: the buffer holds for the call and is not kept.
+    var decompressed = Decompressed(size: 0, ignoredSize: 0)
     try unsafe withBytes(ram, at: range.start, count: range.size) { (buffer) throws(BootImageError) in
-      try unsafe decompress(payload, into: buffer, .whole)
+      decompressed = try unsafe decompress(payload, into: buffer, .whole)
     }
+    return decompressed
   }
 
   private func zero(_ ram: borrowing PrivateRAM, from start: GuestAddress, _ offset: UInt64, upTo size: UInt64) {
@@ -103,21 +105,21 @@ extension BootImageFile {
   }
 
   @unsafe
-  private func withBytes<Value>(
+  private func withBytes(
     _ ram: borrowing PrivateRAM,
     at address: GuestAddress,
     count: UInt64,
-    _ body: (UnsafeMutableRawBufferPointer) throws(BootImageError) -> Value
-  ) throws(BootImageError) -> Value {
-    let result: Result<Value, BootImageError>
+    _ body: (UnsafeMutableRawBufferPointer) throws(BootImageError) -> Void
+  ) throws(BootImageError) {
+    let failure: BootImageError?
     do {
       // SAFETY: the caller keeps no pointer.
-      result = try unsafe ram.withUnsafeMutableBytes(at: address, count: count) { buffer in
-        Result { () throws(BootImageError) in try unsafe body(buffer) }
+      failure = try unsafe ram.withUnsafeMutableBytes(at: address, count: count) { buffer in
+        caught { () throws(BootImageError) in try unsafe body(buffer) }
       }
     } catch {
       preconditionFailure("every range was checked to lie in RAM: \(error)")
     }
-    return try result.get()
+    if let failure { throw failure }
   }
 }

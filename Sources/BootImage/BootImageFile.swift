@@ -81,11 +81,25 @@ public struct BootImageFile: ~Copyable, Sendable {
     guard offset < size else { return [] }
     var bytes = [UInt8](repeating: 0, count: Int(min(UInt64(count), size - offset)))
     // SAFETY: the buffer is the array's and holds for the call.
-    let result = unsafe bytes.withUnsafeMutableBytes { buffer in
-      Result { () throws(BootImageError) in try unsafe read(into: buffer, at: offset) }
+    let failure = unsafe bytes.withUnsafeMutableBytes { buffer in
+      caught { () throws(BootImageError) in try unsafe read(into: buffer, at: offset) }
     }
-    try result.get()
+    if let failure { throw failure }
     return bytes
+  }
+}
+
+/// What `body` throws, for closures that may not.
+///
+/// Not a `Result`: the type's metadata has to be made at run time, for which the runtime looks through all conformances
+/// of the program, before the guest's first instruction.
+@inline(__always)
+func caught(_ body: () throws(BootImageError) -> Void) -> BootImageError? {
+  do throws(BootImageError) {
+    try body()
+    return nil
+  } catch {
+    return error
   }
 }
 

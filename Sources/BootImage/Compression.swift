@@ -53,11 +53,12 @@ extension BootImageFile {
   func decompressPrefix(_ payload: CompressedPayload, count: Int) throws(BootImageError) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: count)
     // SAFETY: the buffer is the array's and holds for the call.
-    let result = unsafe bytes.withUnsafeMutableBytes { buffer in
-      Result { () throws(BootImageError) in try unsafe decompress(payload, into: buffer, .prefix) }
+    var size: UInt64 = 0
+    let failure = unsafe bytes.withUnsafeMutableBytes { buffer in
+      caught { () throws(BootImageError) in size = try unsafe decompress(payload, into: buffer, .prefix).size }
     }
-    let decompressed = try result.get()
-    bytes.removeLast(count - Int(decompressed.size))
+    if let failure { throw failure }
+    bytes.removeLast(count - Int(size))
     return bytes
   }
 }

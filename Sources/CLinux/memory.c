@@ -47,10 +47,20 @@ void clinux_zero_private(void *start, size_t size) {
 
 int64_t clinux_random(void *buffer, size_t size) { return getrandom(buffer, size, 0); }
 
+// What one entry of the second-last level of page tables maps: pages of a page full of entries.
+static size_t huge_page_size(void) {
+  const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  return page * page / 8;
+}
+
 // A private mapping that begins where a huge page may. NULL with errno.
-static void *map_aligned(size_t size) {
-  // What one entry of the second-last level of page tables maps: pages of a page full of entries.
-  const size_t page = (size_t)sysconf(_SC_PAGESIZE), huge = page * page / 8;
+static void *map_private_aligned(size_t size) {
+  const size_t huge = huge_page_size();
+  // Kernels since 6.7 align large mappings by themselves, mostly.
+  char *plain = clinux_map_private(size);
+  if (!plain || (uintptr_t)plain % huge == 0)
+    return plain;
+  munmap(plain, size);
   if (size > SIZE_MAX - huge) {
     errno = ENOMEM;
     return NULL;
@@ -73,19 +83,25 @@ static void *undo_mapping(void *base, size_t size) {
   return NULL;
 }
 
-void *clinux_map_private_huge(size_t size) {
-  void *base = map_aligned(size);
-  if (base && madvise(base, size, MADV_HUGEPAGE) != 0)
+void *clinux_map_private_huge(size_t size, bool required) {
+  void *base = map_private_aligned(size);
+  if (base && madvise(base, size, MADV_HUGEPAGE) != 0 && required)
     return undo_mapping(base, size);
   return base;
 }
 
 void *clinux_map_shared_huge(int descriptor, size_t size) {
-  void *base = map_aligned(size);
+  void *base = clinux_map_shared(descriptor, size);
   if (!base)
     return NULL;
-  if (mmap(base, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, descriptor, 0) == MAP_FAILED)
-    return undo_mapping(base, size);
+  if ((uintptr_t)base % huge_page_size() != 0) {
+    munmap(base, size);
+    base = map_private_aligned(size);
+    if (!base)
+      return NULL;
+    if (mmap(base, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, descriptor, 0) == MAP_FAILED)
+      return undo_mapping(base, size);
+  }
   // Advice: where the kernel has no such pages there are small ones.
   madvise(base, size, MADV_HUGEPAGE);
   return base;

@@ -38,11 +38,18 @@ public struct DeviceTreeWriter: ~Copyable {
   /// - Parameters:
   ///   - reservations: memory that the kernel must leave alone from its first moment, in bytes.
   ///   - labels: what becomes of nodes' labels.
-  public init(reservations: [(address: UInt64, size: UInt64)] = [], labels: Labels = .dropped) {
+  ///   - sharesNames: whether properties of one name have it once. Finding out whether it is there already takes longer
+  ///     than all else of a small tree.
+  public init(
+    reservations: [(address: UInt64, size: UInt64)] = [],
+    labels: Labels = .dropped,
+    sharesNames: Bool = true
+  ) {
     self.labels = labels
     unsafe buffer = .allocate(byteCount: 16 << 10, alignment: 8)
+    let flags = sharesNames ? 0 : UInt32(FDT_CREATE_FLAG_NO_NAME_DEDUP)
     // SAFETY: the buffer is ours and libfdt is told its size.
-    unsafe note(fdt_create(buffer.baseAddress, Int32(buffer.count)))
+    unsafe note(fdt_create_with_flags(buffer.baseAddress, Int32(buffer.count), flags))
     for reservation in reservations {
       unsafe note(fdt_add_reservemap_entry(buffer.baseAddress, reservation.address, reservation.size))
     }
@@ -124,17 +131,39 @@ public struct DeviceTreeWriter: ~Copyable {
 
   /// Adds a property of several texts.
   public mutating func property(_ name: String, strings: [String]) {
-    property(name, bytes: strings.flatMap { Array($0.utf8) + [0] })
+    var bytes: [UInt8] = []
+    for text in strings {
+      bytes.append(contentsOf: text.utf8)
+      bytes.append(0)
+    }
+    property(name, bytes: bytes)
   }
 
   /// Adds a property of 32-bit cells.
   public mutating func property(_ name: String, cells: [UInt32]) {
-    property(name, bytes: cells.flatMap { cell in (0..<4).map { UInt8(truncatingIfNeeded: cell >> (24 - 8 * $0)) } })
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(4 * cells.count)
+    for cell in cells {
+      bytes.append(UInt8(truncatingIfNeeded: cell >> 24))
+      bytes.append(UInt8(truncatingIfNeeded: cell >> 16))
+      bytes.append(UInt8(truncatingIfNeeded: cell >> 8))
+      bytes.append(UInt8(truncatingIfNeeded: cell))
+    }
+    property(name, bytes: bytes)
   }
 
   /// Adds a property of 64-bit numbers, two cells each.
   public mutating func property(_ name: String, wide: [UInt64]) {
-    property(name, cells: wide.flatMap { [UInt32(truncatingIfNeeded: $0 >> 32), UInt32(truncatingIfNeeded: $0)] })
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(8 * wide.count)
+    for number in wide {
+      var shift: UInt64 = 64
+      while shift > 0 {
+        shift -= 8
+        bytes.append(UInt8(truncatingIfNeeded: number >> shift))
+      }
+    }
+    property(name, bytes: bytes)
   }
 
   /// Ends the tree.

@@ -21,10 +21,13 @@ final class MemoryMapping: @unchecked Sendable {
   }
 
   /// Maps zeroed private memory.
-  init(privateOf size: UInt64, hugePages: Bool) throws(GuestMemoryError) {
+  init(privateOf size: UInt64, _ pages: PrivateRAM.Pages) throws(GuestMemoryError) {
+    let isHuge = pages != .small
     // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing that exists.
-    guard let base = unsafe hugePages ? clinux_map_private_huge(Int(size)) : clinux_map_private(Int(size)) else {
-      throw .hostRefused(attempt: hugePages ? "mmap of huge pages" : "mmap", size: size, errno: clinux_errno())
+    guard
+      let base = unsafe isHuge ? clinux_map_private_huge(Int(size), pages == .huge) : clinux_map_private(Int(size))
+    else {
+      throw .hostRefused(attempt: isHuge ? "mmap of huge pages" : "mmap", size: size, errno: clinux_errno())
     }
     unsafe self.base = base
     self.size = Int(size)

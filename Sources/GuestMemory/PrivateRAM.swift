@@ -16,6 +16,17 @@ public struct PrivateRAM: ~Copyable, Sendable {
 
   private var base: UnsafeMutableRawPointer { unsafe mapping.base }
 
+  /// The pages that the host is to give.
+  public enum Pages: Sendable {
+    /// Small ones, unless the host gives huge ones to everyone.
+    case small
+    /// Transparent huge pages (`MADV_HUGEPAGE`), as far as the host has them free; small ones where its kernel knows
+    /// no others.
+    case hugeWherePossible
+    /// The same, and a host whose kernel knows none is refused.
+    case huge
+  }
+
   /// The granule of a mapping on this host, in bytes.
   public static var pageSize: UInt64 { UInt64(clinux_page_size()) }
 
@@ -23,15 +34,16 @@ public struct PrivateRAM: ~Copyable, Sendable {
   ///
   /// - Parameters:
   ///   - range: not empty; start and size are multiples of ``pageSize``.
-  ///   - hugePages: whether the host is to give transparent huge pages (`MADV_HUGEPAGE`), as far as it has them free.
-  /// - Throws: ``GuestMemoryError/hostRefused(attempt:size:errno:)``, with EINVAL where the kernel has no huge pages.
-  public init(range: GuestRange, hugePages: Bool = false) throws(GuestMemoryError) {
+  ///   - pages: what the host is asked for. Memory for huge pages starts where one may.
+  /// - Throws: ``GuestMemoryError/hostRefused(attempt:size:errno:)``, with EINVAL where the kernel has no huge pages
+  ///   and nothing else will do.
+  public init(range: GuestRange, pages: Pages = .small) throws(GuestMemoryError) {
     precondition(range.size > 0, "RAM is not empty")
     precondition(
       range.start.rawValue % Self.pageSize == 0 && range.size % Self.pageSize == 0,
       "RAM starts and ends at a page"
     )
-    mapping = try MemoryMapping(privateOf: range.size, hugePages: hugePages)
+    mapping = try MemoryMapping(privateOf: range.size, pages)
     self.range = range
   }
 

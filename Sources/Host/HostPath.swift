@@ -9,6 +9,15 @@ package enum HostPath {
   /// The first byte in UTF-8 of what stands for bytes, and of no more than the last plane else.
   private static let lead: UInt8 = 0xF4
 
+  /// The text that stands for these bytes, which are ASCII nearly always: then by none of what works for any collection,
+  /// since its first use asks the Swift runtime for more than a start takes otherwise.
+  @unsafe
+  package static func text(_ bytes: UnsafeRawBufferPointer) -> String {
+    // SAFETY: the caller vouches for the bytes, of which none is looked at behind the last.
+    for index in 0..<bytes.count where unsafe bytes[index] >= 0x80 { return unsafe text([UInt8](bytes)) }
+    return unsafe String(decoding: bytes, as: UTF8.self)
+  }
+
   /// The text that stands for these bytes.
   package static func text(_ bytes: some Collection<UInt8>) -> String {
     if !bytes.contains(lead), let text = String(validating: bytes, as: UTF8.self) { return text }

@@ -81,8 +81,10 @@ public struct VirtualCPU: ~Copyable, @unchecked Sendable {
     guard result >= 0 else { throw .call("KVM_SET_ONE_REG", errno: Int32(-result)) }
   }
 
-  /// KVM_GET_REG_LIST: every register that KVM lets user space see.
-  public func registerList() throws(KVMError) -> [RegisterID] {
+  /// KVM_GET_REG_LIST: every register that KVM lets user space see, or those of them that are wanted.
+  public func registerList(
+    where isWanted: (RegisterID) -> Bool = { _ in true }
+  ) throws(KVMError) -> [RegisterID] {
     var capacity = 1024
     while true {
       var words = [UInt64](repeating: 0, count: capacity + 1)
@@ -92,7 +94,14 @@ public struct VirtualCPU: ~Copyable, @unchecked Sendable {
         guard let base = bytes.baseAddress else { return -Int(EINVAL) }
         return unsafe clinux_ioctl_pointer(descriptor.rawValue, CLINUX_KVM_GET_REG_LIST, base)
       }
-      if result >= 0 { return words[1...Int(words[0])].map(RegisterID.init(rawValue:)) }
+      if result >= 0 {
+        var list: [RegisterID] = []
+        for index in 0..<Int(words[0]) {
+          let id = RegisterID(rawValue: words[1 + index])
+          if isWanted(id) { list.append(id) }
+        }
+        return list
+      }
       // E2BIG comes with the number that there are.
       guard -result == Int(E2BIG), words[0] > UInt64(capacity) else {
         throw .call("KVM_GET_REG_LIST", errno: Int32(-result))

@@ -9,6 +9,9 @@
 public struct PL011: RegisterBlock {
   public static var size: UInt64 { 0x1000 }
 
+  /// UARTPeriphID3 to UARTPeriphID0 (3.3.15): part number 0x011, designer 0x41 (Arm), revision 1, configuration 0.
+  public static let peripheralIdentification: UInt32 = 0x0014_1011
+
   /// All that the guest can observe; see ``State``.
   public internal(set) var state: State
 
@@ -65,11 +68,11 @@ public struct PL011: RegisterBlock {
       case .uartMIS: UInt32(rawInterrupts.intersection(state.uartIMSC).rawValue)
       case .uartDMACR: state.uartDMACR
       case .uartICR: writeOnly(at: offset, width: width)
-      // Part number 0x011, designer 0x41 (Arm), revision 1: FIFOs of 16 characters; configuration 0.
-      case .uartPeriphID0: 0x11
-      case .uartPeriphID1: 0x10
-      case .uartPeriphID2: 0x14
-      case .uartPeriphID3: 0x00
+      // Revision 1: FIFOs of 16 characters.
+      case .uartPeriphID0: Self.peripheralIdentification & 0xFF
+      case .uartPeriphID1: Self.peripheralIdentification >> 8 & 0xFF
+      case .uartPeriphID2: Self.peripheralIdentification >> 16 & 0xFF
+      case .uartPeriphID3: Self.peripheralIdentification >> 24
       case .uartPCellID0: 0x0D
       case .uartPCellID1: 0xF0
       case .uartPCellID2: 0x05

@@ -13,16 +13,18 @@ public final class ConfigurationSpace: Sendable {
   /// In bytes; at most 256, which is what the registers of a device leave room for.
   public let size: Int
   private let content: Mutex<Content>
-  private let writable: [Range<Int>]
+  /// The field that a driver may write: no device has two.
+  private let writable: (start: Int, end: Int)
 
   /// - Parameters:
   ///   - bytes: little-endian, as the device type's specification lays them out.
-  ///   - writable: the fields that a driver may write.
-  public init(_ bytes: [UInt8], writable: [Range<Int>] = []) {
+  ///   - writableOffset: of the field that a driver may write.
+  ///   - writableCount: its bytes, or 0 where a driver may write none.
+  public init(_ bytes: [UInt8], writableAt writableOffset: Int = 0, count writableCount: Int = 0) {
     precondition(bytes.count <= 256, "the registers leave room for 256 bytes")
     size = bytes.count
     content = Mutex(Content(bytes: bytes))
-    self.writable = writable
+    writable = (writableOffset, writableOffset + writableCount)
   }
 
   /// Changes with every change of the device's.
@@ -33,10 +35,12 @@ public final class ConfigurationSpace: Sendable {
 
   /// - Precondition: the field lies inside.
   public func load<Value: FixedWidthInteger & Sendable>(_ offset: Int, as type: Value.Type) -> Value {
+    // In a loop of its own, as in read and store: what works for any sequence asks the runtime what a range is, which
+    // costs more than a device's start.
     content.withLock { content in
-      (0..<MemoryLayout<Value>.size).reduce(0) { value, index in
-        value | Value(truncatingIfNeeded: content.bytes[offset + index]) << Value(8 * index)
-      }
+      var value: UInt64 = 0
+      for index in 0..<MemoryLayout<Value>.size { value |= UInt64(content.bytes[offset + index]) << UInt64(8 * index) }
+      return Value(truncatingIfNeeded: value)
     }
   }
 
@@ -55,16 +59,16 @@ public final class ConfigurationSpace: Sendable {
   func read(_ offset: Int, width: Int) -> UInt64? {
     guard offset + width <= size else { return nil }
     return content.withLock { content in
-      (0..<width).reduce(0) { $0 | UInt64(content.bytes[offset + $1]) << UInt64(8 * $1) }
+      var value: UInt64 = 0
+      for index in 0..<width { value |= UInt64(content.bytes[offset + index]) << UInt64(8 * index) }
+      return value
     }
   }
 
   /// A driver's write. `nil`: done.
   func write(_ offset: Int, width: Int, value: UInt64) -> GuestFault? {
     guard offset + width <= size else { return .configurationOutOfRange }
-    guard writable.contains(where: { $0.lowerBound <= offset && offset + width <= $0.upperBound }) else {
-      return .configurationReadOnly
-    }
+    guard writable.start <= offset, offset + width <= writable.end else { return .configurationReadOnly }
     content.withLock { content in
       for index in 0..<width {
         content.bytes[offset + index] = UInt8(truncatingIfNeeded: value >> UInt64(8 * index))

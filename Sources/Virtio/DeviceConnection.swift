@@ -124,7 +124,9 @@ enum InterruptBits {
 extension DeviceConnection {
   func begin(queues: [QueueConfiguration?]) {
     state.value.isStarted = true
-    state.value.running = queues.indices.reduce(0) { queues[$1] == nil ? $0 : $0 | 1 << UInt64($1) }
+    var running: UInt64 = 0
+    for index in queues.indices where queues[index] != nil { running |= 1 << UInt64(index) }
+    state.value.running = running
   }
 
   func begin(queue: Int) { state.value.running |= 1 << UInt64(queue) }

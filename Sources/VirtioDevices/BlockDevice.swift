@@ -34,7 +34,13 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
   ///   - serial: what the guest reads as identifier: at most 20 bytes of ASCII.
   ///   - queueCount: 1 to 16.
   ///   - queueSize: a power of two from 4 to 1024.
-  public init(name: String, backend: Backend, serial: String = "", queueCount: Int = 1, queueSize: UInt16 = 128) {
+  public init(
+    name: String,
+    backend: Backend,
+    serial: String = "",
+    queueCount: Int = 1,
+    queueSize: UInt16 = QueueSize.block
+  ) {
     precondition((1...16).contains(queueCount), "a block device has 1 to 16 queues")
     precondition((4...1024).contains(queueSize) && queueSize.nonzeroBitCount == 1, "a queue's size is 4 to 1024")
     precondition(serial.utf8.count <= BlockLimit.identifier, "a serial number has at most 20 bytes")
@@ -45,7 +51,8 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
     features = Self.features(of: backend, queueCount: queueCount)
     configuration = ConfigurationSpace(
       Self.configuration(of: backend, queueCount: queueCount, queueSize: queueSize),
-      writable: [BlockField.writeback..<BlockField.writeback + 1]
+      writableAt: BlockField.writeback,
+      count: 1
     )
     slotCount = queueCount * Int(queueSize)
     // SAFETY: freed in deinit; elements are initialized as they are needed.
@@ -62,8 +69,8 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
 
   private static func features(of backend: Backend, queueCount: Int) -> VirtioFeatures {
     var features: VirtioFeatures = [
-      .splitVirtqueue, BlockFeature.segmentMaximum, BlockFeature.blockSize, BlockFeature.topology, BlockFeature.flush,
-      BlockFeature.configurableWriteback,
+      .splitVirtqueue, BlockFeature.segmentSize, BlockFeature.segmentMaximum, BlockFeature.blockSize,
+      BlockFeature.topology, BlockFeature.flush, BlockFeature.configurableWriteback,
     ]
     if queueCount > 1 { features.insert(BlockFeature.multipleQueues) }
     if backend.isReadOnly {
@@ -78,6 +85,7 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
   private static func configuration(of backend: Backend, queueCount: Int, queueSize: UInt16) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: BlockField.size)
     bytes.store(backend.capacity, at: BlockField.capacity)
+    bytes.store(BlockSegment.maximum, at: BlockField.segmentSize)
     // Header and status take a descriptor each.
     bytes.store(UInt32(queueSize) - 2, at: BlockField.segmentMaximum)
     bytes.store(backend.blockSize, at: BlockField.blockSize)

@@ -2,6 +2,7 @@ internal import Virtio
 
 /// Feature bits of a block device (virtio 1.3, 5.2.3).
 enum BlockFeature {
+  static let segmentSize = VirtioFeatures(bit: 1)
   static let segmentMaximum = VirtioFeatures(bit: 2)
   static let readOnly = VirtioFeatures(bit: 5)
   static let blockSize = VirtioFeatures(bit: 6)
@@ -16,6 +17,7 @@ enum BlockFeature {
 /// Offsets in a block device's configuration space (virtio 1.3, 5.2.4).
 enum BlockField {
   static let capacity = 0
+  static let segmentSize = 8
   static let segmentMaximum = 12
   static let blockSize = 20
   static let physicalBlockExponent = 24

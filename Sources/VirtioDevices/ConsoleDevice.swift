@@ -20,7 +20,7 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
   public static var turnBytes: Int { 256 << 10 }
   /// Bytes of each port that a reset takes before it gives the ring back: as much as Linux can have in one.
   public static var resetBytes: Int { 4 << 20 }
-  public static var queueSize: UInt16 { 64 }
+  public static var queueSize: UInt16 { QueueSize.console }
 
   public let name: String
   public var identifier: VirtioDeviceIdentifier { .console }
@@ -55,10 +55,7 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
     bytes.store(columns, at: ConsoleField.columns)
     bytes.store(rows, at: ConsoleField.rows)
     bytes.store(UInt32(ports.count), at: ConsoleField.portMaximum)
-    configuration = ConfigurationSpace(
-      bytes,
-      writable: [ConsoleField.emergencyWrite..<ConsoleField.emergencyWrite + 4]
-    )
+    configuration = ConfigurationSpace(bytes, writableAt: ConsoleField.emergencyWrite, count: 4)
   }
 
   // MARK: Contract

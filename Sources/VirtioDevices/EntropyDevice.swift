@@ -20,7 +20,7 @@ public final class EntropyDevice<Source: EntropySource>: VirtioDevice, @unchecke
   /// In bytes.
   public static var requestLimit: Int { 65536 }
   public static var turnLimit: Int { 16 }
-  private static var queueSize: UInt16 { 64 }
+  private static var queueSize: UInt16 { QueueSize.entropy }
 
   public let name: String
   public var identifier: VirtioDeviceIdentifier { .entropy }

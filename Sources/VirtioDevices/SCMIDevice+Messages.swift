@@ -5,16 +5,13 @@ internal import Virtio
 enum SCMIQueue {
   static let command = 0
   static let event = 1
-  /// In descriptors. Linux 6.12 has half as many commands under way at once as there are descriptors.
-  static let commandSize: UInt16 = 128
-  static let eventSize: UInt16 = 64
 }
 
 /// What an SCMI device keeps on the device thread.
 struct SCMIDeviceState: ~Copyable {
   var queues = DeviceQueues(count: 2)
-  var command = DescriptorChain(capacity: Int(SCMIQueue.commandSize))
-  var event = DescriptorChain(capacity: Int(SCMIQueue.eventSize))
+  var command = DescriptorChain(capacity: Int(QueueSize.scmiCommand))
+  var event = DescriptorChain(capacity: Int(QueueSize.scmiEvent))
   var reply = Message(header: MessageHeader(rawValue: 0))
   /// Commands whose replies are late, by ticket. Those of commands from before a reset are not found any more.
   var kept: [UInt64: KeptCommand] = [:]
@@ -84,7 +81,7 @@ extension SCMIDevice {
     case .later, .never:
       // A driver that offers a chain again that it has not got back would keep more than there are.
       guard confined.value.kept.count < Int(queue.size) else { return .availableIndexJumped }
-      let chain = KeptChain(DescriptorChain(capacity: Int(SCMIQueue.commandSize)))
+      let chain = KeptChain(DescriptorChain(capacity: Int(QueueSize.scmiCommand)))
       swap(&chain.chain, &confined.value.command)
       confined.value.kept[confined.value.ticket] = KeptCommand(head: head, chain: chain)
     }

@@ -38,7 +38,7 @@ public final class SCMIDevice<Timer: SCMITimer>: VirtioDevice, @unchecked Sendab
   public var identifier: VirtioDeviceIdentifier { .scmi }
   public var reach: DeviceReach { .window }
   public var features: VirtioFeatures { [.splitVirtqueue, SCMIFeature.platformToAgentChannels] }
-  public var queueSizes: [UInt16] { [SCMIQueue.commandSize, SCMIQueue.eventSize] }
+  public var queueSizes: [UInt16] { [QueueSize.scmiCommand, QueueSize.scmiEvent] }
   public let configuration = ConfigurationSpace([])
 
   /// Messages of one turn, after which other devices get theirs.

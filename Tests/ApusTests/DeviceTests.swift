@@ -207,13 +207,17 @@ private enum UART {
     var bus = Bus()
     bus.attach(probe, at: GuestRange(at: 0x2000, size: 0x10))
     bus.attach(Probe(1), at: GuestRange(at: 0x1000, size: 0x1000))
+    var place = Bus.Place()
 
-    let isTaken = bus.write(7, at: 0x200C, width: 4)
-    let last: UInt64 = bus.read(0x1FFC, width: 4) ?? 0
-    let first: UInt64 = bus.read(0x2000, width: 4) ?? 0
+    // Each after one to the other device, and one to the same.
+    let isTaken = bus.write(7, at: 0x200C, width: 4, near: &place)
+    let last: UInt64 = bus.read(0x1FFC, width: 4, near: &place) ?? 0
+    let first: UInt64 = bus.read(0x2000, width: 4, near: &place) ?? 0
+    let next: UInt64 = bus.read(0x2008, width: 8, near: &place) ?? 0
 
     #expect(last == 1 << 32 | 0xFFC)
     #expect(first == 2 << 32)
+    #expect(next == 2 << 32 | 8)
     #expect(isTaken)
     let (value, offset, width) = probe.written ?? (0, 0, 0)
     #expect(value == 7)
@@ -223,15 +227,18 @@ private enum UART {
 
   @Test(
     arguments: [(0xFFF, 1), (0xFFE, 4), (0x1FFE, 4), (0x200E, 4), (0x2010, 1), (.max, 1), (.max - 3, 8)]
-      as [(UInt64, Int)]
+      as [(UInt64, Int)],
+    [nil, 0x1000, 0x2000]
   )
-  func anAccessThatNoDeviceHoldsIsNotAnswered(address: UInt64, width: Int) {
+  func anAccessThatNoDeviceHoldsIsNotAnswered(access: (address: UInt64, width: Int), after former: UInt64?) {
     var bus = Bus()
     bus.attach(Probe(1), at: GuestRange(at: 0x1000, size: 0x1000))
     bus.attach(Probe(2), at: GuestRange(at: 0x2000, size: 0x10))
+    var place = Bus.Place()
+    if let former { #expect(bus.read(former, width: 1, near: &place) != nil) }
 
-    let isTaken = bus.write(0, at: address, width: width)
-    let isAnswered = bus.read(address, width: width) != nil
+    let isTaken = bus.write(0, at: access.address, width: access.width, near: &place)
+    let isAnswered = bus.read(access.address, width: access.width, near: &place) != nil
 
     #expect(!isAnswered)
     #expect(!isTaken)
@@ -246,7 +253,8 @@ private enum UART {
         device = probe
         bus.attach(probe, at: GuestRange(at: 0, size: 8))
       }
-      let value: UInt64 = bus.read(0, width: 8) ?? 0
+      var place = Bus.Place()
+      let value: UInt64 = bus.read(0, width: 8, near: &place) ?? 0
       #expect(value == 1 << 32)
     }
 

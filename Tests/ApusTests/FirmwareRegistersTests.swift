@@ -15,6 +15,12 @@ private let host: [RegisterID: UInt64] = [
   .firmware(.bitmap, 2): 3,
 ]
 
+extension FirmwareRegisters {
+  fileprivate static func plan(host: [RegisterID: UInt64], table: [Bitmap] = bitmaps) throws(Refusal) -> Plan {
+    try plan(host: host.map { HostRegister(id: $0.key, value: $0.value) }, table: table)
+  }
+}
+
 extension FirmwareRegisters.Plan {
   /// What is written to a register, or nil where nothing is.
   fileprivate func value(_ id: RegisterID) -> UInt64? { writes.last { $0.id == id }?.value }

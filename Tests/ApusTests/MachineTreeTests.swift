@@ -1,5 +1,6 @@
 import DeviceTree
 import GuestMemory
+import Peripherals
 import TestSupport
 import Testing
 
@@ -113,6 +114,24 @@ private func node(_ name: String, in lines: [Substring]) throws -> [Substring] {
     #expect(try node("psci", in: all).contains("method = \"hvc\";"))
   }
 
+  /// A kernel that finds it in the tree does not read the registers.
+  @Test func primeCellsAreIdentifiedAsInTheirRegisters() throws {
+    let all = try lines()
+    let offsets: [UInt64] = [0xFE0, 0xFE4, 0xFE8, 0xFEC]
+    var uart = PL011()
+    var clock = PL031(now: 0)
+
+    let identifications = [
+      offsets.reversed().reduce(UInt64(0)) { $0 << 8 | uart.read(at: $1, width: 4) },
+      offsets.reversed().reduce(UInt64(0)) { $0 << 8 | clock.read(at: $1, width: 4) },
+    ]
+
+    for (name, identification) in zip(["serial@9000000", "rtc@9010000"], identifications) {
+      let cell = "arm,primecell-periphid = <0x\(String(identification, radix: 16))>;"
+      #expect(try node(name, in: all).contains { $0 == cell })
+    }
+  }
+
   @Test func hypervisorSaysWhichMachineThisIs() throws {
     let all = try lines()
 
@@ -169,5 +188,13 @@ private func node(_ name: String, in lines: [Substring]) throws -> [Substring] {
     let blob = try tree.blob()
 
     #expect(blob.contains(Array(commandLine.utf8) + [0]))
+  }
+}
+
+@Suite struct DigitsTests {
+  @Test(arguments: [0, 1, 9, 10, 99, 100, 0xFFFF, UInt64(Int64.max), .max] as [UInt64])
+  func areThoseOfTheStandardLibrary(number: UInt64) {
+    #expect(decimalDigits(number) == String(number))
+    #expect(hexadecimalDigits(number) == String(number, radix: 16))
   }
 }

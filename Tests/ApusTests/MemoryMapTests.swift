@@ -42,7 +42,22 @@ private let sizes: [UInt64] = [
     #expect(MemoryMap.PrivateInterrupt.virtualTimer == 11)
     #expect(MemoryMap.PrivateInterrupt.securePhysicalTimer == 13)
     #expect(MemoryMap.PrivateInterrupt.physicalTimer == 14)
-    #expect(32 + MemoryMap.SharedInterrupt.virtio + UInt32(MemoryMap.virtioSlotCount) <= MemoryMap.interruptCount)
+  }
+
+  @Test(arguments: 0...Int(MemoryMap.virtioSlotCount))
+  func theControllerHasAnInterruptForEachDevice(deviceCount: Int) {
+    let count = MemoryMap.interruptCount(virtioDeviceCount: deviceCount)
+
+    #expect(count % 32 == 0 && count >= 64)
+    #expect(count >= 32 + MemoryMap.SharedInterrupt.virtio + UInt32(deviceCount))
+    #expect(count == (deviceCount <= 16 ? 64 : 96))
+  }
+
+  @Test(arguments: [1, 16, 17, 64])
+  func theControllerHasAnInterruptForEachLineOfAPlatformsDevices(lineCount: Int) {
+    let count = MemoryMap.interruptCount(virtioDeviceCount: 1, platformInterruptCount: lineCount)
+
+    #expect(count >= 32 + MemoryMap.SharedInterrupt.platformBus + UInt32(lineCount) && count <= 288)
   }
 
   @Test(arguments: sizes)

@@ -14,6 +14,22 @@ import Testing
     #expect(blob[4..<8].reduce(0) { $0 << 8 | Int($1) } == blob.count)
   }
 
+  @Test func namesThatAreNotSharedMakeTheTreeLargerAndNoOther() throws {
+    func tree(sharesNames: Bool) throws -> [UInt8] {
+      var tree = DeviceTreeWriter(sharesNames: sharesNames)
+      tree.node("") { root in
+        for index in 0..<3 { root.node("node@\(index)") { $0.property("interrupts", cells: [UInt32(index)]) } }
+      }
+      return try tree.finish()
+    }
+
+    let shared = try tree(sharesNames: true)
+    let apart = try tree(sharesNames: false)
+
+    #expect(apart.count == shared.count + 2 * "interrupts".utf8.count + 2)
+    #expect(try DeviceTreeSource.text(of: apart) == DeviceTreeSource.text(of: shared))
+  }
+
   @Test func propertiesAreBigEndianCellsAndZeroTerminatedTexts() throws {
     var tree = DeviceTreeWriter()
     tree.node("") { root in

@@ -68,9 +68,11 @@ import Testing
     }
   }
 
-  @Test func memoryForHugePagesIsAlignedForThemAndZero() throws {
-    let size: UInt64 = 6 << 20
-    let ram = try PrivateRAM(range: GuestRange(at: 0x4000_0000, size: size), hugePages: true)
+  @Test(arguments: [.huge, .hugeWherePossible] as [PrivateRAM.Pages])
+  func memoryForHugePagesIsAlignedForThemAndZero(pages: PrivateRAM.Pages) throws {
+    // No multiple of a huge page's size: kernels that align large mappings by themselves leave others as they come.
+    let size: UInt64 = 7 << 20
+    let ram = try PrivateRAM(range: GuestRange(at: 0x4000_0000, size: size), pages: pages)
 
     // SAFETY: the address is looked at only.
     let address = unsafe UInt64(UInt(bitPattern: ram.hostAddress))

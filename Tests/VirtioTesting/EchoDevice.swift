@@ -13,7 +13,7 @@ public final class EchoDevice: VirtioDevice, @unchecked Sendable {
   public let reach = DeviceReach.window
   public let features: VirtioFeatures = .splitVirtqueue
   public let queueSizes: [UInt16] = [16, 16]
-  public let configuration = ConfigurationSpace([1, 2, 3, 4, 5, 6, 7, 8], writable: [4..<8])
+  public let configuration = ConfigurationSpace([1, 2, 3, 4, 5, 6, 7, 8], writableAt: 4, count: 4)
   public private(set) var configurationWrites: [Int] = []
   /// Chains to take before the next is left for later.
   public var turn = Int.max

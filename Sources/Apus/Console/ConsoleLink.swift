@@ -13,7 +13,10 @@ enum DrainedOutput: Equatable {
 }
 
 /// The way between a guest's console and where the configuration says it leads. Lives on the device thread.
-final class ConsoleLink<Port: GuestConsole> {
+///
+/// Not generic over the port: the type's metadata would be made at run time, at a price of more instructions than a
+/// console's whole start, and what goes through here goes by batches.
+final class ConsoleLink {
   /// How much one system call moves.
   private static var chunkSize: Int { 4096 }
   /// How many of those one turn of the loop moves: a guest may never stop writing, and others have their work, too.
@@ -27,7 +30,7 @@ final class ConsoleLink<Port: GuestConsole> {
 
   private let endpoint: ConsoleEndpoint
   private var input: ConsoleEndpoint.Input
-  private let port: Port
+  private let port: any GuestConsole
   private let loop: EventLoop
   private let verdict: Verdict
   private let stop: () -> Void
@@ -50,7 +53,7 @@ final class ConsoleLink<Port: GuestConsole> {
   ///   - stop: called when a person at the terminal wants the machine to end.
   init(
     endpoint: ConsoleEndpoint,
-    port: Port,
+    port: any GuestConsole,
     takesInput: Bool,
     loop: EventLoop,
     verdict: Verdict,

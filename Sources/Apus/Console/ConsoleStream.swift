@@ -11,7 +11,8 @@ public final class ConsoleStream: Sendable {
     var input: ArraySlice<UInt8> = []
     var dropped: UInt64 = 0
     var hasEnded = false
-    var waiters: [CheckedContinuation<Void, Never>] = []
+    /// What resumes those who wait for output.
+    var waiters: [@Sendable () -> Void] = []
     var onInput: (@Sendable () -> Void)?
   }
 
@@ -111,7 +112,7 @@ public final class ConsoleStream: Sendable {
         await withCheckedContinuation { continuation in
           let isReady = state.withLock { state in
             if state.hasEnded || !state.output.isEmpty || Task.isCancelled { return true }
-            state.waiters.append(continuation)
+            state.waiters.append { continuation.resume() }
             return false
           }
           if isReady { continuation.resume() }
@@ -129,7 +130,7 @@ public final class ConsoleStream: Sendable {
       state.waiters = []
       return waiters
     }
-    for waiter in waiters { waiter.resume() }
+    for waiter in waiters { waiter() }
   }
 
   // MARK: The machine's side, on the device thread

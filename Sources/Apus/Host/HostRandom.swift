@@ -1,12 +1,20 @@
+internal import CLinux
+
 /// The host's random numbers.
 enum HostRandom {
-  /// - Parameter count: a multiple of 8.
+  /// So many random bytes.
   static func bytes(count: Int) -> [UInt8] {
-    precondition(count % 8 == 0, "random numbers come in words")
-    var generator = SystemRandomNumberGenerator()
-    return (0..<count / 8).flatMap { _ in
-      let word = generator.next()
-      return (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * UInt64($0))) }
+    var bytes = [UInt8](repeating: 0, count: count)
+    // SAFETY: the buffer is the array's and the shim is told what is left of it.
+    unsafe bytes.withUnsafeMutableBytes { buffer in
+      var filled = 0
+      while filled < count, let base = buffer.baseAddress {
+        let more = unsafe clinux_random(base + filled, count - filled)
+        // What the kernel says instead is that a signal came, or that it cannot, which no supported one does.
+        precondition(more > 0 || clinux_errno() == EINTR, "the kernel gives random numbers")
+        filled += max(0, Int(more))
+      }
     }
+    return bytes
   }
 }

@@ -26,6 +26,9 @@ final class LineQueue: Sendable {
   /// How many lines were dropped.
   var droppedCount: Int { dropped.withLock { $0.all } }
 
+  /// Whether all that was appended is written, and no loss is to be told.
+  var isEmpty: Bool { dropped.withLock { $0.untold == 0 && outlet.pending == 0 } }
+
   /// Why nothing can be written any more, or 0.
   var failure: Int32 { outlet.failure }
 

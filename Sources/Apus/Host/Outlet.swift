@@ -18,7 +18,8 @@ final class Outlet: @unchecked Sendable {
   private let capacity: Int
   private let state: Mutex<State>
   private let work = Gate()
-  private let ring: UnsafeMutableRawPointer
+  /// Made with the first bytes that have to wait, which most outlets never have.
+  private var ring: UnsafeMutableRawPointer?
   private let roomBell = Mutex<SharedDoorbell?>(nil)
   private let becameIdle = Mutex<(@Sendable () -> Void)?>(nil)
 
@@ -109,11 +110,10 @@ final class Outlet: @unchecked Sendable {
   private init(_ state: consuming State, _ capacity: Int) {
     self.capacity = capacity
     self.state = Mutex(state)
-    unsafe ring = .allocate(byteCount: capacity, alignment: 16)
   }
 
   deinit {
-    unsafe ring.deallocate()
+    unsafe ring?.deallocate()
   }
 
   /// What is written to, and may be read from where it can be; -1 before a standard stream was opened.
@@ -272,6 +272,8 @@ final class Outlet: @unchecked Sendable {
   @unsafe
   private func append(_ bytes: UnsafeRawBufferPointer, _ state: inout State) {
     guard let base = bytes.baseAddress else { return }
+    let ring = unsafe ring ?? .allocate(byteCount: capacity, alignment: 16)
+    unsafe self.ring = ring
     let tail = (state.head + state.count) % capacity
     let first = min(bytes.count, capacity - tail)
     // SAFETY: both parts are inside the ring and free.
@@ -322,7 +324,7 @@ final class Outlet: @unchecked Sendable {
           return (state.isClosed, state.head, state.count)
         }
         if isClosed { return }
-        if count == 0 { break }
+        guard count > 0, let ring = unsafe ring else { break }
         let piece = min(count, capacity - head, Self.pieceSize)
         // SAFETY: the part is inside the ring, and this thread's until it is counted as written.
         let written = unsafe Self.write(

@@ -11,18 +11,25 @@ struct RunLog: LogHandler {
   /// How many lines a place in the code has.
   static let limit = 256
 
-  private struct Place: Hashable {
+  /// A line of the code that logs, and how often it has. There are some dozens: a list, for the first dictionary of a
+  /// program costs more than a run's log.
+  private struct Place {
     let file: String
     let line: UInt
+    var count = 0
   }
 
   private final class Counts: Sendable {
-    private let counts = Mutex<[Place: Int]>([:])
+    private let places = Mutex<[Place]>([])
 
-    func next(_ place: Place) -> Int {
-      counts.withLock { counts in
-        counts[place, default: 0] += 1
-        return counts[place, default: 0]
+    func next(file: String, line: UInt) -> Int {
+      places.withLock { places in
+        guard let index = places.firstIndex(where: { $0.line == line && $0.file == file }) else {
+          places.append(Place(file: file, line: line, count: 1))
+          return 1
+        }
+        places[index].count += 1
+        return places[index].count
       }
     }
   }
@@ -41,7 +48,7 @@ struct RunLog: LogHandler {
   }
 
   func log(event: LogEvent) {
-    let count = counts.next(Place(file: event.file, line: event.line))
+    let count = counts.next(file: event.file, line: event.line)
     guard count <= Self.limit else { return }
     let end = count == Self.limit ? " (further lines like this one are not logged)" : ""
     var event = event

@@ -43,7 +43,8 @@ public enum StandardStreams {
   /// Waits until what was written to standard error has been taken, for at most so long. After
   /// ``stopWaitingForErrors()``; before it there is nothing to wait for.
   public static func finishErrors(within limit: Duration) {
-    errors.withLock { $0 }?.finish(by: HostClock.monotonic + limit.nanoseconds)
+    guard let queue = errors.withLock({ $0 }), !queue.isEmpty else { return }
+    queue.finish(by: HostClock.monotonic + limit.nanoseconds)
   }
 
   /// Brings back the settings of a terminal that a machine has changed, for a process that ends without it.

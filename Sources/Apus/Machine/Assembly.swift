@@ -33,7 +33,7 @@ struct Assembly {
     let map = MemoryMap(configuration, gic: gic)
     let features = limits.features(configuration.cpuFeatures)
 
-    let ram = try PrivateRAM(range: map.ram, hugePages: configuration.hasHugePages)
+    let ram = try PrivateRAM(range: map.ram, pages: PrivateRAM.Pages(configuration.pages))
     // SAFETY: the RAM lives on the board, which every thread that runs a vCPU holds.
     try unsafe machine.setUserMemoryRegion(
       slot: 0,
@@ -56,7 +56,7 @@ struct Assembly {
     for id in firmware.unknown {
       logger.notice("firmware register \(id) is new to Apus \(ApusVersion.current): the guest does not get it")
     }
-    try interruptController.initialize(numberOfInterrupts: MemoryMap.interruptCount)
+    try interruptController.initialize(numberOfInterrupts: configuration.interruptCount)
     if features.contains(.pmuV3) {
       for runner in runners {
         try runner.vcpu.initializePerformanceMonitors(interrupt: 16 + MemoryMap.PrivateInterrupt.performanceMonitors)
@@ -177,6 +177,17 @@ struct HostLimits {
   }
 }
 
+extension PrivateRAM.Pages {
+  init(_ wanted: Configuration.Pages) {
+    self =
+      switch wanted {
+      case .hugeWherePossible: .hugeWherePossible
+      case .huge: .huge
+      case .small: .small
+      }
+  }
+}
+
 extension InterruptController {
   /// Creates the controller that the map describes.
   init(_ map: MemoryMap.InterruptControllerMap, _ machine: borrowing VirtualMachine) throws(KVMError) {
@@ -202,8 +213,8 @@ extension InterruptController {
 extension VirtualCPU {
   /// Shows the guest what ``FirmwareRegisters`` says and nothing else. Before the first run; it holds for all vCPUs.
   func applyFirmwareTable() throws -> FirmwareRegisters.Plan {
-    var host: [RegisterID: UInt64] = [:]
-    for id in try registerList() where id.firmware != nil { host[id] = try register(id) }
+    var host: [FirmwareRegisters.HostRegister] = []
+    for id in try registerList(where: { $0.firmware != nil }) { host.append(.init(id: id, value: try register(id))) }
     let plan = try FirmwareRegisters.plan(host: host)
     for write in plan.writes { try setRegister(write.id, write.value) }
     return plan

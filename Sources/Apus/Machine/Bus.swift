@@ -29,6 +29,18 @@ struct Bus: ~Copyable, @unchecked Sendable {
     let start: UInt64
     let size: UInt64
     let device: Unmanaged<BusDevice>
+
+    /// Whether the device has all bytes of an access.
+    @inline(__always)
+    func has(_ address: UInt64, _ width: Int) -> Bool {
+      let offset = address &- start
+      return offset < size && UInt64(truncatingIfNeeded: width) <= size &- offset
+    }
+  }
+
+  /// Where one vCPU's last access went. Most go to the same device again, and are found without a search.
+  struct Place {
+    fileprivate var index = 0
   }
 
   private var entries: [Entry] = []
@@ -52,39 +64,50 @@ struct Bus: ~Copyable, @unchecked Sendable {
 
   /// Answers a read.
   ///
+  /// - Parameter place: the caller's, for all its accesses; any place gives the same answer.
   /// - Returns: nil where there is no device.
   @inline(__always)
-  func read(_ address: UInt64, width: Int) -> UInt64? {
-    guard let index = index(of: address, width: width) else { return nil }
-    let offset = address - entries[index].start
+  func read(_ address: UInt64, width: Int, near place: inout Place) -> UInt64? {
+    guard let entry = entry(of: address, width, near: &place) else { return nil }
     // SAFETY: the bus holds the device until it goes, which is after the last access.
-    return unsafe entries[index].device._withUnsafeGuaranteedRef { $0.read(at: offset, width: width) }
+    return unsafe entry.device._withUnsafeGuaranteedRef { $0.read(at: address &- entry.start, width: width) }
   }
 
   /// Takes a write.
   ///
+  /// - Parameter place: as for reads.
   /// - Returns: false where there is no device.
   @inline(__always)
-  func write(_ value: UInt64, at address: UInt64, width: Int) -> Bool {
-    guard let index = index(of: address, width: width) else { return false }
-    let offset = address - entries[index].start
+  func write(_ value: UInt64, at address: UInt64, width: Int, near place: inout Place) -> Bool {
+    guard let entry = entry(of: address, width, near: &place) else { return false }
     // SAFETY: as for reads.
-    unsafe entries[index].device._withUnsafeGuaranteedRef { $0.write(value, at: offset, width: width) }
+    unsafe entry.device._withUnsafeGuaranteedRef { $0.write(value, at: address &- entry.start, width: width) }
     return true
   }
 
-  /// The device all of whose bytes the access touches.
   @inline(__always)
-  private func index(of address: UInt64, width: Int) -> Int? {
+  private func entry(of address: UInt64, _ width: Int, near place: inout Place) -> Entry? {
+    if place.index < entries.count {
+      let entry = entries[place.index]
+      if entry.has(address, width) { return entry }
+    }
+    let index = search(address)
+    guard index >= 0 else { return nil }
+    let entry = entries[index]
+    guard entry.has(address, width) else { return nil }
+    place.index = index
+    return entry
+  }
+
+  /// The last device that does not start behind the address, or -1. Apart, so that the way without it stays short.
+  @inline(never)
+  private func search(_ address: UInt64) -> Int {
     var low = 0
     var high = entries.count
     while low < high {
-      let middle = (low + high) / 2
-      if entries[middle].start <= address { low = middle + 1 } else { high = middle }
+      let middle = (low &+ high) >> 1
+      if entries[middle].start <= address { low = middle &+ 1 } else { high = middle }
     }
-    guard low > 0 else { return nil }
-    let offset = address - entries[low - 1].start
-    guard offset < entries[low - 1].size, UInt64(width) <= entries[low - 1].size - offset else { return nil }
-    return low - 1
+    return low &- 1
   }
 }

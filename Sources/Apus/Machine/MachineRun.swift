@@ -139,7 +139,9 @@ struct MachineRun {
       // A machine that has run for a while is worth a second thread that can end it.
       onFirstLook: { [warden, signals] in if signals != nil { try? warden.begin() } }
     )
-    let loopResult = Result { () throws(HostError) in try loop.run() }
+    // No Result: its metadata has to be made at run time, for which all conformances of the program are looked through.
+    var loopFailure: HostError?
+    do throws(HostError) { try loop.run() } catch { loopFailure = error }
     assembly.devices.releaseVCPUs()
     threads.stop()
     let isHurried = verdict.given?.end.isHurried ?? true
@@ -154,8 +156,8 @@ struct MachineRun {
     }
     devices = assembly.devices.summaries
     for runner in assembly.runners { exits = exits + runner.exitCounts }
-    memory = MemorySurvey.take(guest: assembly.board.ram)
-    try loopResult.get()
+    if configuration.measuresMemory { memory = MemorySurvey.take(guest: assembly.board.ram) }
+    if let loopFailure { throw loopFailure }
     guard var outcome = verdict.given else { preconditionFailure("the loop ends with a verdict") }
     var drained = [serialLink.drain { patience.isOver }, virtioLink?.drain { patience.isOver } ?? .all]
     if !stuck.isEmpty { drained.append(.cutOff) }

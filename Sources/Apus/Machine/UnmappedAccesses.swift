@@ -13,12 +13,15 @@ final class UnmappedAccesses: Sendable {
     self.logger = logger
   }
 
-  /// Whether the guest goes on; the first that does is told. From any thread.
-  func passes(cpu: Int, _ access: String) -> Bool {
-    guard policy == .zero else { return false }
-    if !hasTold.exchange(true, ordering: .relaxed) {
-      logger.notice("vCPU \(cpu) \(access): such reads give 0 and such writes are dropped, and the report counts them")
-    }
-    return true
+  /// Whether the guest goes on.
+  var passes: Bool { policy == .zero }
+
+  /// Whether somebody was told already: then an access needs no words. From any thread.
+  var isTold: Bool { hasTold.load(ordering: .relaxed) }
+
+  /// Tells of the first access after which the guest went on. From any thread.
+  func tell(cpu: Int, _ access: String) {
+    guard !hasTold.exchange(true, ordering: .relaxed) else { return }
+    logger.notice("vCPU \(cpu) \(access): such reads give 0 and such writes are dropped, and the report counts them")
   }
 }

@@ -104,13 +104,14 @@ final class VCPURunner: Sendable {
   private func loop(_ board: Board) -> ExitCounts {
     var counts = ExitCounts()
     var exits: UInt64 = 0
+    var place = Bus.Place()
     var formerSuspicion: String?
     while true {
       exits &+= 1
       progress.store(exits, ordering: .relaxed)
       switch vcpu.run() {
       case .mmioRead(let address, let width):
-        guard let value = board.bus.read(address, width: width) else {
+        guard let value = board.bus.read(address, width: width, near: &place) else {
           guard passes(board, unmapped: "reads", address, width) else { return counts }
           counts.unmappedReads &+= 1
           vcpu.answerRead(0)
@@ -119,7 +120,7 @@ final class VCPURunner: Sendable {
         counts.mmioReads &+= 1
         vcpu.answerRead(value)
       case .mmioWrite(let address, let value, let width):
-        guard board.bus.write(value, at: address, width: width) else {
+        guard board.bus.write(value, at: address, width: width, near: &place) else {
           guard passes(board, unmapped: "writes", address, width) else { return counts }
           counts.unmappedWrites &+= 1
           continue
@@ -151,14 +152,22 @@ final class VCPURunner: Sendable {
   }
 
   /// Whether the guest goes on after an access to where nothing is. Where it does not, the machine has its verdict.
+  ///
+  /// Never inlined: what it takes to tell somebody would crowd the registers of the loop.
+  @inline(never)
   private func passes(_ board: Board, unmapped verb: String, _ address: UInt64, _ width: Int) -> Bool {
     if address == EarlyVectors.doorbell, let reason = EarlyVectors.reason(vcpu) {
       fault(board, reason)
       return false
     }
+    let policy = board.unmapped
+    if policy.passes, policy.isTold { return true }
     let access =
       "\(verb) \(width) bytes at \(hexadecimal(address)), where there is neither memory nor a device"
-    if board.unmapped.passes(cpu: vcpu.index, access) { return true }
+    if policy.passes {
+      policy.tell(cpu: vcpu.index, access)
+      return true
+    }
     fault(board, access)
     return false
   }
@@ -203,7 +212,7 @@ final class VCPURunner: Sendable {
 
 /// A number as messages write addresses.
 func hexadecimal(_ value: UInt64) -> String {
-  "0x" + String(value, radix: 16)
+  "0x" + hexadecimalDigits(value)
 }
 
 extension VirtualCPU {

@@ -40,7 +40,7 @@ final class VCPUThreads {
     var threads: [HostThread] = []
     do {
       for runner in runners.reversed() {
-        let thread = try HostThread(name: "vcpu \(runner.vcpu.index)") {
+        let thread = try HostThread(name: "vcpu " + decimalDigits(UInt64(runner.vcpu.index))) {
           runner.run(on: board) { if runner.vcpu.index == 0 { firstEntry.note() } }
         }
         threads.insert(thread, at: 0)

@@ -18,7 +18,7 @@ final class Warden: Sendable {
   private let ending: Ending
   private let signals: SignalDescriptor?
   private let deadline: UInt64?
-  private let limit: Outcome
+  private let limit: @Sendable () -> Outcome
   private let grace: UInt64
   private let abandon: @Sendable (Outcome) -> Void
   private let bell: Doorbell
@@ -31,13 +31,13 @@ final class Warden: Sendable {
 
   /// - Parameters:
   ///   - deadline: when the time is over, in nanoseconds of the monotonic clock.
-  ///   - limit: the outcome then.
+  ///   - limit: the outcome then; its text is made when it is needed.
   ///   - abandon: called once, on the warden's thread, where the machine does not end.
   init(
     _ ending: Ending,
     signals: SignalDescriptor?,
     deadline: UInt64?,
-    limit: Outcome,
+    limit: @autoclosure @escaping @Sendable () -> Outcome,
     grace: UInt64 = Warden.grace,
     abandon: @escaping @Sendable (Outcome) -> Void
   ) throws(HostError) {
@@ -82,7 +82,7 @@ final class Warden: Sendable {
         return
       }
       if order == nil, let deadline, now >= deadline {
-        ending.order(limit)
+        ending.order(limit())
         continue
       }
       let next = order.map { $0.time + grace } ?? deadline

@@ -14,7 +14,8 @@ public struct ByteCount: WrittenValue {
   public init?(_ text: String) {
     guard let (digits, rest) = text.leadingDigits(), let number = UInt64(digits) else { return nil }
     let shift: UInt64
-    switch rest.lowercased() {
+    // All ASCII, of which letters alone become letters by this bit. What works for all of Unicode costs a start much.
+    switch String(decoding: rest.utf8.map { $0 | 0x20 }, as: UTF8.self) {
     case "b": shift = 0
     case "k", "kb", "kib": shift = 10
     case "", "m", "mb", "mib": shift = 20

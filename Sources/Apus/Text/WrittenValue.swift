@@ -19,7 +19,8 @@ extension String {
   ///   pass for a unit.
   func leadingDigits() -> (digits: Substring, rest: Substring)? {
     guard utf8.allSatisfy({ $0 < 0x80 }) else { return nil }
-    let digits = prefix { $0.isNumber }
-    return digits.isEmpty ? nil : (digits, self[digits.endIndex...])
+    // By bytes, which of a text that is all ASCII are the characters.
+    let end = utf8.firstIndex { !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ?? utf8.endIndex
+    return end == utf8.startIndex ? nil : (self[..<end], self[end...])
   }
 }

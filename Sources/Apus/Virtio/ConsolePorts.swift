@@ -31,7 +31,7 @@ final class ConsolePorts: DeviceBackend {
       described.append((ConsolePortDescription(name: endpoint.name, isConnected: channel.isConnected), channel))
     }
     ports = described.map(\.1)
-    device = ConsoleDevice(name: place.name, ports: described)
+    device = makeConsoleDevice(name: place.name, ports: described)
   }
 
   /// Lets the ports call the device. Before the machine starts.

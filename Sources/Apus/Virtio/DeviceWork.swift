@@ -9,7 +9,8 @@ final class DeviceWork: DeviceThread, @unchecked Sendable {
 
   private struct State {
     var work: [@Sendable () -> Void] = []
-    var waiting: [ObjectIdentifier: Gate] = [:]
+    /// The gates that vCPUs wait at: no more than there are vCPUs.
+    var waiting: [Gate] = []
     var isClosed = false
   }
 
@@ -33,13 +34,13 @@ final class DeviceWork: DeviceThread, @unchecked Sendable {
   func perform(_ work: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void) {
     let gate = Gate()
     let isClosed = state.withLock { state in
-      if !state.isClosed { state.waiting[ObjectIdentifier(gate)] = gate }
+      if !state.isClosed { state.waiting.append(gate) }
       return state.isClosed
     }
     guard !isClosed else { return }
     post { work { gate.open() } }
     gate.wait()
-    _ = state.withLock { $0.waiting.removeValue(forKey: ObjectIdentifier(gate)) }
+    state.withLock { $0.waiting.removeAll { $0 === gate } }
   }
 
   /// Does what there is. On the device thread, when the doorbell rings.
@@ -58,7 +59,7 @@ final class DeviceWork: DeviceThread, @unchecked Sendable {
     let waiting = state.withLock { state in
       state.isClosed = true
       state.work = []
-      return state.waiting.values
+      return state.waiting
     }
     for gate in waiting { gate.open() }
   }

@@ -27,7 +27,7 @@ final class SCMIConnection: DeviceBackend {
     self.work = work
     self.logger = logger
     let timer = try PlatformTimer(place.platform)
-    let device = SCMIDevice(name: name, platform: place.platform, agent: place.agent, timer: timer)
+    let device = makeSCMIDevice(name: name, platform: place.platform, agent: place.agent, timer: timer)
     self.device = device
     let attachment = SharedPlatform.Attachment(
       wake: { Self.deliver(device, work) },

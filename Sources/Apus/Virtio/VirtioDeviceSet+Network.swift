@@ -63,7 +63,7 @@ struct NetworkCard {
     _ place: DevicePlace
   ) throws -> Parts {
     let backend = try StreamNetworkBackend(place.loop, peer: .passt(hostLoopback: hostLoopback))
-    let device = NetworkDevice(name: place.name, backend: backend, mac: mac, mtu: mtu)
+    let device = makeNetworkDevice(name: place.name, backend: backend, mac: mac, mtu: mtu)
     let supervisor = try PasstSupervisor(
       name: place.name,
       path: try PasstProgram.find(),
@@ -85,7 +85,7 @@ struct NetworkCard {
     _ place: DevicePlace
   ) throws -> Parts {
     let backend = try StreamNetworkBackend(place.loop)
-    let device = NetworkDevice(name: place.name, backend: backend, mac: mac, mtu: mtu)
+    let device = makeNetworkDevice(name: place.name, backend: backend, mac: mac, mtu: mtu)
     let reason = "the other end of the socket is gone or speaks another language"
     try backend.connect(device, for: place, reasonOfLoss: reason)
     try backend.attach(descriptor)
@@ -100,7 +100,7 @@ struct NetworkCard {
     _ place: DevicePlace
   ) throws -> Parts {
     let backend = try PacketNetworkBackend(descriptor, description, place.loop)
-    let device = NetworkDevice(name: place.name, backend: backend, mac: mac, mtu: mtu)
+    let device = makeNetworkDevice(name: place.name, backend: backend, mac: mac, mtu: mtu)
     try backend.connect(device, for: place, reasonOfLoss: "the other end of its network is gone")
     return (device, backend)
   }

@@ -102,10 +102,15 @@ final class VirtioDeviceSet {
   ) throws -> any VirtioDevice {
     switch wanted.kind {
     case .entropy:
-      return EntropyDevice(name: place.name, source: HostEntropy())
+      return makeEntropyDevice(name: place.name, source: HostEntropy())
     case .block(let block):
       let backend = try FileBlockBackend(block, name: place.name, logger: place.logger)
-      let device = BlockDevice(name: place.name, backend: backend, serial: block.serial, queueCount: block.queueCount)
+      let device = makeBlockDevice(
+        name: place.name,
+        backend: backend,
+        serial: block.serial,
+        queueCount: block.queueCount
+      )
       try backend.connect(place.loop) { [unowned device] in device.backendReady() }
       backends.append(backend)
       return device

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -18,9 +19,9 @@ static inline void *_Nullable clinux_map_private(size_t size) {
   return base == MAP_FAILED ? NULL : base;
 }
 
-// The same in huge pages as far as the host has them free, and aligned for them. NULL with errno: EINVAL where the kernel
-// knows none.
-void *_Nullable clinux_map_private_huge(size_t size);
+// The same in huge pages as far as the host has them free, and aligned for them. NULL with errno; a kernel that knows none
+// gives small ones, or, where they are required, EINVAL.
+void *_Nullable clinux_map_private_huge(size_t size, bool required);
 
 // Leaves the mapping out of core dumps.
 static inline void clinux_leave_out_of_dumps(void *_Nonnull base, size_t size) {
