@@ -278,14 +278,16 @@ public struct MachineTree: Sendable {
     _ clocks: [String],
     _ root: inout DeviceTreeWriter
   ) {
+    let consumer = name == "rtc" ? scmi?.clockConsumer : nil
     root.node("\(name)@\(hexadecimal(range.start))", label: label) { node in
       node.property("compatible", strings: [compatible, "arm,primecell"])
-      // A kernel that is told need not read eight registers, each of which is an exit.
-      node.property("arm,primecell-periphid", cells: [identification])
+      // A kernel that is told need not read eight registers, each of which is an exit. But it is to read them that Linux
+      // takes a PrimeCell out of its reset, which a platform may have given it.
+      if consumer == nil { node.property("arm,primecell-periphid", cells: [identification]) }
       node.property("reg", wide: [range.start.rawValue, range.size])
       node.property("interrupts", cells: [InterruptKind.shared, interrupt, Self.levelHigh])
       let names = clocks + ["apb_pclk"]
-      if name == "rtc", let scmi, let consumer = scmi.clockConsumer {
+      if let scmi, let consumer {
         scmi.use(by: consumer, &node)
       } else {
         node.property("clocks", cells: names.map { _ in Handle.clock })
