@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -29,19 +30,20 @@ int clinux_thread_start(clinux_thread *thread, const char *name, void *(*body)(v
   // Before the thread is there: a kick may come before its body has begun, and must not end the process.
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, install_kick_handler);
+  // A thread begins with the name of the one that starts it. To give it another one from outside takes a file of /proc,
+  // which costs more than the thread and need not be there.
+  char short_name[16] = {0}, own_name[16] = {0};
+  for (size_t index = 0; index + 1 < sizeof short_name && name[index]; index++)
+    short_name[index] = name[index];
+  prctl(PR_GET_NAME, own_name);
+  prctl(PR_SET_NAME, short_name);
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, 256 << 10);
   int error = pthread_create(&thread->handle, &attributes, body, context);
   pthread_attr_destroy(&attributes);
-  if (error)
-    return error;
-  // A handle stays good until the thread is joined or detached, even if its body has ended by now.
-  char short_name[16] = {0};
-  for (size_t index = 0; index + 1 < sizeof short_name && name[index]; index++)
-    short_name[index] = name[index];
-  pthread_setname_np(thread->handle, short_name);
-  return 0;
+  prctl(PR_SET_NAME, own_name);
+  return error;
 }
 
 void clinux_thread_join(clinux_thread thread) { pthread_join(thread.handle, NULL); }
