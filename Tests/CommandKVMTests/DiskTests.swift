@@ -1,4 +1,5 @@
 import ApusTesting
+import CTestSupport
 import Glibc
 import Testing
 
@@ -110,6 +111,35 @@ extension CommandKVMTests {
       }
       #expect(process.errorText.contains("disk 'image' failed: No space left on device: the guest gets an I/O error"))
       #expect(process.errorText.contains("port log: writing failed: No space left on device; the port is closed"))
+    }
+
+    @Test("a disk whose file system does not answer any more keeps no machine")
+    func deadFileSystem() throws {
+      let workspace = Workspace()
+      // SAFETY: the path holds for the calls, and none is told how it ended.
+      let server = unsafe ctest_file_system_start(workspace.path)
+      try #require(server > 0, "no file system in user space: errno \(-server)")
+      defer {
+        unsafe ctest_file_system_end(server, workspace.path)
+        _ = waitpid(server, nil, 0)
+      }
+      let command =
+        "R() { dd if=/dev/vda of=/dev/null bs=64k skip=$1 count=1 iflag=direct 2>/dev/null; }; "
+        + "R 3 && echo ready; read x; R 7; echo came back"
+      let arguments = try Self.linux(command, "--block", workspace.file("image") + ",readonly")
+      let enter = ["/usr/bin/nsenter", "--user", "--mount", "--preserve-credentials", "--target", "\(server)"]
+      let words = try (geteuid() == 0 ? [] : enter) + [GuestFile.command()] + arguments
+      let process = try CommandProcess(Array(words.dropFirst()), program: words[0], input: .pipe)
+      try process.expect("ready", within: .seconds(90))
+
+      kill(server, SIGSTOP)
+      try process.send("\n")
+      sleep(1)
+      process.signal(SIGTERM)
+
+      #expect(try process.wait(within: .seconds(60)) == .exited(143))
+      #expect(process.errorText.contains("does not answer: what waits for it is left behind"))
+      #expect(!process.outputText.contains("came back"))
     }
 
     @Test("an image that another Apus has open is refused with advice, but to those who all only read")

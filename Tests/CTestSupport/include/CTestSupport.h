@@ -24,5 +24,13 @@ void ctest_use_files_as(unsigned user);
 // of the process ends it. 0 or minus errno. The calling thread is the one that traces it from then on.
 int ctest_stop_thread(pid_t thread);
 
+// Starts a file system in user space (FUSE) in this folder: the process that serves it, or minus errno. It has one file,
+// `image`, of 16 MiB, that can be read and not written. A process that is stopped is a file system that does not answer.
+// Who is not root finds it in the process's user and mount namespaces.
+pid_t ctest_file_system_start(const char *_Nonnull folder);
+
+// Ends the process, and takes the file system away.
+void ctest_file_system_end(pid_t process, const char *_Nonnull folder);
+
 // Has the allocator give back to the system what it keeps for later.
 void ctest_trim_allocator(void);
