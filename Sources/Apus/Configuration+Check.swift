@@ -284,6 +284,7 @@ extension ConfigurationError.Problem {
     switch error {
     case let error as BootImageError: self.init(error)
     case let error as DeviceTreeOverlayFileError: self.init(error)
+    case let error as DeviceTreeTooLarge: self.init(kind: .badInput, message: "\(error)")
     default: self.init(kind: .hostFailure, message: "\(error)")
     }
   }
@@ -301,6 +302,7 @@ extension Outcome {
       }
     case let error as DiskError: self.init(input: error.kind, "\(error)")
     case let error as DeviceTreeOverlayFileError: self.init(input: error.kind, "\(error)")
+    case let error as DeviceTreeTooLarge: self.init(.badInput, "\(error)")
     case let error as NetworkError: self.init(error.kind == .hostFailure ? .hostFailure : .badInput, "\(error)")
     case let error as OutputFileError:
       self.init(error.exitStatus == End.cannotCreate.exitStatus ? .cannotCreate : .hostFailure, "\(error)")

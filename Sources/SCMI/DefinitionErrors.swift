@@ -11,7 +11,7 @@ public struct DefinitionError: Error, Equatable, Sendable, CustomStringConvertib
     self.message = message
   }
 
-  public var description: String { "\(path): \(message)" }
+  public var description: String { "\(path.shortened): \(message.shortened)" }
 }
 
 /// Every mistake of a definition, in order.

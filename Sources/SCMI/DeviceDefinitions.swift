@@ -19,6 +19,12 @@ public struct DeviceNodeDefinition: Sendable {
   public var children: [ChildDefinition] = []
 
   public init() {}
+
+  /// How many ``properties`` all consumers of a platform have at most, their children's included: each name is looked
+  /// for among those before when the tree is written.
+  public static let maximumProperties = 4_096
+
+  var propertyCount: Int { children.reduce(properties.count) { $0 + $1.node.propertyCount } }
 }
 
 /// A node below a device.

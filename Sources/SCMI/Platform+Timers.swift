@@ -9,7 +9,8 @@ extension Platform {
   public mutating func advance(to time: UInt64) {
     let limit = max(time, now)
     var samples = 0
-    while deadline <= limit {
+    // What is due at the end of time never comes.
+    while deadline <= limit, deadline != .max {
       if let next = recurrences.first, isBeforeTimers(next) {
         if samples >= Platform.maximumSamples, next.due > now {
           skipSamples(to: limit)

@@ -169,6 +169,13 @@ public struct PlatformDefinition: Sendable {
     configure(&self)
   }
 
+  /// How many ``rules`` there are at most.
+  public static let maximumRules = 1_024
+
+  /// How many resources all agents together may see, each counted for each agent that sees it: a platform keeps a few
+  /// dozen bytes for each.
+  public static let maximumViews = 1 << 20
+
   /// The names of one kind of resource, by global identifier.
   public func names(_ kind: ResourceKind) -> [String] {
     switch kind {

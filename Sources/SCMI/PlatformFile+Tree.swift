@@ -123,6 +123,9 @@ extension PlatformFileReader {
         var bytes: [UInt8] = []
         fields.integers("wide", &wide)
         fields.integers("bytes", &bytes)
+        if value["wide"] != nil, value["bytes"] != nil {
+          fail(value.position, path, "expected wide or bytes, found both")
+        }
         if value["wide"] != nil { return .wide(wide) }
         if value["bytes"] != nil { return .bytes(bytes) }
         fields.missing("wide")

@@ -12,7 +12,9 @@ public struct PlatformFileError: Error, Sendable, CustomStringConvertible {
     /// What is wrong and what was expected.
     public var message: String
 
-    public var description: String { "\(line):\(column): \(path.isEmpty ? "/" : path): \(message)" }
+    public var description: String {
+      "\(line):\(column): \(path.isEmpty ? "/" : path.shortened): \(message.shortened)"
+    }
   }
 
   /// In the order of the file where the form is wrong, otherwise by kind of resource; at most ``limit``.

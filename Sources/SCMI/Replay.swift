@@ -18,13 +18,13 @@ public enum Replay {
     public var differences: [Difference] = []
     /// Changes of permissions by the machine's owner: a transcript does not say enough to repeat them.
     public var skipped = 0
-    /// Samples that were not computed, besides those that the recorded session skipped, too: there were more between
-    /// two lines than ``Replay/maximumSamples``.
+    /// Samples that were not computed, besides those that the recorded session skipped, too: there were more in all
+    /// than ``Replay/maximumSamples``.
     public var missedSamples: UInt64 = 0
   }
 
   /// How many samples of sensors and power caps a replay computes.
-  public static let maximumSamples = 4_000_000
+  public static let maximumSamples = 1_000_000
 
   /// Replays requests and resets at their times. The platform must be new, of the definition that was recorded.
   ///

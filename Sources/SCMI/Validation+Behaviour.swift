@@ -1,6 +1,12 @@
 /// Rules and the script.
 extension Validator {
   mutating func behaviour() {
+    expect(
+      definition.rules.count <= PlatformDefinition.maximumRules,
+      "/rules",
+      "expected at most \(PlatformDefinition.maximumRules) rules, each of which every message is compared with"
+    )
+    guard definition.rules.count <= PlatformDefinition.maximumRules else { return }
     for (index, rule) in definition.rules.enumerated() { self.rule(rule, "/rules/\(index)") }
     for (index, step) in definition.script.enumerated() { self.step(step, "/script/\(index)") }
   }

@@ -42,7 +42,7 @@ extension Validator {
     for (index, clock) in definition.clocks.enumerated() where places[clock.name] == nil { places[clock.name] = index }
     let clocks = definition.clocks.map { clock in (clock.parent ?? clock.parents.first).flatMap { places[$0] } }
     for cycle in Relation.cycles(clocks) {
-      let names = (cycle + [cycle[0]]).map { "\"\(definition.clocks[$0].name)\"" }
+      let names = Relation.told(cycle).map { $0.map { "\"\(definition.clocks[$0].name)\"" } ?? "…" }
       let key = definition.clocks[cycle[0]].parent == nil ? "parents/0" : "parent"
       fail("/clocks/\(cycle[0])/\(key)", "the clocks' parents lead back: \(names.joined(separator: " → "))")
     }
@@ -50,7 +50,7 @@ extension Validator {
     for (index, cap) in definition.powercaps.enumerated() where places[cap.name] == nil { places[cap.name] = index }
     let powercaps = definition.powercaps.map { $0.parent.flatMap { places[$0] } }
     for cycle in Relation.cycles(powercaps) {
-      let names = (cycle + [cycle[0]]).map { "\"\(definition.powercaps[$0].name)\"" }
+      let names = Relation.told(cycle).map { $0.map { "\"\(definition.powercaps[$0].name)\"" } ?? "…" }
       fail("/powercaps/\(cycle[0])/parent", "the power caps' parents lead back: \(names.joined(separator: " → "))")
     }
   }
@@ -58,6 +58,12 @@ extension Validator {
 
 /// Things of which each has at most one successor.
 enum Relation {
+  /// A cycle as a message tells of it: back to its beginning, and of a long one the ends, with `nil` between them.
+  static func told(_ cycle: [Int]) -> [Int?] {
+    let whole: [Int?] = cycle + [cycle[0]]
+    return whole.count <= 12 ? whole : whole.prefix(6) + [nil] + whole.suffix(5)
+  }
+
   /// Every cycle, as places in order, beginning with its lowest.
   static func cycles(_ next: [Int?]) -> [[Int]] {
     // 0 is not seen yet; otherwise the walk that saw it.

@@ -19,6 +19,12 @@ extension Validator {
       expect(consumers.insert(consumer.name).inserted, place + "/name", "\"\(consumer.name)\" is there twice")
     }
     expect(tree.consumers.count <= 4_096, path + "/consumers", "expected at most 4096 consumers")
+    let properties = tree.consumers.reduce(0) { $0 + $1.node.propertyCount }
+    expect(
+      properties <= DeviceNodeDefinition.maximumProperties,
+      path + "/consumers",
+      "\(properties) properties are too many; expected at most \(DeviceNodeDefinition.maximumProperties) in all"
+    )
     let clocks = tree.consumers.indices.filter { tree.consumers[$0].kind == .clock }
     for index in clocks.dropFirst() { fail(path + "/consumers/\(index)", "the machine has one real-time clock") }
     assignedParents(tree.consumers, path + "/consumers")

@@ -120,6 +120,14 @@ extension Validator {
       uniquingKeysWith: { first, _ in first }
     )
     var seen: Set<String> = []
+    var views = 0
+    defer {
+      expect(
+        views <= PlatformDefinition.maximumViews,
+        "/agents",
+        "all agents together see \(views) resources, and \(PlatformDefinition.maximumViews) is the most"
+      )
+    }
     for (index, agent) in definition.agents.enumerated() {
       let path = "/agents/\(index)"
       name(agent.name, path, &seen, limit: 15)
@@ -151,6 +159,7 @@ extension Validator {
       }
       for kind in ResourceKind.allCases {
         let count = seesAll ? names[Int(kind.rawValue)].count : listed.count { $0.kind == kind }
+        views += count
         // PROTOCOL_ATTRIBUTES counts in 16 bits.
         expect(count <= 0xFFFF, path + "/resources", "\(count) \(kind.name) are more than an agent can count (65535)")
       }

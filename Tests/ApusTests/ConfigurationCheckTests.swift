@@ -1,6 +1,7 @@
 import CTestSupport
 import Glibc
 import GuestMemory
+import SCMI
 import TestBasics
 import TestSupport
 import Testing
@@ -150,6 +151,28 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
     #expect(problem.kind == .badInput)
     #expect(problem.message.hasPrefix("'\(kernel)' does not fit: it needs 32 MiB"))
     #expect(problem.message.hasSuffix("give the guest more memory"))
+  }
+
+  @Test func aDeviceTreeThatNoKernelTakesIsRefused() throws {
+    let files = try Files()
+    let definition = PlatformDefinition { platform in
+      platform.agents = [AgentDefinition("a")]
+      platform.tree.consumers = [
+        ConsumerDefinition("x", .device) { device in
+          device.compatible = ["a"]
+          device.node.properties = [("p", .strings([String(repeating: "x", count: 2_100_000)]))]
+        }
+      ]
+    }
+    var configuration = Configuration(kernel: files.kernel)
+    configuration.devices = [.init(.scmi(.init(SharedPlatform(try Platform(definition)) { 0 })))]
+
+    let problem = try #require(mistakes(in: configuration).first)
+    let error = #expect(throws: ConfigurationError.self) { _ = try configuration.deviceTree() }
+
+    #expect(problem.kind == .badInput)
+    #expect(problem.message.hasPrefix("the device tree has 21"))
+    #expect(error?.problems == [problem])
   }
 
   @Test func filesThatCanBeWrittenAreLeftAsTheyAre() throws {

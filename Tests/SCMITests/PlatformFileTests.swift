@@ -31,6 +31,71 @@ import Testing
     #expect(messages.reduce(0) { $0 + $1.utf8.count } < 12_000)
   }
 
+  @Test(
+    arguments: [
+      ("{\"agents\": [{\"name\": \"a\"}], \"KEY\": 1}", 1 << 20, "unknown key"),
+      (
+        "{\"agents\": [{\"name\": \"a\"}], \"clocks\": [{\"name\": \"KEY\", \"rates\": [1]}, {\"name\": \"KEY\", \"rates\": [1]}]}",
+        1 << 20, "there twice"
+      ),
+    ]
+  )
+  func aLongNameIsToldInPart(template: String, length: Int, expected: String) {
+    let name = String(repeating: "k", count: length)
+
+    let error = #expect(throws: PlatformFileError.self) {
+      _ = try PlatformDefinition(
+        json: template.split(separator: "KEY", omittingEmptySubsequences: false).joined(separator: name)
+      )
+    }
+
+    let messages = error?.messages(for: "file") ?? []
+    #expect(messages.contains { $0.contains(expected) })
+    #expect(messages.allSatisfy { $0.utf8.count < 3_000 })
+  }
+
+  @Test func aLongCycleIsToldByItsEnds() {
+    let clocks = (0..<5_000).map { "{\"name\": \"c\($0)\", \"rates\": [1], \"parents\": [\"c\(($0 + 1) % 5_000)\"]}" }
+
+    let told = mistakes("{\"agents\": [{\"name\": \"a\"}], \"clocks\": [\(clocks.joined(separator: ","))]}")
+
+    #expect(told.count == 1)
+    #expect(told.first?.contains("\"c0\" → \"c1\"") == true)
+    #expect(told.first?.hasSuffix("… → \"c4996\" → \"c4997\" → \"c4998\" → \"c4999\" → \"c0\"") == true)
+  }
+
+  @Test(
+    arguments: [
+      (
+        "\"rules\": [\(String(repeating: "{\"name\": \"r\", \"action\": \"dropped\"},", count: 1_024)){\"name\": \"r\", \"action\": \"dropped\"}]",
+        "/rules: expected at most 1024 rules"
+      ),
+      (
+        "\"deviceTree\": {\"consumers\": [{\"name\": \"d\", \"kind\": \"device\", \"compatible\": [\"a\"], \"properties\": {\((0...4_096).map { "\"p\($0)\": 1" }.joined(separator: ","))}}]}",
+        "4097 properties are too many"
+      ),
+      (
+        "\"deviceTree\": {\"consumers\": [{\"name\": \"d\", \"kind\": \"device\", \"compatible\": [\"a\"], \"properties\": {\"p\": {\"wide\": [1], \"bytes\": [1]}}}]}",
+        "expected wide or bytes, found both"
+      ),
+    ]
+  )
+  func whatWouldTakeLongOrMeanTwoThingsIsRefused(member: String, expected: String) {
+    let told = mistakes("{\"agents\": [{\"name\": \"a\"}], \(member)}")
+
+    #expect(told.contains { $0.contains(expected) }, "\(told)")
+  }
+
+  @Test func allAgentsTogetherSeeSoManyResources() {
+    let clocks = (0..<5_000).map { "{\"name\": \"c\($0)\", \"rates\": [1]}" }.joined(separator: ",")
+    let agents = (0..<210).map { "{\"name\": \"a\($0)\"}" }.joined(separator: ",")
+
+    let told = mistakes("{\"agents\": [\(agents)], \"clocks\": [\(clocks)]}")
+
+    #expect(told.count == 1)
+    #expect(told.first?.contains("all agents together see 1050000 resources, and 1048576 is the most") == true)
+  }
+
   @Test func theKnownKeysAreToldOnce() {
     let told = mistakes("{\"agents\": [{\"name\": \"a\", \"x\": 1}, {\"name\": \"b\", \"y\": 1}], \"z\": 1}")
 

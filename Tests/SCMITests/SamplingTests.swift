@@ -229,6 +229,15 @@ import Testing
     #expect(await lines.next()?.sequence == 201)
   }
 
+  @Test func theEndOfTimeIsReached() throws {
+    var bench = try Bench()
+
+    bench.platform.advance(to: .max)
+
+    #expect(bench.platform.nextDeadline == nil)
+    #expect(bench.ask(.clock, 0) == [0, 0x30000])
+  }
+
   // MARK: - Files
 
   @Test func anIntervalOfAMicrosecondIsRefused() throws {

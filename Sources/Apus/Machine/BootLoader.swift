@@ -85,7 +85,9 @@ struct BootLoader {
   /// - Throws: ``DeviceTreeError`` or ``DeviceTreeOverlayFileError``.
   func deviceTree(initramfs: GuestRange?, isForPeople: Bool = false) throws -> [UInt8] {
     guard !overlays.isEmpty else {
-      return try tree(initramfs: initramfs).blob(labels: isForPeople ? .written : .dropped)
+      let blob = try tree(initramfs: initramfs).blob(labels: isForPeople ? .written : .dropped)
+      guard blob.count <= BootPlacement.deviceTreeLimit else { throw DeviceTreeTooLarge(size: blob.count) }
+      return blob
     }
     var blob = try tree(initramfs: initramfs).blob(labels: .referable)
     for overlay in overlays { blob = try overlay.applied(to: blob, limit: BootPlacement.deviceTreeLimit) }
@@ -116,6 +118,16 @@ struct BootLoader {
       16384 + UInt64(configuration.kernelCommandLine.utf8.count + 256 * configuration.cpuCount)
         + (configuration.scmiPlace.map { MachineTree.SCMI($0).sizeLimit } ?? 0)
     )
+  }
+}
+
+/// A tree that no kernel would take.
+struct DeviceTreeTooLarge: Error, CustomStringConvertible {
+  let size: Int
+
+  var description: String {
+    "the device tree has \(size) bytes, and a kernel takes at most \(BootPlacement.deviceTreeLimit); give a smaller SCMI "
+      + "platform, fewer vCPUs or a shorter command line"
   }
 }
 
