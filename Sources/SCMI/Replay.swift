@@ -19,21 +19,27 @@ public enum Replay {
     /// Changes of permissions by the machine's owner: a transcript does not say enough to repeat them.
     public var skipped = 0
     /// Samples that were not computed, besides those that the recorded session skipped, too: there were more in all
-    /// than ``Replay/maximumSamples``.
+    /// than a replay computes.
     public var missedSamples: UInt64 = 0
   }
 
-  /// How many samples of sensors and power caps a replay computes.
+  /// How many samples of sensors and power caps a replay computes, unless its caller wants more or fewer.
   public static let maximumSamples = 1_000_000
 
   /// Replays requests and resets at their times. The platform must be new, of the definition that was recorded.
   ///
   /// Times, agents, kinds and bytes are compared; explanations are not.
-  public static func run(_ records: [TranscriptRecord], on platform: inout Platform) -> Report {
+  ///
+  /// - Parameter samples: how many samples are computed at most.
+  public static func run(
+    _ records: [TranscriptRecord],
+    on platform: inout Platform,
+    samples: Int = maximumSamples
+  ) -> Report {
     var report = Report()
     var replayed: [TranscriptRecord] = []
     var ticket: UInt64 = 0
-    var budget = maximumSamples
+    var budget = samples
     platform.isRecording = true
     for record in records where record.agent < platform.definition.agents.count {
       let missed = platform.missedSamples
