@@ -11,8 +11,9 @@ final class RunEnd: Sendable {
   /// How long those are waited for who read standard error and the report: not long where somebody waits for the end.
   private static let patience: Duration = .seconds(1)
   private static let hurriedPatience: Duration = .milliseconds(100)
-  /// How long the report of a machine that was abandoned may take.
-  private static let abandonedLimit: Duration = .milliseconds(500)
+  /// How long the report of a machine that was abandoned may take: what a busy host needs to write one, and not for ever,
+  /// since its file may be what does not answer.
+  private static let abandonedLimit: Duration = .seconds(2)
 
   init(_ report: ReportFile?) {
     self.report = report
