@@ -219,7 +219,7 @@ public struct MachineTree: Sendable {
       "rtc",
       "rtc",
       "arm,pl031",
-      PL031.peripheralIdentification,
+      nil,
       MemoryMap.pl031,
       MemoryMap.SharedInterrupt.pl031,
       [],
@@ -272,22 +272,21 @@ public struct MachineTree: Sendable {
     _ name: String,
     _ label: String,
     _ compatible: String,
-    _ identification: UInt32,
+    _ identification: UInt32?,
     _ range: GuestRange,
     _ interrupt: UInt32,
     _ clocks: [String],
     _ root: inout DeviceTreeWriter
   ) {
-    let consumer = name == "rtc" ? scmi?.clockConsumer : nil
     root.node("\(name)@\(hexadecimal(range.start))", label: label) { node in
       node.property("compatible", strings: [compatible, "arm,primecell"])
-      // A kernel that is told need not read eight registers, each of which is an exit. But it is to read them that Linux
-      // takes a PrimeCell out of its reset, which a platform may have given it.
-      if consumer == nil { node.property("arm,primecell-periphid", cells: [identification]) }
+      // A kernel that is told need not read eight registers, each of which is an exit. The binding of the PL031 has no
+      // place for it, and it is to read them that Linux takes a PrimeCell out of the reset that a platform may give it.
+      if let identification { node.property("arm,primecell-periphid", cells: [identification]) }
       node.property("reg", wide: [range.start.rawValue, range.size])
       node.property("interrupts", cells: [InterruptKind.shared, interrupt, Self.levelHigh])
       let names = clocks + ["apb_pclk"]
-      if let scmi, let consumer {
+      if name == "rtc", let scmi, let consumer = scmi.clockConsumer {
         scmi.use(by: consumer, &node)
       } else {
         node.property("clocks", cells: names.map { _ in Handle.clock })

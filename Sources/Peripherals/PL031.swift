@@ -7,9 +7,6 @@
 public struct PL031: RegisterBlock {
   public static var size: UInt64 { 0x1000 }
 
-  /// RTCPeriphID3 to RTCPeriphID0 (3.3.9): part number 0x031, designer 0x41 (Arm), revision 1, configuration 0.
-  public static let peripheralIdentification: UInt32 = 0x0014_1031
-
   /// All that the guest can observe; see ``State``.
   public private(set) var state: State
 
@@ -107,10 +104,11 @@ public struct PL031: RegisterBlock {
     case .rtcICR:
       events.record(.readOfWriteOnly, at: offset, width: width)
       value = 0
-    case .rtcPeriphID0: value = Self.peripheralIdentification & 0xFF
-    case .rtcPeriphID1: value = Self.peripheralIdentification >> 8 & 0xFF
-    case .rtcPeriphID2: value = Self.peripheralIdentification >> 16 & 0xFF
-    case .rtcPeriphID3: value = Self.peripheralIdentification >> 24
+    // Part number 0x031, designer 0x41 (Arm), revision 1, configuration 0.
+    case .rtcPeriphID0: value = 0x31
+    case .rtcPeriphID1: value = 0x10
+    case .rtcPeriphID2: value = 0x14
+    case .rtcPeriphID3: value = 0x00
     case .rtcPCellID0: value = 0x0D
     case .rtcPCellID1: value = 0xF0
     case .rtcPCellID2: value = 0x05
