@@ -184,9 +184,7 @@ extension Platform {
       if case .storm(let number) = recurrence.action { storms[number] == nil } else { false }
     }
     updateDeadline()
-    outgoing.removeSubrange(0..<outgoingHead)
-    outgoingHead = 0
-    outgoing.removeAll { $0.agent == agent }
+    outgoing.removeAll(for: agent)
     agents[agent].queued = 0
     agents[agent].scheduled = 0
     agents[agent].held = []

@@ -152,7 +152,7 @@ extension Platform {
       // Each sample took a number for the next one.
       budget -= max(Int(timerOrder - before), 1)
     }
-    if budget <= 0, let first = recurrences.first, first.due <= time, time != .max { skipSamples(to: time) }
+    if budget <= 0, let first = recurrences.first, first.due <= time { skipSamples(to: time) }
     advance(to: time)
   }
 }

@@ -83,18 +83,8 @@ extension Platform {
 
   /// The next message to deliver, in order.
   public mutating func takeOutgoing() -> Outgoing? {
-    guard outgoingHead < outgoing.count else { return nil }
-    let next = outgoing[outgoingHead]
-    outgoingHead += 1
+    guard let next = outgoing.take() else { return nil }
     agents[next.agent].queued -= 1
-    if outgoingHead == outgoing.count {
-      outgoing.removeAll(keepingCapacity: true)
-      outgoingHead = 0
-    } else if outgoingHead == Platform.maximumQueued {
-      // Somebody may fetch as fast as others add, and never find the end.
-      outgoing.removeSubrange(0..<outgoingHead)
-      outgoingHead = 0
-    }
     return next
   }
 

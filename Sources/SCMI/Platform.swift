@@ -58,8 +58,7 @@ public struct Platform: ~Copyable {
   public internal(set) var missedSamples: UInt64 = 0
   /// The due time of the first timer or recurrence, or the maximum.
   var deadline = UInt64.max
-  var outgoing: [Outgoing] = []
-  var outgoingHead = 0
+  var outgoing = OutgoingQueue()
   var events: [PlatformEvent] = []
 
   var rules: [RuleState] = []

@@ -231,16 +231,14 @@ extension SharedPlatform.State {
 /// What waits for one agent: at most ``Platform/maximumQueued`` messages for its event channel, and the late replies,
 /// whose requests' buffers are their bound.
 struct Mailbox {
-  private var messages: [Outgoing] = []
-  private var head = 0
+  private var messages = OutgoingQueue()
   private var events = 0
   var dropped: UInt64 = 0
   /// What the platform had dropped before.
   var droppedBefore: UInt64 = 0
 
   mutating func clear() {
-    messages = []
-    head = 0
+    messages = OutgoingQueue()
     events = 0
   }
 
@@ -256,17 +254,8 @@ struct Mailbox {
   }
 
   mutating func take() -> Outgoing? {
-    guard head < messages.count else { return nil }
-    let message = messages[head]
-    head += 1
+    guard let message = messages.take() else { return nil }
     if message.channel == .event { events -= 1 }
-    if head == messages.count {
-      messages.removeAll(keepingCapacity: true)
-      head = 0
-    } else if head == Platform.maximumQueued {
-      messages.removeSubrange(0..<head)
-      head = 0
-    }
     return message
   }
 }

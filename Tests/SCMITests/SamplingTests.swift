@@ -97,41 +97,31 @@ import Testing
     #expect(records.contains { $0.text.contains("time ran ahead") })
   }
 
-  @Test func aReplayOfALineAnHourLaterEnds() throws {
-    var bench = try Self.sampled(2_000)
+  /// What a replay of 2,000 sensors' samples reports, where requests come after so many hours.
+  private static func replay(after hours: ClosedRange<UInt64>, samples: Int) throws -> Replay.Report {
+    var bench = try sampled(2_000)
     bench.platform.isRecording = true
     bench.platform.resetAgent(0, events: true, at: 0)
     for index in 0..<UInt32(2_000) { _ = bench.ask(.sensor, 0xB, index, 1) }
     var records = bench.platform.takeTranscript()
     _ = bench.ask(.base, 0)
     var last = bench.platform.takeTranscript()
-    for index in last.indices { last[index].time = Self.hour }
-    records += last
-
+    for number in hours {
+      for index in last.indices { last[index].time = number * hour }
+      records += last
+    }
     var platform = try Platform(bench.platform.definition)
-    let report = Replay.run(records, on: &platform, samples: 20_000)
+    return Replay.run(records, on: &platform, samples: samples)
+  }
+
+  @Test func aReplayOfALineAnHourLaterEnds() throws {
+    let report = try Self.replay(after: 1...1, samples: 20_000)
 
     #expect(report.missedSamples > 2_000 * (Self.hour / 1_000_000) - 2 * 20_000)
   }
 
   @Test func aReplayOfManyLinesFarApartComputesNoMoreThanItsBudget() throws {
-    var bench = try Self.sampled(2_000)
-    bench.platform.isRecording = true
-    bench.platform.resetAgent(0, events: true, at: 0)
-    for index in 0..<UInt32(2_000) { _ = bench.ask(.sensor, 0xB, index, 1) }
-    var records = bench.platform.takeTranscript()
-    _ = bench.ask(.base, 0)
-    let last = bench.platform.takeTranscript()
-    for line in 1...100 as ClosedRange<UInt64> {
-      records += last.map { record in
-        var record = record
-        record.time = line * Self.hour
-        return record
-      }
-    }
-
-    var platform = try Platform(bench.platform.definition)
-    let report = Replay.run(records, on: &platform, samples: 5_000)
+    let report = try Self.replay(after: 1...100, samples: 5_000)
 
     // A budget for each of the lines would be thirty times as many.
     let all = 2_000 * (100 * Self.hour / 1_000_000)
