@@ -32,11 +32,11 @@ let package = Package(
   name: "apus",
   products: [
     .library(name: "Apus", targets: ["Apus"]),
-    .library(name: "SCMI", targets: ["SCMI"]),
+    .library(name: "SCMI", targets: ["SCMI", "SCMIFile"]),
     .library(name: "ApusTesting", targets: ["ApusTesting"]),
     .executable(name: "apus", targets: ["ApusCommand"]),
     // For the fuzz targets, which are a package of their own.
-    .library(name: "SCMIFuzzing", targets: ["SCMI", "SCMIFuzzing"]),
+    .library(name: "SCMIFuzzing", targets: ["SCMI", "SCMIFile", "SCMIFuzzing"]),
     .library(name: "DeviceTree", targets: ["DeviceTree"]),
     .library(
       name: "VirtioTesting",
@@ -71,7 +71,7 @@ let package = Package(
     .testTarget(
       name: "VirtioDevicesTests",
       dependencies: [
-        "GuestMemory", "SCMI", "TestBasics", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting",
+        "GuestMemory", "SCMI", "SCMIFile", "TestBasics", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting",
       ],
       swiftSettings: strict
     ),
@@ -92,13 +92,25 @@ let package = Package(
     ),
     .target(name: "PositionedJSON", swiftSettings: strict),
     .testTarget(name: "PositionedJSONTests", dependencies: ["PositionedJSON"], swiftSettings: strict),
-    .target(name: "SCMI", dependencies: ["PositionedJSON"], swiftSettings: strict),
+    .target(name: "SCMI", swiftSettings: strict),
+    .target(name: "SCMIFile", dependencies: ["PositionedJSON", "SCMI"], swiftSettings: strict),
     .target(name: "CPlatformSchema"),
     .target(name: "CCommandLine"),
-    .target(name: "SCMIFuzzing", dependencies: ["SCMI"], path: "Tests/SCMIFuzzing", swiftSettings: strict),
+    .target(
+      name: "SCMIFuzzing",
+      dependencies: ["SCMI", "SCMIFile"],
+      path: "Tests/SCMIFuzzing",
+      swiftSettings: strict
+    ),
+    .target(name: "SCMITesting", dependencies: ["SCMI", "SCMIFile"], path: "Tests/SCMITesting", swiftSettings: strict),
     .testTarget(
       name: "SCMITests",
-      dependencies: ["PositionedJSON", "SCMI", "SCMIFuzzing", "TestSupport"],
+      dependencies: ["SCMI", "SCMIFile", "SCMITesting", "TestSupport"],
+      swiftSettings: strict
+    ),
+    .testTarget(
+      name: "SCMIFileTests",
+      dependencies: ["PositionedJSON", "SCMI", "SCMIFile", "SCMIFuzzing", "SCMITesting", "TestSupport"],
       swiftSettings: strict
     ),
     .target(name: "KVM", dependencies: ["CLinux", "Host"], swiftSettings: strict),
@@ -107,8 +119,8 @@ let package = Package(
     .target(
       name: "Apus",
       dependencies: [
-        "BootImage", "CLinux", "Host", "KVM", "GuestMemory", "DeviceTree", "Peripherals", "SCMI", "Virtio",
-        "VirtioDevices",
+        "BootImage", "CLinux", "Host", "KVM", "GuestMemory", "DeviceTree", "Peripherals", "SCMI", "SCMIFile",
+        "Virtio", "VirtioDevices",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
@@ -124,7 +136,7 @@ let package = Package(
       name: "ApusTests",
       dependencies: [
         "Apus", "CLinux", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "Peripherals", "SCMI",
-        "TestBasics", "TestSupport",
+        "SCMIFile", "TestBasics", "TestSupport",
         "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting", .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
@@ -139,7 +151,7 @@ let package = Package(
     ),
     .executableTarget(
       name: "SCMIBenchmark",
-      dependencies: ["SCMI"],
+      dependencies: ["SCMI", "SCMIFile"],
       path: "Benchmarks/SCMI",
       exclude: ["measure", "platform-200"],
       swiftSettings: strict,
@@ -156,7 +168,9 @@ let package = Package(
     ),
     .testTarget(
       name: "GuestTests",
-      dependencies: ["Apus", "ApusTesting", "CTestSupport", "DeviceTree", "SCMI", "TestBasics", "TestSupport"],
+      dependencies: [
+        "Apus", "ApusTesting", "CTestSupport", "DeviceTree", "SCMI", "SCMIFile", "TestBasics", "TestSupport",
+      ],
       swiftSettings: strict
     ),
     .testTarget(
@@ -167,7 +181,7 @@ let package = Package(
     .executableTarget(
       name: "ApusCommand",
       dependencies: [
-        "Apus", "CCommandLine", "CPlatformSchema", "Host", "SCMI",
+        "Apus", "CCommandLine", "CPlatformSchema", "Host", "SCMI", "SCMIFile",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],

@@ -1,4 +1,5 @@
 import SCMI
+import SCMIFile
 
 /// Sends CLOCK_RATE_GET to a platform: bytes in, bytes out. Run under a counter of instructions or allocations with two
 /// counts: the difference is what the requests cost.

@@ -1,4 +1,5 @@
 public import SCMI
+internal import SCMIFile
 
 extension Configuration.Device {
   /// An SCMI platform, to which the machine is an agent.

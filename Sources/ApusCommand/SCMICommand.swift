@@ -2,6 +2,7 @@ import Apus
 import ArgumentParser
 import CPlatformSchema
 import SCMI
+import SCMIFile
 
 /// What can be done with platform files and transcripts without a machine.
 struct SCMICommand: ParsableCommand {
@@ -158,10 +159,10 @@ extension SCMICommand {
     func run() throws {
       let definition = try PlatformText.read(platform)
       let records = try TranscriptText.read(transcript)
-      let report: SCMI.Replay.Report
+      let report: SCMIFile.Replay.Report
       do {
         var platform = try Platform(definition)
-        report = SCMI.Replay.run(records, on: &platform)
+        report = SCMIFile.Replay.run(records, on: &platform)
       } catch {
         throw BadText.said("\(platform): \(error)")
       }

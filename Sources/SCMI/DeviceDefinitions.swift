@@ -24,7 +24,7 @@ public struct DeviceNodeDefinition: Sendable {
   /// for among those before when the tree is written.
   public static let maximumProperties = 4_096
 
-  var propertyCount: Int { children.reduce(properties.count) { $0 + $1.node.propertyCount } }
+  package var propertyCount: Int { children.reduce(properties.count) { $0 + $1.node.propertyCount } }
 }
 
 /// A node below a device.

@@ -1,11 +1,11 @@
 /// What the specification calls messages, and where their fields are.
-enum MessageCatalogue {
-  struct Entry: Sendable {
-    var name: String
+package enum MessageCatalogue {
+  package struct Entry: Sendable {
+    package var name: String
     /// Field lists, see ``MessageDecoder``.
-    var request: String
-    var reply: String
-    var delayed = ""
+    package var request: String
+    package var reply: String
+    package var delayed = ""
   }
 
   private static let common: [UInt8: Entry] = [
@@ -238,27 +238,27 @@ enum MessageCatalogue {
     ],
   ]
 
-  static func entry(_ header: MessageHeader) -> Entry? {
+  package static func entry(_ header: MessageHeader) -> Entry? {
     if header.type == .notification { return notifications[header.protocolIdentifier]?[header.message] }
     return common[header.message] ?? messages[header.protocolIdentifier]?[header.message]
   }
 
   /// The specification's name, or protocol and message as numbers.
-  static func name(_ header: MessageHeader) -> String {
+  package static func name(_ header: MessageHeader) -> String {
     if let entry = entry(header) { return entry.name }
     let kind = header.type == .notification ? "notification" : "message"
     return "protocol 0x\(String(header.protocolIdentifier, radix: 16)) \(kind) 0x\(String(header.message, radix: 16))"
   }
 
   /// The number of a message by its name.
-  static func number(_ protocolIdentifier: UInt8, _ name: String, isNotification: Bool = false) -> UInt8? {
+  package static func number(_ protocolIdentifier: UInt8, _ name: String, isNotification: Bool = false) -> UInt8? {
     if isNotification { return notifications[protocolIdentifier]?.first { $0.value.name == name }?.key }
     if let match = common.first(where: { $0.value.name == name }) { return match.key }
     return messages[protocolIdentifier]?.first { $0.value.name == name }?.key
   }
 
   /// The names of a protocol's messages, by number.
-  static func names(_ protocolIdentifier: UInt8, isNotification: Bool = false) -> [String] {
+  package static func names(_ protocolIdentifier: UInt8, isNotification: Bool = false) -> [String] {
     let entries =
       isNotification
       ? notifications[protocolIdentifier] ?? [:]
@@ -267,7 +267,7 @@ enum MessageCatalogue {
   }
 
   /// Which payload word of a command names the resource.
-  static func resourceWord(_ header: MessageHeader) -> Int? {
+  package static func resourceWord(_ header: MessageHeader) -> Int? {
     guard header.message > 2, header.message != MessageSet.negotiate else { return nil }
     switch (header.protocolIdentifier, header.message) {
     case (0x10, _), (0x12, _), (0x15, 3): return nil
@@ -278,7 +278,7 @@ enum MessageCatalogue {
   }
 
   /// Where the count of remaining entries begins in a multi-part reply.
-  static func remainingShift(_ header: MessageHeader) -> UInt32? {
+  package static func remainingShift(_ header: MessageHeader) -> UInt32? {
     switch (header.protocolIdentifier, header.message) {
     case (0x13, 4), (0x14, 4), (0x15, 3), (0x15, 8), (0x17, 4), (0x19, 4): 16
     case (0x14, 0xC), (0x19, 5): 24

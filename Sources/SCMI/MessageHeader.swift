@@ -85,7 +85,7 @@ public struct Status: RawRepresentable, Hashable, Error, Sendable {
   public static let inUse = Status(rawValue: -11)
 
   /// In the order of their numbers: the index is the number's magnitude.
-  static let names = [
+  package static let names = [
     "SUCCESS", "NOT_SUPPORTED", "INVALID_PARAMETERS", "DENIED", "NOT_FOUND", "OUT_OF_RANGE", "BUSY", "COMMS_ERROR",
     "GENERIC_ERROR", "HARDWARE_ERROR", "PROTOCOL_ERROR", "IN_USE",
   ]

@@ -103,7 +103,7 @@ extension Platform {
   }
 
   /// Moves what is due at `limit` or before behind it, without doing it.
-  mutating func skipSamples(to limit: UInt64) {
+  package mutating func skipSamples(to limit: UInt64) {
     var missed: UInt64 = 0
     let due = recurrences.elements.filter { $0.due <= limit }.sorted { $0.isBefore($1) }
     recurrences.removeAll { $0.due <= limit }
@@ -145,7 +145,7 @@ extension Platform {
   /// came at each deadline.
   ///
   /// - Parameter budget: how many samples may be computed; beyond them they are skipped.
-  mutating func replay(to time: UInt64, budget: inout Int) {
+  package mutating func replay(to time: UInt64, budget: inout Int) {
     while budget > 0, deadline < time {
       let before = timerOrder
       advance(to: deadline)
@@ -158,22 +158,22 @@ extension Platform {
 }
 
 /// What a transcript says where samples were skipped, so that a replay skips the same ones.
-struct SkippedSamples {
-  var count: UInt64
+package struct SkippedSamples {
+  package var count: UInt64
   /// In nanoseconds: those that were due up to here.
-  var limit: UInt64
+  package var limit: UInt64
 
-  init(_ count: UInt64, to limit: UInt64) {
+  package init(_ count: UInt64, to limit: UInt64) {
     self.count = count
     self.limit = limit
   }
 
   private static let words = (first: "time ran ahead: ", second: " samples skipped up to ", unit: " ns")
 
-  var text: String { Self.words.first + "\(count)" + Self.words.second + "\(limit)" + Self.words.unit }
+  package var text: String { Self.words.first + "\(count)" + Self.words.second + "\(limit)" + Self.words.unit }
 
   /// - Returns: `nil` for another text.
-  init?(_ text: String) {
+  package init?(_ text: String) {
     guard text.hasPrefix(Self.words.first), text.hasSuffix(Self.words.unit) else { return nil }
     let numbers = text.dropFirst(Self.words.first.count).dropLast(Self.words.unit.count)
       .split(separator: " ")

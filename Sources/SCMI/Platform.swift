@@ -78,16 +78,8 @@ public struct Platform: ~Copyable {
   /// Explanations of the decision that is being made.
   var explanations: [String] = []
 
-  /// - Parameter vendors: vendor protocols written in Swift, besides those of the definition that are data.
-  /// - Throws: every mistake of the definition.
-  public init(_ definition: PlatformDefinition, vendors: [any VendorProtocol] = []) throws(DefinitionErrors) {
-    let errors = definition.validate(vendors: vendors)
-    guard errors.isEmpty else { throw DefinitionErrors(errors: errors) }
-    self.init(valid: definition, vendors: vendors)
-  }
-
-  /// An initializer of its own: Swift 6.2 does not compile one that throws before it fills a noncopyable structure.
-  private init(valid definition: PlatformDefinition, vendors: [any VendorProtocol]) {
+  /// A definition that was checked: ``init(_:vendors:)`` of `SCMIFile` does so, and is the one way in.
+  package init(valid definition: PlatformDefinition, vendors: [any VendorProtocol]) {
     self.definition = definition
     self.vendors = vendors + definition.vendorProtocols.map { VendorTable(definition: $0) }
     agents = definition.agents.map { AgentState(definition: $0) }

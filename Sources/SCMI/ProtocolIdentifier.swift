@@ -91,11 +91,11 @@ public enum VersionProfile: String, CaseIterable, Sendable {
 }
 
 /// Which messages a protocol has in a version: the platform's answer to MESSAGE_ATTRIBUTES and its gate for commands.
-enum MessageSet {
-  static let negotiate: UInt8 = 0x10
+package enum MessageSet {
+  package static let negotiate: UInt8 = 0x10
 
   /// By protocol: all messages that some version has. Those about fast channels, which do not exist here, are among them.
-  static let specified: [UInt32] = ProtocolIdentifier.allCases.map { identifier in
+  package static let specified: [UInt32] = ProtocolIdentifier.allCases.map { identifier in
     let fastChannels: UInt32 =
       switch identifier {
       case .performance: 1 << 0xB
@@ -108,7 +108,7 @@ enum MessageSet {
   /// Bit n is message n.
   ///
   /// - Parameter events: whether the agent can receive notifications and delayed responses.
-  static func messages(_ identifier: ProtocolIdentifier, version: UInt32, events: Bool) -> UInt32 {
+  package static func messages(_ identifier: ProtocolIdentifier, version: UInt32, events: Bool) -> UInt32 {
     var set: UInt32 = 0b111
     func add(_ range: ClosedRange<UInt32>, from minimum: UInt32 = 0, needsEvents: Bool = false) {
       guard version >= minimum, events || !needsEvents else { return }
@@ -164,7 +164,7 @@ enum MessageSet {
   }
 
   /// Every version of a protocol that there is: each major one, and the latest, whose minor number may not be 0.
-  static func versions(_ identifier: ProtocolIdentifier) -> [ProtocolVersion] {
+  package static func versions(_ identifier: ProtocolIdentifier) -> [ProtocolVersion] {
     guard let latest = VersionProfile.edition32[identifier] else { return [] }
     let majors = (1...latest.major).map { ProtocolVersion($0, 0) }
     return latest.minor == 0 ? majors : majors + [latest]

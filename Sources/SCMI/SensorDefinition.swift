@@ -90,7 +90,7 @@ public struct UpdateInterval: Equatable, Sendable {
   }
 
   /// At least one nanosecond.
-  var nanoseconds: UInt64 {
+  package var nanoseconds: UInt64 {
     var value = UInt64(seconds)
     var exponent = Int(exponent) + 9
     while exponent > 0, value < UInt64.max / 10 {
@@ -168,7 +168,7 @@ public struct SensorDefinition: Sendable {
     configure(&self)
   }
 
-  var readingCount: Int { max(axes.count, 1) }
+  package var readingCount: Int { max(axes.count, 1) }
 
   /// The interval that exists for what a SENSOR_CONFIG_SET asks for: the next shorter one, the next longer one or the
   /// nearest, by its rounding bits (10:9: 0, 1, 2). What lies beyond the ends is at them.

@@ -2,6 +2,7 @@ import CTestSupport
 import Glibc
 import GuestMemory
 import SCMI
+import SCMIFile
 import TestBasics
 import TestSupport
 import Testing

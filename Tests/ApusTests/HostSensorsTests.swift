@@ -1,4 +1,5 @@
 import SCMI
+import SCMIFile
 import TestSupport
 import Testing
 

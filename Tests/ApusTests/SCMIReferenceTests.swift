@@ -1,6 +1,7 @@
 import DeviceTree
 import Foundation
 import SCMI
+import SCMIFile
 import Testing
 
 @testable import Apus

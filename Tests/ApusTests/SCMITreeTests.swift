@@ -1,5 +1,6 @@
 import DeviceTree
 import SCMI
+import SCMIFile
 import Testing
 
 @testable import Apus

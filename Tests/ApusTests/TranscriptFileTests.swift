@@ -2,6 +2,7 @@ import CLinux
 import Glibc
 import Logging
 import SCMI
+import SCMIFile
 import TestSupport
 import Testing
 

@@ -1,6 +1,7 @@
 import Apus
 import ApusTesting
 import SCMI
+import SCMIFile
 import Testing
 
 /// Devices of a platform's tree that drivers of any kind bind to.

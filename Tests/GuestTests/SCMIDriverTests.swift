@@ -1,6 +1,7 @@
 import Apus
 import ApusTesting
 import SCMI
+import SCMIFile
 import Testing
 
 /// Each of Linux's SCMI drivers reads its platform and changes it.

@@ -1,6 +1,7 @@
 import Apus
 import ApusTesting
 import SCMI
+import SCMIFile
 import Synchronization
 import Testing
 

@@ -1,6 +1,7 @@
 import Apus
 import ApusTesting
 import SCMI
+import SCMIFile
 import Testing
 
 /// Several guests on one platform, and every message from inside one.

@@ -1,6 +1,7 @@
 import Apus
 import ApusTesting
 import SCMI
+import SCMIFile
 import Testing
 
 /// What Documentation/SCMI.md shows of several machines on one platform, compiled and run.

@@ -1,4 +1,5 @@
 public import SCMI
+internal import SCMIFile
 
 /// Entry points for a fuzzer: each takes any bytes, and traps where a promise is broken.
 public enum SCMIFuzzing {

@@ -1,4 +1,5 @@
 import SCMI
+import SCMITesting
 import Testing
 
 /// A rule that changes words and bytes of any message.

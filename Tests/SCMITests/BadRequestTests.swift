@@ -1,4 +1,5 @@
 import SCMI
+import SCMITesting
 import TestSupport
 import Testing
 

@@ -1,4 +1,6 @@
 import SCMI
+import SCMIFile
+import SCMITesting
 import Testing
 
 /// Nothing is described that is then refused: bounds, access and refused commands show in every description.

@@ -1,39 +1,9 @@
 import SCMI
+import SCMITesting
 import TestSupport
 import Testing
 
 @Suite struct PropertyTests {
-  /// A small deterministic source of numbers.
-  struct Dice {
-    var state: UInt64
-
-    mutating func roll(_ bound: UInt64) -> UInt64 {
-      state ^= state << 13
-      state ^= state >> 7
-      state ^= state << 17
-      return state % bound
-    }
-
-    /// Mostly small numbers, sometimes an extreme one.
-    mutating func word() -> UInt32 {
-      switch roll(10) {
-      case 0: .max
-      case 1: 0x8000_0000
-      case 2: UInt32(truncatingIfNeeded: roll(.max))
-      case 3...5: UInt32(roll(5_000))
-      default: UInt32(roll(5))
-      }
-    }
-
-    mutating func request() -> Message {
-      let identifier = UInt8(roll(12) == 0 ? roll(256) : 0x10 + roll(10))
-      let message = UInt8(roll(20) == 0 ? roll(256) : roll(0x11))
-      var header = MessageHeader(identifier, message, token: UInt16(roll(1_024)))
-      if roll(100) == 0 { header.rawValue ^= 1 << UInt32(roll(32)) }
-      return Message(header: header, payload: (0..<roll(6)).map { _ in word() })
-    }
-  }
-
   @Test(arguments: 1...8 as ClosedRange<UInt64>) func everyRequestGetsExactlyOneReply(seed: UInt64) throws {
     var bench = try Bench.pair()
     var dice = Dice(state: seed &* 0x9E37_79B9)

@@ -1,4 +1,6 @@
 import SCMI
+import SCMIFile
+import SCMITesting
 import Testing
 
 /// What the clock, a rule or a guest could make more of than the host has time or memory for.

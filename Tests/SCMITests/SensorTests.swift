@@ -1,4 +1,5 @@
 import SCMI
+import SCMITesting
 import Testing
 
 @Suite struct SensorTests {

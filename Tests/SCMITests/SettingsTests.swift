@@ -1,4 +1,6 @@
 import SCMI
+import SCMIFile
+import SCMITesting
 import Testing
 
 /// What an agent configures belongs to it: the others' stays, and it is gone with its agent.

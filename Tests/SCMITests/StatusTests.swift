@@ -1,5 +1,6 @@
 import Foundation
 import SCMI
+import SCMITesting
 import Testing
 
 /// Every row of `Documentation/SCMIStatuses.md` is provoked, and the page says what comes.

@@ -1,4 +1,5 @@
 import SCMI
+import SCMIFile
 import Testing
 import Virtio
 import VirtioDevices

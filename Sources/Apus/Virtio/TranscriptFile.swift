@@ -3,6 +3,7 @@ internal import Glibc
 import KVM
 internal import Logging
 import SCMI
+import SCMIFile
 internal import Synchronization
 
 /// A file that gets each message of a platform as a line of JSON.

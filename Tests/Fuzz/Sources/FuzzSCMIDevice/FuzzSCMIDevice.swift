@@ -1,5 +1,6 @@
 internal import FuzzSupport
 internal import SCMI
+internal import SCMIFile
 internal import SCMIFuzzing
 internal import VirtioDevices
 internal import VirtioTesting

@@ -1,4 +1,5 @@
-import PositionedJSON
+internal import PositionedJSON
+public import SCMI
 
 /// Why a line is no line of a transcript.
 public struct TranscriptError: Error, Equatable, Sendable, CustomStringConvertible {

@@ -1,3 +1,5 @@
+public import SCMI
+
 /// Finds the mistakes of a definition: what it collects is shown to people, so each message says what is expected.
 struct Validator {
   let definition: PlatformDefinition

@@ -1,3 +1,5 @@
+internal import SCMI
+
 /// Rules and steps of the script that do nothing.
 extension Advisor {
   mutating func behaviour() {

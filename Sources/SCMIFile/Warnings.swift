@@ -1,3 +1,5 @@
+public import SCMI
+
 /// What `apus scmi check` warns of: a definition that is valid, and of which something has no effect.
 struct Advisor {
   let definition: PlatformDefinition

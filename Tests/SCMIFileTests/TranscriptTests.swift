@@ -1,4 +1,6 @@
 import SCMI
+import SCMIFile
+import SCMITesting
 import Testing
 
 @Suite struct TranscriptTests {

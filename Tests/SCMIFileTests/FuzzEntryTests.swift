@@ -1,12 +1,13 @@
 import SCMI
 import SCMIFuzzing
+import SCMITesting
 import TestSupport
 import Testing
 
 /// The fuzzer's entry points under a little noise, so that they themselves stay right.
 @Suite struct FuzzEntryTests {
   @Test(arguments: 1...4 as ClosedRange<UInt64>) func sessionsOfNoiseKeepThePromises(seed: UInt64) {
-    var dice = PropertyTests.Dice(state: seed)
+    var dice = Dice(state: seed)
     let definition = Bench.definition(agents: [AgentDefinition("one") { $0.trusted = true }, AgentDefinition("two")])
     var requests = 0
     for _ in 0..<Effort.cases(50) {
@@ -24,7 +25,7 @@ import Testing
   @Test func platformFilesWithFlippedBytesArePlatformsOrMistakes() {
     let text =
       "{\"agents\":[{\"name\":\"a\",\"resources\":[\"clocks/c\"]}],\"clocks\":[{\"name\":\"c\",\"rates\":[1,2]}]}"
-    var dice = PropertyTests.Dice(state: 9)
+    var dice = Dice(state: 9)
     var tried = 0
     for _ in 0..<2_000 {
       var bytes = Array(text.utf8)

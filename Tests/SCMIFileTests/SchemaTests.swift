@@ -1,6 +1,7 @@
 import Foundation
 import PositionedJSON
 import SCMI
+import SCMIFile
 import Testing
 
 /// The published schema and the reader of platform files know the same keys and words.

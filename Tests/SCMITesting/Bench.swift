@@ -1,12 +1,13 @@
-import SCMI
+public import SCMI
+public import SCMIFile
 
 /// A platform with one resource of each kind (two clocks that are parents of a third), and something to ask it with.
-struct Bench: ~Copyable {
-  var platform: Platform
-  var now: UInt64 = 0
+public struct Bench: ~Copyable {
+  public var platform: Platform
+  public var now: UInt64 = 0
   private var token: UInt16 = 0
 
-  static func definition(agents: [AgentDefinition] = [AgentDefinition("guest")]) -> PlatformDefinition {
+  public static func definition(agents: [AgentDefinition] = [AgentDefinition("guest")]) -> PlatformDefinition {
     PlatformDefinition { platform in
       platform.clocks = [
         ClockDefinition("crystal") { $0.rates = .list([24_000_000]) },
@@ -92,22 +93,23 @@ struct Bench: ~Copyable {
     }
   }
 
-  init(_ definition: PlatformDefinition = Bench.definition()) throws {
+  public init(_ definition: PlatformDefinition = Bench.definition()) throws(DefinitionErrors) {
     platform = try Platform(definition)
   }
 
   /// Two agents that see everything, the first one trusted.
-  static func pair() throws -> Bench {
+  public static func pair() throws -> Bench {
     try Bench(definition(agents: [AgentDefinition("one") { $0.trusted = true }, AgentDefinition("two")]))
   }
 
   /// Sends a command and returns the reply's payload: the status first.
-  mutating func ask(_ identifier: ProtocolIdentifier, _ message: UInt8, _ words: UInt32..., agent: Int = 0) -> [UInt32]
+  public mutating func ask(_ identifier: ProtocolIdentifier, _ message: UInt8, _ words: UInt32..., agent: Int = 0)
+    -> [UInt32]
   {
     send(identifier.rawValue, message, words, agent: agent)
   }
 
-  mutating func send(_ identifier: UInt8, _ message: UInt8, _ words: [UInt32], agent: Int = 0) -> [UInt32] {
+  public mutating func send(_ identifier: UInt8, _ message: UInt8, _ words: [UInt32], agent: Int = 0) -> [UInt32] {
     token = (token + 1) % 1_024
     let request = Message(header: MessageHeader(identifier, message, token: token), payload: words)
     var reply = Message(header: MessageHeader(rawValue: 0))
@@ -116,13 +118,13 @@ struct Bench: ~Copyable {
   }
 
   /// Lets `time` nanoseconds pass.
-  mutating func wait(_ time: UInt64) {
+  public mutating func wait(_ time: UInt64) {
     now += time
     platform.advance(to: now)
   }
 
   /// Everything that waits to be delivered.
-  mutating func outgoing() -> [Outgoing] {
+  public mutating func outgoing() -> [Outgoing] {
     platform.advance(to: now)
     var result: [Outgoing] = []
     while let next = platform.takeOutgoing() { result.append(next) }
@@ -131,4 +133,4 @@ struct Bench: ~Copyable {
 }
 
 /// A status as the word that a reply begins with.
-func word(_ status: Status) -> UInt32 { UInt32(bitPattern: status.rawValue) }
+public func word(_ status: Status) -> UInt32 { UInt32(bitPattern: status.rawValue) }

@@ -1,4 +1,5 @@
-import PositionedJSON
+internal import PositionedJSON
+internal import SCMI
 
 extension PlatformFileReader {
   func vendorProtocol(_ value: JSONValue, _ path: String) -> VendorProtocolDefinition? {

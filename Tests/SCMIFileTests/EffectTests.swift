@@ -1,4 +1,5 @@
 import SCMI
+import SCMIFile
 import Testing
 
 /// What a file says and nothing could come of is a mistake, or a warning.

@@ -1,3 +1,5 @@
+internal import SCMI
+
 /// What Linux 6.12 cannot take. Read in its sources; the files are named.
 extension Advisor {
   /// `SCMI_MAX_NUM_RATES`, include/linux/scmi_protocol.h.

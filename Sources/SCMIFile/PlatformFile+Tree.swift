@@ -1,4 +1,5 @@
-import PositionedJSON
+internal import PositionedJSON
+internal import SCMI
 
 extension PlatformFileReader {
   func tree(_ value: JSONValue, _ path: String) -> TreeDefinition {

@@ -1,3 +1,5 @@
+public import SCMI
+
 /// Sends a recorded session to a platform and compares what it says.
 public enum Replay {
   public struct Difference: Equatable, Sendable, CustomStringConvertible {

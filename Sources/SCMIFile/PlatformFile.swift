@@ -1,4 +1,5 @@
-import PositionedJSON
+internal import PositionedJSON
+public import SCMI
 
 /// Every mistake of a platform file.
 public struct PlatformFileError: Error, Sendable, CustomStringConvertible {

@@ -1,3 +1,5 @@
+internal import SCMI
+
 extension Validator {
   mutating func clocks() {
     var seen: Set<String> = []

@@ -1,3 +1,5 @@
+public import SCMI
+
 /// One mistake in a platform definition.
 public struct DefinitionError: Error, Equatable, Sendable, CustomStringConvertible {
   /// Where: a JSON pointer into the platform file (RFC 6901), such as `/clocks/3/rates`. The definition's properties
@@ -19,4 +21,14 @@ public struct DefinitionErrors: Error, Sendable, CustomStringConvertible {
   public var errors: [DefinitionError]
 
   public var description: String { errors.map(\.description).joined(separator: "\n") }
+}
+
+extension Platform {
+  /// - Parameter vendors: vendor protocols written in Swift, besides those of the definition that are data.
+  /// - Throws: every mistake of the definition.
+  public init(_ definition: PlatformDefinition, vendors: [any VendorProtocol] = []) throws(DefinitionErrors) {
+    let errors = definition.validate(vendors: vendors)
+    guard errors.isEmpty else { throw DefinitionErrors(errors: errors) }
+    self.init(valid: definition, vendors: vendors)
+  }
 }

@@ -1,5 +1,7 @@
 import Foundation
 import SCMI
+import SCMIFile
+import SCMITesting
 import TestSupport
 import Testing
 

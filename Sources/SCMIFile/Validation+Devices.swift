@@ -1,3 +1,5 @@
+internal import SCMI
+
 /// Consumers of the kind device, and their nodes.
 extension Validator {
   /// Of another kind than device.

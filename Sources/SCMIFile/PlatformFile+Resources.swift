@@ -1,4 +1,5 @@
-import PositionedJSON
+internal import PositionedJSON
+internal import SCMI
 
 extension PlatformFileReader {
   func platform(_ root: JSONValue) -> PlatformDefinition {

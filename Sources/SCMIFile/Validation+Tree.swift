@@ -1,3 +1,5 @@
+internal import SCMI
+
 /// What the guest's device tree tells of the platform.
 extension Validator {
   mutating func tree() {

@@ -1,3 +1,5 @@
+internal import SCMI
+
 /// Rules and the script.
 extension Validator {
   mutating func behaviour() {

@@ -1,3 +1,5 @@
+public import SCMI
+
 /// Messages as text.
 ///
 /// A field list names the words of a payload in order, separated by blanks: `name` is an unsigned number, `name:x`

@@ -1,8 +1,8 @@
-import Foundation
+internal import Foundation
 
 /// The small inputs of `Tests/Cases`.
-enum Cases {
-  static func read(_ file: String) throws -> [UInt8] {
+public enum Cases {
+  public static func read(_ file: String) throws -> [UInt8] {
     let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     return [UInt8](try Data(contentsOf: folder.appending(path: "Cases/\(file)")))
   }
