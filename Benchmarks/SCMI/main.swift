@@ -27,10 +27,10 @@ func run(agents: Int, clocks: Int, requests: Int) throws -> UInt64 {
       )
     }
   }
-  var platform = try Platform(definition)
+  var platform = try SCMIPlatform(definition)
   var bytes = [UInt8](repeating: 0, count: 8)
-  var answer = [UInt8](repeating: 0, count: Message.maximumSize)
-  var reply = Message(header: MessageHeader(rawValue: 0))
+  var answer = [UInt8](repeating: 0, count: SCMIMessage.maximumSize)
+  var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
   let header = MessageHeader(ProtocolIdentifier.clock.rawValue, 6).rawValue
   for shift in 0..<4 { bytes[shift] = UInt8(truncatingIfNeeded: header >> (8 * UInt32(shift))) }
   var checksum: UInt64 = 0

@@ -104,7 +104,7 @@ extension Configuration.Device.SCMI {
       throw ConfigurationError(problems: [.init(kind: error.kind, message: "--scmi: \(error)")])
     }
     do {
-      let platform = try Platform(HostSensors().bind(try PlatformDefinition(json: json)))
+      let platform = try SCMIPlatform(HostSensors().bind(try PlatformDefinition(json: json)))
       let start = HostClock.monotonic
       return SharedPlatform(platform) { HostClock.monotonic - start }
     } catch let error as PlatformFileError {

@@ -161,7 +161,7 @@ extension SCMICommand {
       let records = try TranscriptText.read(transcript)
       let report: SCMIFile.Replay.Report
       do {
-        var platform = try Platform(definition)
+        var platform = try SCMIPlatform(definition)
         report = SCMIFile.Replay.run(records, on: &platform)
       } catch {
         throw BadText.said("\(platform): \(error)")

@@ -46,7 +46,7 @@ public struct AgentView: Equatable, Sendable {
   }
 }
 
-extension Platform {
+extension SCMIPlatform {
   /// What exists for an agent now.
   ///
   /// - Precondition: the agent exists.

@@ -1,5 +1,5 @@
 /// How the votes for one resource become one value. Each decision is explained in the transcript.
-extension Platform {
+extension SCMIPlatform {
   /// Whether somebody else's votes keep the agent from asking.
   ///
   /// - Throws: BUSY where the policy is exclusive and another agent has a vote.
@@ -9,7 +9,7 @@ extension Platform {
     _ votes: Slot.Votes,
     _ policy: HarmonisationPolicy,
     by agent: Int
-  ) throws(Status) {
+  ) throws(SCMIStatus) {
     guard policy == .exclusive else { return }
     for holder in holders[Int(kind.rawValue)][resource] where holder.agent != agent {
       if !slot(of: holder, kind).votes.isDisjoint(with: votes) { throw .busy }
@@ -97,7 +97,7 @@ extension Platform {
     _ identifier: UInt32,
     _ policy: HarmonisationPolicy,
     by agent: Int
-  ) throws(Status) {
+  ) throws(SCMIStatus) {
     let resource = Int(views[agent * ResourceKind.count + Int(kind.rawValue)].slots[Int(identifier)].resource)
     try claim(kind, resource, [.value, .settings], policy, by: agent)
     update(kind, identifier, agent) { $0.votes.insert(.settings) }
@@ -145,13 +145,13 @@ extension Platform {
     cause: Int?,
     except: Int? = nil,
     only: Int? = nil,
-    _ fields: (inout Message) -> Void
+    _ fields: (inout SCMIMessage) -> Void
   ) {
     for holder in holders[Int(kind.rawValue)][resource]
     where holder.agent != except && holder.agent == only ?? holder.agent {
       let slot = slot(of: holder, kind)
       guard slot.notifications & (1 << index) != 0, slot.access >= .read, agents[holder.agent].events else { continue }
-      var message = Message(header: MessageHeader(kind.protocolIdentifier.rawValue, index, type: .notification))
+      var message = SCMIMessage(header: MessageHeader(kind.protocolIdentifier.rawValue, index, type: .notification))
       message.append(wireIdentifier(of: cause, for: holder.agent))
       message.append(holder.identifier)
       fields(&message)
@@ -161,12 +161,12 @@ extension Platform {
 
   /// Enables or disables notification `index` of one resource: words resource, enable.
   mutating func setNotification(
-    _ request: Message,
+    _ request: SCMIMessage,
     _ kind: ResourceKind,
     _ index: UInt8,
     _ context: Context,
     isSupported: (Int) -> Bool
-  ) throws(Status) {
+  ) throws(SCMIStatus) {
     let slot = try slot(kind, request[word: 0], context.agent, .read)
     let enable = try request.enable(word: 1)
     guard isSupported(Int(slot.resource)) else { throw .notSupported }

@@ -62,7 +62,7 @@ public struct MessageHeader: RawRepresentable, Hashable, Sendable {
 }
 
 /// The first word of every reply and delayed response (SCMI 3.2, status codes); notifications have none.
-public struct Status: RawRepresentable, Hashable, Error, Sendable {
+public struct SCMIStatus: RawRepresentable, Hashable, Error, Sendable {
   public let rawValue: Int32
 
   @inlinable
@@ -70,19 +70,19 @@ public struct Status: RawRepresentable, Hashable, Error, Sendable {
     self.rawValue = rawValue
   }
 
-  public static let success = Status(rawValue: 0)
-  public static let notSupported = Status(rawValue: -1)
-  public static let invalidParameters = Status(rawValue: -2)
-  public static let denied = Status(rawValue: -3)
-  public static let notFound = Status(rawValue: -4)
-  public static let outOfRange = Status(rawValue: -5)
-  public static let busy = Status(rawValue: -6)
-  public static let communicationError = Status(rawValue: -7)
-  public static let genericError = Status(rawValue: -8)
-  public static let hardwareError = Status(rawValue: -9)
-  public static let protocolError = Status(rawValue: -10)
+  public static let success = SCMIStatus(rawValue: 0)
+  public static let notSupported = SCMIStatus(rawValue: -1)
+  public static let invalidParameters = SCMIStatus(rawValue: -2)
+  public static let denied = SCMIStatus(rawValue: -3)
+  public static let notFound = SCMIStatus(rawValue: -4)
+  public static let outOfRange = SCMIStatus(rawValue: -5)
+  public static let busy = SCMIStatus(rawValue: -6)
+  public static let communicationError = SCMIStatus(rawValue: -7)
+  public static let genericError = SCMIStatus(rawValue: -8)
+  public static let hardwareError = SCMIStatus(rawValue: -9)
+  public static let protocolError = SCMIStatus(rawValue: -10)
   /// New in SCMI 3.2, for pin control.
-  public static let inUse = Status(rawValue: -11)
+  public static let inUse = SCMIStatus(rawValue: -11)
 
   /// In the order of their numbers: the index is the number's magnitude.
   package static let names = [
@@ -92,15 +92,15 @@ public struct Status: RawRepresentable, Hashable, Error, Sendable {
 
   /// A status by its name in the specification, such as `DENIED`.
   public init?(name: String) {
-    guard let index = Status.names.firstIndex(of: name) else { return nil }
+    guard let index = SCMIStatus.names.firstIndex(of: name) else { return nil }
     rawValue = -Int32(index)
   }
 }
 
-extension Status: CustomStringConvertible {
+extension SCMIStatus: CustomStringConvertible {
   /// The specification's name, or the number.
   public var description: String {
     let index = -Int(rawValue)
-    return Status.names.indices.contains(index) ? Status.names[index] : String(rawValue)
+    return SCMIStatus.names.indices.contains(index) ? SCMIStatus.names[index] : String(rawValue)
   }
 }

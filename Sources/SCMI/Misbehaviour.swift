@@ -21,7 +21,7 @@ public enum Misbehaviour: Equatable, Sendable {
   /// The payload is noise of the same length.
   case garbage
   /// The command has no effect and gets this status.
-  case status(Status)
+  case status(SCMIStatus)
   /// For asynchronous commands: the delayed response overtakes the reply by so many nanoseconds.
   case delayedBeforeReply(UInt64)
   /// The delayed response comes, the reply never.

@@ -14,7 +14,7 @@ struct OutgoingQueue: Sendable {
     if head == messages.count {
       messages.removeAll(keepingCapacity: true)
       head = 0
-    } else if head == Platform.maximumQueued {
+    } else if head == SCMIPlatform.maximumQueued {
       // Somebody may fetch as fast as others add, and never find the end.
       messages.removeSubrange(0..<head)
       head = 0

@@ -97,13 +97,13 @@ public struct AgentDefinition: Sendable {
 public struct VendorProtocolDefinition: Sendable {
   public struct Command: Sendable {
     public var identifier: UInt8
-    public var status: Status
+    public var status: SCMIStatus
     /// Words behind the status, at most 31.
     public var reply: [UInt32]
     /// How many payload bytes a request has; `nil` is any number.
     public var requestSize: Int?
 
-    public init(_ identifier: UInt8, status: Status = .success, reply: [UInt32] = [], requestSize: Int? = nil) {
+    public init(_ identifier: UInt8, status: SCMIStatus = .success, reply: [UInt32] = [], requestSize: Int? = nil) {
       self.identifier = identifier
       self.status = status
       self.reply = reply

@@ -70,7 +70,7 @@ struct AgentState: Sendable {
   var queued = 0
   /// Messages for the event channel that a timer brings.
   var scheduled = 0
-  /// Messages for the event channel that were not queued since ``Platform/maximumQueued`` waited already.
+  /// Messages for the event channel that were not queued since ``SCMIPlatform/maximumQueued`` waited already.
   var dropped: UInt64 = 0
   /// Replies that wait for another one to overtake them.
   var held: [Outgoing] = []
@@ -161,7 +161,7 @@ struct PinState: Sendable {
 /// An asynchronous command under way.
 struct Operation: Sendable {
   var agent: Int
-  var request: Message
+  var request: SCMIMessage
   var requested: UInt64
   /// No delayed response is sent.
   var isSilent: Bool
@@ -198,22 +198,23 @@ public struct Outgoing: Sendable {
   /// The receiver's place in ``PlatformDefinition/agents``.
   public var agent: Int
   public var channel: Channel
-  public var message: Message
+  public var message: SCMIMessage
   /// When the request came that this answers, for the transcript.
   var requested: UInt64?
-  /// The misbehaviour rule that changed it already: its place in ``Platform/ruleNames``.
+  /// The misbehaviour rule that changed it already: its place in ``SCMIPlatform/ruleNames``.
   var rule: Int?
 
   /// With how many waiting messages for the event channel this one waits, too. A delayed response does not give way to
   /// notifications, which may be any number.
   var queueLimit: Int {
-    message.header.type == .delayedResponse ? 2 * Platform.maximumQueued : Platform.maximumQueued
+    message.header.type == .delayedResponse ? 2 * SCMIPlatform.maximumQueued : SCMIPlatform.maximumQueued
   }
 }
 
 /// What the machine around the platform has to act on.
 public enum PlatformEvent: Equatable, Sendable {
-  /// SYSTEM_POWER_STATE_SET about an agent's system, by itself or by one that is trusted with all: 0 shutdown, 1 cold reset, 2 warm reset, 3 power up, 4 suspend.
+  /// SYSTEM_POWER_STATE_SET about an agent's system, by itself or by one that is trusted with all: 0 shutdown, 1 cold
+  /// reset, 2 warm reset, 3 power up, 4 suspend.
   case systemPower(agent: Int, state: UInt32, graceful: Bool)
   /// The script drives a line of a consumer of the guests' trees, both by their places there: an edge, or a level.
   case interrupt(consumer: Int, line: Int, asserted: Bool?)

@@ -94,7 +94,8 @@ public enum VersionProfile: String, CaseIterable, Sendable {
 package enum MessageSet {
   package static let negotiate: UInt8 = 0x10
 
-  /// By protocol: all messages that some version has. Those about fast channels, which do not exist here, are among them.
+  /// By protocol: all messages that some version has. Those about fast channels, which do not exist here, are among
+  /// them.
   package static let specified: [UInt32] = ProtocolIdentifier.allCases.map { identifier in
     let fastChannels: UInt32 =
       switch identifier {

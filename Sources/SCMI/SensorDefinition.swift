@@ -1,6 +1,6 @@
 /// Where a measured value comes from.
 public enum ValueBinding: Sendable {
-  /// One value per axis (one for a scalar sensor), until ``Platform/setSensor(_:values:at:)`` gives others.
+  /// One value per axis (one for a scalar sensor), until ``SCMIPlatform/setSensor(_:values:at:)`` gives others.
   case constant([Int64])
   case waveform(Waveform)
   /// The values one after the other, `interval` nanoseconds each, from the start again behind the last. All axes
@@ -9,8 +9,8 @@ public enum ValueBinding: Sendable {
   /// Asked at each reading with the time and the axis. It must be quick, and deterministic if transcripts are to be
   /// replayed.
   case closure(@Sendable (_ now: UInt64, _ axis: Int) -> Int64)
-  /// Given from outside, under this name (such as `hwmon:NAME/temp1_input`), through ``Platform/setSensor(_:values:at:)``
-  /// or ``Platform/setPower(_:_:at:)``; 0 until then.
+  /// Given from outside, under this name (such as `hwmon:NAME/temp1_input`), through
+  /// ``SCMIPlatform/setSensor(_:values:at:)`` or ``SCMIPlatform/setPower(_:_:at:)``; 0 until then.
   case host(String)
 }
 

@@ -6,7 +6,8 @@ internal import Synchronization
 /// agent's device fetches them; whoever causes them for another agent wakes that one.
 ///
 /// Time is the platform's own: `clock` gives nanoseconds that never go back. Nobody here waits for a deadline: each
-/// attached device calls ``advance(as:)`` when the deadline has come that ``next(for:)`` gave, and one of them is enough.
+/// attached device calls ``advance(as:)`` when the deadline has come that ``next(for:)`` gave, and one of them is
+/// enough.
 public final class SharedPlatform: Sendable {
   /// What an agent's device is told.
   public struct Attachment: Sendable {
@@ -25,7 +26,7 @@ public final class SharedPlatform: Sendable {
   }
 
   fileprivate struct State: ~Copyable {
-    var platform: Platform
+    var platform: SCMIPlatform
     var mailboxes: [Mailbox]
     var attachments: [Attachment?]
     var observers: [@Sendable (TranscriptRecord) -> Void] = []
@@ -38,7 +39,7 @@ public final class SharedPlatform: Sendable {
   public let definition: PlatformDefinition
 
   /// - Parameter clock: nanoseconds since the platform began; never goes back.
-  public init(_ platform: consuming sending Platform, clock: @escaping @Sendable () -> UInt64) {
+  public init(_ platform: consuming sending SCMIPlatform, clock: @escaping @Sendable () -> UInt64) {
     let definition = platform.definition
     let count = definition.agents.count
     self.definition = definition
@@ -99,7 +100,7 @@ public final class SharedPlatform: Sendable {
   }
 
   /// How many messages for the agent's event channel were dropped, since it was attached, because as many as may
-  /// (``Platform/maximumQueued``) waited already.
+  /// (``SCMIPlatform/maximumQueued``) waited already.
   ///
   /// - Precondition: the agent exists.
   public func droppedNotifications(agent: Int) -> UInt64 {
@@ -109,10 +110,10 @@ public final class SharedPlatform: Sendable {
     }
   }
 
-  /// Answers a request: ``Platform/handle(bytes:from:ticket:at:reply:)`` now.
+  /// Answers a request: ``SCMIPlatform/handle(bytes:from:ticket:at:reply:)`` now.
   ///
   /// - Precondition: the agent exists.
-  public func handle(bytes: Span<UInt8>, from agent: Int, ticket: UInt64, reply: inout Message) -> Disposition {
+  public func handle(bytes: Span<UInt8>, from agent: Int, ticket: UInt64, reply: inout SCMIMessage) -> Disposition {
     let time = clock()
     return run(as: agent) { state in
       state.platform.handle(bytes: bytes, from: agent, ticket: ticket, at: time, reply: &reply)
@@ -152,7 +153,7 @@ public final class SharedPlatform: Sendable {
   /// Changes the platform, or looks at it. What follows reaches the agents at once.
   ///
   /// - Parameter body: gets the platform and the time, in nanoseconds.
-  public func change<Result: Sendable>(_ body: (inout Platform, UInt64) -> Result) -> Result {
+  public func change<Result: Sendable>(_ body: (inout SCMIPlatform, UInt64) -> Result) -> Result {
     let time = clock()
     return run { body(&$0.platform, time) }
   }
@@ -228,8 +229,8 @@ extension SharedPlatform.State {
   }
 }
 
-/// What waits for one agent: at most ``Platform/maximumQueued`` messages for its event channel, and the late replies,
-/// whose requests' buffers are their bound.
+/// What waits for one agent: at most ``SCMIPlatform/maximumQueued`` messages for its event channel, and the late
+/// replies, whose requests' buffers are their bound.
 struct Mailbox {
   private var messages = OutgoingQueue()
   private var events = 0

@@ -25,7 +25,7 @@ public struct TranscriptRecord: Sendable {
   public var agent: Int
   public var agentName: String
   public var kind: Kind
-  public var message: Message
+  public var message: SCMIMessage
   /// Nanoseconds since the request, for what answers one.
   public var latency: UInt64?
   /// Why the platform decided as it did.
@@ -39,7 +39,7 @@ public struct TranscriptRecord: Sendable {
     agent: Int,
     agentName: String,
     kind: Kind,
-    message: Message,
+    message: SCMIMessage,
     latency: UInt64? = nil,
     decision: String? = nil,
     rule: String? = nil
@@ -56,7 +56,7 @@ public struct TranscriptRecord: Sendable {
   }
 }
 
-extension Platform {
+extension SCMIPlatform {
   /// What was recorded since the last call, in order. Empty where ``isRecording`` is off.
   public mutating func takeTranscript() -> [TranscriptRecord] {
     defer { transcript.removeAll() }
@@ -66,7 +66,7 @@ extension Platform {
   mutating func record(
     _ kind: TranscriptRecord.Kind,
     agent: Int,
-    _ message: Message,
+    _ message: SCMIMessage,
     _ decision: String? = nil,
     latency: UInt64? = nil,
     rule: String? = nil
@@ -95,6 +95,6 @@ extension Platform {
   }
 
   mutating func recordControl(_ agent: Int) {
-    record(.control, agent: agent, Message(header: MessageHeader(rawValue: 0)))
+    record(.control, agent: agent, SCMIMessage(header: MessageHeader(rawValue: 0)))
   }
 }

@@ -17,7 +17,7 @@ public protocol VendorProtocol: Sendable {
   ///   - agent: its place in ``PlatformDefinition/agents``.
   ///   - reply: words behind the status, at most 31.
   /// - Returns: the status; where it is not success, `reply` is not sent.
-  mutating func handle(_ request: Message, agent: Int, at now: UInt64, reply: inout [UInt32]) -> Status
+  mutating func handle(_ request: SCMIMessage, agent: Int, at now: UInt64, reply: inout [UInt32]) -> SCMIStatus
 }
 
 /// A vendor protocol that is only data.
@@ -32,7 +32,7 @@ struct VendorTable: VendorProtocol {
     definition.commands.contains { $0.identifier == message } ? 0 : nil
   }
 
-  func handle(_ request: Message, agent: Int, at now: UInt64, reply: inout [UInt32]) -> Status {
+  func handle(_ request: SCMIMessage, agent: Int, at now: UInt64, reply: inout [UInt32]) -> SCMIStatus {
     guard let command = definition.commands.first(where: { $0.identifier == request.header.message }) else {
       return .notFound
     }
@@ -42,8 +42,8 @@ struct VendorTable: VendorProtocol {
   }
 }
 
-extension Platform {
-  mutating func vendorMessage(_ request: Message, from agent: Int, _ reply: inout Message) throws(Status) {
+extension SCMIPlatform {
+  mutating func vendorMessage(_ request: SCMIMessage, from agent: Int, _ reply: inout SCMIMessage) throws(SCMIStatus) {
     let identifier = request.header.protocolIdentifier
     guard let index = vendors.firstIndex(where: { $0.identifier == identifier }),
       agents[agent].definition.vendorProtocols?.contains(identifier) ?? true

@@ -23,7 +23,7 @@ public struct DefinitionErrors: Error, Sendable, CustomStringConvertible {
   public var description: String { errors.map(\.description).joined(separator: "\n") }
 }
 
-extension Platform {
+extension SCMIPlatform {
   /// - Parameter vendors: vendor protocols written in Swift, besides those of the definition that are data.
   /// - Throws: every mistake of the definition.
   public init(_ definition: PlatformDefinition, vendors: [any VendorProtocol] = []) throws(DefinitionErrors) {

@@ -20,7 +20,7 @@ public enum MessageDecoder {
   /// - Parameters:
   ///   - isRequest: whether an agent sent it; only the payload's reading depends on it. Notifications and delayed
   ///     responses are never an agent's.
-  public static func text(_ message: Message, isRequest: Bool) -> String {
+  public static func text(_ message: SCMIMessage, isRequest: Bool) -> String {
     let header = message.header
     let isRequest = isRequest && isFromAgent(header)
     var line = MessageCatalogue.name(header) + " token \(header.token)"
@@ -36,7 +36,7 @@ public enum MessageDecoder {
 
   /// Bytes of a message in hexadecimal digits as one line; `nil` where they are none.
   public static func decoded(hexadecimal: String, isRequest: Bool) -> String? {
-    guard let bytes = JSONText.bytes(hexadecimal: hexadecimal), let message = try? Message(bytes: bytes) else {
+    guard let bytes = JSONText.bytes(hexadecimal: hexadecimal), let message = try? SCMIMessage(bytes: bytes) else {
       return nil
     }
     return text(message, isRequest: isRequest)
@@ -46,7 +46,7 @@ public enum MessageDecoder {
   public static func text(hexadecimal: String, isRequest: Bool) -> String {
     guard let bytes = JSONText.bytes(hexadecimal: hexadecimal) else { return "not hexadecimal" }
     do {
-      return text(try Message(bytes: bytes), isRequest: isRequest)
+      return text(try SCMIMessage(bytes: bytes), isRequest: isRequest)
     } catch {
       switch error {
       case .truncated: return "\(bytes.count) bytes are no header"
@@ -59,7 +59,7 @@ public enum MessageDecoder {
     header.type != .notification && header.type != .delayedResponse
   }
 
-  static func fields(_ message: Message, isRequest: Bool) -> [Field] {
+  static func fields(_ message: SCMIMessage, isRequest: Bool) -> [Field] {
     let header = message.header
     let isRequest = isRequest && isFromAgent(header)
     var list = "words:*x"

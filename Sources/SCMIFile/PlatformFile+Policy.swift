@@ -24,9 +24,9 @@ extension PlatformFileReader {
     }
   }
 
-  func status(_ value: JSONValue, _ path: String) -> Status? {
-    if let number = value.integer(Int32.self) { return Status(rawValue: number) }
-    return choice(value, path, Status.names) { Status(name: $0) }
+  func status(_ value: JSONValue, _ path: String) -> SCMIStatus? {
+    if let number = value.integer(Int32.self) { return SCMIStatus(rawValue: number) }
+    return choice(value, path, SCMIStatus.names) { SCMIStatus(name: $0) }
   }
 
   func device(_ value: JSONValue, _ path: String) -> DeviceDefinition? {

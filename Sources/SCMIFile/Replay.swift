@@ -35,7 +35,7 @@ public enum Replay {
   /// - Parameter samples: how many samples are computed at most.
   public static func run(
     _ records: [TranscriptRecord],
-    on platform: inout Platform,
+    on platform: inout SCMIPlatform,
     samples: Int = maximumSamples
   ) -> Report {
     var report = Report()
@@ -47,7 +47,7 @@ public enum Replay {
       let missed = platform.missedSamples
       platform.replay(to: record.time, budget: &budget)
       report.missedSamples &+= platform.missedSamples &- missed
-      var reply = Message(header: record.message.header)
+      var reply = SCMIMessage(header: record.message.header)
       switch record.kind {
       case .request:
         report.requests += 1
@@ -56,7 +56,7 @@ public enum Replay {
       case .malformed:
         // What the bytes were is not recorded, but only whether there was a header.
         let tooFew = record.message.header.rawValue == 0
-        let bytes = tooFew ? [] : record.message.bytes + [UInt8](repeating: 0, count: Message.maximumPayload + 1)
+        let bytes = tooFew ? [] : record.message.bytes + [UInt8](repeating: 0, count: SCMIMessage.maximumPayload + 1)
         _ = platform.handle(bytes: bytes.span, from: record.agent, at: record.time, reply: &reply)
       case .reset:
         let events = record.decision?.hasPrefix("with events") ?? true

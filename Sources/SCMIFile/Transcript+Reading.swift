@@ -39,7 +39,7 @@ extension TranscriptRecord {
       let agent = value["agent"]?.integer(Int.self), agent > 0
     else { throw TranscriptError(line: number, message: "expected sequence, time and agent") }
     guard let bytes = value["raw"]?.string.flatMap({ JSONText.bytes(hexadecimal: $0) }),
-      let message = try? Message(bytes: bytes)
+      let message = try? SCMIMessage(bytes: bytes)
     else { throw TranscriptError(line: number, message: "expected a message's bytes in raw") }
     var record = TranscriptRecord(
       sequence: sequence,

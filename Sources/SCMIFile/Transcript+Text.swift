@@ -42,7 +42,7 @@ extension TranscriptRecord {
     return line
   }
 
-  private var decodedStatus: Status? {
+  private var decodedStatus: SCMIStatus? {
     switch kind {
     case .reply, .delayedResponse, .unsolicited, .withheld: message.count >= 4 ? message.status : nil
     default: nil

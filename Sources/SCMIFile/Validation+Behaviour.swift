@@ -132,9 +132,9 @@ extension Validator {
     switch rule.action {
     case .wrongType(let type): expect(type <= 3, path + "/wrongType", "expected 0 to 3")
     case .short(let bytes):
-      expect((0...Message.maximumPayload).contains(bytes), path + "/short", "expected 0 to 128 bytes")
+      expect((0...SCMIMessage.maximumPayload).contains(bytes), path + "/short", "expected 0 to 128 bytes")
     case .long(let bytes):
-      expect((1...Message.maximumPayload).contains(bytes), path + "/long", "expected 1 to 128 bytes")
+      expect((1...SCMIMessage.maximumPayload).contains(bytes), path + "/long", "expected 1 to 128 bytes")
     case .rateTriplet(let returned): expect(returned <= 0xFFF, path + "/rateTriplet", "expected 0 to 4095")
     case .unexpectedNotification(_, _, let payload):
       expect(payload.count <= 32, path + "/unexpectedNotification/payload", "expected at most 32 words")
@@ -151,7 +151,7 @@ extension Validator {
   private mutating func alteration(_ alteration: Alteration, _ path: String) {
     let width = alteration.width
     guard [1, 2, 4].contains(width) else { return fail(path + "/width", "expected 1, 2 or 4 bytes") }
-    let last = Message.maximumSize - width
+    let last = SCMIMessage.maximumSize - width
     expect(alteration.offset >= 0 && alteration.offset <= last, path + "/offset", "expected 0 to \(last)")
     let bits = Int64(8 * width)
     let (lowest, highest) = (-(Int64(1) << (bits - 1)), Int64(1) << bits - 1)

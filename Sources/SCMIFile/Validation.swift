@@ -53,7 +53,7 @@ struct Validator {
 }
 
 extension PlatformDefinition {
-  /// Every mistake; empty where a ``Platform`` can be made.
+  /// Every mistake; empty where a ``SCMIPlatform`` can be made.
   public func validate(vendors: [any VendorProtocol] = []) -> [DefinitionError] {
     var validator = Validator(self)
     validator.platform(vendors)

@@ -34,11 +34,12 @@ public enum GuestSystem: String, CaseIterable, Sendable {
 }
 
 extension PlatformDefinition {
-  /// What has no effect, and for a guest what it cannot take. The definition has to be valid: see ``validate(vendors:)``.
+  /// What has no effect, and for a guest what it cannot take. The definition has to be valid: see
+  /// ``validate(vendors:)``.
   ///
   /// - Throws: every mistake of the definition.
   public func warnings(for guest: GuestSystem? = nil) throws(DefinitionErrors) -> [DefinitionError] {
-    let platform = try Platform(self)
+    let platform = try SCMIPlatform(self)
     var advisor = Advisor(self, agents.indices.map { platform.view(of: $0) })
     advisor.protocols()
     advisor.agents()
@@ -52,8 +53,8 @@ extension PlatformDefinition {
   /// Reads a platform file and looks for what has no effect in it.
   ///
   /// - Parameter json: UTF-8.
-  /// - Returns: the definition and its warnings, with line, column and path, at most ``PlatformFileError/limit``, and how
-  ///   many there are beyond.
+  /// - Returns: the definition and its warnings, with line, column and path, at most ``PlatformFileError/limit``, and
+  ///   how many there are beyond.
   /// - Throws: every mistake.
   public static func checking(
     json: [UInt8],

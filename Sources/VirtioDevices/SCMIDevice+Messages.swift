@@ -12,12 +12,12 @@ struct SCMIDeviceState: ~Copyable {
   var queues = DeviceQueues(count: 2)
   var command = DescriptorChain(capacity: Int(QueueSize.scmiCommand))
   var event = DescriptorChain(capacity: Int(QueueSize.scmiEvent))
-  var reply = Message(header: MessageHeader(rawValue: 0))
+  var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
   /// Commands whose replies are late, by ticket. Those of commands from before a reset are not found any more.
   var kept: [UInt64: KeptCommand] = [:]
   var ticket: UInt64 = 0
-  /// Delayed responses that wait for a buffer of the event queue, at most ``Platform/maximumQueued``.
-  var waiting: [Message] = []
+  /// Delayed responses that wait for a buffer of the event queue, at most ``SCMIPlatform/maximumQueued``.
+  var waiting: [SCMIMessage] = []
   var counters = SCMICounters()
   var isSuspended = false
 }
@@ -91,9 +91,9 @@ extension SCMIDevice {
   /// Hands the command to the platform.
   private func ask() -> Disposition {
     // One byte more than the longest message shows the platform one that is too long.
-    let count = min(confined.value.command.readableBytes, Message.maximumSize + 1)
+    let count = min(confined.value.command.readableBytes, SCMIMessage.maximumSize + 1)
     // SAFETY: the buffer is this call's own; the chain has as many bytes, and all of them are copied into it.
-    return unsafe withUnsafeTemporaryAllocation(byteCount: Message.maximumSize + 1, alignment: 4) { buffer in
+    return unsafe withUnsafeTemporaryAllocation(byteCount: SCMIMessage.maximumSize + 1, alignment: 4) { buffer in
       let bytes = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
       let isCopied = unsafe confined.value.command.takeReadable(into: bytes)
       precondition(isCopied, "as many bytes are taken as there are")
@@ -141,7 +141,7 @@ extension SCMIDevice {
     }
   }
 
-  private func giveBack(_ ticket: UInt64, _ message: Message) {
+  private func giveBack(_ ticket: UInt64, _ message: SCMIMessage) {
     guard let queue = confined.value.queues[SCMIQueue.command],
       let command = confined.value.kept.removeValue(forKey: ticket)
     else { return }
@@ -149,11 +149,11 @@ extension SCMIDevice {
   }
 
   /// Delayed responses keep their order, and what comes after one must not overtake it.
-  private func send(_ message: Message) {
+  private func send(_ message: SCMIMessage) {
     if confined.value.waiting.isEmpty, put(message) { return }
     guard isWorking || message.header.type == .notification else { return }
     // What a platform says twice on purpose may wait as well, and a driver may never give buffers.
-    if message.header.type == .notification || confined.value.waiting.count == Platform.maximumQueued {
+    if message.header.type == .notification || confined.value.waiting.count == SCMIPlatform.maximumQueued {
       confined.value.counters.droppedNotifications &+= 1
     } else {
       confined.value.waiting.append(message)
@@ -171,7 +171,7 @@ extension SCMIDevice {
   /// Puts a message into the next buffer of the event queue.
   ///
   /// - Returns: `false` where there is none.
-  private func put(_ message: Message) -> Bool {
+  private func put(_ message: SCMIMessage) -> Bool {
     guard let queue = confined.value.queues[SCMIQueue.event], let connection = confined.value.queues.connection,
       isWorking
     else { return false }
@@ -196,13 +196,13 @@ extension SCMIDevice {
   }
 }
 
-extension Message {
+extension SCMIMessage {
   /// Writes the message, and never beyond the chain's end: what does not fit is cut off.
   ///
   /// - Returns: how many bytes were written.
   fileprivate func write(to chain: inout DescriptorChain) -> Int {
     // SAFETY: the buffer is this call's own, and only what was written to it goes on.
-    unsafe withUnsafeTemporaryAllocation(byteCount: Message.maximumSize, alignment: 4) { buffer in
+    unsafe withUnsafeTemporaryAllocation(byteCount: SCMIMessage.maximumSize, alignment: 4) { buffer in
       let bytes = unsafe buffer.bindMemory(to: UInt8.self)
       var span = unsafe bytes.mutableSpan
       let count = write(to: &span)

@@ -4,7 +4,8 @@ public import Virtio
 
 /// What calls ``SCMIDevice/timerFired()`` when a time has come. On the device thread.
 public protocol SCMITimer: AnyObject, SendableMetatype {
-  /// - Parameter deadline: nanoseconds of the platform's clock; `nil`: no call is needed. Replaces what was armed before.
+  /// - Parameter deadline: nanoseconds of the platform's clock; `nil`: no call is needed. Replaces what was armed
+  ///   before.
   func arm(_ deadline: UInt64?)
 }
 
@@ -21,7 +22,7 @@ public struct SCMICounters: Equatable, Sendable {
   /// Messages that were put into buffers of the event queue.
   public var events: UInt64 = 0
   /// Messages for the event queue that were dropped: notifications that found no buffer in it, and what came while
-  /// ``Platform/maximumQueued`` messages waited for one.
+  /// ``SCMIPlatform/maximumQueued`` messages waited for one.
   public var droppedNotifications: UInt64 = 0
 }
 
@@ -29,7 +30,7 @@ public struct SCMICounters: Equatable, Sendable {
 ///
 /// A reply never goes beyond the buffer that the driver gave for it: what does not fit is cut off. A reply that is late
 /// keeps its buffer and others overtake it. A notification that finds no buffer in the event queue is dropped and
-/// counted; a delayed response waits for one, as do at most ``Platform/maximumQueued``.
+/// counted; a delayed response waits for one, as do at most ``SCMIPlatform/maximumQueued``.
 @safe
 public final class SCMIDevice<Timer: SCMITimer>: VirtioDevice, @unchecked Sendable {
   // SAFETY: @unchecked: on the device thread only, as the contract says; the rest is immutable.

@@ -166,7 +166,7 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
       ]
     }
     var configuration = Configuration(kernel: files.kernel)
-    configuration.devices = [.init(.scmi(.init(SharedPlatform(try Platform(definition)) { 0 })))]
+    configuration.devices = [.init(.scmi(.init(SharedPlatform(try SCMIPlatform(definition)) { 0 })))]
 
     let problem = try #require(mistakes(in: configuration).first)
     let error = #expect(throws: ConfigurationError.self) { _ = try configuration.deviceTree() }

@@ -51,7 +51,7 @@ import Testing
         platform.sensors = [SensorDefinition("die") { $0.binding = .host("thermal:cpu-thermal") }]
         platform.agents = [AgentDefinition("guest")]
       }
-      let platform = try Platform(host.bind(definition))
+      let platform = try SCMIPlatform(host.bind(definition))
       let before = platform.value(ResourceName(.sensor, "die"))
 
       try folder.write("class/thermal/thermal_zone0/temp", Array("50000\n".utf8))

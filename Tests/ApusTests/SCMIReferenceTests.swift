@@ -77,7 +77,7 @@ private struct TreeText {
     .deletingLastPathComponent()
 
   private func check(_ definition: PlatformDefinition, _ name: String) throws -> Int {
-    let platform = SharedPlatform(try Platform(definition)) { 0 }
+    let platform = SharedPlatform(try SCMIPlatform(definition)) { 0 }
     var count = 0
     for agent in definition.agents {
       var configuration = Configuration(kernel: "")

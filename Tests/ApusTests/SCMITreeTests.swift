@@ -15,7 +15,7 @@ private func lines(
   configure(&definition)
   var configuration = Configuration(kernel: "")
   configuration.cpuCount = cpuCount
-  let platform = SharedPlatform(try Platform(definition)) { 0 }
+  let platform = SharedPlatform(try SCMIPlatform(definition)) { 0 }
   configuration.devices = [Configuration.Device(.scmi(.init(platform, agent: agent)))]
   return try configuration.deviceTreeSource().split(separator: "\n").map { line in
     let line = line.drop { $0 == "\t" }
@@ -291,7 +291,7 @@ private let clocks = ["crystal", "pixel"].map { name in ClockDefinition(name) { 
         )
       }
     }
-    let place = SCMIPlace(platform: SharedPlatform(try Platform(definition)) { 0 }, agent: 0)
+    let place = SCMIPlace(platform: SharedPlatform(try SCMIPlatform(definition)) { 0 }, agent: 0)
     var configuration = Configuration(kernel: "")
     let bare = try configuration.deviceTree().count
     configuration.devices = [Configuration.Device(.scmi(.init(place.platform)))]
@@ -304,7 +304,7 @@ private let clocks = ["crystal", "pixel"].map { name in ClockDefinition(name) { 
 
   @Test func agentMustBeNamedWhereThereAreSeveral() throws {
     let platform = SharedPlatform(
-      try Platform(PlatformDefinition { $0.agents = [AgentDefinition("a"), AgentDefinition("b")] })
+      try SCMIPlatform(PlatformDefinition { $0.agents = [AgentDefinition("a"), AgentDefinition("b")] })
     ) { 0 }
     var configuration = Configuration(kernel: "")
     configuration.devices = [Configuration.Device(.scmi(.init(platform)))]

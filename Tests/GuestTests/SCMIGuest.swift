@@ -121,7 +121,7 @@ enum SCMIGuest {
   /// A platform on the host's clock.
   static func platform(_ definition: PlatformDefinition) throws -> SharedPlatform {
     let start = ContinuousClock.now
-    return SharedPlatform(try Platform(definition)) {
+    return SharedPlatform(try SCMIPlatform(definition)) {
       let (seconds, attoseconds) = (ContinuousClock.now - start).components
       return UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
     }

@@ -68,9 +68,9 @@ struct SCMISharingTests {
   }
 
   /// BASE_SET_DEVICE_PERMISSIONS for the device "probe", by the trusted agent.
-  private func setPermission(_ platform: SharedPlatform, agent: UInt32, allowed: Bool) -> Status {
-    let request = Message(header: MessageHeader(0x10, 9), payload: [agent, 1, allowed ? 1 : 0])
-    var reply = Message(header: request.header)
+  private func setPermission(_ platform: SharedPlatform, agent: UInt32, allowed: Bool) -> SCMIStatus {
+    let request = SCMIMessage(header: MessageHeader(0x10, 9), payload: [agent, 1, allowed ? 1 : 0])
+    var reply = SCMIMessage(header: request.header)
     let disposition = platform.handle(bytes: request.bytes.span, from: 2, ticket: 0, reply: &reply)
     return disposition == .reply ? reply.status : .genericError
   }
@@ -95,8 +95,8 @@ struct SCMISharingTests {
     var found: Set<String> = []
     for identifier in ProtocolIdentifier.allCases {
       for message in UInt8.min...UInt8.max {
-        let request = Message(header: MessageHeader(identifier.rawValue, 2), payload: [UInt32(message)])
-        var reply = Message(header: request.header)
+        let request = SCMIMessage(header: MessageHeader(identifier.rawValue, 2), payload: [UInt32(message)])
+        var reply = SCMIMessage(header: request.header)
         _ = platform.handle(bytes: request.bytes.span, from: 0, ticket: 0, reply: &reply)
         if reply.status == .success { found.insert(hexadecimal([identifier.rawValue, message])) }
       }
@@ -149,8 +149,8 @@ private func hexadecimal(_ bytes: [UInt8]) -> String {
 
 /// Every message of every protocol that the platform of ``SCMIGuest`` has, as it succeeds.
 enum RawMessages {
-  static let all: [Message] = {
-    var messages: [Message] = []
+  static let all: [SCMIMessage] = {
+    var messages: [SCMIMessage] = []
     for line in text.split(separator: "\n") {
       let parts = line.split(separator: ":")
       let identifier = UInt8(parts[0], radix: 16) ?? 0
@@ -158,14 +158,14 @@ enum RawMessages {
         let words = message.split(separator: " ").map { UInt32($0, radix: 16) ?? 0 }
         let token = 0x200 + UInt16(messages.count)
         let header = MessageHeader(identifier, UInt8(words[0]), token: token)
-        messages.append(Message(header: header, payload: Array(words.dropFirst())))
+        messages.append(SCMIMessage(header: header, payload: Array(words.dropFirst())))
       }
     }
     return messages
   }()
 
-  /// Protocol: message and payload words; ... All hexadecimal. BASE_RESET_AGENT_CONFIGURATION comes last, since votes and
-  /// subscriptions go with it.
+  /// Protocol: message and payload words; ... All hexadecimal. BASE_RESET_AGENT_CONFIGURATION comes last, since votes
+  /// and subscriptions go with it.
   private static let text = """
     10: 0; 1; 2 0; 10 20001; 3; 4; 5; 6 0; 7 1; 8 1; 9 1 0 1; a 1 0 14 1
     11: 0; 1; 2 0; 10 30001; 3 0; 4 0 0 0; 5 0; 6 0 1; 7 0 1; 8 0

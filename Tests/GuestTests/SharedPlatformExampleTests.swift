@@ -19,7 +19,7 @@ struct SharedPlatformExampleTests {
     // The example begins here, but for what the guests are to do.
     let definition = try PlatformDefinition(json: file)
     let start = ContinuousClock.now
-    let platform = SharedPlatform(try Platform(definition)) {
+    let platform = SharedPlatform(try SCMIPlatform(definition)) {
       UInt64((ContinuousClock.now - start) / .nanoseconds(1))
     }
     for agent in ["one", "two"] {

@@ -57,8 +57,8 @@ import Testing
       let identifier = UInt8(0x11 + random.next() % 9)
       let small = [0, 1, 2, 3, 5, 9, 20, .max] as [UInt32]
       let words = (0..<Int(random.next() % 5)).map { _ in small[Int(random.next() % 8)] }
-      let request = Message(header: MessageHeader(identifier, UInt8(random.next() % 16)), payload: words)
-      var reply = Message(header: MessageHeader(rawValue: 0))
+      let request = SCMIMessage(header: MessageHeader(identifier, UInt8(random.next() % 16)), payload: words)
+      var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
       let disposition = bench.platform.handle(request, from: 0, at: 0, reply: &reply)
       #expect(disposition == .reply && reply.count >= 4)
       while bench.platform.takeOutgoing() != nil {}

@@ -44,7 +44,7 @@ import Testing
   @Test func whatIsNoMessageHasALineToo() throws {
     var bench = try Bench()
     bench.platform.isRecording = true
-    var reply = Message(header: MessageHeader(rawValue: 0))
+    var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
 
     let bytes: [UInt8] = [1, 2]
     _ = bench.platform.handle(bytes: bytes.span, from: 0, at: 0, reply: &reply)
@@ -143,7 +143,7 @@ import Testing
       bench.wait(250)
     }
     let nothing: [UInt8] = []
-    var reply = Message(header: MessageHeader(rawValue: 0))
+    var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
     _ = bench.platform.handle(bytes: nothing.span, from: 0, at: bench.now, reply: &reply)
     bench.platform.resetAgent(1, events: false, at: bench.now)
     _ = bench.ask(.clock, 5, 0, 1, 900, 0)
@@ -162,7 +162,7 @@ import Testing
 
   @Test func replayingGivesTheSameBytes() throws {
     let (definition, records) = try session()
-    var platform = try Platform(definition)
+    var platform = try SCMIPlatform(definition)
 
     let report = Replay.run(records, on: &platform)
 
@@ -175,7 +175,7 @@ import Testing
     let (original, records) = try session()
     var definition = original
     definition.clocks[1].rates = .range(minimum: 100, maximum: 1_000, step: 100)
-    var platform = try Platform(definition)
+    var platform = try SCMIPlatform(definition)
 
     let report = Replay.run(records, on: &platform)
 

@@ -81,7 +81,7 @@ import Testing
       ]
     }
 
-    let view = try Platform(definition).view(of: 0)
+    let view = try SCMIPlatform(definition).view(of: 0)
 
     #expect(view.protocols == [0x10, 0x14])
     #expect(view.identifier(.clock, "c") == 0)

@@ -45,10 +45,10 @@ public enum SCMIFuzzing {
 
   /// Bytes as a session: records of agent and length (one byte), pause (one byte, in microseconds), message.
   ///
-  /// Promises: one disposition per request; a reply echoes the header, has whole words and, unless it is a success, only
-  /// its status; what goes to an agent is never more than a message.
+  /// Promises: one disposition per request; a reply echoes the header, has whole words and, unless it is a success,
+  /// only its status; what goes to an agent is never more than a message.
   public static func session(_ bytes: [UInt8], definition: PlatformDefinition) {
-    guard var platform = try? Platform(definition) else { preconditionFailure("the fuzzer's platform is valid") }
+    guard var platform = try? SCMIPlatform(definition) else { preconditionFailure("the fuzzer's platform is valid") }
     platform.isRecording = true
     var now: UInt64 = 0
     var index = 0
@@ -58,7 +58,7 @@ public enum SCMIFuzzing {
       now += UInt64(bytes[index + 1]) * 1_000
       let request = Array(bytes[(index + 2)..<(index + 2 + length)])
       index += 2 + length
-      var reply = Message(header: MessageHeader(rawValue: 0))
+      var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
       let disposition = platform.handle(bytes: request.span, from: agent, at: now, reply: &reply)
       if length < 4 {
         precondition(disposition == .empty, "what has no header has no reply")
@@ -70,7 +70,7 @@ public enum SCMIFuzzing {
       platform.advance(to: now)
       while let outgoing = platform.takeOutgoing() {
         precondition(definition.agents.indices.contains(outgoing.agent), "messages go to agents")
-        precondition(outgoing.message.size <= Message.maximumSize, "messages have their bounds")
+        precondition(outgoing.message.size <= SCMIMessage.maximumSize, "messages have their bounds")
       }
       while platform.takeEvent() != nil {}
       let lines = platform.takeTranscript().map(\.json).joined(separator: "\n")
@@ -83,7 +83,7 @@ public enum SCMIFuzzing {
     do {
       let (definition, warnings, _) = try PlatformDefinition.checking(json: bytes, for: .linux612)
       precondition(warnings.allSatisfy { $0.line > 0 && $0.column > 0 }, "a warning has a place")
-      guard var platform = try? Platform(definition) else {
+      guard var platform = try? SCMIPlatform(definition) else {
         preconditionFailure("a file without mistakes is a platform")
       }
       for agent in definition.agents.indices.prefix(2) {
@@ -97,17 +97,17 @@ public enum SCMIFuzzing {
   }
 
   /// Each command of each protocol about the first resource, with small numbers and the file's own time.
-  private static func ask(_ platform: inout Platform, _ agent: Int) {
+  private static func ask(_ platform: inout SCMIPlatform, _ agent: Int) {
     for identifier in ProtocolIdentifier.allCases {
       for message in UInt8(0)..<0x11 {
         for length in 0..<5 {
-          let request = Message(
+          let request = SCMIMessage(
             header: MessageHeader(identifier.rawValue, message),
             payload: [0, 0, 1, 0].prefix(length) + []
           )
-          var reply = Message(header: request.header)
+          var reply = SCMIMessage(header: request.header)
           _ = platform.handle(request, from: agent, at: 1_000, reply: &reply)
-          precondition(reply.size <= Message.maximumSize, "messages have their bounds")
+          precondition(reply.size <= SCMIMessage.maximumSize, "messages have their bounds")
         }
       }
     }
@@ -120,7 +120,7 @@ public enum SCMIFuzzing {
     let text = String(decoding: bytes, as: UTF8.self)
     if let records = try? TranscriptRecord.records(lines: text) { _ = SessionPicture.text(records) }
     _ = MessageDecoder.text(hexadecimal: text, isRequest: true)
-    guard let message = try? Message(bytes: bytes) else { return }
+    guard let message = try? SCMIMessage(bytes: bytes) else { return }
     for isRequest in [true, false] { _ = MessageDecoder.text(message, isRequest: isRequest) }
   }
 }

@@ -3,7 +3,7 @@ public import SCMIFile
 
 /// A platform with one resource of each kind (two clocks that are parents of a third), and something to ask it with.
 public struct Bench: ~Copyable {
-  public var platform: Platform
+  public var platform: SCMIPlatform
   public var now: UInt64 = 0
   private var token: UInt16 = 0
 
@@ -94,7 +94,7 @@ public struct Bench: ~Copyable {
   }
 
   public init(_ definition: PlatformDefinition = Bench.definition()) throws(DefinitionErrors) {
-    platform = try Platform(definition)
+    platform = try SCMIPlatform(definition)
   }
 
   /// Two agents that see everything, the first one trusted.
@@ -111,8 +111,8 @@ public struct Bench: ~Copyable {
 
   public mutating func send(_ identifier: UInt8, _ message: UInt8, _ words: [UInt32], agent: Int = 0) -> [UInt32] {
     token = (token + 1) % 1_024
-    let request = Message(header: MessageHeader(identifier, message, token: token), payload: words)
-    var reply = Message(header: MessageHeader(rawValue: 0))
+    let request = SCMIMessage(header: MessageHeader(identifier, message, token: token), payload: words)
+    var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
     guard platform.handle(request, from: agent, at: now, reply: &reply) == .reply else { return [] }
     return reply.payload
   }
@@ -133,4 +133,4 @@ public struct Bench: ~Copyable {
 }
 
 /// A status as the word that a reply begins with.
-public func word(_ status: Status) -> UInt32 { UInt32(bitPattern: status.rawValue) }
+public func word(_ status: SCMIStatus) -> UInt32 { UInt32(bitPattern: status.rawValue) }

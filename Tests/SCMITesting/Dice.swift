@@ -26,11 +26,11 @@ public struct Dice {
     }
   }
 
-  public mutating func request() -> Message {
+  public mutating func request() -> SCMIMessage {
     let identifier = UInt8(roll(12) == 0 ? roll(256) : 0x10 + roll(10))
     let message = UInt8(roll(20) == 0 ? roll(256) : roll(0x11))
     var header = MessageHeader(identifier, message, token: UInt16(roll(1_024)))
     if roll(100) == 0 { header.rawValue ^= 1 << UInt32(roll(32)) }
-    return Message(header: header, payload: (0..<roll(6)).map { _ in word() })
+    return SCMIMessage(header: header, payload: (0..<roll(6)).map { _ in word() })
   }
 }

@@ -5,12 +5,12 @@ import Testing
 /// A rule that changes words and bytes of any message.
 @Suite struct AlterationTests {
   /// CLOCK_RATE_GET of clock 0, whose honest payload is [0, 24000000, 0].
-  private func altered(_ alterations: [Alteration]) throws -> Message {
+  private func altered(_ alterations: [Alteration]) throws -> SCMIMessage {
     var definition = Bench.definition()
     definition.rules = [MisbehaviourRule("rule", .alter(alterations))]
     var bench = try Bench(definition)
-    var reply = Message(header: MessageHeader(rawValue: 0))
-    let request = Message(header: MessageHeader(0x14, 6, token: 5), payload: [0])
+    var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
+    let request = SCMIMessage(header: MessageHeader(0x14, 6, token: 5), payload: [0])
     let disposition = bench.platform.handle(request, from: 0, at: 0, reply: &reply)
     #expect(disposition == .reply)
     return reply
@@ -39,7 +39,7 @@ import Testing
   @Test func whatIsBehindTheEndMakesTheMessageLonger() throws {
     #expect(try altered([Alteration(.replace, 9, at: 24)]).payload == [0, 24_000_000, 0, 0, 0, 9])
     #expect(try altered([Alteration(.replace, 9, at: 16, width: 1)]).count == 13)
-    #expect(try altered([Alteration(.replace, 9, at: 131, width: 1)]).count == Message.maximumPayload)
+    #expect(try altered([Alteration(.replace, 9, at: 131, width: 1)]).count == SCMIMessage.maximumPayload)
   }
 
   @Test func alterationsFollowEachOther() throws {
@@ -51,7 +51,7 @@ import Testing
   // MARK: - Messages that answer no request
 
   private func notified(_ action: Misbehaviour, _ configure: (inout MisbehaviourRule) -> Void = { _ in }) throws -> (
-    messages: [Message], later: [Message], rules: [String?]
+    messages: [SCMIMessage], later: [SCMIMessage], rules: [String?]
   ) {
     var definition = Bench.definition()
     definition.rules = [

@@ -5,9 +5,9 @@ import Testing
 
 @Suite struct BadInputTests {
   /// Bytes in, reply out.
-  private func judge(_ bytes: [UInt8]) throws -> (Disposition, Message) {
-    var platform = try Platform(Bench.definition())
-    var reply = Message(header: MessageHeader(rawValue: 0))
+  private func judge(_ bytes: [UInt8]) throws -> (Disposition, SCMIMessage) {
+    var platform = try SCMIPlatform(Bench.definition())
+    var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
     let disposition = platform.handle(bytes: bytes.span, from: 0, at: 0, reply: &reply)
     return (disposition, reply)
   }
@@ -18,7 +18,7 @@ import Testing
 
   @Test func tooManyBytesAreAProtocolError() throws {
     let header = MessageHeader(0x14, 6, token: 9)
-    let (disposition, reply) = try judge(Message(header: header).bytes + [UInt8](repeating: 0, count: 200))
+    let (disposition, reply) = try judge(SCMIMessage(header: header).bytes + [UInt8](repeating: 0, count: 200))
 
     #expect(disposition == .reply)
     #expect(reply.header == header)
@@ -39,7 +39,7 @@ import Testing
   }
 
   @Test func anIncompleteWordIsAProtocolError() throws {
-    let (_, reply) = try judge(Message(header: MessageHeader(0x14, 6)).bytes + [0, 0, 0])
+    let (_, reply) = try judge(SCMIMessage(header: MessageHeader(0x14, 6)).bytes + [0, 0, 0])
 
     #expect(reply.payload == [word(.protocolError)])
   }
@@ -47,7 +47,7 @@ import Testing
   @Test(arguments: [0x0000_0100, 0x0000_0200, 0x0000_0300, 0x1000_0000, 0x8000_0000] as [UInt32])
   func wrongTypesAndReservedBitsAreEchoedAndRefused(bits: UInt32) throws {
     let header = MessageHeader(rawValue: MessageHeader(0x10, 0, token: 3).rawValue | bits)
-    let (_, reply) = try judge(Message(header: header).bytes)
+    let (_, reply) = try judge(SCMIMessage(header: header).bytes)
 
     #expect(reply.header == header)
     #expect(reply.payload == [word(.protocolError)])
@@ -68,9 +68,9 @@ import Testing
   }
 
   @Test func tokensMayBeReused() throws {
-    var platform = try Platform(Bench.definition())
-    let request = Message(header: MessageHeader(0x14, 6, token: 5), payload: [0])
-    var first = Message(header: MessageHeader(rawValue: 0))
+    var platform = try SCMIPlatform(Bench.definition())
+    let request = SCMIMessage(header: MessageHeader(0x14, 6, token: 5), payload: [0])
+    var first = SCMIMessage(header: MessageHeader(rawValue: 0))
     var second = first
 
     _ = platform.handle(request, from: 0, at: 0, reply: &first)

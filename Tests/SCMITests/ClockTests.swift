@@ -72,8 +72,8 @@ import Testing
 
   @Test func anAsynchronousChangeTakesItsTimeAndAnswersWithTheRequestsToken() throws {
     var bench = try Bench()
-    let request = Message(header: MessageHeader(0x14, 5, token: 77), payload: [1, 2, 3_000, 0])
-    var reply = Message(header: request.header)
+    let request = SCMIMessage(header: MessageHeader(0x14, 5, token: 77), payload: [1, 2, 3_000, 0])
+    var reply = SCMIMessage(header: request.header)
 
     let disposition = bench.platform.handle(request, from: 0, at: 0, reply: &reply)
 
@@ -85,7 +85,7 @@ import Testing
     let responses = bench.outgoing()
     #expect(
       responses.map(\.message) == [
-        Message(header: MessageHeader(0x14, 5, type: .delayedResponse, token: 77), payload: [0, 2, 3_000, 0])
+        SCMIMessage(header: MessageHeader(0x14, 5, type: .delayedResponse, token: 77), payload: [0, 2, 3_000, 0])
       ]
     )
     #expect(bench.ask(.clock, 6, 2) == [0, 3_000, 0])

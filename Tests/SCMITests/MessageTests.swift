@@ -13,7 +13,7 @@ import Testing
   }
 
   @Test func decodingReadsLittleEndianWordsAndTheRestOfAnIncompleteOne() throws {
-    let message = try Message(bytes: [6, 0x50, 0, 0, 1, 2, 3, 4, 0xAA, 0xBB])
+    let message = try SCMIMessage(bytes: [6, 0x50, 0, 0, 1, 2, 3, 4, 0xAA, 0xBB])
 
     #expect(message.header == MessageHeader(0x14, 6))
     #expect(message.count == 6)
@@ -21,12 +21,12 @@ import Testing
   }
 
   @Test(arguments: [0, 1, 3]) func decodingRefusesLessThanAHeader(count: Int) {
-    #expect(throws: Message.DecodingError.self) { try Message(bytes: [UInt8](repeating: 0, count: count)) }
+    #expect(throws: SCMIMessage.DecodingError.self) { try SCMIMessage(bytes: [UInt8](repeating: 0, count: count)) }
   }
 
   @Test func decodingTellsTheHeaderOfAMessageThatIsTooLong() {
     do {
-      _ = try Message(bytes: [6, 0x50, 0, 0] + [UInt8](repeating: 0, count: 129))
+      _ = try SCMIMessage(bytes: [6, 0x50, 0, 0] + [UInt8](repeating: 0, count: 129))
       Issue.record("133 bytes were decoded")
     } catch {
       guard case .oversized(let header) = error else {
@@ -38,7 +38,7 @@ import Testing
   }
 
   @Test(arguments: 0...140) func writingStopsAtTheEndOfTheBuffer(room: Int) {
-    let message = Message(header: MessageHeader(rawValue: 0x0102_0304), payload: (0..<32).map { $0 * 0x0101_0101 })
+    let message = SCMIMessage(header: MessageHeader(rawValue: 0x0102_0304), payload: (0..<32).map { $0 * 0x0101_0101 })
     var buffer = [UInt8](repeating: 0xEE, count: room)
 
     var span = buffer.mutableSpan
@@ -49,9 +49,9 @@ import Testing
   }
 
   @Test func statusesHaveTheNamesOfTheSpecification() {
-    #expect(Status.denied.description == "DENIED")
-    #expect(Status(name: "PROTOCOL_ERROR") == .protocolError)
-    #expect(Status(rawValue: -99).description == "-99")
-    #expect(Status(name: "NO_SUCH") == nil)
+    #expect(SCMIStatus.denied.description == "DENIED")
+    #expect(SCMIStatus(name: "PROTOCOL_ERROR") == .protocolError)
+    #expect(SCMIStatus(rawValue: -99).description == "-99")
+    #expect(SCMIStatus(name: "NO_SUCH") == nil)
   }
 }

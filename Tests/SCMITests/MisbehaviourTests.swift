@@ -5,11 +5,11 @@ import Testing
 @Suite struct MisbehaviourTests {
   /// CLOCK_RATE_GET of clock 0, whose honest payload is [0, 24000000, 0], under one rule.
   private func answer(_ action: Misbehaviour, _ configure: (inout MisbehaviourRule) -> Void = { _ in }) throws -> (
-    Disposition, Message, [Outgoing]
+    Disposition, SCMIMessage, [Outgoing]
   ) {
     var bench = try bench(action, configure)
-    var reply = Message(header: MessageHeader(rawValue: 0))
-    let request = Message(header: MessageHeader(0x14, 6, token: 5), payload: [0])
+    var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
+    let request = SCMIMessage(header: MessageHeader(0x14, 6, token: 5), payload: [0])
     let disposition = bench.platform.handle(request, from: 0, ticket: 99, at: 0, reply: &reply)
     return (disposition, reply, bench.outgoing())
   }
@@ -30,7 +30,7 @@ import Testing
     #expect(try answer(.short(6)).1.bytes.count == 10)
     #expect(try answer(.short(0)).1.bytes.count == 4)
     #expect(try answer(.long(3)).1.bytes.suffix(4) == [0, 0xA5, 0xA5, 0xA5])
-    #expect(try answer(.long(128)).1.count == Message.maximumPayload)
+    #expect(try answer(.long(128)).1.count == SCMIMessage.maximumPayload)
   }
 
   @Test func garbageIsTheSameForTheSameSeed() throws {
@@ -59,8 +59,8 @@ import Testing
 
   @Test func aLateReplyComesWithItsTicket() throws {
     var bench = try bench(.late(700))
-    var reply = Message(header: MessageHeader(rawValue: 0))
-    let request = Message(header: MessageHeader(0x14, 6, token: 5), payload: [0])
+    var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
+    let request = SCMIMessage(header: MessageHeader(0x14, 6, token: 5), payload: [0])
 
     let disposition = bench.platform.handle(request, from: 0, ticket: 99, at: 0, reply: &reply)
     #expect(disposition == .later)
@@ -83,10 +83,10 @@ import Testing
 
   @Test func repliesCanOvertakeEachOther() throws {
     var bench = try bench(.outOfOrder(1_000_000)) { $0.times = 1 }
-    var reply = Message(header: MessageHeader(rawValue: 0))
+    var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
 
     let first = bench.platform.handle(
-      Message(header: MessageHeader(0x14, 6), payload: [0]),
+      SCMIMessage(header: MessageHeader(0x14, 6), payload: [0]),
       from: 0,
       ticket: 1,
       at: 0,
@@ -100,9 +100,9 @@ import Testing
 
   @Test func aHeldReplyIsReleasedWithoutAnotherOne() throws {
     var bench = try bench(.outOfOrder(1_000))
-    var reply = Message(header: MessageHeader(rawValue: 0))
+    var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
 
-    let request = Message(header: MessageHeader(0x14, 6), payload: [0])
+    let request = SCMIMessage(header: MessageHeader(0x14, 6), payload: [0])
     let disposition = bench.platform.handle(request, from: 0, ticket: 1, at: 0, reply: &reply)
     #expect(disposition == .later)
     bench.wait(1_000)
@@ -112,8 +112,8 @@ import Testing
 
   @Test func delayedResponsesCanOvertakeTheReply() throws {
     var bench = try bench(.delayedBeforeReply(100)) { $0.message = 5 }
-    var reply = Message(header: MessageHeader(rawValue: 0))
-    let request = Message(header: MessageHeader(0x14, 5, token: 1), payload: [1, 2, 2_000, 0])
+    var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
+    let request = SCMIMessage(header: MessageHeader(0x14, 5, token: 1), payload: [1, 2, 2_000, 0])
 
     let disposition = bench.platform.handle(request, from: 0, ticket: 8, at: 0, reply: &reply)
     #expect(disposition == .later)
@@ -176,7 +176,7 @@ import Testing
     }
 
     #expect(bench.ask(.clock, 6, 0)[0] == 0)
-    for expected in [Status.success, .success, .genericError, .success] {
+    for expected in [SCMIStatus.success, .success, .genericError, .success] {
       #expect(bench.ask(.clock, 6, 1)[0] == word(expected))
     }
   }

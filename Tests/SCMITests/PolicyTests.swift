@@ -83,11 +83,11 @@ import Testing
   }
 
   @Test(arguments: [
-    ([9, 3, 0, 0], Status.notFound), ([9, 0, 0, 0], .notFound), ([9, 2, 1, 0], .notFound),
+    ([9, 3, 0, 0], SCMIStatus.notFound), ([9, 0, 0, 0], .notFound), ([9, 2, 1, 0], .notFound),
     ([9, 2, 0, 2], .invalidParameters), ([0xA, 2, 0, 0x10, 0], .notFound), ([0xA, 2, 0, 0x15, 0], .notFound),
     ([0xA, 2, 0, 0x14, 4], .invalidParameters), ([0xB, 3, 0], .notFound), ([0xB, 2, 2], .invalidParameters),
   ])
-  func permissionCommandsRefuse(words: [UInt32], status: Status) throws {
+  func permissionCommandsRefuse(words: [UInt32], status: SCMIStatus) throws {
     var bench = try Bench.pair()
 
     #expect(bench.send(0x10, UInt8(words[0]), Array(words.dropFirst())) == [word(status)])
@@ -237,7 +237,7 @@ import Testing
 
     func messageAttributes(_ message: UInt8) -> UInt32? { message == 3 ? 0 : nil }
 
-    mutating func handle(_ request: Message, agent: Int, at now: UInt64, reply: inout [UInt32]) -> Status {
+    mutating func handle(_ request: SCMIMessage, agent: Int, at now: UInt64, reply: inout [UInt32]) -> SCMIStatus {
       count += 1
       reply = [count, UInt32(agent)]
       return .success
@@ -245,11 +245,11 @@ import Testing
   }
 
   @Test func aProtocolInSwiftHasItsOwnState() throws {
-    var platform = try Platform(Bench.definition(), vendors: [Counter()])
-    var reply = Message(header: MessageHeader(rawValue: 0))
+    var platform = try SCMIPlatform(Bench.definition(), vendors: [Counter()])
+    var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
 
     for expected in UInt32(1)...2 {
-      let disposition = platform.handle(Message(header: MessageHeader(0x90, 3)), from: 0, at: 0, reply: &reply)
+      let disposition = platform.handle(SCMIMessage(header: MessageHeader(0x90, 3)), from: 0, at: 0, reply: &reply)
       #expect(disposition == .reply)
       #expect(reply.payload == [0, expected, 0])
     }

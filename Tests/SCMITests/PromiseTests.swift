@@ -251,7 +251,7 @@ import Testing
   }
 
   @Test func levelZeroMeansNothingBeforeVersionThree() throws {
-    for (version, status) in [(ProtocolVersion(2, 0), Status.outOfRange), (ProtocolVersion(3, 0), .success)] {
+    for (version, status) in [(ProtocolVersion(2, 0), SCMIStatus.outOfRange), (ProtocolVersion(3, 0), .success)] {
       var definition = Bench.definition()
       definition.versions[.performance] = version
       var bench = try Bench(definition)

@@ -10,7 +10,7 @@ import Testing
 
     for step in 0..<UInt64(Effort.cases(5_000)) {
       let request = dice.request()
-      var reply = Message(header: MessageHeader(rawValue: 0))
+      var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
       let agent = Int(dice.roll(2))
 
       let disposition = bench.platform.handle(request, from: agent, at: step * 1_000, reply: &reply)
@@ -67,7 +67,7 @@ import Testing
     return definition
   }
 
-  private func state(_ platform: borrowing Platform, _ prefix: String) -> [Int64?] {
+  private func state(_ platform: borrowing SCMIPlatform, _ prefix: String) -> [Int64?] {
     let definition = platform.definition
     var result: [Int64?] = []
     for kind in ResourceKind.allCases {
@@ -84,7 +84,7 @@ import Testing
     let before = state(bench.platform, "OTHER")
 
     for step in 0..<UInt64(Effort.cases(5_000)) {
-      var reply = Message(header: MessageHeader(rawValue: 0))
+      var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
       _ = bench.platform.handle(dice.request(), from: 0, at: step * 1_000, reply: &reply)
       let text = String(decoding: reply.bytes, as: UTF8.self)
       #expect(!text.contains("OTHER"))
@@ -108,7 +108,7 @@ import Testing
       var dice = Dice(state: seed)
       var result: [[UInt8]] = []
       for step in 0..<UInt64(Effort.cases(2_000)) {
-        var reply = Message(header: MessageHeader(rawValue: 0))
+        var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
         let disposition = bench.platform.handle(
           dice.request(),
           from: Int(dice.roll(2)),

@@ -29,10 +29,10 @@ import Testing
 
     bench.wait(Self.hour + 500_000)
 
-    #expect(bench.platform.missedSamples == 3_600_000 - UInt64(Platform.maximumSamples))
+    #expect(bench.platform.missedSamples == 3_600_000 - UInt64(SCMIPlatform.maximumSamples))
     // The grid stays: the next one is half a millisecond away.
     #expect(bench.platform.nextDeadline == Self.hour + 1_000_000)
-    #expect(bench.outgoing().count == Platform.maximumQueued)
+    #expect(bench.outgoing().count == SCMIPlatform.maximumQueued)
     bench.wait(10_000_000)
     #expect(bench.outgoing().count == 10)
   }
@@ -44,8 +44,8 @@ import Testing
 
     // Each call computed its budget, and the rest of the millisecond that it ended in.
     let computed = 10 * 2_000 * (Self.hour / 1_000_000) - bench.platform.missedSamples
-    #expect(computed >= 10 * UInt64(Platform.maximumSamples))
-    #expect(computed <= 10 * (UInt64(Platform.maximumSamples) + 2_000))
+    #expect(computed >= 10 * UInt64(SCMIPlatform.maximumSamples))
+    #expect(computed <= 10 * (UInt64(SCMIPlatform.maximumSamples) + 2_000))
   }
 
   @Test func measurementsOfPowerCapsAreSkippedToo() throws {
@@ -56,7 +56,7 @@ import Testing
 
     bench.wait(Self.hour)
 
-    #expect(bench.platform.missedSamples == Self.hour / UpdateInterval.least - UInt64(Platform.maximumSamples))
+    #expect(bench.platform.missedSamples == Self.hour / UpdateInterval.least - UInt64(SCMIPlatform.maximumSamples))
   }
 
   @Test func whatIsDueBetweenSkippedSamplesHappensAtItsTime() throws {
@@ -88,7 +88,7 @@ import Testing
     _ = bench.ask(.sensor, 0xB, 0, 0)
     let records = bench.platform.takeTranscript()
 
-    var platform = try Platform(bench.platform.definition)
+    var platform = try SCMIPlatform(bench.platform.definition)
     let report = Replay.run(records, on: &platform)
 
     #expect(bench.platform.missedSamples > 0)
@@ -112,7 +112,7 @@ import Testing
       for index in last.indices { last[index].time = number * hour }
       records += last
     }
-    var platform = try Platform(bench.platform.definition)
+    var platform = try SCMIPlatform(bench.platform.definition)
     return Replay.run(records, on: &platform, samples: samples)
   }
 
@@ -171,8 +171,8 @@ import Testing
 
     _ = bench.ask(.sensor, 6, 0, 0)
 
-    #expect(bench.outgoing().count == Platform.maximumQueued)
-    #expect(bench.platform.droppedNotifications(agent: 0) == 10_000 - UInt64(Platform.maximumQueued))
+    #expect(bench.outgoing().count == SCMIPlatform.maximumQueued)
+    #expect(bench.platform.droppedNotifications(agent: 0) == 10_000 - UInt64(SCMIPlatform.maximumQueued))
     #expect(bench.platform.nextDeadline == nil)
   }
 
@@ -181,8 +181,8 @@ import Testing
 
     for _ in 0..<36_000 { _ = bench.ask(.sensor, 6, 0, 0) }
 
-    #expect(bench.outgoing().count == Platform.maximumQueued)
-    #expect(bench.platform.droppedNotifications(agent: 0) == 36_000 - UInt64(Platform.maximumQueued))
+    #expect(bench.outgoing().count == SCMIPlatform.maximumQueued)
+    #expect(bench.platform.droppedNotifications(agent: 0) == 36_000 - UInt64(SCMIPlatform.maximumQueued))
   }
 
   @Test func lateNotificationsAreBounded() throws {
@@ -194,8 +194,8 @@ import Testing
     }
     bench.wait(Self.hour)
 
-    #expect(bench.outgoing().count == Platform.maximumQueued)
-    #expect(bench.platform.droppedNotifications(agent: 0) == 5_000 - UInt64(Platform.maximumQueued))
+    #expect(bench.outgoing().count == SCMIPlatform.maximumQueued)
+    #expect(bench.platform.droppedNotifications(agent: 0) == 5_000 - UInt64(SCMIPlatform.maximumQueued))
   }
 
   @Test func delayedResponsesThatNobodyFetchesAreBounded() throws {
@@ -207,15 +207,15 @@ import Testing
     }
 
     // They have as much room again as notifications, which any other agent could make.
-    #expect(bench.outgoing().count == 2 * Platform.maximumQueued)
+    #expect(bench.outgoing().count == 2 * SCMIPlatform.maximumQueued)
   }
 
   @Test func aSharedPlatformKeepsSoManyMessagesForAnAgent() throws {
-    let platform = SharedPlatform(try Platform(Bench.definition())) { 0 }
+    let platform = SharedPlatform(try SCMIPlatform(Bench.definition())) { 0 }
     let isAttached = platform.attach(0, .init {})
     platform.resetAgent(0, events: true)
-    let request = Message(header: MessageHeader(0x14, 9), payload: [1, 1]).bytes
-    var reply = Message(header: MessageHeader(rawValue: 0))
+    let request = SCMIMessage(header: MessageHeader(0x14, 9), payload: [1, 1]).bytes
+    var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
     _ = platform.handle(bytes: request.span, from: 0, ticket: 1, reply: &reply)
 
     for index in 0..<3_000 {
@@ -225,15 +225,15 @@ import Testing
     while case .message = platform.next(for: 0) { count += 1 }
 
     #expect(isAttached)
-    #expect(count == Platform.maximumQueued)
-    #expect(platform.droppedNotifications(agent: 0) == 3_000 - UInt64(Platform.maximumQueued))
+    #expect(count == SCMIPlatform.maximumQueued)
+    #expect(platform.droppedNotifications(agent: 0) == 3_000 - UInt64(SCMIPlatform.maximumQueued))
   }
 
   @Test func aTranscriptThatNobodyReadsKeepsTheLatestLines() async throws {
-    let platform = SharedPlatform(try Platform(Bench.definition())) { 0 }
+    let platform = SharedPlatform(try SCMIPlatform(Bench.definition())) { 0 }
     let transcript = platform.transcript
-    let request = Message(header: MessageHeader(0x14, 0)).bytes
-    var reply = Message(header: MessageHeader(rawValue: 0))
+    let request = SCMIMessage(header: MessageHeader(0x14, 0)).bytes
+    var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
 
     // A line for each request and one for its reply.
     for ticket in 0..<UInt64(SharedPlatform.maximumUnread / 2 + 100) {
@@ -272,7 +272,7 @@ import Testing
     for _ in 0..<36_000 { _ = bench.ask(.sensor, 6, 0, 0) }
     bench.wait(Self.hour)
 
-    #expect(bench.outgoing().count <= Platform.maximumQueued)
+    #expect(bench.outgoing().count <= SCMIPlatform.maximumQueued)
     #expect(bench.platform.droppedNotifications(agent: 0) > 0)
   }
 }

@@ -127,8 +127,8 @@ import Testing
     #expect(bench.ask(.sensor, 0xA, 0, 1 << 16 | 0x11 << 11 | 1) == [0])
     bench.wait(3_000_000_000)
 
-    #expect(bench.platform.droppedNotifications(agent: 0) == 3_000 - UInt64(Platform.maximumQueued))
-    #expect(bench.outgoing().count == Platform.maximumQueued)
+    #expect(bench.platform.droppedNotifications(agent: 0) == 3_000 - UInt64(SCMIPlatform.maximumQueued))
+    #expect(bench.outgoing().count == SCMIPlatform.maximumQueued)
     bench.wait(5_000_000)
     #expect(bench.outgoing().count == 5)
   }

@@ -266,7 +266,7 @@ import Testing
             #expect(reply.first == 0, "\(row.what): what goes before")
           }
           let reply = bench.send(provocation.identifier, provocation.message, words, agent: provocation.agent)
-          let found = Status(rawValue: Int32(bitPattern: reply.first ?? 1))
+          let found = SCMIStatus(rawValue: Int32(bitPattern: reply.first ?? 1))
           #expect(found.description == row.status, "\(row.what): \(words)")
         }
       }
@@ -276,8 +276,8 @@ import Testing
   @Test(arguments: [1, 2, 3]) func headersThatAreNoCommandsAreProtocolErrors(type: UInt32) throws {
     var bench = try Bench()
     for header in [0x14 << 10 | 6 | type << 8, 0x14 << 10 | 6 | 1 << 28] as [UInt32] {
-      var reply = Message(header: MessageHeader(rawValue: 0))
-      let request = Message(header: MessageHeader(rawValue: header), payload: [0])
+      var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
+      let request = SCMIMessage(header: MessageHeader(rawValue: header), payload: [0])
       _ = bench.platform.handle(request, from: 0, at: 0, reply: &reply)
       #expect(reply.status == .protocolError)
     }

@@ -25,7 +25,7 @@ import VirtioTesting
       case .network:
         (NetworkDevice(name: "device", backend: MemoryNetwork(), mac: [2, 0, 0, 0, 0, 1]), 1)
       case .scmi:
-        (SCMIEnds(SharedPlatform(try Platform(Self.platform)) { 0 }).device, 0)
+        (SCMIEnds(SharedPlatform(try SCMIPlatform(Self.platform)) { 0 }).device, 0)
       }
     }
   }

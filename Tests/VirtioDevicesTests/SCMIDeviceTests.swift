@@ -29,13 +29,13 @@ private struct Bench {
     }
     configure(&definition)
     let clock = clock
-    platform = SharedPlatform(try Platform(definition)) { clock.now }
+    platform = SharedPlatform(try SCMIPlatform(definition)) { clock.now }
     ends = SCMIEnds(platform)
     fixture = try DeviceFixture(ends.device, features: features)
   }
 
   /// Sends a command whose reply has room for 132 bytes.
-  mutating func send(_ message: Message, head: UInt16 = 0, room: UInt32 = 132) {
+  mutating func send(_ message: SCMIMessage, head: UInt16 = 0, room: UInt32 = 132) {
     send(message.bytes, head: head, room: room)
   }
 
@@ -64,10 +64,10 @@ private struct Bench {
   }
 }
 
-private let version = Message(header: MessageHeader(0x10, 0, token: 5))
+private let version = SCMIMessage(header: MessageHeader(0x10, 0, token: 5))
 
-private func rateSet(_ rate: UInt32, flags: UInt32 = 0, token: UInt16 = 7) -> Message {
-  Message(header: MessageHeader(0x14, 5, token: token), payload: [flags, 0, rate, 0])
+private func rateSet(_ rate: UInt32, flags: UInt32 = 0, token: UInt16 = 7) -> SCMIMessage {
+  SCMIMessage(header: MessageHeader(0x14, 5, token: token), payload: [flags, 0, rate, 0])
 }
 
 private func misbehave(_ action: Misbehaviour, times: UInt64? = 1) -> MisbehaviourRule {
@@ -216,7 +216,7 @@ private func misbehave(_ action: Misbehaviour, times: UInt64? = 1) -> Misbehavio
 
   @Test func notificationWithoutABufferIsDroppedAndCounted() throws {
     var bench = try Bench()
-    bench.send(Message(header: MessageHeader(0x14, 9), payload: [0, 1]))
+    bench.send(SCMIMessage(header: MessageHeader(0x14, 9), payload: [0, 1]))
     for rate in [200, 300, 100] {
       _ = bench.platform.change { $0.setValue(ResourceName(.clock, "pll"), Int64(rate), at: $1) }
     }
@@ -232,7 +232,7 @@ private func misbehave(_ action: Misbehaviour, times: UInt64? = 1) -> Misbehavio
   @Test func notificationComesThroughTheEventQueue() throws {
     var bench = try Bench()
     bench.offerEvent()
-    bench.send(Message(header: MessageHeader(0x14, 9), payload: [0, 1]))
+    bench.send(SCMIMessage(header: MessageHeader(0x14, 9), payload: [0, 1]))
 
     _ = bench.platform.change { $0.setValue(ResourceName(.clock, "pll"), 300, at: $1) }
     _ = bench.ends.device.platformChanged()
@@ -246,8 +246,8 @@ private func misbehave(_ action: Misbehaviour, times: UInt64? = 1) -> Misbehavio
     var bench = try Bench(features: 0)
     let notFound = UInt32(bitPattern: -4)
 
-    bench.send(Message(header: MessageHeader(0x14, 2), payload: [9]))
-    bench.send(Message(header: MessageHeader(0x14, 1)), head: 4)
+    bench.send(SCMIMessage(header: MessageHeader(0x14, 2), payload: [9]))
+    bench.send(SCMIMessage(header: MessageHeader(0x14, 1)), head: 4)
 
     #expect(bench.words(at: bench.reply() + 4, 1) == [notFound])
     let attributes = bench.words(at: bench.reply(4) + 8, 1)
@@ -278,11 +278,11 @@ private func misbehave(_ action: Misbehaviour, times: UInt64? = 1) -> Misbehavio
       platform.clocks = [ClockDefinition("pll") { $0.rates = .list([100, 200, 300]) }]
       platform.agents = [AgentDefinition("first"), AgentDefinition("second")]
     }
-    let platform = SharedPlatform(try Platform(definition)) { 0 }
+    let platform = SharedPlatform(try SCMIPlatform(definition)) { 0 }
     let thread = ImmediateThread()
     var first = try DeviceFixture(SCMIEnds(platform, agent: 0).device)
     var second = try DeviceFixture(SCMIEnds(platform, agent: 1, thread: thread).device)
-    let (subscribe, set) = (Message(header: MessageHeader(0x14, 9), payload: [0, 1]).bytes, rateSet(300).bytes)
+    let (subscribe, set) = (SCMIMessage(header: MessageHeader(0x14, 9), payload: [0, 1]).bytes, rateSet(300).bytes)
     for (fixture, bytes) in [(first, set), (second, subscribe)] { fixture.machine.store(bytes, at: fixture.scratch) }
     second.request([.init(second.scratch + 0x800, 132, isWritable: true)], to: 1)
     second.request(
@@ -301,7 +301,7 @@ private func misbehave(_ action: Misbehaviour, times: UInt64? = 1) -> Misbehavio
   }
 
   @Test func agentIsOneMachinesOnly() throws {
-    let platform = SharedPlatform(try Platform(PlatformDefinition { $0.agents = [AgentDefinition("guest")] })) { 0 }
+    let platform = SharedPlatform(try SCMIPlatform(PlatformDefinition { $0.agents = [AgentDefinition("guest")] })) { 0 }
     let attachment = SharedPlatform.Attachment(wake: {})
 
     #expect(platform.attach(0, attachment))

@@ -12,7 +12,7 @@ private let ends = SCMIEnds(platform, agent: 0, thread: thread)
 private let program = DriverProgram(ends.device, thread)
 
 private func makePlatform() -> SharedPlatform {
-  guard let platform = try? Platform(SCMIFuzzing.definition) else {
+  guard let platform = try? SCMIPlatform(SCMIFuzzing.definition) else {
     preconditionFailure("the fuzzer's platform is valid")
   }
   return SharedPlatform(platform) { clock.now }
@@ -30,8 +30,8 @@ private func host(_ event: UInt8) {
     clock.now += UInt64(event) * 100
     if let deadline = ends.timer.deadline, deadline <= clock.now { _ = ends.device.timerFired() }
   case 1:
-    let request = Message(header: MessageHeader(0x14, 5), payload: [0, 0, 1_000 * UInt32(event % 4), 0])
-    var reply = Message(header: request.header)
+    let request = SCMIMessage(header: MessageHeader(0x14, 5), payload: [0, 0, 1_000 * UInt32(event % 4), 0])
+    var reply = SCMIMessage(header: request.header)
     _ = platform.handle(bytes: request.bytes.span, from: 1, ticket: 0, reply: &reply)
   case 2: _ = platform.change { $0.setSensor("scalar", values: [Int64(event)], at: $1) }
   case 3:

@@ -1,4 +1,4 @@
-extension Platform {
+extension SCMIPlatform {
   /// The resources as they are at boot.
   mutating func setUpResources() {
     identifiers = ResourceKind.allCases.map { kind in

@@ -1,7 +1,7 @@
 /// Clock management, 0x14: state, extended configuration, parents, permissions.
-extension Platform {
+extension SCMIPlatform {
   /// CLOCK_CONFIG_SET: from 3.0 on clock, attributes, extended value; before clock, enable.
-  mutating func clockConfigurationSet(_ request: Message, _ context: Context) throws(Status) {
+  mutating func clockConfigurationSet(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
     let isExtended = context.version >= 0x30000
     try request.expect(isExtended ? 12 : 8)
     let slot = try slot(.clock, request[word: 0], context.agent, .full)
@@ -21,7 +21,7 @@ extension Platform {
     _ identifier: UInt32,
     _ slot: Slot,
     _ agent: Int
-  ) throws(Status) {
+  ) throws(SCMIStatus) {
     let resource = Int(slot.resource)
     let policy = definition.clocks[resource].statePolicy
     try claim(.clock, resource, .state, policy, by: agent)
@@ -45,7 +45,7 @@ extension Platform {
     _ identifier: UInt32,
     _ slot: Slot,
     _ agent: Int
-  ) throws(Status) {
+  ) throws(SCMIStatus) {
     let resource = Int(slot.resource)
     let clock = definition.clocks[resource]
     switch type {
@@ -67,7 +67,8 @@ extension Platform {
   }
 
   /// CLOCK_CONFIG_GET: attributes (zero), configuration (bit 0 enabled), extended value.
-  func clockConfigurationGet(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+  func clockConfigurationGet(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage) throws(SCMIStatus)
+  {
     try request.expect(8)
     let slot = try slot(.clock, request[word: 0], context.agent, .read)
     guard request[word: 1] & ~0xFF == 0 else { throw .invalidParameters }
@@ -94,7 +95,7 @@ extension Platform {
   }
 
   /// CLOCK_POSSIBLE_PARENTS_GET: returned 7:0, remaining 31:24.
-  func clockPossibleParents(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+  func clockPossibleParents(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage) throws(SCMIStatus) {
     try request.expect(8)
     let slot = try slot(.clock, request[word: 0], context.agent, .read)
     let parents = visibleParents(Int(slot.resource), context.agent)
@@ -106,7 +107,7 @@ extension Platform {
     for parent in part { reply.append(parent) }
   }
 
-  mutating func clockParentSet(_ request: Message, _ context: Context) throws(Status) {
+  mutating func clockParentSet(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
     try request.expect(8)
     let slot = try slot(.clock, request[word: 0], context.agent, .full)
     let parent = try self.slot(.clock, request[word: 1], context.agent, .read)

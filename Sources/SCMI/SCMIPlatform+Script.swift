@@ -1,5 +1,5 @@
 /// Behaviour over time that does not wait for a request.
-extension Platform {
+extension SCMIPlatform {
   mutating func perform(_ action: ScriptAction) {
     explanations.removeAll()
     switch action {
@@ -16,7 +16,7 @@ extension Platform {
     case .notification(let name, let identifier, let message, let payload):
       guard let agent = agent(named: name), agents[agent].events else { return }
       let header = MessageHeader(identifier, message, type: .notification)
-      let notification = Message(header: header, payload: Array(payload.prefix(32)))
+      let notification = SCMIMessage(header: header, payload: Array(payload.prefix(32)))
       emit(Outgoing(agent: agent, channel: .event, message: notification))
     case .errorEvent(let fatal, let reports): announceError(cause: nil, fatal: fatal, reports: reports)
     case .addRule(let rule): addRule(rule)

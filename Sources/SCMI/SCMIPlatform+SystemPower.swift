@@ -1,6 +1,8 @@
 /// System power management, 0x12. Versions 1.0 to 2.1.
-extension Platform {
-  mutating func systemPowerMessage(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+extension SCMIPlatform {
+  mutating func systemPowerMessage(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
+    throws(SCMIStatus)
+  {
     switch context.header.message {
     case 3: try systemPowerStateSet(request, context)
     case 4:
@@ -15,7 +17,7 @@ extension Platform {
   /// SYSTEM_POWER_STATE_SET: flags (bit 0 graceful), state. The machine acts on the ``PlatformEvent``.
   ///
   /// An agent's system is its own, in both forms, unless policy trusts it with all.
-  private mutating func systemPowerStateSet(_ request: Message, _ context: Context) throws(Status) {
+  private mutating func systemPowerStateSet(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
     try request.expect(8)
     let state = request[word: 1]
     guard request[word: 0] & ~1 == 0, state <= 4 || state >= 0x8000_0000 else { throw .invalidParameters }
@@ -49,7 +51,7 @@ extension Platform {
     var count = 0
     for agent in reached where agents[agent].systemNotifications & 1 != 0 && agents[agent].events {
       let access = protocols[agent * ProtocolIdentifier.count + ProtocolIdentifier.systemPower.index]
-      var message = Message(
+      var message = SCMIMessage(
         header: MessageHeader(ProtocolIdentifier.systemPower.rawValue, 0, type: .notification)
       )
       message.append(wireIdentifier(of: cause, for: agent))
@@ -76,7 +78,7 @@ extension Platform {
 
   mutating func announceError(cause: Int?, fatal: Bool, reports: [UInt64]) {
     for agent in agents.indices where agents[agent].baseNotifications & 1 != 0 && agents[agent].events {
-      var message = Message(header: MessageHeader(ProtocolIdentifier.base.rawValue, 0, type: .notification))
+      var message = SCMIMessage(header: MessageHeader(ProtocolIdentifier.base.rawValue, 0, type: .notification))
       message.append(wireIdentifier(of: cause, for: agent))
       message.append(UInt32(min(reports.count, 15)) | (fatal ? 1 << 31 : 0))
       for report in reports.prefix(15) { message.append(report) }

@@ -1,6 +1,8 @@
 /// Pin control, 0x19. Version 1.0.
-extension Platform {
-  mutating func pinControlMessage(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+extension SCMIPlatform {
+  mutating func pinControlMessage(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
+    throws(SCMIStatus)
+  {
     switch context.header.message {
     case 3: try pinAttributes(request, context, &reply)
     case 4: try pinAssociations(request, context, &reply)
@@ -44,7 +46,7 @@ extension Platform {
     _ selector: UInt32,
     _ context: Context,
     _ access: Access = .read
-  ) throws(Status) -> (ResourceKind, Slot) {
+  ) throws(SCMIStatus) -> (ResourceKind, Slot) {
     let kind: ResourceKind
     switch selector {
     case 0: kind = .pin
@@ -56,7 +58,8 @@ extension Platform {
   }
 
   /// PINCTRL_ATTRIBUTES: elements 15:0, extended name bit 31.
-  private func pinAttributes(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+  private func pinAttributes(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage) throws(SCMIStatus)
+  {
     try request.expect(8)
     let (kind, slot) = try element(request[word: 0], request[word: 1], context)
     let name = name(kind, Int(slot.resource))
@@ -73,7 +76,9 @@ extension Platform {
   }
 
   /// PINCTRL_LIST_ASSOCIATIONS: returned 11:0, remaining 31:16; 16-bit identifiers, filled up to a whole word.
-  private func pinAssociations(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+  private func pinAssociations(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
+    throws(SCMIStatus)
+  {
     try request.expect(12)
     let (kind, slot) = try element(request[word: 0], request[word: 1], context)
     guard kind != .pin else { throw .notSupported }
@@ -99,7 +104,8 @@ extension Platform {
   /// PINCTRL_SETTINGS_GET: what 19:18 (0 one, 1 all, 2 function), selector 17:16, skip 15:8, type 7:0.
   ///
   /// Reply: function, then returned 7:0 and remaining 31:24, then type and value each.
-  private func pinSettingsGet(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+  private func pinSettingsGet(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage) throws(SCMIStatus)
+  {
     try request.expect(8)
     let attributes = request[word: 1]
     guard attributes & 0xFFF0_0000 == 0 else { throw .invalidParameters }
@@ -129,8 +135,9 @@ extension Platform {
     }
   }
 
-  /// PINCTRL_SETTINGS_CONFIGURE: element, function, attributes (function valid 10, settings 9:2, selector 1:0), settings.
-  private mutating func pinSettingsConfigure(_ request: Message, _ context: Context) throws(Status) {
+  /// PINCTRL_SETTINGS_CONFIGURE: element, function, attributes (function valid 10, settings 9:2, selector 1:0),
+  /// settings.
+  private mutating func pinSettingsConfigure(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
     guard request.count >= 12 else { throw .protocolError }
     let attributes = request[word: 2]
     let count = Int(attributes >> 2 & 0xFF)
@@ -185,7 +192,7 @@ extension Platform {
   // MARK: - Exclusive control
 
   /// PINCTRL_REQUEST and PINCTRL_RELEASE: element, flags (selector 1:0).
-  private func pinTarget(_ request: Message, _ context: Context) throws(Status) -> PinTarget {
+  private func pinTarget(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) -> PinTarget {
     try request.expect(8)
     guard request[word: 1] <= 1 else { throw .invalidParameters }
     let (kind, slot) = try element(request[word: 0], request[word: 1], context, .full)
@@ -208,7 +215,7 @@ extension Platform {
   }
 
   /// PINCTRL_SET_PERMISSIONS: agent, element, flags (allowed bit 2, selector 1:0). For trusted agents.
-  private mutating func pinSetPermissions(_ request: Message, _ context: Context) throws(Status) {
+  private mutating func pinSetPermissions(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
     try request.expect(12)
     guard request[word: 0] > 0, request[word: 0] <= agents.count else { throw .notFound }
     guard request[word: 2] & ~7 == 0 else { throw .invalidParameters }

@@ -1,5 +1,5 @@
 /// Time: delayed responses, late replies, sampling, the script. The caller supplies the clock.
-extension Platform {
+extension SCMIPlatform {
   /// When ``advance(to:)`` has something to do next, in nanoseconds; `nil` is never.
   public var nextDeadline: UInt64? { deadline == .max ? nil : deadline }
 
@@ -12,7 +12,7 @@ extension Platform {
     // What is due at the end of time never comes.
     while deadline <= limit, deadline != .max {
       if let next = recurrences.first, isBeforeTimers(next) {
-        if samples >= Platform.maximumSamples, next.due > now {
+        if samples >= SCMIPlatform.maximumSamples, next.due > now {
           skipSamples(to: limit)
         } else {
           samples += 1
@@ -59,7 +59,7 @@ extension Platform {
 
   /// Sends something to an agent's event channel later. Where as many wait already as may, it is dropped and counted.
   mutating func scheduleEvent(_ due: UInt64, _ message: Outgoing) {
-    guard agents[message.agent].scheduled < Platform.maximumQueued else {
+    guard agents[message.agent].scheduled < SCMIPlatform.maximumQueued else {
       agents[message.agent].dropped &+= 1
       return
     }
@@ -93,8 +93,8 @@ extension Platform {
     events.isEmpty ? nil : events.removeFirst()
   }
 
-  /// How many messages for one agent wait at most for ``takeOutgoing()``, and as many to be sent later. What would go to
-  /// the event channel beyond is dropped, so that an agent cannot fill the host's memory by asking for what nobody
+  /// How many messages for one agent wait at most for ``takeOutgoing()``, and as many to be sent later. What would go
+  /// to the event channel beyond is dropped, so that an agent cannot fill the host's memory by asking for what nobody
   /// fetches; delayed responses have as much room again. A late reply always waits: its request's buffer is the bound.
   public static let maximumQueued = 1_024
 
@@ -143,11 +143,11 @@ extension Platform {
   ///
   /// - Throws: BUSY where the agent has as many delayed responses outstanding as it may.
   mutating func startAsynchronous(
-    _ request: Message,
+    _ request: SCMIMessage,
     _ context: Context,
     latency: UInt64,
     isSilent: Bool = false
-  ) throws(Status) {
+  ) throws(SCMIStatus) {
     let outstanding = agents[context.agent].outstandingResponses
     guard outstanding < agents[context.agent].definition.outstandingResponses else {
       explain("quota: \(outstanding) delayed responses are outstanding")
@@ -172,9 +172,9 @@ extension Platform {
     let request = operation.request
     let agent = operation.agent
     finishAsynchronous(operation)
-    var response = Message(replyTo: request)
+    var response = SCMIMessage(replyTo: request)
     response.header.type = .delayedResponse
-    do throws(Status) {
+    do throws(SCMIStatus) {
       switch request.header.protocolIdentifier {
       case ProtocolIdentifier.clock.rawValue: try completeClockRateSet(request, agent, &response)
       case ProtocolIdentifier.powerDomain.rawValue: try completePowerStateSet(request, agent, &response)

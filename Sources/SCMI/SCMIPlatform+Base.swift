@@ -1,11 +1,11 @@
 /// Base, 0x10, and the four messages that every protocol has.
-extension Platform {
+extension SCMIPlatform {
   mutating func commonMessage(
-    _ request: Message,
+    _ request: SCMIMessage,
     _ context: Context,
     _ access: ProtocolAccess,
-    _ reply: inout Message
-  ) throws(Status) {
+    _ reply: inout SCMIMessage
+  ) throws(SCMIStatus) {
     switch context.header.message {
     case 0:
       try request.expect(0)
@@ -25,7 +25,7 @@ extension Platform {
   }
 
   /// PROTOCOL_ATTRIBUTES.
-  private func protocolAttributes(_ context: Context, _ reply: inout Message) {
+  private func protocolAttributes(_ context: Context, _ reply: inout SCMIMessage) {
     let agent = context.agent
     switch context.header.protocolIdentifier {
     case ProtocolIdentifier.base.rawValue:
@@ -71,7 +71,7 @@ extension Platform {
     identifier == ProtocolIdentifier.systemPower.rawValue && message == 3 ? 0xC000_0000 : 0
   }
 
-  private mutating func negotiate(_ version: UInt32, _ context: Context, _ access: ProtocolAccess) throws(Status) {
+  private mutating func negotiate(_ version: UInt32, _ context: Context, _ access: ProtocolAccess) throws(SCMIStatus) {
     guard let identifier = ProtocolIdentifier(rawValue: context.header.protocolIdentifier),
       MessageSet.speaks(identifier, version: version, advertised: access.advertised)
     else { throw .notSupported }
@@ -98,7 +98,7 @@ extension Platform {
     return list
   }
 
-  mutating func baseMessage(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+  mutating func baseMessage(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage) throws(SCMIStatus) {
     switch context.header.message {
     case 3:
       try request.expect(0)
@@ -121,7 +121,8 @@ extension Platform {
   }
 
   /// BASE_DISCOVER_LIST_PROTOCOLS: a count, then bytes that are filled up to whole words.
-  private func listProtocols(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+  private func listProtocols(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage) throws(SCMIStatus)
+  {
     try request.expect(4)
     let list = protocolList(context.agent)
     let skip = request[word: 0]
@@ -139,7 +140,8 @@ extension Platform {
   }
 
   /// BASE_DISCOVER_AGENT: 0 is the platform, 0xFFFF_FFFF "who am I".
-  private func discoverAgent(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+  private func discoverAgent(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage) throws(SCMIStatus)
+  {
     try request.expect(4)
     let own = wireIdentifier(of: context.agent, for: context.agent)
     var identifier = request[word: 0]
@@ -160,13 +162,13 @@ extension Platform {
 
   // MARK: - The trusted agent's commands
 
-  private func target(_ identifier: UInt32, _ context: Context) throws(Status) -> Int {
+  private func target(_ identifier: UInt32, _ context: Context) throws(SCMIStatus) -> Int {
     guard agents[context.agent].definition.trusted else { throw .denied }
     guard identifier > 0, identifier <= agents.count else { throw .notFound }
     return Int(identifier) - 1
   }
 
-  private mutating func setDevicePermissions(_ request: Message, _ context: Context) throws(Status) {
+  private mutating func setDevicePermissions(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
     try request.expect(12)
     let agent = try target(request[word: 0], context)
     guard request[word: 1] < definition.devices.count else { throw .notFound }
@@ -174,7 +176,7 @@ extension Platform {
     setPermission(agent: agent, device: Int(request[word: 1]), protocolIdentifier: nil, allowed: allowed)
   }
 
-  private mutating func setProtocolPermissions(_ request: Message, _ context: Context) throws(Status) {
+  private mutating func setProtocolPermissions(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
     try request.expect(16)
     let agent = try target(request[word: 0], context)
     let device = request[word: 1]
@@ -189,7 +191,7 @@ extension Platform {
     setPermission(agent: agent, device: Int(device), protocolIdentifier: identifier, allowed: allowed)
   }
 
-  private mutating func resetAgentConfiguration(_ request: Message, _ context: Context) throws(Status) {
+  private mutating func resetAgentConfiguration(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
     try request.expect(8)
     // An agent may reset itself; others only a trusted one.
     let own = wireIdentifier(of: context.agent, for: context.agent)

@@ -1,6 +1,7 @@
 /// Clock management, 0x14: description and rates. Versions 1.0 to 3.0.
-extension Platform {
-  mutating func clockMessage(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+extension SCMIPlatform {
+  mutating func clockMessage(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage) throws(SCMIStatus)
+  {
     switch context.header.message {
     case 6:
       try request.expect(4)
@@ -36,7 +37,9 @@ extension Platform {
   }
 
   /// CLOCK_ATTRIBUTES. Bit 0 is "enabled": the only place that says so before 3.0.
-  private func clockAttributes(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+  private func clockAttributes(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
+    throws(SCMIStatus)
+  {
     try request.expect(4)
     let slot = try slot(.clock, request[word: 0], context.agent, .read)
     let resource = Int(slot.resource)
@@ -60,7 +63,9 @@ extension Platform {
   }
 
   /// CLOCK_DESCRIBE_RATES: returned 11:0, range form bit 12, remaining 31:16.
-  private func clockDescribeRates(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+  private func clockDescribeRates(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
+    throws(SCMIStatus)
+  {
     try request.expect(8)
     let slot = try slot(.clock, request[word: 0], context.agent, .read)
     let index = request[word: 1]
@@ -82,7 +87,7 @@ extension Platform {
   }
 
   /// CLOCK_RATE_SET: flags, clock, rate. Flags: 0 asynchronous, 1 no delayed response, 2 round up, 3 nearest.
-  private mutating func clockRateSet(_ request: Message, _ context: Context) throws(Status) {
+  private mutating func clockRateSet(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
     let change = try clockRateChange(request, context.agent)
     guard request[word: 0] & 1 != 0 else { return try setClockRate(change, context.agent) }
     guard agents[context.agent].events || request[word: 0] & 2 != 0 else { throw .notSupported }
@@ -106,7 +111,7 @@ extension Platform {
   }
 
   /// What a CLOCK_RATE_SET asks for, checked and rounded.
-  private func clockRateChange(_ request: Message, _ agent: Int) throws(Status) -> ClockRateChange {
+  private func clockRateChange(_ request: SCMIMessage, _ agent: Int) throws(SCMIStatus) -> ClockRateChange {
     try request.expect(16)
     let slot = try slot(.clock, request[word: 1], agent, .full)
     guard request[word: 0] & ~0xF == 0 else { throw .invalidParameters }
@@ -120,7 +125,7 @@ extension Platform {
     return ClockRateChange(identifier: request[word: 1], slot: slot, rate: rate)
   }
 
-  private mutating func setClockRate(_ change: ClockRateChange, _ agent: Int) throws(Status) {
+  private mutating func setClockRate(_ change: ClockRateChange, _ agent: Int) throws(SCMIStatus) {
     let resource = Int(change.slot.resource)
     try claim(.clock, resource, [.value, .settings], definition.clocks[resource].ratePolicy, by: agent)
     update(.clock, change.identifier, agent) { slot in
@@ -134,7 +139,9 @@ extension Platform {
   }
 
   /// CLOCK_RATE_SET_COMPLETE: clock, rate.
-  mutating func completeClockRateSet(_ request: Message, _ agent: Int, _ response: inout Message) throws(Status) {
+  mutating func completeClockRateSet(_ request: SCMIMessage, _ agent: Int, _ response: inout SCMIMessage)
+    throws(SCMIStatus)
+  {
     response.append(request[word: 1])
     let change = try clockRateChange(request, agent)
     try setClockRate(change, agent)

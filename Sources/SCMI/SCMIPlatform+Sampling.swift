@@ -1,8 +1,8 @@
 /// What happens again and again: samples of sensors and power caps, and storms of notifications.
 ///
 /// The clock feeds these, and it may run ahead of who computes them: after a stall of the host, or where there are more
-/// samples than the host can take. So each ``Platform/advance(to:)`` has a budget of them. What it does not reach is
-/// skipped: the next due time comes by arithmetic, however long the time was.
+/// samples than the host can take. So each ``SCMIPlatform/advance(to:)`` has a budget of them. What it does not reach
+/// is skipped: the next due time comes by arithmetic, however long the time was.
 struct Recurrence: Sendable {
   enum Action: Sendable {
     case sampleSensor(Int)
@@ -67,9 +67,9 @@ struct RecurrenceQueue: Sendable {
   }
 }
 
-extension Platform {
-  /// How many samples and notifications of storms one ``advance(to:)`` computes, and those that are due at the same time
-  /// as the last of them. What is due beyond is skipped and counted in ``missedSamples``.
+extension SCMIPlatform {
+  /// How many samples and notifications of storms one ``advance(to:)`` computes, and those that are due at the same
+  /// time as the last of them. What is due beyond is skipped and counted in ``missedSamples``.
   public static let maximumSamples = 4_096
 
   /// How many storms of a rule's notifications may go on for one agent. Others are counted as dropped.
@@ -92,7 +92,7 @@ extension Platform {
       guard var storm = storms.removeValue(forKey: number) else { return }
       // Those of no interval come in one go: as many as may wait, the rest would be dropped anyway.
       let now = storm.interval == 0 ? storm.remaining : 1
-      let sent = min(now, UInt64(Platform.maximumQueued))
+      let sent = min(now, UInt64(SCMIPlatform.maximumQueued))
       for _ in 0..<sent { emit(storm.message) }
       agents[storm.message.agent].dropped &+= now - sent
       storm.remaining -= now
@@ -113,11 +113,11 @@ extension Platform {
       case .sampleSensor(let sensor):
         let period = samplingInterval(sensor)
         missed &+= late / period + 1
-        recur(Platform.next(recurrence.due, period, after: limit), recurrence.action)
+        recur(SCMIPlatform.next(recurrence.due, period, after: limit), recurrence.action)
       case .samplePowercap(let domain):
         let period = definition.powercaps[domain].measurementInterval
         missed &+= late / period + 1
-        recur(Platform.next(recurrence.due, period, after: limit), recurrence.action)
+        recur(SCMIPlatform.next(recurrence.due, period, after: limit), recurrence.action)
       case .storm(let number):
         guard var storm = storms.removeValue(forKey: number) else { continue }
         let dropped = storm.interval == 0 ? storm.remaining : min(late / storm.interval + 1, storm.remaining)
@@ -125,13 +125,13 @@ extension Platform {
         storm.remaining -= dropped
         guard storm.remaining > 0 else { continue }
         storms[number] = storm
-        recur(Platform.next(recurrence.due, storm.interval, after: limit), recurrence.action)
+        recur(SCMIPlatform.next(recurrence.due, storm.interval, after: limit), recurrence.action)
       }
     }
     updateDeadline()
     missedSamples &+= missed
     // Agents' places begin with 0: the line has to name one.
-    record(.control, agent: 0, Message(header: MessageHeader(rawValue: 0)), SkippedSamples(missed, to: limit).text)
+    record(.control, agent: 0, SCMIMessage(header: MessageHeader(rawValue: 0)), SkippedSamples(missed, to: limit).text)
   }
 
   /// The first time on the grid of `due` that is behind `limit`.

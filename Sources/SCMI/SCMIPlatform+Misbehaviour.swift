@@ -9,7 +9,7 @@ struct RuleState: Sendable {
 }
 
 /// Being wrong on purpose. The first rule that matches a request applies; the same seed gives the same mistakes.
-extension Platform {
+extension SCMIPlatform {
   /// Adds a rule behind the others.
   ///
   /// - Returns: `false` where the rule names an agent or a resource that does not exist.
@@ -37,10 +37,10 @@ extension Platform {
 
   /// The way of a request when somebody watches or rules exist.
   mutating func handleInstrumented(
-    _ request: Message,
+    _ request: SCMIMessage,
     from agent: Int,
     ticket: UInt64,
-    reply: inout Message
+    reply: inout SCMIMessage
   ) -> Disposition {
     explanations.removeAll()
     record(.request, agent: agent, request)
@@ -48,7 +48,7 @@ extension Platform {
     let action = rule.map { rules[$0].rule.action }
     asynchronousMisbehaviour = action
     if case .status(let status) = action {
-      reply = Message(replyTo: request)
+      reply = SCMIMessage(replyTo: request)
       reply.status = status
     } else {
       answer(request, from: agent, reply: &reply)
@@ -70,7 +70,7 @@ extension Platform {
   }
 
   /// - Parameter message: the request, or what is sent without one.
-  private mutating func matchingRule(_ target: MisbehaviourRule.Target, _ message: Message, _ agent: Int) -> Int? {
+  private mutating func matchingRule(_ target: MisbehaviourRule.Target, _ message: SCMIMessage, _ agent: Int) -> Int? {
     for index in rules.indices {
       let state = rules[index]
       guard state.rule.target == target else { continue }
@@ -91,7 +91,7 @@ extension Platform {
   }
 
   /// Whether a message is about a resource.
-  private func concerns(_ message: Message, _ agent: Int, _ kind: ResourceKind, _ resource: Int?) -> Bool {
+  private func concerns(_ message: SCMIMessage, _ agent: Int, _ kind: ResourceKind, _ resource: Int?) -> Bool {
     guard message.header.protocolIdentifier == kind.protocolIdentifier.rawValue, let resource else { return false }
     // Behind the agent in a notification, behind the status in a delayed response.
     let place = message.header.type == .command ? MessageCatalogue.resourceWord(message.header) : 1
@@ -104,10 +104,10 @@ extension Platform {
   private mutating func misbehave(
     _ action: Misbehaviour,
     _ rule: Int,
-    _ request: Message,
+    _ request: SCMIMessage,
     _ agent: Int,
     _ ticket: UInt64,
-    _ reply: inout Message
+    _ reply: inout SCMIMessage
   ) -> Disposition {
     let late = Outgoing(agent: agent, channel: .reply(ticket: ticket), message: reply, requested: now)
     switch action {
@@ -149,10 +149,10 @@ extension Platform {
   ) {
     guard agents[agent].events else { return }
     let header = MessageHeader(identifier, message, type: .notification)
-    let notification = Message(header: header, payload: Array(payload.prefix(32)))
+    let notification = SCMIMessage(header: header, payload: Array(payload.prefix(32)))
     let message = Outgoing(agent: agent, channel: .event, message: notification)
     guard count > 0 else { return }
-    guard storms.values.count(where: { $0.message.agent == agent }) < Platform.maximumStorms else {
+    guard storms.values.count(where: { $0.message.agent == agent }) < SCMIPlatform.maximumStorms else {
       agents[agent].dropped &+= UInt64(count)
       return
     }
@@ -162,7 +162,8 @@ extension Platform {
   }
 
   /// Mistakes in the reply itself.
-  private mutating func distort(_ action: Misbehaviour, _ rule: Int, _ request: Message, _ reply: inout Message) {
+  private mutating func distort(_ action: Misbehaviour, _ rule: Int, _ request: SCMIMessage, _ reply: inout SCMIMessage)
+  {
     switch action {
     case .wrongToken(let offset):
       reply.header.token = UInt16(truncatingIfNeeded: Int(reply.header.token) &+ Int(offset))
@@ -171,7 +172,7 @@ extension Platform {
       reply.header.rawValue = reply.header.rawValue & ~0x300 | UInt32(type & 3) << 8
     case .short(let bytes): reply.resize(to: min(max(bytes, 0), reply.count))
     case .long(let bytes):
-      let end = min(reply.count + max(bytes, 0), Message.maximumPayload)
+      let end = min(reply.count + max(bytes, 0), SCMIMessage.maximumPayload)
       var offset = reply.count
       reply.resize(to: end)
       while offset < end {
@@ -244,11 +245,11 @@ extension Platform {
   }
 }
 
-extension Message {
-  /// - Precondition: the alteration's bytes lie within ``Message/maximumSize``.
+extension SCMIMessage {
+  /// - Precondition: the alteration's bytes lie within ``SCMIMessage/maximumSize``.
   mutating func alter(_ alteration: Alteration) {
     let (offset, width) = (alteration.offset, alteration.width)
-    precondition(offset >= 0 && offset + width <= Message.maximumSize, "an alteration lies within a message")
+    precondition(offset >= 0 && offset + width <= SCMIMessage.maximumSize, "an alteration lies within a message")
     if offset + width > size { resize(to: offset + width - 4) }
     var value: UInt64 = 0
     for index in 0..<width { value |= UInt64(byte(at: offset + index)) << (8 * UInt64(index)) }

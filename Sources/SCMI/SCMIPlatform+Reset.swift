@@ -1,6 +1,7 @@
 /// Reset domain management, 0x16. Versions 1.0 to 3.1.
-extension Platform {
-  mutating func resetMessage(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+extension SCMIPlatform {
+  mutating func resetMessage(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage) throws(SCMIStatus)
+  {
     switch context.header.message {
     case 3:
       try request.expect(4)
@@ -33,7 +34,7 @@ extension Platform {
   }
 
   /// RESET: domain, flags (0 autonomous, 1 assert, 2 asynchronous), reset state.
-  private func checkReset(_ request: Message, _ agent: Int) throws(Status) -> Slot {
+  private func checkReset(_ request: SCMIMessage, _ agent: Int) throws(SCMIStatus) -> Slot {
     try request.expect(12)
     let slot = try slot(.resetDomain, request[word: 0], agent, .full)
     guard request[word: 1] & ~7 == 0 else { throw .invalidParameters }
@@ -41,7 +42,7 @@ extension Platform {
     return slot
   }
 
-  private mutating func reset(_ request: Message, _ slot: Slot, _ agent: Int) throws(Status) {
+  private mutating func reset(_ request: SCMIMessage, _ slot: Slot, _ agent: Int) throws(SCMIStatus) {
     let resource = Int(slot.resource)
     try claim(.resetDomain, resource, .state, definition.resets[resource].policy, by: agent)
     if request[word: 1] & 1 != 0 {
@@ -73,7 +74,7 @@ extension Platform {
   }
 
   /// RESET_COMPLETE: domain.
-  mutating func completeReset(_ request: Message, _ agent: Int, _ response: inout Message) throws(Status) {
+  mutating func completeReset(_ request: SCMIMessage, _ agent: Int, _ response: inout SCMIMessage) throws(SCMIStatus) {
     response.append(request[word: 0])
     let slot = try checkReset(request, agent)
     try reset(request, slot, agent)

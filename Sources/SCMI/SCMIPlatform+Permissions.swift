@@ -3,7 +3,7 @@
 /// An agent's identifiers never move while it runs: what is taken away keeps its number and answers DENIED; what is
 /// given and was not there is added behind the last one. Only ``resetAgent(_:permissions:events:at:)`` with
 /// permissions goes back to the configured set.
-extension Platform {
+extension SCMIPlatform {
   /// The place of an agent in the definition.
   public func agent(named name: String) -> Int? {
     definition.agents.firstIndex { $0.name == name }
@@ -102,7 +102,7 @@ extension Platform {
     record(
       .reset,
       agent: agent,
-      Message(header: MessageHeader(rawValue: 0)),
+      SCMIMessage(header: MessageHeader(rawValue: 0)),
       events ? "with events" : "without events"
     )
   }

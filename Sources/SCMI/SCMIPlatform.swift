@@ -7,7 +7,7 @@
 /// One thread at a time may use it; where several do, their owner guards it with a mutex.
 ///
 /// An agent is named by its place in ``PlatformDefinition/agents``; on the wire it is one more (0 is the platform).
-public struct Platform: ~Copyable {
+public struct SCMIPlatform: ~Copyable {
   /// Never changed. It is a variable because Swift 6.2 takes a mutating call in the initializer for a change of it.
   public private(set) var definition: PlatformDefinition
 
@@ -98,11 +98,11 @@ public struct Platform: ~Copyable {
   ///   - reply: holds the reply where the result is ``Disposition/reply``.
   /// - Precondition: the agent exists.
   public mutating func handle(
-    _ request: Message,
+    _ request: SCMIMessage,
     from agent: Int,
     ticket: UInt64 = 0,
     at now: UInt64,
-    reply: inout Message
+    reply: inout SCMIMessage
   ) -> Disposition {
     // What is due happens at its own time, not at the request's.
     if deadline <= now { advance(to: now) } else if now > self.now { self.now = now }
@@ -120,40 +120,45 @@ public struct Platform: ~Copyable {
     from agent: Int,
     ticket: UInt64 = 0,
     at now: UInt64,
-    reply: inout Message
+    reply: inout SCMIMessage
   ) -> Disposition {
-    do throws(Message.DecodingError) {
-      return handle(try Message(bytes: bytes), from: agent, ticket: ticket, at: now, reply: &reply)
+    do throws(SCMIMessage.DecodingError) {
+      return handle(try SCMIMessage(bytes: bytes), from: agent, ticket: ticket, at: now, reply: &reply)
     } catch {
       return refuse(error, byteCount: bytes.count, from: agent, at: now, reply: &reply)
     }
   }
 
   private mutating func refuse(
-    _ error: Message.DecodingError,
+    _ error: SCMIMessage.DecodingError,
     byteCount: Int,
     from agent: Int,
     at now: UInt64,
-    reply: inout Message
+    reply: inout SCMIMessage
   ) -> Disposition {
     advance(to: now)
     switch error {
     case .truncated:
-      record(.malformed, agent: agent, Message(header: MessageHeader(rawValue: 0)), "\(byteCount) bytes are no header")
+      record(
+        .malformed,
+        agent: agent,
+        SCMIMessage(header: MessageHeader(rawValue: 0)),
+        "\(byteCount) bytes are no header"
+      )
       return .empty
     case .oversized(let header):
-      let request = Message(header: header)
-      reply = Message(replyTo: request)
+      let request = SCMIMessage(header: header)
+      reply = SCMIMessage(replyTo: request)
       reply.status = .protocolError
-      record(.malformed, agent: agent, request, "\(byteCount) bytes are more than \(Message.maximumSize)")
+      record(.malformed, agent: agent, request, "\(byteCount) bytes are more than \(SCMIMessage.maximumSize)")
       record(.reply, agent: agent, reply)
       return .reply
     }
   }
 
   /// The reply that a platform without misbehaviour gives.
-  mutating func answer(_ request: Message, from agent: Int, reply: inout Message) {
-    reply = Message(replyTo: request)
+  mutating func answer(_ request: SCMIMessage, from agent: Int, reply: inout SCMIMessage) {
+    reply = SCMIMessage(replyTo: request)
     do {
       try dispatch(request, from: agent, &reply)
       reply.status = .success
@@ -163,7 +168,8 @@ public struct Platform: ~Copyable {
     }
   }
 
-  private mutating func dispatch(_ request: Message, from agent: Int, _ reply: inout Message) throws(Status) {
+  private mutating func dispatch(_ request: SCMIMessage, from agent: Int, _ reply: inout SCMIMessage) throws(SCMIStatus)
+  {
     let header = request.header
     guard header.isWellFormedCommand else { throw .protocolError }
     if agents[agent].definition.messagesPerSecond != 0 { try spendQuota(agent) }
@@ -197,7 +203,7 @@ public struct Platform: ~Copyable {
   }
 
   /// One message costs 10⁹ / limit nanoseconds of a credit that is at most a second's.
-  private mutating func spendQuota(_ agent: Int) throws(Status) {
+  private mutating func spendQuota(_ agent: Int) throws(SCMIStatus) {
     let second: UInt64 = 1_000_000_000
     let elapsed = now - agents[agent].creditTime
     agents[agent].creditTime = now
@@ -217,7 +223,7 @@ public struct Platform: ~Copyable {
   ///
   /// - Throws: NOT_FOUND for what does not exist for the agent, DENIED for what was taken away.
   @inline(__always)
-  func slot(_ kind: ResourceKind, _ identifier: UInt32, _ agent: Int, _ access: Access) throws(Status) -> Slot {
+  func slot(_ kind: ResourceKind, _ identifier: UInt32, _ agent: Int, _ access: Access) throws(SCMIStatus) -> Slot {
     let view = agent * ResourceKind.count + Int(kind.rawValue)
     guard identifier < views[view].slots.count else { throw .notFound }
     let slot = views[view].slots[Int(identifier)]
@@ -270,16 +276,16 @@ public struct Platform: ~Copyable {
   }
 }
 
-extension Message {
+extension SCMIMessage {
   /// - Throws: PROTOCOL_ERROR for any other payload length: that is how SCP-firmware judges it too.
   @inline(__always)
-  func expect(_ bytes: Int) throws(Status) {
+  func expect(_ bytes: Int) throws(SCMIStatus) {
     guard count == bytes else { throw .protocolError }
   }
 
   /// A word of which only bit 0 may be set: notification enables.
   @inline(__always)
-  func enable(word index: Int) throws(Status) -> Bool {
+  func enable(word index: Int) throws(SCMIStatus) -> Bool {
     guard self[word: index] <= 1 else { throw .invalidParameters }
     return self[word: index] == 1
   }

@@ -1,7 +1,7 @@
 /// Sensor management, 0x15: configuration, trip points, continuous updates.
-extension Platform {
+extension SCMIPlatform {
   /// SENSOR_CONFIG_SET: sensor, configuration (seconds 31:16, exponent 15:11, rounding 10:9, timestamps 1, enabled 0).
-  mutating func sensorConfigurationSet(_ request: Message, _ context: Context) throws(Status) {
+  mutating func sensorConfigurationSet(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
     try request.expect(8)
     let slot = try slot(.sensor, request[word: 0], context.agent, .full)
     let configuration = request[word: 1]
@@ -50,8 +50,9 @@ extension Platform {
     startSampling(resource)
   }
 
-  /// SENSOR_TRIP_POINT_CONFIG: sensor, control (trip point 11:4, mode 1:0), value. Each agent has trip points of its own.
-  mutating func tripPointConfiguration(_ request: Message, _ context: Context) throws(Status) {
+  /// SENSOR_TRIP_POINT_CONFIG: sensor, control (trip point 11:4, mode 1:0), value. Each agent has trip points of its
+  /// own.
+  mutating func tripPointConfiguration(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
     try request.expect(16)
     let slot = try slot(.sensor, request[word: 0], context.agent, .full)
     let control = request[word: 1]
@@ -149,7 +150,7 @@ extension Platform {
 
   /// SENSOR_UPDATE: agent (the platform), sensor, readings.
   private mutating func sendUpdates(_ resource: Int) {
-    var readings = Message(header: MessageHeader(rawValue: 0))
+    var readings = SCMIMessage(header: MessageHeader(rawValue: 0))
     appendReadings(resource, 0x20000, &readings)
     let words = readings.payload
     notify(.sensor, resource, 1, cause: nil) { message in

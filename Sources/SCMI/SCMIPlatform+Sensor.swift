@@ -1,6 +1,7 @@
 /// Sensor management, 0x15: description and readings. Versions 1.0 to 3.1.
-extension Platform {
-  mutating func sensorMessage(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+extension SCMIPlatform {
+  mutating func sensorMessage(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage) throws(SCMIStatus)
+  {
     switch context.header.message {
     case 3: try sensorDescriptions(request, context, &reply)
     case 4:
@@ -32,7 +33,9 @@ extension Platform {
   }
 
   /// SENSOR_DESCRIPTION_GET: returned 15:0, remaining 31:16; as many descriptors as fit.
-  private func sensorDescriptions(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+  private func sensorDescriptions(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
+    throws(SCMIStatus)
+  {
     try request.expect(4)
     let first = request[word: 0]
     let total = count(.sensor, context.agent)
@@ -69,7 +72,7 @@ extension Platform {
     _ sensor: SensorDefinition,
     _ identifier: UInt32,
     _ context: Context,
-    _ reply: inout Message
+    _ reply: inout SCMIMessage
   ) {
     let events = agents[context.agent].events && may(6, context)
     let isExtended = hasExtendedAttributes(sensor, context.version)
@@ -99,7 +102,7 @@ extension Platform {
   /// A signed number of 5 bits.
   private func field(_ value: Int8) -> UInt32 { UInt32(UInt8(bitPattern: value) & 0x1F) }
 
-  private func append(_ range: ValueRange?, _ reply: inout Message) {
+  private func append(_ range: ValueRange?, _ reply: inout SCMIMessage) {
     let range = range ?? ValueRange(minimum: .min, maximum: .max, resolution: 0)
     reply.append(range.resolution & 0x7FF_FFFF | field(range.resolutionExponent) << 27)
     reply.append(range.minimum)
@@ -107,7 +110,7 @@ extension Platform {
   }
 
   /// SENSOR_AXIS_DESCRIPTION_GET: returned 5:0, remaining 31:26.
-  private func sensorAxes(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+  private func sensorAxes(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage) throws(SCMIStatus) {
     try request.expect(8)
     let slot = try slot(.sensor, request[word: 0], context.agent, .read)
     let axes = definition.sensors[Int(slot.resource)].axes
@@ -133,7 +136,9 @@ extension Platform {
   }
 
   /// SENSOR_AXIS_NAME_GET: returned 5:0, remaining 31:26; one name fits into a message.
-  private func sensorAxisNames(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+  private func sensorAxisNames(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
+    throws(SCMIStatus)
+  {
     try request.expect(8)
     let slot = try slot(.sensor, request[word: 0], context.agent, .read)
     let axes = definition.sensors[Int(slot.resource)].axes
@@ -146,7 +151,9 @@ extension Platform {
   }
 
   /// SENSOR_LIST_UPDATE_INTERVALS: returned 11:0, segment form bit 12, remaining 31:16.
-  private func sensorIntervals(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+  private func sensorIntervals(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
+    throws(SCMIStatus)
+  {
     try request.expect(8)
     let slot = try slot(.sensor, request[word: 0], context.agent, .read)
     let sensor = definition.sensors[Int(slot.resource)]
@@ -161,7 +168,9 @@ extension Platform {
   // MARK: - Readings
 
   /// SENSOR_READING_GET: sensor, flags (bit 0 asynchronous).
-  private mutating func sensorReading(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+  private mutating func sensorReading(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
+    throws(SCMIStatus)
+  {
     try request.expect(8)
     let slot = try slot(.sensor, request[word: 0], context.agent, .read)
     guard request[word: 1] & ~1 == 0 else { throw .invalidParameters }
@@ -178,7 +187,7 @@ extension Platform {
   }
 
   /// 1.0: one value. From 2.0 on: value and timestamp per axis.
-  func appendReadings(_ resource: Int, _ version: UInt32, _ message: inout Message) {
+  func appendReadings(_ resource: Int, _ version: UInt32, _ message: inout SCMIMessage) {
     let sensor = definition.sensors[resource]
     let stored = sensors[resource].values
     guard version >= 0x20000 else { return message.append(value(of: sensor.binding, axis: 0, stored: stored)) }
@@ -190,7 +199,9 @@ extension Platform {
   }
 
   /// SENSOR_READING_COMPLETE: sensor, readings.
-  mutating func completeSensorReading(_ request: Message, _ agent: Int, _ response: inout Message) throws(Status) {
+  mutating func completeSensorReading(_ request: SCMIMessage, _ agent: Int, _ response: inout SCMIMessage)
+    throws(SCMIStatus)
+  {
     response.append(request[word: 0])
     let slot = try slot(.sensor, request[word: 0], agent, .read)
     let access = protocols[agent * ProtocolIdentifier.count + ProtocolIdentifier.sensor.index]

@@ -1,6 +1,8 @@
 /// Power domain management, 0x11. Versions 2.0 to 3.1.
-extension Platform {
-  mutating func powerDomainMessage(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+extension SCMIPlatform {
+  mutating func powerDomainMessage(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
+    throws(SCMIStatus)
+  {
     switch context.header.message {
     case 3: try powerDomainAttributes(request, context, &reply)
     case 4:
@@ -25,7 +27,9 @@ extension Platform {
     }
   }
 
-  private func powerDomainAttributes(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+  private func powerDomainAttributes(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
+    throws(SCMIStatus)
+  {
     try request.expect(4)
     let slot = try slot(.powerDomain, request[word: 0], context.agent, .read)
     let domain = definition.powerDomains[Int(slot.resource)]
@@ -44,7 +48,7 @@ extension Platform {
   }
 
   /// What a POWER_STATE_SET (flags, domain, state) asks for, checked.
-  private func powerStateChange(_ request: Message, _ agent: Int) throws(Status) -> (Slot, UInt32) {
+  private func powerStateChange(_ request: SCMIMessage, _ agent: Int) throws(SCMIStatus) -> (Slot, UInt32) {
     try request.expect(12)
     let slot = try slot(.powerDomain, request[word: 1], agent, .full)
     guard request[word: 0] & ~1 == 0 else { throw .invalidParameters }
@@ -59,12 +63,12 @@ extension Platform {
     _ identifier: UInt32,
     _ slot: Slot,
     _ agent: Int
-  ) throws(Status) {
+  ) throws(SCMIStatus) {
     let resource = Int(slot.resource)
     try claim(.powerDomain, resource, .value, definition.powerDomains[resource].policy, by: agent)
     update(.powerDomain, identifier, agent) { slot in
       slot.votes.insert(.value)
-      slot.value = Platform.rank(ofPowerState: state)
+      slot.value = SCMIPlatform.rank(ofPowerState: state)
     }
     harmonisePowerDomain(resource, cause: agent, latest: state)
     if powerStates[resource] != state {
@@ -80,8 +84,8 @@ extension Platform {
       .powerDomain,
       resource,
       definition.powerDomains[resource].policy,
-      latest: latest.map { Platform.rank(ofPowerState: $0) },
-      current: Platform.rank(ofPowerState: latest == nil ? defaultPowerState(resource) : powerStates[resource])
+      latest: latest.map { SCMIPlatform.rank(ofPowerState: $0) },
+      current: SCMIPlatform.rank(ofPowerState: latest == nil ? defaultPowerState(resource) : powerStates[resource])
     )
     let state = UInt32.max - UInt32(truncatingIfNeeded: rank)
     guard state != powerStates[resource] else { return }
@@ -98,7 +102,9 @@ extension Platform {
   }
 
   /// POWER_STATE_SET_COMPLETE: domain, state.
-  mutating func completePowerStateSet(_ request: Message, _ agent: Int, _ response: inout Message) throws(Status) {
+  mutating func completePowerStateSet(_ request: SCMIMessage, _ agent: Int, _ response: inout SCMIMessage)
+    throws(SCMIStatus)
+  {
     response.append(request[word: 1])
     let (slot, state) = try powerStateChange(request, agent)
     try setPowerState(state, request[word: 1], slot, agent)

@@ -1,6 +1,8 @@
 /// Power capping and monitoring, 0x18. Versions 1.0 and 2.0.
-extension Platform {
-  mutating func powercapMessage(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+extension SCMIPlatform {
+  mutating func powercapMessage(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
+    throws(SCMIStatus)
+  {
     switch context.header.message {
     case 3: try powercapAttributes(request, context, &reply)
     case 4:
@@ -31,7 +33,9 @@ extension Platform {
     }
   }
 
-  private func powercapAttributes(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+  private func powercapAttributes(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
+    throws(SCMIStatus)
+  {
     try request.expect(4)
     let slot = try slot(.powercapDomain, request[word: 0], context.agent, .read)
     let domain = definition.powercaps[Int(slot.resource)]
@@ -72,7 +76,7 @@ extension Platform {
   }
 
   /// POWERCAP_CAP_SET: domain, flags (0 no delayed response, 1 asynchronous), cap.
-  private mutating func powercapSet(_ request: Message, _ context: Context) throws(Status) {
+  private mutating func powercapSet(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
     let slot = try checkPowercap(request, context.agent, context.version)
     guard request[word: 1] & 2 != 0 else { return try setPowercap(request, slot, context.agent) }
     let domain = definition.powercaps[Int(slot.resource)]
@@ -81,7 +85,7 @@ extension Platform {
     try startAsynchronous(request, context, latency: domain.asynchronousLatency, isSilent: isSilent)
   }
 
-  private func checkPowercap(_ request: Message, _ agent: Int, _ version: UInt32) throws(Status) -> Slot {
+  private func checkPowercap(_ request: SCMIMessage, _ agent: Int, _ version: UInt32) throws(SCMIStatus) -> Slot {
     try request.expect(12)
     let slot = try slot(.powercapDomain, request[word: 0], agent, .full)
     guard request[word: 1] & ~3 == 0 else { throw .invalidParameters }
@@ -96,7 +100,7 @@ extension Platform {
   }
 
   /// 0 takes the agent's wish back; what the others want still holds.
-  private mutating func setPowercap(_ request: Message, _ slot: Slot, _ agent: Int) throws(Status) {
+  private mutating func setPowercap(_ request: SCMIMessage, _ slot: Slot, _ agent: Int) throws(SCMIStatus) {
     let resource = Int(slot.resource)
     let domain = definition.powercaps[resource]
     try claim(.powercapDomain, resource, [.value, .settings], domain.policy, by: agent)
@@ -133,7 +137,9 @@ extension Platform {
   }
 
   /// POWERCAP_CAP_SET_COMPLETE: domain, cap.
-  mutating func completePowercapSet(_ request: Message, _ agent: Int, _ response: inout Message) throws(Status) {
+  mutating func completePowercapSet(_ request: SCMIMessage, _ agent: Int, _ response: inout SCMIMessage)
+    throws(SCMIStatus)
+  {
     response.append(request[word: 0])
     let access = protocols[agent * ProtocolIdentifier.count + ProtocolIdentifier.powercap.index]
     let slot = try checkPowercap(request, agent, access.version)
@@ -142,7 +148,7 @@ extension Platform {
   }
 
   /// POWERCAP_PAI_SET: domain, flags (zero), interval. The latest request holds.
-  private mutating func averagingIntervalSet(_ request: Message, _ context: Context) throws(Status) {
+  private mutating func averagingIntervalSet(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
     try request.expect(12)
     let slot = try slot(.powercapDomain, request[word: 0], context.agent, .full)
     let resource = Int(slot.resource)
@@ -179,7 +185,7 @@ extension Platform {
   }
 
   /// POWERCAP_MEASUREMENTS_NOTIFY: domain, enable, low and high threshold.
-  private mutating func measurementsNotify(_ request: Message, _ context: Context) throws(Status) {
+  private mutating func measurementsNotify(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
     try request.expect(16)
     guard request[word: 1] != 1 || request[word: 2] <= request[word: 3] else { throw .invalidParameters }
     let domains = definition.powercaps
@@ -209,7 +215,7 @@ extension Platform {
       let isBelow = power < thresholds.low && last >= thresholds.low
       let isAbove = power > thresholds.high && last <= thresholds.high
       guard isBelow || isAbove else { continue }
-      var message = Message(header: MessageHeader(ProtocolIdentifier.powercap.rawValue, 1, type: .notification))
+      var message = SCMIMessage(header: MessageHeader(ProtocolIdentifier.powercap.rawValue, 1, type: .notification))
       message.append(UInt32(0))
       message.append(holder.identifier)
       message.append(power)

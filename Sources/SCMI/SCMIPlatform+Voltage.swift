@@ -1,6 +1,8 @@
 /// Voltage domain management, 0x17. Versions 1.0 to 2.1.
-extension Platform {
-  mutating func voltageMessage(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+extension SCMIPlatform {
+  mutating func voltageMessage(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
+    throws(SCMIStatus)
+  {
     switch context.header.message {
     case 3:
       try request.expect(4)
@@ -33,7 +35,9 @@ extension Platform {
   }
 
   /// VOLTAGE_DESCRIBE_LEVELS: returned 11:0, range form bit 12, remaining 31:16.
-  private func voltageDescribeLevels(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+  private func voltageDescribeLevels(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
+    throws(SCMIStatus)
+  {
     try request.expect(8)
     let slot = try slot(.voltageDomain, request[word: 0], context.agent, .read)
     let index = request[word: 1]
@@ -53,7 +57,7 @@ extension Platform {
   }
 
   /// VOLTAGE_CONFIG_SET: domain, mode. 0 is off, 7 on; the other architectural modes do not exist here.
-  private mutating func voltageConfigurationSet(_ request: Message, _ context: Context) throws(Status) {
+  private mutating func voltageConfigurationSet(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
     try request.expect(8)
     let slot = try slot(.voltageDomain, request[word: 0], context.agent, .full)
     let mode = request[word: 1]
@@ -69,7 +73,7 @@ extension Platform {
   }
 
   /// VOLTAGE_LEVEL_SET: domain, flags (bit 0 asynchronous), level.
-  private mutating func voltageLevelSet(_ request: Message, _ context: Context) throws(Status) {
+  private mutating func voltageLevelSet(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
     let slot = try checkVoltageLevel(request, context)
     guard request[word: 1] & 1 != 0 else { return try setVoltageLevel(request, slot, context.agent) }
     let domain = definition.regulators[Int(slot.resource)]
@@ -77,7 +81,7 @@ extension Platform {
     try startAsynchronous(request, context, latency: domain.asynchronousLatency)
   }
 
-  private func checkVoltageLevel(_ request: Message, _ context: Context) throws(Status) -> Slot {
+  private func checkVoltageLevel(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) -> Slot {
     try request.expect(12)
     let slot = try slot(.voltageDomain, request[word: 0], context.agent, .full)
     guard request[word: 1] & ~1 == 0 else { throw .invalidParameters }
@@ -94,7 +98,7 @@ extension Platform {
     return slot
   }
 
-  private mutating func setVoltageLevel(_ request: Message, _ slot: Slot, _ agent: Int) throws(Status) {
+  private mutating func setVoltageLevel(_ request: SCMIMessage, _ slot: Slot, _ agent: Int) throws(SCMIStatus) {
     let resource = Int(slot.resource)
     let level = Int64(Int32(bitPattern: request[word: 2]))
     try claim(.voltageDomain, resource, .value, definition.regulators[resource].policy, by: agent)
@@ -127,7 +131,9 @@ extension Platform {
   }
 
   /// VOLTAGE_LEVEL_SET_COMPLETE: domain, level.
-  mutating func completeVoltageLevelSet(_ request: Message, _ agent: Int, _ response: inout Message) throws(Status) {
+  mutating func completeVoltageLevelSet(_ request: SCMIMessage, _ agent: Int, _ response: inout SCMIMessage)
+    throws(SCMIStatus)
+  {
     response.append(request[word: 0])
     let access = protocols[agent * ProtocolIdentifier.count + ProtocolIdentifier.voltage.index]
     let context = Context(agent: agent, version: access.version, header: request.header)

@@ -1,8 +1,8 @@
-/// One message: the header word and at most ``Message/maximumPayload`` bytes of payload, held in place.
+/// One message: the header word and at most ``SCMIMessage/maximumPayload`` bytes of payload, held in place.
 ///
 /// A message is a plain value without references: a device copies a request out of guest memory into one of these,
 /// and everything that looks at the request looks at that copy.
-public struct Message: Sendable {
+public struct SCMIMessage: Sendable {
   /// In bytes, status word included. Linux 6.12's virtio transport (`VIRTIO_SCMI_MAX_MSG_SIZE`) offers as much.
   public static let maximumPayload = 128
   /// In bytes, header included.
@@ -14,7 +14,7 @@ public struct Message: Sendable {
   @usableFromInline
   var length: Int
 
-  /// Length of the payload in bytes, 0 to ``Message/maximumPayload``.
+  /// Length of the payload in bytes, 0 to ``SCMIMessage/maximumPayload``.
   @inlinable
   public var count: Int { length }
 
@@ -37,7 +37,7 @@ public struct Message: Sendable {
   public enum DecodingError: Error, Sendable {
     /// Shorter than a header.
     case truncated
-    /// More payload than ``Message/maximumPayload``. The header could be read.
+    /// More payload than ``SCMIMessage/maximumPayload``. The header could be read.
     case oversized(MessageHeader)
   }
 
@@ -45,12 +45,12 @@ public struct Message: Sendable {
   @inlinable
   public init(bytes: Span<UInt8>) throws(DecodingError) {
     guard bytes.count >= 4 else { throw .truncated }
-    self.init(header: MessageHeader(rawValue: Message.word(bytes, at: 0)))
+    self.init(header: MessageHeader(rawValue: SCMIMessage.word(bytes, at: 0)))
     let payload = bytes.count - 4
-    guard payload <= Message.maximumPayload else { throw .oversized(header) }
+    guard payload <= SCMIMessage.maximumPayload else { throw .oversized(header) }
     var offset = 0
     while offset + 4 <= payload {
-      words[offset >> 2] = Message.word(bytes, at: 4 + offset)
+      words[offset >> 2] = SCMIMessage.word(bytes, at: 4 + offset)
       offset += 4
     }
     while offset < payload {
@@ -153,14 +153,14 @@ public struct Message: Sendable {
 
   /// The first word of a reply.
   @inlinable
-  public var status: Status {
-    get { Status(rawValue: Int32(bitPattern: words[0])) }
+  public var status: SCMIStatus {
+    get { SCMIStatus(rawValue: Int32(bitPattern: words[0])) }
     set { words[0] = UInt32(bitPattern: newValue.rawValue) }
   }
 
   /// Makes the payload longer (with what the words held) or shorter. The words behind the end become zero.
   ///
-  /// - Precondition: 0 to ``Message/maximumPayload`` bytes.
+  /// - Precondition: 0 to ``SCMIMessage/maximumPayload`` bytes.
   @inlinable
   public mutating func resize(to bytes: Int) {
     let previous = count
@@ -174,16 +174,16 @@ public struct Message: Sendable {
 
   @usableFromInline
   mutating func setCount(_ bytes: Int) {
-    precondition(bytes >= 0 && bytes <= Message.maximumPayload, "a payload has 0 to 128 bytes")
+    precondition(bytes >= 0 && bytes <= SCMIMessage.maximumPayload, "a payload has 0 to 128 bytes")
     length = bytes
   }
 }
 
 // MARK: - Writing a reply
 
-extension Message {
+extension SCMIMessage {
   /// Payload bytes that are still free.
-  var room: Int { Message.maximumPayload - count }
+  var room: Int { SCMIMessage.maximumPayload - count }
 
   /// - Precondition: there is room and the payload's length is a multiple of four.
   @inline(__always)
@@ -215,14 +215,14 @@ extension Message {
 
   /// An empty reply to `request`: the same header, room for the status.
   @inline(__always)
-  init(replyTo request: Message) {
+  init(replyTo request: SCMIMessage) {
     self.init(header: request.header)
     length = 4
   }
 }
 
-extension Message: Equatable {
-  public static func == (left: Message, right: Message) -> Bool {
+extension SCMIMessage: Equatable {
+  public static func == (left: SCMIMessage, right: SCMIMessage) -> Bool {
     guard left.header == right.header, left.count == right.count else { return false }
     for index in 0..<32 where left.words[index] != right.words[index] { return false }
     return true

@@ -1,6 +1,8 @@
 /// Performance domain management, 0x13. Versions 1.0 to 4.0.
-extension Platform {
-  mutating func performanceMessage(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+extension SCMIPlatform {
+  mutating func performanceMessage(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
+    throws(SCMIStatus)
+  {
     switch context.header.message {
     case 3: try performanceAttributes(request, context, &reply)
     case 4: try performanceDescribeLevels(request, context, &reply)
@@ -31,7 +33,9 @@ extension Platform {
     }
   }
 
-  private func performanceAttributes(_ request: Message, _ context: Context, _ reply: inout Message) throws(Status) {
+  private func performanceAttributes(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
+    throws(SCMIStatus)
+  {
     try request.expect(4)
     let slot = try slot(.performanceDomain, request[word: 0], context.agent, .read)
     let domain = definition.performanceDomains[Int(slot.resource)]
@@ -77,10 +81,10 @@ extension Platform {
 
   /// PERFORMANCE_DESCRIBE_LEVELS: returned 15:0, remaining 31:16; three words per level, from 4.0 on five.
   private func performanceDescribeLevels(
-    _ request: Message,
+    _ request: SCMIMessage,
     _ context: Context,
-    _ reply: inout Message
-  ) throws(Status) {
+    _ reply: inout SCMIMessage
+  ) throws(SCMIStatus) {
     try request.expect(8)
     let slot = try slot(.performanceDomain, request[word: 0], context.agent, .read)
     let points = points(slot)
@@ -114,7 +118,7 @@ extension Platform {
   }
 
   /// - Throws: OUT_OF_RANGE for what is no level, or none that the agent may set.
-  private func level(wire: UInt32, _ slot: Slot, _ context: Context) throws(Status) -> UInt32 {
+  private func level(wire: UInt32, _ slot: Slot, _ context: Context) throws(SCMIStatus) -> UInt32 {
     let points = points(slot)
     if usesIndexes(Int(slot.resource), context) {
       guard wire < points.count else { throw .outOfRange }
@@ -132,7 +136,7 @@ extension Platform {
   }
 
   /// PERFORMANCE_LIMITS_SET: domain, highest, lowest; 0 leaves one of them as it is (where levels are no indexes).
-  private mutating func performanceLimitsSet(_ request: Message, _ context: Context) throws(Status) {
+  private mutating func performanceLimitsSet(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
     try request.expect(12)
     let slot = try slot(.performanceDomain, request[word: 0], context.agent, .full)
     let domain = Int(slot.resource)
@@ -160,7 +164,7 @@ extension Platform {
     harmonisePerformance(domain, cause: context.agent, latest: performance[domain].level)
   }
 
-  private mutating func performanceLevelSet(_ request: Message, _ context: Context) throws(Status) {
+  private mutating func performanceLevelSet(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
     try request.expect(8)
     let slot = try slot(.performanceDomain, request[word: 0], context.agent, .full)
     let domain = Int(slot.resource)
@@ -225,7 +229,7 @@ extension Platform {
       guard slot.notifications & (1 << index) != 0, slot.access >= .read, agents[holder.agent].events else { continue }
       let access = protocols[holder.agent * ProtocolIdentifier.count + ProtocolIdentifier.performance.index]
       let usesIndexes = hasIndexes && access.version >= 0x40000
-      var message = Message(
+      var message = SCMIMessage(
         header: MessageHeader(ProtocolIdentifier.performance.rawValue, index, type: .notification)
       )
       message.append(wireIdentifier(of: cause, for: holder.agent))
