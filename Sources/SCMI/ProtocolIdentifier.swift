@@ -46,10 +46,12 @@ public enum ProtocolIdentifier: UInt8, CaseIterable, Sendable {
 public struct ProtocolVersion: RawRepresentable, Hashable, Comparable, Sendable {
   public var rawValue: UInt32
 
+  @inlinable
   public init(rawValue: UInt32) {
     self.rawValue = rawValue
   }
 
+  @inlinable
   public init(_ major: UInt16, _ minor: UInt16) {
     rawValue = UInt32(major) << 16 | UInt32(minor)
   }
@@ -57,6 +59,11 @@ public struct ProtocolVersion: RawRepresentable, Hashable, Comparable, Sendable 
   public var major: UInt16 { UInt16(rawValue >> 16) }
   public var minor: UInt16 { UInt16(truncatingIfNeeded: rawValue) }
 
+  /// The first version of a major number.
+  @inlinable
+  public static func major(_ number: UInt16) -> ProtocolVersion { ProtocolVersion(number, 0) }
+
+  @inlinable
   public static func < (left: ProtocolVersion, right: ProtocolVersion) -> Bool { left.rawValue < right.rawValue }
 }
 
@@ -92,75 +99,33 @@ public enum VersionProfile: String, CaseIterable, Sendable {
 
 /// Which messages a protocol has in a version: the platform's answer to MESSAGE_ATTRIBUTES and its gate for commands.
 package enum MessageSet {
-  package static let negotiate: UInt8 = 0x10
+  /// Message numbers from here on have no bit in a set, and no protocol of the specification has them.
+  package static let limit: UInt8 = 32
+
+  static func bit(_ message: UInt8) -> UInt32 { 1 << UInt32(message) }
 
   /// By protocol: all messages that some version has. Those about fast channels, which do not exist here, are among
   /// them.
   package static let specified: [UInt32] = ProtocolIdentifier.allCases.map { identifier in
-    let fastChannels: UInt32 =
-      switch identifier {
-      case .performance: 1 << 0xB
-      case .powercap: 1 << 0xC
-      default: 0
-      }
-    return messages(identifier, version: .max, events: true) | fastChannels
+    identifier.rows.reduce(0) { $0 | bit($1.number) }
+  }
+
+  /// By protocol: what only a trusted agent may send.
+  static let trusted: [UInt32] = ProtocolIdentifier.allCases.map { identifier in
+    identifier.rows.reduce(0) { $0 | ($1.row.isTrusted ? bit($1.number) : 0) }
   }
 
   /// Bit n is message n.
   ///
   /// - Parameter events: whether the agent can receive notifications and delayed responses.
   package static func messages(_ identifier: ProtocolIdentifier, version: UInt32, events: Bool) -> UInt32 {
-    var set: UInt32 = 0b111
-    func add(_ range: ClosedRange<UInt32>, from minimum: UInt32 = 0, needsEvents: Bool = false) {
-      guard version >= minimum, events || !needsEvents else { return }
-      for message in range { set |= 1 << message }
+    var set: UInt32 = 0
+    for (number, row) in identifier.rows {
+      if row.isOffered, version >= row.since.rawValue, events || !row.needsEvents { set |= bit(number) }
     }
-    switch identifier {
-    case .base:
-      add(3...7)
-      add(8...8, needsEvents: true)
-      add(9...0xB, from: 0x20000)
-    case .powerDomain:
-      add(3...5)
-      add(6...6, needsEvents: true)
-      add(7...7, from: 0x20000, needsEvents: true)
-      add(8...8, from: 0x30000)
-    case .systemPower:
-      add(3...4)
-      add(5...5, needsEvents: true)
-    case .performance:
-      // 0xB, DESCRIBE_FASTCHANNEL, is never there: virtio has no memory that both sides could write.
-      add(3...8)
-      add(9...0xA, needsEvents: true)
-      add(0xC...0xC, from: 0x30000)
-    case .clock:
-      add(3...7)
-      add(8...8, from: 0x20000)
-      add(9...0xA, from: 0x20000, needsEvents: true)
-      add(0xB...0xF, from: 0x30000)
-    case .sensor:
-      add(3...3)
-      add(5...6)
-      add(4...4, needsEvents: true)
-      add(7...0xA, from: 0x20000)
-      add(0xB...0xB, from: 0x20000, needsEvents: true)
-      add(0xC...0xD, from: 0x30000)
-    case .reset:
-      add(3...4)
-      add(5...5, needsEvents: true)
-      add(6...6, from: 0x30000)
-    case .voltage:
-      add(3...8)
-      add(9...9, from: 0x20000)
-    case .powercap:
-      add(3...9)
-      add(0xA...0xB, needsEvents: true)
-    case .pinControl:
-      add(3...0xA)
-    }
-    if let latest = VersionProfile.edition32[identifier], version >= latest.rawValue {
-      set |= 1 << UInt32(negotiate)
-    }
+    // Who speaks the latest version can choose an older one.
+    let latest = VersionProfile.edition32[identifier]
+    if latest.map({ version < $0.rawValue }) ?? true { set &= ~bit(CommonMessage.negotiateVersion.rawValue) }
     return set
   }
 

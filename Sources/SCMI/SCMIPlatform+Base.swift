@@ -83,7 +83,7 @@ extension SCMIPlatform {
       events: agents[context.agent].events
     )
     // An agent that has gone back to an older version can still negotiate again.
-    protocols[place].implemented |= 1 << UInt32(MessageSet.negotiate)
+    protocols[place].implemented |= 1 << UInt32(CommonMessage.negotiateVersion.rawValue)
     explain("speaks \(identifier.name) \(ProtocolVersion(rawValue: version)) from now on")
   }
 

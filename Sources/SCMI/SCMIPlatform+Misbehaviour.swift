@@ -191,10 +191,7 @@ extension SCMIPlatform {
       let count = UInt32(truncatingIfNeeded: Int(reply[word: 1] & mask) &+ offset) & mask
       reply[word: 1] = reply[word: 1] & ~mask | count
     case .remainingNeverEnds(let remaining):
-      guard reply.status == .success, let shift = MessageCatalogue.remainingShift(request.header) else { break }
-      let word =
-        request.header.protocolIdentifier == ProtocolIdentifier.pinControl.rawValue
-          && request.header.message == 5 ? 2 : 1
+      guard reply.status == .success, let (word, shift) = MessageCatalogue.remaining(request.header) else { break }
       let mask = UInt32.max << shift
       reply[word: word] = reply[word: word] & ~mask | UInt32(remaining) << shift
     case .rateTriplet(let returned):

@@ -187,7 +187,7 @@ public struct SCMIPlatform: ~Copyable {
     guard access.denied & (1 << message) == 0 else { throw .denied }
     let context = Context(agent: agent, version: access.version, header: header)
     switch (message, index) {
-    case (0...2, _), (UInt32(MessageSet.negotiate), _):
+    case (0...2, _), (UInt32(CommonMessage.negotiateVersion.rawValue), _):
       try commonMessage(request, context, access, &reply)
     case (_, 4): try clockMessage(request, context, &reply)
     case (_, 3): try performanceMessage(request, context, &reply)

@@ -65,15 +65,23 @@ public struct UpdateInterval: Equatable, Sendable {
   /// for more often costs the host more than it tells a guest.
   public static let least: UInt64 = 100_000
 
+  /// A signed number of 5 bits.
+  var exponentField: UInt32 { UInt32(UInt8(bitPattern: exponent) & 0x1F) }
+
+  /// - Parameter field: its lower 5 bits are a signed number.
+  init(_ seconds: UInt16, exponentField field: UInt32) {
+    let exponent = Int8(field & 0x1F)
+    self.init(seconds, exponent: exponent > 15 ? exponent - 32 : exponent)
+  }
+
   /// SENSOR_LIST_UPDATE_INTERVALS: seconds 20:5, exponent 4:0.
-  var encoded: UInt32 { UInt32(seconds) << 5 | UInt32(UInt8(bitPattern: exponent) & 0x1F) }
+  var encoded: UInt32 { UInt32(seconds) << 5 | exponentField }
 
   /// As a part of the word of SENSOR_CONFIG_GET: seconds 31:16, exponent 15:11.
-  var configuration: UInt32 { UInt32(seconds) << 16 | UInt32(UInt8(bitPattern: exponent) & 0x1F) << 11 }
+  var configuration: UInt32 { UInt32(seconds) << 16 | exponentField << 11 }
 
   init(configuration: UInt32) {
-    let field = Int8(configuration >> 11 & 0x1F)
-    self.init(UInt16(configuration >> 16), exponent: field > 15 ? field - 32 : field)
+    self.init(UInt16(configuration >> 16), exponentField: configuration >> 11)
   }
 
   /// The interval next to so many nanoseconds that 16 bits of seconds can say.

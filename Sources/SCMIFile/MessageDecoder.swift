@@ -2,10 +2,8 @@ public import SCMI
 
 /// Messages as text.
 ///
-/// A field list names the words of a payload in order, separated by blanks: `name` is an unsigned number, `name:x`
-/// hexadecimal, `:d` signed, `:v` a version, `:q` two words as one number, `:i` two as a signed one, `:s16` and `:s64`
-/// a name of so many bytes, and `:*` with one of these the rest of the payload. Where a message ends within a field the
-/// field says so, with the bytes that are there.
+/// The tables of the protocols name the words of a payload in order. Where a message ends within a field the field says
+/// so, with the bytes that are there.
 public enum MessageDecoder {
   struct Field {
     var name: String
@@ -62,15 +60,9 @@ public enum MessageDecoder {
   static func fields(_ message: SCMIMessage, isRequest: Bool) -> [Field] {
     let header = message.header
     let isRequest = isRequest && isFromAgent(header)
-    var list = "words:*x"
     var word = 0
-    if let entry = MessageCatalogue.entry(header) {
-      switch header.type {
-      case _ where isRequest: list = entry.request
-      case .delayedResponse: list = entry.delayed
-      default: list = entry.reply
-      }
-    }
+    let list =
+      MessageCatalogue.fields(header, isRequest: isRequest) ?? [FieldDescription("words", .hexadecimal, isRest: true)]
     if !isRequest && header.type != .notification { word = 1 }
     let payload = Array(message.bytes.dropFirst(4))
     // A status that is cut is none.
@@ -83,80 +75,73 @@ public enum MessageDecoder {
     return Field(name: name, json: JSONText.quoted(text), text: "(" + text + ")")
   }
 
-  /// How many bytes a field of a format has.
-  private static func size(_ format: Substring) -> Int {
-    switch format {
-    case "q", "i": 8
-    case "s16": 16
-    case "s64": 64
-    default: 4
-    }
-  }
-
-  private static func read(_ list: String, _ words: [UInt32], _ bytes: [UInt8], from start: Int) -> [Field] {
+  private static func read(
+    _ list: [FieldDescription],
+    _ words: [UInt32],
+    _ bytes: [UInt8],
+    from start: Int
+  ) -> [Field] {
     var result: [Field] = []
     var word = start
     /// The field, or where the message ends within it what there is of it.
-    func next(_ name: String, _ format: Substring) -> Field {
+    func next(_ field: FieldDescription) -> Field {
       let place = 4 * word
-      guard place + size(format) > bytes.count else { return value(name, format, words, &word) }
+      guard place + field.format.size > bytes.count else { return value(field, words, &word) }
       word = words.count
-      return cut(name, bytes[place...])
+      return cut(field.name, bytes[place...])
     }
-    for item in list.split(separator: " ") {
+    for field in list {
       guard word < words.count else { return result }
-      let parts = item.split(separator: ":", maxSplits: 1)
-      let name = String(parts[0])
-      let format = parts.count > 1 ? parts[1] : ""
-      if format.first == "*" {
-        var values: [Field] = []
-        while word < words.count { values.append(next(name, format.dropFirst())) }
-        result.append(
-          Field(
-            name: name,
-            json: "[" + values.map(\.json).joined(separator: ",") + "]",
-            text: "[" + values.map(\.text).joined(separator: " ") + "]"
-          )
-        )
-      } else {
-        result.append(next(name, format))
+      guard field.isRest else {
+        result.append(next(field))
+        continue
       }
+      var values: [Field] = []
+      while word < words.count { values.append(next(field)) }
+      result.append(
+        Field(
+          name: field.name,
+          json: "[" + values.map(\.json).joined(separator: ",") + "]",
+          text: "[" + values.map(\.text).joined(separator: " ") + "]"
+        )
+      )
     }
     if word < words.count {
       // More than the message should have: shown, not judged.
-      result += read("extra:*x", words, bytes, from: word)
+      result += read([FieldDescription("extra", .hexadecimal, isRest: true)], words, bytes, from: word)
     }
     return result
   }
 
-  private static func value(_ name: String, _ format: Substring, _ words: [UInt32], _ word: inout Int) -> Field {
+  private static func value(_ field: FieldDescription, _ words: [UInt32], _ word: inout Int) -> Field {
+    let name = field.name
     let first = words[word]
     word += 1
-    switch format {
-    case "x":
+    switch field.format {
+    case .decimal: return Field(name: name, json: "\(first)", text: "\(first)")
+    case .hexadecimal:
       let text = "0x" + String(first, radix: 16)
       return Field(name: name, json: "\(first)", text: text)
-    case "d":
+    case .signed:
       let text = String(Int32(bitPattern: first))
       return Field(name: name, json: text, text: text)
-    case "v":
+    case .version:
       let text = ProtocolVersion(rawValue: first).description
       return Field(name: name, json: JSONText.quoted(text), text: text)
-    case "q", "i":
+    case .wide, .signedWide:
       let high = words[word]
       word += 1
       let whole = UInt64(first) | UInt64(high) << 32
-      let text = format == "q" ? String(whole) : String(Int64(bitPattern: whole))
+      let text = field.format == .wide ? String(whole) : String(Int64(bitPattern: whole))
       return Field(name: name, json: text, text: text)
-    case "s16", "s64":
-      let end = word - 1 + (format == "s16" ? 4 : 16)
+    case .text(let size):
+      let end = word - 1 + size / 4
       let bytes = words[(word - 1)..<end].flatMap { word in
         (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * UInt32($0))) }
       }
       word = end
       let text = String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
       return Field(name: name, json: JSONText.quoted(text), text: JSONText.quoted(text))
-    default: return Field(name: name, json: "\(first)", text: "\(first)")
     }
   }
 }

@@ -83,14 +83,14 @@ extension Advisor {
       let names = MessageCatalogue.names(number, isNotification: true)
       let header = MessageHeader(number, message, type: .notification)
       warn(
-        MessageCatalogue.entry(header) == nil,
+        MessageCatalogue.notificationRow(header) == nil,
         path + "/message",
         "the \(identifier.name) protocol has "
           + (names.isEmpty ? "no notifications" : "only the notifications \(names.joined(separator: ", "))")
       )
     case .delayedResponse:
       warn(
-        MessageCatalogue.entry(MessageHeader(number, message))?.delayed.isEmpty ?? true,
+        MessageCatalogue.row(MessageHeader(number, message))?.delayed == nil,
         path + "/message",
         "\(MessageCatalogue.name(MessageHeader(number, message))) has no delayed response"
       )
@@ -100,7 +100,7 @@ extension Advisor {
   /// What does not fit into the field that it is written to.
   private mutating func countLimits(_ rule: MisbehaviourRule, _ path: String) {
     guard case .remainingNeverEnds(let remaining) = rule.action, let number = rule.protocolIdentifier,
-      let message = rule.message, let shift = MessageCatalogue.remainingShift(MessageHeader(number, message))
+      let message = rule.message, let shift = MessageCatalogue.remaining(MessageHeader(number, message))?.shift
     else { return }
     let limit = UInt32.max >> shift
     warn(
@@ -158,10 +158,10 @@ extension MisbehaviourRule {
         "CLOCK_DESCRIBE_RATES"
       )
     case .remainingNeverEnds:
-      return only(header.map { MessageCatalogue.remainingShift($0) != nil } ?? true, "replies that have several parts")
+      return only(header.map { MessageCatalogue.remaining($0) != nil } ?? true, "replies that have several parts")
     case .delayedBeforeReply, .delayedWithoutReply, .delayedTwice, .delayedNever:
       return only(
-        header.map { !(MessageCatalogue.entry($0)?.delayed.isEmpty ?? true) } ?? true,
+        header.map { MessageCatalogue.row($0)?.delayed != nil } ?? true,
         "asynchronous commands"
       )
     case .wrongToken(0): return "the token stays what it is"

@@ -1,0 +1,115 @@
+/// Words of its payloads whose bits have names.
+extension SensorProtocol {
+  /// The flags of SENSOR_READING_GET.
+  package struct ReadingFlags: FieldFlags {
+    package let rawValue: UInt32
+
+    package init(rawValue: UInt32) {
+      self.rawValue = rawValue
+    }
+
+    package static var asynchronous: Self { Self(rawValue: 1 << 0) }
+
+    package static var defined: Self { [.asynchronous] }
+  }
+
+  /// The control word of SENSOR_TRIP_POINT_CONFIG: trip point 11:4, mode 1:0.
+  package struct TripPointControl: FieldWord, Equatable {
+    package var rawValue: UInt32
+
+    package init(rawValue: UInt32) {
+      self.rawValue = rawValue
+    }
+
+    private static var identifierShift: UInt32 { 4 }
+    private static var defined: UInt32 { 0xFF << identifierShift | TripPointMode.both.rawValue }
+
+    package init(_ tripPoint: UInt8, _ mode: TripPointMode) {
+      rawValue = UInt32(tripPoint) << Self.identifierShift | mode.rawValue
+    }
+
+    package var tripPoint: Int { Int(rawValue >> Self.identifierShift & 0xFF) }
+
+    package var mode: TripPointMode { TripPointMode(rawValue: rawValue & TripPointMode.both.rawValue) }
+
+    package var isDefined: Bool { rawValue & ~Self.defined == 0 }
+  }
+
+  /// The crossings that a trip point tells of.
+  package struct TripPointMode: OptionSet, Sendable, Codable {
+    package let rawValue: UInt32
+
+    package init(rawValue: UInt32) {
+      self.rawValue = rawValue
+    }
+
+    package static var rising: Self { Self(rawValue: 1) }
+    package static var falling: Self { Self(rawValue: 2) }
+    package static var both: Self { [.rising, .falling] }
+  }
+
+  /// The description of SENSOR_TRIP_POINT_EVENT: rising 16, trip point 7:0.
+  package struct TripPointDescription: FieldWord, Equatable {
+    package var rawValue: UInt32
+
+    package init(rawValue: UInt32) {
+      self.rawValue = rawValue
+    }
+
+    package init(tripPoint: Int, isRising: Bool) {
+      rawValue = UInt32(tripPoint) | (isRising ? 1 << 16 : 0)
+    }
+  }
+
+  /// The word of SENSOR_CONFIG_SET and SENSOR_CONFIG_GET: seconds 31:16, exponent 15:11, rounding 10:9, timestamps 1,
+  /// enabled 0.
+  package struct SensorConfiguration: FieldWord, Equatable {
+    package var rawValue: UInt32
+
+    package init(rawValue: UInt32) {
+      self.rawValue = rawValue
+    }
+
+    package enum Rounding: UInt32 {
+      case down = 0
+      case up = 1
+      case nearest = 2
+      case reserved = 3
+    }
+
+    private static var enabledFlag: UInt32 { 1 << 0 }
+    private static var timestampsFlag: UInt32 { 1 << 1 }
+    private static var roundingShift: UInt32 { 9 }
+    private static var exponentShift: UInt32 { 11 }
+    private static var secondsShift: UInt32 { 16 }
+    /// Bits 8:2 must be zero.
+    private static var reservedMask: UInt32 { 0x1FC }
+
+    package init(
+      enabled: Bool,
+      timestamps: Bool = false,
+      interval: UpdateInterval? = nil,
+      rounding: Rounding = .down
+    ) {
+      rawValue = (enabled ? Self.enabledFlag : 0) | (timestamps ? Self.timestampsFlag : 0)
+      rawValue |= rounding.rawValue << Self.roundingShift
+      guard let interval else { return }
+      rawValue |= UInt32(interval.seconds) << Self.secondsShift | interval.exponentField << Self.exponentShift
+    }
+
+    package var isEnabled: Bool { rawValue & Self.enabledFlag != 0 }
+
+    package var hasTimestamps: Bool { rawValue & Self.timestampsFlag != 0 }
+
+    package var rounding: Rounding { Rounding(rawValue: rawValue >> Self.roundingShift & 0x3) ?? .reserved }
+
+    /// `nil` where the seconds are 0.
+    package var interval: UpdateInterval? {
+      let seconds = UInt16(truncatingIfNeeded: rawValue >> Self.secondsShift)
+      guard seconds != 0 else { return nil }
+      return UpdateInterval(seconds, exponentField: rawValue >> Self.exponentShift)
+    }
+
+    package var isDefined: Bool { rawValue & Self.reservedMask == 0 && rounding != .reserved }
+  }
+}
