@@ -116,8 +116,9 @@ extension MachineTree {
     /// What the agent may set a regulator to, in microvolts: where that is nothing, Linux is to leave it as it is.
     private func voltages(_ name: String) -> ClosedRange<UInt32>? {
       let resource = ResourceName(.voltageDomain, name)
-      // VOLTAGE_LEVEL_SET. Linux has no negative voltages.
-      guard view.may(7, on: .voltageDomain, name), let bounds = view.resource(.voltageDomain, name)?.bounds,
+      // Linux has no negative voltages.
+      guard view.may(VoltageProtocol.Message.levelSet, on: .voltageDomain, name),
+        let bounds = view.resource(.voltageDomain, name)?.bounds,
         let settable = definition.settableBounds(resource, within: bounds), settable.lowerBound >= 0
       else { return nil }
       return UInt32(settable.lowerBound)...UInt32(settable.upperBound)
@@ -134,17 +135,17 @@ extension MachineTree {
       }
     }
 
-    /// The consumer's function, where the agent has it and may set the pins (PINCTRL_SETTINGS_CONFIGURE) of a group.
+    /// The consumer's function, where the agent has it and may set the pins of a group.
     func pinFunction(of consumer: ConsumerDefinition) -> String? {
       consumer.names(.function).first { function in
-        view.may(6, on: .function, function) && !pinGroups(function, consumer.names(.group)).isEmpty
+        view.may(PinControlProtocol.Message.settingsConfigure, on: .function, function) && !pinGroups(function, consumer.names(.group)).isEmpty
       }
     }
 
     /// Those of the groups that are the agent's; where none is named, all of the function's.
     private func pinGroups(_ function: String, _ named: [String]) -> [String] {
       let all = named.isEmpty ? definition.functions.first { $0.name == function }?.groups ?? [] : named
-      return all.filter { view.may(6, on: .group, $0) }
+      return all.filter { view.may(PinControlProtocol.Message.settingsConfigure, on: .group, $0) }
     }
 
     private func thermalZones(_ root: inout DeviceTreeWriter) {

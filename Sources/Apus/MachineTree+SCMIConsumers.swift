@@ -56,7 +56,7 @@ extension MachineTree.SCMI {
   ) {
     guard let name = consumer.names(.voltageDomain).first,
       let regulator = view.identifier(.voltageDomain, name),
-      consumer.kind != .outlet || view.may(5, on: .voltageDomain, name)
+      consumer.kind != .outlet || view.may(VoltageProtocol.Message.configSet, on: .voltageDomain, name)
     else { return }
     root.node(consumer.name) { node in
       node.property("compatible", compatible)
@@ -90,9 +90,11 @@ extension MachineTree.SCMI {
     _ clocks: [(name: String, identifier: UInt32)],
     _ node: inout DeviceTreeWriter
   ) {
-    func rate(_ name: String) -> UInt32? { view.may(5, on: .clock, name) ? consumer.rates[name] : nil }
+    func rate(_ name: String) -> UInt32? {
+      view.may(ClockProtocol.Message.rateSet, on: .clock, name) ? consumer.rates[name] : nil
+    }
     func parent(_ name: String) -> UInt32? {
-      guard view.may(0xD, on: .clock, name) else { return nil }
+      guard view.may(ClockProtocol.Message.parentSet, on: .clock, name) else { return nil }
       return consumer.parents[name].flatMap { view.identifier(.clock, $0) }
     }
     let assigned = clocks.filter { rate($0.name) != nil || parent($0.name) != nil }
@@ -117,8 +119,14 @@ extension MachineTree.SCMI {
   /// The agent's identifier for what it may change: Linux changes it before a driver is there, and gives up where it
   /// is refused.
   private func settable(_ kind: ResourceKind, _ name: String) -> UInt32? {
-    let command: UInt8 = kind == .performanceDomain ? 7 : 4
-    return view.may(command, on: kind, name) ? view.identifier(kind, name) : nil
+    let isSettable =
+      switch kind {
+      case .performanceDomain: view.may(PerformanceProtocol.Message.levelSet, on: kind, name)
+      case .powerDomain: view.may(PowerDomainProtocol.Message.stateSet, on: kind, name)
+      case .resetDomain: view.may(ResetProtocol.Message.reset, on: kind, name)
+      default: preconditionFailure("a device tree has Linux set power domains and resets alone")
+      }
+    return isSettable ? view.identifier(kind, name) : nil
   }
 
   // MARK: - Devices of any driver

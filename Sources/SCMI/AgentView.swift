@@ -34,15 +34,15 @@ public struct AgentView: Equatable, Sendable {
   public func identifier(_ kind: ResourceKind, _ name: String) -> UInt32? { resource(kind, name)?.identifier }
 
   /// Whether the agent may send a command: that exists in the protocol's version, and policy does not forbid it.
-  ///
-  /// - Precondition: `message` is below 32.
-  public func may(_ identifier: ProtocolIdentifier, _ message: UInt8) -> Bool {
-    has(identifier) && messages[identifier.index] & 1 << UInt32(message) != 0
-  }
+  public func may(_ command: some SCMICommand) -> Bool { may(command.identifier, command.rawValue) }
 
   /// Whether the agent may change a resource by a command.
-  public func may(_ message: UInt8, on kind: ResourceKind, _ name: String) -> Bool {
-    resource(kind, name)?.access == .full && may(kind.protocolIdentifier, message)
+  public func may(_ command: some SCMICommand, on kind: ResourceKind, _ name: String) -> Bool {
+    resource(kind, name)?.access == .full && may(command)
+  }
+
+  private func may(_ identifier: ProtocolIdentifier, _ message: UInt8) -> Bool {
+    has(identifier) && messages[identifier.index] & MessageSet.bit(message) != 0
   }
 }
 
@@ -55,7 +55,7 @@ extension SCMIPlatform {
       protocols[agent * ProtocolIdentifier.count + $0.index].isPresent
     }
     let vendors = vendors.map(\.identifier).filter {
-      agents[agent].definition.vendorProtocols?.contains($0) ?? true
+      definition.agents[agent].vendorProtocols?.contains($0) ?? true
     }
     return AgentView(
       protocols: (present.map(\.rawValue) + vendors).sorted(),
@@ -63,8 +63,7 @@ extension SCMIPlatform {
         present.contains(kind.protocolIdentifier) ? resources(kind, of: agent) : [:]
       },
       messages: ProtocolIdentifier.allCases.map { identifier in
-        let access = protocols[agent * ProtocolIdentifier.count + identifier.index]
-        return access.implemented & ~access.denied
+        protocols[agent * ProtocolIdentifier.count + identifier.index].allowed
       }
     )
   }

@@ -84,6 +84,7 @@ extension ClockProtocol {
     package static var dutyCycle: UInt8 { 1 }
     /// In degrees.
     package static var phase: UInt8 { 2 }
+    package static var firstVendor: UInt8 { 0x80 }
   }
 
   /// The configuration of CLOCK_CONFIG_GET.

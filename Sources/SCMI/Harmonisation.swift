@@ -113,17 +113,17 @@ extension SCMIPlatform {
       let clock = definition.clocks[resource]
       let parent = (clock.parent ?? clock.parents.first).flatMap { place(ResourceName(.clock, $0)) } ?? -1
       // Other agents' parents may lead back here by now: then it stays.
-      if !leads(from: parent, to: resource) { clocks[resource].parent = parent }
-      clocks[resource].dutyCycle = clock.dutyCycle ?? 0
-      clocks[resource].phase = clock.phase ?? 0
-      clockConfigurations[resource] = nil
+      if !leads(from: parent, to: resource) { clockState.clocks[resource].parent = parent }
+      clockState.clocks[resource].dutyCycle = clock.dutyCycle ?? 0
+      clockState.clocks[resource].phase = clock.phase ?? 0
+      clockState.extendedConfigurations[resource] = nil
     case .powercapDomain:
       let interval = definition.powercaps[resource].minimumAveragingInterval
-      guard powercaps[resource].averagingInterval != interval else { return }
-      powercaps[resource].averagingInterval = interval
+      guard powercapState.domains[resource].averagingInterval != interval else { return }
+      powercapState.domains[resource].averagingInterval = interval
       notifyCap(resource, nil)
-    case .pin: pins[resource].configuration = PinState(definition.pins[resource].settings).configuration
-    case .group: groups[resource].configuration = PinState(definition.groups[resource].settings).configuration
+    case .pin: pinControlState.pins[resource].configure(definition.pins[resource].settings)
+    case .group: pinControlState.groups[resource].configure(definition.groups[resource].settings)
     case .powerDomain, .performanceDomain, .sensor, .resetDomain, .voltageDomain, .function: break
     }
   }
@@ -133,45 +133,60 @@ extension SCMIPlatform {
   /// Sends a notification about a resource to every agent that asked for it.
   ///
   /// - Parameters:
-  ///   - index: the notification's number, 0 or 1.
   ///   - cause: who caused it; `nil` is the platform.
   ///   - except: who does not get it.
   ///   - only: who alone gets it; `nil` is everybody.
-  ///   - fields: the words behind agent and resource.
-  mutating func notify(
+  ///   - fields: its payload, with what the receiver calls the agent that caused it and the resource.
+  mutating func notify<Fields: MessageFields>(
+    _ notification: some SCMINotification,
     _ kind: ResourceKind,
     _ resource: Int,
-    _ index: UInt8,
     cause: Int?,
     except: Int? = nil,
     only: Int? = nil,
-    _ fields: (inout SCMIMessage) -> Void
+    _ fields: (_ cause: UInt32, _ identifier: UInt32) -> Fields
   ) {
     for holder in holders[Int(kind.rawValue)][resource]
     where holder.agent != except && holder.agent == only ?? holder.agent {
-      let slot = slot(of: holder, kind)
-      guard slot.notifications & (1 << index) != 0, slot.access >= .read, agents[holder.agent].events else { continue }
-      var message = SCMIMessage(header: MessageHeader(kind.protocolIdentifier.rawValue, index, type: .notification))
-      message.append(wireIdentifier(of: cause, for: holder.agent))
-      message.append(holder.identifier)
-      fields(&message)
-      emit(Outgoing(agent: holder.agent, channel: .event, message: message))
+      guard isTold(holder, kind, notification) else { continue }
+      let payload = fields(wireIdentifier(of: cause, for: holder.agent), holder.identifier)
+      emit(notification, payload, to: holder.agent)
     }
   }
 
-  /// Enables or disables notification `index` of one resource: words resource, enable.
+  /// Whether who has a slot for a resource wants a notification, and may and can get it.
+  func isTold(_ holder: Holder, _ kind: ResourceKind, _ notification: some SCMINotification) -> Bool {
+    let slot = slot(of: holder, kind)
+    return slot.wants(notification) && slot.access >= .read && agents[holder.agent].events
+  }
+
+  mutating func emit(_ notification: some SCMINotification, _ fields: some MessageFields, to agent: Int) {
+    let message = SCMIMessage(header: MessageHeader(notification), fields)
+    emit(Outgoing(agent: agent, channel: .event, message: message))
+  }
+
+  /// Enables or disables a notification of one resource.
   mutating func setNotification(
-    _ request: SCMIMessage,
+    _ request: NotifyFields<some ResourceProtocol>,
     _ kind: ResourceKind,
-    _ index: UInt8,
+    _ notification: some SCMINotification,
     _ context: Context,
     isSupported: (Int) -> Bool
   ) throws(SCMIStatus) {
-    let slot = try slot(kind, request[word: 0], context.agent, .read)
-    let enable = try request.enable(word: 1)
+    let slot = try slot(kind, request.resource, context.agent, .read)
+    try request.enable.expectDefined()
     guard isSupported(Int(slot.resource)) else { throw .notSupported }
-    update(kind, request[word: 0], context.agent) { slot in
-      slot.notifications = slot.notifications & ~(1 << index) | (enable ? 1 << index : 0)
+    update(kind, request.resource, context.agent) { slot in
+      slot.want(notification, request.enable.contains(.enabled))
     }
+  }
+}
+
+extension Slot {
+  /// Whether the agent asked for a notification.
+  func wants(_ notification: some SCMINotification) -> Bool { notifications & 1 << notification.rawValue != 0 }
+
+  mutating func want(_ notification: some SCMINotification, _ isWanted: Bool) {
+    notifications = notifications & ~(1 << notification.rawValue) | (isWanted ? 1 << notification.rawValue : 0)
   }
 }

@@ -131,6 +131,6 @@ extension PartCount {
   }
 
   func word(remainingFrom shift: UInt32) -> UInt32 {
-    returned | (isRange ? Self.rangeFlag : 0) | min(remaining, .max >> shift) << shift
+    returned & Self.returnedMask | (isRange ? Self.rangeFlag : 0) | min(remaining, .max >> shift) << shift
   }
 }

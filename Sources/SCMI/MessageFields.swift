@@ -11,6 +11,13 @@ package protocol MessageFields: Sendable {
 }
 
 extension MessageFields {
+  /// In bytes.
+  func size() -> Int {
+    var message = SCMIMessage(header: MessageHeader(rawValue: 0))
+    message.append(self)
+    return message.count
+  }
+
   @inline(__always)
   package init(_ configure: (inout Self) -> Void) {
     self.init()

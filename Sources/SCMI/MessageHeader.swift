@@ -13,6 +13,10 @@ public enum MessageType: UInt8, Sendable {
 public struct MessageHeader: RawRepresentable, Hashable, Sendable {
   public var rawValue: UInt32
 
+  /// The bits of the type, for who is wrong about it on purpose.
+  static var typeShift: UInt32 { 8 }
+  static var typeMask: UInt32 { 0x300 }
+
   @inlinable
   public init(rawValue: UInt32) {
     self.rawValue = rawValue

@@ -22,4 +22,11 @@ extension PerformanceProtocol {
       ]
     }
   }
+
+  /// The unit of power in PROTOCOL_ATTRIBUTES. Microwatts exist from 3.0 on.
+  enum PowerUnitField: UInt32 {
+    case abstract = 0
+    case milliwatts = 1
+    case microwatts = 2
+  }
 }

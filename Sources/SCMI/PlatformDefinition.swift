@@ -111,6 +111,9 @@ public struct VendorProtocolDefinition: Sendable {
     }
   }
 
+  /// How many words a reply may have behind the status.
+  package static let maximumReply = SCMIMessage.maximumEntries(size: 4, behind: 1)
+
   /// 0x80 to 0xFF.
   public var identifier: UInt8
   public var version = ProtocolVersion(1, 0)

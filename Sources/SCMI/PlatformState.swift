@@ -51,17 +51,14 @@ struct ProtocolAccess: Sendable {
   var implemented: UInt32 = 0
   /// Bit n: message n is refused.
   var denied: UInt32 = 0
+
+  /// Bit n: message n exists and is not refused.
+  var allowed: UInt32 { implemented & ~denied }
 }
 
 struct AgentState: Sendable {
-  let definition: AgentDefinition
   /// Whether notifications and delayed responses can be delivered.
   var events = true
-  /// Bit n: notification n of a protocol without resources (Base, system power) was asked for.
-  var baseNotifications: UInt8 = 0
-  var systemNotifications: UInt8 = 0
-  /// The last system power state that was requested of the agent's system; 3 is "powered up".
-  var systemState: UInt32 = 3
   var outstandingResponses = 0
   /// The quota's bucket, in nanoseconds of credit: full at first.
   var credit: UInt64 = 1_000_000_000
@@ -76,91 +73,11 @@ struct AgentState: Sendable {
   var held: [Outgoing] = []
 }
 
-struct ClockState: Sendable {
-  var rate: UInt64
-  var enabled: Bool
-  /// The parent's place in the platform's list, −1 for none.
-  var parent: Int
-  var dutyCycle: UInt32
-  var phase: UInt32
-}
-
-struct PerformanceState: Sendable {
-  var level: UInt32
-  var minimum: UInt32
-  var maximum: UInt32
-}
-
-struct TripPoint: Sendable {
-  /// 0 off, 1 rising, 2 falling, 3 both.
-  var mode: UInt32 = 0
-  var value: Int64 = 0
-}
-
-struct SensorState: Sendable {
-  /// The word of SENSOR_CONFIG_GET.
-  var configuration: UInt32
-  /// From outside; empty while the binding speaks.
-  var values: [Int64]
-  /// The value that trip points were last compared with.
-  var lastValue: Int64
-  /// Whether a sampling timer runs.
-  var isSampled = false
-}
-
-struct ResetState: Sendable {
-  var asserted = false
-  var count: UInt64 = 0
-}
-
-struct VoltageState: Sendable {
-  var level: Int32
-  /// Bits 3:0 of VOLTAGE_CONFIG_GET: 0 off, 7 on.
-  var mode: UInt32
-}
-
-struct PowercapState: Sendable {
-  var cap: UInt32
-  var averagingInterval: UInt32
-  /// From outside; empty while the binding speaks.
-  var power: [Int64] = []
-  var lastPower: UInt32 = 0
-  var isSampled = false
-}
-
-/// A pin or a group.
-struct PinState: Sendable {
-  /// The agent with exclusive control, −1 for none.
-  var owner = -1
-  /// The selected function's place in the platform's list, −1 for none.
-  var function = -1
-  /// Ascending by type.
-  var settings: [(type: UInt8, value: UInt32)]
-
-  init(_ settings: [UInt8: UInt32]) {
-    self.settings = settings.sorted { $0.key < $1.key }.map { (type: $0.key, value: $0.value) }
-  }
-
-  /// All but the owner.
-  var configuration: (function: Int, settings: [(type: UInt8, value: UInt32)]) {
-    get { (function, settings) }
-    set { (function, settings) = newValue }
-  }
-
-  subscript(type: UInt8) -> UInt32? {
-    get { settings.first { $0.type == type }?.value }
-    set {
-      settings.removeAll { $0.type == type }
-      guard let newValue else { return }
-      let index = settings.firstIndex { $0.type > type } ?? settings.count
-      settings.insert((type, newValue), at: index)
-    }
-  }
-}
-
 /// An asynchronous command under way.
 struct Operation: Sendable {
   var agent: Int
+  /// Whose command it is.
+  var identifier: ProtocolIdentifier
   var request: SCMIMessage
   var requested: UInt64
   /// No delayed response is sent.
@@ -235,7 +152,7 @@ public enum Disposition: Equatable, Sendable {
 /// What was asked, by whom and when: what every handler gets.
 struct Context {
   let agent: Int
+  let identifier: ProtocolIdentifier
   /// The protocol version that the agent speaks.
-  let version: UInt32
-  let header: MessageHeader
+  let version: ProtocolVersion
 }

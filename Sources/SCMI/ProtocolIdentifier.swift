@@ -102,7 +102,9 @@ package enum MessageSet {
   /// Message numbers from here on have no bit in a set, and no protocol of the specification has them.
   package static let limit: UInt8 = 32
 
-  static func bit(_ message: UInt8) -> UInt32 { 1 << UInt32(message) }
+  /// - Precondition: `message` is below ``limit``.
+  @inline(__always)
+  package static func bit(_ message: UInt8) -> UInt32 { 1 &<< UInt32(message) }
 
   /// By protocol: all messages that some version has. Those about fast channels, which do not exist here, are among
   /// them.

@@ -213,6 +213,17 @@ extension SCMIMessage {
     }
   }
 
+  /// Writes fields over those that begin at a byte of the payload.
+  ///
+  /// - Precondition: as many bytes are there, and the place is a multiple of four.
+  mutating func replace(_ fields: some MessageFields, at place: Int) {
+    let end = count
+    setCount(place)
+    append(fields)
+    precondition(count <= end, "fields are written over others")
+    setCount(end)
+  }
+
   /// An empty reply to `request`: the same header, room for the status.
   @inline(__always)
   init(replyTo request: SCMIMessage) {

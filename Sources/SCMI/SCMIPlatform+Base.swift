@@ -1,80 +1,79 @@
 /// Base, 0x10, and the four messages that every protocol has.
 extension SCMIPlatform {
   mutating func commonMessage(
+    _ message: CommonMessage,
+    _ identifier: ProtocolIdentifier,
     _ request: SCMIMessage,
     _ context: Context,
     _ access: ProtocolAccess,
     _ reply: inout SCMIMessage
   ) throws(SCMIStatus) {
-    switch context.header.message {
-    case 0:
-      try request.expect(0)
-      reply.append(access.advertised)
-    case 1:
-      try request.expect(0)
-      protocolAttributes(context, &reply)
-    case 2:
-      try request.expect(4)
-      let message = request[word: 0]
-      guard message < 32, access.implemented & ~access.denied & (1 << message) != 0 else { throw .notFound }
-      reply.append(messageAttributes(context.header.protocolIdentifier, message))
-    default:
-      try request.expect(4)
-      try negotiate(request[word: 0], context, access)
+    switch message {
+    case .version:
+      _ = try request.fields(NoFields.self)
+      reply.append(CommonMessage.Version { $0.version = access.advertised })
+    case .attributes:
+      _ = try request.fields(NoFields.self)
+      reply.append(protocolAttributes(identifier, context))
+    case .messageAttributes:
+      let number = try request.fields(CommonMessage.MessageAttributes.self).message
+      guard number < MessageSet.limit, access.allowed & MessageSet.bit(UInt8(number)) != 0 else { throw .notFound }
+      let row = identifier.row(UInt8(number))
+      reply.append(CommonMessage.MessageAttributes.Reply { $0.attributes = row?.attributes ?? 0 })
+    case .negotiateVersion:
+      try negotiate(request.fields(CommonMessage.Version.self).version, identifier, context, access)
     }
   }
 
-  /// PROTOCOL_ATTRIBUTES.
-  private func protocolAttributes(_ context: Context, _ reply: inout SCMIMessage) {
+  private func protocolAttributes(_ identifier: ProtocolIdentifier, _ context: Context) -> CommonMessage.Attributes {
     let agent = context.agent
-    switch context.header.protocolIdentifier {
-    case ProtocolIdentifier.base.rawValue:
-      let agentCount = agents[agent].definition.seesOtherAgents ? agents.count : 1
-      reply.append(UInt32(protocolList(agent).count) | UInt32(agentCount) << 8)
-    case ProtocolIdentifier.powerDomain.rawValue:
-      reply.append(UInt32(count(.powerDomain, agent)))
-      for _ in 0..<3 { reply.append(UInt32(0)) }
-    case ProtocolIdentifier.systemPower.rawValue:
-      reply.append(UInt32(0))
-    case ProtocolIdentifier.performance.rawValue:
-      let unit: UInt32 =
-        switch definition.powerUnit {
-        case .abstract: 0
-        case .milliwatt: 1
-        // The bit for microwatts exists from 3.0 on.
-        case .microwatt: context.version >= 0x30000 ? 2 : 0
-        }
-      reply.append(UInt32(count(.performanceDomain, agent)) | unit << 16)
-      for _ in 0..<3 { reply.append(UInt32(0)) }
-    case ProtocolIdentifier.clock.rawValue:
-      let requests = agents[agent].events && may(5, context) ? UInt32(definition.clockAsynchronousRequests) : 0
-      reply.append(UInt32(count(.clock, agent)) | requests << 16)
-    case ProtocolIdentifier.sensor.rawValue:
-      let requests = agents[agent].events && may(6, context) ? UInt32(definition.sensorAsynchronousRequests) : 0
-      reply.append(UInt32(count(.sensor, agent)) | requests << 16)
-      for _ in 0..<3 { reply.append(UInt32(0)) }
-    case ProtocolIdentifier.reset.rawValue:
-      reply.append(UInt32(count(.resetDomain, agent)))
-    case ProtocolIdentifier.voltage.rawValue:
-      reply.append(UInt32(count(.voltageDomain, agent)))
-    case ProtocolIdentifier.powercap.rawValue:
-      reply.append(UInt32(count(.powercapDomain, agent)))
-    default:
-      reply.append(UInt32(count(.pin, agent)) | UInt32(count(.group, agent)) << 16)
-      reply.append(UInt32(count(.function, agent)))
+    let hasEvents = agents[agent].events
+    /// Two numbers in one word.
+    func word(_ count: Int, _ other: UInt32 = 0, at shift: UInt32 = 16) -> UInt32 { UInt32(count) | other << shift }
+    /// Three words that would say where statistics are.
+    let noStatistics: [UInt32] = [0, 0, 0]
+    return CommonMessage.Attributes {
+      switch identifier {
+      case .base:
+        let agentCount = definition.agents[agent].seesOtherAgents ? agents.count : 1
+        $0.attributes = word(protocolList(agent).count, UInt32(agentCount), at: 8)
+      case .powerDomain:
+        $0.attributes = word(count(.powerDomain, agent))
+        $0.values = noStatistics
+      case .systemPower: break
+      case .performance:
+        let unit: PerformanceProtocol.PowerUnitField =
+          switch definition.powerUnit {
+          case .abstract: .abstract
+          case .milliwatt: .milliwatts
+          case .microwatt: context.version >= .major(3) ? .microwatts : .abstract
+          }
+        $0.attributes = word(count(.performanceDomain, agent), unit.rawValue)
+        $0.values = noStatistics
+      case .clock:
+        let isOffered = hasEvents && may(ClockProtocol.Message.rateSet, context)
+        $0.attributes = word(count(.clock, agent), isOffered ? UInt32(definition.clockAsynchronousRequests) : 0)
+      case .sensor:
+        let isOffered = hasEvents && may(SensorProtocol.Message.readingGet, context)
+        $0.attributes = word(count(.sensor, agent), isOffered ? UInt32(definition.sensorAsynchronousRequests) : 0)
+        $0.values = noStatistics
+      case .reset: $0.attributes = word(count(.resetDomain, agent))
+      case .voltage: $0.attributes = word(count(.voltageDomain, agent))
+      case .powercap: $0.attributes = word(count(.powercapDomain, agent))
+      case .pinControl:
+        $0.attributes = word(count(.pin, agent), UInt32(count(.group, agent)))
+        $0.values = [word(count(.function, agent))]
+      }
     }
   }
 
-  /// MESSAGE_ATTRIBUTES. Bit 0, "has a fast channel", is never set; SYSTEM_POWER_STATE_SET says what it can.
-  private func messageAttributes(_ identifier: UInt8, _ message: UInt32) -> UInt32 {
-    // Bit 31: warm reset, bit 30: suspend.
-    identifier == ProtocolIdentifier.systemPower.rawValue && message == 3 ? 0xC000_0000 : 0
-  }
-
-  private mutating func negotiate(_ version: UInt32, _ context: Context, _ access: ProtocolAccess) throws(SCMIStatus) {
-    guard let identifier = ProtocolIdentifier(rawValue: context.header.protocolIdentifier),
-      MessageSet.speaks(identifier, version: version, advertised: access.advertised)
-    else { throw .notSupported }
+  private mutating func negotiate(
+    _ version: UInt32,
+    _ identifier: ProtocolIdentifier,
+    _ context: Context,
+    _ access: ProtocolAccess
+  ) throws(SCMIStatus) {
+    guard MessageSet.speaks(identifier, version: version, advertised: access.advertised) else { throw .notSupported }
     let place = context.agent * ProtocolIdentifier.count + identifier.index
     protocols[place].version = version
     protocols[place].implemented = MessageSet.messages(
@@ -83,7 +82,7 @@ extension SCMIPlatform {
       events: agents[context.agent].events
     )
     // An agent that has gone back to an older version can still negotiate again.
-    protocols[place].implemented |= 1 << UInt32(CommonMessage.negotiateVersion.rawValue)
+    protocols[place].implemented |= MessageSet.bit(CommonMessage.negotiateVersion.rawValue)
     explain("speaks \(identifier.name) \(ProtocolVersion(rawValue: version)) from now on")
   }
 
@@ -93,111 +92,124 @@ extension SCMIPlatform {
     for identifier in ProtocolIdentifier.allCases where identifier != .base {
       if protocols[agent * ProtocolIdentifier.count + identifier.index].isPresent { list.append(identifier.rawValue) }
     }
-    let allowed = agents[agent].definition.vendorProtocols
+    let allowed = definition.agents[agent].vendorProtocols
     list += vendors.map(\.identifier).filter { allowed?.contains($0) ?? true }.sorted()
     return list
   }
 
-  mutating func baseMessage(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage) throws(SCMIStatus) {
-    switch context.header.message {
-    case 3:
-      try request.expect(0)
-      reply.append(name: definition.vendor, size: 16)
-    case 4:
-      try request.expect(0)
-      reply.append(name: definition.subVendor, size: 16)
-    case 5:
-      try request.expect(0)
-      reply.append(definition.implementationVersion)
-    case 6: try listProtocols(request, context, &reply)
-    case 7: try discoverAgent(request, context, &reply)
-    case 8:
-      try request.expect(4)
-      agents[context.agent].baseNotifications = try request.enable(word: 0) ? 1 : 0
-    case 9: try setDevicePermissions(request, context)
-    case 0xA: try setProtocolPermissions(request, context)
-    default: try resetAgentConfiguration(request, context)
+  mutating func baseMessage(
+    _ message: BaseProtocol.Message,
+    _ request: SCMIMessage,
+    _ context: Context,
+    _ reply: inout SCMIMessage
+  ) throws(SCMIStatus) {
+    switch message {
+    case .discoverVendor:
+      _ = try request.fields(NoFields.self)
+      reply.append(BaseProtocol.Vendor { $0.vendor = definition.vendor })
+    case .discoverSubVendor:
+      _ = try request.fields(NoFields.self)
+      reply.append(BaseProtocol.SubVendor { $0.subVendor = definition.subVendor })
+    case .discoverImplementationVersion:
+      _ = try request.fields(NoFields.self)
+      reply.append(BaseProtocol.ImplementationVersion { $0.version = definition.implementationVersion })
+    case .discoverListProtocols: reply.append(try listProtocols(request.fields(), context))
+    case .discoverAgent: reply.append(try discoverAgent(request.fields(), context))
+    case .notifyErrors:
+      let request: BaseProtocol.NotifyErrors = try request.fields()
+      try request.enable.expectDefined()
+      baseState.notifies[context.agent] = request.enable.contains(.enabled)
+    case .setDevicePermissions: try setDevicePermissions(request.fields(), context)
+    case .setProtocolPermissions: try setProtocolPermissions(request.fields(), context)
+    case .resetAgentConfiguration: try resetAgentConfiguration(request.fields(), context)
     }
   }
 
-  /// BASE_DISCOVER_LIST_PROTOCOLS: a count, then bytes that are filled up to whole words.
-  private func listProtocols(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage) throws(SCMIStatus)
-  {
-    try request.expect(4)
+  /// Bytes that are filled up to whole words.
+  private func listProtocols(
+    _ request: BaseProtocol.DiscoverListProtocols,
+    _ context: Context
+  ) throws(SCMIStatus) -> BaseProtocol.ProtocolList {
     let list = protocolList(context.agent)
-    let skip = request[word: 0]
-    guard skip <= list.count else { throw .invalidParameters }
-    let part = list.dropFirst(Int(skip)).prefix(4 * (reply.room / 4 - 1))
-    reply.append(UInt32(part.count))
-    var word: UInt32 = 0
-    for (index, identifier) in part.enumerated() {
-      word |= UInt32(identifier) << (8 * UInt32(index & 3))
-      if index & 3 == 3 || index == part.count - 1 {
-        reply.append(word)
-        word = 0
+    guard request.skip <= list.count else { throw .invalidParameters }
+    let part = list.dropFirst(Int(request.skip)).prefix(BaseProtocol.maximumProtocols)
+    return BaseProtocol.ProtocolList {
+      $0.count = UInt32(part.count)
+      $0.protocols = [UInt32](repeating: 0, count: (part.count + 3) / 4)
+      for (index, identifier) in part.enumerated() {
+        $0.protocols[index / 4] |= UInt32(identifier) << (8 * UInt32(index % 4))
       }
     }
   }
 
-  /// BASE_DISCOVER_AGENT: 0 is the platform, 0xFFFF_FFFF "who am I".
-  private func discoverAgent(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage) throws(SCMIStatus)
-  {
-    try request.expect(4)
+  private func discoverAgent(
+    _ request: BaseProtocol.DiscoverAgent,
+    _ context: Context
+  ) throws(SCMIStatus) -> BaseProtocol.AgentName {
     let own = wireIdentifier(of: context.agent, for: context.agent)
-    var identifier = request[word: 0]
-    if identifier == .max && context.version >= 0x20000 { identifier = own }
+    let isOneself = request.agent == BaseProtocol.oneself && context.version >= .major(2)
+    let identifier = isOneself ? own : request.agent
     let name: String
-    if identifier == 0 {
+    if identifier == BaseProtocol.platform {
       name = "platform"
     } else if identifier == own {
-      name = agents[context.agent].definition.name
-    } else if agents[context.agent].definition.seesOtherAgents, identifier <= agents.count {
-      name = agents[Int(identifier) - 1].definition.name
+      name = definition.agents[context.agent].name
+    } else if definition.agents[context.agent].seesOtherAgents, identifier <= agents.count {
+      name = definition.agents[Int(identifier) - 1].name
     } else {
       throw .notFound
     }
-    if context.version >= 0x20000 { reply.append(identifier) }
-    reply.append(name: name, size: 16)
+    return BaseProtocol.AgentName {
+      $0.agent = context.version >= .major(2) ? identifier : nil
+      $0.name = name
+    }
   }
 
   // MARK: - The trusted agent's commands
 
   private func target(_ identifier: UInt32, _ context: Context) throws(SCMIStatus) -> Int {
-    guard agents[context.agent].definition.trusted else { throw .denied }
+    guard definition.agents[context.agent].trusted else { throw .denied }
     guard identifier > 0, identifier <= agents.count else { throw .notFound }
     return Int(identifier) - 1
   }
 
-  private mutating func setDevicePermissions(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
-    try request.expect(12)
-    let agent = try target(request[word: 0], context)
-    guard request[word: 1] < definition.devices.count else { throw .notFound }
-    let allowed = try request.enable(word: 2)
-    setPermission(agent: agent, device: Int(request[word: 1]), protocolIdentifier: nil, allowed: allowed)
+  private mutating func setDevicePermissions(
+    _ request: BaseProtocol.SetDevicePermissions,
+    _ context: Context
+  ) throws(SCMIStatus) {
+    let agent = try target(request.agent, context)
+    guard request.device < definition.devices.count else { throw .notFound }
+    try request.flags.expectDefined()
+    let allowed = request.flags.contains(.allowed)
+    setPermission(agent: agent, device: Int(request.device), protocolIdentifier: nil, allowed: allowed)
   }
 
-  private mutating func setProtocolPermissions(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
-    try request.expect(16)
-    let agent = try target(request[word: 0], context)
-    let device = request[word: 1]
-    guard device < definition.devices.count else { throw .notFound }
-    guard request[word: 2] <= 0xFF, let identifier = ProtocolIdentifier(rawValue: UInt8(request[word: 2])),
-      identifier != .base,
-      definition.devices[Int(device)].resources.contains(where: {
-        $0.kind.protocolIdentifier == identifier
-      })
+  private mutating func setProtocolPermissions(
+    _ request: BaseProtocol.SetProtocolPermissions,
+    _ context: Context
+  ) throws(SCMIStatus) {
+    let agent = try target(request.agent, context)
+    guard request.device < definition.devices.count else { throw .notFound }
+    let device = Int(request.device)
+    guard let number = UInt8(exactly: request.protocolIdentifier),
+      let identifier = ProtocolIdentifier(rawValue: number), identifier != .base,
+      definition.devices[device].resources.contains(where: { $0.kind.protocolIdentifier == identifier })
     else { throw .notFound }
-    let allowed = try request.enable(word: 3)
-    setPermission(agent: agent, device: Int(device), protocolIdentifier: identifier, allowed: allowed)
+    try request.flags.expectDefined()
+    let allowed = request.flags.contains(.allowed)
+    setPermission(agent: agent, device: device, protocolIdentifier: identifier, allowed: allowed)
   }
 
-  private mutating func resetAgentConfiguration(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
-    try request.expect(8)
+  private mutating func resetAgentConfiguration(
+    _ request: BaseProtocol.ResetAgentConfiguration,
+    _ context: Context
+  ) throws(SCMIStatus) {
     // An agent may reset itself; others only a trusted one.
     let own = wireIdentifier(of: context.agent, for: context.agent)
-    let agent = request[word: 0] == own ? context.agent : try target(request[word: 0], context)
-    let permissions = try request.enable(word: 1)
-    guard !permissions || agents[context.agent].definition.trusted else { throw .denied }
+    let agent = request.agent == own ? context.agent : try target(request.agent, context)
+    try request.flags.expectDefined()
+    let permissions = request.flags.contains(.permissions)
+    guard !permissions || definition.agents[context.agent].trusted else { throw .denied }
     resetConfiguration(agent: agent, permissions: permissions)
   }
 }

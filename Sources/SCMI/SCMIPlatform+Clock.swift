@@ -1,106 +1,121 @@
 /// Clock management, 0x14: description and rates. Versions 1.0 to 3.0.
 extension SCMIPlatform {
-  mutating func clockMessage(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage) throws(SCMIStatus)
-  {
-    switch context.header.message {
-    case 6:
-      try request.expect(4)
-      let slot = try slot(.clock, request[word: 0], context.agent, .read)
-      reply.append(clocks[Int(slot.resource)].rate)
-    case 3: try clockAttributes(request, context, &reply)
-    case 4: try clockDescribeRates(request, context, &reply)
-    case 5: try clockRateSet(request, context)
-    case 7: try clockConfigurationSet(request, context)
-    case 8:
-      try request.expect(4)
-      let slot = try slot(.clock, request[word: 0], context.agent, .read)
-      reply.append(UInt32(0))
-      reply.append(name: definition.clocks[Int(slot.resource)].name, size: 64)
-    case 9, 0xA:
-      try request.expect(8)
-      let definitions = definition.clocks
-      try setNotification(request, .clock, context.header.message - 9, context) { definitions[$0].notifies }
-    case 0xB: try clockConfigurationGet(request, context, &reply)
-    case 0xC: try clockPossibleParents(request, context, &reply)
-    case 0xD: try clockParentSet(request, context)
-    case 0xE:
-      try request.expect(4)
-      let slot = try slot(.clock, request[word: 0], context.agent, .read)
-      let parent = clocks[Int(slot.resource)].parent
-      guard parent >= 0, let identifier = identifier(.clock, parent, for: context.agent) else { throw .notSupported }
-      reply.append(identifier)
-    default:
-      try request.expect(4)
-      let slot = try slot(.clock, request[word: 0], context.agent, .read)
-      reply.append(clockPermissions(slot, context))
+  mutating func clockMessage(
+    _ message: ClockProtocol.Message,
+    _ request: SCMIMessage,
+    _ context: Context,
+    _ reply: inout SCMIMessage
+  ) throws(SCMIStatus) {
+    switch message {
+    case .rateGet:
+      // In place: what is asked most often is worth no copy of anything.
+      let request: ClockProtocol.Resource = try request.fields()
+      let slot = try slot(.clock, request.resource, context.agent, .read)
+      reply.append(ClockProtocol.Rate { $0.rate = clockState.clocks[Int(slot.resource)].rate })
+    case .attributes: reply.append(try clockAttributes(request.fields(), context))
+    case .describeRates: reply.append(try clockRates(request.fields(), context))
+    case .rateSet: try clockRateSet(request, context)
+    case .configSet: try clockConfigSet(request.fields(), context)
+    case .nameGet: reply.append(try clockName(request.fields(), context))
+    case .rateNotify: try clockNotify(request.fields(), .rateChanged, context)
+    case .rateChangeRequestedNotify: try clockNotify(request.fields(), .rateChangeRequested, context)
+    case .configGet: reply.append(try clockConfig(request.fields(), context))
+    case .possibleParentsGet: reply.append(try clockPossibleParents(request.fields(), context))
+    case .parentSet: try clockParentSet(request.fields(), context)
+    case .parentGet: reply.append(try clockParent(request.fields(), context))
+    case .getPermissions: reply.append(try clockPermissions(request.fields(), context))
     }
   }
 
-  /// CLOCK_ATTRIBUTES. Bit 0 is "enabled": the only place that says so before 3.0.
-  private func clockAttributes(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
-    throws(SCMIStatus)
-  {
-    try request.expect(4)
-    let slot = try slot(.clock, request[word: 0], context.agent, .read)
+  private func clockAttributes(
+    _ request: ClockProtocol.Resource,
+    _ context: Context
+  ) throws(SCMIStatus) -> ClockProtocol.Attributes {
+    typealias Message = ClockProtocol.Message
+    let slot = try slot(.clock, request.resource, context.agent, .read)
     let resource = Int(slot.resource)
     let clock = definition.clocks[resource]
-    var attributes: UInt32 = clocks[resource].enabled ? 1 : 0
-    if context.version >= 0x20000 {
-      if clock.notifies && may(9, context) { attributes |= 1 << 31 }
-      if clock.notifies && may(0xA, context) { attributes |= 1 << 30 }
-      if clock.name.utf8.count > 15 && may(8, context) { attributes |= 1 << 29 }
+    var flags: ClockProtocol.AttributeFlags = clockState.clocks[resource].enabled ? [.enabled] : []
+    if context.version >= .major(2) {
+      if clock.notifies && may(Message.rateNotify, context) { flags.insert(.rateNotify) }
+      if clock.notifies && may(Message.rateChangeRequestedNotify, context) {
+        flags.insert(.rateChangeRequestedNotify)
+      }
+      if clock.name.isLongName && may(Message.nameGet, context) { flags.insert(.extendedName) }
     }
-    if context.version >= 0x30000 {
-      if may(0xC, context), !visibleParents(resource, context.agent).isEmpty { attributes |= 1 << 28 }
+    if context.version >= .major(3) {
+      if may(Message.possibleParentsGet, context), !visibleParents(resource, context.agent).isEmpty {
+        flags.insert(.parents)
+      }
       let isExtended = clock.dutyCycle != nil || clock.phase != nil || !clock.extendedConfiguration.isEmpty
-      if isExtended && may(0xB, context) && may(7, slot, context) { attributes |= 1 << 27 }
-      // CLOCK_GET_PERMISSIONS has something to say about every clock.
-      if may(0xF, context) { attributes |= 1 << 1 }
+      if isExtended && may(Message.configGet, context) && may(Message.configSet, slot, context) {
+        flags.insert(.extendedConfiguration)
+      }
+      if may(Message.getPermissions, context) { flags.insert(.permissions) }
     }
-    reply.append(attributes)
-    reply.append(name: clock.name, size: 16)
-    if context.version >= 0x20000 { reply.append(clock.enableLatency) }
+    return ClockProtocol.Attributes {
+      $0.attributes = flags
+      $0.name = clock.name
+      $0.enableLatency = context.version >= .major(2) ? clock.enableLatency : nil
+    }
   }
 
-  /// CLOCK_DESCRIBE_RATES: returned 11:0, range form bit 12, remaining 31:16.
-  private func clockDescribeRates(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
-    throws(SCMIStatus)
-  {
-    try request.expect(8)
-    let slot = try slot(.clock, request[word: 0], context.agent, .read)
-    let index = request[word: 1]
+  private func clockRates(
+    _ request: ClockProtocol.DescribeRates,
+    _ context: Context
+  ) throws(SCMIStatus) -> ClockProtocol.Rates {
+    let slot = try slot(.clock, request.clock, context.agent, .read)
+    var reply = ClockProtocol.Rates()
     switch definition.clocks[Int(slot.resource)].rates {
     case .range(let minimum, let maximum, let step):
-      guard index == 0 else { throw .outOfRange }
+      guard request.index == 0 else { throw .outOfRange }
       let bounds = slot.bounds(minimum, maximum, step)
-      reply.append(UInt32(3 | 1 << 12))
-      reply.append(bounds.minimum)
-      reply.append(bounds.maximum)
-      reply.append(step)
+      reply.count = .range
+      reply.rates = [bounds.minimum, bounds.maximum, step]
     case .list(let all):
       let rates = all.filter { slot.allows($0) }
-      guard index < rates.count else { throw .outOfRange }
-      let part = rates.dropFirst(Int(index)).prefix(15)
-      reply.append(UInt32(part.count) | UInt32(min(rates.count - Int(index) - part.count, 0xFFFF)) << 16)
-      for rate in part { reply.append(rate) }
+      guard request.index < rates.count else { throw .outOfRange }
+      reply.rates = Array(rates.dropFirst(Int(request.index)).prefix(ClockProtocol.maximumRates))
+      reply.count = PartCount(returned: reply.rates.count, of: rates.count, from: request.index)
     }
+    return reply
   }
 
-  /// CLOCK_RATE_SET: flags, clock, rate. Flags: 0 asynchronous, 1 no delayed response, 2 round up, 3 nearest.
-  private mutating func clockRateSet(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
+  private func clockName(
+    _ request: ClockProtocol.Resource,
+    _ context: Context
+  ) throws(SCMIStatus) -> ClockProtocol.Name {
+    let slot = try slot(.clock, request.resource, context.agent, .read)
+    return ClockProtocol.Name { $0.name = definition.clocks[Int(slot.resource)].name }
+  }
+
+  private mutating func clockNotify(
+    _ request: ClockProtocol.Notify,
+    _ notification: ClockProtocol.Notification,
+    _ context: Context
+  ) throws(SCMIStatus) {
+    let definitions = definition.clocks
+    try setNotification(request, .clock, notification, context) { definitions[$0].notifies }
+  }
+
+  // MARK: - Rates
+
+  private mutating func clockRateSet(_ message: SCMIMessage, _ context: Context) throws(SCMIStatus) {
+    let request: ClockProtocol.RateSet = try message.fields()
     let change = try clockRateChange(request, context.agent)
-    guard request[word: 0] & 1 != 0 else { return try setClockRate(change, context.agent) }
-    guard agents[context.agent].events || request[word: 0] & 2 != 0 else { throw .notSupported }
+    guard request.flags.contains(.asynchronous) else { return try setClockRate(change, context.agent) }
+    let isSilent = request.flags.contains(.noDelayedResponse)
+    guard agents[context.agent].events || isSilent else { throw .notSupported }
     let limit = Int(definition.clockAsynchronousRequests)
     guard asynchronousCount(.clock, context.agent) < limit else {
       explain("all \(limit) asynchronous rate changes are pending")
       throw .busy
     }
     try startAsynchronous(
-      request,
+      message,
       context,
       latency: definition.clocks[Int(change.slot.resource)].asynchronousLatency,
-      isSilent: request[word: 0] & 2 != 0
+      isSilent: isSilent
     )
   }
 
@@ -111,18 +126,24 @@ extension SCMIPlatform {
   }
 
   /// What a CLOCK_RATE_SET asks for, checked and rounded.
-  private func clockRateChange(_ request: SCMIMessage, _ agent: Int) throws(SCMIStatus) -> ClockRateChange {
-    try request.expect(16)
-    let slot = try slot(.clock, request[word: 1], agent, .full)
-    guard request[word: 0] & ~0xF == 0 else { throw .invalidParameters }
+  private func clockRateChange(
+    _ request: ClockProtocol.RateSet,
+    _ agent: Int
+  ) throws(SCMIStatus) -> ClockRateChange {
+    let slot = try slot(.clock, request.clock, agent, .full)
+    try request.flags.expectDefined()
     let clock = definition.clocks[Int(slot.resource)]
     guard clock.rateControl else { throw .denied }
     let rounding: ClockRates.Rounding =
-      if request[word: 0] & 8 != 0 { .nearest } else if request[word: 0] & 4 != 0 { .up } else { .down }
-    guard let rate = clock.rates.rounded(request[pair: 2], rounding, within: slot) else {
-      throw .invalidParameters
-    }
-    return ClockRateChange(identifier: request[word: 1], slot: slot, rate: rate)
+      if request.flags.contains(.roundToNearest) {
+        .nearest
+      } else if request.flags.contains(.roundUp) {
+        .up
+      } else {
+        .down
+      }
+    guard let rate = clock.rates.rounded(request.rate, rounding, within: slot) else { throw .invalidParameters }
+    return ClockRateChange(identifier: request.clock, slot: slot, rate: rate)
   }
 
   private mutating func setClockRate(_ change: ClockRateChange, _ agent: Int) throws(SCMIStatus) {
@@ -133,39 +154,59 @@ extension SCMIPlatform {
       slot.value = Int64(change.rate)
     }
     harmoniseClock(resource, cause: agent, latest: change.rate)
-    if clocks[resource].rate != change.rate {
-      notify(.clock, resource, 1, cause: agent, except: agent) { $0.append(change.rate) }
+    guard clockState.clocks[resource].rate != change.rate else { return }
+    notify(ClockProtocol.Notification.rateChangeRequested, .clock, resource, cause: agent, except: agent) {
+      cause,
+      clock in
+      ClockProtocol.RateChangeRequested {
+        $0.agent = cause
+        $0.clock = clock
+        $0.rate = change.rate
+      }
     }
   }
 
-  /// CLOCK_RATE_SET_COMPLETE: clock, rate.
-  mutating func completeClockRateSet(_ request: SCMIMessage, _ agent: Int, _ response: inout SCMIMessage)
-    throws(SCMIStatus)
-  {
-    response.append(request[word: 1])
+  mutating func completeClockRateSet(
+    _ request: ClockProtocol.RateSet,
+    _ agent: Int
+  ) throws(SCMIStatus) -> ClockProtocol.RateSetComplete {
     let change = try clockRateChange(request, agent)
     try setClockRate(change, agent)
-    response.append(clocks[Int(change.slot.resource)].rate)
+    return ClockProtocol.RateSetComplete {
+      $0.clock = request.clock
+      $0.rate = clockState.clocks[Int(change.slot.resource)].rate
+    }
+  }
+
+  /// The clock has another rate: those who listen are told.
+  ///
+  /// - Parameter cause: who wants it so; `nil` is the platform.
+  mutating func changeClockRate(_ resource: Int, _ rate: UInt64, cause: Int?) {
+    clockState.clocks[resource].rate = rate
+    notify(ClockProtocol.Notification.rateChanged, .clock, resource, cause: cause) { cause, clock in
+      ClockProtocol.RateChanged {
+        $0.agent = cause
+        $0.clock = clock
+        $0.rate = rate
+      }
+    }
   }
 
   /// Recomputes rate and state of a clock from the votes.
   mutating func harmoniseClock(_ resource: Int, cause: Int?, latest: UInt64?) {
     let policy = definition.clocks[resource].ratePolicy
-    let current = clocks[resource].rate
+    let current = clockState.clocks[resource].rate
     let latest = latest.map { Int64($0) }
     let rate = UInt64(outcome(.clock, resource, policy, latest: latest, current: Int64(current)))
-    if rate != current {
-      clocks[resource].rate = rate
-      notify(.clock, resource, 0, cause: cause) { $0.append(rate) }
-    }
+    if rate != current { changeClockRate(resource, rate, cause: cause) }
     if latest == nil {
       let statePolicy = definition.clocks[resource].statePolicy
-      clocks[resource].enabled = isOn(
+      clockState.clocks[resource].enabled = isOn(
         .clock,
         resource,
         statePolicy,
         latest: nil,
-        current: clocks[resource].enabled,
+        current: clockState.clocks[resource].enabled,
         idle: definition.clocks[resource].enabled
       )
     }

@@ -169,7 +169,7 @@ extension SCMIPlatform {
       reply.header.token = UInt16(truncatingIfNeeded: Int(reply.header.token) &+ Int(offset))
     case .wrongProtocol(let identifier): reply.header.protocolIdentifier = identifier
     case .wrongType(let type):
-      reply.header.rawValue = reply.header.rawValue & ~0x300 | UInt32(type & 3) << 8
+      reply.header.rawValue = reply.header.rawValue & ~MessageHeader.typeMask | UInt32(type) << MessageHeader.typeShift & MessageHeader.typeMask
     case .short(let bytes): reply.resize(to: min(max(bytes, 0), reply.count))
     case .long(let bytes):
       let end = min(reply.count + max(bytes, 0), SCMIMessage.maximumPayload)
@@ -186,7 +186,8 @@ extension SCMIPlatform {
       // Behind the end words are zero.
       let rest = UInt32(reply.count & 3)
       if rest != 0 { reply[word: reply.count >> 2] &= 1 << (8 * rest) - 1 }
-    case .countLie(let offset) where request.header.message == 1 && reply.status == .success:
+    case .countLie(let offset) where request.header.message == CommonMessage.attributes.rawValue && reply.status == .success:
+      // Base counts protocols in 8 bits, all others resources in 16.
       let mask: UInt32 = request.header.protocolIdentifier == ProtocolIdentifier.base.rawValue ? 0xFF : 0xFFFF
       let count = UInt32(truncatingIfNeeded: Int(reply[word: 1] & mask) &+ offset) & mask
       reply[word: 1] = reply[word: 1] & ~mask | count
@@ -195,11 +196,13 @@ extension SCMIPlatform {
       let mask = UInt32.max << shift
       reply[word: word] = reply[word: word] & ~mask | UInt32(remaining) << shift
     case .rateTriplet(let returned):
-      guard reply.status == .success, reply[word: 1] & 1 << 12 != 0,
-        request.header.protocolIdentifier == ProtocolIdentifier.clock.rawValue, request.header.message == 4
-      else { break }
-      reply[word: 1] = reply[word: 1] & ~0xFFF | UInt32(returned & 0xFFF)
-    case .versionLie(let version) where request.header.message == 0 && reply.status == .success:
+      let describeRates = MessageHeader(ClockProtocol.Message.describeRates, token: request.header.token)
+      guard reply.status == .success, request.header == describeRates else { break }
+      var count = PartCount(word: reply[word: 1], remainingFrom: 16)
+      guard count.isRange else { break }
+      count.returned = UInt32(returned)
+      reply[word: 1] = count.word(remainingFrom: 16)
+    case .versionLie(let version) where request.header.message == CommonMessage.version.rawValue && reply.status == .success:
       reply[word: 1] = version
     case .alter(let alterations):
       for alteration in alterations { reply.alter(alteration) }

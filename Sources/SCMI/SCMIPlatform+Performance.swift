@@ -1,57 +1,90 @@
 /// Performance domain management, 0x13. Versions 1.0 to 4.0.
 extension SCMIPlatform {
-  mutating func performanceMessage(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
-    throws(SCMIStatus)
-  {
-    switch context.header.message {
-    case 3: try performanceAttributes(request, context, &reply)
-    case 4: try performanceDescribeLevels(request, context, &reply)
-    case 5: try performanceLimitsSet(request, context)
-    case 6:
-      try request.expect(4)
-      let slot = try slot(.performanceDomain, request[word: 0], context.agent, .read)
-      let points = points(slot)
-      let state = performance[Int(slot.resource)]
-      // Limits beyond what the agent may set are none of its own.
-      let (lowest, highest) = (points.first?.level ?? 0, points.last?.level ?? 0)
-      reply.append(wireLevel(min(max(state.maximum, lowest), highest), slot, context))
-      reply.append(wireLevel(min(max(state.minimum, lowest), highest), slot, context))
-    case 7: try performanceLevelSet(request, context)
-    case 8:
-      try request.expect(4)
-      let slot = try slot(.performanceDomain, request[word: 0], context.agent, .read)
-      reply.append(wireLevel(performance[Int(slot.resource)].level, slot, context))
-    case 9, 0xA:
-      try request.expect(8)
-      let domains = definition.performanceDomains
-      try setNotification(request, .performanceDomain, context.header.message - 9, context) { domains[$0].notifies }
-    default:
-      try request.expect(4)
-      let slot = try slot(.performanceDomain, request[word: 0], context.agent, .read)
-      reply.append(UInt32(0))
-      reply.append(name: definition.performanceDomains[Int(slot.resource)].name, size: 64)
+  mutating func performanceMessage(
+    _ message: PerformanceProtocol.Message,
+    _ request: SCMIMessage,
+    _ context: Context,
+    _ reply: inout SCMIMessage
+  ) throws(SCMIStatus) {
+    switch message {
+    case .domainAttributes: reply.append(try performanceAttributes(request.fields(), context))
+    case .describeLevels: reply.append(try performanceLevels(request.fields(), context))
+    case .limitsSet: try performanceLimitsSet(request.fields(), context)
+    case .limitsGet: reply.append(try performanceLimits(request.fields(), context))
+    case .levelSet: try performanceLevelSet(request.fields(), context)
+    case .levelGet: reply.append(try performanceLevel(request.fields(), context))
+    case .notifyLimits: try performanceNotify(request.fields(), .limitsChanged, context)
+    case .notifyLevel: try performanceNotify(request.fields(), .levelChanged, context)
+    case .describeFastChannel: throw .notSupported
+    case .domainNameGet: reply.append(try performanceName(request.fields(), context))
     }
   }
 
-  private func performanceAttributes(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
-    throws(SCMIStatus)
-  {
-    try request.expect(4)
-    let slot = try slot(.performanceDomain, request[word: 0], context.agent, .read)
+  private func performanceAttributes(
+    _ request: PerformanceProtocol.Resource,
+    _ context: Context
+  ) throws(SCMIStatus) -> PerformanceProtocol.Attributes {
+    typealias Message = PerformanceProtocol.Message
+    let slot = try slot(.performanceDomain, request.resource, context.agent, .read)
     let domain = definition.performanceDomains[Int(slot.resource)]
-    var attributes: UInt32 = 0
-    if domain.setsLimits && may(5, slot, context) { attributes |= 1 << 31 }
-    if domain.setsLevel && may(7, slot, context) { attributes |= 1 << 30 }
-    if domain.notifies && may(9, context) { attributes |= 1 << 29 }
-    if domain.notifies && may(0xA, context) { attributes |= 1 << 28 }
-    if context.version >= 0x30000 && domain.name.utf8.count > 15 && may(0xC, context) { attributes |= 1 << 26 }
-    if usesIndexes(Int(slot.resource), context) { attributes |= 1 << 25 }
+    var flags: PerformanceProtocol.AttributeFlags = []
+    if domain.setsLimits && may(Message.limitsSet, slot, context) { flags.insert(.setsLimits) }
+    if domain.setsLevel && may(Message.levelSet, slot, context) { flags.insert(.setsLevel) }
+    if domain.notifies && may(Message.notifyLimits, context) { flags.insert(.limitsNotify) }
+    if domain.notifies && may(Message.notifyLevel, context) { flags.insert(.levelNotify) }
+    if context.version >= .major(3) && domain.name.isLongName && may(Message.domainNameGet, context) {
+      flags.insert(.extendedName)
+    }
+    if usesIndexes(Int(slot.resource), context.version) { flags.insert(.levelIndexing) }
     let sustained = sustained(slot)
-    reply.append(attributes)
-    reply.append(domain.rateLimit & 0xF_FFFF)
-    reply.append(sustained.frequency)
-    reply.append(sustained.level)
-    reply.append(name: domain.name, size: 16)
+    return PerformanceProtocol.Attributes {
+      $0.attributes = flags
+      $0.rateLimit = domain.rateLimit & PerformanceProtocol.rateLimitMask
+      $0.sustainedFrequency = sustained.frequency
+      $0.sustainedLevel = sustained.level
+      $0.name = domain.name
+    }
+  }
+
+  private func performanceLimits(
+    _ request: PerformanceProtocol.Resource,
+    _ context: Context
+  ) throws(SCMIStatus) -> PerformanceProtocol.Limits {
+    let slot = try slot(.performanceDomain, request.resource, context.agent, .read)
+    let points = points(slot)
+    let state = performanceState.domains[Int(slot.resource)]
+    // Limits beyond what the agent may set are none of its own.
+    let (lowest, highest) = (points.first?.level ?? 0, points.last?.level ?? 0)
+    return PerformanceProtocol.Limits {
+      $0.maximum = wireLevel(min(max(state.maximum, lowest), highest), slot, context.version)
+      $0.minimum = wireLevel(min(max(state.minimum, lowest), highest), slot, context.version)
+    }
+  }
+
+  private func performanceLevel(
+    _ request: PerformanceProtocol.Resource,
+    _ context: Context
+  ) throws(SCMIStatus) -> PerformanceProtocol.Level {
+    let slot = try slot(.performanceDomain, request.resource, context.agent, .read)
+    let level = performanceState.domains[Int(slot.resource)].level
+    return PerformanceProtocol.Level { $0.level = wireLevel(level, slot, context.version) }
+  }
+
+  private func performanceName(
+    _ request: PerformanceProtocol.Resource,
+    _ context: Context
+  ) throws(SCMIStatus) -> PerformanceProtocol.Name {
+    let slot = try slot(.performanceDomain, request.resource, context.agent, .read)
+    return PerformanceProtocol.Name { $0.name = definition.performanceDomains[Int(slot.resource)].name }
+  }
+
+  private mutating func performanceNotify(
+    _ request: PerformanceProtocol.Notify,
+    _ notification: PerformanceProtocol.Notification,
+    _ context: Context
+  ) throws(SCMIStatus) {
+    let domains = definition.performanceDomains
+    try setNotification(request, .performanceDomain, notification, context) { domains[$0].notifies }
   }
 
   /// The sustained frequency in kHz and the level that it belongs to: as defined, otherwise those of the highest
@@ -75,39 +108,33 @@ extension SCMIPlatform {
     return points.filter { slot.allows(UInt64($0.level)) }
   }
 
-  private func usesIndexes(_ domain: Int, _ context: Context) -> Bool {
-    context.version >= 0x40000 && definition.performanceDomains[domain].levelIndexing
+  private func usesIndexes(_ domain: Int, _ version: ProtocolVersion) -> Bool {
+    version >= .major(4) && definition.performanceDomains[domain].levelIndexing
   }
 
-  /// PERFORMANCE_DESCRIBE_LEVELS: returned 15:0, remaining 31:16; three words per level, from 4.0 on five.
-  private func performanceDescribeLevels(
-    _ request: SCMIMessage,
-    _ context: Context,
-    _ reply: inout SCMIMessage
-  ) throws(SCMIStatus) {
-    try request.expect(8)
-    let slot = try slot(.performanceDomain, request[word: 0], context.agent, .read)
+  private func performanceLevels(
+    _ request: PerformanceProtocol.DescribeLevels,
+    _ context: Context
+  ) throws(SCMIStatus) -> PerformanceProtocol.Levels {
+    let slot = try slot(.performanceDomain, request.domain, context.agent, .read)
     let points = points(slot)
-    let index = request[word: 1]
-    guard index < points.count else { throw .invalidParameters }
-    let isLong = context.version >= 0x40000
-    let part = points.dropFirst(Int(index)).prefix(isLong ? 6 : 10)
-    reply.append(UInt32(part.count) | UInt32(min(points.count - Int(index) - part.count, 0xFFFF)) << 16)
-    for (offset, point) in part.enumerated() {
-      reply.append(point.level)
-      reply.append(point.power)
-      reply.append(UInt32(point.latency))
-      if isLong {
-        reply.append(point.frequency)
-        reply.append(index + UInt32(offset))
+    guard request.index < points.count else { throw .invalidParameters }
+    let isLong = context.version >= .major(4)
+    let most = isLong ? PerformanceProtocol.maximumLongLevels : PerformanceProtocol.maximumLevels
+    let part = points.dropFirst(Int(request.index)).prefix(most)
+    return PerformanceProtocol.Levels {
+      $0.count = PartCount(returned: part.count, of: points.count, from: request.index)
+      for (offset, point) in part.enumerated() {
+        $0.levels += [point.level, point.power, UInt32(point.latency)]
+        if isLong { $0.levels += [point.frequency, request.index + UInt32(offset)] }
       }
     }
   }
 
   // MARK: - Levels and their numbers on the wire
 
-  private func wireLevel(_ level: UInt32, _ slot: Slot, _ context: Context) -> UInt32 {
-    wireLevel(level, slot, usesIndexes: usesIndexes(Int(slot.resource), context))
+  private func wireLevel(_ level: UInt32, _ slot: Slot, _ version: ProtocolVersion) -> UInt32 {
+    wireLevel(level, slot, usesIndexes: usesIndexes(Int(slot.resource), version))
   }
 
   /// Indexes are those of the levels that the agent may set, of which there is at least one.
@@ -120,7 +147,7 @@ extension SCMIPlatform {
   /// - Throws: OUT_OF_RANGE for what is no level, or none that the agent may set.
   private func level(wire: UInt32, _ slot: Slot, _ context: Context) throws(SCMIStatus) -> UInt32 {
     let points = points(slot)
-    if usesIndexes(Int(slot.resource), context) {
+    if usesIndexes(Int(slot.resource), context.version) {
       guard wire < points.count else { throw .outOfRange }
       return points[Int(wire)].level
     }
@@ -132,52 +159,57 @@ extension SCMIPlatform {
 
   /// From 3.0 on a level of 0 is no level but "as it is" or "as you like". Indexes begin with 0.
   private func isFree(_ wire: UInt32, _ domain: Int, _ context: Context) -> Bool {
-    wire == 0 && context.version >= 0x30000 && !usesIndexes(domain, context)
+    wire == 0 && context.version >= .major(3) && !usesIndexes(domain, context.version)
   }
 
-  /// PERFORMANCE_LIMITS_SET: domain, highest, lowest; 0 leaves one of them as it is (where levels are no indexes).
-  private mutating func performanceLimitsSet(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
-    try request.expect(12)
-    let slot = try slot(.performanceDomain, request[word: 0], context.agent, .full)
+  /// 0 leaves one of the limits as it is (where levels are no indexes).
+  private mutating func performanceLimitsSet(
+    _ request: PerformanceProtocol.LimitsSet,
+    _ context: Context
+  ) throws(SCMIStatus) {
+    let slot = try slot(.performanceDomain, request.domain, context.agent, .full)
     let domain = Int(slot.resource)
     guard definition.performanceDomains[domain].setsLimits else { throw .denied }
     let points = points(slot)
     var maximum = slot.votes.contains(.limits) ? slot.upper : points.last?.level ?? 0
     var minimum = slot.votes.contains(.limits) ? slot.lower : points.first?.level ?? 0
-    let keepsMaximum = isFree(request[word: 1], domain, context)
-    let keepsMinimum = isFree(request[word: 2], domain, context)
-    guard keepsMaximum || keepsMinimum || request[word: 2] <= request[word: 1] else { throw .invalidParameters }
+    let keepsMaximum = isFree(request.maximum, domain, context)
+    let keepsMinimum = isFree(request.minimum, domain, context)
+    guard keepsMaximum || keepsMinimum || request.minimum <= request.maximum else { throw .invalidParameters }
     guard !keepsMaximum || !keepsMinimum else { throw .outOfRange }
-    if !keepsMaximum { maximum = try level(wire: request[word: 1], slot, context) }
-    if !keepsMinimum { minimum = try level(wire: request[word: 2], slot, context) }
+    if !keepsMaximum { maximum = try level(wire: request.maximum, slot, context) }
+    if !keepsMinimum { minimum = try level(wire: request.minimum, slot, context) }
     guard minimum <= maximum else { throw .invalidParameters }
     let others = intersection(domain, except: context.agent)
     guard max(others.minimum, minimum) <= min(others.maximum, maximum) else {
       explain("limits \(minimum)–\(maximum) do not meet the others' \(others.minimum)–\(others.maximum)")
       throw .outOfRange
     }
-    update(.performanceDomain, request[word: 0], context.agent) { slot in
+    update(.performanceDomain, request.domain, context.agent) { slot in
       slot.votes.insert(.limits)
       slot.lower = minimum
       slot.upper = maximum
     }
-    harmonisePerformance(domain, cause: context.agent, latest: performance[domain].level)
+    harmonisePerformance(domain, cause: context.agent, latest: performanceState.domains[domain].level)
   }
 
-  private mutating func performanceLevelSet(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
-    try request.expect(8)
-    let slot = try slot(.performanceDomain, request[word: 0], context.agent, .full)
+  private mutating func performanceLevelSet(
+    _ request: PerformanceProtocol.LevelSet,
+    _ context: Context
+  ) throws(SCMIStatus) {
+    let slot = try slot(.performanceDomain, request.domain, context.agent, .full)
     let domain = Int(slot.resource)
     guard definition.performanceDomains[domain].setsLevel else { throw .denied }
     try claim(.performanceDomain, domain, .value, definition.performanceDomains[domain].policy, by: context.agent)
-    if isFree(request[word: 1], domain, context) {
+    if isFree(request.level, domain, context) {
       // "As the platform likes": the agent has no wish any more.
-      update(.performanceDomain, request[word: 0], context.agent) { $0.votes.remove(.value) }
+      update(.performanceDomain, request.domain, context.agent) { $0.votes.remove(.value) }
       return harmonisePerformance(domain, cause: context.agent, latest: nil)
     }
-    let wanted = try level(wire: request[word: 1], slot, context)
-    guard wanted >= performance[domain].minimum, wanted <= performance[domain].maximum else { throw .outOfRange }
-    update(.performanceDomain, request[word: 0], context.agent) { slot in
+    let wanted = try level(wire: request.level, slot, context)
+    let limits = performanceState.domains[domain]
+    guard wanted >= limits.minimum, wanted <= limits.maximum else { throw .outOfRange }
+    update(.performanceDomain, request.domain, context.agent) { slot in
       slot.votes.insert(.value)
       slot.value = Int64(wanted)
     }
@@ -199,43 +231,67 @@ extension SCMIPlatform {
   /// Limits intersect; the level is what the votes amount to, brought within the limits and up to an existing level.
   mutating func harmonisePerformance(_ domain: Int, cause: Int?, latest: UInt32?) {
     let limits = intersection(domain)
-    if limits.minimum != performance[domain].minimum || limits.maximum != performance[domain].maximum {
-      performance[domain].minimum = limits.minimum
-      performance[domain].maximum = limits.maximum
-      notifyPerformance(domain, 0, cause: cause, [limits.maximum, limits.minimum])
+    if limits.minimum != performanceState.domains[domain].minimum || limits.maximum != performanceState.domains[domain].maximum {
+      performanceState.domains[domain].minimum = limits.minimum
+      performanceState.domains[domain].maximum = limits.maximum
+      notifyPerformanceLimits(domain, cause: cause)
     }
     let wanted = outcome(
       .performanceDomain,
       domain,
       definition.performanceDomains[domain].policy,
       latest: latest.map { Int64($0) },
-      current: Int64(performance[domain].level)
+      current: Int64(performanceState.domains[domain].level)
     )
     let points = definition.performanceDomains[domain].operatingPoints
     let bounded = min(max(UInt32(wanted), limits.minimum), limits.maximum)
     let level =
       points.first { $0.level >= bounded && $0.level <= limits.maximum }?.level
       ?? points.last { $0.level <= limits.maximum }?.level ?? bounded
-    guard level != performance[domain].level else { return }
-    performance[domain].level = level
-    notifyPerformance(domain, 1, cause: cause, [level])
+    if level != performanceState.domains[domain].level { changePerformanceLevel(domain, level, cause: cause) }
+  }
+
+  /// The domain has another level: those who listen are told.
+  ///
+  /// - Parameter cause: who wants it so; `nil` is the platform.
+  mutating func changePerformanceLevel(_ domain: Int, _ level: UInt32, cause: Int?) {
+    performanceState.domains[domain].level = level
+    notifyPerformance(.levelChanged, domain, cause: cause) { cause, identifier, wire in
+      PerformanceProtocol.LevelChanged {
+        $0.agent = cause
+        $0.domain = identifier
+        $0.level = wire(level)
+      }
+    }
+  }
+
+  private mutating func notifyPerformanceLimits(_ domain: Int, cause: Int?) {
+    let state = performanceState.domains[domain]
+    notifyPerformance(.limitsChanged, domain, cause: cause) { cause, identifier, wire in
+      PerformanceProtocol.LimitsChanged {
+        $0.agent = cause
+        $0.domain = identifier
+        $0.maximum = wire(state.maximum)
+        $0.minimum = wire(state.minimum)
+      }
+    }
   }
 
   /// Each receiver gets levels or indexes, by the version that it speaks.
-  mutating func notifyPerformance(_ domain: Int, _ index: UInt8, cause: Int?, _ levels: [UInt32]) {
-    let hasIndexes = definition.performanceDomains[domain].levelIndexing
+  private mutating func notifyPerformance<Fields: MessageFields>(
+    _ notification: PerformanceProtocol.Notification,
+    _ domain: Int,
+    cause: Int?,
+    _ fields: (_ cause: UInt32, _ domain: UInt32, _ wire: (UInt32) -> UInt32) -> Fields
+  ) {
     for holder in holders[Int(ResourceKind.performanceDomain.rawValue)][domain] {
+      guard isTold(holder, .performanceDomain, notification) else { continue }
       let slot = slot(of: holder, .performanceDomain)
-      guard slot.notifications & (1 << index) != 0, slot.access >= .read, agents[holder.agent].events else { continue }
-      let access = protocols[holder.agent * ProtocolIdentifier.count + ProtocolIdentifier.performance.index]
-      let usesIndexes = hasIndexes && access.version >= 0x40000
-      var message = SCMIMessage(
-        header: MessageHeader(ProtocolIdentifier.performance.rawValue, index, type: .notification)
-      )
-      message.append(wireIdentifier(of: cause, for: holder.agent))
-      message.append(holder.identifier)
-      for level in levels { message.append(wireLevel(level, slot, usesIndexes: usesIndexes)) }
-      emit(Outgoing(agent: holder.agent, channel: .event, message: message))
+      let usesIndexes = usesIndexes(domain, version(.performance, holder.agent))
+      let message = fields(wireIdentifier(of: cause, for: holder.agent), holder.identifier) {
+        wireLevel($0, slot, usesIndexes: usesIndexes)
+      }
+      emit(notification, message, to: holder.agent)
     }
   }
 }

@@ -65,9 +65,9 @@ extension SCMIPlatform {
 
   mutating func setAccess(_ wanted: Access, _ agent: Int, _ kind: ResourceKind, _ resource: Int) {
     var access = wanted
-    if access == .none && agents[agent].definition.describesDenied { access = .read }
+    if access == .none && definition.agents[agent].describesDenied { access = .read }
     let name = isRecording ? "\(kind.name)/\(definition.names(kind)[resource])" : ""
-    let agentName = agents[agent].definition.name
+    let agentName = definition.agents[agent].name
     guard let holder = holders[Int(kind.rawValue)][resource].first(where: { $0.agent == agent }) else {
       guard wanted != .none else { return }
       addSlot(kind, resource, agent, access, configured: Access.none)
@@ -111,13 +111,13 @@ extension SCMIPlatform {
   /// configured again.
   mutating func resetConfiguration(agent: Int, permissions: Bool) {
     dropOperations(agent)
-    let name = agents[agent].definition.name
+    let name = definition.agents[agent].name
     explain("the votes of \(name) vanish")
-    agents[agent].baseNotifications = 0
-    agents[agent].systemNotifications = 0
-    agents[agent].systemState = 3
-    powercapThresholds[agent] = [:]
-    tripPoints[agent] = [:]
+    baseState.notifies[agent] = false
+    systemPowerState.notifies[agent] = false
+    systemPowerState.states[agent] = .powerUp
+    powercapState.thresholds[agent] = [:]
+    sensorState.tripPoints[agent] = [:]
     for kind in ResourceKind.allCases {
       let view = agent * ResourceKind.count + Int(kind.rawValue)
       for identifier in views[view].slots.indices {
@@ -142,9 +142,9 @@ extension SCMIPlatform {
     let votes = views[view].slots[Int(identifier)].votes
     views[view].slots[Int(identifier)].votes = []
     if !keepNotifications { views[view].slots[Int(identifier)].notifications = 0 }
-    if kind == .pin && pins[resource].owner == agent { pins[resource].owner = -1 }
-    if kind == .group && groups[resource].owner == agent { groups[resource].owner = -1 }
-    if kind == .sensor { tripPoints[agent][identifier] = nil }
+    if kind == .pin && pinControlState.pins[resource].owner == agent { pinControlState.pins[resource].owner = -1 }
+    if kind == .group && pinControlState.groups[resource].owner == agent { pinControlState.groups[resource].owner = -1 }
+    if kind == .sensor { sensorState.tripPoints[agent][identifier] = nil }
     guard !votes.isEmpty else { return }
     if votes.contains(.settings) { harmoniseSettings(kind, resource) }
     guard votes != .settings else { return }
@@ -192,7 +192,6 @@ extension SCMIPlatform {
 
   mutating func finishAsynchronous(_ operation: Operation) {
     agents[operation.agent].outstandingResponses -= 1
-    let index = Int(operation.request.header.protocolIdentifier) - 0x10
-    asynchronousCounts[operation.agent * ProtocolIdentifier.count + index] -= 1
+    asynchronousCounts[operation.agent * ProtocolIdentifier.count + operation.identifier.index] -= 1
   }
 }

@@ -1,29 +1,36 @@
 /// Pin control, 0x19. Version 1.0.
 extension SCMIPlatform {
-  mutating func pinControlMessage(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
-    throws(SCMIStatus)
-  {
-    switch context.header.message {
-    case 3: try pinAttributes(request, context, &reply)
-    case 4: try pinAssociations(request, context, &reply)
-    case 5: try pinSettingsGet(request, context, &reply)
-    case 6: try pinSettingsConfigure(request, context)
-    case 7:
-      let target = try pinTarget(request, context)
+  mutating func pinControlMessage(
+    _ message: PinControlProtocol.Message,
+    _ request: SCMIMessage,
+    _ context: Context,
+    _ reply: inout SCMIMessage
+  ) throws(SCMIStatus) {
+    switch message {
+    case .attributes: reply.append(try pinAttributes(request.fields(), context))
+    case .listAssociations: reply.append(try pinAssociations(request.fields(), context))
+    case .settingsGet: reply.append(try pinSettingsGet(request.fields(), context))
+    case .settingsConfigure: try pinSettingsConfigure(request, context)
+    case .request:
+      let target = try pinTarget(request.fields(), context)
       guard owners(target).allSatisfy({ $0 < 0 || $0 == context.agent }) else { throw .inUse }
       setOwner(target, context.agent)
-    case 8:
-      let target = try pinTarget(request, context)
+    case .release:
+      let target = try pinTarget(request.fields(), context)
       // Only who has control can give it back.
       guard owner(target) == context.agent else { throw .invalidParameters }
       setOwner(target, -1)
-    case 9:
-      try request.expect(8)
-      let (kind, slot) = try element(request[word: 0], request[word: 1], context)
-      reply.append(UInt32(0))
-      reply.append(name: name(kind, Int(slot.resource)), size: 64)
-    default: try pinSetPermissions(request, context)
+    case .nameGet: reply.append(try pinName(request.fields(), context))
+    case .setPermissions: try pinSetPermissions(request.fields(), context)
     }
+  }
+
+  private func pinName(
+    _ request: PinControlProtocol.Element,
+    _ context: Context
+  ) throws(SCMIStatus) -> PinControlProtocol.Name {
+    let (kind, slot) = try element(request.element, request.selector, context)
+    return PinControlProtocol.Name { $0.name = name(kind, Int(slot.resource)) }
   }
 
   /// A pin or a group, by its place in the platform's list.
@@ -40,32 +47,36 @@ extension SCMIPlatform {
     }
   }
 
-  /// What a selector (0 pin, 1 group, 2 function) and an identifier name.
+  /// What a selector and an identifier name.
   private func element(
     _ identifier: UInt32,
     _ selector: UInt32,
     _ context: Context,
     _ access: Access = .read
   ) throws(SCMIStatus) -> (ResourceKind, Slot) {
-    let kind: ResourceKind
-    switch selector {
-    case 0: kind = .pin
-    case 1: kind = .group
-    case 2: kind = .function
-    default: throw .invalidParameters
-    }
+    guard let selector = PinControlProtocol.Selector(rawValue: selector) else { throw .invalidParameters }
+    let kind: ResourceKind =
+      switch selector {
+      case .pin: .pin
+      case .group: .group
+      case .function: .function
+      }
     return (kind, try slot(kind, identifier, context.agent, access))
   }
 
-  /// PINCTRL_ATTRIBUTES: elements 15:0, extended name bit 31.
-  private func pinAttributes(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage) throws(SCMIStatus)
-  {
-    try request.expect(8)
-    let (kind, slot) = try element(request[word: 0], request[word: 1], context)
+  private func pinAttributes(
+    _ request: PinControlProtocol.Element,
+    _ context: Context
+  ) throws(SCMIStatus) -> PinControlProtocol.Attributes {
+    let (kind, slot) = try element(request.element, request.selector, context)
     let name = name(kind, Int(slot.resource))
-    let elements = kind == .pin ? 0 : associations(kind, Int(slot.resource), context.agent).count
-    reply.append(UInt32(elements) | (name.utf8.count > 15 && may(9, context) ? 1 << 31 : 0))
-    reply.append(name: name, size: 16)
+    return PinControlProtocol.Attributes {
+      $0.attributes = PinControlProtocol.AttributeWord(
+        elements: kind == .pin ? 0 : associations(kind, Int(slot.resource), context.agent).count,
+        hasExtendedName: name.isLongName && may(PinControlProtocol.Message.nameGet, context)
+      )
+      $0.name = name
+    }
   }
 
   /// The agent's identifiers of a group's pins or a function's groups, ascending, those it may not see left out.
@@ -75,110 +86,105 @@ extension SCMIPlatform {
       : functionGroups[resource].compactMap { identifier(.group, $0, for: agent) }.sorted()
   }
 
-  /// PINCTRL_LIST_ASSOCIATIONS: returned 11:0, remaining 31:16; 16-bit identifiers, filled up to a whole word.
-  private func pinAssociations(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
-    throws(SCMIStatus)
-  {
-    try request.expect(12)
-    let (kind, slot) = try element(request[word: 0], request[word: 1], context)
+  /// 16-bit identifiers, filled up to a whole word.
+  private func pinAssociations(
+    _ request: PinControlProtocol.ListAssociations,
+    _ context: Context
+  ) throws(SCMIStatus) -> PinControlProtocol.Associations {
+    let (kind, slot) = try element(request.element, request.selector, context)
     guard kind != .pin else { throw .notSupported }
     let all = associations(kind, Int(slot.resource), context.agent)
-    guard request[word: 2] < all.count else { throw .outOfRange }
-    let part = Array(all.dropFirst(Int(request[word: 2])).prefix(60))
-    reply.append(UInt32(part.count) | UInt32(all.count - Int(request[word: 2]) - part.count) << 16)
-    for index in stride(from: 0, to: part.count, by: 2) {
-      reply.append(part[index] & 0xFFFF | (index + 1 < part.count ? part[index + 1] << 16 : 0))
+    guard request.index < all.count else { throw .outOfRange }
+    let part = Array(all.dropFirst(Int(request.index)).prefix(PinControlProtocol.maximumAssociations))
+    return PinControlProtocol.Associations {
+      $0.count = PartCount(returned: part.count, of: all.count, from: request.index)
+      for index in stride(from: 0, to: part.count, by: 2) {
+        $0.elements.append(part[index] & 0xFFFF | (index + 1 < part.count ? part[index + 1] << 16 : 0))
+      }
     }
   }
 
   // MARK: - Settings
 
-  private func state(_ kind: ResourceKind, _ resource: Int) -> PinState {
-    kind == .pin ? pins[resource] : groups[resource]
+  private func state(_ kind: ResourceKind, _ resource: Int) -> PinControlState.Element {
+    kind == .pin ? pinControlState.pins[resource] : pinControlState.groups[resource]
   }
 
-  private mutating func change(_ kind: ResourceKind, _ resource: Int, _ body: (inout PinState) -> Void) {
-    if kind == .pin { body(&pins[resource]) } else { body(&groups[resource]) }
+  private mutating func change(
+    _ kind: ResourceKind,
+    _ resource: Int,
+    _ body: (inout PinControlState.Element) -> Void
+  ) {
+    if kind == .pin { body(&pinControlState.pins[resource]) } else { body(&pinControlState.groups[resource]) }
   }
 
-  /// PINCTRL_SETTINGS_GET: what 19:18 (0 one, 1 all, 2 function), selector 17:16, skip 15:8, type 7:0.
-  ///
-  /// Reply: function, then returned 7:0 and remaining 31:24, then type and value each.
-  private func pinSettingsGet(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage) throws(SCMIStatus)
-  {
-    try request.expect(8)
-    let attributes = request[word: 1]
-    guard attributes & 0xFFF0_0000 == 0 else { throw .invalidParameters }
-    let (kind, slot) = try element(request[word: 0], attributes >> 16 & 3, context)
+  private func pinSettingsGet(
+    _ request: PinControlProtocol.SettingsGet,
+    _ context: Context
+  ) throws(SCMIStatus) -> PinControlProtocol.Settings {
+    let attributes = request.attributes
+    guard attributes.isDefined else { throw .invalidParameters }
+    let (kind, slot) = try element(request.element, attributes.selector, context)
     guard kind != .function else { throw .notSupported }
     let state = state(kind, Int(slot.resource))
     let function = state.function < 0 ? nil : identifier(.function, state.function, for: context.agent)
-    reply.append(function ?? .max)
-    switch attributes >> 18 & 3 {
-    case 0:
-      let type = UInt8(truncatingIfNeeded: attributes)
-      guard let value = state[type] else { throw .notFound }
-      reply.append(UInt32(1))
-      reply.append(UInt32(type))
-      reply.append(value)
-    case 1:
-      let skip = Int(attributes >> 8 & 0xFF)
-      guard skip <= state.settings.count else { throw .outOfRange }
-      let part = state.settings.dropFirst(skip).prefix(14)
-      reply.append(UInt32(part.count) | UInt32(min(state.settings.count - skip - part.count, 0xFF)) << 24)
-      for setting in part {
-        reply.append(UInt32(setting.type))
-        reply.append(setting.value)
-      }
-    case 2: reply.append(UInt32(0))
-    default: throw .invalidParameters
+    var reply = PinControlProtocol.Settings()
+    reply.function = function ?? PinControlProtocol.noFunction
+    switch attributes.wanted {
+    case .one:
+      guard let value = state[attributes.type] else { throw .notFound }
+      reply.count = PartCount(returned: 1, of: 1, from: 0)
+      reply.settings = [UInt32(attributes.type), value]
+    case .all:
+      guard attributes.skip <= state.settings.count else { throw .outOfRange }
+      let part = state.settings.dropFirst(attributes.skip).prefix(PinControlProtocol.maximumSettings)
+      reply.count = PartCount(returned: part.count, of: state.settings.count, from: UInt32(attributes.skip))
+      reply.settings = part.flatMap { [UInt32($0.type), $0.value] }
+    case .function: break
+    case .reserved: throw .invalidParameters
     }
+    return reply
   }
 
-  /// PINCTRL_SETTINGS_CONFIGURE: element, function, attributes (function valid 10, settings 9:2, selector 1:0),
-  /// settings.
-  private mutating func pinSettingsConfigure(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
-    guard request.count >= 12 else { throw .protocolError }
-    let attributes = request[word: 2]
-    let count = Int(attributes >> 2 & 0xFF)
-    guard attributes & ~0x7FF == 0 else { throw .invalidParameters }
-    try request.expect(12 + 8 * count)
-    let (kind, slot) = try element(request[word: 0], attributes & 3, context, .full)
+  private mutating func pinSettingsConfigure(_ message: SCMIMessage, _ context: Context) throws(SCMIStatus) {
+    let request = PinControlProtocol.SettingsConfigure(of: message)
+    guard let request else { throw .protocolError }
+    let count = request.attributes.count
+    guard request.attributes.isDefined else { throw .invalidParameters }
+    guard message.count == PinControlProtocol.SettingsConfigure.size(settings: count) else { throw .protocolError }
+    let (kind, slot) = try element(request.element, request.attributes.selector, context, .full)
     guard kind != .function else { throw .notSupported }
     let resource = Int(slot.resource)
     guard owners(PinTarget(kind: kind, resource: resource)).allSatisfy({ $0 < 0 || $0 == context.agent }) else {
       throw .inUse
     }
     var function = -1
-    if attributes & 1 << 10 != 0 {
-      function = Int(try self.slot(.function, request[word: 1], context.agent, .read).resource)
+    if request.attributes.setsFunction {
+      function = Int(try self.slot(.function, request.function, context.agent, .read).resource)
       guard kind == .pin || functionGroups[function].contains(resource) else { throw .invalidParameters }
     }
     // All settings are checked before one is made.
     for index in 0..<count {
-      let type = request[word: 3 + 2 * index]
-      guard type <= 20 || (192...255).contains(type) else { throw .invalidParameters }
-      if kind == .pin, let configurable = definition.pins[resource].configurable,
-        !configurable.contains(UInt8(type))
-      {
+      guard let type = PinControlProtocol.settingType(request.settings[2 * index]) else { throw .invalidParameters }
+      if kind == .pin, let configurable = definition.pins[resource].configurable, !configurable.contains(type) {
         throw .notSupported
       }
     }
     let members = kind == .group ? groupPins[resource].filter { isConfigurable(pin: $0, by: context.agent) } : []
-    update(kind, request[word: 0], context.agent) { $0.votes.insert(.settings) }
+    update(kind, request.element, context.agent) { $0.votes.insert(.settings) }
     for pin in members {
       guard let identifier = identifier(.pin, pin, for: context.agent) else { continue }
       update(.pin, identifier, context.agent) { $0.votes.insert(.settings) }
     }
     for index in 0..<count {
-      let type = UInt8(request[word: 3 + 2 * index])
-      let value = request[word: 4 + 2 * index]
+      let type = UInt8(request.settings[2 * index])
+      let value = request.settings[2 * index + 1]
       change(kind, resource) { $0[type] = value }
-      for pin in members { pins[pin][type] = value }
+      for pin in members { pinControlState.pins[pin][type] = value }
     }
     if function >= 0 {
       change(kind, resource) { $0.function = function }
-      for pin in members { pins[pin].function = function }
+      for pin in members { pinControlState.pins[pin].function = function }
     }
   }
 
@@ -191,11 +197,10 @@ extension SCMIPlatform {
 
   // MARK: - Exclusive control
 
-  /// PINCTRL_REQUEST and PINCTRL_RELEASE: element, flags (selector 1:0).
-  private func pinTarget(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) -> PinTarget {
-    try request.expect(8)
-    guard request[word: 1] <= 1 else { throw .invalidParameters }
-    let (kind, slot) = try element(request[word: 0], request[word: 1], context, .full)
+  /// What PINCTRL_REQUEST and PINCTRL_RELEASE are about.
+  private func pinTarget(_ request: PinControlProtocol.Element, _ context: Context) throws(SCMIStatus) -> PinTarget {
+    guard request.selector <= PinControlProtocol.Selector.group.rawValue else { throw .invalidParameters }
+    let (kind, slot) = try element(request.element, request.selector, context, .full)
     return PinTarget(kind: kind, resource: Int(slot.resource))
   }
 
@@ -204,23 +209,24 @@ extension SCMIPlatform {
   /// Who has control of the element or of a part of it: for a group its pins, for a pin the groups that it is in.
   private func owners(_ target: PinTarget) -> [Int] {
     if target.kind == .group {
-      return [groups[target.resource].owner] + groupPins[target.resource].map { pins[$0].owner }
+      return [pinControlState.groups[target.resource].owner]
+        + groupPins[target.resource].map { pinControlState.pins[$0].owner }
     }
     let containing = groupPins.indices.filter { groupPins[$0].contains(target.resource) }
-    return [pins[target.resource].owner] + containing.map { groups[$0].owner }
+    return [pinControlState.pins[target.resource].owner] + containing.map { pinControlState.groups[$0].owner }
   }
 
   private mutating func setOwner(_ target: PinTarget, _ agent: Int) {
     change(target.kind, target.resource) { $0.owner = agent }
   }
 
-  /// PINCTRL_SET_PERMISSIONS: agent, element, flags (allowed bit 2, selector 1:0). For trusted agents.
-  private mutating func pinSetPermissions(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
-    try request.expect(12)
-    guard request[word: 0] > 0, request[word: 0] <= agents.count else { throw .notFound }
-    guard request[word: 2] & ~7 == 0 else { throw .invalidParameters }
-    let (kind, slot) = try element(request[word: 1], request[word: 2] & 3, context)
-    let access: Access = request[word: 2] & 4 != 0 ? .full : .none
-    setAccess(access, Int(request[word: 0]) - 1, kind, Int(slot.resource))
+  private mutating func pinSetPermissions(
+    _ request: PinControlProtocol.SetPermissions,
+    _ context: Context
+  ) throws(SCMIStatus) {
+    guard request.agent > 0, request.agent <= agents.count else { throw .notFound }
+    guard request.flags.isDefined else { throw .invalidParameters }
+    let (kind, slot) = try element(request.element, request.flags.selector, context)
+    setAccess(request.flags.isAllowed ? .full : .none, Int(request.agent) - 1, kind, Int(slot.resource))
   }
 }

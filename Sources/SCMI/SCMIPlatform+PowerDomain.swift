@@ -1,78 +1,117 @@
 /// Power domain management, 0x11. Versions 2.0 to 3.1.
 extension SCMIPlatform {
-  mutating func powerDomainMessage(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
-    throws(SCMIStatus)
-  {
-    switch context.header.message {
-    case 3: try powerDomainAttributes(request, context, &reply)
-    case 4:
-      let (slot, state) = try powerStateChange(request, context.agent)
-      guard request[word: 0] & 1 != 0 else { return try setPowerState(state, request[word: 1], slot, context.agent) }
-      let domain = definition.powerDomains[Int(slot.resource)]
-      guard domain.asynchronous, agents[context.agent].events else { throw .notSupported }
-      try startAsynchronous(request, context, latency: domain.asynchronousLatency)
-    case 5:
-      try request.expect(4)
-      let slot = try slot(.powerDomain, request[word: 0], context.agent, .read)
-      reply.append(powerStates[Int(slot.resource)])
-    case 6, 7:
-      try request.expect(8)
-      let domains = definition.powerDomains
-      try setNotification(request, .powerDomain, context.header.message - 6, context) { domains[$0].notifies }
-    default:
-      try request.expect(4)
-      let slot = try slot(.powerDomain, request[word: 0], context.agent, .read)
-      reply.append(UInt32(0))
-      reply.append(name: definition.powerDomains[Int(slot.resource)].name, size: 64)
+  mutating func powerDomainMessage(
+    _ message: PowerDomainProtocol.Message,
+    _ request: SCMIMessage,
+    _ context: Context,
+    _ reply: inout SCMIMessage
+  ) throws(SCMIStatus) {
+    switch message {
+    case .attributes: reply.append(try powerDomainAttributes(request.fields(), context))
+    case .stateSet: try powerStateSet(request, context)
+    case .stateGet: reply.append(try powerState(request.fields(), context))
+    case .stateNotify: try powerStateNotify(request.fields(), .stateChanged, context)
+    case .stateChangeRequestedNotify: try powerStateNotify(request.fields(), .stateChangeRequested, context)
+    case .nameGet: reply.append(try powerDomainName(request.fields(), context))
     }
   }
 
-  private func powerDomainAttributes(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
-    throws(SCMIStatus)
-  {
-    try request.expect(4)
-    let slot = try slot(.powerDomain, request[word: 0], context.agent, .read)
+  private func powerDomainAttributes(
+    _ request: PowerDomainProtocol.Resource,
+    _ context: Context
+  ) throws(SCMIStatus) -> PowerDomainProtocol.Attributes {
+    typealias Message = PowerDomainProtocol.Message
+    let slot = try slot(.powerDomain, request.resource, context.agent, .read)
     let domain = definition.powerDomains[Int(slot.resource)]
-    let events = agents[context.agent].events
-    var attributes: UInt32 = 0
-    if domain.notifies && may(6, context) { attributes |= 1 << 31 }
-    if may(4, slot, context) {
-      if domain.asynchronous && events { attributes |= 1 << 30 }
-      // The state can be set synchronously.
-      attributes |= 1 << 29
+    var flags: PowerDomainProtocol.AttributeFlags = []
+    if domain.notifies && may(Message.stateNotify, context) { flags.insert(.stateNotify) }
+    if may(Message.stateSet, slot, context) {
+      if domain.asynchronous && agents[context.agent].events { flags.insert(.asynchronousSet) }
+      flags.insert(.synchronousSet)
     }
-    if domain.notifies && may(7, context) { attributes |= 1 << 28 }
-    if context.version >= 0x30000 && domain.name.utf8.count > 15 && may(8, context) { attributes |= 1 << 27 }
-    reply.append(attributes)
-    reply.append(name: domain.name, size: 16)
+    if domain.notifies && may(Message.stateChangeRequestedNotify, context) {
+      flags.insert(.stateChangeRequestedNotify)
+    }
+    if context.version >= .major(3) && domain.name.isLongName && may(Message.nameGet, context) {
+      flags.insert(.extendedName)
+    }
+    return PowerDomainProtocol.Attributes {
+      $0.attributes = flags
+      $0.name = domain.name
+    }
   }
 
-  /// What a POWER_STATE_SET (flags, domain, state) asks for, checked.
-  private func powerStateChange(_ request: SCMIMessage, _ agent: Int) throws(SCMIStatus) -> (Slot, UInt32) {
-    try request.expect(12)
-    let slot = try slot(.powerDomain, request[word: 1], agent, .full)
-    guard request[word: 0] & ~1 == 0 else { throw .invalidParameters }
-    guard definition.powerDomains[Int(slot.resource)].states.contains(request[word: 2]) else {
+  private func powerState(
+    _ request: PowerDomainProtocol.Resource,
+    _ context: Context
+  ) throws(SCMIStatus) -> PowerDomainProtocol.State {
+    let slot = try slot(.powerDomain, request.resource, context.agent, .read)
+    return PowerDomainProtocol.State { $0.state = powerDomainState.domains[Int(slot.resource)] }
+  }
+
+  private func powerDomainName(
+    _ request: PowerDomainProtocol.Resource,
+    _ context: Context
+  ) throws(SCMIStatus) -> PowerDomainProtocol.Name {
+    let slot = try slot(.powerDomain, request.resource, context.agent, .read)
+    return PowerDomainProtocol.Name { $0.name = definition.powerDomains[Int(slot.resource)].name }
+  }
+
+  private mutating func powerStateNotify(
+    _ request: PowerDomainProtocol.Notify,
+    _ notification: PowerDomainProtocol.Notification,
+    _ context: Context
+  ) throws(SCMIStatus) {
+    let domains = definition.powerDomains
+    try setNotification(request, .powerDomain, notification, context) { domains[$0].notifies }
+  }
+
+  // MARK: - States
+
+  private mutating func powerStateSet(_ message: SCMIMessage, _ context: Context) throws(SCMIStatus) {
+    let request: PowerDomainProtocol.StateSet = try message.fields()
+    let slot = try checkPowerState(request, context.agent)
+    guard request.flags.contains(.asynchronous) else { return try setPowerState(request, slot, context.agent) }
+    let domain = definition.powerDomains[Int(slot.resource)]
+    guard domain.asynchronous, agents[context.agent].events else { throw .notSupported }
+    try startAsynchronous(message, context, latency: domain.asynchronousLatency)
+  }
+
+  private func checkPowerState(_ request: PowerDomainProtocol.StateSet, _ agent: Int) throws(SCMIStatus) -> Slot {
+    let slot = try slot(.powerDomain, request.domain, agent, .full)
+    try request.flags.expectDefined()
+    guard definition.powerDomains[Int(slot.resource)].states.contains(request.state) else {
       throw .invalidParameters
     }
-    return (slot, request[word: 2])
+    return slot
   }
 
   private mutating func setPowerState(
-    _ state: UInt32,
-    _ identifier: UInt32,
+    _ request: PowerDomainProtocol.StateSet,
     _ slot: Slot,
     _ agent: Int
   ) throws(SCMIStatus) {
     let resource = Int(slot.resource)
+    let state = request.state
     try claim(.powerDomain, resource, .value, definition.powerDomains[resource].policy, by: agent)
-    update(.powerDomain, identifier, agent) { slot in
+    update(.powerDomain, request.domain, agent) { slot in
       slot.votes.insert(.value)
       slot.value = SCMIPlatform.rank(ofPowerState: state)
     }
     harmonisePowerDomain(resource, cause: agent, latest: state)
-    if powerStates[resource] != state {
-      notify(.powerDomain, resource, 1, cause: agent, except: agent) { $0.append(state) }
+    guard powerDomainState.domains[resource] != state else { return }
+    notify(
+      PowerDomainProtocol.Notification.stateChangeRequested,
+      .powerDomain,
+      resource,
+      cause: agent,
+      except: agent
+    ) { cause, domain in
+      PowerDomainProtocol.StateChangeRequested {
+        $0.agent = cause
+        $0.domain = domain
+        $0.state = state
+      }
     }
   }
 
@@ -80,34 +119,49 @@ extension SCMIPlatform {
   private static func rank(ofPowerState state: UInt32) -> Int64 { Int64(UInt32.max - state) }
 
   mutating func harmonisePowerDomain(_ resource: Int, cause: Int?, latest: UInt32?) {
+    let current = latest == nil ? defaultPowerState(resource) : powerDomainState.domains[resource]
     let rank = outcome(
       .powerDomain,
       resource,
       definition.powerDomains[resource].policy,
       latest: latest.map { SCMIPlatform.rank(ofPowerState: $0) },
-      current: SCMIPlatform.rank(ofPowerState: latest == nil ? defaultPowerState(resource) : powerStates[resource])
+      current: SCMIPlatform.rank(ofPowerState: current)
     )
     let state = UInt32.max - UInt32(truncatingIfNeeded: rank)
-    guard state != powerStates[resource] else { return }
-    powerStates[resource] = state
-    notify(.powerDomain, resource, 0, cause: cause) { $0.append(state) }
+    if state != powerDomainState.domains[resource] { changePowerState(resource, state, cause: cause) }
+  }
+
+  /// The domain has another state: those who listen are told.
+  ///
+  /// - Parameter cause: who wants it so; `nil` is the platform.
+  mutating func changePowerState(_ resource: Int, _ state: UInt32, cause: Int?) {
+    powerDomainState.domains[resource] = state
+    notify(PowerDomainProtocol.Notification.stateChanged, .powerDomain, resource, cause: cause) { cause, domain in
+      PowerDomainProtocol.StateChanged {
+        $0.agent = cause
+        $0.domain = domain
+        $0.state = state
+      }
+    }
   }
 
   /// Where a domain goes that nobody votes for any more.
   private func defaultPowerState(_ resource: Int) -> UInt32 {
     switch definition.powerDomains[resource].policy {
-    case .last, .exclusive: powerStates[resource]
+    case .last, .exclusive: powerDomainState.domains[resource]
     default: definition.powerDomains[resource].state
     }
   }
 
-  /// POWER_STATE_SET_COMPLETE: domain, state.
-  mutating func completePowerStateSet(_ request: SCMIMessage, _ agent: Int, _ response: inout SCMIMessage)
-    throws(SCMIStatus)
-  {
-    response.append(request[word: 1])
-    let (slot, state) = try powerStateChange(request, agent)
-    try setPowerState(state, request[word: 1], slot, agent)
-    response.append(powerStates[Int(slot.resource)])
+  mutating func completePowerStateSet(
+    _ request: PowerDomainProtocol.StateSet,
+    _ agent: Int
+  ) throws(SCMIStatus) -> PowerDomainProtocol.StateSetComplete {
+    let slot = try checkPowerState(request, agent)
+    try setPowerState(request, slot, agent)
+    return PowerDomainProtocol.StateSetComplete {
+      $0.domain = request.domain
+      $0.state = powerDomainState.domains[Int(slot.resource)]
+    }
   }
 }

@@ -1,112 +1,151 @@
-/// Power capping and monitoring, 0x18. Versions 1.0 and 2.0.
+/// Power cap management, 0x18. Versions 1.0 and 2.0.
 extension SCMIPlatform {
-  mutating func powercapMessage(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
-    throws(SCMIStatus)
-  {
-    switch context.header.message {
-    case 3: try powercapAttributes(request, context, &reply)
-    case 4:
-      try request.expect(4)
-      let slot = try slot(.powercapDomain, request[word: 0], context.agent, .read)
-      reply.append(powercaps[Int(slot.resource)].cap)
-    case 5: try powercapSet(request, context)
-    case 6:
-      try request.expect(4)
-      let slot = try slot(.powercapDomain, request[word: 0], context.agent, .read)
-      reply.append(powercaps[Int(slot.resource)].averagingInterval)
-    case 7: try averagingIntervalSet(request, context)
-    case 8:
-      try request.expect(4)
-      let slot = try slot(.powercapDomain, request[word: 0], context.agent, .read)
-      reply.append(UInt32(0))
-      reply.append(name: definition.powercaps[Int(slot.resource)].name, size: 64)
-    case 9:
-      try request.expect(4)
-      let slot = try slot(.powercapDomain, request[word: 0], context.agent, .read)
-      reply.append(measuredPower(Int(slot.resource)))
-      reply.append(powercaps[Int(slot.resource)].averagingInterval)
-    case 0xA:
-      try request.expect(8)
+  mutating func powercapMessage(
+    _ message: PowercapProtocol.Message,
+    _ request: SCMIMessage,
+    _ context: Context,
+    _ reply: inout SCMIMessage
+  ) throws(SCMIStatus) {
+    switch message {
+    case .domainAttributes: reply.append(try powercapAttributes(request.fields(), context))
+    case .capGet: reply.append(try powercap(request.fields(), context))
+    case .capSet: try powercapSet(request, context)
+    case .averagingIntervalGet: reply.append(try averagingInterval(request.fields(), context))
+    case .averagingIntervalSet: try averagingIntervalSet(request.fields(), context)
+    case .domainNameGet: reply.append(try powercapName(request.fields(), context))
+    case .measurementsGet: reply.append(try measurements(request.fields(), context))
+    case .capNotify:
       let domains = definition.powercaps
-      try setNotification(request, .powercapDomain, 0, context) { domains[$0].notifies }
-    default: try measurementsNotify(request, context)
+      let request: PowercapProtocol.Notify = try request.fields()
+      try setNotification(request, .powercapDomain, PowercapProtocol.Notification.capChanged, context) {
+        domains[$0].notifies
+      }
+    case .measurementsNotify: try measurementsNotify(request.fields(), context)
+    case .describeFastChannel: throw .notSupported
     }
   }
 
-  private func powercapAttributes(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
-    throws(SCMIStatus)
-  {
-    try request.expect(4)
-    let slot = try slot(.powercapDomain, request[word: 0], context.agent, .read)
+  private func powercapAttributes(
+    _ request: PowercapProtocol.Resource,
+    _ context: Context
+  ) throws(SCMIStatus) -> PowercapProtocol.Attributes {
+    typealias Message = PowercapProtocol.Message
+    let slot = try slot(.powercapDomain, request.resource, context.agent, .read)
     let domain = definition.powercaps[Int(slot.resource)]
-    let events = agents[context.agent].events
-    let setsCap = domain.capIsConfigurable && may(5, slot, context)
-    let setsInterval = domain.averagingIntervalIsConfigurable && may(7, slot, context)
+    let setsCap = domain.capIsConfigurable && may(Message.capSet, slot, context)
+    let setsInterval = domain.averagingIntervalIsConfigurable && may(Message.averagingIntervalSet, slot, context)
     let caps = slot.caps(of: domain)
-    var attributes: UInt32 = 0
-    if domain.notifies && may(0xA, context) { attributes |= 1 << 31 }
-    if domain.notifies && may(0xB, context) { attributes |= 1 << 30 }
-    if domain.asynchronous && events && setsCap { attributes |= 1 << 29 }
-    if domain.name.utf8.count > 15 && may(8, context) { attributes |= 1 << 28 }
-    if setsCap && caps.lowest < caps.highest { attributes |= 1 << 27 }
-    if may(9, context) { attributes |= 1 << 26 }
-    if setsInterval { attributes |= 1 << 25 }
+    var flags: PowercapProtocol.AttributeFlags = []
+    if domain.notifies && may(Message.capNotify, context) { flags.insert(.capNotify) }
+    if domain.notifies && may(Message.measurementsNotify, context) { flags.insert(.measurementsNotify) }
+    if domain.asynchronous && agents[context.agent].events && setsCap { flags.insert(.asynchronousCapSet) }
+    if domain.name.isLongName && may(Message.domainNameGet, context) { flags.insert(.extendedName) }
+    if setsCap && caps.lowest < caps.highest { flags.insert(.setsCap) }
+    if may(Message.measurementsGet, context) { flags.insert(.measures) }
+    if setsInterval { flags.insert(.setsAveragingInterval) }
     switch domain.unit {
     case .abstract: break
-    case .milliwatt: attributes |= 2 << 23
-    case .microwatt: attributes |= 1 << 23
+    case .milliwatt: flags.insert(.milliwatts)
+    case .microwatt: flags.insert(.microwatts)
     }
-    reply.append(attributes)
-    reply.append(name: domain.name, size: 16)
-    // What cannot be set has no room: Linux refuses the whole protocol where it has.
-    reply.append(domain.minimumAveragingInterval)
-    reply.append(
-      setsInterval || !domain.averagingIntervalIsConfigurable
-        ? domain.maximumAveragingInterval : domain.minimumAveragingInterval
-    )
-    reply.append(domain.averagingIntervalStep)
-    reply.append(setsCap || !domain.capIsConfigurable ? caps.lowest : caps.highest)
-    reply.append(caps.highest)
-    reply.append(domain.capStep)
-    reply.append(domain.sustainablePower)
-    reply.append(domain.accuracy)
     let parent = powercapParents[Int(slot.resource)]
-    // A parent that the agent may not see is the root for it.
-    reply.append(parent < 0 ? .max : identifier(.powercapDomain, parent, for: context.agent) ?? .max)
+    return PowercapProtocol.Attributes {
+      $0.attributes = flags
+      $0.name = domain.name
+      // What cannot be set has no room: Linux refuses the whole protocol where it has.
+      $0.minimumInterval = domain.minimumAveragingInterval
+      $0.maximumInterval =
+        setsInterval || !domain.averagingIntervalIsConfigurable
+        ? domain.maximumAveragingInterval : domain.minimumAveragingInterval
+      $0.intervalStep = domain.averagingIntervalStep
+      $0.minimumCap = setsCap || !domain.capIsConfigurable ? caps.lowest : caps.highest
+      $0.maximumCap = caps.highest
+      $0.capStep = domain.capStep
+      $0.sustainablePower = domain.sustainablePower
+      $0.accuracy = domain.accuracy
+      // A parent that the agent may not see is the root for it.
+      let identifier = parent < 0 ? nil : identifier(.powercapDomain, parent, for: context.agent)
+      $0.parent = identifier ?? PowercapProtocol.noParent
+    }
   }
 
-  /// POWERCAP_CAP_SET: domain, flags (0 no delayed response, 1 asynchronous), cap.
-  private mutating func powercapSet(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
+  private func powercap(
+    _ request: PowercapProtocol.Resource,
+    _ context: Context
+  ) throws(SCMIStatus) -> PowercapProtocol.Cap {
+    let slot = try slot(.powercapDomain, request.resource, context.agent, .read)
+    return PowercapProtocol.Cap { $0.cap = powercapState.domains[Int(slot.resource)].cap }
+  }
+
+  private func averagingInterval(
+    _ request: PowercapProtocol.Resource,
+    _ context: Context
+  ) throws(SCMIStatus) -> PowercapProtocol.AveragingInterval {
+    let slot = try slot(.powercapDomain, request.resource, context.agent, .read)
+    return PowercapProtocol.AveragingInterval {
+      $0.interval = powercapState.domains[Int(slot.resource)].averagingInterval
+    }
+  }
+
+  private func powercapName(
+    _ request: PowercapProtocol.Resource,
+    _ context: Context
+  ) throws(SCMIStatus) -> PowercapProtocol.Name {
+    let slot = try slot(.powercapDomain, request.resource, context.agent, .read)
+    return PowercapProtocol.Name { $0.name = definition.powercaps[Int(slot.resource)].name }
+  }
+
+  private func measurements(
+    _ request: PowercapProtocol.Resource,
+    _ context: Context
+  ) throws(SCMIStatus) -> PowercapProtocol.Measurements {
+    let slot = try slot(.powercapDomain, request.resource, context.agent, .read)
+    return PowercapProtocol.Measurements {
+      $0.power = measuredPower(Int(slot.resource))
+      $0.interval = powercapState.domains[Int(slot.resource)].averagingInterval
+    }
+  }
+
+  // MARK: - Caps
+
+  private mutating func powercapSet(_ message: SCMIMessage, _ context: Context) throws(SCMIStatus) {
+    let request: PowercapProtocol.CapSet = try message.fields()
     let slot = try checkPowercap(request, context.agent, context.version)
-    guard request[word: 1] & 2 != 0 else { return try setPowercap(request, slot, context.agent) }
+    guard request.flags.contains(.asynchronous) else { return try setPowercap(request, slot, context.agent) }
     let domain = definition.powercaps[Int(slot.resource)]
-    let isSilent = request[word: 1] & 1 != 0
+    let isSilent = request.flags.contains(.noDelayedResponse)
     guard domain.asynchronous, agents[context.agent].events || isSilent else { throw .notSupported }
-    try startAsynchronous(request, context, latency: domain.asynchronousLatency, isSilent: isSilent)
+    try startAsynchronous(message, context, latency: domain.asynchronousLatency, isSilent: isSilent)
   }
 
-  private func checkPowercap(_ request: SCMIMessage, _ agent: Int, _ version: UInt32) throws(SCMIStatus) -> Slot {
-    try request.expect(12)
-    let slot = try slot(.powercapDomain, request[word: 0], agent, .full)
-    guard request[word: 1] & ~3 == 0 else { throw .invalidParameters }
+  private func checkPowercap(
+    _ request: PowercapProtocol.CapSet,
+    _ agent: Int,
+    _ version: ProtocolVersion
+  ) throws(SCMIStatus) -> Slot {
+    let slot = try slot(.powercapDomain, request.domain, agent, .full)
+    try request.flags.expectDefined()
     let domain = definition.powercaps[Int(slot.resource)]
     guard domain.capIsConfigurable else { throw .notSupported }
-    let cap = request[word: 2]
     // From 2.0 on 0 switches the cap off.
-    if cap == 0 && version >= 0x20000 { return slot }
+    if request.cap == 0 && version >= .major(2) { return slot }
     let caps = slot.caps(of: domain)
-    guard cap >= caps.lowest, cap <= caps.highest else { throw .outOfRange }
+    guard request.cap >= caps.lowest, request.cap <= caps.highest else { throw .outOfRange }
     return slot
   }
 
   /// 0 takes the agent's wish back; what the others want still holds.
-  private mutating func setPowercap(_ request: SCMIMessage, _ slot: Slot, _ agent: Int) throws(SCMIStatus) {
+  private mutating func setPowercap(
+    _ request: PowercapProtocol.CapSet,
+    _ slot: Slot,
+    _ agent: Int
+  ) throws(SCMIStatus) {
     let resource = Int(slot.resource)
     let domain = definition.powercaps[resource]
     try claim(.powercapDomain, resource, [.value, .settings], domain.policy, by: agent)
-    let wanted = request[word: 2]
+    let wanted = request.cap
     let cap = wanted == 0 ? 0 : wanted - (wanted - domain.minimumCap) % max(domain.capStep, 1)
-    update(.powercapDomain, request[word: 0], agent) { slot in
+    update(.powercapDomain, request.domain, agent) { slot in
       if cap == 0 { slot.votes.remove(.value) } else { slot.votes.insert(.value) }
       slot.value = Int64(cap)
     }
@@ -123,45 +162,52 @@ extension SCMIPlatform {
       latest: latest.flatMap { $0 == 0 ? nil : Int64($0) },
       current: latest == 0 ? 0 : Int64(domain.cap ?? domain.maximumCap)
     )
-    guard UInt32(cap) != powercaps[resource].cap else { return }
-    powercaps[resource].cap = UInt32(cap)
+    guard UInt32(cap) != powercapState.domains[resource].cap else { return }
+    powercapState.domains[resource].cap = UInt32(cap)
     notifyCap(resource, cause)
   }
 
   mutating func notifyCap(_ resource: Int, _ cause: Int?) {
-    let state = powercaps[resource]
-    notify(.powercapDomain, resource, 0, cause: cause) { message in
-      message.append(state.cap)
-      message.append(state.averagingInterval)
+    let state = powercapState.domains[resource]
+    notify(PowercapProtocol.Notification.capChanged, .powercapDomain, resource, cause: cause) { cause, domain in
+      PowercapProtocol.CapChanged {
+        $0.agent = cause
+        $0.domain = domain
+        $0.cap = state.cap
+        $0.interval = state.averagingInterval
+      }
     }
   }
 
-  /// POWERCAP_CAP_SET_COMPLETE: domain, cap.
-  mutating func completePowercapSet(_ request: SCMIMessage, _ agent: Int, _ response: inout SCMIMessage)
-    throws(SCMIStatus)
-  {
-    response.append(request[word: 0])
-    let access = protocols[agent * ProtocolIdentifier.count + ProtocolIdentifier.powercap.index]
-    let slot = try checkPowercap(request, agent, access.version)
+  mutating func completePowercapSet(
+    _ request: PowercapProtocol.CapSet,
+    _ agent: Int
+  ) throws(SCMIStatus) -> PowercapProtocol.CapSetComplete {
+    let slot = try checkPowercap(request, agent, version(.powercap, agent))
     try setPowercap(request, slot, agent)
-    response.append(powercaps[Int(slot.resource)].cap)
+    return PowercapProtocol.CapSetComplete {
+      $0.domain = request.domain
+      $0.cap = powercapState.domains[Int(slot.resource)].cap
+    }
   }
 
-  /// POWERCAP_PAI_SET: domain, flags (zero), interval. The latest request holds.
-  private mutating func averagingIntervalSet(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
-    try request.expect(12)
-    let slot = try slot(.powercapDomain, request[word: 0], context.agent, .full)
+  /// The latest request holds.
+  private mutating func averagingIntervalSet(
+    _ request: PowercapProtocol.AveragingIntervalSet,
+    _ context: Context
+  ) throws(SCMIStatus) {
+    let slot = try slot(.powercapDomain, request.domain, context.agent, .full)
     let resource = Int(slot.resource)
     let domain = definition.powercaps[resource]
     guard domain.averagingIntervalIsConfigurable else { throw .notSupported }
-    let wanted = request[word: 2]
-    guard request[word: 1] == 0 else { throw .invalidParameters }
+    let wanted = request.interval
+    try request.flags.expectDefined()
     guard wanted >= domain.minimumAveragingInterval, wanted <= domain.maximumAveragingInterval else {
       throw .outOfRange
     }
-    try claimSettings(.powercapDomain, request[word: 0], domain.policy, by: context.agent)
+    try claimSettings(.powercapDomain, request.domain, domain.policy, by: context.agent)
     let steps = (wanted - domain.minimumAveragingInterval) / max(domain.averagingIntervalStep, 1)
-    powercaps[resource].averagingInterval =
+    powercapState.domains[resource].averagingInterval =
       domain.minimumAveragingInterval + steps * max(domain.averagingIntervalStep, 1)
     notifyCap(resource, context.agent)
   }
@@ -170,7 +216,7 @@ extension SCMIPlatform {
 
   /// In the domain's unit.
   func measuredPower(_ resource: Int) -> UInt32 {
-    UInt32(clamping: value(of: definition.powercaps[resource].power, axis: 0, stored: powercaps[resource].power))
+    UInt32(clamping: value(of: definition.powercaps[resource].power, axis: 0, stored: powercapState.domains[resource].power))
   }
 
   /// Gives a power cap's measurement a new value, in its unit.
@@ -180,48 +226,58 @@ extension SCMIPlatform {
   public mutating func setPower(_ name: String, _ value: Int64, at now: UInt64) -> Bool {
     advance(to: now)
     guard let resource = place(ResourceName(.powercapDomain, name)) else { return false }
-    powercaps[resource].power = [value]
+    powercapState.domains[resource].power = [value]
     return true
   }
 
-  /// POWERCAP_MEASUREMENTS_NOTIFY: domain, enable, low and high threshold.
-  private mutating func measurementsNotify(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
-    try request.expect(16)
-    guard request[word: 1] != 1 || request[word: 2] <= request[word: 3] else { throw .invalidParameters }
+  private mutating func measurementsNotify(
+    _ request: PowercapProtocol.MeasurementsNotify,
+    _ context: Context
+  ) throws(SCMIStatus) {
+    let isEnabled = request.enable == .enabled
+    guard !isEnabled || request.low <= request.high else { throw .invalidParameters }
     let domains = definition.powercaps
-    try setNotification(request, .powercapDomain, 1, context) { domains[$0].notifies }
-    let slot = try slot(.powercapDomain, request[word: 0], context.agent, .read)
-    powercapThresholds[context.agent][request[word: 0]] = (request[word: 2], request[word: 3])
+    let notify = PowercapProtocol.Notify {
+      $0.resource = request.domain
+      $0.enable = request.enable
+    }
+    try setNotification(notify, .powercapDomain, PowercapProtocol.Notification.measurementsChanged, context) {
+      domains[$0].notifies
+    }
+    let slot = try slot(.powercapDomain, request.domain, context.agent, .read)
+    powercapState.thresholds[context.agent][request.domain] =
+      PowercapState.Thresholds(low: request.low, high: request.high)
     let resource = Int(slot.resource)
-    guard request[word: 1] == 1, !powercaps[resource].isSampled else { return }
-    powercaps[resource].isSampled = true
-    powercaps[resource].lastPower = measuredPower(resource)
+    guard isEnabled, !powercapState.domains[resource].isSampled else { return }
+    powercapState.domains[resource].isSampled = true
+    powercapState.domains[resource].lastPower = measuredPower(resource)
     recur(after(definition.powercaps[resource].measurementInterval), .samplePowercap(resource))
   }
 
   /// Tells those whose thresholds the power has crossed; goes on while somebody listens.
   mutating func samplePowercap(_ resource: Int) {
+    let notification = PowercapProtocol.Notification.measurementsChanged
     let power = measuredPower(resource)
-    let last = powercaps[resource].lastPower
-    powercaps[resource].lastPower = power
+    let last = powercapState.domains[resource].lastPower
+    powercapState.domains[resource].lastPower = power
     var isListening = false
     for holder in holders[Int(ResourceKind.powercapDomain.rawValue)][resource] {
-      let slot = slot(of: holder, .powercapDomain)
-      guard slot.notifications & 2 != 0 else { continue }
+      guard slot(of: holder, .powercapDomain).wants(notification) else { continue }
       isListening = true
-      guard slot.access >= .read, agents[holder.agent].events,
-        let thresholds = powercapThresholds[holder.agent][holder.identifier]
+      guard isTold(holder, .powercapDomain, notification),
+        let thresholds = powercapState.thresholds[holder.agent][holder.identifier]
       else { continue }
       let isBelow = power < thresholds.low && last >= thresholds.low
       let isAbove = power > thresholds.high && last <= thresholds.high
       guard isBelow || isAbove else { continue }
-      var message = SCMIMessage(header: MessageHeader(ProtocolIdentifier.powercap.rawValue, 1, type: .notification))
-      message.append(UInt32(0))
-      message.append(holder.identifier)
-      message.append(power)
-      emit(Outgoing(agent: holder.agent, channel: .event, message: message))
+      let fields = PowercapProtocol.MeasurementsChanged {
+        $0.agent = wireIdentifier(of: nil, for: holder.agent)
+        $0.domain = holder.identifier
+        $0.power = power
+      }
+      emit(notification, fields, to: holder.agent)
     }
-    powercaps[resource].isSampled = isListening
+    powercapState.domains[resource].isSampled = isListening
     if isListening { recur(after(definition.powercaps[resource].measurementInterval), .samplePowercap(resource)) }
   }
 }

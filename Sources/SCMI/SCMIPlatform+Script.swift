@@ -6,7 +6,7 @@ extension SCMIPlatform {
     case .setSensor(let name, let values): _ = setSensor(name, values: values)
     case .set(let resource, let value): set(resource, value)
     case .systemPower(let state, let graceful):
-      announceSystemPower(state, graceful: graceful, cause: nil, to: 0...agents.count - 1)
+      announceSystemPower(SystemState(rawValue: state), graceful: graceful, cause: nil, to: 0...agents.count - 1)
     case .setPermission(let name, let resource, let access):
       guard let agent = agent(named: name), let place = place(resource) else { return }
       setAccess(access, agent, resource.kind, place)
@@ -63,24 +63,21 @@ extension SCMIPlatform {
     switch name.kind {
     case .clock:
       guard let rate = UInt64(exactly: value) else { return false }
-      clocks[resource].rate = rate
-      notify(.clock, resource, 0, cause: nil) { $0.append(rate) }
+      changeClockRate(resource, rate, cause: nil)
     case .powerDomain:
       guard let state = UInt32(exactly: value) else { return false }
-      powerStates[resource] = state
-      notify(.powerDomain, resource, 0, cause: nil) { $0.append(state) }
+      changePowerState(resource, state, cause: nil)
     case .performanceDomain:
       guard let level = UInt32(exactly: value),
         definition.performanceDomains[resource].operatingPoints.contains(where: { $0.level == level })
       else { return false }
-      performance[resource].level = level
-      notifyPerformance(resource, 1, cause: nil, [level])
+      changePerformanceLevel(resource, level, cause: nil)
     case .voltageDomain:
       guard let level = Int32(exactly: value) else { return false }
-      voltages[resource].level = level
+      voltageState.domains[resource].level = level
     case .powercapDomain:
       guard let cap = UInt32(exactly: value) else { return false }
-      powercaps[resource].cap = cap
+      powercapState.domains[resource].cap = cap
       notifyCap(resource, nil)
     case .sensor: return setSensor(name.name, values: [value])
     case .resetDomain:
@@ -95,15 +92,15 @@ extension SCMIPlatform {
   public func value(_ name: ResourceName) -> Int64? {
     guard let resource = place(name) else { return nil }
     switch name.kind {
-    case .clock: return Int64(clocks[resource].rate)
-    case .powerDomain: return Int64(powerStates[resource])
-    case .performanceDomain: return Int64(performance[resource].level)
-    case .voltageDomain: return Int64(voltages[resource].level)
-    case .powercapDomain: return Int64(powercaps[resource].cap)
-    case .sensor: return value(of: definition.sensors[resource].binding, axis: 0, stored: sensors[resource].values)
-    case .resetDomain: return resets[resource].asserted ? 1 : 0
-    case .pin: return pins[resource].function < 0 ? nil : Int64(pins[resource].function)
-    case .group: return groups[resource].function < 0 ? nil : Int64(groups[resource].function)
+    case .clock: return Int64(clockState.clocks[resource].rate)
+    case .powerDomain: return Int64(powerDomainState.domains[resource])
+    case .performanceDomain: return Int64(performanceState.domains[resource].level)
+    case .voltageDomain: return Int64(voltageState.domains[resource].level)
+    case .powercapDomain: return Int64(powercapState.domains[resource].cap)
+    case .sensor: return value(of: definition.sensors[resource].binding, axis: 0, stored: sensorState.sensors[resource].values)
+    case .resetDomain: return resetState.domains[resource].asserted ? 1 : 0
+    case .pin: return pinControlState.pins[resource].function < 0 ? nil : Int64(pinControlState.pins[resource].function)
+    case .group: return pinControlState.groups[resource].function < 0 ? nil : Int64(pinControlState.groups[resource].function)
     case .function: return nil
     }
   }
@@ -112,20 +109,20 @@ extension SCMIPlatform {
   public func isEnabled(_ name: ResourceName) -> Bool? {
     guard let resource = place(name) else { return nil }
     switch name.kind {
-    case .clock: return clocks[resource].enabled
-    case .voltageDomain: return voltages[resource].mode == 7
+    case .clock: return clockState.clocks[resource].enabled
+    case .voltageDomain: return voltageState.domains[resource].isOn
     default: return nil
     }
   }
 
   /// The parent that a clock has; `nil` where it has none.
   public func clockParent(_ name: String) -> String? {
-    guard let resource = place(ResourceName(.clock, name)), clocks[resource].parent >= 0 else { return nil }
-    return definition.clocks[clocks[resource].parent].name
+    guard let resource = place(ResourceName(.clock, name)), clockState.clocks[resource].parent >= 0 else { return nil }
+    return definition.clocks[clockState.clocks[resource].parent].name
   }
 
   /// How often a reset domain was reset.
   public func resetCount(_ name: String) -> UInt64? {
-    place(ResourceName(.resetDomain, name)).map { resets[$0].count }
+    place(ResourceName(.resetDomain, name)).map { resetState.domains[$0].count }
   }
 }

@@ -1,211 +1,213 @@
 /// Sensor management, 0x15: description and readings. Versions 1.0 to 3.1.
 extension SCMIPlatform {
-  mutating func sensorMessage(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage) throws(SCMIStatus)
-  {
-    switch context.header.message {
-    case 3: try sensorDescriptions(request, context, &reply)
-    case 4:
-      try request.expect(8)
-      let sensors = definition.sensors
-      try setNotification(request, .sensor, 0, context) { sensors[$0].tripPoints > 0 }
-      startSampling(Int(try slot(.sensor, request[word: 0], context.agent, .read).resource))
-    case 5: try tripPointConfiguration(request, context)
-    case 6: try sensorReading(request, context, &reply)
-    case 7: try sensorAxes(request, context, &reply)
-    case 8: try sensorIntervals(request, context, &reply)
-    case 9:
-      try request.expect(4)
-      let slot = try slot(.sensor, request[word: 0], context.agent, .read)
-      reply.append(sensors[Int(slot.resource)].configuration)
-    case 0xA: try sensorConfigurationSet(request, context)
-    case 0xB:
-      try request.expect(8)
-      let sensors = definition.sensors
-      try setNotification(request, .sensor, 1, context) { sensors[$0].updates }
-      startSampling(Int(try slot(.sensor, request[word: 0], context.agent, .read).resource))
-    case 0xC:
-      try request.expect(4)
-      let slot = try slot(.sensor, request[word: 0], context.agent, .read)
-      reply.append(UInt32(0))
-      reply.append(name: definition.sensors[Int(slot.resource)].name, size: 64)
-    default: try sensorAxisNames(request, context, &reply)
+  mutating func sensorMessage(
+    _ message: SensorProtocol.Message,
+    _ request: SCMIMessage,
+    _ context: Context,
+    _ reply: inout SCMIMessage
+  ) throws(SCMIStatus) {
+    switch message {
+    case .descriptionGet: try sensorDescriptions(request.fields(), context, &reply)
+    case .tripPointNotify: try tripPointNotify(request.fields(), context)
+    case .tripPointConfig: try tripPointConfig(request.fields(), context)
+    case .readingGet: try sensorReading(request, context, &reply)
+    case .axisDescriptionGet: try sensorAxes(request.fields(), context, &reply)
+    case .listUpdateIntervals: reply.append(try sensorIntervals(request.fields(), context))
+    case .configGet: reply.append(try sensorConfig(request.fields(), context))
+    case .configSet: try sensorConfigSet(request.fields(), context)
+    case .continuousUpdateNotify: try sensorUpdateNotify(request.fields(), context)
+    case .nameGet: reply.append(try sensorName(request.fields(), context))
+    case .axisNameGet: reply.append(try sensorAxisName(request.fields(), context))
     }
   }
 
-  /// SENSOR_DESCRIPTION_GET: returned 15:0, remaining 31:16; as many descriptors as fit.
-  private func sensorDescriptions(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
-    throws(SCMIStatus)
-  {
-    try request.expect(4)
-    let first = request[word: 0]
+  private func sensorName(
+    _ request: SensorProtocol.Resource,
+    _ context: Context
+  ) throws(SCMIStatus) -> SensorProtocol.Name {
+    let slot = try slot(.sensor, request.resource, context.agent, .read)
+    return SensorProtocol.Name { $0.name = definition.sensors[Int(slot.resource)].name }
+  }
+
+  /// As many descriptors as fit.
+  private func sensorDescriptions(
+    _ request: SensorProtocol.DescriptionGet,
+    _ context: Context,
+    _ reply: inout SCMIMessage
+  ) throws(SCMIStatus) {
+    typealias Message = SensorProtocol.Message
     let total = count(.sensor, context.agent)
-    guard first < total else { throw .invalidParameters }
-    reply.append(UInt32(0))
-    var identifier = first
-    var returned: UInt32 = 0
+    guard request.index < total else { throw .invalidParameters }
+    let count = reply.count
+    reply.append(SensorProtocol.Descriptions())
+    var identifier = request.index
     while identifier < total {
       let view = context.agent * ResourceKind.count + Int(ResourceKind.sensor.rawValue)
       let slot = views[view].slots[Int(identifier)]
       // One that was taken away keeps its place and says nothing about itself.
       var sensor = slot.access >= .read ? definition.sensors[Int(slot.resource)] : SensorDefinition("")
       // What the agent may not ask for or set is not promised.
-      if !may(7, context) { sensor.axes = [] }
-      if !may(5, slot, context) { sensor.tripPoints = 0 }
-      guard reply.room >= descriptorSize(sensor, context.version) else { break }
-      appendDescriptor(sensor, identifier, context, &reply)
+      if !may(Message.axisDescriptionGet, context) { sensor.axes = [] }
+      if !may(Message.tripPointConfig, slot, context) { sensor.tripPoints = 0 }
+      let descriptor = descriptor(sensor, identifier, context)
+      guard reply.room >= descriptor.size() else { break }
+      reply.append(descriptor)
       identifier += 1
-      returned += 1
     }
-    reply[word: 1] = returned | UInt32(total - Int(identifier)) << 16
+    reply.replace(
+      SensorProtocol.Descriptions {
+        $0.count = PartCount(returned: Int(identifier - request.index), of: total, from: request.index)
+      },
+      at: count
+    )
   }
 
-  private func hasExtendedAttributes(_ sensor: SensorDefinition, _ version: UInt32) -> Bool {
-    version >= 0x20000 && (sensor.range != nil || sensor.power != 0)
-  }
-
-  private func descriptorSize(_ sensor: SensorDefinition, _ version: UInt32) -> Int {
-    guard hasExtendedAttributes(sensor, version) else { return 28 }
-    return sensor.axes.isEmpty ? 52 : 32
-  }
-
-  private func appendDescriptor(
+  private func descriptor(
     _ sensor: SensorDefinition,
     _ identifier: UInt32,
+    _ context: Context
+  ) -> SensorProtocol.Descriptor {
+    typealias Message = SensorProtocol.Message
+    let isExtended = context.version >= .major(2) && (sensor.range != nil || sensor.power != 0)
+    let events = agents[context.agent].events && may(Message.readingGet, context)
+    var low = SensorProtocol.LowAttributes(tripPoints: sensor.tripPoints)
+    if sensor.asynchronous && events { low.insert(.asynchronous) }
+    var high = SensorProtocol.HighAttributes(type: sensor.type, scale: sensor.scale)
+    if context.version >= .major(2) {
+      if sensor.updates && may(Message.continuousUpdateNotify, context) { low.insert(.updates) }
+      if sensor.timestamps { low.insert(.nanosecondTimestamps) }
+      if isExtended { low.insert(.extended) }
+      if !sensor.axes.isEmpty { high.setAxes(sensor.axes.count) }
+    } else if let interval = sensor.intervals.first {
+      high.setInterval(interval)
+    }
+    if context.version >= .major(3) && sensor.name.isLongName && may(Message.nameGet, context) {
+      low.insert(.extendedName)
+    }
+    return SensorProtocol.Descriptor {
+      $0.sensor = identifier
+      $0.low = low
+      $0.high = high
+      $0.name = sensor.name
+      guard isExtended else { return }
+      $0.power = sensor.power
+      if sensor.axes.isEmpty { $0.range = SensorProtocol.Range(sensor.range) }
+    }
+  }
+
+  private func sensorAxes(
+    _ request: SensorProtocol.AxisDescriptionGet,
     _ context: Context,
     _ reply: inout SCMIMessage
-  ) {
-    let events = agents[context.agent].events && may(6, context)
-    let isExtended = hasExtendedAttributes(sensor, context.version)
-    var low = UInt32(sensor.tripPoints)
-    if sensor.asynchronous && events { low |= 1 << 31 }
-    var high = UInt32(sensor.type) | field(sensor.scale) << 11
-    if context.version >= 0x20000 {
-      if sensor.updates && may(0xB, context) { low |= 1 << 30 }
-      // Timestamps are nanoseconds: exponent −9.
-      if sensor.timestamps { low |= 1 << 9 | field(-9) << 10 }
-      if isExtended { low |= 1 << 8 }
-      if !sensor.axes.isEmpty { high |= 1 << 8 | UInt32(sensor.axes.count) << 16 }
-    } else if let interval = sensor.intervals.first {
-      // 1.0 has one update interval, 5 bits of value and 5 bits of exponent, in the descriptor.
-      high |= UInt32(interval.seconds & 0x1F) << 27 | field(interval.exponent) << 22
-    }
-    if context.version >= 0x30000 && sensor.name.utf8.count > 15 && may(0xC, context) { low |= 1 << 29 }
-    reply.append(identifier)
-    reply.append(low)
-    reply.append(high)
-    reply.append(name: sensor.name, size: 16)
-    guard isExtended else { return }
-    reply.append(sensor.power)
-    if sensor.axes.isEmpty { append(sensor.range, &reply) }
-  }
-
-  /// A signed number of 5 bits.
-  private func field(_ value: Int8) -> UInt32 { UInt32(UInt8(bitPattern: value) & 0x1F) }
-
-  private func append(_ range: ValueRange?, _ reply: inout SCMIMessage) {
-    let range = range ?? ValueRange(minimum: .min, maximum: .max, resolution: 0)
-    reply.append(range.resolution & 0x7FF_FFFF | field(range.resolutionExponent) << 27)
-    reply.append(range.minimum)
-    reply.append(range.maximum)
-  }
-
-  /// SENSOR_AXIS_DESCRIPTION_GET: returned 5:0, remaining 31:26.
-  private func sensorAxes(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage) throws(SCMIStatus) {
-    try request.expect(8)
-    let slot = try slot(.sensor, request[word: 0], context.agent, .read)
+  ) throws(SCMIStatus) {
+    let slot = try slot(.sensor, request.sensor, context.agent, .read)
     let axes = definition.sensors[Int(slot.resource)].axes
     guard !axes.isEmpty else { throw .notSupported }
-    guard request[word: 1] < axes.count else { throw .outOfRange }
-    reply.append(UInt32(0))
-    var index = Int(request[word: 1])
-    var returned: UInt32 = 0
+    guard request.index < axes.count else { throw .outOfRange }
+    let count = reply.count
+    reply.append(SensorProtocol.AxisDescriptions())
+    var index = Int(request.index)
     while index < axes.count {
       let axis = axes[index]
-      guard reply.room >= (axis.range == nil ? 28 : 48) else { break }
-      var low: UInt32 = axis.range == nil ? 0 : 1 << 8
-      if context.version >= 0x30000 && axis.name.utf8.count > 15 && may(0xD, context) { low |= 1 << 9 }
-      reply.append(UInt32(index))
-      reply.append(low)
-      reply.append(UInt32(axis.type) | field(axis.scale) << 11)
-      reply.append(name: axis.name, size: 16)
-      if axis.range != nil { append(axis.range, &reply) }
+      var low: SensorProtocol.AxisAttributes = axis.range == nil ? [] : .extended
+      if context.version >= .major(3) && axis.name.isLongName && may(SensorProtocol.Message.axisNameGet, context) {
+        low.insert(.extendedName)
+      }
+      let descriptor = SensorProtocol.AxisDescriptor {
+        $0.axis = UInt32(index)
+        $0.low = low
+        $0.high = SensorProtocol.HighAttributes(type: axis.type, scale: axis.scale)
+        $0.name = axis.name
+        if axis.range != nil { $0.range = SensorProtocol.Range(axis.range) }
+      }
+      guard reply.room >= descriptor.size() else { break }
+      reply.append(descriptor)
       index += 1
-      returned += 1
     }
-    reply[word: 1] = returned | UInt32(axes.count - index) << 26
+    reply.replace(
+      SensorProtocol.AxisDescriptions {
+        $0.count = PartCount(returned: index - Int(request.index), of: axes.count, from: request.index)
+      },
+      at: count
+    )
   }
 
-  /// SENSOR_AXIS_NAME_GET: returned 5:0, remaining 31:26; one name fits into a message.
-  private func sensorAxisNames(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
-    throws(SCMIStatus)
-  {
-    try request.expect(8)
-    let slot = try slot(.sensor, request[word: 0], context.agent, .read)
+  /// One name fits into a message.
+  private func sensorAxisName(
+    _ request: SensorProtocol.AxisNameGet,
+    _ context: Context
+  ) throws(SCMIStatus) -> SensorProtocol.AxisName {
+    let slot = try slot(.sensor, request.sensor, context.agent, .read)
     let axes = definition.sensors[Int(slot.resource)].axes
     guard !axes.isEmpty else { throw .notSupported }
-    guard request[word: 1] < axes.count else { throw .outOfRange }
-    let index = Int(request[word: 1])
-    reply.append(1 | UInt32(axes.count - index - 1) << 26)
-    reply.append(UInt32(index))
-    reply.append(name: axes[index].name, size: 64)
+    guard request.index < axes.count else { throw .outOfRange }
+    return SensorProtocol.AxisName {
+      $0.count = PartCount(returned: 1, of: axes.count, from: request.index)
+      $0.axis = request.index
+      $0.name = axes[Int(request.index)].name
+    }
   }
 
-  /// SENSOR_LIST_UPDATE_INTERVALS: returned 11:0, segment form bit 12, remaining 31:16.
-  private func sensorIntervals(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
-    throws(SCMIStatus)
-  {
-    try request.expect(8)
-    let slot = try slot(.sensor, request[word: 0], context.agent, .read)
+  private func sensorIntervals(
+    _ request: SensorProtocol.ListUpdateIntervals,
+    _ context: Context
+  ) throws(SCMIStatus) -> SensorProtocol.UpdateIntervals {
+    let slot = try slot(.sensor, request.sensor, context.agent, .read)
     let sensor = definition.sensors[Int(slot.resource)]
     // A sensor without intervals has an empty list: Linux asks each sensor and counts errors.
-    guard request[word: 1] < max(sensor.intervals.count, 1) else { throw .outOfRange }
-    let part = sensor.intervals.dropFirst(Int(request[word: 1])).prefix(30)
-    let remaining = UInt32(sensor.intervals.count - Int(request[word: 1]) - part.count)
-    reply.append(UInt32(part.count) | (sensor.intervalsAreSegment ? 1 << 12 : 0) | remaining << 16)
-    for interval in part { reply.append(interval.encoded) }
+    guard request.index < max(sensor.intervals.count, 1) else { throw .outOfRange }
+    let part = sensor.intervals.dropFirst(Int(request.index)).prefix(SensorProtocol.maximumIntervals)
+    return SensorProtocol.UpdateIntervals {
+      $0.count = PartCount(returned: part.count, of: sensor.intervals.count, from: request.index)
+      $0.count.isRange = sensor.intervalsAreSegment
+      $0.intervals = part.map(\.encoded)
+    }
   }
 
   // MARK: - Readings
 
-  /// SENSOR_READING_GET: sensor, flags (bit 0 asynchronous).
-  private mutating func sensorReading(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
-    throws(SCMIStatus)
-  {
-    try request.expect(8)
-    let slot = try slot(.sensor, request[word: 0], context.agent, .read)
-    guard request[word: 1] & ~1 == 0 else { throw .invalidParameters }
+  private mutating func sensorReading(
+    _ message: SCMIMessage,
+    _ context: Context,
+    _ reply: inout SCMIMessage
+  ) throws(SCMIStatus) {
+    let request: SensorProtocol.ReadingGet = try message.fields()
+    let slot = try slot(.sensor, request.sensor, context.agent, .read)
+    try request.flags.expectDefined()
     let resource = Int(slot.resource)
-    guard sensors[resource].configuration & 1 != 0 else { throw .protocolError }
-    guard request[word: 1] & 1 != 0 else { return appendReadings(resource, context.version, &reply) }
+    guard sensorState.sensors[resource].configuration.isEnabled else { throw .protocolError }
+    guard request.flags.contains(.asynchronous) else {
+      return reply.append(SensorProtocol.Readings { $0.readings = readings(resource, context.version) })
+    }
     guard definition.sensors[resource].asynchronous, agents[context.agent].events else { throw .notSupported }
     let limit = Int(definition.sensorAsynchronousRequests)
     guard asynchronousCount(.sensor, context.agent) < limit else {
       explain("all \(limit) asynchronous readings are pending")
       throw .busy
     }
-    try startAsynchronous(request, context, latency: definition.sensors[resource].asynchronousLatency)
+    try startAsynchronous(message, context, latency: definition.sensors[resource].asynchronousLatency)
   }
 
   /// 1.0: one value. From 2.0 on: value and timestamp per axis.
-  func appendReadings(_ resource: Int, _ version: UInt32, _ message: inout SCMIMessage) {
+  func readings(_ resource: Int, _ version: ProtocolVersion) -> [Int64] {
     let sensor = definition.sensors[resource]
-    let stored = sensors[resource].values
-    guard version >= 0x20000 else { return message.append(value(of: sensor.binding, axis: 0, stored: stored)) }
-    let timestamp = sensor.timestamps && sensors[resource].configuration & 2 != 0 ? now : 0
-    for axis in 0..<sensor.readingCount {
-      message.append(value(of: sensor.binding, axis: axis, stored: stored))
-      message.append(timestamp)
+    let state = sensorState.sensors[resource]
+    guard version >= .major(2) else { return [value(of: sensor.binding, axis: 0, stored: state.values)] }
+    let timestamp = sensor.timestamps && state.configuration.hasTimestamps ? now : 0
+    return (0..<sensor.readingCount).flatMap { axis in
+      [value(of: sensor.binding, axis: axis, stored: state.values), Int64(bitPattern: timestamp)]
     }
   }
 
-  /// SENSOR_READING_COMPLETE: sensor, readings.
-  mutating func completeSensorReading(_ request: SCMIMessage, _ agent: Int, _ response: inout SCMIMessage)
-    throws(SCMIStatus)
-  {
-    response.append(request[word: 0])
-    let slot = try slot(.sensor, request[word: 0], agent, .read)
-    let access = protocols[agent * ProtocolIdentifier.count + ProtocolIdentifier.sensor.index]
-    appendReadings(Int(slot.resource), access.version, &response)
+  func completeSensorReading(
+    _ request: SensorProtocol.ReadingGet,
+    _ agent: Int
+  ) throws(SCMIStatus) -> SensorProtocol.ReadingComplete {
+    let slot = try slot(.sensor, request.sensor, agent, .read)
+    return SensorProtocol.ReadingComplete {
+      $0.sensor = request.sensor
+      $0.readings = readings(Int(slot.resource), version(.sensor, agent))
+    }
   }
 
   /// What a binding says now.

@@ -1,22 +1,25 @@
 /// Sensor management, 0x15: configuration, trip points, continuous updates.
 extension SCMIPlatform {
-  /// SENSOR_CONFIG_SET: sensor, configuration (seconds 31:16, exponent 15:11, rounding 10:9, timestamps 1, enabled 0).
-  mutating func sensorConfigurationSet(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
-    try request.expect(8)
-    let slot = try slot(.sensor, request[word: 0], context.agent, .full)
-    let configuration = request[word: 1]
-    guard configuration & 0x1FC == 0, configuration & 0x600 != 0x600 else { throw .invalidParameters }
+  func sensorConfig(_ request: SensorProtocol.Resource, _ context: Context) throws(SCMIStatus) -> SensorProtocol.Config {
+    let slot = try slot(.sensor, request.resource, context.agent, .read)
+    return SensorProtocol.Config { $0.configuration = sensorState.sensors[Int(slot.resource)].configuration }
+  }
+
+  mutating func sensorConfigSet(_ request: SensorProtocol.ConfigSet, _ context: Context) throws(SCMIStatus) {
+    let slot = try slot(.sensor, request.sensor, context.agent, .full)
+    let configuration = request.configuration
+    guard configuration.isDefined else { throw .invalidParameters }
     let resource = Int(slot.resource)
-    guard configuration & 2 == 0 || definition.sensors[resource].timestamps else { throw .notSupported }
+    guard !configuration.hasTimestamps || definition.sensors[resource].timestamps else { throw .notSupported }
     let interval = definition.sensors[resource].interval(configuration)
-    update(.sensor, request[word: 0], context.agent) { slot in
+    update(.sensor, request.sensor, context.agent) { slot in
       slot.votes.insert(.state)
-      if configuration & 1 != 0 { slot.votes.insert(.isOn) } else { slot.votes.remove(.isOn) }
-      slot.upper = configuration & 2
+      if configuration.isEnabled { slot.votes.insert(.isOn) } else { slot.votes.remove(.isOn) }
+      slot.upper = configuration.hasTimestamps ? 1 : 0
       // Without an interval the one in force stays.
       guard let interval else { return }
       slot.votes.insert(.value)
-      slot.lower = interval.configuration
+      slot.lower = SensorProtocol.SensorConfiguration(enabled: false, interval: interval).rawValue
     }
     harmoniseSensor(resource)
   }
@@ -28,7 +31,7 @@ extension SCMIPlatform {
     let sensor = definition.sensors[resource]
     var isOn = false
     var hasTimestamps = false
-    var interval = sensor.intervals.first?.configuration ?? 0
+    var interval = sensor.intervals.first
     var shortest = UInt64.max
     var count = 0
     for holder in holders[Int(ResourceKind.sensor.rawValue)][resource] {
@@ -41,36 +44,52 @@ extension SCMIPlatform {
       if slot.votes.contains(.isOn) { isOn = true }
       if slot.upper != 0 { hasTimestamps = true }
       guard slot.votes.contains(.value) else { continue }
-      let wanted = UpdateInterval(configuration: slot.lower).nanoseconds
-      if wanted < shortest { (shortest, interval) = (wanted, slot.lower) }
+      guard let wanted = SensorProtocol.SensorConfiguration(rawValue: slot.lower).interval else { continue }
+      if wanted.nanoseconds < shortest { (shortest, interval) = (wanted.nanoseconds, wanted) }
     }
     if count == 0 { isOn = sensor.enabled }
     if count > 1 { explain("of \(count) requests the sensor is \(isOn ? "on" : "off")") }
-    sensors[resource].configuration = (isOn ? 1 : 0) | (hasTimestamps ? 2 : 0) | interval
+    sensorState.sensors[resource].configuration =
+      SensorProtocol.SensorConfiguration(enabled: isOn, timestamps: hasTimestamps, interval: interval)
     startSampling(resource)
   }
 
-  /// SENSOR_TRIP_POINT_CONFIG: sensor, control (trip point 11:4, mode 1:0), value. Each agent has trip points of its
-  /// own.
-  mutating func tripPointConfiguration(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
-    try request.expect(16)
-    let slot = try slot(.sensor, request[word: 0], context.agent, .full)
-    let control = request[word: 1]
+  mutating func tripPointNotify(_ request: SensorProtocol.TripPointNotify, _ context: Context) throws(SCMIStatus) {
+    let sensors = definition.sensors
+    let notify = SensorProtocol.Notify {
+      $0.resource = request.sensor
+      $0.enable = request.enable
+    }
+    try setNotification(notify, .sensor, SensorProtocol.Notification.tripPointEvent, context) {
+      sensors[$0].tripPoints > 0
+    }
+    startSampling(Int(try slot(.sensor, request.sensor, context.agent, .read).resource))
+  }
+
+  mutating func sensorUpdateNotify(_ request: SensorProtocol.Notify, _ context: Context) throws(SCMIStatus) {
+    let sensors = definition.sensors
+    try setNotification(request, .sensor, SensorProtocol.Notification.update, context) { sensors[$0].updates }
+    startSampling(Int(try slot(.sensor, request.resource, context.agent, .read).resource))
+  }
+
+  /// Each agent has trip points of its own.
+  mutating func tripPointConfig(_ request: SensorProtocol.TripPointConfig, _ context: Context) throws(SCMIStatus) {
+    let slot = try slot(.sensor, request.sensor, context.agent, .full)
     let resource = Int(slot.resource)
     let count = Int(definition.sensors[resource].tripPoints)
-    let trip = Int(control >> 4 & 0xFF)
-    guard control & ~0xFF3 == 0, trip < count else { throw .invalidParameters }
+    let trip = request.control.tripPoint
+    guard request.control.isDefined, trip < count else { throw .invalidParameters }
     // What the others' trip points have not seen yet is not lost to them.
-    if sensors[resource].isSampled { checkTripPoints(resource) }
-    let none = [TripPoint](repeating: TripPoint(), count: count)
-    tripPoints[context.agent][request[word: 0], default: none][trip] =
-      TripPoint(mode: control & 3, value: Int64(bitPattern: request[pair: 2]))
-    sensors[resource].lastValue = reading(resource)
+    if sensorState.sensors[resource].isSampled { checkTripPoints(resource) }
+    let none = [SensorState.TripPoint](repeating: SensorState.TripPoint(), count: count)
+    sensorState.tripPoints[context.agent][request.sensor, default: none][trip] =
+      SensorState.TripPoint(mode: request.control.mode, value: request.value)
+    sensorState.sensors[resource].lastValue = reading(resource)
     startSampling(resource)
   }
 
   private func reading(_ resource: Int) -> Int64 {
-    value(of: definition.sensors[resource].binding, axis: 0, stored: sensors[resource].values)
+    value(of: definition.sensors[resource].binding, axis: 0, stored: sensorState.sensors[resource].values)
   }
 
   /// Gives a sensor new values: its trip points are checked at once.
@@ -85,7 +104,7 @@ extension SCMIPlatform {
 
   mutating func setSensor(_ name: String, values: [Int64]) -> Bool {
     guard !values.isEmpty, let resource = place(ResourceName(.sensor, name)) else { return false }
-    sensors[resource].values = values
+    sensorState.sensors[resource].values = values
     checkTripPoints(resource)
     return true
   }
@@ -94,67 +113,74 @@ extension SCMIPlatform {
 
   /// Whether somebody waits for what the sensor says by itself.
   private func isWatched(_ resource: Int) -> Bool {
-    guard sensors[resource].configuration & 1 != 0 else { return false }
+    guard sensorState.sensors[resource].configuration.isEnabled else { return false }
     for holder in holders[Int(ResourceKind.sensor.rawValue)][resource] {
-      let notifications = slot(of: holder, .sensor).notifications
-      if notifications & 2 != 0 { return true }
-      if notifications & 1 != 0, hasTripPoints(holder) { return true }
+      let slot = slot(of: holder, .sensor)
+      if slot.wants(SensorProtocol.Notification.update) { return true }
+      if slot.wants(SensorProtocol.Notification.tripPointEvent), hasTripPoints(holder) { return true }
     }
     return false
   }
 
   private func hasTripPoints(_ holder: Holder) -> Bool {
-    tripPoints[holder.agent][holder.identifier]?.contains { $0.mode != 0 } ?? false
+    sensorState.tripPoints[holder.agent][holder.identifier]?.contains { !$0.mode.isEmpty } ?? false
   }
 
   /// 100 ms where the sensor has no update interval.
   func samplingInterval(_ resource: Int) -> UInt64 {
-    guard sensors[resource].configuration >> 16 != 0 else { return 100_000_000 }
-    return max(UpdateInterval(configuration: sensors[resource].configuration).nanoseconds, UpdateInterval.least)
+    guard let interval = sensorState.sensors[resource].configuration.interval else { return 100_000_000 }
+    return max(interval.nanoseconds, UpdateInterval.least)
   }
 
   mutating func startSampling(_ resource: Int) {
-    guard !sensors[resource].isSampled, isWatched(resource) else { return }
-    sensors[resource].isSampled = true
-    sensors[resource].lastValue = reading(resource)
+    guard !sensorState.sensors[resource].isSampled, isWatched(resource) else { return }
+    sensorState.sensors[resource].isSampled = true
+    sensorState.sensors[resource].lastValue = reading(resource)
     recur(after(samplingInterval(resource)), .sampleSensor(resource))
   }
 
   mutating func sampleSensor(_ resource: Int) {
-    sensors[resource].isSampled = isWatched(resource)
-    guard sensors[resource].isSampled else { return }
+    sensorState.sensors[resource].isSampled = isWatched(resource)
+    guard sensorState.sensors[resource].isSampled else { return }
     checkTripPoints(resource)
     sendUpdates(resource)
     recur(after(samplingInterval(resource)), .sampleSensor(resource))
   }
 
-  /// SENSOR_TRIP_POINT_EVENT: agent (the platform), sensor, description (bit 16 rising, 7:0 trip point).
   private mutating func checkTripPoints(_ resource: Int) {
     let value = reading(resource)
-    let last = sensors[resource].lastValue
-    sensors[resource].lastValue = value
-    guard value != last, sensors[resource].configuration & 1 != 0 else { return }
+    let last = sensorState.sensors[resource].lastValue
+    sensorState.sensors[resource].lastValue = value
+    guard value != last, sensorState.sensors[resource].configuration.isEnabled else { return }
+    let notification = SensorProtocol.Notification.tripPointEvent
     for holder in holders[Int(ResourceKind.sensor.rawValue)][resource] {
-      guard slot(of: holder, .sensor).notifications & 1 != 0, let trips = tripPoints[holder.agent][holder.identifier]
+      guard slot(of: holder, .sensor).wants(notification),
+        let trips = sensorState.tripPoints[holder.agent][holder.identifier]
       else { continue }
-      for (index, trip) in trips.enumerated() where trip.mode != 0 {
+      for (index, trip) in trips.enumerated() where !trip.mode.isEmpty {
         let rises = last < trip.value && value >= trip.value
         let falls = last >= trip.value && value < trip.value
-        guard rises && trip.mode & 1 != 0 || falls && trip.mode & 2 != 0 else { continue }
-        notify(.sensor, resource, 0, cause: nil, only: holder.agent) {
-          $0.append(UInt32(index) | (rises ? 1 << 16 : 0))
+        guard rises && trip.mode.contains(.rising) || falls && trip.mode.contains(.falling) else { continue }
+        notify(notification, .sensor, resource, cause: nil, only: holder.agent) { cause, sensor in
+          SensorProtocol.TripPointEvent {
+            $0.agent = cause
+            $0.sensor = sensor
+            $0.description = SensorProtocol.TripPointDescription(tripPoint: index, isRising: rises)
+          }
         }
       }
     }
   }
 
-  /// SENSOR_UPDATE: agent (the platform), sensor, readings.
+  /// Readings in the form that 2.0 and later have: only these know updates.
   private mutating func sendUpdates(_ resource: Int) {
-    var readings = SCMIMessage(header: MessageHeader(rawValue: 0))
-    appendReadings(resource, 0x20000, &readings)
-    let words = readings.payload
-    notify(.sensor, resource, 1, cause: nil) { message in
-      for word in words { message.append(word) }
+    let readings = readings(resource, .major(2))
+    notify(SensorProtocol.Notification.update, .sensor, resource, cause: nil) { cause, sensor in
+      SensorProtocol.Update {
+        $0.agent = cause
+        $0.sensor = sensor
+        $0.readings = readings
+      }
     }
   }
 }

@@ -8,34 +8,32 @@ extension SCMIPlatform {
     }
     holders = identifiers.map { [[Holder]](repeating: [], count: $0.count) }
     setUpClocks()
-    powerStates = definition.powerDomains.map(\.state)
-    performance = definition.performanceDomains.map { domain in
+    powerDomainState.domains = definition.powerDomains.map(\.state)
+    performanceState.domains = definition.performanceDomains.map { domain in
       let lowest = domain.operatingPoints.first?.level ?? 0
-      return PerformanceState(
+      return PerformanceState.Domain(
         level: domain.level ?? lowest,
         minimum: lowest,
         maximum: domain.operatingPoints.last?.level ?? 0
       )
     }
-    sensors = definition.sensors.map { sensor in
-      SensorState(
-        configuration: (sensor.enabled ? 1 : 0) | (sensor.intervals.first?.configuration ?? 0),
-        values: [],
-        lastValue: 0
+    sensorState.sensors = definition.sensors.map { sensor in
+      SensorState.Sensor(
+        configuration: SensorProtocol.SensorConfiguration(enabled: sensor.enabled, interval: sensor.intervals.first)
       )
     }
-    resets = definition.resets.map { _ in ResetState() }
-    voltages = definition.regulators.map { regulator in
+    resetState.domains = definition.resets.map { _ in ResetState.Domain() }
+    voltageState.domains = definition.regulators.map { regulator in
       let lowest: Int32 =
         switch regulator.levels {
         case .list(let values): values.first ?? 0
         case .range(let minimum, _, _): minimum
         }
-      return VoltageState(level: regulator.level ?? lowest, mode: regulator.enabled ? 7 : 0)
+      return VoltageState.Domain(level: regulator.level ?? lowest, isOn: regulator.enabled)
     }
     let powercapPlaces = identifiers[Int(ResourceKind.powercapDomain.rawValue)]
-    powercaps = definition.powercaps.map {
-      PowercapState(cap: $0.cap ?? $0.maximumCap, averagingInterval: $0.minimumAveragingInterval)
+    powercapState.domains = definition.powercaps.map {
+      PowercapState.Domain(cap: $0.cap ?? $0.maximumCap, averagingInterval: $0.minimumAveragingInterval)
     }
     powercapParents = definition.powercaps.map { $0.parent.flatMap { powercapPlaces[$0] } ?? -1 }
     setUpPins()
@@ -44,13 +42,13 @@ extension SCMIPlatform {
   private mutating func setUpClocks() {
     let places = identifiers[Int(ResourceKind.clock.rawValue)]
     clockParents = definition.clocks.map { $0.parents.compactMap { places[$0] } }
-    clocks = definition.clocks.map { clock in
+    clockState.clocks = definition.clocks.map { clock in
       let first: UInt64 =
         switch clock.rates {
         case .list(let rates): rates.first ?? 0
         case .range(let minimum, _, _): minimum
         }
-      return ClockState(
+      return ClockState.Clock(
         rate: clock.rate ?? first,
         enabled: clock.enabled,
         parent: (clock.parent ?? clock.parents.first).flatMap { places[$0] } ?? -1,
@@ -63,8 +61,8 @@ extension SCMIPlatform {
   private mutating func setUpPins() {
     let pinPlaces = identifiers[Int(ResourceKind.pin.rawValue)]
     let groupPlaces = identifiers[Int(ResourceKind.group.rawValue)]
-    pins = definition.pins.map { PinState($0.settings) }
-    groups = definition.groups.map { PinState($0.settings) }
+    pinControlState.pins = definition.pins.map { PinControlState.Element($0.settings) }
+    pinControlState.groups = definition.groups.map { PinControlState.Element($0.settings) }
     groupPins = definition.groups.map { $0.pins.compactMap { pinPlaces[$0] }.sorted() }
     functionGroups = definition.functions.map { $0.groups.compactMap { groupPlaces[$0] }.sorted() }
   }
@@ -74,8 +72,11 @@ extension SCMIPlatform {
     views = [View](repeating: View(), count: agents.count * ResourceKind.count)
     asynchronousCounts = [Int](repeating: 0, count: agents.count * ProtocolIdentifier.count)
     protocols = [ProtocolAccess](repeating: ProtocolAccess(), count: agents.count * ProtocolIdentifier.count)
-    tripPoints = [[UInt32: [TripPoint]]](repeating: [:], count: agents.count)
-    powercapThresholds = [[UInt32: (low: UInt32, high: UInt32)]](repeating: [:], count: agents.count)
+    baseState.notifies = [Bool](repeating: false, count: agents.count)
+    systemPowerState.notifies = [Bool](repeating: false, count: agents.count)
+    systemPowerState.states = [SystemState](repeating: .powerUp, count: agents.count)
+    sensorState.tripPoints = [[UInt32: [SensorState.TripPoint]]](repeating: [:], count: agents.count)
+    powercapState.thresholds = [[UInt32: PowercapState.Thresholds]](repeating: [:], count: agents.count)
     for agent in agents.indices {
       setUpViews(agent)
       setUpProtocols(agent)
@@ -83,7 +84,7 @@ extension SCMIPlatform {
   }
 
   private mutating func setUpViews(_ agent: Int) {
-    let definition = agents[agent].definition
+    let definition = definition.agents[agent]
     if definition.resources == nil && definition.devices.isEmpty {
       for kind in ResourceKind.allCases {
         for resource in 0..<identifiers[Int(kind.rawValue)].count { addSlot(kind, resource, agent, .full) }
@@ -130,7 +131,7 @@ extension SCMIPlatform {
 
   /// Which protocols exist for the agent: those that it may use and has a resource of.
   mutating func setUpProtocols(_ agent: Int) {
-    let definition = agents[agent].definition
+    let definition = definition.agents[agent]
     for identifier in ProtocolIdentifier.allCases {
       let place = agent * ProtocolIdentifier.count + identifier.index
       let version = (self.definition.versions[identifier] ?? self.definition.profile[identifier])?.rawValue ?? 0
@@ -153,14 +154,11 @@ extension SCMIPlatform {
       )
       protocols[place].denied = 0
       // VERSION, ATTRIBUTES and MESSAGE_ATTRIBUTES cannot be refused.
-      for message in definition.deniedCommands[identifier] ?? [] where message > 2 && message < 32 {
-        protocols[place].denied |= 1 << UInt32(message)
+      for message in definition.deniedCommands[identifier] ?? []
+      where message > CommonMessage.messageAttributes.rawValue && message < MessageSet.limit {
+        protocols[place].denied |= MessageSet.bit(message)
       }
-      // BASE_SET_DEVICE_PERMISSIONS, BASE_SET_PROTOCOL_PERMISSIONS and PINCTRL_SET_PERMISSIONS are the trusted agent's.
-      if !definition.trusted {
-        if identifier == .base { protocols[place].denied |= 1 << 9 | 1 << 0xA }
-        if identifier == .pinControl { protocols[place].denied |= 1 << 0xA }
-      }
+      if !definition.trusted { protocols[place].denied |= MessageSet.trusted[identifier.index] }
     }
   }
 }

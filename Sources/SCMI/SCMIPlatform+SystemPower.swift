@@ -1,36 +1,43 @@
 /// System power management, 0x12. Versions 1.0 to 2.1.
 extension SCMIPlatform {
-  mutating func systemPowerMessage(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
-    throws(SCMIStatus)
-  {
-    switch context.header.message {
-    case 3: try systemPowerStateSet(request, context)
-    case 4:
-      try request.expect(0)
-      reply.append(agents[context.agent].systemState)
-    default:
-      try request.expect(4)
-      agents[context.agent].systemNotifications = try request.enable(word: 0) ? 1 : 0
+  mutating func systemPowerMessage(
+    _ message: SystemPowerProtocol.Message,
+    _ request: SCMIMessage,
+    _ context: Context,
+    _ reply: inout SCMIMessage
+  ) throws(SCMIStatus) {
+    switch message {
+    case .stateSet: try systemPowerStateSet(request.fields(), context)
+    case .stateGet:
+      _ = try request.fields(NoFields.self)
+      reply.append(SystemPowerProtocol.State { $0.state = systemPowerState.states[context.agent] })
+    case .stateNotify:
+      let request: SystemPowerProtocol.StateNotify = try request.fields()
+      try request.enable.expectDefined()
+      systemPowerState.notifies[context.agent] = request.enable.contains(.enabled)
     }
   }
 
-  /// SYSTEM_POWER_STATE_SET: flags (bit 0 graceful), state. The machine acts on the ``PlatformEvent``.
+  /// The machine acts on the ``PlatformEvent``.
   ///
   /// An agent's system is its own, in both forms, unless policy trusts it with all.
-  private mutating func systemPowerStateSet(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
-    try request.expect(8)
-    let state = request[word: 1]
-    guard request[word: 0] & ~1 == 0, state <= 4 || state >= 0x8000_0000 else { throw .invalidParameters }
-    guard state < 0x8000_0000 else { throw .notSupported }
-    let graceful = request[word: 0] & 1 == 1
+  private mutating func systemPowerStateSet(
+    _ request: SystemPowerProtocol.StateSet,
+    _ context: Context
+  ) throws(SCMIStatus) {
+    let state = request.state
+    try request.flags.expectDefined()
+    guard state.isArchitectural || state.isVendors else { throw .invalidParameters }
+    guard state.isArchitectural else { throw .notSupported }
+    let graceful = request.flags.contains(.graceful)
     let reached =
-      switch agents[context.agent].definition.systemPower {
+      switch definition.agents[context.agent].systemPower {
       case .own: context.agent...context.agent
       case .all: 0...agents.count - 1
       }
     for agent in reached {
-      agents[agent].systemState = state
-      events.append(.systemPower(agent: agent, state: state, graceful: graceful))
+      systemPowerState.states[agent] = state
+      events.append(.systemPower(agent: agent, state: state.rawValue, graceful: graceful))
     }
     announceSystemPower(state, graceful: graceful, cause: context.agent, to: reached)
   }
@@ -42,31 +49,36 @@ extension SCMIPlatform {
   @discardableResult
   public mutating func requestSystemPower(state: UInt32, graceful: Bool, at now: UInt64) -> Int {
     advance(to: now)
-    return announceSystemPower(state, graceful: graceful, cause: nil, to: 0...agents.count - 1)
+    return announceSystemPower(SystemState(rawValue: state), graceful: graceful, cause: nil, to: 0...agents.count - 1)
   }
 
-  /// SYSTEM_POWER_STATE_NOTIFIER: agent, flags, state and, from 2.0 on, a timeout in milliseconds.
+  /// SYSTEM_POWER_STATE_NOTIFIER, from 2.0 on with a timeout in milliseconds.
   @discardableResult
-  mutating func announceSystemPower(_ state: UInt32, graceful: Bool, cause: Int?, to reached: ClosedRange<Int>) -> Int {
+  mutating func announceSystemPower(
+    _ state: SystemState,
+    graceful: Bool,
+    cause: Int?,
+    to reached: ClosedRange<Int>
+  ) -> Int {
     var count = 0
-    for agent in reached where agents[agent].systemNotifications & 1 != 0 && agents[agent].events {
-      let access = protocols[agent * ProtocolIdentifier.count + ProtocolIdentifier.systemPower.index]
-      var message = SCMIMessage(
-        header: MessageHeader(ProtocolIdentifier.systemPower.rawValue, 0, type: .notification)
-      )
-      message.append(wireIdentifier(of: cause, for: agent))
-      message.append(UInt32(graceful ? 1 : 0))
-      message.append(state)
-      if access.version >= 0x20000 {
-        message.append(state == 0 && graceful ? definition.gracefulTimeout : 0)
+    for agent in reached where systemPowerState.notifies[agent] && agents[agent].events {
+      let fields = SystemPowerProtocol.StateNotifier {
+        $0.agent = wireIdentifier(of: cause, for: agent)
+        $0.flags = graceful ? .graceful : []
+        $0.state = state
+        if version(.systemPower, agent) >= .major(2) {
+          $0.timeout = state == .shutdown && graceful ? definition.gracefulTimeout : 0
+        }
       }
-      emit(Outgoing(agent: agent, channel: .event, message: message))
+      emit(SystemPowerProtocol.Notification.stateNotifier, fields, to: agent)
       count += 1
     }
     return count
   }
 
-  /// BASE_ERROR_EVENT to every agent that asked for it: agent, error status (bit 31 fatal, 9:0 count), reports.
+  // MARK: - Errors
+
+  /// BASE_ERROR_EVENT to every agent that asked for it.
   ///
   /// - Parameters:
   ///   - agent: whose commands went wrong; `nil` is the platform.
@@ -77,12 +89,14 @@ extension SCMIPlatform {
   }
 
   mutating func announceError(cause: Int?, fatal: Bool, reports: [UInt64]) {
-    for agent in agents.indices where agents[agent].baseNotifications & 1 != 0 && agents[agent].events {
-      var message = SCMIMessage(header: MessageHeader(ProtocolIdentifier.base.rawValue, 0, type: .notification))
-      message.append(wireIdentifier(of: cause, for: agent))
-      message.append(UInt32(min(reports.count, 15)) | (fatal ? 1 << 31 : 0))
-      for report in reports.prefix(15) { message.append(report) }
-      emit(Outgoing(agent: agent, channel: .event, message: message))
+    let part = Array(reports.prefix(BaseProtocol.ErrorStatus.maximumReports))
+    for agent in agents.indices where baseState.notifies[agent] && agents[agent].events {
+      let fields = BaseProtocol.ErrorEvent {
+        $0.agent = wireIdentifier(of: cause, for: agent)
+        $0.status = BaseProtocol.ErrorStatus(isFatal: fatal, reports: part.count)
+        $0.reports = part
+      }
+      emit(BaseProtocol.Notification.errorEvent, fields, to: agent)
     }
   }
 }

@@ -149,16 +149,16 @@ extension SCMIPlatform {
     isSilent: Bool = false
   ) throws(SCMIStatus) {
     let outstanding = agents[context.agent].outstandingResponses
-    guard outstanding < agents[context.agent].definition.outstandingResponses else {
+    guard outstanding < definition.agents[context.agent].outstandingResponses else {
       explain("quota: \(outstanding) delayed responses are outstanding")
       throw .busy
     }
     agents[context.agent].outstandingResponses += 1
-    let index = Int(context.header.protocolIdentifier) - 0x10
-    asynchronousCounts[context.agent * ProtocolIdentifier.count + index] += 1
+    asynchronousCounts[context.agent * ProtocolIdentifier.count + context.identifier.index] += 1
     let wrong = asynchronousMisbehaviour
     let operation = Operation(
       agent: context.agent,
+      identifier: context.identifier,
       request: request,
       requested: now,
       isSilent: isSilent || wrong == .delayedNever,
@@ -175,23 +175,29 @@ extension SCMIPlatform {
     var response = SCMIMessage(replyTo: request)
     response.header.type = .delayedResponse
     do throws(SCMIStatus) {
-      switch request.header.protocolIdentifier {
-      case ProtocolIdentifier.clock.rawValue: try completeClockRateSet(request, agent, &response)
-      case ProtocolIdentifier.powerDomain.rawValue: try completePowerStateSet(request, agent, &response)
-      case ProtocolIdentifier.sensor.rawValue: try completeSensorReading(request, agent, &response)
-      case ProtocolIdentifier.reset.rawValue: try completeReset(request, agent, &response)
-      case ProtocolIdentifier.voltage.rawValue: try completeVoltageLevelSet(request, agent, &response)
-      default: try completePowercapSet(request, agent, &response)
-      }
+      try complete(operation, &response)
       response.status = .success
     } catch {
-      // The resource's identifier is what the agent matches the response by: it stays.
-      response.resize(to: min(response.count, 8))
+      // The resource's identifier is what the agent matches the response by.
+      if let place = MessageCatalogue.resourceWord(request.header) { response.append(request[word: place]) }
       response.status = error
     }
     guard !operation.isSilent, agents[agent].events else { return }
     let message = Outgoing(agent: agent, channel: .event, message: response, requested: operation.requested)
     emit(message)
     if operation.isTwice { emit(message) }
+  }
+
+  private mutating func complete(_ operation: Operation, _ response: inout SCMIMessage) throws(SCMIStatus) {
+    let (request, agent) = (operation.request, operation.agent)
+    switch operation.identifier {
+    case .clock: response.append(try completeClockRateSet(request.fields(), agent))
+    case .powerDomain: response.append(try completePowerStateSet(request.fields(), agent))
+    case .sensor: response.append(try completeSensorReading(request.fields(), agent))
+    case .reset: response.append(try completeReset(request.fields(), agent))
+    case .voltage: response.append(try completeVoltageLevelSet(request.fields(), agent))
+    case .powercap: response.append(try completePowercapSet(request.fields(), agent))
+    case .base, .systemPower, .performance, .pinControl: preconditionFailure("the protocol has no delayed responses")
+    }
   }
 }

@@ -1,91 +1,116 @@
 /// Voltage domain management, 0x17. Versions 1.0 to 2.1.
 extension SCMIPlatform {
-  mutating func voltageMessage(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
-    throws(SCMIStatus)
-  {
-    switch context.header.message {
-    case 3:
-      try request.expect(4)
-      let slot = try slot(.voltageDomain, request[word: 0], context.agent, .read)
-      let domain = definition.regulators[Int(slot.resource)]
-      var attributes: UInt32 = 0
-      if context.version >= 0x20000 {
-        if domain.asynchronous && agents[context.agent].events && may(7, slot, context) { attributes |= 1 << 31 }
-        if domain.name.utf8.count > 15 && may(9, context) { attributes |= 1 << 30 }
-      }
-      reply.append(attributes)
-      reply.append(name: domain.name, size: 16)
-    case 4: try voltageDescribeLevels(request, context, &reply)
-    case 5: try voltageConfigurationSet(request, context)
-    case 6:
-      try request.expect(4)
-      let slot = try slot(.voltageDomain, request[word: 0], context.agent, .read)
-      reply.append(voltages[Int(slot.resource)].mode)
-    case 7: try voltageLevelSet(request, context)
-    case 8:
-      try request.expect(4)
-      let slot = try slot(.voltageDomain, request[word: 0], context.agent, .read)
-      reply.append(UInt32(bitPattern: voltages[Int(slot.resource)].level))
-    default:
-      try request.expect(4)
-      let slot = try slot(.voltageDomain, request[word: 0], context.agent, .read)
-      reply.append(UInt32(0))
-      reply.append(name: definition.regulators[Int(slot.resource)].name, size: 64)
+  mutating func voltageMessage(
+    _ message: VoltageProtocol.Message,
+    _ request: SCMIMessage,
+    _ context: Context,
+    _ reply: inout SCMIMessage
+  ) throws(SCMIStatus) {
+    switch message {
+    case .domainAttributes: reply.append(try voltageAttributes(request.fields(), context))
+    case .describeLevels: reply.append(try voltageLevels(request.fields(), context))
+    case .configSet: try voltageConfigSet(request.fields(), context)
+    case .configGet: reply.append(try voltageConfig(request.fields(), context))
+    case .levelSet: try voltageLevelSet(request, context)
+    case .levelGet: reply.append(try voltageLevel(request.fields(), context))
+    case .domainNameGet: reply.append(try voltageName(request.fields(), context))
     }
   }
 
-  /// VOLTAGE_DESCRIBE_LEVELS: returned 11:0, range form bit 12, remaining 31:16.
-  private func voltageDescribeLevels(_ request: SCMIMessage, _ context: Context, _ reply: inout SCMIMessage)
-    throws(SCMIStatus)
-  {
-    try request.expect(8)
-    let slot = try slot(.voltageDomain, request[word: 0], context.agent, .read)
-    let index = request[word: 1]
+  private func voltageAttributes(
+    _ request: VoltageProtocol.Resource,
+    _ context: Context
+  ) throws(SCMIStatus) -> VoltageProtocol.Attributes {
+    typealias Message = VoltageProtocol.Message
+    let slot = try slot(.voltageDomain, request.resource, context.agent, .read)
+    let domain = definition.regulators[Int(slot.resource)]
+    var flags: VoltageProtocol.AttributeFlags = []
+    if context.version >= .major(2) {
+      if domain.asynchronous && agents[context.agent].events && may(Message.levelSet, slot, context) {
+        flags.insert(.asynchronousSet)
+      }
+      if domain.name.isLongName && may(Message.domainNameGet, context) { flags.insert(.extendedName) }
+    }
+    return VoltageProtocol.Attributes {
+      $0.attributes = flags
+      $0.name = domain.name
+    }
+  }
+
+  private func voltageLevels(
+    _ request: VoltageProtocol.DescribeLevels,
+    _ context: Context
+  ) throws(SCMIStatus) -> VoltageProtocol.Levels {
+    let slot = try slot(.voltageDomain, request.domain, context.agent, .read)
+    var reply = VoltageProtocol.Levels()
     switch definition.regulators[Int(slot.resource)].levels {
     case .range(let minimum, let maximum, let step):
-      guard index == 0 else { throw .outOfRange }
+      guard request.index == 0 else { throw .outOfRange }
       let range = slot.levels(minimum, maximum, step)
-      reply.append(UInt32(3 | 1 << 12))
-      for value in [range.minimum, range.maximum, step] { reply.append(UInt32(bitPattern: value)) }
+      reply.count = .range
+      reply.levels = [range.minimum, range.maximum, step]
     case .list(let all):
       let levels = all.filter { Int64($0) >= slot.minimum && Int64($0) <= slot.maximum }
-      guard index < levels.count else { throw .outOfRange }
-      let part = levels.dropFirst(Int(index)).prefix(30)
-      reply.append(UInt32(part.count) | UInt32(min(levels.count - Int(index) - part.count, 0xFFFF)) << 16)
-      for level in part { reply.append(UInt32(bitPattern: level)) }
+      guard request.index < levels.count else { throw .outOfRange }
+      reply.levels = Array(levels.dropFirst(Int(request.index)).prefix(VoltageProtocol.maximumLevels))
+      reply.count = PartCount(returned: reply.levels.count, of: levels.count, from: request.index)
     }
+    return reply
   }
 
-  /// VOLTAGE_CONFIG_SET: domain, mode. 0 is off, 7 on; the other architectural modes do not exist here.
-  private mutating func voltageConfigurationSet(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
-    try request.expect(8)
-    let slot = try slot(.voltageDomain, request[word: 0], context.agent, .full)
-    let mode = request[word: 1]
-    guard mode == 0 || mode == 7 else { throw .invalidParameters }
+  private func voltageConfig(
+    _ request: VoltageProtocol.Resource,
+    _ context: Context
+  ) throws(SCMIStatus) -> VoltageProtocol.Config {
+    let slot = try slot(.voltageDomain, request.resource, context.agent, .read)
+    return VoltageProtocol.Config { $0.mode = voltageState.domains[Int(slot.resource)].isOn ? .on : .off }
+  }
+
+  private func voltageLevel(
+    _ request: VoltageProtocol.Resource,
+    _ context: Context
+  ) throws(SCMIStatus) -> VoltageProtocol.Level {
+    let slot = try slot(.voltageDomain, request.resource, context.agent, .read)
+    return VoltageProtocol.Level { $0.level = voltageState.domains[Int(slot.resource)].level }
+  }
+
+  private func voltageName(
+    _ request: VoltageProtocol.Resource,
+    _ context: Context
+  ) throws(SCMIStatus) -> VoltageProtocol.Name {
+    let slot = try slot(.voltageDomain, request.resource, context.agent, .read)
+    return VoltageProtocol.Name { $0.name = definition.regulators[Int(slot.resource)].name }
+  }
+
+  private mutating func voltageConfigSet(_ request: VoltageProtocol.ConfigSet, _ context: Context) throws(SCMIStatus) {
+    let slot = try slot(.voltageDomain, request.domain, context.agent, .full)
+    guard request.mode == .off || request.mode == .on else { throw .invalidParameters }
+    let on = request.mode == .on
     let resource = Int(slot.resource)
     let policy = definition.regulators[resource].statePolicy
     try claim(.voltageDomain, resource, .state, policy, by: context.agent)
-    update(.voltageDomain, request[word: 0], context.agent) { slot in
+    update(.voltageDomain, request.domain, context.agent) { slot in
       slot.votes.insert(.state)
-      if mode == 7 { slot.votes.insert(.isOn) } else { slot.votes.remove(.isOn) }
+      if on { slot.votes.insert(.isOn) } else { slot.votes.remove(.isOn) }
     }
-    switchVoltage(resource, policy, latest: mode == 7)
+    switchVoltage(resource, policy, latest: on)
   }
 
-  /// VOLTAGE_LEVEL_SET: domain, flags (bit 0 asynchronous), level.
-  private mutating func voltageLevelSet(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) {
-    let slot = try checkVoltageLevel(request, context)
-    guard request[word: 1] & 1 != 0 else { return try setVoltageLevel(request, slot, context.agent) }
+  // MARK: - Levels
+
+  private mutating func voltageLevelSet(_ message: SCMIMessage, _ context: Context) throws(SCMIStatus) {
+    let request: VoltageProtocol.LevelSet = try message.fields()
+    let slot = try checkVoltageLevel(request, context.agent)
+    guard request.flags.contains(.asynchronous) else { return try setVoltageLevel(request, slot, context.agent) }
     let domain = definition.regulators[Int(slot.resource)]
-    guard domain.asynchronous, context.version >= 0x20000, agents[context.agent].events else { throw .notSupported }
-    try startAsynchronous(request, context, latency: domain.asynchronousLatency)
+    guard domain.asynchronous, context.version >= .major(2), agents[context.agent].events else { throw .notSupported }
+    try startAsynchronous(message, context, latency: domain.asynchronousLatency)
   }
 
-  private func checkVoltageLevel(_ request: SCMIMessage, _ context: Context) throws(SCMIStatus) -> Slot {
-    try request.expect(12)
-    let slot = try slot(.voltageDomain, request[word: 0], context.agent, .full)
-    guard request[word: 1] & ~1 == 0 else { throw .invalidParameters }
-    let level = Int32(bitPattern: request[word: 2])
+  private func checkVoltageLevel(_ request: VoltageProtocol.LevelSet, _ agent: Int) throws(SCMIStatus) -> Slot {
+    let slot = try slot(.voltageDomain, request.domain, agent, .full)
+    try request.flags.expectDefined()
+    let level = request.level
     guard Int64(level) >= slot.minimum, Int64(level) <= slot.maximum else { throw .invalidParameters }
     switch definition.regulators[Int(slot.resource)].levels {
     case .list(let levels):
@@ -98,11 +123,15 @@ extension SCMIPlatform {
     return slot
   }
 
-  private mutating func setVoltageLevel(_ request: SCMIMessage, _ slot: Slot, _ agent: Int) throws(SCMIStatus) {
+  private mutating func setVoltageLevel(
+    _ request: VoltageProtocol.LevelSet,
+    _ slot: Slot,
+    _ agent: Int
+  ) throws(SCMIStatus) {
     let resource = Int(slot.resource)
-    let level = Int64(Int32(bitPattern: request[word: 2]))
+    let level = Int64(request.level)
     try claim(.voltageDomain, resource, .value, definition.regulators[resource].policy, by: agent)
-    update(.voltageDomain, request[word: 0], agent) { slot in
+    update(.voltageDomain, request.domain, agent) { slot in
       slot.votes.insert(.value)
       slot.value = level
     }
@@ -112,34 +141,33 @@ extension SCMIPlatform {
   /// Recomputes level and mode of a voltage domain from the votes. The protocol has no notifications.
   mutating func harmoniseVoltage(_ resource: Int, cause: Int?, latest: Int64?) {
     let domain = definition.regulators[resource]
-    let current = Int64(voltages[resource].level)
+    let current = Int64(voltageState.domains[resource].level)
     let level = outcome(.voltageDomain, resource, domain.policy, latest: latest, current: current)
-    voltages[resource].level = Int32(level)
+    voltageState.domains[resource].level = Int32(level)
     if latest == nil { switchVoltage(resource, domain.statePolicy, latest: nil) }
   }
 
   private mutating func switchVoltage(_ resource: Int, _ policy: HarmonisationPolicy, latest: Bool?) {
-    let on = isOn(
+    voltageState.domains[resource].isOn = isOn(
       .voltageDomain,
       resource,
       policy,
       latest: latest,
-      current: voltages[resource].mode == 7,
+      current: voltageState.domains[resource].isOn,
       idle: definition.regulators[resource].enabled
     )
-    voltages[resource].mode = on ? 7 : 0
   }
 
-  /// VOLTAGE_LEVEL_SET_COMPLETE: domain, level.
-  mutating func completeVoltageLevelSet(_ request: SCMIMessage, _ agent: Int, _ response: inout SCMIMessage)
-    throws(SCMIStatus)
-  {
-    response.append(request[word: 0])
-    let access = protocols[agent * ProtocolIdentifier.count + ProtocolIdentifier.voltage.index]
-    let context = Context(agent: agent, version: access.version, header: request.header)
-    let slot = try checkVoltageLevel(request, context)
+  mutating func completeVoltageLevelSet(
+    _ request: VoltageProtocol.LevelSet,
+    _ agent: Int
+  ) throws(SCMIStatus) -> VoltageProtocol.LevelSetComplete {
+    let slot = try checkVoltageLevel(request, agent)
     try setVoltageLevel(request, slot, agent)
-    response.append(UInt32(bitPattern: voltages[Int(slot.resource)].level))
+    return VoltageProtocol.LevelSetComplete {
+      $0.domain = request.domain
+      $0.level = voltageState.domains[Int(slot.resource)].level
+    }
   }
 }
 

@@ -21,26 +21,22 @@ public struct SCMIPlatform: ~Copyable {
   /// Names to places, by kind.
   var identifiers: [[String: Int]] = []
 
-  var clocks: [ClockState] = []
-  /// Extended configuration that is not its definition's any more, by clock.
-  var clockConfigurations: [Int: [UInt8: UInt32]] = [:]
+  var baseState = BaseState()
+  var powerDomainState = PowerDomainState()
+  var systemPowerState = SystemPowerState()
+  var performanceState = PerformanceState()
+  var clockState = ClockState()
+  var sensorState = SensorState()
+  var resetState = ResetState()
+  var voltageState = VoltageState()
+  var powercapState = PowercapState()
+  var pinControlState = PinControlState()
   /// Places of each clock's possible parents.
   var clockParents: [[Int]] = []
-  var powerStates: [UInt32] = []
-  var performance: [PerformanceState] = []
-  var sensors: [SensorState] = []
-  var resets: [ResetState] = []
-  var voltages: [VoltageState] = []
-  var powercaps: [PowercapState] = []
+  /// Places of the power caps' parents, −1 for none.
   var powercapParents: [Int] = []
-  var pins: [PinState] = []
-  var groups: [PinState] = []
   var groupPins: [[Int]] = []
   var functionGroups: [[Int]] = []
-  /// By agent: trip points of sensors, by the agent's identifier. One that is missing has none set.
-  var tripPoints: [[UInt32: [TripPoint]]] = []
-  /// By agent: measurement thresholds of power caps, by the agent's identifier.
-  var powercapThresholds: [[UInt32: (low: UInt32, high: UInt32)]] = []
   var vendors: [any VendorProtocol] = []
   /// Asynchronous operations under way, `agent × ProtocolIdentifier.count + protocol`.
   var asynchronousCounts: [Int] = []
@@ -82,7 +78,7 @@ public struct SCMIPlatform: ~Copyable {
   package init(valid definition: PlatformDefinition, vendors: [any VendorProtocol]) {
     self.definition = definition
     self.vendors = vendors + definition.vendorProtocols.map { VendorTable(definition: $0) }
-    agents = definition.agents.map { AgentState(definition: $0) }
+    agents = definition.agents.map { _ in AgentState() }
     setUpResources()
     setUpAgents()
     for rule in definition.rules { addRule(rule) }
@@ -172,34 +168,64 @@ public struct SCMIPlatform: ~Copyable {
   {
     let header = request.header
     guard header.isWellFormedCommand else { throw .protocolError }
-    if agents[agent].definition.messagesPerSecond != 0 { try spendQuota(agent) }
-    let index = Int(header.protocolIdentifier) - 0x10
-    guard index >= 0, index < ProtocolIdentifier.count else {
+    if definition.agents[agent].messagesPerSecond != 0 { try spendQuota(agent) }
+    guard let identifier = ProtocolIdentifier(rawValue: header.protocolIdentifier) else {
       return try vendorMessage(request, from: agent, &reply)
     }
-    let access = protocols[agent * ProtocolIdentifier.count + index]
+    let access = protocols[agent * ProtocolIdentifier.count + identifier.index]
     guard access.isPresent else { throw .notSupported }
-    let message = UInt32(header.message)
-    guard message < 32, access.implemented & (1 << message) != 0 else {
+    let number = header.message
+    guard number < MessageSet.limit, access.implemented & MessageSet.bit(number) != 0 else {
       // One that the specification has, but not this version or this agent, is not supported.
-      throw message < 32 && MessageSet.specified[index] & 1 << message != 0 ? .notSupported : .notFound
+      let isSpecified = number < MessageSet.limit && MessageSet.specified[identifier.index] & MessageSet.bit(number) != 0
+      throw isSpecified ? .notSupported : .notFound
     }
-    guard access.denied & (1 << message) == 0 else { throw .denied }
-    let context = Context(agent: agent, version: access.version, header: header)
-    switch (message, index) {
-    case (0...2, _), (UInt32(CommonMessage.negotiateVersion.rawValue), _):
-      try commonMessage(request, context, access, &reply)
-    case (_, 4): try clockMessage(request, context, &reply)
-    case (_, 3): try performanceMessage(request, context, &reply)
-    case (_, 1): try powerDomainMessage(request, context, &reply)
-    case (_, 5): try sensorMessage(request, context, &reply)
-    case (_, 7): try voltageMessage(request, context, &reply)
-    case (_, 6): try resetMessage(request, context, &reply)
-    case (_, 8): try powercapMessage(request, context, &reply)
-    case (_, 9): try pinControlMessage(request, context, &reply)
-    case (_, 2): try systemPowerMessage(request, context, &reply)
-    default: try baseMessage(request, context, &reply)
+    guard access.denied & MessageSet.bit(number) == 0 else { throw .denied }
+    let context = Context(agent: agent, identifier: identifier, version: ProtocolVersion(rawValue: access.version))
+    switch identifier {
+    case .clock:
+      if let message = ClockProtocol.Message(rawValue: number) {
+        return try clockMessage(message, request, context, &reply)
+      }
+    case .performance:
+      if let message = PerformanceProtocol.Message(rawValue: number) {
+        return try performanceMessage(message, request, context, &reply)
+      }
+    case .powerDomain:
+      if let message = PowerDomainProtocol.Message(rawValue: number) {
+        return try powerDomainMessage(message, request, context, &reply)
+      }
+    case .sensor:
+      if let message = SensorProtocol.Message(rawValue: number) {
+        return try sensorMessage(message, request, context, &reply)
+      }
+    case .voltage:
+      if let message = VoltageProtocol.Message(rawValue: number) {
+        return try voltageMessage(message, request, context, &reply)
+      }
+    case .reset:
+      if let message = ResetProtocol.Message(rawValue: number) {
+        return try resetMessage(message, request, context, &reply)
+      }
+    case .powercap:
+      if let message = PowercapProtocol.Message(rawValue: number) {
+        return try powercapMessage(message, request, context, &reply)
+      }
+    case .pinControl:
+      if let message = PinControlProtocol.Message(rawValue: number) {
+        return try pinControlMessage(message, request, context, &reply)
+      }
+    case .systemPower:
+      if let message = SystemPowerProtocol.Message(rawValue: number) {
+        return try systemPowerMessage(message, request, context, &reply)
+      }
+    case .base:
+      if let message = BaseProtocol.Message(rawValue: number) {
+        return try baseMessage(message, request, context, &reply)
+      }
     }
+    guard let message = CommonMessage(rawValue: number) else { throw .notFound }
+    try commonMessage(message, identifier, request, context, access, &reply)
   }
 
   /// One message costs 10⁹ / limit nanoseconds of a credit that is at most a second's.
@@ -208,9 +234,9 @@ public struct SCMIPlatform: ~Copyable {
     let elapsed = now - agents[agent].creditTime
     agents[agent].creditTime = now
     agents[agent].credit = min(agents[agent].credit + min(elapsed, second), second)
-    let cost = second / UInt64(agents[agent].definition.messagesPerSecond)
+    let cost = second / UInt64(definition.agents[agent].messagesPerSecond)
     guard agents[agent].credit >= cost else {
-      let limit = agents[agent].definition.messagesPerSecond
+      let limit = definition.agents[agent].messagesPerSecond
       explain("quota: more than \(limit) messages in a second")
       throw .busy
     }
@@ -231,16 +257,20 @@ public struct SCMIPlatform: ~Copyable {
     return slot
   }
 
-  /// Whether the agent may send a command of the running request's protocol: what is refused is not promised either.
-  func may(_ message: UInt32, _ context: Context) -> Bool {
-    let index = Int(context.header.protocolIdentifier) - 0x10
-    let access = protocols[context.agent * ProtocolIdentifier.count + index]
-    return access.implemented & ~access.denied & 1 << message != 0
+  /// Whether the agent may send a command: what is refused is not promised either.
+  func may(_ command: some SCMICommand, _ context: Context) -> Bool {
+    let access = protocols[context.agent * ProtocolIdentifier.count + command.identifier.index]
+    return access.allowed & MessageSet.bit(command.rawValue) != 0
   }
 
   /// Whether the agent may change a resource by a command.
-  func may(_ message: UInt32, _ slot: Slot, _ context: Context) -> Bool {
-    slot.access == .full && may(message, context)
+  func may(_ command: some SCMICommand, _ slot: Slot, _ context: Context) -> Bool {
+    slot.access == .full && may(command, context)
+  }
+
+  /// The version of a protocol that an agent speaks.
+  func version(_ identifier: ProtocolIdentifier, _ agent: Int) -> ProtocolVersion {
+    ProtocolVersion(rawValue: protocols[agent * ProtocolIdentifier.count + identifier.index].version)
   }
 
   /// Changes a slot in place.
@@ -265,7 +295,7 @@ public struct SCMIPlatform: ~Copyable {
   /// What `viewer` calls the agent that caused something; `nil` is the platform itself.
   func wireIdentifier(of cause: Int?, for viewer: Int) -> UInt32 {
     guard let cause else { return 0 }
-    if agents[viewer].definition.seesOtherAgents { return UInt32(cause) + 1 }
+    if definition.agents[viewer].seesOtherAgents { return UInt32(cause) + 1 }
     return cause == viewer ? 1 : 0
   }
 
@@ -273,20 +303,5 @@ public struct SCMIPlatform: ~Copyable {
   @inline(__always)
   mutating func explain(_ text: @autoclosure () -> String) {
     if isRecording { explanations.append(text()) }
-  }
-}
-
-extension SCMIMessage {
-  /// - Throws: PROTOCOL_ERROR for any other payload length: that is how SCP-firmware judges it too.
-  @inline(__always)
-  func expect(_ bytes: Int) throws(SCMIStatus) {
-    guard count == bytes else { throw .protocolError }
-  }
-
-  /// A word of which only bit 0 may be set: notification enables.
-  @inline(__always)
-  func enable(word index: Int) throws(SCMIStatus) -> Bool {
-    guard self[word: index] <= 1 else { throw .invalidParameters }
-    return self[word: index] == 1
   }
 }

@@ -66,7 +66,7 @@ public struct UpdateInterval: Equatable, Sendable {
   public static let least: UInt64 = 100_000
 
   /// A signed number of 5 bits.
-  var exponentField: UInt32 { UInt32(UInt8(bitPattern: exponent) & 0x1F) }
+  var exponentField: UInt32 { SensorProtocol.exponentField(exponent) }
 
   /// - Parameter field: its lower 5 bits are a signed number.
   init(_ seconds: UInt16, exponentField field: UInt32) {
@@ -76,13 +76,6 @@ public struct UpdateInterval: Equatable, Sendable {
 
   /// SENSOR_LIST_UPDATE_INTERVALS: seconds 20:5, exponent 4:0.
   var encoded: UInt32 { UInt32(seconds) << 5 | exponentField }
-
-  /// As a part of the word of SENSOR_CONFIG_GET: seconds 31:16, exponent 15:11.
-  var configuration: UInt32 { UInt32(seconds) << 16 | exponentField << 11 }
-
-  init(configuration: UInt32) {
-    self.init(UInt16(configuration >> 16), exponentField: configuration >> 11)
-  }
 
   /// The interval next to so many nanoseconds that 16 bits of seconds can say.
   init(nanoseconds: UInt64) {
@@ -179,12 +172,11 @@ public struct SensorDefinition: Sendable {
   package var readingCount: Int { max(axes.count, 1) }
 
   /// The interval that exists for what a SENSOR_CONFIG_SET asks for: the next shorter one, the next longer one or the
-  /// nearest, by its rounding bits (10:9: 0, 1, 2). What lies beyond the ends is at them.
+  /// nearest, by its rounding. What lies beyond the ends is at them.
   ///
   /// - Returns: `nil` where nothing is asked for, or the sensor has no intervals.
-  func interval(_ configuration: UInt32) -> UpdateInterval? {
-    guard configuration >> 16 != 0, let first = intervals.first else { return nil }
-    let wanted = UpdateInterval(configuration: configuration).nanoseconds
+  func interval(_ configuration: SensorProtocol.SensorConfiguration) -> UpdateInterval? {
+    guard let wanted = configuration.interval?.nanoseconds, let first = intervals.first else { return nil }
     var below: UpdateInterval?
     var above: UpdateInterval?
     if intervalsAreSegment {
@@ -205,10 +197,10 @@ public struct SensorDefinition: Sendable {
     }
     guard let below else { return above }
     guard let above else { return below }
-    switch configuration >> 9 & 3 {
-    case 0: return below
-    case 1: return above
-    default: return wanted - below.nanoseconds < above.nanoseconds - wanted ? below : above
+    switch configuration.rounding {
+    case .down: return below
+    case .up: return above
+    case .nearest, .reserved: return wanted - below.nanoseconds < above.nanoseconds - wanted ? below : above
     }
   }
 }

@@ -112,4 +112,68 @@ extension SensorProtocol {
 
     package var isDefined: Bool { rawValue & Self.reservedMask == 0 && rounding != .reserved }
   }
+
+  /// The low attributes of a sensor's descriptor: those below and, in 7:0, the count of trip points. The timestamps'
+  /// exponent is in 14:10.
+  package struct LowAttributes: FieldFlags {
+    package let rawValue: UInt32
+
+    package init(rawValue: UInt32) {
+      self.rawValue = rawValue
+    }
+
+    package init(tripPoints: UInt8) {
+      rawValue = UInt32(tripPoints)
+    }
+
+    package static var asynchronous: Self { Self(rawValue: 1 << 31) }
+    package static var updates: Self { Self(rawValue: 1 << 30) }
+    package static var extendedName: Self { Self(rawValue: 1 << 29) }
+    /// Timestamps are there and count 10⁻⁹ seconds.
+    package static var nanosecondTimestamps: Self { Self(rawValue: 1 << 9 | exponentField(-9) << 10) }
+    /// Power and, of a scalar sensor, range follow the name.
+    package static var extended: Self { Self(rawValue: 1 << 8) }
+
+    package static var defined: Self {
+      [.asynchronous, .updates, .extendedName, .nanosecondTimestamps, .extended, Self(tripPoints: .max)]
+    }
+  }
+
+  /// The high attributes of a descriptor: 15:11 scale, 7:0 type; of a sensor 21:16 and 8 axes; in 1.0 31:27 and 26:22
+  /// the one update interval.
+  package struct HighAttributes: FieldWord {
+    package private(set) var rawValue: UInt32
+
+    package init(rawValue: UInt32) {
+      self.rawValue = rawValue
+    }
+
+    package init(type: UInt8, scale: Int8) {
+      rawValue = UInt32(type) | exponentField(scale) << 11
+    }
+
+    package mutating func setAxes(_ count: Int) { rawValue |= 1 << 8 | UInt32(count) << 16 }
+
+    package mutating func setInterval(_ interval: UpdateInterval) {
+      rawValue |= UInt32(interval.seconds & 0x1F) << 27 | interval.exponentField << 22
+    }
+  }
+
+  /// The low attributes of an axis's descriptor.
+  package struct AxisAttributes: FieldFlags {
+    package let rawValue: UInt32
+
+    package init(rawValue: UInt32) {
+      self.rawValue = rawValue
+    }
+
+    package static var extendedName: Self { Self(rawValue: 1 << 9) }
+    /// The range follows the name.
+    package static var extended: Self { Self(rawValue: 1 << 8) }
+
+    package static var defined: Self { [.extendedName, .extended] }
+  }
+
+  /// A signed number of 5 bits.
+  static func exponentField(_ value: Int8) -> UInt32 { UInt32(UInt8(bitPattern: value) & 0x1F) }
 }

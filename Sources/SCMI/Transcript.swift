@@ -83,7 +83,7 @@ extension SCMIPlatform {
         sequence: transcriptSequence,
         time: now,
         agent: agent,
-        agentName: agents[agent].definition.name,
+        agentName: definition.agents[agent].name,
         kind: kind,
         message: message,
         latency: latency,

@@ -46,26 +46,31 @@ extension SCMIPlatform {
   mutating func vendorMessage(_ request: SCMIMessage, from agent: Int, _ reply: inout SCMIMessage) throws(SCMIStatus) {
     let identifier = request.header.protocolIdentifier
     guard let index = vendors.firstIndex(where: { $0.identifier == identifier }),
-      agents[agent].definition.vendorProtocols?.contains(identifier) ?? true
+      definition.agents[agent].vendorProtocols?.contains(identifier) ?? true
     else { throw .notSupported }
-    switch request.header.message {
-    case 0:
-      try request.expect(0)
-      reply.append(vendors[index].version.rawValue)
-    case 1:
-      try request.expect(0)
-      reply.append(vendors[index].attributes)
-    case 2:
-      try request.expect(4)
-      let message = request[word: 0]
-      guard message <= 0xFF, let attributes = message < 3 ? 0 : vendors[index].messageAttributes(UInt8(message))
-      else { throw .notFound }
-      reply.append(attributes)
-    default:
+    switch CommonMessage(rawValue: request.header.message) {
+    case .version:
+      _ = try request.fields(NoFields.self)
+      reply.append(CommonMessage.Version { $0.version = vendors[index].version.rawValue })
+    case .attributes:
+      _ = try request.fields(NoFields.self)
+      reply.append(CommonMessage.Attributes { $0.attributes = vendors[index].attributes })
+    case .messageAttributes:
+      let request: CommonMessage.MessageAttributes = try request.fields()
+      guard let number = UInt8(exactly: request.message), let attributes = messageAttributes(index, number) else {
+        throw .notFound
+      }
+      reply.append(CommonMessage.MessageAttributes.Reply { $0.attributes = attributes })
+    case .negotiateVersion, nil:
       var words: [UInt32] = []
       let status = vendors[index].handle(request, agent: agent, at: now, reply: &words)
       guard status == .success else { throw status }
-      for word in words.prefix(31) { reply.append(word) }
+      for word in words.prefix(VendorProtocolDefinition.maximumReply) { reply.append(word) }
     }
+  }
+
+  /// What the platform answers itself is there always.
+  private func messageAttributes(_ vendor: Int, _ message: UInt8) -> UInt32? {
+    message <= CommonMessage.messageAttributes.rawValue ? 0 : vendors[vendor].messageAttributes(message)
   }
 }

@@ -36,7 +36,8 @@ extension Validator {
     case .addRule(let rule): self.rule(rule, path + "/addRule")
     case .systemPower(let state, _):
       expect(
-        [0, 1, 2, 4].contains(state) || state >= 0x8000_0000,
+        [.shutdown, .coldReset, .warmReset, .suspend].contains(SystemState(rawValue: state))
+          || SystemState(rawValue: state).isVendors,
         path + "/systemPower",
         "expected 0 (shutdown), 1 (cold reset), 2 (warm reset), 4 (suspend) or a vendor's from 2147483648 on"
       )

@@ -16,7 +16,7 @@ extension Validator {
       }
       expect(clock.dutyCycle ?? 0 <= 100, path + "/dutyCycle", "expected 0 to 100 percent")
       expect(clock.phase ?? 0 < 360, path + "/phase", "expected 0 to 359 degrees")
-      for type in clock.extendedConfiguration.keys.sorted() where type < 0x80 {
+      for type in clock.extendedConfiguration.keys.sorted() where type < ClockProtocol.ExtendedType.firstVendor {
         fail(path + "/extendedConfiguration", "expected types from 128 to 255, found \(type)")
       }
     }

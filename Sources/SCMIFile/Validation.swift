@@ -86,20 +86,20 @@ extension Validator {
     }
     var seen: Set<UInt8> = []
     for vendor in vendors {
-      expect(vendor.identifier >= 0x80, "", "vendor protocol \(vendor.identifier) is below 0x80")
+      expect(vendor.identifier >= ProtocolIdentifier.firstVendor, "", "vendor protocol \(vendor.identifier) is below 0x80")
       expect(seen.insert(vendor.identifier).inserted, "", "vendor protocol \(vendor.identifier) is there twice")
     }
     for (index, vendor) in definition.vendorProtocols.enumerated() {
       let path = "/vendorProtocols/\(index)"
-      expect(vendor.identifier >= 0x80, path + "/identifier", "expected 128 to 255, found \(vendor.identifier)")
+      expect(vendor.identifier >= ProtocolIdentifier.firstVendor, path + "/identifier", "expected 128 to 255, found \(vendor.identifier)")
       expect(
         seen.insert(vendor.identifier).inserted,
         path + "/identifier",
         "vendor protocol \(vendor.identifier) is there twice"
       )
       for (number, command) in vendor.commands.enumerated() {
-        expect(command.identifier >= 3, path + "/commands/\(number)/identifier", "expected 3 to 255")
-        expect(command.reply.count <= 31, path + "/commands/\(number)/reply", "expected at most 31 words")
+        expect(command.identifier > CommonMessage.messageAttributes.rawValue, path + "/commands/\(number)/identifier", "expected 3 to 255")
+        expect(command.reply.count <= VendorProtocolDefinition.maximumReply, path + "/commands/\(number)/reply", "expected at most 31 words")
       }
     }
   }
@@ -153,7 +153,7 @@ extension Validator {
       for identifier in ProtocolIdentifier.allCases {
         for (number, message) in (agent.deniedCommands[identifier] ?? []).enumerated() {
           expect(
-            message > 2 && message < 32,
+            message > CommonMessage.messageAttributes.rawValue && message < MessageSet.limit,
             path + "/deniedCommands/\(identifier.name)/\(number)",
             "expected 3 to 31: other messages cannot be refused"
           )

@@ -75,7 +75,7 @@ extension Advisor {
     case .reply:
       let existing = MessageSet.messages(identifier, version: version.rawValue, events: true)
       warn(
-        message >= 32 || existing & 1 << UInt32(message) == 0,
+        message >= MessageSet.limit || existing & MessageSet.bit(message) == 0,
         path + "/message",
         "the \(identifier.name) protocol \(version) has no message \(message); only its refusal can be changed"
       )
@@ -149,12 +149,12 @@ extension MisbehaviourRule {
     func only(_ isThere: Bool, _ text: String) -> String? { isThere ? nil : "does something to \(text) only" }
     let header = protocolIdentifier.flatMap { number in message.map { MessageHeader(number, $0) } }
     switch action {
-    case .countLie: return only(message == nil || message == 1, "PROTOCOL_ATTRIBUTES (message 1)")
-    case .versionLie: return only(message == nil || message == 0, "PROTOCOL_VERSION (message 0)")
+    case .countLie: return only(message == nil || message == CommonMessage.attributes.rawValue, "PROTOCOL_ATTRIBUTES (message 1)")
+    case .versionLie: return only(message == nil || message == CommonMessage.version.rawValue, "PROTOCOL_VERSION (message 0)")
     case .rateTriplet:
       return only(
         (protocolIdentifier == nil || protocolIdentifier == ProtocolIdentifier.clock.rawValue)
-          && (message == nil || message == 4),
+          && (message == nil || message == ClockProtocol.Message.describeRates.rawValue),
         "CLOCK_DESCRIBE_RATES"
       )
     case .remainingNeverEnds:

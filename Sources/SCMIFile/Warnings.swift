@@ -130,7 +130,7 @@ extension Advisor {
       let existing = MessageSet.messages(identifier, version: version.rawValue, events: true)
       for (number, message) in (agent.deniedCommands[identifier] ?? []).enumerated() {
         warn(
-          existing & 1 << UInt32(message) == 0,
+          existing & MessageSet.bit(message) == 0,
           path + "/deniedCommands/\(identifier.name)/\(number)",
           "the \(identifier.name) protocol \(version) has no message \(message)"
         )
@@ -255,7 +255,7 @@ extension Advisor {
       let path = "/deviceTree/cpus/\(index)"
       if isNobodys(ResourceName(.performanceDomain, name), path) { continue }
       warn(
-        !views.contains { $0.may(7, on: .performanceDomain, name) },
+        !views.contains { $0.may(PerformanceProtocol.Message.levelSet, on: .performanceDomain, name) },
         path,
         "no agent may set the level of \"\(name)\", so that no guest's CPU has it"
       )
