@@ -31,7 +31,7 @@ func run(agents: Int, clocks: Int, requests: Int) throws -> UInt64 {
   var bytes = [UInt8](repeating: 0, count: 8)
   var answer = [UInt8](repeating: 0, count: SCMIMessage.maximumSize)
   var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
-  let header = MessageHeader(ProtocolIdentifier.clock.rawValue, 6).rawValue
+  let header = MessageHeader(ClockProtocol.Message.rateGet).rawValue
   for shift in 0..<4 { bytes[shift] = UInt8(truncatingIfNeeded: header >> (8 * UInt32(shift))) }
   var checksum: UInt64 = 0
   for request in 0..<requests {

@@ -66,7 +66,7 @@ public struct MessageHeader: RawRepresentable, Hashable, Sendable {
 }
 
 /// The first word of every reply and delayed response (SCMI 3.2, status codes); notifications have none.
-public struct SCMIStatus: RawRepresentable, Hashable, Error, Sendable {
+public struct SCMIStatus: RawRepresentable, Hashable, Error, Sendable, Codable {
   public let rawValue: Int32
 
   @inlinable

@@ -1,5 +1,5 @@
 /// One way of being wrong on purpose.
-public enum Misbehaviour: Equatable, Sendable {
+public enum Misbehaviour: Equatable, Sendable, Codable {
   /// The reply comes so many nanoseconds late.
   case late(UInt64)
   /// The request is answered with an empty buffer.
@@ -46,8 +46,8 @@ public enum Misbehaviour: Equatable, Sendable {
 }
 
 /// A change of one, two or four bytes of a message, little-endian.
-public struct Alteration: Equatable, Sendable {
-  public enum Operation: String, CaseIterable, Sendable {
+public struct Alteration: Equatable, Sendable, Codable {
+  public enum Operation: String, CaseIterable, Sendable, Codable {
     /// The value is there instead.
     case replace
     /// The value is added; what does not fit into the width is lost.
@@ -74,9 +74,9 @@ public struct Alteration: Equatable, Sendable {
 }
 
 /// When and how the platform misbehaves. Conditions that are `nil` always hold.
-public struct MisbehaviourRule: Sendable {
+public struct MisbehaviourRule: Sendable, Codable {
   /// What is wrong.
-  public enum Target: String, CaseIterable, Sendable {
+  public enum Target: String, CaseIterable, Sendable, Codable {
     /// The answer to a request.
     case reply
     /// The second answer to an asynchronous command.
@@ -111,7 +111,7 @@ public struct MisbehaviourRule: Sendable {
 }
 
 /// SplitMix64: small, seedable, the same everywhere.
-struct Noise: Sendable {
+struct Noise: Sendable, Codable {
   private var state: UInt64
 
   init(seed: UInt64) {

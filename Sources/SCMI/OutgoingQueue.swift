@@ -1,8 +1,13 @@
 /// Messages in the order in which they came. How many wait is its owner's to bound.
-struct OutgoingQueue: Sendable {
+struct OutgoingQueue: Sendable, Codable {
   private var messages: [Outgoing] = []
   /// The place of the next one.
   private var head = 0
+
+  /// Those that wait, in order.
+  var waiting: ArraySlice<Outgoing> { messages[head...] }
+
+  func count(for agent: Int) -> Int { waiting.count { $0.agent == agent } }
 
   mutating func append(_ message: Outgoing) { messages.append(message) }
 
@@ -28,4 +33,13 @@ struct OutgoingQueue: Sendable {
     head = 0
     messages.removeAll { $0.agent == agent }
   }
+}
+
+extension OutgoingQueue {
+  /// As a list of what waits.
+  init(from decoder: any Decoder) throws {
+    messages = try [Outgoing](from: decoder)
+  }
+
+  func encode(to encoder: any Encoder) throws { try Array(waiting).encode(to: encoder) }
 }

@@ -1,5 +1,5 @@
 /// What an agent may do with one resource.
-public enum Access: UInt8, Comparable, Sendable {
+public enum Access: UInt8, Comparable, Sendable, Codable {
   case none = 0
   /// Describe it and read its state.
   case read = 1

@@ -1,6 +1,6 @@
 /// What one agent has of one resource: the agent's identifier for it is the slot's place in its ``View``.
-struct Slot: Sendable {
-  struct Votes: OptionSet, Sendable {
+struct Slot: Sendable, Codable {
+  struct Votes: OptionSet, Sendable, Codable {
     let rawValue: UInt8
     /// ``Slot/value`` is a request.
     static let value = Votes(rawValue: 1)
@@ -31,18 +31,18 @@ struct Slot: Sendable {
 }
 
 /// The resources of one kind that exist for one agent, densely numbered.
-struct View: Sendable {
+struct View: Sendable, Codable {
   var slots: [Slot] = []
 }
 
 /// Who has a slot for a resource.
-struct Holder: Sendable {
+struct Holder: Sendable, Codable {
   var agent: Int
   var identifier: UInt32
 }
 
 /// What one agent may say in one protocol.
-struct ProtocolAccess: Sendable {
+struct ProtocolAccess: Sendable, Codable {
   var isPresent = false
   /// In use: what is advertised, or what was negotiated.
   var version: UInt32 = 0
@@ -56,7 +56,7 @@ struct ProtocolAccess: Sendable {
   var allowed: UInt32 { implemented & ~denied }
 }
 
-struct AgentState: Sendable {
+struct AgentState: Sendable, Codable {
   /// Whether notifications and delayed responses can be delivered.
   var events = true
   var outstandingResponses = 0
@@ -74,7 +74,7 @@ struct AgentState: Sendable {
 }
 
 /// An asynchronous command under way.
-struct Operation: Sendable {
+struct Operation: Sendable, Codable {
   var agent: Int
   /// Whose command it is.
   var identifier: ProtocolIdentifier
@@ -87,8 +87,8 @@ struct Operation: Sendable {
 }
 
 /// What is due later.
-struct Timer: Sendable {
-  enum Action: Sendable {
+struct Timer: Sendable, Codable {
+  enum Action: Sendable, Codable {
     /// A late reply.
     case deliver(Outgoing)
     case deliverEvent(Outgoing)
@@ -104,8 +104,8 @@ struct Timer: Sendable {
 }
 
 /// A message from the platform that is not the answer to the call that is running.
-public struct Outgoing: Sendable {
-  public enum Channel: Equatable, Sendable {
+public struct Outgoing: Sendable, Codable {
+  public enum Channel: Equatable, Sendable, Codable {
     /// Into the reply buffer of the request that was handed in with this ticket.
     case reply(ticket: UInt64)
     /// Into a buffer of the event channel.
@@ -129,7 +129,7 @@ public struct Outgoing: Sendable {
 }
 
 /// What the machine around the platform has to act on.
-public enum PlatformEvent: Equatable, Sendable {
+public enum PlatformEvent: Equatable, Sendable, Codable {
   /// SYSTEM_POWER_STATE_SET about an agent's system, by itself or by one that is trusted with all: 0 shutdown, 1 cold
   /// reset, 2 warm reset, 3 power up, 4 suspend.
   case systemPower(agent: Int, state: UInt32, graceful: Bool)

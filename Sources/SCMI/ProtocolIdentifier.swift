@@ -1,5 +1,5 @@
 /// The protocols of SCMI 3.2, by their numbers.
-public enum ProtocolIdentifier: UInt8, CaseIterable, Sendable {
+public enum ProtocolIdentifier: UInt8, CaseIterable, Sendable, Codable {
   case base = 0x10
   case powerDomain = 0x11
   case systemPower = 0x12
@@ -10,6 +10,24 @@ public enum ProtocolIdentifier: UInt8, CaseIterable, Sendable {
   case voltage = 0x17
   case powercap = 0x18
   case pinControl = 0x19
+
+  /// Written out, since it is on the way of each request and the compiler's own is a call.
+  @inline(__always)
+  public init?(rawValue: UInt8) {
+    switch rawValue {
+    case 0x10: self = .base
+    case 0x11: self = .powerDomain
+    case 0x12: self = .systemPower
+    case 0x13: self = .performance
+    case 0x14: self = .clock
+    case 0x15: self = .sensor
+    case 0x16: self = .reset
+    case 0x17: self = .voltage
+    case 0x18: self = .powercap
+    case 0x19: self = .pinControl
+    default: return nil
+    }
+  }
 
   /// Vendor protocols have the numbers from here to 0xFF.
   public static let firstVendor: UInt8 = 0x80

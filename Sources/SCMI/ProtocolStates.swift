@@ -1,17 +1,17 @@
 /// What Base knows.
-struct BaseState: Sendable {
+struct BaseState: Sendable, Codable {
   /// By agent: whether it wants BASE_ERROR_EVENT.
   var notifies: [Bool] = []
 }
 
 /// What power domain management knows.
-struct PowerDomainState: Sendable {
+struct PowerDomainState: Sendable, Codable {
   /// The domains' power states.
   var domains: [UInt32] = []
 }
 
 /// What system power management knows.
-struct SystemPowerState: Sendable {
+struct SystemPowerState: Sendable, Codable {
   /// By agent: whether it wants SYSTEM_POWER_STATE_NOTIFIER.
   var notifies: [Bool] = []
   /// By agent: what was requested last of its system.
@@ -19,8 +19,8 @@ struct SystemPowerState: Sendable {
 }
 
 /// What performance domain management knows.
-struct PerformanceState: Sendable {
-  struct Domain: Sendable {
+struct PerformanceState: Sendable, Codable {
+  struct Domain: Sendable, Codable {
     var level: UInt32
     var minimum: UInt32
     var maximum: UInt32
@@ -30,8 +30,8 @@ struct PerformanceState: Sendable {
 }
 
 /// What clock management knows.
-struct ClockState: Sendable {
-  struct Clock: Sendable {
+struct ClockState: Sendable, Codable {
+  struct Clock: Sendable, Codable {
     /// In Hz.
     var rate: UInt64
     var enabled: Bool
@@ -49,8 +49,8 @@ struct ClockState: Sendable {
 }
 
 /// What sensor management knows.
-struct SensorState: Sendable {
-  struct Sensor: Sendable {
+struct SensorState: Sendable, Codable {
+  struct Sensor: Sendable, Codable {
     var configuration: SensorProtocol.SensorConfiguration
     /// From outside; empty while the binding speaks.
     var values: [Int64] = []
@@ -60,7 +60,7 @@ struct SensorState: Sendable {
     var isSampled = false
   }
 
-  struct TripPoint: Sendable {
+  struct TripPoint: Sendable, Codable {
     var mode: SensorProtocol.TripPointMode = []
     var value: Int64 = 0
   }
@@ -71,8 +71,8 @@ struct SensorState: Sendable {
 }
 
 /// What reset domain management knows.
-struct ResetState: Sendable {
-  struct Domain: Sendable {
+struct ResetState: Sendable, Codable {
+  struct Domain: Sendable, Codable {
     var asserted = false
     var count: UInt64 = 0
   }
@@ -81,8 +81,8 @@ struct ResetState: Sendable {
 }
 
 /// What voltage domain management knows.
-struct VoltageState: Sendable {
-  struct Domain: Sendable {
+struct VoltageState: Sendable, Codable {
+  struct Domain: Sendable, Codable {
     /// In microvolts.
     var level: Int32
     var isOn: Bool
@@ -92,8 +92,8 @@ struct VoltageState: Sendable {
 }
 
 /// What power cap management knows.
-struct PowercapState: Sendable {
-  struct Domain: Sendable {
+struct PowercapState: Sendable, Codable {
+  struct Domain: Sendable, Codable {
     /// In the domain's unit, as all power here.
     var cap: UInt32
     var averagingInterval: UInt32
@@ -105,7 +105,7 @@ struct PowercapState: Sendable {
     var isSampled = false
   }
 
-  struct Thresholds: Sendable {
+  struct Thresholds: Sendable, Codable {
     var low: UInt32
     var high: UInt32
   }
@@ -116,14 +116,14 @@ struct PowercapState: Sendable {
 }
 
 /// What pin control knows.
-struct PinControlState: Sendable {
-  struct Setting: Sendable {
+struct PinControlState: Sendable, Codable {
+  struct Setting: Sendable, Codable {
     var type: UInt8
     var value: UInt32
   }
 
   /// A pin or a group.
-  struct Element: Sendable {
+  struct Element: Sendable, Codable {
     /// The agent with exclusive control, −1 for none.
     var owner = -1
     /// The selected function's place in the platform's list, −1 for none.

@@ -1,5 +1,5 @@
 /// The kinds of resource that have identifiers of their own.
-public enum ResourceKind: UInt8, CaseIterable, Sendable {
+public enum ResourceKind: UInt8, CaseIterable, Sendable, Codable {
   case powerDomain = 0
   case performanceDomain = 1
   case clock = 2
@@ -50,7 +50,7 @@ public enum ResourceKind: UInt8, CaseIterable, Sendable {
 }
 
 /// A resource, by kind and name.
-public struct ResourceName: Hashable, Sendable {
+public struct ResourceName: Hashable, Sendable, Codable {
   public var kind: ResourceKind
   public var name: String
 

@@ -14,6 +14,13 @@ public struct SCMIMessage: Sendable {
   @usableFromInline
   var length: Int
 
+  /// Written out, since it is eight stores then, where `InlineArray(repeating:)` is a call and a loop.
+  @inlinable
+  @inline(__always)
+  static var zeros: InlineArray<32, UInt32> {
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+  }
+
   /// Length of the payload in bytes, 0 to ``SCMIMessage/maximumPayload``.
   @inlinable
   public var count: Int { length }
@@ -21,7 +28,7 @@ public struct SCMIMessage: Sendable {
   @inlinable
   public init(header: MessageHeader) {
     self.header = header
-    words = InlineArray(repeating: 0)
+    words = SCMIMessage.zeros
     length = 0
   }
 
@@ -45,7 +52,10 @@ public struct SCMIMessage: Sendable {
   @inlinable
   public init(bytes: Span<UInt8>) throws(DecodingError) {
     guard bytes.count >= 4 else { throw .truncated }
-    self.init(header: MessageHeader(rawValue: SCMIMessage.word(bytes, at: 0)))
+    // Not through another initializer: that would be a copy of the whole message.
+    header = MessageHeader(rawValue: SCMIMessage.word(bytes, at: 0))
+    words = SCMIMessage.zeros
+    length = 0
     let payload = bytes.count - 4
     guard payload <= SCMIMessage.maximumPayload else { throw .oversized(header) }
     var offset = 0
@@ -227,7 +237,8 @@ extension SCMIMessage {
   /// An empty reply to `request`: the same header, room for the status.
   @inline(__always)
   init(replyTo request: SCMIMessage) {
-    self.init(header: request.header)
+    header = request.header
+    words = SCMIMessage.zeros
     length = 4
   }
 }

@@ -1,5 +1,5 @@
 /// A rule and what it has seen.
-struct RuleState: Sendable {
+struct RuleState: Sendable, Codable {
   let rule: MisbehaviourRule
   /// The agent's place, `nil` for any.
   let agent: Int?
@@ -30,7 +30,7 @@ extension SCMIPlatform {
     rulesChanged()
   }
 
-  private mutating func rulesChanged() {
+  mutating func rulesChanged() {
     isInstrumented = isRecording || !rules.isEmpty
     hasEventRules = rules.contains { $0.rule.target != .reply }
   }
@@ -169,7 +169,9 @@ extension SCMIPlatform {
       reply.header.token = UInt16(truncatingIfNeeded: Int(reply.header.token) &+ Int(offset))
     case .wrongProtocol(let identifier): reply.header.protocolIdentifier = identifier
     case .wrongType(let type):
-      reply.header.rawValue = reply.header.rawValue & ~MessageHeader.typeMask | UInt32(type) << MessageHeader.typeShift & MessageHeader.typeMask
+      reply.header.rawValue =
+        reply.header.rawValue & ~MessageHeader.typeMask | UInt32(type) << MessageHeader.typeShift
+        & MessageHeader.typeMask
     case .short(let bytes): reply.resize(to: min(max(bytes, 0), reply.count))
     case .long(let bytes):
       let end = min(reply.count + max(bytes, 0), SCMIMessage.maximumPayload)
@@ -186,7 +188,8 @@ extension SCMIPlatform {
       // Behind the end words are zero.
       let rest = UInt32(reply.count & 3)
       if rest != 0 { reply[word: reply.count >> 2] &= 1 << (8 * rest) - 1 }
-    case .countLie(let offset) where request.header.message == CommonMessage.attributes.rawValue && reply.status == .success:
+    case .countLie(let offset)
+    where request.header.message == CommonMessage.attributes.rawValue && reply.status == .success:
       // Base counts protocols in 8 bits, all others resources in 16.
       let mask: UInt32 = request.header.protocolIdentifier == ProtocolIdentifier.base.rawValue ? 0xFF : 0xFFFF
       let count = UInt32(truncatingIfNeeded: Int(reply[word: 1] & mask) &+ offset) & mask
@@ -202,7 +205,8 @@ extension SCMIPlatform {
       guard count.isRange else { break }
       count.returned = UInt32(returned)
       reply[word: 1] = count.word(remainingFrom: 16)
-    case .versionLie(let version) where request.header.message == CommonMessage.version.rawValue && reply.status == .success:
+    case .versionLie(let version)
+    where request.header.message == CommonMessage.version.rawValue && reply.status == .success:
       reply[word: 1] = version
     case .alter(let alterations):
       for alteration in alterations { reply.alter(alteration) }

@@ -231,7 +231,9 @@ extension SCMIPlatform {
   /// Limits intersect; the level is what the votes amount to, brought within the limits and up to an existing level.
   mutating func harmonisePerformance(_ domain: Int, cause: Int?, latest: UInt32?) {
     let limits = intersection(domain)
-    if limits.minimum != performanceState.domains[domain].minimum || limits.maximum != performanceState.domains[domain].maximum {
+    if limits.minimum != performanceState.domains[domain].minimum
+      || limits.maximum != performanceState.domains[domain].maximum
+    {
       performanceState.domains[domain].minimum = limits.minimum
       performanceState.domains[domain].maximum = limits.maximum
       notifyPerformanceLimits(domain, cause: cause)

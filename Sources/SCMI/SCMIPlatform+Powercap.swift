@@ -216,7 +216,9 @@ extension SCMIPlatform {
 
   /// In the domain's unit.
   func measuredPower(_ resource: Int) -> UInt32 {
-    UInt32(clamping: value(of: definition.powercaps[resource].power, axis: 0, stored: powercapState.domains[resource].power))
+    UInt32(
+      clamping: value(of: definition.powercaps[resource].power, axis: 0, stored: powercapState.domains[resource].power)
+    )
   }
 
   /// Gives a power cap's measurement a new value, in its unit.

@@ -3,8 +3,8 @@
 /// The clock feeds these, and it may run ahead of who computes them: after a stall of the host, or where there are more
 /// samples than the host can take. So each ``SCMIPlatform/advance(to:)`` has a budget of them. What it does not reach
 /// is skipped: the next due time comes by arithmetic, however long the time was.
-struct Recurrence: Sendable {
-  enum Action: Sendable {
+struct Recurrence: Sendable, Codable {
+  enum Action: Sendable, Codable {
     case sampleSensor(Int)
     case samplePowercap(Int)
     /// A storm, by its number.
@@ -20,7 +20,7 @@ struct Recurrence: Sendable {
 }
 
 /// The same notification again and again, as a rule wants it.
-struct Storm: Sendable {
+struct Storm: Sendable, Codable {
   var message: Outgoing
   var remaining: UInt64
   /// In nanoseconds; 0 is all at once.

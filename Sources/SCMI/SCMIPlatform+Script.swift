@@ -97,10 +97,12 @@ extension SCMIPlatform {
     case .performanceDomain: return Int64(performanceState.domains[resource].level)
     case .voltageDomain: return Int64(voltageState.domains[resource].level)
     case .powercapDomain: return Int64(powercapState.domains[resource].cap)
-    case .sensor: return value(of: definition.sensors[resource].binding, axis: 0, stored: sensorState.sensors[resource].values)
+    case .sensor:
+      return value(of: definition.sensors[resource].binding, axis: 0, stored: sensorState.sensors[resource].values)
     case .resetDomain: return resetState.domains[resource].asserted ? 1 : 0
     case .pin: return pinControlState.pins[resource].function < 0 ? nil : Int64(pinControlState.pins[resource].function)
-    case .group: return pinControlState.groups[resource].function < 0 ? nil : Int64(pinControlState.groups[resource].function)
+    case .group:
+      return pinControlState.groups[resource].function < 0 ? nil : Int64(pinControlState.groups[resource].function)
     case .function: return nil
     }
   }

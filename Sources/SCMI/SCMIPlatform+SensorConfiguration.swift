@@ -1,6 +1,7 @@
 /// Sensor management, 0x15: configuration, trip points, continuous updates.
 extension SCMIPlatform {
-  func sensorConfig(_ request: SensorProtocol.Resource, _ context: Context) throws(SCMIStatus) -> SensorProtocol.Config {
+  func sensorConfig(_ request: SensorProtocol.Resource, _ context: Context) throws(SCMIStatus) -> SensorProtocol.Config
+  {
     let slot = try slot(.sensor, request.resource, context.agent, .read)
     return SensorProtocol.Config { $0.configuration = sensorState.sensors[Int(slot.resource)].configuration }
   }

@@ -177,7 +177,8 @@ public struct SCMIPlatform: ~Copyable {
     let number = header.message
     guard number < MessageSet.limit, access.implemented & MessageSet.bit(number) != 0 else {
       // One that the specification has, but not this version or this agent, is not supported.
-      let isSpecified = number < MessageSet.limit && MessageSet.specified[identifier.index] & MessageSet.bit(number) != 0
+      let isSpecified =
+        number < MessageSet.limit && MessageSet.specified[identifier.index] & MessageSet.bit(number) != 0
       throw isSpecified ? .notSupported : .notFound
     }
     guard access.denied & MessageSet.bit(number) == 0 else { throw .denied }

@@ -63,7 +63,7 @@ extension SensorProtocol {
 
   /// The word of SENSOR_CONFIG_SET and SENSOR_CONFIG_GET: seconds 31:16, exponent 15:11, rounding 10:9, timestamps 1,
   /// enabled 0.
-  package struct SensorConfiguration: FieldWord, Equatable {
+  package struct SensorConfiguration: FieldWord, Equatable, Codable {
     package var rawValue: UInt32
 
     package init(rawValue: UInt32) {

@@ -11,6 +11,15 @@ public protocol VendorProtocol: Sendable {
   /// MESSAGE_ATTRIBUTES of a message from 3 on; `nil` where there is no such message.
   func messageAttributes(_ message: UInt8) -> UInt32?
 
+  /// What it knows, for ``SCMIPlatform/state``, in a form of its own. Empty by default: what knows nothing.
+  var state: [UInt8] { get }
+
+  /// Goes on where another one was.
+  ///
+  /// - Returns: `false` where `state` is none that it has written; nothing is changed then. By default what is not
+  ///   empty.
+  mutating func restore(_ state: [UInt8]) -> Bool
+
   /// Answers a request.
   ///
   /// - Parameters:
@@ -18,6 +27,14 @@ public protocol VendorProtocol: Sendable {
   ///   - reply: words behind the status, at most 31.
   /// - Returns: the status; where it is not success, `reply` is not sent.
   mutating func handle(_ request: SCMIMessage, agent: Int, at now: UInt64, reply: inout [UInt32]) -> SCMIStatus
+}
+
+extension VendorProtocol {
+  /// Nothing.
+  public var state: [UInt8] { [] }
+
+  /// Takes what is empty.
+  public mutating func restore(_ state: [UInt8]) -> Bool { state.isEmpty }
 }
 
 /// A vendor protocol that is only data.

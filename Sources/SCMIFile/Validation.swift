@@ -86,20 +86,36 @@ extension Validator {
     }
     var seen: Set<UInt8> = []
     for vendor in vendors {
-      expect(vendor.identifier >= ProtocolIdentifier.firstVendor, "", "vendor protocol \(vendor.identifier) is below 0x80")
+      expect(
+        vendor.identifier >= ProtocolIdentifier.firstVendor,
+        "",
+        "vendor protocol \(vendor.identifier) is below 0x80"
+      )
       expect(seen.insert(vendor.identifier).inserted, "", "vendor protocol \(vendor.identifier) is there twice")
     }
     for (index, vendor) in definition.vendorProtocols.enumerated() {
       let path = "/vendorProtocols/\(index)"
-      expect(vendor.identifier >= ProtocolIdentifier.firstVendor, path + "/identifier", "expected 128 to 255, found \(vendor.identifier)")
+      expect(
+        vendor.identifier >= ProtocolIdentifier.firstVendor,
+        path + "/identifier",
+        "expected 128 to 255, found \(vendor.identifier)"
+      )
       expect(
         seen.insert(vendor.identifier).inserted,
         path + "/identifier",
         "vendor protocol \(vendor.identifier) is there twice"
       )
       for (number, command) in vendor.commands.enumerated() {
-        expect(command.identifier > CommonMessage.messageAttributes.rawValue, path + "/commands/\(number)/identifier", "expected 3 to 255")
-        expect(command.reply.count <= VendorProtocolDefinition.maximumReply, path + "/commands/\(number)/reply", "expected at most 31 words")
+        expect(
+          command.identifier > CommonMessage.messageAttributes.rawValue,
+          path + "/commands/\(number)/identifier",
+          "expected 3 to 255"
+        )
+        expect(
+          command.reply.count <= VendorProtocolDefinition.maximumReply,
+          path + "/commands/\(number)/reply",
+          "expected at most 31 words"
+        )
       }
     }
   }

@@ -149,8 +149,10 @@ extension MisbehaviourRule {
     func only(_ isThere: Bool, _ text: String) -> String? { isThere ? nil : "does something to \(text) only" }
     let header = protocolIdentifier.flatMap { number in message.map { MessageHeader(number, $0) } }
     switch action {
-    case .countLie: return only(message == nil || message == CommonMessage.attributes.rawValue, "PROTOCOL_ATTRIBUTES (message 1)")
-    case .versionLie: return only(message == nil || message == CommonMessage.version.rawValue, "PROTOCOL_VERSION (message 0)")
+    case .countLie:
+      return only(message == nil || message == CommonMessage.attributes.rawValue, "PROTOCOL_ATTRIBUTES (message 1)")
+    case .versionLie:
+      return only(message == nil || message == CommonMessage.version.rawValue, "PROTOCOL_VERSION (message 0)")
     case .rateTriplet:
       return only(
         (protocolIdentifier == nil || protocolIdentifier == ProtocolIdentifier.clock.rawValue)

@@ -69,7 +69,10 @@ struct SCMISharingTests {
 
   /// BASE_SET_DEVICE_PERMISSIONS for the device "probe", by the trusted agent.
   private func setPermission(_ platform: SharedPlatform, agent: UInt32, allowed: Bool) -> SCMIStatus {
-    let request = SCMIMessage(header: MessageHeader(0x10, 9), payload: [agent, 1, allowed ? 1 : 0])
+    let request = SCMIMessage(
+      header: MessageHeader(BaseProtocol.Message.setDevicePermissions),
+      payload: [agent, 1, allowed ? 1 : 0]
+    )
     var reply = SCMIMessage(header: request.header)
     let disposition = platform.handle(bytes: request.bytes.span, from: 2, ticket: 0, reply: &reply)
     return disposition == .reply ? reply.status : .genericError

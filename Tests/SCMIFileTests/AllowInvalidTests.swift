@@ -40,12 +40,12 @@ import Testing
   @Test func withItTheWrongValuesAreOnTheWire() throws {
     var bench = try Bench(try PlatformDefinition(json: json(true)))
 
-    #expect(bench.ask(.clock, 4, 0, 0) == [0, 3, 3, 0, 1, 0, 1, 0])
-    #expect(bench.ask(.clock, 4, 1, 0) == [0, 3 | 1 << 12, 9, 0, 1, 0, 20, 0])
-    #expect(bench.ask(.performance, 4, 0, 0)[2] == 5)
-    #expect(bench.ask(.performance, 4, 0, 0)[7] == 2)
-    #expect(bench.ask(.voltage, 4, 0, 0) == [0, 3, 3, 3, 1])
-    #expect(bench.ask(.powercap, 3, 0)[9...11] == [9, 0, 0])
+    #expect(bench.ask(.clockDescribeRates(clock: 0)) == [0, 3, 3, 0, 1, 0, 1, 0])
+    #expect(bench.ask(.clockDescribeRates(clock: 1)) == [0, 3 | 1 << 12, 9, 0, 1, 0, 20, 0])
+    #expect(bench.ask(.performanceDescribeLevels(domain: 0))[2] == 5)
+    #expect(bench.ask(.performanceDescribeLevels(domain: 0))[7] == 2)
+    #expect(bench.ask(.voltageDescribeLevels(domain: 0)) == [0, 3, 3, 3, 1])
+    #expect(bench.ask(.powercapDomainAttributes(domain: 0))[9...11] == [9, 0, 0])
   }
 
   /// Whatever is asked of it: a reply, and nothing traps.

@@ -138,10 +138,10 @@ import Testing
     #expect(definition.rules[0].action == .late(1_000))
     #expect(definition.rules[0].message == 6)
     #expect(definition.agents[1].deniedCommands == [.clock: [5, 7]])
-    #expect(bench.ask(.clock, 0) == [0, 0x30000])
-    #expect(bench.ask(.reset, 0) == [word(.notSupported)])
+    #expect(bench.ask(.protocolVersion(.clock)) == [0, 0x30000])
+    #expect(bench.ask(.protocolVersion(.reset)) == [word(.notSupported)])
     // Without the right to CLOCK_RATE_SET there are no asynchronous rates.
-    #expect(bench.ask(.clock, 1, agent: 1) == [0, 2])
+    #expect(bench.ask(.protocolAttributes(.clock), agent: 1) == [0, 2])
   }
 
   @Test func unknownKeysAreToldWithTheKnownOnes() {
@@ -220,8 +220,8 @@ import Testing
     )
 
     var bench = try Bench(definition)
-    #expect(bench.ask(.clock, 6, 0) == [0, 1, 0])
-    #expect(bench.ask(.clock, 6, 1) == [word(.notFound)])
+    #expect(bench.ask(.clockRateGet(clock: 0)) == [0, 1, 0])
+    #expect(bench.ask(.clockRateGet(clock: 1)) == [word(.notFound)])
   }
 
   @Test func moreResourcesThanAnAgentCanCountAreAMistake() {
@@ -245,10 +245,10 @@ import Testing
 
     var bench = try Bench(try PlatformDefinition(json: [UInt8](json)))
 
-    #expect(bench.ask(.clock, 1) == [0, 3 | 4 << 16])
-    #expect(bench.ask(.clock, 1, agent: 1) == [0, 3 | 4 << 16])
-    #expect(bench.ask(.clock, 3, 2, agent: 1) == [word(.denied)])
-    #expect(bench.ask(.base, 9, 2, 0, 1) == [0])
-    #expect(bench.ask(.clock, 3, 2, agent: 1)[0] == 0)
+    #expect(bench.ask(.protocolAttributes(.clock)) == [0, 3 | 4 << 16])
+    #expect(bench.ask(.protocolAttributes(.clock), agent: 1) == [0, 3 | 4 << 16])
+    #expect(bench.ask(.clockAttributes(clock: 2), agent: 1) == [word(.denied)])
+    #expect(bench.ask(.baseSetDevicePermissions(agent: 2, device: 0, flags: [.allowed])) == [0])
+    #expect(bench.ask(.clockAttributes(clock: 2), agent: 1)[0] == 0)
   }
 }

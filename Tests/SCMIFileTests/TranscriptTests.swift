@@ -9,7 +9,7 @@ import Testing
     bench.platform.isRecording = true
     bench.now = 1_500
 
-    _ = bench.ask(.clock, 5, 0, 1, 500, 0)
+    _ = bench.ask(.clockRateSet(clock: 1, rate: 500))
 
     let lines = bench.platform.takeTranscript().map(\.json)
     #expect(
@@ -28,13 +28,15 @@ import Testing
   @Test func decisionsAndRulesAreExplained() throws {
     var definition = Bench.definition(agents: [AgentDefinition("one"), AgentDefinition("two")])
     definition.clocks[1].ratePolicy = .highest
-    definition.rules = [MisbehaviourRule("short reads", .short(2)) { $0.message = 6 }]
+    definition.rules = [
+      MisbehaviourRule("short reads", .short(2)) { $0.message = ClockProtocol.Message.rateGet.rawValue }
+    ]
     var bench = try Bench(definition)
     bench.platform.isRecording = true
 
-    _ = bench.ask(.clock, 5, 0, 1, 500, 0)
-    _ = bench.ask(.clock, 5, 0, 1, 300, 0, agent: 1)
-    _ = bench.ask(.clock, 6, 1)
+    _ = bench.ask(.clockRateSet(clock: 1, rate: 500))
+    _ = bench.ask(.clockRateSet(clock: 1, rate: 300), agent: 1)
+    _ = bench.ask(.clockRateGet(clock: 1))
 
     let records = bench.platform.takeTranscript()
     #expect(records[3].decision == "highest of 2 requests is 500")
@@ -63,7 +65,7 @@ import Testing
     var bench = try Bench()
     bench.platform.isRecording = true
 
-    _ = bench.ask(.clock, 5, 1, 2, 2_000, 0)
+    _ = bench.ask(.clockRateSet(clock: 2, rate: 2_000, flags: [.asynchronous]))
     bench.wait(500)
 
     let record = bench.platform.takeTranscript().last
@@ -130,23 +132,26 @@ import Testing
   private func session() throws -> (PlatformDefinition, [TranscriptRecord]) {
     var definition = Bench.definition(agents: [AgentDefinition("one") { $0.trusted = true }, AgentDefinition("two")])
     definition.rules = [
-      MisbehaviourRule("late", .late(300)) { $0.message = 6 },
+      MisbehaviourRule("late", .late(300)) { $0.message = ClockProtocol.Message.rateGet.rawValue },
       MisbehaviourRule("noise", .garbage) { $0.probability = 200_000 },
     ]
     var bench = try Bench(definition)
     bench.platform.isRecording = true
-    _ = bench.ask(.clock, 9, 1, 1, agent: 1)
-    _ = bench.ask(.sensor, 0xB, 0, 1)
+    _ = bench.ask(.clockRateNotify(clock: 1, enable: [.enabled]), agent: 1)
+    _ = bench.ask(.sensorContinuousUpdateNotify(sensor: 0, enable: [.enabled]))
     for step in 0..<40 as Range<UInt32> {
-      _ = bench.ask(.clock, 5, step & 1, 1, 100 + 50 * (step % 8), 0, agent: Int(step % 2))
-      _ = bench.ask(.clock, 6, 1, agent: 1)
+      _ = bench.ask(
+        .clockRateSet(clock: 1, rate: UInt64(100 + 50 * (step % 8)), flags: step % 2 == 1 ? [.asynchronous] : []),
+        agent: Int(step % 2)
+      )
+      _ = bench.ask(.clockRateGet(clock: 1), agent: 1)
       bench.wait(250)
     }
     let nothing: [UInt8] = []
     var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
     _ = bench.platform.handle(bytes: nothing.span, from: 0, at: bench.now, reply: &reply)
     bench.platform.resetAgent(1, events: false, at: bench.now)
-    _ = bench.ask(.clock, 5, 0, 1, 900, 0)
+    _ = bench.ask(.clockRateSet(clock: 1, rate: 900))
     _ = bench.outgoing()
     return (definition, bench.platform.takeTranscript())
   }
@@ -200,8 +205,8 @@ import Testing
     var bench = try Bench.pair()
     bench.platform.isRecording = true
 
-    _ = bench.ask(.clock, 6, 0)
-    _ = bench.ask(.clock, 6, 1, agent: 1)
+    _ = bench.ask(.clockRateGet(clock: 0))
+    _ = bench.ask(.clockRateGet(clock: 1), agent: 1)
 
     #expect(
       SessionPicture.text(bench.platform.takeTranscript(), width: 50) == """

@@ -103,9 +103,22 @@ public struct Bench: ~Copyable {
   }
 
   /// Sends a command and returns the reply's payload: the status first.
-  public mutating func ask(_ identifier: ProtocolIdentifier, _ message: UInt8, _ words: UInt32..., agent: Int = 0)
-    -> [UInt32]
-  {
+  public mutating func ask(_ request: Request, agent: Int = 0) -> [UInt32] {
+    send(request.header.protocolIdentifier, request.header.message, request.payload, agent: agent)
+  }
+
+  /// A command with words that need not be its own, such as too few.
+  public mutating func ask(_ command: some SCMICommand, _ words: UInt32..., agent: Int = 0) -> [UInt32] {
+    send(command.identifier.rawValue, command.rawValue, words, agent: agent)
+  }
+
+  /// A message of any number.
+  public mutating func ask(
+    _ identifier: ProtocolIdentifier,
+    _ message: UInt8,
+    _ words: UInt32...,
+    agent: Int = 0
+  ) -> [UInt32] {
     send(identifier.rawValue, message, words, agent: agent)
   }
 

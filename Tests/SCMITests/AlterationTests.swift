@@ -10,7 +10,7 @@ import Testing
     definition.rules = [MisbehaviourRule("rule", .alter(alterations))]
     var bench = try Bench(definition)
     var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
-    let request = SCMIMessage(header: MessageHeader(0x14, 6, token: 5), payload: [0])
+    let request = SCMIMessage(header: MessageHeader(ClockProtocol.Message.rateGet, token: 5), payload: [0])
     let disposition = bench.platform.handle(request, from: 0, at: 0, reply: &reply)
     #expect(disposition == .reply)
     return reply
@@ -32,7 +32,7 @@ import Testing
   @Test func theHeaderIsTheMessagesFirstWord() throws {
     let reply = try altered([Alteration(.xor, 0x8000_0000, at: 0)])
 
-    #expect(reply.header.rawValue == MessageHeader(0x14, 6, token: 5).rawValue | 0x8000_0000)
+    #expect(reply.header.rawValue == MessageHeader(ClockProtocol.Message.rateGet, token: 5).rawValue | 0x8000_0000)
     #expect(reply.payload == [0, 24_000_000, 0])
   }
 
@@ -62,7 +62,7 @@ import Testing
     ]
     var bench = try Bench(definition)
     bench.platform.isRecording = true
-    #expect(bench.ask(.clock, 9, 1, 1) == [0])
+    #expect(bench.ask(.clockRateNotify(clock: 1, enable: [.enabled])) == [0])
     _ = bench.platform.takeTranscript()
     let isSet = bench.platform.setValue(ResourceName(.clock, "pll"), 500, at: bench.now)
     #expect(isSet)
@@ -114,7 +114,7 @@ import Testing
     ]
     var bench = try Bench(definition)
 
-    #expect(bench.ask(.clock, 5, 1, 2, 2_000, 0) == [0])
+    #expect(bench.ask(.clockRateSet(clock: 2, rate: 2_000, flags: [.asynchronous])) == [0])
     bench.wait(500)
 
     #expect(bench.outgoing().map(\.message.payload) == [[0, 3, 2_000, 0]])
@@ -125,6 +125,6 @@ import Testing
     definition.rules = [MisbehaviourRule("rule", .dropped) { $0.target = .notification }]
     var bench = try Bench(definition)
 
-    #expect(bench.ask(.clock, 6, 0) == [0, 24_000_000, 0])
+    #expect(bench.ask(.clockRateGet(clock: 0)) == [0, 24_000_000, 0])
   }
 }

@@ -17,7 +17,7 @@ import Testing
   }
 
   @Test func tooManyBytesAreAProtocolError() throws {
-    let header = MessageHeader(0x14, 6, token: 9)
+    let header = MessageHeader(ClockProtocol.Message.rateGet, token: 9)
     let (disposition, reply) = try judge(SCMIMessage(header: header).bytes + [UInt8](repeating: 0, count: 200))
 
     #expect(disposition == .reply)
@@ -39,14 +39,14 @@ import Testing
   }
 
   @Test func anIncompleteWordIsAProtocolError() throws {
-    let (_, reply) = try judge(SCMIMessage(header: MessageHeader(0x14, 6)).bytes + [0, 0, 0])
+    let (_, reply) = try judge(SCMIMessage(header: MessageHeader(ClockProtocol.Message.rateGet)).bytes + [0, 0, 0])
 
     #expect(reply.payload == [word(.protocolError)])
   }
 
   @Test(arguments: [0x0000_0100, 0x0000_0200, 0x0000_0300, 0x1000_0000, 0x8000_0000] as [UInt32])
   func wrongTypesAndReservedBitsAreEchoedAndRefused(bits: UInt32) throws {
-    let header = MessageHeader(rawValue: MessageHeader(0x10, 0, token: 3).rawValue | bits)
+    let header = MessageHeader(rawValue: MessageHeader(.base, .version, token: 3).rawValue | bits)
     let (_, reply) = try judge(SCMIMessage(header: header).bytes)
 
     #expect(reply.header == header)
@@ -61,15 +61,15 @@ import Testing
     }
     for message in [0x11, 0x20, 0x7F, 0xFF] as [UInt8] {
       #expect(bench.send(0x14, message, []) == [word(.notFound)])
-      #expect(bench.ask(.clock, 2, UInt32(message)) == [word(.notFound)])
+      #expect(bench.ask(.messageAttributes(.clock, UInt32(message))) == [word(.notFound)])
     }
-    #expect(bench.ask(.clock, 2, .max) == [word(.notFound)])
+    #expect(bench.ask(.messageAttributes(.clock, .max)) == [word(.notFound)])
     #expect(bench.ask(.performance, 0xB, 0, 0) == [word(.notSupported)])
   }
 
   @Test func tokensMayBeReused() throws {
     var platform = try SCMIPlatform(Bench.definition())
-    let request = SCMIMessage(header: MessageHeader(0x14, 6, token: 5), payload: [0])
+    let request = SCMIMessage(header: MessageHeader(ClockProtocol.Message.rateGet, token: 5), payload: [0])
     var first = SCMIMessage(header: MessageHeader(rawValue: 0))
     var second = first
 

@@ -211,12 +211,12 @@ import Testing
     definition.sensors[0].asynchronousLatency = 1_000
     var bench = try Bench(definition)
 
-    #expect(bench.ask(.sensor, 6, 0, 1) == [0])
-    #expect(bench.ask(.sensor, 6, 0, 1) == [0])
-    #expect(bench.ask(.sensor, 6, 0, 1) == [word(.busy)])
+    #expect(bench.ask(.sensorReadingGet(sensor: 0, flags: [.asynchronous])) == [0])
+    #expect(bench.ask(.sensorReadingGet(sensor: 0, flags: [.asynchronous])) == [0])
+    #expect(bench.ask(.sensorReadingGet(sensor: 0, flags: [.asynchronous])) == [word(.busy)])
     bench.wait(1_000)
     #expect(bench.outgoing().count == 2)
-    #expect(bench.ask(.sensor, 6, 0, 1) == [0])
+    #expect(bench.ask(.sensorReadingGet(sensor: 0, flags: [.asynchronous])) == [0])
   }
 }
 

@@ -9,7 +9,7 @@ import Testing
   ) {
     var bench = try bench(action, configure)
     var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
-    let request = SCMIMessage(header: MessageHeader(0x14, 6, token: 5), payload: [0])
+    let request = SCMIMessage(header: MessageHeader(ClockProtocol.Message.rateGet, token: 5), payload: [0])
     let disposition = bench.platform.handle(request, from: 0, ticket: 99, at: 0, reply: &reply)
     return (disposition, reply, bench.outgoing())
   }
@@ -45,10 +45,10 @@ import Testing
   }
 
   @Test func aForcedStatusHasNoEffect() throws {
-    var bench = try bench(.status(.hardwareError)) { $0.message = 5 }
+    var bench = try bench(.status(.hardwareError)) { $0.message = ClockProtocol.Message.rateSet.rawValue }
 
-    #expect(bench.ask(.clock, 5, 0, 1, 500, 0) == [word(.hardwareError)])
-    #expect(bench.ask(.clock, 6, 1) == [0, 100, 0])
+    #expect(bench.ask(.clockRateSet(clock: 1, rate: 500)) == [word(.hardwareError)])
+    #expect(bench.ask(.clockRateGet(clock: 1)) == [0, 100, 0])
   }
 
   @Test func repliesCanBeMissing() throws {
@@ -60,7 +60,7 @@ import Testing
   @Test func aLateReplyComesWithItsTicket() throws {
     var bench = try bench(.late(700))
     var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
-    let request = SCMIMessage(header: MessageHeader(0x14, 6, token: 5), payload: [0])
+    let request = SCMIMessage(header: MessageHeader(ClockProtocol.Message.rateGet, token: 5), payload: [0])
 
     let disposition = bench.platform.handle(request, from: 0, ticket: 99, at: 0, reply: &reply)
     #expect(disposition == .later)
@@ -86,7 +86,7 @@ import Testing
     var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
 
     let first = bench.platform.handle(
-      SCMIMessage(header: MessageHeader(0x14, 6), payload: [0]),
+      SCMIMessage(header: MessageHeader(ClockProtocol.Message.rateGet), payload: [0]),
       from: 0,
       ticket: 1,
       at: 0,
@@ -94,7 +94,7 @@ import Testing
     )
     #expect(first == .later)
     #expect(bench.outgoing().isEmpty)
-    #expect(bench.ask(.clock, 6, 1) == [0, 100, 0])
+    #expect(bench.ask(.clockRateGet(clock: 1)) == [0, 100, 0])
     #expect(bench.outgoing().map(\.channel) == [.reply(ticket: 1)])
   }
 
@@ -102,7 +102,7 @@ import Testing
     var bench = try bench(.outOfOrder(1_000))
     var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
 
-    let request = SCMIMessage(header: MessageHeader(0x14, 6), payload: [0])
+    let request = SCMIMessage(header: MessageHeader(ClockProtocol.Message.rateGet), payload: [0])
     let disposition = bench.platform.handle(request, from: 0, ticket: 1, at: 0, reply: &reply)
     #expect(disposition == .later)
     bench.wait(1_000)
@@ -111,9 +111,12 @@ import Testing
   }
 
   @Test func delayedResponsesCanOvertakeTheReply() throws {
-    var bench = try bench(.delayedBeforeReply(100)) { $0.message = 5 }
+    var bench = try bench(.delayedBeforeReply(100)) { $0.message = ClockProtocol.Message.rateSet.rawValue }
     var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
-    let request = SCMIMessage(header: MessageHeader(0x14, 5, token: 1), payload: [1, 2, 2_000, 0])
+    let request = SCMIMessage(
+      header: MessageHeader(ClockProtocol.Message.rateSet, token: 1),
+      payload: [1, 2, 2_000, 0]
+    )
 
     let disposition = bench.platform.handle(request, from: 0, ticket: 8, at: 0, reply: &reply)
     #expect(disposition == .later)
@@ -124,9 +127,9 @@ import Testing
 
   @Test(arguments: [(Misbehaviour.delayedTwice, 2), (.delayedNever, 0), (.delayedWithoutReply, 1)])
   func delayedResponsesCanBeTooManyOrTooFew(action: Misbehaviour, count: Int) throws {
-    var bench = try bench(action) { $0.message = 5 }
+    var bench = try bench(action) { $0.message = ClockProtocol.Message.rateSet.rawValue }
 
-    let reply = bench.ask(.clock, 5, 1, 2, 2_000, 0)
+    let reply = bench.ask(.clockRateSet(clock: 2, rate: 2_000, flags: [.asynchronous]))
     bench.wait(500)
 
     #expect(reply == (action == .delayedWithoutReply ? [] : [0]))
@@ -143,48 +146,48 @@ import Testing
     )
     var bench = try bench(storm) { $0.times = 1 }
 
-    #expect(bench.ask(.clock, 6, 0) == [0, 24_000_000, 0])
+    #expect(bench.ask(.clockRateGet(clock: 0)) == [0, 24_000_000, 0])
     bench.wait(20)
 
     let events = bench.outgoing()
     #expect(events.count == 3)
-    #expect(events.allSatisfy { $0.message.header == MessageHeader(0x15, 1, type: .notification) })
+    #expect(events.allSatisfy { $0.message.header == MessageHeader(SensorProtocol.Notification.update) })
   }
 
   @Test func enumerationCanLie() throws {
     var counts = try bench(.countLie(5))
-    #expect(counts.ask(.clock, 1) == [0, 8 | 4 << 16])
-    #expect(counts.ask(.base, 1) == [0, 14 | 1 << 8])
+    #expect(counts.ask(.protocolAttributes(.clock)) == [0, 8 | 4 << 16])
+    #expect(counts.ask(.protocolAttributes(.base)) == [0, 14 | 1 << 8])
     var remaining = try bench(.remainingNeverEnds(3))
-    #expect(remaining.ask(.clock, 4, 0, 0)[1] == 1 | 3 << 16)
-    #expect(remaining.ask(.clock, 0xC, 2, 0)[1] == 2 | 3 << 24)
-    #expect(remaining.ask(.sensor, 7, 1, 0)[1] == 2 | 3 << 26)
-    #expect(remaining.ask(.pinControl, 5, 0, 1 << 18)[2] == 2 | 3 << 24)
+    #expect(remaining.ask(.clockDescribeRates(clock: 0))[1] == 1 | 3 << 16)
+    #expect(remaining.ask(.clockPossibleParentsGet(clock: 2))[1] == 2 | 3 << 24)
+    #expect(remaining.ask(.sensorAxisDescriptionGet(sensor: 1))[1] == 2 | 3 << 26)
+    #expect(remaining.ask(.pinSettingsGet(element: 0, attributes: .init(rawValue: 1 << 18)))[2] == 2 | 3 << 24)
     var triplet = try bench(.rateTriplet(returned: 2))
-    #expect(triplet.ask(.clock, 4, 1, 0)[1] == 2 | 1 << 12)
-    #expect(triplet.ask(.clock, 4, 0, 0)[1] == 1)
+    #expect(triplet.ask(.clockDescribeRates(clock: 1))[1] == 2 | 1 << 12)
+    #expect(triplet.ask(.clockDescribeRates(clock: 0))[1] == 1)
     var version = try bench(.versionLie(0x90000))
-    #expect(version.ask(.clock, 0) == [0, 0x90000])
+    #expect(version.ask(.protocolVersion(.clock)) == [0, 0x90000])
   }
 
   @Test func rulesApplyToTheRequestsThatTheyName() throws {
     var bench = try bench(.status(.genericError)) { rule in
       rule.resource = ResourceName(.clock, "pll")
-      rule.message = 6
+      rule.message = ClockProtocol.Message.rateGet.rawValue
       rule.firstOccurrence = 3
       rule.times = 1
     }
 
-    #expect(bench.ask(.clock, 6, 0)[0] == 0)
+    #expect(bench.ask(.clockRateGet(clock: 0))[0] == 0)
     for expected in [SCMIStatus.success, .success, .genericError, .success] {
-      #expect(bench.ask(.clock, 6, 1)[0] == word(expected))
+      #expect(bench.ask(.clockRateGet(clock: 1))[0] == word(expected))
     }
   }
 
   @Test func aChanceIsTheSameForTheSameSeed() throws {
     func run() throws -> [Bool] {
       var bench = try bench(.status(.genericError)) { $0.probability = 300_000 }
-      return (0..<200).map { _ in bench.ask(.clock, 6, 0)[0] != 0 }
+      return (0..<200).map { _ in bench.ask(.clockRateGet(clock: 0))[0] != 0 }
     }
 
     let first = try run()
@@ -197,9 +200,9 @@ import Testing
 
     let isAdded = bench.platform.addRule(MisbehaviourRule("x", .status(.busy)))
     #expect(isAdded)
-    #expect(bench.ask(.clock, 6, 0) == [word(.busy)])
+    #expect(bench.ask(.clockRateGet(clock: 0)) == [word(.busy)])
     bench.platform.removeRules(named: "x")
-    #expect(bench.ask(.clock, 6, 0)[0] == 0)
+    #expect(bench.ask(.clockRateGet(clock: 0))[0] == 0)
     let isUnknownAdded = bench.platform.addRule(MisbehaviourRule("y", .never) { $0.agent = "nobody" })
     #expect(!isUnknownAdded)
   }
@@ -214,16 +217,16 @@ import Testing
       ScriptStep(at: 5_000, .systemPower(state: 0, graceful: true)),
     ]
     var bench = try Bench(definition)
-    #expect(bench.ask(.systemPower, 5, 1) == [0])
+    #expect(bench.ask(.systemPowerStateNotify(enable: [.enabled])) == [0])
 
     bench.wait(1_000)
-    #expect(bench.ask(.clock, 6, 1) == [0, 700, 0])
+    #expect(bench.ask(.clockRateGet(clock: 1)) == [0, 700, 0])
     bench.wait(1_000)
-    #expect(bench.ask(.sensor, 6, 0, 0)[1] == 90_000)
+    #expect(bench.ask(.sensorReadingGet(sensor: 0))[1] == 90_000)
     bench.wait(1_000)
-    #expect(bench.ask(.clock, 6, 1) == [word(.busy)])
+    #expect(bench.ask(.clockRateGet(clock: 1)) == [word(.busy)])
     bench.wait(1_000)
-    #expect(bench.ask(.clock, 6, 1)[0] == 0)
+    #expect(bench.ask(.clockRateGet(clock: 1))[0] == 0)
     bench.wait(1_000)
     #expect(bench.outgoing().map(\.message.payload) == [[0, 1, 0, 0]])
   }

@@ -23,49 +23,49 @@ import Testing
   @Test func anAgentCountsOnlyWhatItMaySee() throws {
     var bench = try restricted()
 
-    #expect(bench.ask(.base, 6, 0, agent: 1) == [0, 3, 0x14_1211])
-    #expect(bench.ask(.clock, 1, agent: 1) == [0, 1 | 4 << 16])
-    #expect(bench.ask(.clock, 6, 0, agent: 1) == [0, 100, 0])
-    #expect(bench.ask(.clock, 6, 1, agent: 1) == [word(.notFound)])
-    #expect(bench.ask(.voltage, 0, agent: 1) == [word(.notSupported)])
+    #expect(bench.ask(.baseDiscoverListProtocols(), agent: 1) == [0, 3, 0x14_1211])
+    #expect(bench.ask(.protocolAttributes(.clock), agent: 1) == [0, 1 | 4 << 16])
+    #expect(bench.ask(.clockRateGet(clock: 0), agent: 1) == [0, 100, 0])
+    #expect(bench.ask(.clockRateGet(clock: 1), agent: 1) == [word(.notFound)])
+    #expect(bench.ask(.protocolVersion(.voltage), agent: 1) == [word(.notSupported)])
   }
 
   @Test func boundsNarrowWhatIsDescribedAndWhatIsAccepted() throws {
     var bench = try restricted()
 
-    #expect(bench.ask(.clock, 4, 0, 0, agent: 1) == [0, 3 | 1 << 12, 200, 0, 400, 0, 50, 0])
-    #expect(bench.ask(.clock, 5, 0, 0, 150, 0, agent: 1) == [word(.invalidParameters)])
-    #expect(bench.ask(.clock, 5, 0, 0, 450, 0, agent: 1) == [word(.invalidParameters)])
-    #expect(bench.ask(.clock, 5, 0, 0, 400, 0, agent: 1) == [0])
+    #expect(bench.ask(.clockDescribeRates(clock: 0), agent: 1) == [0, 3 | 1 << 12, 200, 0, 400, 0, 50, 0])
+    #expect(bench.ask(.clockRateSet(clock: 0, rate: 150), agent: 1) == [word(.invalidParameters)])
+    #expect(bench.ask(.clockRateSet(clock: 0, rate: 450), agent: 1) == [word(.invalidParameters)])
+    #expect(bench.ask(.clockRateSet(clock: 0, rate: 400), agent: 1) == [0])
   }
 
   @Test func readAccessDoesNotSet() throws {
     var bench = try restricted()
 
-    #expect(bench.ask(.powerDomain, 5, 0, agent: 1)[0] == 0)
-    #expect(bench.ask(.powerDomain, 4, 0, 0, 0, agent: 1) == [word(.denied)])
+    #expect(bench.ask(.powerStateGet(domain: 0), agent: 1)[0] == 0)
+    #expect(bench.ask(.powerStateSet(domain: 0, state: 0), agent: 1) == [word(.denied)])
   }
 
   @Test func deniedCommandsAreDeniedAndNotFound() throws {
     var bench = try restricted { $0.deniedCommands = [.clock: [5]] }
 
-    #expect(bench.ask(.clock, 5, 0, 0, 400, 0, agent: 1) == [word(.denied)])
-    #expect(bench.ask(.clock, 2, 5, agent: 1) == [word(.notFound)])
-    #expect(bench.ask(.clock, 2, 6, agent: 1) == [0, 0])
+    #expect(bench.ask(.clockRateSet(clock: 0, rate: 400), agent: 1) == [word(.denied)])
+    #expect(bench.ask(.messageAttributes(ClockProtocol.Message.rateSet), agent: 1) == [word(.notFound)])
+    #expect(bench.ask(.messageAttributes(ClockProtocol.Message.rateGet), agent: 1) == [0, 0])
   }
 
   @Test func aTrustedAgentMovesADeviceWhileBothRun() throws {
     var bench = try Bench.pair()
 
-    #expect(bench.ask(.base, 9, 2, 0, 0) == [0])
-    #expect(bench.ask(.clock, 6, 1, agent: 1) == [word(.denied)])
-    #expect(bench.ask(.clock, 6, 2, agent: 1)[0] == 0)
-    #expect(bench.ask(.powerDomain, 5, 0, agent: 1) == [word(.denied)])
-    #expect(bench.ask(.base, 9, 2, 0, 1) == [0])
-    #expect(bench.ask(.clock, 6, 1, agent: 1)[0] == 0)
-    #expect(bench.ask(.base, 0xA, 2, 0, 0x14, 0) == [0])
-    #expect(bench.ask(.clock, 6, 1, agent: 1) == [word(.denied)])
-    #expect(bench.ask(.powerDomain, 5, 0, agent: 1)[0] == 0)
+    #expect(bench.ask(.baseSetDevicePermissions(agent: 2, device: 0)) == [0])
+    #expect(bench.ask(.clockRateGet(clock: 1), agent: 1) == [word(.denied)])
+    #expect(bench.ask(.clockRateGet(clock: 2), agent: 1)[0] == 0)
+    #expect(bench.ask(.powerStateGet(domain: 0), agent: 1) == [word(.denied)])
+    #expect(bench.ask(.baseSetDevicePermissions(agent: 2, device: 0, flags: [.allowed])) == [0])
+    #expect(bench.ask(.clockRateGet(clock: 1), agent: 1)[0] == 0)
+    #expect(bench.ask(.baseSetProtocolPermissions(agent: 2, device: 0, protocolIdentifier: 0x14)) == [0])
+    #expect(bench.ask(.clockRateGet(clock: 1), agent: 1) == [word(.denied)])
+    #expect(bench.ask(.powerStateGet(domain: 0), agent: 1)[0] == 0)
   }
 
   @Test func whatIsGivenAndWasNotThereIsAddedBehindTheRest() throws {
@@ -74,12 +74,12 @@ import Testing
     bench.platform.setAccess(.full, agent: 1, resource: ResourceName(.clock, "crystal"), at: 0)
     bench.platform.setAccess(.full, agent: 1, resource: ResourceName(.voltageDomain, "vdd"), at: 0)
 
-    #expect(bench.ask(.clock, 1, agent: 1) == [0, 2 | 4 << 16])
-    #expect(bench.ask(.clock, 6, 0, agent: 1) == [0, 100, 0])
-    #expect(bench.ask(.clock, 6, 1, agent: 1) == [0, 24_000_000, 0])
-    #expect(bench.ask(.voltage, 1, agent: 1) == [0, 1])
+    #expect(bench.ask(.protocolAttributes(.clock), agent: 1) == [0, 2 | 4 << 16])
+    #expect(bench.ask(.clockRateGet(clock: 0), agent: 1) == [0, 100, 0])
+    #expect(bench.ask(.clockRateGet(clock: 1), agent: 1) == [0, 24_000_000, 0])
+    #expect(bench.ask(.protocolAttributes(.voltage), agent: 1) == [0, 1])
     bench.platform.resetAgent(1, permissions: true, events: true, at: 0)
-    #expect(bench.ask(.clock, 6, 1, agent: 1) == [word(.denied)])
+    #expect(bench.ask(.clockRateGet(clock: 1), agent: 1) == [word(.denied)])
   }
 
   @Test(arguments: [
@@ -96,36 +96,38 @@ import Testing
   @Test func anUntrustedCallerIsDeniedButMayResetItself() throws {
     var bench = try Bench.pair()
 
-    #expect(bench.ask(.base, 9, 1, 0, 0, agent: 1) == [word(.denied)])
-    #expect(bench.ask(.base, 0xA, 1, 0, 0x14, 0, agent: 1) == [word(.denied)])
-    #expect(bench.ask(.base, 0xB, 1, 0, agent: 1) == [word(.denied)])
-    #expect(bench.ask(.base, 0xB, 2, 0, agent: 1) == [0])
-    #expect(bench.ask(.base, 0xB, 2, 1, agent: 1) == [word(.denied)])
-    #expect(bench.ask(.base, 2, 9, agent: 1) == [word(.notFound)])
+    #expect(bench.ask(.baseSetDevicePermissions(agent: 1, device: 0), agent: 1) == [word(.denied)])
+    #expect(
+      bench.ask(.baseSetProtocolPermissions(agent: 1, device: 0, protocolIdentifier: 0x14), agent: 1) == [word(.denied)]
+    )
+    #expect(bench.ask(.baseResetAgentConfiguration(agent: 1), agent: 1) == [word(.denied)])
+    #expect(bench.ask(.baseResetAgentConfiguration(agent: 2), agent: 1) == [0])
+    #expect(bench.ask(.baseResetAgentConfiguration(agent: 2, flags: [.permissions]), agent: 1) == [word(.denied)])
+    #expect(bench.ask(.messageAttributes(BaseProtocol.Message.setDevicePermissions), agent: 1) == [word(.notFound)])
   }
 
   @Test func aResetTakesVotesAndSubscriptionsWithIt() throws {
     var bench = try Bench.pair()
 
-    #expect(bench.ask(.clock, 7, 1, 1, 0, agent: 1) == [0])
-    #expect(bench.ask(.clock, 9, 1, 1, agent: 1) == [0])
-    #expect(bench.ask(.base, 0xB, 2, 0) == [0])
+    #expect(bench.ask(.clockConfigSet(clock: 1, attributes: .init(.enable), extendedValue: 0), agent: 1) == [0])
+    #expect(bench.ask(.clockRateNotify(clock: 1, enable: [.enabled]), agent: 1) == [0])
+    #expect(bench.ask(.baseResetAgentConfiguration(agent: 2)) == [0])
 
     #expect(bench.platform.isEnabled(ResourceName(.clock, "pll")) == false)
-    #expect(bench.ask(.clock, 5, 0, 1, 300, 0) == [0])
+    #expect(bench.ask(.clockRateSet(clock: 1, rate: 300)) == [0])
     #expect(bench.outgoing().isEmpty)
   }
 
   @Test func aResetDropsWhatIsUnderWay() throws {
     var bench = try Bench()
 
-    #expect(bench.ask(.clock, 5, 1, 2, 2_000, 0) == [0])
+    #expect(bench.ask(.clockRateSet(clock: 2, rate: 2_000, flags: [.asynchronous])) == [0])
     bench.platform.resetAgent(0, events: true, at: 0)
     bench.wait(1_000)
 
     #expect(bench.outgoing().isEmpty)
-    #expect(bench.ask(.clock, 6, 2) == [0, 1_000, 0])
-    for _ in 0..<4 { #expect(bench.ask(.clock, 5, 1, 2, 2_000, 0) == [0]) }
+    #expect(bench.ask(.clockRateGet(clock: 2)) == [0, 1_000, 0])
+    for _ in 0..<4 { #expect(bench.ask(.clockRateSet(clock: 2, rate: 2_000, flags: [.asynchronous])) == [0]) }
   }
 
   @Test(arguments: [
@@ -136,10 +138,10 @@ import Testing
     definition.clocks[1].ratePolicy = policy
     var bench = try Bench(definition)
 
-    #expect(bench.ask(.clock, 5, 0, 1, 500, 0) == [0])
-    #expect(bench.ask(.clock, 5, 0, 1, 300, 0, agent: 1) == [0])
+    #expect(bench.ask(.clockRateSet(clock: 1, rate: 500)) == [0])
+    #expect(bench.ask(.clockRateSet(clock: 1, rate: 300), agent: 1) == [0])
 
-    #expect(bench.ask(.clock, 6, 1) == [0, expected, 0])
+    #expect(bench.ask(.clockRateGet(clock: 1)) == [0, expected, 0])
   }
 
   @Test func anExclusiveOwnerKeepsTheOthersOut() throws {
@@ -147,21 +149,21 @@ import Testing
     definition.clocks[1].ratePolicy = .exclusive
     var bench = try Bench(definition)
 
-    #expect(bench.ask(.clock, 5, 0, 1, 500, 0) == [0])
-    #expect(bench.ask(.clock, 5, 0, 1, 300, 0, agent: 1) == [word(.busy)])
+    #expect(bench.ask(.clockRateSet(clock: 1, rate: 500)) == [0])
+    #expect(bench.ask(.clockRateSet(clock: 1, rate: 300), agent: 1) == [word(.busy)])
     bench.platform.resetAgent(0, events: true, at: 0)
-    #expect(bench.ask(.clock, 5, 0, 1, 300, 0, agent: 1) == [0])
+    #expect(bench.ask(.clockRateSet(clock: 1, rate: 300), agent: 1) == [0])
   }
 
   @Test func aClockRunsWhileOneAgentNeedsIt() throws {
     var bench = try Bench.pair()
     let pll = ResourceName(.clock, "pll")
 
-    #expect(bench.ask(.clock, 7, 1, 1, 0) == [0])
-    #expect(bench.ask(.clock, 7, 1, 1, 0, agent: 1) == [0])
-    #expect(bench.ask(.clock, 7, 1, 0, 0) == [0])
+    #expect(bench.ask(.clockConfigSet(clock: 1, attributes: .init(.enable), extendedValue: 0)) == [0])
+    #expect(bench.ask(.clockConfigSet(clock: 1, attributes: .init(.enable), extendedValue: 0), agent: 1) == [0])
+    #expect(bench.ask(.clockConfigSet(clock: 1, attributes: .init(.disable), extendedValue: 0)) == [0])
     #expect(bench.platform.isEnabled(pll) == true)
-    #expect(bench.ask(.clock, 7, 1, 0, 0, agent: 1) == [0])
+    #expect(bench.ask(.clockConfigSet(clock: 1, attributes: .init(.disable), extendedValue: 0), agent: 1) == [0])
     #expect(bench.platform.isEnabled(pll) == false)
   }
 
@@ -171,22 +173,22 @@ import Testing
     )
     bench.now = 2_000_000_000
 
-    #expect(bench.ask(.base, 0)[0] == 0)
-    #expect(bench.ask(.base, 0)[0] == 0)
-    #expect(bench.ask(.base, 0) == [word(.busy)])
-    #expect(bench.ask(.base, 0, agent: 1)[0] == 0)
+    #expect(bench.ask(.protocolVersion(.base))[0] == 0)
+    #expect(bench.ask(.protocolVersion(.base))[0] == 0)
+    #expect(bench.ask(.protocolVersion(.base)) == [word(.busy)])
+    #expect(bench.ask(.protocolVersion(.base), agent: 1)[0] == 0)
     bench.now += 500_000_000
-    #expect(bench.ask(.base, 0)[0] == 0)
-    #expect(bench.ask(.base, 0) == [word(.busy)])
+    #expect(bench.ask(.protocolVersion(.base))[0] == 0)
+    #expect(bench.ask(.protocolVersion(.base)) == [word(.busy)])
   }
 
   @Test func outstandingResponsesAreBounded() throws {
     var bench = try Bench(Bench.definition(agents: [AgentDefinition("one") { $0.outstandingResponses = 1 }]))
 
-    #expect(bench.ask(.powerDomain, 4, 1, 0, 0) == [0])
-    #expect(bench.ask(.clock, 5, 1, 2, 2_000, 0) == [word(.busy)])
+    #expect(bench.ask(.powerStateSet(domain: 0, state: 0, flags: [.asynchronous])) == [0])
+    #expect(bench.ask(.clockRateSet(clock: 2, rate: 2_000, flags: [.asynchronous])) == [word(.busy)])
     bench.wait(1_000)
-    #expect(bench.ask(.clock, 5, 1, 2, 2_000, 0) == [0])
+    #expect(bench.ask(.clockRateSet(clock: 2, rate: 2_000, flags: [.asynchronous])) == [0])
   }
 
   @Test func whatIsTakenAwayCanStayDescribed() throws {
@@ -196,11 +198,11 @@ import Testing
       ])
     )
 
-    #expect(bench.ask(.base, 9, 2, 0, 0) == [0])
+    #expect(bench.ask(.baseSetDevicePermissions(agent: 2, device: 0)) == [0])
 
-    #expect(bench.ask(.clock, 3, 1, agent: 1)[0] == 0)
-    #expect(bench.ask(.clock, 0xF, 1, agent: 1) == [0, 0])
-    #expect(bench.ask(.clock, 5, 0, 1, 300, 0, agent: 1) == [word(.denied)])
+    #expect(bench.ask(.clockAttributes(clock: 1), agent: 1)[0] == 0)
+    #expect(bench.ask(.clockGetPermissions(clock: 1), agent: 1) == [0, 0])
+    #expect(bench.ask(.clockRateSet(clock: 1, rate: 300), agent: 1) == [word(.denied)])
   }
 }
 
@@ -226,7 +228,7 @@ import Testing
     #expect(bench.send(0x80, 3, []) == [word(.protocolError)])
     #expect(bench.send(0x80, 4, []) == [word(.hardwareError)])
     #expect(bench.send(0x81, 0, []) == [word(.notSupported)])
-    #expect(bench.ask(.base, 6, 8)[1...] == [2, 0x8019])
+    #expect(bench.ask(.baseDiscoverListProtocols(skip: 8))[1...] == [2, 0x8019])
   }
 
   private struct Counter: VendorProtocol {

@@ -12,35 +12,43 @@ import Testing
   @Test func boundsNarrowTheDescriptionsOfTheCase() throws {
     var bench = try Bench(PlatformDefinition(json: try Cases.read("bounds-and-denials.json")))
 
-    let levels = bench.ask(.performance, 4, 0, 0)
+    let levels = bench.ask(.performanceDescribeLevels(domain: 0))
     #expect(levels[1] == 3)
     #expect(stride(from: 2, to: levels.count, by: 5).map { levels[$0] } == [200, 300, 400])
     // Sustained: 500 MHz is beyond the bounds.
-    #expect(bench.ask(.performance, 3, 0)[3...4] == [400_000, 400])
-    #expect(bench.ask(.performance, 6, 0) == [0, 400, 200])
-    #expect(bench.ask(.voltage, 4, 0, 0) == [0, 3 | 1 << 12, 800_000, 950_000, 50_000])
-    let cap = bench.ask(.powercap, 3, 0)
+    #expect(bench.ask(.performanceDomainAttributes(domain: 0))[3...4] == [400_000, 400])
+    #expect(bench.ask(.performanceLimitsGet(domain: 0)) == [0, 400, 200])
+    #expect(bench.ask(.voltageDescribeLevels(domain: 0)) == [0, 3 | 1 << 12, 800_000, 950_000, 50_000])
+    let cap = bench.ask(.powercapDomainAttributes(domain: 0))
     #expect(cap[9...11] == [2_000_000, 4_000_000, 1_000_000])
     // Bits 31 state, 30 parent, 29 rate: CLOCK_CONFIG_SET is refused.
-    #expect(bench.ask(.clock, 0xF, 1) == [0, 1 << 30 | 1 << 29])
-    #expect(bench.ask(.clock, 0xF, 0) == [0, 1 << 29])
+    #expect(bench.ask(.clockGetPermissions(clock: 1)) == [0, 1 << 30 | 1 << 29])
+    #expect(bench.ask(.clockGetPermissions(clock: 0)) == [0, 1 << 29])
   }
 
   @Test func everyLevelThatIsDescribedCanBeSet() throws {
     var bench = try Bench(PlatformDefinition(json: try Cases.read("bounds-and-denials.json")))
 
-    for level in [200, 300, 400] as [UInt32] { #expect(bench.ask(.performance, 7, 0, level) == [0]) }
-    for level in [100, 500] as [UInt32] { #expect(bench.ask(.performance, 7, 0, level) == [word(.outOfRange)]) }
-    #expect(bench.ask(.performance, 5, 0, 300, 0) == [0])
-    #expect(bench.ask(.performance, 6, 0) == [0, 300, 200])
+    for level in [200, 300, 400] as [UInt32] {
+      #expect(bench.ask(.performanceLevelSet(domain: 0, level: level)) == [0])
+    }
+    for level in [100, 500] as [UInt32] {
+      #expect(bench.ask(.performanceLevelSet(domain: 0, level: level)) == [word(.outOfRange)])
+    }
+    #expect(bench.ask(.performanceLimitsSet(domain: 0, maximum: 300, minimum: 0)) == [0])
+    #expect(bench.ask(.performanceLimitsGet(domain: 0)) == [0, 300, 200])
     for level in [800_000, 850_000, 900_000, 950_000] as [UInt32] {
-      #expect(bench.ask(.voltage, 7, 0, 0, level) == [0])
+      #expect(bench.ask(.voltageLevelSet(domain: 0, level: Int32(bitPattern: level))) == [0])
     }
     for level in [750_000, 1_000_000] as [UInt32] {
-      #expect(bench.ask(.voltage, 7, 0, 0, level) == [word(.invalidParameters)])
+      #expect(bench.ask(.voltageLevelSet(domain: 0, level: Int32(bitPattern: level))) == [word(.invalidParameters)])
     }
-    for cap in [2_000_000, 3_000_000, 4_000_000] as [UInt32] { #expect(bench.ask(.powercap, 5, 0, 0, cap) == [0]) }
-    for cap in [1_000_000, 5_000_000] as [UInt32] { #expect(bench.ask(.powercap, 5, 0, 0, cap) == [word(.outOfRange)]) }
+    for cap in [2_000_000, 3_000_000, 4_000_000] as [UInt32] {
+      #expect(bench.ask(.powercapCapSet(domain: 0, cap: cap)) == [0])
+    }
+    for cap in [1_000_000, 5_000_000] as [UInt32] {
+      #expect(bench.ask(.powercapCapSet(domain: 0, cap: cap)) == [word(.outOfRange)])
+    }
   }
 
   @Test func indexesCountTheLevelsWithinTheBounds() throws {
@@ -52,13 +60,13 @@ import Testing
     ]
     var bench = try Bench(definition)
 
-    let levels = bench.ask(.performance, 4, 0, 0)
+    let levels = bench.ask(.performanceDescribeLevels(domain: 0))
     #expect(stride(from: 2, to: levels.count, by: 5).map { levels[$0] } == [300, 400, 500, 600])
     #expect(stride(from: 6, to: levels.count, by: 5).map { levels[$0] } == [0, 1, 2, 3])
-    #expect(bench.ask(.performance, 7, 0, 3) == [0])
+    #expect(bench.ask(.performanceLevelSet(domain: 0, level: 3)) == [0])
     #expect(bench.platform.value(ResourceName(.performanceDomain, "cpu")) == 600)
-    #expect(bench.ask(.performance, 8, 0) == [0, 3])
-    #expect(bench.ask(.performance, 7, 0, 4) == [word(.outOfRange)])
+    #expect(bench.ask(.performanceLevelGet(domain: 0)) == [0, 3])
+    #expect(bench.ask(.performanceLevelSet(domain: 0, level: 4)) == [word(.outOfRange)])
   }
 
   @Test(
@@ -71,10 +79,10 @@ import Testing
     ]
     var bench = try Bench(definition)
 
-    let reply = bench.ask(.voltage, 4, 0, 0)
+    let reply = bench.ask(.voltageDescribeLevels(domain: 0))
 
     #expect(reply.dropFirst(2).map { Int32(bitPattern: $0) } == [lowest, highest, 500])
-    for level in [lowest, highest] { #expect(bench.ask(.voltage, 7, 0, 0, UInt32(bitPattern: level)) == [0]) }
+    for level in [lowest, highest] { #expect(bench.ask(.voltageLevelSet(domain: 0, level: level)) == [0]) }
   }
 
   @Test func aCapThatCannotBeSetHasNoRoom() throws {
@@ -82,7 +90,7 @@ import Testing
     definition.agents[0].resources = [ResourceSelection(ResourceName(.powercapDomain, "board"), access: .read)]
     var bench = try Bench(definition)
 
-    let reply = bench.ask(.powercap, 3, 0)
+    let reply = bench.ask(.powercapDomainAttributes(domain: 0))
 
     // Neither asynchronous nor configurable, neither cap nor averaging interval; monitored.
     #expect(reply[1] >> 25 & 0x1F == 0b00010)
@@ -228,7 +236,7 @@ import Testing
     definition.agents[0].deniedCommands = [.sensor: [7]]
     var bench = try Bench(definition)
 
-    let all = bench.ask(.sensor, 3, 0)
+    let all = bench.ask(.sensorDescriptionGet())
 
     // The second sensor's descriptor comes behind the first one's 13 words.
     #expect(all[15] == 1)
@@ -243,11 +251,11 @@ import Testing
     definition.performanceDomains[0].sustainedFrequency = 0
     definition.performanceDomains[0].sustainedLevel = 0
     var bench = try Bench(definition)
-    #expect(bench.ask(.performance, 3, 0)[3...4] == [800_000, 800])
+    #expect(bench.ask(.performanceDomainAttributes(domain: 0))[3...4] == [800_000, 800])
 
     definition.performanceDomains[0].sustainedLevel = 300
     var other = try Bench(definition)
-    #expect(other.ask(.performance, 3, 0)[3...4] == [300_000, 300])
+    #expect(other.ask(.performanceDomainAttributes(domain: 0))[3...4] == [300_000, 300])
   }
 
   @Test func levelZeroMeansNothingBeforeVersionThree() throws {
@@ -256,8 +264,8 @@ import Testing
       definition.versions[.performance] = version
       var bench = try Bench(definition)
 
-      #expect(bench.ask(.performance, 7, 0, 0) == [word(status)])
-      #expect(bench.ask(.performance, 5, 0, 500, 0) == [word(status)])
+      #expect(bench.ask(.performanceLevelSet(domain: 0, level: 0)) == [word(status)])
+      #expect(bench.ask(.performanceLimitsSet(domain: 0, maximum: 500, minimum: 0)) == [word(status)])
     }
   }
 
@@ -266,9 +274,9 @@ import Testing
     definition.versions[.powerDomain] = ProtocolVersion(2, 0)
     var bench = try Bench(definition)
 
-    #expect(bench.ask(.powerDomain, 2, 7) == [0, 0])
-    #expect(bench.ask(.powerDomain, 3, 0)[1] >> 27 == 0b11110)
-    #expect(bench.ask(.powerDomain, 7, 0, 1) == [0])
+    #expect(bench.ask(.messageAttributes(PowerDomainProtocol.Message.stateChangeRequestedNotify)) == [0, 0])
+    #expect(bench.ask(.powerAttributes(domain: 0))[1] >> 27 == 0b11110)
+    #expect(bench.ask(.powerStateChangeRequestedNotify(domain: 0, enable: [.enabled])) == [0])
   }
 
   @Test(arguments: [
@@ -279,17 +287,17 @@ import Testing
     definition.clocks[1].rates = .range(minimum: 100, maximum: 1_000, step: 25)
     var bench = try Bench(definition)
 
-    #expect(bench.ask(.clock, 5, flags, 1, wanted, 0) == [0])
+    #expect(bench.ask(.clockRateSet(clock: 1, rate: UInt64(wanted), flags: .init(rawValue: flags))) == [0])
 
-    #expect(bench.ask(.clock, 6, 1) == [0, expected, 0])
+    #expect(bench.ask(.clockRateGet(clock: 1)) == [0, expected, 0])
   }
 
   @Test(arguments: [(1_499, 1_000), (1_500, 2_000), (2_700, 3_000)] as [(UInt32, UInt32)])
   func listedRatesAreRoundedToTheNearest(wanted: UInt32, expected: UInt32) throws {
     var bench = try Bench()
 
-    #expect(bench.ask(.clock, 5, 8, 2, wanted, 0) == [0])
+    #expect(bench.ask(.clockRateSet(clock: 2, rate: UInt64(wanted), flags: [.roundToNearest])) == [0])
 
-    #expect(bench.ask(.clock, 6, 2) == [0, expected, 0])
+    #expect(bench.ask(.clockRateGet(clock: 2)) == [0, expected, 0])
   }
 }

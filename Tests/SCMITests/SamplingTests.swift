@@ -20,7 +20,9 @@ import Testing
     }
     configure(&definition)
     var bench = try Bench(definition)
-    for index in 0..<UInt32(count) { #expect(bench.ask(.sensor, 0xB, index, 1) == [0]) }
+    for index in 0..<UInt32(count) {
+      #expect(bench.ask(.sensorContinuousUpdateNotify(sensor: index, enable: [.enabled])) == [0])
+    }
     return bench
   }
 
@@ -52,7 +54,7 @@ import Testing
     var definition = Bench.definition()
     definition.powercaps[0].measurementInterval = UpdateInterval.least
     var bench = try Bench(definition)
-    #expect(bench.ask(.powercap, 0xB, 0, 1, 1_000, 4_000) == [0])
+    #expect(bench.ask(.powercapMeasurementsNotify(domain: 0, low: 1_000, high: 4_000, enable: [.enabled])) == [0])
 
     bench.wait(Self.hour)
 
@@ -69,7 +71,7 @@ import Testing
       ]
     }
     bench.platform.isRecording = true
-    #expect(bench.ask(.clock, 5, 1, 0, 2, 0) == [0])
+    #expect(bench.ask(.clockRateSet(clock: 0, rate: 2, flags: [.asynchronous])) == [0])
 
     bench.wait(Self.hour)
 
@@ -81,11 +83,11 @@ import Testing
     var bench = try Self.sampled(3)
     bench.platform.resetAgent(0, events: true, at: 0)
     bench.platform.isRecording = true
-    for index in 0..<UInt32(3) { _ = bench.ask(.sensor, 0xB, index, 1) }
+    for index in 0..<UInt32(3) { _ = bench.ask(.sensorContinuousUpdateNotify(sensor: index, enable: [.enabled])) }
     for _ in 0..<5 { bench.wait(1_000_000) }
     while bench.platform.takeOutgoing() != nil {}
     bench.wait(Self.hour)
-    _ = bench.ask(.sensor, 0xB, 0, 0)
+    _ = bench.ask(.sensorContinuousUpdateNotify(sensor: 0, enable: []))
     let records = bench.platform.takeTranscript()
 
     var platform = try SCMIPlatform(bench.platform.definition)
@@ -104,9 +106,9 @@ import Testing
     var bench = try sampled(2_000)
     bench.platform.isRecording = true
     bench.platform.resetAgent(0, events: true, at: 0)
-    for index in 0..<UInt32(2_000) { _ = bench.ask(.sensor, 0xB, index, 1) }
+    for index in 0..<UInt32(2_000) { _ = bench.ask(.sensorContinuousUpdateNotify(sensor: index, enable: [.enabled])) }
     var records = bench.platform.takeTranscript()
-    _ = bench.ask(.base, 0)
+    _ = bench.ask(.protocolVersion(.base))
     var last = bench.platform.takeTranscript()
     for number in hours {
       for index in last.indices { last[index].time = number * hour }
@@ -148,7 +150,7 @@ import Testing
     )
     var bench = try Self.rule(storm)
 
-    for _ in 0..<5_000 { _ = bench.ask(.sensor, 6, 0, 0) }
+    for _ in 0..<5_000 { _ = bench.ask(.sensorReadingGet(sensor: 0)) }
 
     // Those of 64 storms; the notifications of the others are dropped.
     #expect(bench.outgoing().count == 64)
@@ -169,7 +171,7 @@ import Testing
     )
     var bench = try Self.rule(storm)
 
-    _ = bench.ask(.sensor, 6, 0, 0)
+    _ = bench.ask(.sensorReadingGet(sensor: 0))
 
     #expect(bench.outgoing().count == SCMIPlatform.maximumQueued)
     #expect(bench.platform.droppedNotifications(agent: 0) == 10_000 - UInt64(SCMIPlatform.maximumQueued))
@@ -179,7 +181,7 @@ import Testing
   @Test func duplicatesThatNobodyFetchesAreDroppedAndCounted() throws {
     var bench = try Self.rule(.duplicated)
 
-    for _ in 0..<36_000 { _ = bench.ask(.sensor, 6, 0, 0) }
+    for _ in 0..<36_000 { _ = bench.ask(.sensorReadingGet(sensor: 0)) }
 
     #expect(bench.outgoing().count == SCMIPlatform.maximumQueued)
     #expect(bench.platform.droppedNotifications(agent: 0) == 36_000 - UInt64(SCMIPlatform.maximumQueued))
@@ -187,7 +189,7 @@ import Testing
 
   @Test func lateNotificationsAreBounded() throws {
     var bench = try Self.rule(.late(Self.hour), .notification)
-    #expect(bench.ask(.clock, 9, 1, 1) == [0])
+    #expect(bench.ask(.clockRateNotify(clock: 1, enable: [.enabled])) == [0])
 
     for index in 0..<5_000 {
       bench.platform.setValue(ResourceName(.clock, "pll"), index % 2 == 0 ? 200 : 300, at: 0)
@@ -202,7 +204,7 @@ import Testing
     var bench = try Bench()
 
     for _ in 0..<5_000 {
-      #expect(bench.ask(.sensor, 6, 0, 1) == [0])
+      #expect(bench.ask(.sensorReadingGet(sensor: 0, flags: [.asynchronous])) == [0])
       bench.wait(0)
     }
 
@@ -214,7 +216,7 @@ import Testing
     let platform = SharedPlatform(try SCMIPlatform(Bench.definition())) { 0 }
     let isAttached = platform.attach(0, .init {})
     platform.resetAgent(0, events: true)
-    let request = SCMIMessage(header: MessageHeader(0x14, 9), payload: [1, 1]).bytes
+    let request = SCMIMessage(header: MessageHeader(ClockProtocol.Message.rateNotify), payload: [1, 1]).bytes
     var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
     _ = platform.handle(bytes: request.span, from: 0, ticket: 1, reply: &reply)
 
@@ -232,7 +234,7 @@ import Testing
   @Test func aTranscriptThatNobodyReadsKeepsTheLatestLines() async throws {
     let platform = SharedPlatform(try SCMIPlatform(Bench.definition())) { 0 }
     let transcript = platform.transcript
-    let request = SCMIMessage(header: MessageHeader(0x14, 0)).bytes
+    let request = SCMIMessage(header: MessageHeader(.clock, .version)).bytes
     var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
 
     // A line for each request and one for its reply.
@@ -251,7 +253,7 @@ import Testing
     bench.platform.advance(to: .max)
 
     #expect(bench.platform.nextDeadline == nil)
-    #expect(bench.ask(.clock, 0) == [0, 0x30000])
+    #expect(bench.ask(.protocolVersion(.clock)) == [0, 0x30000])
   }
 
   // MARK: - Files
@@ -269,7 +271,7 @@ import Testing
   func casesStayWithinTheirBounds(file: String) throws {
     var bench = try Bench(PlatformDefinition(json: try Cases.read(file)))
 
-    for _ in 0..<36_000 { _ = bench.ask(.sensor, 6, 0, 0) }
+    for _ in 0..<36_000 { _ = bench.ask(.sensorReadingGet(sensor: 0)) }
     bench.wait(Self.hour)
 
     #expect(bench.outgoing().count <= SCMIPlatform.maximumQueued)

@@ -12,56 +12,58 @@ import Testing
   @Test func aSensorThatOneAgentSwitchesOffStaysOnForTheOthers() throws {
     var bench = try Bench.pair()
 
-    #expect(bench.ask(.sensor, 0xA, 0, 0, agent: 1) == [0])
+    #expect(bench.ask(.sensorConfigSet(sensor: 0, configuration: .init(enabled: false)), agent: 1) == [0])
 
-    #expect(bench.ask(.sensor, 6, 0, 0) == [0, 42_000, 0, 0, 0])
-    #expect(bench.ask(.sensor, 0xA, 0, 0) == [0])
-    #expect(bench.ask(.sensor, 6, 0, 0) == [word(.protocolError)])
+    #expect(bench.ask(.sensorReadingGet(sensor: 0)) == [0, 42_000, 0, 0, 0])
+    #expect(bench.ask(.sensorConfigSet(sensor: 0, configuration: .init(enabled: false))) == [0])
+    #expect(bench.ask(.sensorReadingGet(sensor: 0)) == [word(.protocolError)])
     bench.platform.resetAgent(1, events: true, at: 0)
-    #expect(bench.ask(.sensor, 6, 0, 0)[0] == 0)
+    #expect(bench.ask(.sensorReadingGet(sensor: 0))[0] == 0)
   }
 
   @Test func aSensorThatIsOffAtBootIsOnWhileOneAgentWantsIt() throws {
     var definition = Bench.definition(agents: [AgentDefinition("one"), AgentDefinition("two")])
     definition.sensors[0].enabled = false
     var bench = try Bench(definition)
-    #expect(bench.ask(.sensor, 6, 0, 0) == [word(.protocolError)])
+    #expect(bench.ask(.sensorReadingGet(sensor: 0)) == [word(.protocolError)])
 
-    #expect(bench.ask(.sensor, 0xA, 0, 1, agent: 1) == [0])
-    #expect(bench.ask(.sensor, 0xA, 0, 0) == [0])
+    #expect(bench.ask(.sensorConfigSet(sensor: 0, configuration: .init(enabled: true)), agent: 1) == [0])
+    #expect(bench.ask(.sensorConfigSet(sensor: 0, configuration: .init(enabled: false))) == [0])
 
-    #expect(bench.ask(.sensor, 6, 0, 0)[0] == 0)
+    #expect(bench.ask(.sensorReadingGet(sensor: 0))[0] == 0)
     bench.platform.resetAgent(1, events: true, at: 0)
-    #expect(bench.ask(.sensor, 6, 0, 0) == [word(.protocolError)])
+    #expect(bench.ask(.sensorReadingGet(sensor: 0)) == [word(.protocolError)])
   }
 
   @Test func theShortestIntervalHoldsAndGoesWithItsAgent() throws {
     var bench = try Bench.pair()
     let (one, ten) = (UInt32(1 << 16 | 0x1D << 11 | 1), UInt32(10 << 16 | 0x1D << 11 | 1))
 
-    #expect(bench.ask(.sensor, 0xA, 0, ten) == [0])
-    #expect(bench.ask(.sensor, 9, 0) == [0, ten])
-    #expect(bench.ask(.sensor, 0xA, 0, one | 2, agent: 1) == [0])
-    #expect(bench.ask(.sensor, 9, 0) == [0, one | 2])
+    #expect(bench.ask(.sensorConfigSet(sensor: 0, configuration: .init(rawValue: ten))) == [0])
+    #expect(bench.ask(.sensorConfigGet(sensor: 0)) == [0, ten])
+    #expect(bench.ask(.sensorConfigSet(sensor: 0, configuration: .init(rawValue: one | 2)), agent: 1) == [0])
+    #expect(bench.ask(.sensorConfigGet(sensor: 0)) == [0, one | 2])
     bench.platform.resetAgent(1, events: true, at: 0)
-    #expect(bench.ask(.sensor, 9, 0) == [0, ten])
+    #expect(bench.ask(.sensorConfigGet(sensor: 0)) == [0, ten])
     bench.platform.resetAgent(0, events: true, at: 0)
-    #expect(bench.ask(.sensor, 9, 0) == [0, one])
+    #expect(bench.ask(.sensorConfigGet(sensor: 0)) == [0, one])
   }
 
   @Test func eachAgentHasTripPointsOfItsOwn() throws {
     var bench = try Bench.pair()
-    for agent in 0...1 { #expect(bench.ask(.sensor, 4, 0, 1, agent: agent) == [0]) }
+    for agent in 0...1 {
+      #expect(bench.ask(.sensorTripPointNotify(sensor: 0, enable: [.enabled]), agent: agent) == [0])
+    }
 
-    #expect(bench.ask(.sensor, 5, 0, 1, 50_000, 0) == [0])
-    #expect(bench.ask(.sensor, 5, 0, 1, 60_000, 0, agent: 1) == [0])
+    #expect(bench.ask(.sensorTripPointConfig(sensor: 0, control: .init(rawValue: 1), value: 50_000)) == [0])
+    #expect(bench.ask(.sensorTripPointConfig(sensor: 0, control: .init(rawValue: 1), value: 60_000), agent: 1) == [0])
 
     bench.platform.setSensor("die", values: [55_000], at: 0)
     #expect(bench.outgoing().map(\.agent) == [0])
     bench.platform.setSensor("die", values: [65_000], at: 0)
     #expect(bench.outgoing().map(\.agent) == [1])
     bench.platform.resetAgent(1, events: true, at: 0)
-    #expect(bench.ask(.sensor, 4, 0, 1, agent: 1) == [0])
+    #expect(bench.ask(.sensorTripPointNotify(sensor: 0, enable: [.enabled]), agent: 1) == [0])
     bench.platform.setSensor("die", values: [0], at: 0)
     bench.platform.setSensor("die", values: [65_000], at: 0)
     #expect(bench.outgoing().map(\.agent) == [0])
@@ -71,12 +73,12 @@ import Testing
     var definition = Bench.definition(agents: [AgentDefinition("one"), AgentDefinition("two")])
     definition.sensors[0].binding = .replay(values: [0, 100_000], interval: 500_000)
     var bench = try Bench(definition)
-    #expect(bench.ask(.sensor, 4, 0, 1) == [0])
-    #expect(bench.ask(.sensor, 5, 0, 1, 50_000, 0) == [0])
+    #expect(bench.ask(.sensorTripPointNotify(sensor: 0, enable: [.enabled])) == [0])
+    #expect(bench.ask(.sensorTripPointConfig(sensor: 0, control: .init(rawValue: 1), value: 50_000)) == [0])
 
     // The value has crossed the first one's trip point between two samples.
     bench.now = 600_000
-    #expect(bench.ask(.sensor, 5, 0, 1, 50_000, 0, agent: 1) == [0])
+    #expect(bench.ask(.sensorTripPointConfig(sensor: 0, control: .init(rawValue: 1), value: 50_000), agent: 1) == [0])
 
     #expect(bench.outgoing().map(\.message.payload) == [[0, 0, 1 << 16]])
   }
@@ -90,9 +92,13 @@ import Testing
   func anIntervalIsRoundedToOneThatExists(wanted: UInt32, rounding: UInt32, expected: UInt32) throws {
     var bench = try Bench()
 
-    #expect(bench.ask(.sensor, 0xA, 0, wanted << 16 | 0x1D << 11 | rounding << 9 | 1) == [0])
+    #expect(
+      bench.ask(
+        .sensorConfigSet(sensor: 0, configuration: .init(rawValue: wanted << 16 | 0x1D << 11 | rounding << 9 | 1))
+      ) == [0]
+    )
 
-    #expect(bench.ask(.sensor, 9, 0) == [0, expected << 16 | 0x1D << 11 | 1])
+    #expect(bench.ask(.sensorConfigGet(sensor: 0)) == [0, expected << 16 | 0x1D << 11 | 1])
   }
 
   @Test(arguments: [(24, 0, 20, -3), (24, 1, 3, -2), (24, 2, 20, -3), (27, 2, 3, -2), (1, 0, 1, -2), (999, 0, 1, -1)])
@@ -105,9 +111,9 @@ import Testing
     var bench = try Bench(definition)
 
     let word = UInt32(wanted) << 16 | 0x1D << 11 | UInt32(rounding) << 9 | 1
-    #expect(bench.ask(.sensor, 0xA, 0, word) == [0])
+    #expect(bench.ask(.sensorConfigSet(sensor: 0, configuration: .init(rawValue: word))) == [0])
 
-    let configuration = bench.ask(.sensor, 9, 0)[1]
+    let configuration = bench.ask(.sensorConfigGet(sensor: 0))[1]
     var found = Double(configuration >> 16)
     for _ in 0..<(32 - (configuration >> 11 & 0x1F)) { found /= 10 }
     var expected = Double(seconds)
@@ -120,17 +126,21 @@ import Testing
   @Test func parentDutyCyclePhaseAndValuesOfAClockGoWithTheirAgent() throws {
     var bench = try Bench.pair()
     func state(_ bench: inout Bench) -> [UInt32] {
-      [bench.ask(.clock, 0xE, 2)[1]] + [1, 2, 0x80].map { bench.ask(.clock, 0xB, 2, $0)[3] }
+      [bench.ask(.clockParentGet(clock: 2))[1]]
+        + [1, 2, 0x80].map { bench.ask(.clockConfigGet(clock: 2, extendedType: $0))[3] }
     }
     let boot = state(&bench)
 
-    #expect(bench.ask(.clock, 0xD, 2, 1, agent: 1) == [0])
-    for (type, value) in [(1, 20), (2, 90), (0x80, 9)] as [(UInt32, UInt32)] {
-      #expect(bench.ask(.clock, 7, 2, type << 16 | 3, value, agent: 1) == [0])
+    #expect(bench.ask(.clockParentSet(clock: 2, parent: 1), agent: 1) == [0])
+    for (type, value) in [(1, 20), (2, 90), (0x80, 9)] as [(UInt8, UInt32)] {
+      #expect(
+        bench.ask(.clockConfigSet(clock: 2, attributes: .init(.unchanged, type: type), extendedValue: value), agent: 1)
+          == [0]
+      )
     }
     #expect(state(&bench) == [1, 20, 90, 9])
     // What another agent has set too stays.
-    #expect(bench.ask(.clock, 7, 2, 2 << 16 | 3, 45) == [0])
+    #expect(bench.ask(.clockConfigSet(clock: 2, attributes: .init(.unchanged, type: 2), extendedValue: 45)) == [0])
     bench.platform.resetAgent(1, events: true, at: 0)
     #expect(state(&bench) == [1, 20, 45, 9])
     bench.platform.resetAgent(0, events: true, at: 0)
@@ -142,35 +152,49 @@ import Testing
     definition.clocks[2].ratePolicy = .exclusive
     var bench = try Bench(definition)
 
-    #expect(bench.ask(.clock, 7, 2, 1 << 16 | 3, 20) == [0])
+    #expect(bench.ask(.clockConfigSet(clock: 2, attributes: .init(.unchanged, type: 1), extendedValue: 20)) == [0])
 
-    #expect(bench.ask(.clock, 7, 2, 2 << 16 | 3, 45, agent: 1) == [word(.busy)])
-    #expect(bench.ask(.clock, 0xD, 2, 1, agent: 1) == [word(.busy)])
-    #expect(bench.ask(.clock, 5, 0, 2, 2_000, 0, agent: 1) == [word(.busy)])
+    #expect(
+      bench.ask(.clockConfigSet(clock: 2, attributes: .init(.unchanged, type: 2), extendedValue: 45), agent: 1) == [
+        word(.busy)
+      ]
+    )
+    #expect(bench.ask(.clockParentSet(clock: 2, parent: 1), agent: 1) == [word(.busy)])
+    #expect(bench.ask(.clockRateSet(clock: 2, rate: 2_000), agent: 1) == [word(.busy)])
     bench.platform.resetAgent(0, events: true, at: 0)
-    #expect(bench.ask(.clock, 5, 0, 2, 2_000, 0, agent: 1) == [0])
+    #expect(bench.ask(.clockRateSet(clock: 2, rate: 2_000), agent: 1) == [0])
   }
 
   @Test func anAveragingIntervalGoesWithItsAgent() throws {
     var bench = try Bench.pair()
-    #expect(bench.ask(.powercap, 7, 0, 0, 50, agent: 1) == [0])
-    #expect(bench.ask(.powercap, 6, 0) == [0, 50])
+    #expect(bench.ask(.powercapAveragingIntervalSet(domain: 0, interval: 50), agent: 1) == [0])
+    #expect(bench.ask(.powercapAveragingIntervalGet(domain: 0)) == [0, 50])
 
     bench.platform.resetAgent(1, events: true, at: 0)
 
-    #expect(bench.ask(.powercap, 6, 0) == [0, 10])
+    #expect(bench.ask(.powercapAveragingIntervalGet(domain: 0)) == [0, 10])
   }
 
   @Test func aPinsConfigurationGoesWithItsAgent() throws {
     var bench = try Bench.pair()
-    #expect(bench.ask(.pinControl, 6, 0, 0, 1 << 10 | 1 << 2 | 1, 11, 5, agent: 1) == [0])
-    #expect(bench.ask(.pinControl, 5, 1, 11) == [0, 0, 1, 11, 5])
+    #expect(
+      bench.ask(
+        .pinSettingsConfigure(
+          element: 0,
+          function: 0,
+          attributes: .init(rawValue: 1 << 10 | 1 << 2 | 1),
+          settings: [11, 5]
+        ),
+        agent: 1
+      ) == [0]
+    )
+    #expect(bench.ask(.pinSettingsGet(element: 1, attributes: .init(rawValue: 11))) == [0, 0, 1, 11, 5])
 
     bench.platform.resetAgent(1, events: true, at: 0)
 
-    #expect(bench.ask(.pinControl, 5, 1, 11) == [word(.notFound)])
-    #expect(bench.ask(.pinControl, 5, 1, 1 << 18) == [0, .max, 2, 4, 1, 10, 8])
-    #expect(bench.ask(.pinControl, 5, 0, 1 << 16 | 2 << 18) == [0, .max, 0])
+    #expect(bench.ask(.pinSettingsGet(element: 1, attributes: .init(rawValue: 11))) == [word(.notFound)])
+    #expect(bench.ask(.pinSettingsGet(element: 1, attributes: .init(rawValue: 1 << 18))) == [0, .max, 2, 4, 1, 10, 8])
+    #expect(bench.ask(.pinSettingsGet(element: 0, attributes: .init(rawValue: 1 << 16 | 2 << 18))) == [0, .max, 0])
   }
 
   // MARK: - Parents at run time
@@ -178,12 +202,12 @@ import Testing
   @Test func parentsThatWouldLeadBackAreInvalidParameters() throws {
     var bench = try Bench(PlatformDefinition(json: try Cases.read("clock-cycle-at-run-time.json")))
 
-    #expect(bench.ask(.clock, 0xD, 1, 2) == [0])
-    #expect(bench.ask(.clock, 0xD, 2, 1) == [word(.invalidParameters)])
+    #expect(bench.ask(.clockParentSet(clock: 1, parent: 2)) == [0])
+    #expect(bench.ask(.clockParentSet(clock: 2, parent: 1)) == [word(.invalidParameters)])
 
-    #expect(bench.ask(.clock, 0xE, 2) == [0, 0])
-    #expect(bench.ask(.clock, 0xD, 1, 0) == [0])
-    #expect(bench.ask(.clock, 0xD, 2, 1) == [0])
+    #expect(bench.ask(.clockParentGet(clock: 2)) == [0, 0])
+    #expect(bench.ask(.clockParentSet(clock: 1, parent: 0)) == [0])
+    #expect(bench.ask(.clockParentSet(clock: 2, parent: 1)) == [0])
   }
 
   @Test func aParentDoesNotGoBackToOneThatLeadsBack() throws {
@@ -199,33 +223,33 @@ import Testing
     }
     definition.clocks[0].parent = nil
     var bench = try Bench(definition)
-    #expect(bench.ask(.clock, 0xD, 1, 0) == [0])
-    #expect(bench.ask(.clock, 0xD, 2, 1, agent: 1) == [0])
+    #expect(bench.ask(.clockParentSet(clock: 1, parent: 0)) == [0])
+    #expect(bench.ask(.clockParentSet(clock: 2, parent: 1), agent: 1) == [0])
 
     bench.platform.resetAgent(0, events: true, at: 0)
 
-    #expect(bench.ask(.clock, 0xE, 1) == [0, 0])
+    #expect(bench.ask(.clockParentGet(clock: 1)) == [0, 0])
   }
 
   // MARK: - Under way
 
   @Test func asynchronousSlotsAreEachAgentsOwn() throws {
     var bench = try Bench.pair()
-    for _ in 0..<4 { #expect(bench.ask(.clock, 5, 1, 2, 2_000, 0) == [0]) }
-    #expect(bench.ask(.clock, 5, 1, 2, 2_000, 0) == [word(.busy)])
+    for _ in 0..<4 { #expect(bench.ask(.clockRateSet(clock: 2, rate: 2_000, flags: [.asynchronous])) == [0]) }
+    #expect(bench.ask(.clockRateSet(clock: 2, rate: 2_000, flags: [.asynchronous])) == [word(.busy)])
 
-    #expect(bench.ask(.clock, 5, 1, 2, 3_000, 0, agent: 1) == [0])
+    #expect(bench.ask(.clockRateSet(clock: 2, rate: 3_000, flags: [.asynchronous]), agent: 1) == [0])
   }
 
   @Test func aResetOfTheConfigurationDropsWhatIsUnderWay() throws {
     var bench = try Bench.pair()
-    for _ in 0..<4 { #expect(bench.ask(.clock, 5, 1, 2, 2_000, 0, agent: 1) == [0]) }
+    for _ in 0..<4 { #expect(bench.ask(.clockRateSet(clock: 2, rate: 2_000, flags: [.asynchronous]), agent: 1) == [0]) }
 
-    #expect(bench.ask(.base, 0xB, 2, 0) == [0])
+    #expect(bench.ask(.baseResetAgentConfiguration(agent: 2)) == [0])
     bench.wait(1_000)
 
     #expect(bench.outgoing().isEmpty)
-    #expect(bench.ask(.clock, 6, 2) == [0, 1_000, 0])
-    for _ in 0..<4 { #expect(bench.ask(.clock, 5, 1, 2, 2_000, 0, agent: 1) == [0]) }
+    #expect(bench.ask(.clockRateGet(clock: 2)) == [0, 1_000, 0])
+    for _ in 0..<4 { #expect(bench.ask(.clockRateSet(clock: 2, rate: 2_000, flags: [.asynchronous]), agent: 1) == [0]) }
   }
 }

@@ -64,10 +64,22 @@ private struct Bench {
   }
 }
 
-private let version = SCMIMessage(header: MessageHeader(0x10, 0, token: 5))
+private let version = SCMIMessage(header: MessageHeader(.base, .version, token: 5))
 
-private func rateSet(_ rate: UInt32, flags: UInt32 = 0, token: UInt16 = 7) -> SCMIMessage {
-  SCMIMessage(header: MessageHeader(0x14, 5, token: token), payload: [flags, 0, rate, 0])
+private let rateNotify = SCMIMessage(
+  header: MessageHeader(ClockProtocol.Message.rateNotify),
+  ClockProtocol.Notify { $0.enable = .enabled }
+)
+
+private func rateSet(_ rate: UInt32, flags: ClockProtocol.RateFlags = [], token: UInt16 = 7) -> SCMIMessage {
+  let header = MessageHeader(ClockProtocol.Message.rateSet, token: token)
+  return SCMIMessage(
+    header: header,
+    ClockProtocol.RateSet {
+      $0.flags = flags
+      $0.rate = UInt64(rate)
+    }
+  )
 }
 
 private func misbehave(_ action: Misbehaviour, times: UInt64? = 1) -> MisbehaviourRule {
@@ -163,7 +175,7 @@ private func misbehave(_ action: Misbehaviour, times: UInt64? = 1) -> Misbehavio
   @Test func nothingFromBeforeAResetComesAfterIt() throws {
     var bench = try Bench { $0.rules = [misbehave(.late(5_000))] }
     bench.send(version, head: 0)
-    bench.send(rateSet(200, flags: 1), head: 4)
+    bench.send(rateSet(200, flags: [.asynchronous]), head: 4)
     let features = bench.fixture.driver.offeredFeatures
 
     bench.fixture.driver.reset()
@@ -191,7 +203,7 @@ private func misbehave(_ action: Misbehaviour, times: UInt64? = 1) -> Misbehavio
     var bench = try Bench()
     bench.offerEvent()
 
-    bench.send(rateSet(200, flags: 1))
+    bench.send(rateSet(200, flags: [.asynchronous]))
     let reply = bench.fixture.queues[0].takeUsed()
     bench.fire()
 
@@ -203,7 +215,7 @@ private func misbehave(_ action: Misbehaviour, times: UInt64? = 1) -> Misbehavio
 
   @Test func delayedResponseWaitsForABuffer() throws {
     var bench = try Bench()
-    bench.send(rateSet(200, flags: 1))
+    bench.send(rateSet(200, flags: [.asynchronous]))
     bench.fire()
     let early = bench.fixture.queues[1].takeUsed()
 
@@ -216,7 +228,7 @@ private func misbehave(_ action: Misbehaviour, times: UInt64? = 1) -> Misbehavio
 
   @Test func notificationWithoutABufferIsDroppedAndCounted() throws {
     var bench = try Bench()
-    bench.send(SCMIMessage(header: MessageHeader(0x14, 9), payload: [0, 1]))
+    bench.send(rateNotify)
     for rate in [200, 300, 100] {
       _ = bench.platform.change { $0.setValue(ResourceName(.clock, "pll"), Int64(rate), at: $1) }
     }
@@ -232,13 +244,13 @@ private func misbehave(_ action: Misbehaviour, times: UInt64? = 1) -> Misbehavio
   @Test func notificationComesThroughTheEventQueue() throws {
     var bench = try Bench()
     bench.offerEvent()
-    bench.send(SCMIMessage(header: MessageHeader(0x14, 9), payload: [0, 1]))
+    bench.send(rateNotify)
 
     _ = bench.platform.change { $0.setValue(ResourceName(.clock, "pll"), 300, at: $1) }
     _ = bench.ends.device.platformChanged()
 
     #expect(bench.fixture.queues[1].takeUsed() == .init(head: 0, written: 20))
-    let header = MessageHeader(0x14, 0, type: .notification).rawValue
+    let header = MessageHeader(ClockProtocol.Notification.rateChanged).rawValue
     #expect(bench.words(at: bench.event(), 5) == [header, 0, 0, 300, 0])
   }
 
@@ -246,8 +258,13 @@ private func misbehave(_ action: Misbehaviour, times: UInt64? = 1) -> Misbehavio
     var bench = try Bench(features: 0)
     let notFound = UInt32(bitPattern: -4)
 
-    bench.send(SCMIMessage(header: MessageHeader(0x14, 2), payload: [9]))
-    bench.send(SCMIMessage(header: MessageHeader(0x14, 1)), head: 4)
+    bench.send(
+      SCMIMessage(
+        header: MessageHeader(.clock, .messageAttributes),
+        CommonMessage.MessageAttributes { $0.message = UInt32(ClockProtocol.Message.rateNotify.rawValue) }
+      )
+    )
+    bench.send(SCMIMessage(header: MessageHeader(.clock, .attributes)), head: 4)
 
     #expect(bench.words(at: bench.reply() + 4, 1) == [notFound])
     let attributes = bench.words(at: bench.reply(4) + 8, 1)
@@ -258,7 +275,7 @@ private func misbehave(_ action: Misbehaviour, times: UInt64? = 1) -> Misbehavio
     var bench = try Bench()
     bench.fixture.offer([.init(bench.event(), 132, isWritable: false)], to: 1)
 
-    bench.send(rateSet(200, flags: 1))
+    bench.send(rateSet(200, flags: [.asynchronous]))
     bench.fire()
 
     #expect(bench.fixture.machine.faults == [.writableMissing])
@@ -282,7 +299,7 @@ private func misbehave(_ action: Misbehaviour, times: UInt64? = 1) -> Misbehavio
     let thread = ImmediateThread()
     var first = try DeviceFixture(SCMIEnds(platform, agent: 0).device)
     var second = try DeviceFixture(SCMIEnds(platform, agent: 1, thread: thread).device)
-    let (subscribe, set) = (SCMIMessage(header: MessageHeader(0x14, 9), payload: [0, 1]).bytes, rateSet(300).bytes)
+    let (subscribe, set) = (rateNotify.bytes, rateSet(300).bytes)
     for (fixture, bytes) in [(first, set), (second, subscribe)] { fixture.machine.store(bytes, at: fixture.scratch) }
     second.request([.init(second.scratch + 0x800, 132, isWritable: true)], to: 1)
     second.request(
