@@ -48,12 +48,13 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
   ],
   targets: [
-    .target(name: "CLinux"),
-    .target(name: "Host", dependencies: ["CLinux"], swiftSettings: strict),
+    .target(name: "CKVM"),
+    .target(name: "CHost"),
+    .target(name: "Host", dependencies: ["CHost"], swiftSettings: strict),
     .testTarget(name: "HostTests", dependencies: ["Host"], swiftSettings: strict),
     .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
     .target(name: "CGuestMemory"),
-    .target(name: "GuestMemory", dependencies: ["CLinux", "CGuestMemory", "Host"], swiftSettings: strict),
+    .target(name: "GuestMemory", dependencies: ["CHost", "CGuestMemory", "Host"], swiftSettings: strict),
     .target(name: "Virtio", dependencies: ["GuestMemory", "CGuestMemory"], swiftSettings: strict),
     .target(name: "VirtioDevices", dependencies: ["GuestMemory", "SCMI", "Virtio"], swiftSettings: strict),
     .target(name: "VirtioDriver", path: "Tests/VirtioDriver", swiftSettings: strict),
@@ -82,12 +83,12 @@ let package = Package(
     .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
     .target(
       name: "BootImage",
-      dependencies: ["CLinux", "CZlib", "CZstd", "GuestMemory", "Host"],
+      dependencies: ["CHost", "CZlib", "CZstd", "GuestMemory", "Host"],
       swiftSettings: strict
     ),
     .testTarget(
       name: "BootImageTests",
-      dependencies: ["BootImage", "CLinux", "CZlib", "CZstd", "GuestMemory", "TestBasics", "TestSupport"],
+      dependencies: ["BootImage", "CHost", "CZlib", "CZstd", "GuestMemory", "TestBasics", "TestSupport"],
       swiftSettings: strict
     ),
     .target(name: "PositionedJSON", swiftSettings: strict),
@@ -101,13 +102,13 @@ let package = Package(
       dependencies: ["PositionedJSON", "SCMI", "SCMIFuzzing", "TestSupport"],
       swiftSettings: strict
     ),
-    .target(name: "KVM", dependencies: ["CLinux", "Host"], swiftSettings: strict),
+    .target(name: "KVM", dependencies: ["CHost", "CKVM", "Host"], swiftSettings: strict),
     .target(name: "DeviceTree", dependencies: ["CFDT"], swiftSettings: strict),
     .testTarget(name: "DeviceTreeTests", dependencies: ["DeviceTree", "TestSupport"], swiftSettings: strict),
     .target(
       name: "Apus",
       dependencies: [
-        "BootImage", "CLinux", "Host", "KVM", "GuestMemory", "DeviceTree", "Peripherals", "SCMI", "Virtio",
+        "BootImage", "CHost", "Host", "KVM", "GuestMemory", "DeviceTree", "Peripherals", "SCMI", "Virtio",
         "VirtioDevices",
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -123,7 +124,7 @@ let package = Package(
     .testTarget(
       name: "ApusTests",
       dependencies: [
-        "Apus", "CLinux", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "Peripherals", "SCMI",
+        "Apus", "CHost", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "Peripherals", "SCMI",
         "TestBasics", "TestSupport",
         "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting", .product(name: "Logging", package: "swift-log"),
       ],
@@ -161,7 +162,7 @@ let package = Package(
     ),
     .testTarget(
       name: "CommandKVMTests",
-      dependencies: ["Apus", "ApusTesting", "CLinux", "CTestSupport", "TestBasics"],
+      dependencies: ["Apus", "ApusTesting", "CHost", "CTestSupport", "TestBasics"],
       swiftSettings: strict
     ),
     .executableTarget(

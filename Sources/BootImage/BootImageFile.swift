@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 import Host
 
 /// A file that something is booted from (a kernel, a bare-metal program or an initramfs), open for reading.

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 
 /// What a device may reach of the guest's memory, and nothing else.
 ///

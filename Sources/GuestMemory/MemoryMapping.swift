@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 
 /// A mapping of this process, shared by those who keep it alive: unmapped with the last of them.
 ///

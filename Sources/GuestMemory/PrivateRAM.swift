@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 
 /// The guest's RAM: private anonymous memory of this process.
 ///

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 internal import Glibc
 
 /// The C library's text for an error number.

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CKVM
 import Glibc
 
 /// A file descriptor that is closed when its owner goes.

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CKVM
 import Glibc
 
 /// KVM itself: an open `/dev/kvm`.

@@ -1,4 +1,5 @@
-internal import CLinux
+internal import CHost
+internal import CKVM
 import Glibc
 
 /// One virtual CPU of KVM.

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CKVM
 
 /// Why KVM_RUN came back.
 ///

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CKVM
 
 /// One virtual machine of KVM.
 ///

@@ -1,5 +1,5 @@
 import ApusTesting
-import CLinux
+import CHost
 import Glibc
 
 /// Something to write to whose reader has stopped, and that is full.

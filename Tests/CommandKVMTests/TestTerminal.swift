@@ -1,4 +1,4 @@
-import CLinux
+import CHost
 import Glibc
 import TestBasics
 

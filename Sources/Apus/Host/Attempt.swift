@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 internal import Synchronization
 
 /// Work that may never come to an end.

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 import Host
 
 /// Something other than KVM that the host refused.

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 
 /// The host's random numbers.
 enum HostRandom {

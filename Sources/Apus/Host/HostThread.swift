@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 
 /// A thread of the host, joined once by its owner.
 ///

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 
 /// What others may see of the process's memory, which has the guests' in it.
 public enum ProcessMemory {

@@ -1,5 +1,5 @@
 internal import BootImage
-internal import CLinux
+internal import CHost
 import DeviceTree
 import GuestMemory
 

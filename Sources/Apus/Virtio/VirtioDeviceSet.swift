@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 import GuestMemory
 import KVM
 internal import Logging

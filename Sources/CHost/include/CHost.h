@@ -8,7 +8,6 @@
 #include "file.h"
 #include "memory.h"
 #include "dma_window.h"
-#include "kvm_ioctls.h"
 #include "disk.h"
 #include "channel.h"
 #include "events.h"

@@ -9,7 +9,7 @@
 #include <sys/ioctl.h>
 
 // What <asm/kvm.h> has on arm64 only. Stated here, so that everything compiles on any host and against any age of the
-// kernel's headers, and compared with the real header in kvm_layout.c where that is arm64's.
+// kernel's headers, and compared with the real header in layout.c where that is arm64's.
 
 enum {
   CLINUX_KVM_ARM_TARGET_WORDS = 7,

@@ -1,4 +1,4 @@
-#include "kvm_ioctls.h"
+#include "CKVM.h"
 
 #include <stddef.h>
 
