@@ -165,7 +165,7 @@ extension Configuration {
       guard case .descriptor(let number) = port.destination, number >= 3 else { return nil }
       var (reads, writes) = (false, false)
       // SAFETY: the variables hold for the call.
-      guard unsafe clinux_access_mode(number, &reads, &writes) < 0 else { return nil }
+      guard unsafe chost_access_mode(number, &reads, &writes) < 0 else { return nil }
       return .init(kind: .usage, message: "--port \(port): descriptor \(number) is not open; open it in the caller")
     }
   }

@@ -58,7 +58,7 @@ public final class Machine: Sendable {
   ///
   /// Call it on the thread that will call `run`, before there are others.
   public static func holdStopSignals() {
-    clinux_signals_hold(clinux_signals_stop)
+    chost_signals_hold(chost_signals_stop)
   }
 
   /// Runs the machine on the calling thread until it ends.

@@ -43,7 +43,7 @@ static int make_address(const char *path, struct sockaddr_un *address) {
   return 0;
 }
 
-int clinux_socket_check(const char *path) {
+int chost_socket_check(const char *path) {
   struct sockaddr_un address;
   struct stat status;
   int result = make_address(path, &address);
@@ -51,10 +51,10 @@ int clinux_socket_check(const char *path) {
     return result;
   if (lstat(path, &status) == 0)
     return is_stale(&address, &status) ? 0 : -EADDRINUSE;
-  return errno == ENOENT ? clinux_folder_check(path) : -errno;
+  return errno == ENOENT ? chost_folder_check(path) : -errno;
 }
 
-int clinux_folder_check(const char *path) {
+int chost_folder_check(const char *path) {
   char folder[4096];
   const char *end = strrchr(path, '/');
   const size_t length = end ? (size_t)(end - path) + 1 : 0;
@@ -65,7 +65,7 @@ int clinux_folder_check(const char *path) {
   return access(folder, W_OK | X_OK) == 0 ? 0 : -errno;
 }
 
-int clinux_socket_listen(const char *path) {
+int chost_socket_listen(const char *path) {
   struct sockaddr_un address;
   int result = make_address(path, &address);
   if (result != 0)
@@ -85,18 +85,18 @@ int clinux_socket_listen(const char *path) {
   return -error;
 }
 
-int clinux_socket_accept(int listener) {
+int chost_socket_accept(int listener) {
   int peer = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
   return peer >= 0 ? peer : -errno;
 }
 
-int clinux_duplicate(int descriptor) {
+int chost_duplicate(int descriptor) {
   // Not among the standard streams' numbers.
   int copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
   return copy >= 0 ? copy : -errno;
 }
 
-int clinux_access_mode(int descriptor, bool *can_read, bool *can_write) {
+int chost_access_mode(int descriptor, bool *can_read, bool *can_write) {
   int flags = fcntl(descriptor, F_GETFL);
   if (flags < 0)
     return -errno;
@@ -111,7 +111,7 @@ static bool is_readable(int descriptor) {
   return poll(&request, 1, 0) > 0;
 }
 
-int64_t clinux_channel_read(int descriptor, bool is_socket, void *buffer, size_t count) {
+int64_t chost_channel_read(int descriptor, bool is_socket, void *buffer, size_t count) {
   ssize_t result;
   do {
     if (!is_socket && !is_readable(descriptor))
@@ -121,12 +121,12 @@ int64_t clinux_channel_read(int descriptor, bool is_socket, void *buffer, size_t
   return result >= 0 ? result : -errno;
 }
 
-bool clinux_channel_has_hung_up(int descriptor) {
+bool chost_channel_has_hung_up(int descriptor) {
   struct pollfd request = {.fd = descriptor};
   return poll(&request, 1, 0) > 0 && (request.revents & (POLLHUP | POLLERR)) != 0;
 }
 
-bool clinux_channel_has_input(int descriptor) {
+bool chost_channel_has_input(int descriptor) {
   int count = 0;
   return ioctl(descriptor, FIONREAD, &count) == 0 && count > 0;
 }

@@ -12,16 +12,16 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-int clinux_disk_open(const char *path, bool is_read_only) {
+int chost_disk_open(const char *path, bool is_read_only) {
   int descriptor = open(path, (is_read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
   return descriptor < 0 ? -errno : descriptor;
 }
 
-int clinux_disk_describe(int descriptor, struct clinux_disk *disk) {
+int chost_disk_describe(int descriptor, struct chost_disk *disk) {
   struct stat status;
   if (fstat(descriptor, &status) != 0)
     return -errno;
-  *disk = (struct clinux_disk){.logical_block = 512, .physical_block = 4096};
+  *disk = (struct chost_disk){.logical_block = 512, .physical_block = 4096};
   if (S_ISREG(status.st_mode)) {
     struct statfs filesystem;
     disk->size = (uint64_t)status.st_size;
@@ -48,7 +48,7 @@ int clinux_disk_describe(int descriptor, struct clinux_disk *disk) {
   return 0;
 }
 
-int clinux_disk_lock(int descriptor, bool is_read_only) {
+int chost_disk_lock(int descriptor, bool is_read_only) {
   struct flock lock = {.l_type = is_read_only ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
   if (fcntl(descriptor, F_OFD_SETLK, &lock) == 0)
     return 0;
@@ -68,7 +68,7 @@ static void advance(struct iovec **vectors, int *count, size_t moved) {
   }
 }
 
-int clinux_disk_read(int descriptor, void *vectors, int count, uint64_t offset) {
+int chost_disk_read(int descriptor, void *vectors, int count, uint64_t offset) {
   struct iovec *left = vectors;
   while (count > 0) {
     ssize_t moved = preadv(descriptor, left, count, (off_t)offset);
@@ -82,7 +82,7 @@ int clinux_disk_read(int descriptor, void *vectors, int count, uint64_t offset) 
   return 0;
 }
 
-int clinux_disk_write(int descriptor, void *vectors, int count, uint64_t offset) {
+int chost_disk_write(int descriptor, void *vectors, int count, uint64_t offset) {
   struct iovec *left = vectors;
   while (count > 0) {
     ssize_t moved = pwritev(descriptor, left, count, (off_t)offset);
@@ -96,19 +96,19 @@ int clinux_disk_write(int descriptor, void *vectors, int count, uint64_t offset)
   return 0;
 }
 
-int64_t clinux_disk_read_cached(int descriptor, const void *vectors, int count, uint64_t offset) {
+int64_t chost_disk_read_cached(int descriptor, const void *vectors, int count, uint64_t offset) {
   ssize_t moved = preadv2(descriptor, vectors, count, (off_t)offset, RWF_NOWAIT);
   return moved < 0 ? -errno : moved;
 }
 
-int clinux_disk_flush(int descriptor) {
+int chost_disk_flush(int descriptor) {
   while (fdatasync(descriptor) != 0)
     if (errno != EINTR)
       return -errno;
   return 0;
 }
 
-int clinux_disk_discard(int descriptor, bool is_device, uint64_t offset, uint64_t count) {
+int chost_disk_discard(int descriptor, bool is_device, uint64_t offset, uint64_t count) {
   uint64_t range[2] = {offset, count};
   int result = is_device ? ioctl(descriptor, BLKDISCARD, range)
                          : fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)count);
@@ -131,7 +131,7 @@ static int write_zero_bytes(int descriptor, uint64_t offset, uint64_t count) {
   return 0;
 }
 
-int clinux_disk_write_zeroes(int descriptor, bool is_device, uint64_t offset, uint64_t count, bool may_discard) {
+int chost_disk_write_zeroes(int descriptor, bool is_device, uint64_t offset, uint64_t count, bool may_discard) {
   if (is_device) {
     uint64_t range[2] = {offset, count};
     return ioctl(descriptor, BLKZEROOUT, range) == 0 ? 0 : -errno;

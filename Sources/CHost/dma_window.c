@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-int clinux_sealed_memory(const char *name, size_t size, const char **attempt) {
+int chost_sealed_memory(const char *name, size_t size, const char **attempt) {
   *attempt = "memfd_create";
   int descriptor = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (descriptor < 0)
@@ -24,4 +24,4 @@ int clinux_sealed_memory(const char *name, size_t size, const char **attempt) {
   return -1;
 }
 
-int clinux_close_sealed_memory(int descriptor) { return close(descriptor); }
+int chost_close_sealed_memory(int descriptor) { return close(descriptor); }

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-int clinux_open_for_reading(const char *path) {
+int chost_open_for_reading(const char *path) {
   int descriptor;
   do
     descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -16,37 +16,37 @@ int clinux_open_for_reading(const char *path) {
   return descriptor;
 }
 
-int clinux_open_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
+int chost_open_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
 
-int clinux_file_status(int descriptor, enum clinux_file_kind *kind, uint64_t *size) {
+int chost_file_status(int descriptor, enum chost_file_kind *kind, uint64_t *size) {
   struct stat status;
   if (fstat(descriptor, &status) != 0)
     return -1;
   *size = (uint64_t)status.st_size;
   switch (status.st_mode & S_IFMT) {
   case S_IFDIR:
-    *kind = clinux_file_directory;
+    *kind = chost_file_directory;
     break;
   case S_IFIFO:
-    *kind = clinux_file_pipe;
+    *kind = chost_file_pipe;
     break;
   case S_IFSOCK:
-    *kind = clinux_file_socket;
+    *kind = chost_file_socket;
     break;
   case S_IFCHR:
-    *kind = clinux_file_character_device;
+    *kind = chost_file_character_device;
     break;
   case S_IFBLK:
-    *kind = clinux_file_block_device;
+    *kind = chost_file_block_device;
     break;
   default:
-    *kind = clinux_file_regular;
+    *kind = chost_file_regular;
     break;
   }
   return 0;
 }
 
-int64_t clinux_read_at(int descriptor, void *buffer, size_t count, uint64_t offset) {
+int64_t chost_read_at(int descriptor, void *buffer, size_t count, uint64_t offset) {
   size_t done = 0;
   while (done < count) {
     ssize_t got = pread(descriptor, (char *)buffer + done, count - done, (off_t)(offset + done));
@@ -60,7 +60,7 @@ int64_t clinux_read_at(int descriptor, void *buffer, size_t count, uint64_t offs
   return (int64_t)done;
 }
 
-int clinux_write_all(int descriptor, const void *buffer, size_t count) {
+int chost_write_all(int descriptor, const void *buffer, size_t count) {
   for (size_t done = 0; done < count;) {
     ssize_t put = write(descriptor, (const char *)buffer + done, count - done);
     if (put > 0)

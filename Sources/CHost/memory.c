@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-void clinux_error_text(int number, char *text, size_t size) {
+void chost_error_text(int number, char *text, size_t size) {
   // Both forms of strerror_r exist; strerrordesc_np has one, and a text that needs no freeing.
   const char *description = strerrordesc_np(number);
   if (description)
@@ -17,7 +17,7 @@ void clinux_error_text(int number, char *text, size_t size) {
     snprintf(text, size, "error %d", number);
 }
 
-int64_t clinux_resident_size(void *base, size_t size) {
+int64_t chost_resident_size(void *base, size_t size) {
   unsigned char pages[4096];
   const size_t page = (size_t)sysconf(_SC_PAGESIZE);
   int64_t resident = 0;
@@ -32,7 +32,7 @@ int64_t clinux_resident_size(void *base, size_t size) {
   return resident;
 }
 
-void clinux_zero_private(void *start, size_t size) {
+void chost_zero_private(void *start, size_t size) {
   const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
   const uintptr_t first = (uintptr_t)start, end = first + size;
   const uintptr_t pages = (first + page - 1) & ~(page - 1), pages_end = end & ~(page - 1);
@@ -45,7 +45,7 @@ void clinux_zero_private(void *start, size_t size) {
   memset((void *)pages_end, 0, end - pages_end);
 }
 
-int64_t clinux_random(void *buffer, size_t size) { return getrandom(buffer, size, 0); }
+int64_t chost_random(void *buffer, size_t size) { return getrandom(buffer, size, 0); }
 
 // What one entry of the second-last level of page tables maps: pages of a page full of entries.
 static size_t huge_page_size(void) {
@@ -57,7 +57,7 @@ static size_t huge_page_size(void) {
 static void *map_private_aligned(size_t size) {
   const size_t huge = huge_page_size();
   // Kernels since 6.7 align large mappings by themselves, mostly.
-  char *plain = clinux_map_private(size);
+  char *plain = chost_map_private(size);
   if (!plain || (uintptr_t)plain % huge == 0)
     return plain;
   munmap(plain, size);
@@ -65,7 +65,7 @@ static void *map_private_aligned(size_t size) {
     errno = ENOMEM;
     return NULL;
   }
-  char *whole = clinux_map_private(size + huge);
+  char *whole = chost_map_private(size + huge);
   if (!whole)
     return NULL;
   char *base = (char *)(((uintptr_t)whole + huge - 1) & ~(uintptr_t)(huge - 1));
@@ -83,15 +83,15 @@ static void *undo_mapping(void *base, size_t size) {
   return NULL;
 }
 
-void *clinux_map_private_huge(size_t size, bool required) {
+void *chost_map_private_huge(size_t size, bool required) {
   void *base = map_private_aligned(size);
   if (base && madvise(base, size, MADV_HUGEPAGE) != 0 && required)
     return undo_mapping(base, size);
   return base;
 }
 
-void *clinux_map_shared_huge(int descriptor, size_t size) {
-  void *base = clinux_map_shared(descriptor, size);
+void *chost_map_shared_huge(int descriptor, size_t size) {
+  void *base = chost_map_shared(descriptor, size);
   if (!base)
     return NULL;
   if ((uintptr_t)base % huge_page_size() != 0) {

@@ -17,7 +17,7 @@
 
 enum { HEADER_SIZE = 12, STREAM_BUFFER_SIZE = 1 << 20 };
 
-int clinux_stream_pair(int *first, int *second) {
+int chost_stream_pair(int *first, int *second) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
     return -errno;
@@ -30,7 +30,7 @@ int clinux_stream_pair(int *first, int *second) {
   return 0;
 }
 
-int64_t clinux_socket_send(int socket, const void *vectors, int count) {
+int64_t chost_socket_send(int socket, const void *vectors, int count) {
   const struct msghdr message = {.msg_iov = (struct iovec *)vectors, .msg_iovlen = (size_t)count};
   ssize_t sent;
   do
@@ -39,7 +39,7 @@ int64_t clinux_socket_send(int socket, const void *vectors, int count) {
   return sent < 0 ? -errno : sent;
 }
 
-int64_t clinux_socket_receive(int socket, void *buffer, size_t size) {
+int64_t chost_socket_receive(int socket, void *buffer, size_t size) {
   ssize_t received;
   do
     received = recv(socket, buffer, size, MSG_DONTWAIT);
@@ -47,7 +47,7 @@ int64_t clinux_socket_receive(int socket, void *buffer, size_t size) {
   return received < 0 ? -errno : received;
 }
 
-int64_t clinux_socket_receive_packet(int socket, const void *vectors, int count) {
+int64_t chost_socket_receive_packet(int socket, const void *vectors, int count) {
   struct msghdr message = {.msg_iov = (struct iovec *)vectors, .msg_iovlen = (size_t)count};
   ssize_t received;
   do
@@ -56,10 +56,10 @@ int64_t clinux_socket_receive_packet(int socket, const void *vectors, int count)
   return received < 0 ? -errno : received;
 }
 
-static int set_up_tap(int tap, const struct ifreq *tap_flags, struct clinux_network *network) {
+static int set_up_tap(int tap, const struct ifreq *tap_flags, struct chost_network *network) {
   if (!(tap_flags->ifr_flags & IFF_TAP) || !(tap_flags->ifr_flags & IFF_NO_PI))
     return -EINVAL;
-  network->kind = clinux_network_tap;
+  network->kind = chost_network_tap;
   network->has_header = tap_flags->ifr_flags & IFF_VNET_HDR;
   int size = HEADER_SIZE;
   if (network->has_header && ioctl(tap, TUNSETVNETHDRSZ, &size) != 0)
@@ -78,15 +78,15 @@ static int set_up_tap(int tap, const struct ifreq *tap_flags, struct clinux_netw
   return 0;
 }
 
-int clinux_network_describe(int descriptor, struct clinux_network *network) {
-  *network = (struct clinux_network){.kind = clinux_network_none};
+int chost_network_describe(int descriptor, struct chost_network *network) {
+  *network = (struct chost_network){.kind = chost_network_none};
   int type = 0;
   socklen_t size = sizeof type;
   if (getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) == 0) {
     if (type == SOCK_STREAM)
-      network->kind = clinux_network_stream;
+      network->kind = chost_network_stream;
     else if (type == SOCK_DGRAM || type == SOCK_SEQPACKET)
-      network->kind = clinux_network_packets;
+      network->kind = chost_network_packets;
     network->is_connection = type != SOCK_DGRAM;
     return 0;
   }
@@ -96,7 +96,7 @@ int clinux_network_describe(int descriptor, struct clinux_network *network) {
   return ioctl(descriptor, TUNGETIFF, &tap_flags) == 0 ? set_up_tap(descriptor, &tap_flags, network) : 0;
 }
 
-int clinux_tap_open(const char *name) {
+int chost_tap_open(const char *name) {
   struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
   if (strlen(name) >= sizeof request.ifr_name)
     return -ENAMETOOLONG;
@@ -111,11 +111,11 @@ int clinux_tap_open(const char *name) {
   return -error;
 }
 
-int clinux_tap_set_offloads(int tap, unsigned offloads) {
+int chost_tap_set_offloads(int tap, unsigned offloads) {
   return ioctl(tap, TUNSETOFFLOAD, (unsigned long)offloads) == 0 ? 0 : -errno;
 }
 
-int64_t clinux_tap_send(int tap, const void *vectors, int count) {
+int64_t chost_tap_send(int tap, const void *vectors, int count) {
   ssize_t sent;
   do
     sent = writev(tap, vectors, count);
@@ -123,7 +123,7 @@ int64_t clinux_tap_send(int tap, const void *vectors, int count) {
   return sent < 0 ? -errno : sent;
 }
 
-int64_t clinux_tap_receive(int tap, const void *vectors, int count) {
+int64_t chost_tap_receive(int tap, const void *vectors, int count) {
   ssize_t received;
   do
     received = readv(tap, vectors, count);
@@ -131,7 +131,7 @@ int64_t clinux_tap_receive(int tap, const void *vectors, int count) {
   return received < 0 ? -errno : received;
 }
 
-int clinux_pipe(int *end, int *start) {
+int chost_pipe(int *end, int *start) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0)
     return -errno;
@@ -141,7 +141,7 @@ int clinux_pipe(int *end, int *start) {
   return 0;
 }
 
-int64_t clinux_pipe_read(int pipe, void *buffer, size_t size) {
+int64_t chost_pipe_read(int pipe, void *buffer, size_t size) {
   ssize_t got;
   do
     got = read(pipe, buffer, size);
@@ -161,15 +161,15 @@ static bool make_list(const char *strings, size_t size, char **list, size_t limi
   return true;
 }
 
-int clinux_program_start(const char *path, const char *arguments, size_t size, const char *environment,
+int chost_program_start(const char *path, const char *arguments, size_t size, const char *environment,
                          size_t environment_size, int descriptor, int output) {
-  char *list[CLINUX_PROGRAM_ARGUMENT_LIMIT + 1], *variables[CLINUX_PROGRAM_VARIABLE_LIMIT + 1];
-  if (!make_list(arguments, size, list, CLINUX_PROGRAM_ARGUMENT_LIMIT) ||
-      !make_list(environment, environment_size, variables, CLINUX_PROGRAM_VARIABLE_LIMIT))
+  char *list[CHOST_PROGRAM_ARGUMENT_LIMIT + 1], *variables[CHOST_PROGRAM_VARIABLE_LIMIT + 1];
+  if (!make_list(arguments, size, list, CHOST_PROGRAM_ARGUMENT_LIMIT) ||
+      !make_list(environment, environment_size, variables, CHOST_PROGRAM_VARIABLE_LIMIT))
     return -E2BIG;
 
   // A descriptor that has its number already would keep its flag and be closed; a copy higher up has no such luck.
-  int carried = fcntl(descriptor, F_DUPFD_CLOEXEC, CLINUX_PROGRAM_DESCRIPTOR + 1);
+  int carried = fcntl(descriptor, F_DUPFD_CLOEXEC, CHOST_PROGRAM_DESCRIPTOR + 1);
   if (carried < 0)
     return -errno;
   posix_spawnattr_t attributes;
@@ -189,10 +189,10 @@ int clinux_program_start(const char *path, const char *arguments, size_t size, c
   if (error == 0)
     error = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   if (error == 0)
-    error = posix_spawn_file_actions_adddup2(&actions, carried, CLINUX_PROGRAM_DESCRIPTOR);
+    error = posix_spawn_file_actions_adddup2(&actions, carried, CHOST_PROGRAM_DESCRIPTOR);
   // Descriptors that this process inherited for its own use are none of the program's business.
   if (error == 0)
-    error = posix_spawn_file_actions_addclosefrom_np(&actions, CLINUX_PROGRAM_DESCRIPTOR + 1);
+    error = posix_spawn_file_actions_addclosefrom_np(&actions, CHOST_PROGRAM_DESCRIPTOR + 1);
   if (error == 0)
     error = posix_spawn(&process, path, &actions, &attributes, list, variables);
   posix_spawn_file_actions_destroy(&actions);
@@ -201,29 +201,29 @@ int clinux_program_start(const char *path, const char *arguments, size_t size, c
   return error == 0 ? process : -error;
 }
 
-int clinux_process_watch(int process) {
+int chost_process_watch(int process) {
   int descriptor = (int)syscall(SYS_pidfd_open, process, 0);
   return descriptor < 0 ? -errno : descriptor;
 }
 
-void clinux_watched_process_kill(int watch) {
+void chost_watched_process_kill(int watch) {
   syscall(SYS_pidfd_send_signal, watch, SIGKILL, NULL, 0);
 }
 
-void clinux_process_kill(int process) {
+void chost_process_kill(int process) {
   kill(process, SIGKILL);
   while (waitpid(process, NULL, 0) < 0 && errno == EINTR)
     ;
 }
 
-int clinux_process_ended(int process, struct clinux_process_end *end) {
+int chost_process_ended(int process, struct chost_process_end *end) {
   int status = 0;
   pid_t result = waitpid(process, &status, WNOHANG);
   if (result == 0)
     return 0;
   // Where this process ignores SIGCHLD nobody is left to say how it ended.
   if (result < 0) {
-    *end = (struct clinux_process_end){.is_unknown = true};
+    *end = (struct chost_process_end){.is_unknown = true};
     return errno == ECHILD ? 1 : -errno;
   }
   end->by_signal = WIFSIGNALED(status);

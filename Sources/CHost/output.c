@@ -58,7 +58,7 @@ static int open_anew(int descriptor, int flags) {
   return opened >= 0 ? opened : -errno;
 }
 
-int clinux_output_open(int descriptor, struct clinux_output *output) {
+int chost_output_open(int descriptor, struct chost_output *output) {
   struct stat status;
   int flags = fcntl(descriptor, F_GETFL);
   if (flags < 0 || fstat(descriptor, &status) != 0)
@@ -68,7 +68,7 @@ int clinux_output_open(int descriptor, struct clinux_output *output) {
   // A description without the right to write has to fail as it would have.
   if (waiting == waiting_unless_nonblocking && (flags & O_ACCMODE) != O_RDONLY)
     own = open_anew(descriptor, flags & O_ACCMODE);
-  *output = (struct clinux_output){
+  *output = (struct chost_output){
       .descriptor = own,
       .is_socket = S_ISSOCK(status.st_mode),
       .may_wait = waiting == waiting_perhaps || (waiting == waiting_unless_nonblocking && own < 0),
@@ -79,11 +79,11 @@ int clinux_output_open(int descriptor, struct clinux_output *output) {
   return output->descriptor >= 0 ? 0 : -errno;
 }
 
-int clinux_output_describe(int descriptor, struct clinux_output *output) {
+int chost_output_describe(int descriptor, struct chost_output *output) {
   struct stat status;
   if (fstat(descriptor, &status) != 0)
     return -errno;
-  *output = (struct clinux_output){
+  *output = (struct chost_output){
       .descriptor = descriptor,
       .is_socket = S_ISSOCK(status.st_mode),
       .may_wait = waiting_of(descriptor, &status) == waiting_perhaps,
@@ -91,14 +91,14 @@ int clinux_output_describe(int descriptor, struct clinux_output *output) {
   return 0;
 }
 
-int clinux_input_open(int descriptor) {
+int chost_input_open(int descriptor) {
   struct stat status;
   if (fstat(descriptor, &status) != 0)
     return -errno;
   return waiting_of(descriptor, &status) == waiting_unless_nonblocking ? open_anew(descriptor, O_RDONLY) : -EINVAL;
 }
 
-int64_t clinux_output_write(int descriptor, bool is_socket, const void *buffer, size_t count) {
+int64_t chost_output_write(int descriptor, bool is_socket, const void *buffer, size_t count) {
   ssize_t written;
   do
     written = is_socket ? send(descriptor, buffer, count, MSG_DONTWAIT | MSG_NOSIGNAL) : write(descriptor, buffer, count);
@@ -106,14 +106,14 @@ int64_t clinux_output_write(int descriptor, bool is_socket, const void *buffer, 
   return written >= 0 ? written : -errno;
 }
 
-bool clinux_wait(int descriptor, short events, int milliseconds) {
+bool chost_wait(int descriptor, short events, int milliseconds) {
   struct pollfd request = {.fd = descriptor, .events = events};
   return poll(&request, 1, milliseconds) > 0;
 }
 
-void clinux_pause(int milliseconds) { poll(NULL, 0, milliseconds); }
+void chost_pause(int milliseconds) { poll(NULL, 0, milliseconds); }
 
-void clinux_wait_for_either(int first, int second, int milliseconds) {
+void chost_wait_for_either(int first, int second, int milliseconds) {
   struct pollfd requests[] = {{.fd = first, .events = POLLIN}, {.fd = second, .events = POLLIN}};
   poll(requests, 2, milliseconds);
 }

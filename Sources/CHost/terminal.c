@@ -25,7 +25,7 @@ static const int ending_signals[] = {SIGILL,  SIGTRAP, SIGABRT, SIGBUS,  SIGFPE,
 enum { ENDING_SIGNALS = sizeof ending_signals / sizeof ending_signals[0] };
 static struct sigaction former_actions[ENDING_SIGNALS];
 
-void clinux_terminal_restore(void) {
+void chost_terminal_restore(void) {
   if (raw_descriptor < 0)
     return;
   // TCSADRAIN would wait for a reader that may never come.
@@ -34,7 +34,7 @@ void clinux_terminal_restore(void) {
 }
 
 static void restore_and_end(int signal) {
-  clinux_terminal_restore();
+  chost_terminal_restore();
   for (int index = 0; index < ENDING_SIGNALS; index++)
     if (ending_signals[index] == signal)
       sigaction(signal, &former_actions[index], NULL);
@@ -43,7 +43,7 @@ static void restore_and_end(int signal) {
 
 // Somebody else may have the terminal by now, and what they set is theirs.
 static void make_raw_again(void) {
-  if (raw_descriptor >= 0 && clinux_terminal_is_ours(raw_descriptor))
+  if (raw_descriptor >= 0 && chost_terminal_is_ours(raw_descriptor))
     tcsetattr(raw_descriptor, TCSANOW, &raw_settings);
 }
 
@@ -105,7 +105,7 @@ static void handle_signals(void) {
     sigaction(SIGCONT, &resume, NULL);
 }
 
-int clinux_terminal_make_raw(int descriptor) {
+int chost_terminal_make_raw(int descriptor) {
   static bool handlers_installed;
   if (tcgetattr(descriptor, &saved_settings) != 0)
     return -errno;
@@ -124,7 +124,7 @@ int clinux_terminal_make_raw(int descriptor) {
   return -error;
 }
 
-bool clinux_terminal_size(int descriptor, uint16_t *columns, uint16_t *rows) {
+bool chost_terminal_size(int descriptor, uint16_t *columns, uint16_t *rows) {
   struct winsize size;
   if (ioctl(descriptor, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0)
     return false;
@@ -133,9 +133,9 @@ bool clinux_terminal_size(int descriptor, uint16_t *columns, uint16_t *rows) {
   return true;
 }
 
-bool clinux_terminal_is_ours(int descriptor) { return tcgetpgrp(descriptor) == getpgrp(); }
+bool chost_terminal_is_ours(int descriptor) { return tcgetpgrp(descriptor) == getpgrp(); }
 
-int clinux_terminal_lock(int descriptor) {
+int chost_terminal_lock(int descriptor) {
   char name[128];
   if (ttyname_r(descriptor, name, sizeof name) != 0)
     return -ENOTTY;
@@ -149,7 +149,7 @@ int clinux_terminal_lock(int descriptor) {
   return -error;
 }
 
-int clinux_pseudo_terminal_open(char *name, size_t size) {
+int chost_pseudo_terminal_open(char *name, size_t size) {
   int descriptor = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0)
     return -errno;
@@ -170,12 +170,12 @@ int clinux_pseudo_terminal_open(char *name, size_t size) {
   return -error;
 }
 
-bool clinux_pseudo_terminal_has_reader(int descriptor) {
+bool chost_pseudo_terminal_has_reader(int descriptor) {
   struct pollfd poll_descriptor = {.fd = descriptor, .events = POLLOUT};
   return poll(&poll_descriptor, 1, 0) >= 0 && !(poll_descriptor.revents & POLLHUP);
 }
 
-void clinux_standard_descriptors_reserve(void) {
+void chost_standard_descriptors_reserve(void) {
   for (int descriptor = 0; descriptor <= 2; descriptor++)
     if (fcntl(descriptor, F_GETFD) < 0) {
       int null = open("/dev/null", descriptor == 0 ? O_WRONLY : O_RDONLY);

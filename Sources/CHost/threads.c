@@ -9,24 +9,24 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-int clinux_kick_signal(void) { return SIGRTMAX - 1; }
+int chost_kick_signal(void) { return SIGRTMAX - 1; }
 
 static void ignore_kick(int signal) { (void)signal; }
 
 static void install_kick_handler(void) {
   struct sigaction action = {.sa_handler = ignore_kick};
   sigemptyset(&action.sa_mask);
-  sigaction(clinux_kick_signal(), &action, NULL);
+  sigaction(chost_kick_signal(), &action, NULL);
 }
 
-void clinux_kick_prepare(void) {
+void chost_kick_prepare(void) {
   sigset_t kick;
   sigemptyset(&kick);
-  sigaddset(&kick, clinux_kick_signal());
+  sigaddset(&kick, chost_kick_signal());
   pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
 }
 
-int clinux_thread_start(clinux_thread *thread, const char *name, void *(*body)(void *), void *context) {
+int chost_thread_start(chost_thread *thread, const char *name, void *(*body)(void *), void *context) {
   // Before the thread is there: a kick may come before its body has begun, and must not end the process.
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, install_kick_handler);
@@ -46,11 +46,11 @@ int clinux_thread_start(clinux_thread *thread, const char *name, void *(*body)(v
   return error;
 }
 
-void clinux_thread_join(clinux_thread thread) { pthread_join(thread.handle, NULL); }
+void chost_thread_join(chost_thread thread) { pthread_join(thread.handle, NULL); }
 
-void clinux_thread_detach(clinux_thread thread) { pthread_detach(thread.handle); }
+void chost_thread_detach(chost_thread thread) { pthread_detach(thread.handle); }
 
-void clinux_thread_kick(clinux_thread thread) { pthread_kill(thread.handle, clinux_kick_signal()); }
+void chost_thread_kick(chost_thread thread) { pthread_kill(thread.handle, chost_kick_signal()); }
 
 // Whoever ignores a signal wants to outlive it (nohup, a shell's background jobs), and a signal that is held comes also
 // where it is ignored.
@@ -60,28 +60,28 @@ static void add_unless_ignored(sigset_t *signals, int signal) {
     sigaddset(signals, signal);
 }
 
-static sigset_t signal_set(clinux_signals group) {
+static sigset_t signal_set(chost_signals group) {
   sigset_t signals;
   sigemptyset(&signals);
   switch (group) {
-  case clinux_signals_stop:
+  case chost_signals_stop:
     add_unless_ignored(&signals, SIGINT);
     add_unless_ignored(&signals, SIGTERM);
     add_unless_ignored(&signals, SIGHUP);
     break;
-  case clinux_signals_terminal_size:
+  case chost_signals_terminal_size:
     add_unless_ignored(&signals, SIGWINCH);
     break;
   }
   return signals;
 }
 
-void clinux_signals_hold(clinux_signals group) {
+void chost_signals_hold(chost_signals group) {
   sigset_t signals = signal_set(group);
   pthread_sigmask(SIG_BLOCK, &signals, NULL);
 }
 
-int clinux_signals_take(clinux_signals group, sigset_t *previous) {
+int chost_signals_take(chost_signals group, sigset_t *previous) {
   sigset_t signals = signal_set(group);
   pthread_sigmask(SIG_BLOCK, &signals, previous);
   int descriptor = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -92,9 +92,9 @@ int clinux_signals_take(clinux_signals group, sigset_t *previous) {
   return -error;
 }
 
-void clinux_signals_restore(const sigset_t *previous) { pthread_sigmask(SIG_SETMASK, previous, NULL); }
+void chost_signals_restore(const sigset_t *previous) { pthread_sigmask(SIG_SETMASK, previous, NULL); }
 
-int clinux_signal_read(int descriptor) {
+int chost_signal_read(int descriptor) {
   struct signalfd_siginfo information;
   return read(descriptor, &information, sizeof information) == sizeof information ? (int)information.ssi_signo : 0;
 }

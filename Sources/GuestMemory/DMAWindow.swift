@@ -40,8 +40,8 @@ public struct DMAWindow: ~Copyable, Sendable {
     precondition(name.utf8.count <= 200, "a window's name fits a memfd's")
     let memory = try MemoryDescriptor(name: "apus-dma-\(name)", size: range.size)
     // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
-    guard let base = unsafe clinux_map_shared_huge(memory.rawValue, Int(range.size)) else {
-      throw .hostRefused(attempt: "mmap of a memfd", size: range.size, errno: clinux_errno())
+    guard let base = unsafe chost_map_shared_huge(memory.rawValue, Int(range.size)) else {
+      throw .hostRefused(attempt: "mmap of a memfd", size: range.size, errno: chost_errno())
     }
     // SAFETY: the mapping was just made with this size and nobody else knows it.
     self.mapping = unsafe MemoryMapping(base: base, size: Int(range.size))
@@ -80,9 +80,9 @@ private final class MemoryDescriptor: Sendable {
   init(name: String, size: UInt64) throws(GuestMemoryError) {
     var attempt: UnsafePointer<CChar>?
     // SAFETY: the name lives for the call; the text that comes back is a constant of the shim's.
-    let descriptor = unsafe clinux_sealed_memory(name, Int(size), &attempt)
+    let descriptor = unsafe chost_sealed_memory(name, Int(size), &attempt)
     guard descriptor >= 0 else {
-      let reason = clinux_errno()
+      let reason = chost_errno()
       // SAFETY: as above; the shim always sets it.
       let attempted = unsafe attempt.map { unsafe String(cString: $0) } ?? "memfd_create"
       throw .hostRefused(attempt: attempted, size: size, errno: reason)
@@ -92,6 +92,6 @@ private final class MemoryDescriptor: Sendable {
 
   deinit {
     // SAFETY: the descriptor is this object's own and nobody uses it after it.
-    _ = unsafe clinux_close_sealed_memory(rawValue)
+    _ = unsafe chost_close_sealed_memory(rawValue)
   }
 }

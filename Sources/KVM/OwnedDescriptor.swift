@@ -25,7 +25,7 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
     _ argument: UInt = 0
   ) throws(KVMError) -> Int {
     // SAFETY: the requests that come this way take a number and no address.
-    let result = unsafe clinux_ioctl(rawValue, request, argument)
+    let result = unsafe ckvm_ioctl(rawValue, request, argument)
     guard result >= 0 else { throw .call(name, errno: Int32(-result)) }
     return result
   }
@@ -39,7 +39,7 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
   ) throws(KVMError) -> Int {
     // SAFETY: the pointer holds for the call, and the request's number carries the size of this very structure.
     let result = unsafe withUnsafeMutablePointer(to: &argument) {
-      unsafe clinux_ioctl_pointer(rawValue, request, $0)
+      unsafe ckvm_ioctl_pointer(rawValue, request, $0)
     }
     guard result >= 0 else { throw .call(name, errno: Int32(-result)) }
     return result
@@ -55,7 +55,7 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
     // SAFETY: the integer holds for the call, and the caller chose the width that the attribute documents.
     let result = unsafe withUnsafeMutablePointer(to: &value) { pointer in
       var request = kvm_device_attr(flags: 0, group: group, attr: attribute, addr: UInt64(UInt(bitPattern: pointer)))
-      return unsafe clinux_ioctl_pointer(rawValue, CLINUX_KVM_SET_DEVICE_ATTR, &request)
+      return unsafe ckvm_ioctl_pointer(rawValue, CKVM_SET_DEVICE_ATTR, &request)
     }
     guard result >= 0 else { throw .call("KVM_SET_DEVICE_ATTR", errno: Int32(-result)) }
   }
@@ -63,7 +63,7 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
   /// KVM_SET_DEVICE_ATTR without data.
   func setDeviceAttribute(group: UInt32, attribute: UInt64) throws(KVMError) {
     let request = kvm_device_attr(flags: 0, group: group, attr: attribute, addr: 0)
-    try control("KVM_SET_DEVICE_ATTR", CLINUX_KVM_SET_DEVICE_ATTR, reading: request)
+    try control("KVM_SET_DEVICE_ATTR", CKVM_SET_DEVICE_ATTR, reading: request)
   }
 
   /// Issues an ioctl whose argument is a structure that the kernel only reads.

@@ -35,7 +35,7 @@ private final class Stalled {
     case .terminal:
       var name = [CChar](repeating: 0, count: 128)
       // SAFETY: the buffer holds for the calls and its size goes along.
-      ends[0] = unsafe clinux_pseudo_terminal_open(&name, name.count)
+      ends[0] = unsafe chost_pseudo_terminal_open(&name, name.count)
       ends[1] = unsafe open(&name, O_RDWR | O_NOCTTY)
     }
     (reading, writing) = (ends[0], ends[1])
@@ -51,7 +51,7 @@ private final class Stalled {
   func read(_ count: Int) -> [UInt8] {
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 4096)
-    while bytes.count < count, clinux_wait(reading, Int16(POLLIN), 10_000) {
+    while bytes.count < count, chost_wait(reading, Int16(POLLIN), 10_000) {
       // SAFETY: the buffer holds for the call and its size goes along.
       let got = unsafe Glibc.read(reading, &chunk, min(chunk.count, count - bytes.count))
       if got <= 0 { break }

@@ -18,7 +18,7 @@ public enum Attempt {
     let deadline = HostClock.monotonic + limit.nanoseconds
     while !progress.isDone.load(ordering: .acquiring) {
       if HostClock.monotonic >= deadline { return false }
-      clinux_pause(1)
+      chost_pause(1)
     }
     return true
   }

@@ -45,7 +45,7 @@ final class EventLoop {
   init() throws(HostError) {
     let number = epoll_create1(Int32(EPOLL_CLOEXEC))
     guard number >= 0 else {
-      throw HostError("epoll_create1", errno: clinux_errno(), advice: HostError.tooManyDescriptors)
+      throw HostError("epoll_create1", errno: chost_errno(), advice: HostError.tooManyDescriptors)
     }
     epoll = OwnedDescriptor(owning: number)
   }
@@ -57,7 +57,7 @@ final class EventLoop {
     precondition(!handler.isWatching, "a handler watches one descriptor")
     // SAFETY: the address comes back as an event's token, and is used only while the handler is held here.
     let token = unsafe UInt64(UInt(bitPattern: Unmanaged.passUnretained(handler).toOpaque()))
-    let result = clinux_epoll_set(epoll.rawValue, EPOLL_CTL_ADD, descriptor, events, token)
+    let result = chost_epoll_set(epoll.rawValue, EPOLL_CTL_ADD, descriptor, events, token)
     guard result != -EPERM else { return false }
     guard result == 0 else {
       throw HostError("epoll_ctl", errno: -result, advice: HostError.tooManyDescriptors)
@@ -73,7 +73,7 @@ final class EventLoop {
     guard let handler = handler(of: descriptor) else { return }
     // SAFETY: as above.
     let token = unsafe UInt64(UInt(bitPattern: Unmanaged.passUnretained(handler).toOpaque()))
-    _ = clinux_epoll_set(epoll.rawValue, EPOLL_CTL_MOD, descriptor, events, token)
+    _ = chost_epoll_set(epoll.rawValue, EPOLL_CTL_MOD, descriptor, events, token)
   }
 
   /// Stops watching. Safe for a descriptor that is not watched.
@@ -82,7 +82,7 @@ final class EventLoop {
     handlers[Int(descriptor)] = nil
     handler.isWatching = false
     removed.append(handler)
-    _ = clinux_epoll_set(epoll.rawValue, EPOLL_CTL_DEL, descriptor, 0, 0)
+    _ = chost_epoll_set(epoll.rawValue, EPOLL_CTL_DEL, descriptor, 0, 0)
   }
 
   /// Stops watching everything and lets go of all handlers, some of which hold what holds the loop. Not in a handler.
@@ -106,12 +106,12 @@ final class EventLoop {
     isStopping = false
     // SAFETY: the buffer is this call's own and has room for as many events as the shim returns at most.
     let failure: HostError? = unsafe withUnsafeTemporaryAllocation(
-      of: clinux_event.self,
-      capacity: Int(CLINUX_EVENT_BATCH)
+      of: chost_event.self,
+      capacity: Int(CHOST_EVENT_BATCH)
     ) { batch in
       guard let base = batch.baseAddress else { return nil }
       while !isStopping {
-        let count = unsafe clinux_epoll_wait(epoll.rawValue, base)
+        let count = unsafe chost_epoll_wait(epoll.rawValue, base)
         if count == -EINTR { continue }
         guard count >= 0 else {
           return HostError("epoll_wait", errno: -count, advice: "this is a mistake of Apus; please report it")
@@ -138,8 +138,8 @@ struct Doorbell: ~Copyable, Sendable {
   private let descriptor: OwnedDescriptor
 
   init() throws(HostError) {
-    let number = clinux_eventfd()
-    guard number >= 0 else { throw HostError("eventfd", errno: clinux_errno(), advice: HostError.tooManyDescriptors) }
+    let number = chost_eventfd()
+    guard number >= 0 else { throw HostError("eventfd", errno: chost_errno(), advice: HostError.tooManyDescriptors) }
     descriptor = OwnedDescriptor(owning: number)
   }
 
@@ -148,12 +148,12 @@ struct Doorbell: ~Copyable, Sendable {
 
   /// From any thread.
   func ring() {
-    clinux_eventfd_signal(descriptor.rawValue)
+    chost_eventfd_signal(descriptor.rawValue)
   }
 
   /// Takes all rings so far.
   func answer() {
-    _ = clinux_counter_take(descriptor.rawValue)
+    _ = chost_counter_take(descriptor.rawValue)
   }
 }
 
@@ -162,9 +162,9 @@ struct HostTimer: ~Copyable, Sendable {
   private let descriptor: OwnedDescriptor
 
   init() throws(HostError) {
-    let number = clinux_timerfd()
+    let number = chost_timerfd()
     guard number >= 0 else {
-      throw HostError("timerfd_create", errno: clinux_errno(), advice: HostError.tooManyDescriptors)
+      throw HostError("timerfd_create", errno: chost_errno(), advice: HostError.tooManyDescriptors)
     }
     descriptor = OwnedDescriptor(owning: number)
   }
@@ -178,34 +178,34 @@ struct HostTimer: ~Copyable, Sendable {
   ///   - nanoseconds: until it fires, at least 1.
   ///   - interval: nanoseconds until it fires again and again, or 0 for once.
   func arm(after nanoseconds: UInt64, every interval: UInt64 = 0) {
-    _ = clinux_timer_set(descriptor.rawValue, max(1, nanoseconds), interval)
+    _ = chost_timer_set(descriptor.rawValue, max(1, nanoseconds), interval)
   }
 
   /// Takes the timer back.
   func disarm() {
-    _ = clinux_timer_set(descriptor.rawValue, 0, 0)
+    _ = chost_timer_set(descriptor.rawValue, 0, 0)
   }
 
   /// Takes what it has counted.
   func answer() {
-    _ = clinux_counter_take(descriptor.rawValue)
+    _ = chost_counter_take(descriptor.rawValue)
   }
 }
 
 /// Clocks of the host, in nanoseconds.
 enum HostClock {
   /// Since some moment before the process started; it never steps.
-  static var monotonic: UInt64 { clinux_clock(CLOCK_MONOTONIC) }
+  static var monotonic: UInt64 { chost_clock(CLOCK_MONOTONIC) }
   /// Processor time of the whole process, in user and kernel mode.
-  static var processTime: UInt64 { clinux_clock(CLOCK_PROCESS_CPUTIME_ID) }
+  static var processTime: UInt64 { chost_clock(CLOCK_PROCESS_CPUTIME_ID) }
   /// Processor time of the whole process so far, apart.
   static var processTimes: (user: UInt64, system: UInt64) {
-    let times = clinux_process_times()
+    let times = chost_process_times()
     return (times.user, times.system)
   }
 
   /// Seconds since 1970.
-  static var wallSeconds: Int64 { Int64(clinux_clock(CLOCK_REALTIME) / 1_000_000_000) }
+  static var wallSeconds: Int64 { Int64(chost_clock(CLOCK_REALTIME) / 1_000_000_000) }
 }
 
 extension Duration {

@@ -9,9 +9,9 @@ enum HostRandom {
     unsafe bytes.withUnsafeMutableBytes { buffer in
       var filled = 0
       while filled < count, let base = buffer.baseAddress {
-        let more = unsafe clinux_random(base + filled, count - filled)
+        let more = unsafe chost_random(base + filled, count - filled)
         // What the kernel says instead is that a signal came, or that it cannot, which no supported one does.
-        precondition(more > 0 || clinux_errno() == EINTR, "the kernel gives random numbers")
+        precondition(more > 0 || chost_errno() == EINTR, "the kernel gives random numbers")
         filled += max(0, Int(more))
       }
     }

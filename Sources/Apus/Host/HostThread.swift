@@ -5,7 +5,7 @@ internal import CHost
 /// Starting it allocates nothing on the new thread and frees nothing there: the C library gives each thread that does
 /// either an arena of its own, which is 2 MiB on some hosts, and a vCPU's thread needs neither.
 final class HostThread: Sendable {
-  private let handle: clinux_thread
+  private let handle: chost_thread
   private let body: Body
 
   private final class Body: Sendable {
@@ -23,11 +23,11 @@ final class HostThread: Sendable {
   ///   - body: runs on the new thread.
   init(name: String, _ body: @escaping @Sendable () -> Void) throws(HostError) {
     self.body = Body(body)
-    var handle = clinux_thread()
+    var handle = chost_thread()
     let context = unsafe Unmanaged.passUnretained(self.body).toOpaque()
     // SAFETY: the value holds the body until after the thread has been joined.
     let error = unsafe name.withCString { name in
-      unsafe clinux_thread_start(
+      unsafe chost_thread_start(
         &handle,
         name,
         { context in
@@ -44,10 +44,10 @@ final class HostThread: Sendable {
   /// Starts a thread that ends by itself; the parameters are those of ``init(name:_:)``.
   static func startDetached(name: String, _ body: @escaping @Sendable () -> Void) throws(HostError) {
     let context = unsafe Unmanaged.passRetained(Body(body)).toOpaque()
-    var handle = clinux_thread()
+    var handle = chost_thread()
     // SAFETY: the context is retained until the new thread takes it over, exactly once.
     let error = unsafe name.withCString { name in
-      unsafe clinux_thread_start(
+      unsafe chost_thread_start(
         &handle,
         name,
         { context in
@@ -61,7 +61,7 @@ final class HostThread: Sendable {
       unsafe Unmanaged<Body>.fromOpaque(context).release()
       throw refused(error)
     }
-    clinux_thread_detach(handle)
+    chost_thread_detach(handle)
   }
 
   private static func refused(_ error: Int32) -> HostError {
@@ -70,16 +70,16 @@ final class HostThread: Sendable {
 
   /// Makes the calling thread one that can be kicked.
   static func prepareForKicks() {
-    clinux_kick_prepare()
+    chost_kick_prepare()
   }
 
   /// Takes the thread out of a blocking call. Only before ``join()``.
   func kick() {
-    clinux_thread_kick(handle)
+    chost_thread_kick(handle)
   }
 
   /// Waits for the thread's end.
   func join() {
-    clinux_thread_join(handle)
+    chost_thread_join(handle)
   }
 }

@@ -24,8 +24,8 @@ public enum InputFile {
       if count == 0 { return bytes }
       if count > 0 {
         bytes += piece[..<count]
-      } else if clinux_errno() != EINTR {
-        throw InputFileError(path: path, reason: .cannotRead(errno: clinux_errno()))
+      } else if chost_errno() != EINTR {
+        throw InputFileError(path: path, reason: .cannotRead(errno: chost_errno()))
       }
     }
     throw InputFileError(path: path, reason: .tooLarge(limit: limit))
@@ -33,26 +33,26 @@ public enum InputFile {
 
   private static func open(_ path: String) throws(InputFileError) -> OwnedDescriptor {
     if path == "-" {
-      let copy = clinux_duplicate(STDIN_FILENO)
+      let copy = chost_duplicate(STDIN_FILENO)
       guard copy >= 0 else { throw InputFileError(path: path, reason: .cannotRead(errno: -copy)) }
       return OwnedDescriptor(owning: copy)
     }
     // SAFETY: the path holds for the call.
-    let number = unsafe path.withHostPath { unsafe clinux_open_for_reading($0) }
-    guard number >= 0 else { throw InputFileError(path: path, reason: .cannotRead(errno: clinux_errno())) }
+    let number = unsafe path.withHostPath { unsafe chost_open_for_reading($0) }
+    guard number >= 0 else { throw InputFileError(path: path, reason: .cannotRead(errno: chost_errno())) }
     let descriptor = OwnedDescriptor(owning: number)
-    var kind = clinux_file_regular
+    var kind = chost_file_regular
     var size: UInt64 = 0
     // SAFETY: the variables hold for the call.
-    guard unsafe clinux_file_status(number, &kind, &size) == 0 else {
-      throw InputFileError(path: path, reason: .cannotRead(errno: clinux_errno()))
+    guard unsafe chost_file_status(number, &kind, &size) == 0 else {
+      throw InputFileError(path: path, reason: .cannotRead(errno: chost_errno()))
     }
     let other: String? =
       switch kind {
-      case clinux_file_regular: nil
-      case clinux_file_directory: "a directory"
-      case clinux_file_pipe: "a pipe"
-      case clinux_file_socket: "a socket"
+      case chost_file_regular: nil
+      case chost_file_directory: "a directory"
+      case chost_file_pipe: "a pipe"
+      case chost_file_socket: "a socket"
       default: "a device"
       }
     if let other { throw InputFileError(path: path, reason: .notARegularFile(other)) }

@@ -46,7 +46,7 @@ final class Outlet: @unchecked Sendable {
       self.unopened = unopened
     }
 
-    init(_ descriptor: consuming OwnedDescriptor, _ output: clinux_output) {
+    init(_ descriptor: consuming OwnedDescriptor, _ output: chost_output) {
       number = descriptor.rawValue
       owned = consume descriptor
       isSocket = output.is_socket
@@ -62,9 +62,9 @@ final class Outlet: @unchecked Sendable {
     mutating func open() {
       guard let original = unopened else { return }
       unopened = nil
-      var output = clinux_output()
+      var output = chost_output()
       // SAFETY: the structure holds for the call.
-      guard unsafe clinux_output_open(original, &output) == 0 else {
+      guard unsafe chost_output_open(original, &output) == 0 else {
         (number, mayWait) = (original, true)
         return
       }
@@ -90,9 +90,9 @@ final class Outlet: @unchecked Sendable {
 
   /// An outlet to what stands behind somebody else's descriptor.
   convenience init(sharing original: Int32, capacity: Int = 64 << 10) throws(HostError) {
-    var output = clinux_output()
+    var output = chost_output()
     // SAFETY: the structure holds for the call.
-    let error = unsafe clinux_output_open(original, &output)
+    let error = unsafe chost_output_open(original, &output)
     guard error == 0 else {
       throw HostError("writing to descriptor \(original)", errno: -error, advice: HostError.tooManyDescriptors)
     }
@@ -101,9 +101,9 @@ final class Outlet: @unchecked Sendable {
 
   /// An outlet to a descriptor of our own, which has O_NONBLOCK.
   convenience init(owning descriptor: consuming OwnedDescriptor, capacity: Int = 64 << 10) {
-    var output = clinux_output()
+    var output = chost_output()
     // SAFETY: the structure holds for the call, which fails for no descriptor that is open.
-    _ = unsafe clinux_output_describe(descriptor.rawValue, &output)
+    _ = unsafe chost_output_describe(descriptor.rawValue, &output)
     self.init(State(descriptor, output), capacity)
   }
 
@@ -143,7 +143,7 @@ final class Outlet: @unchecked Sendable {
       if !state.mayWait, state.count == 0 {
         // SAFETY: the bytes are valid for the call.
         let written = unsafe Self.write(bytes, to: state.number, isSocket: state.isSocket)
-        if written == -Int(EAGAIN), clinux_wait(state.number, Int16(POLLOUT), 0) {
+        if written == -Int(EAGAIN), chost_wait(state.number, Int16(POLLOUT), 0) {
           // Whoever waits for room would come back at once.
           state.refusals += 1
           if state.refusals == Self.refusalLimit { state.mayWait = true }
@@ -182,7 +182,7 @@ final class Outlet: @unchecked Sendable {
     }
 
     func wait(milliseconds: Int32) {
-      _ = clinux_wait(descriptor, Int16(truncatingIfNeeded: events), milliseconds)
+      _ = chost_wait(descriptor, Int16(truncatingIfNeeded: events), milliseconds)
     }
   }
 
@@ -252,7 +252,7 @@ final class Outlet: @unchecked Sendable {
       let isDone = state.withLock { $0.count == 0 || $0.failure != 0 }
       if isDone { return true }
       if HostClock.monotonic >= deadline || shouldStop() { return false }
-      clinux_pause(1)
+      chost_pause(1)
     }
   }
 
@@ -309,7 +309,7 @@ final class Outlet: @unchecked Sendable {
   private static func write(_ bytes: UnsafeRawBufferPointer, to number: Int32, isSocket: Bool) -> Int {
     guard let base = bytes.baseAddress else { return 0 }
     // SAFETY: the buffer is the caller's and its size goes along.
-    let written = unsafe Int(clinux_output_write(number, isSocket, base, bytes.count))
+    let written = unsafe Int(chost_output_write(number, isSocket, base, bytes.count))
     return written == 0 ? -Int(EAGAIN) : written
   }
 
@@ -334,8 +334,8 @@ final class Outlet: @unchecked Sendable {
         )
         if written == -Int(EAGAIN) {
           // Writable and without room for it: there is no telling when that changes.
-          if clinux_wait(number, Int16(POLLOUT), 0) { clinux_pause(Self.refusalPause) }
-          _ = clinux_wait(number, Int16(POLLOUT), Self.look)
+          if chost_wait(number, Int16(POLLOUT), 0) { chost_pause(Self.refusalPause) }
+          _ = chost_wait(number, Int16(POLLOUT), Self.look)
           continue
         }
         note(written)

@@ -44,10 +44,10 @@ public struct OutputFile: ~Copyable {
     // Only an existing file is worth a second try; any other reason is the one to tell. A link that leads nowhere is there
     // and is not, so that an existing file may have to be made.
     var number = new
-    if new < 0, clinux_errno() == EEXIST {
+    if new < 0, chost_errno() == EEXIST {
       number = unsafe path.withHostPath { unsafe Glibc.open($0, flags | O_CREAT, 0o666) }
     }
-    guard number >= 0 else { throw OutputFileError(file: path, errno: clinux_errno()) }
+    guard number >= 0 else { throw OutputFileError(file: path, errno: chost_errno()) }
     let descriptor = OwnedDescriptor(owning: number)
     try lock(number, path)
     isNew = new >= 0
@@ -55,12 +55,12 @@ public struct OutputFile: ~Copyable {
   }
 
   private static func lock(_ descriptor: Int32, _ path: String) throws(OutputFileError) {
-    var kind = clinux_file_regular
+    var kind = chost_file_regular
     var size: UInt64 = 0
     // SAFETY: the variables hold for the call.
-    guard unsafe clinux_file_status(descriptor, &kind, &size) == 0, kind == clinux_file_regular else { return }
+    guard unsafe chost_file_status(descriptor, &kind, &size) == 0, kind == chost_file_regular else { return }
     // A file system without locks leaves people to look after it.
-    if clinux_disk_lock(descriptor, false) == -EAGAIN { throw OutputFileError(inUse: path) }
+    if chost_disk_lock(descriptor, false) == -EAGAIN { throw OutputFileError(inUse: path) }
   }
 
   /// Replaces the file's content. A new file of which only a part can be written goes again.
@@ -87,7 +87,7 @@ public struct OutputFile: ~Copyable {
     default:
       // Not opened: the reader of a pipe would see its end.
       guard unsafe path.withHostPath({ unsafe access($0, W_OK) }) == 0 else {
-        throw OutputFileError(file: path, errno: clinux_errno())
+        throw OutputFileError(file: path, errno: chost_errno())
       }
     }
   }
@@ -107,12 +107,12 @@ func writeAll(_ bytes: [UInt8], to descriptor: Int32, by deadline: UInt64? = nil
       rest = rest.dropFirst(count)
       continue
     }
-    let error = clinux_errno()
+    let error = chost_errno()
     if error == EINTR { continue }
     guard error == EAGAIN else { return error }
     if let deadline, HostClock.monotonic >= deadline { return EAGAIN }
     // A terminal may be writable and have no room for a line feed, which becomes two characters.
-    if clinux_wait(descriptor, Int16(POLLOUT), 20) { clinux_pause(1) }
+    if chost_wait(descriptor, Int16(POLLOUT), 20) { chost_pause(1) }
   }
   return nil
 }

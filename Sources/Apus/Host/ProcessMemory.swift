@@ -9,6 +9,6 @@ public enum ProcessMemory {
   /// dumps in any case.
   public static func hide() {
     // It has no reason to fail.
-    _ = clinux_process_hide_memory()
+    _ = chost_process_hide_memory()
   }
 }

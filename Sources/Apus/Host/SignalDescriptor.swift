@@ -11,10 +11,10 @@ final class SignalDescriptor: @unchecked Sendable {
   private var previous = sigset_t()
   private let isGivenBack = Atomic(false)
 
-  private init(_ group: clinux_signals) throws(HostError) {
+  private init(_ group: chost_signals) throws(HostError) {
     var previous = sigset_t()
     // SAFETY: the structure holds for the call.
-    let number = unsafe clinux_signals_take(group, &previous)
+    let number = unsafe chost_signals_take(group, &previous)
     guard number >= 0 else { throw HostError("signalfd", errno: -number, advice: HostError.tooManyDescriptors) }
     descriptor = OwnedDescriptor(owning: number)
     self.previous = previous
@@ -29,15 +29,15 @@ final class SignalDescriptor: @unchecked Sendable {
   func giveBack() {
     guard !isGivenBack.exchange(true, ordering: .relaxed) else { return }
     // SAFETY: the structure holds for the call.
-    unsafe clinux_signals_restore(&previous)
+    unsafe chost_signals_restore(&previous)
   }
 
   /// Those that ask a process to end: SIGINT, SIGTERM and SIGHUP.
-  static func stop() throws(HostError) -> SignalDescriptor { try SignalDescriptor(clinux_signals_stop) }
+  static func stop() throws(HostError) -> SignalDescriptor { try SignalDescriptor(chost_signals_stop) }
 
   /// That the size of the process's terminal has changed: SIGWINCH.
   static func terminalSize() throws(HostError) -> SignalDescriptor {
-    try SignalDescriptor(clinux_signals_terminal_size)
+    try SignalDescriptor(chost_signals_terminal_size)
   }
 
   /// Readable when a signal has come.
@@ -45,7 +45,7 @@ final class SignalDescriptor: @unchecked Sendable {
 
   /// A signal that has come, if any.
   func take() -> Int32? {
-    let signal = clinux_signal_read(descriptor.rawValue)
+    let signal = chost_signal_read(descriptor.rawValue)
     return signal == 0 ? nil : signal
   }
 }

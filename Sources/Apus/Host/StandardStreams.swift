@@ -11,7 +11,7 @@ public enum StandardStreams {
   ///
   /// Writing to a stream that was closed then fails, as it would have.
   public static func reserve() {
-    clinux_standard_descriptors_reserve()
+    chost_standard_descriptors_reserve()
     // A reader that goes away is an error of the write, which is reported, and not the end of the process.
     _ = signal(SIGPIPE, SIG_IGN)
     // So is a file that may not grow (`ulimit -f`).
@@ -49,7 +49,7 @@ public enum StandardStreams {
 
   /// Brings back the settings of a terminal that a machine has changed, for a process that ends without it.
   public static func restoreTerminal() {
-    clinux_terminal_restore()
+    chost_terminal_restore()
   }
 
   /// Writes bytes to standard output.

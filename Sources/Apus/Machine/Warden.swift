@@ -96,6 +96,6 @@ final class Warden: Sendable {
   private func sleep(for time: UInt64?) {
     // Rounded up: a wait that ends early would be repeated until it is late enough.
     let milliseconds = time.map { Int32(clamping: ($0 + 999_999) / 1_000_000) } ?? -1
-    clinux_wait_for_either(bell.rawValue, signals?.rawValue ?? -1, milliseconds)
+    chost_wait_for_either(bell.rawValue, signals?.rawValue ?? -1, milliseconds)
   }
 }

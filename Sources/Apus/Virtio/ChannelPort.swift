@@ -142,7 +142,7 @@ final class ChannelPort: HostPort {
     if let outlet = endpoint.outlet { return unsafe outlet.offer(bytes) }
     guard let base = bytes.baseAddress else { return 0 }
     // SAFETY: the buffer is valid for the call and its size goes along.
-    return unsafe Int(clinux_output_write(descriptor, true, base, bytes.count))
+    return unsafe Int(chost_output_write(descriptor, true, base, bytes.count))
   }
 
   override func give(into buffer: UnsafeMutableRawBufferPointer) -> Int {
@@ -151,7 +151,7 @@ final class ChannelPort: HostPort {
       let descriptor = endpoint.descriptor, let base = buffer.baseAddress
     else { return 0 }
     // SAFETY: the buffer is the caller's and its size goes along.
-    let result = unsafe clinux_channel_read(descriptor, endpoint.isSocket, base, buffer.count)
+    let result = unsafe chost_channel_read(descriptor, endpoint.isSocket, base, buffer.count)
     if result > 0 { return Int(result) }
     if result == -Int64(EAGAIN) {
       wantsInput = true
@@ -251,10 +251,10 @@ final class ChannelPort: HostPort {
   /// Draws the consequences of what the guest or the other side did, outside of the device's work.
   private func settle() {
     guard let descriptor = endpoint.descriptor else { return }
-    if inputHasEnded, !hasHungUp { hasHungUp = clinux_channel_has_hung_up(descriptor) }
+    if inputHasEnded, !hasHungUp { hasHungUp = chost_channel_has_hung_up(descriptor) }
     if guestIsOpen, !inputHasEnded { becameReadable() }
     // What the other side sent before it went, or stopped reading, is the guest's, also one's that opens the port later.
-    let isReadOut = inputHasEnded || !endpoint.canRead || !guestIsOpen && !clinux_channel_has_input(descriptor)
+    let isReadOut = inputHasEnded || !endpoint.canRead || !guestIsOpen && !chost_channel_has_input(descriptor)
     if inputHasEnded && !endpoint.canWrite || (isFinished || hasHungUp) && isReadOut { close() }
   }
 

@@ -153,7 +153,7 @@ final class VirtioDeviceSet {
   func shutDown(_ patience: Patience) -> [String] {
     let disks = backends.compactMap { $0 as? FileBlockBackend }
     for disk in disks { disk.stop() }
-    while disks.contains(where: \.isWorking), !patience.isOver { clinux_pause(1) }
+    while disks.contains(where: \.isWorking), !patience.isOver { chost_pause(1) }
     let stuck = disks.filter(\.isWorking)
     for disk in stuck { disk.abandonWorkers() }
     for backend in backends { backend.shutDown() }

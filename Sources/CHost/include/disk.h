@@ -6,7 +6,7 @@
 
 // Disk images and block devices. All calls return 0 or more, or minus errno.
 
-struct clinux_disk {
+struct chost_disk {
   uint64_t size;           // bytes
   uint32_t logical_block;  // bytes
   uint32_t physical_block; // bytes
@@ -16,27 +16,27 @@ struct clinux_disk {
 };
 
 // The path without waiting for anything. The file is not locked yet.
-int clinux_disk_open(const char *_Nonnull path, bool is_read_only);
+int chost_disk_open(const char *_Nonnull path, bool is_read_only);
 
 // -EISDIR or -ENOTBLK for what is neither a regular file nor a block device.
-int clinux_disk_describe(int descriptor, struct clinux_disk *_Nonnull disk);
+int chost_disk_describe(int descriptor, struct chost_disk *_Nonnull disk);
 
 // A lock of the open file: shared for readers, exclusive for a writer. -EAGAIN if somebody else holds it.
-int clinux_disk_lock(int descriptor, bool is_read_only);
+int chost_disk_lock(int descriptor, bool is_read_only);
 
 // `vectors` are `count` times an address and a size, like the C library's struct iovec. All of them are moved, or it is an
 // error, as the end of a file that was cut is. The vectors are used up.
-int clinux_disk_read(int descriptor, void *_Nullable vectors, int count, uint64_t offset);
-int clinux_disk_write(int descriptor, void *_Nullable vectors, int count, uint64_t offset);
+int chost_disk_read(int descriptor, void *_Nullable vectors, int count, uint64_t offset);
+int chost_disk_write(int descriptor, void *_Nullable vectors, int count, uint64_t offset);
 
 // The bytes read without waiting for a disk, or minus errno where it would have to wait.
-int64_t clinux_disk_read_cached(int descriptor, const void *_Nullable vectors, int count, uint64_t offset);
+int64_t chost_disk_read_cached(int descriptor, const void *_Nullable vectors, int count, uint64_t offset);
 
 // Everything that was written to stable storage.
-int clinux_disk_flush(int descriptor);
+int chost_disk_flush(int descriptor);
 
 // Where the host cannot, nothing happens, and that is no error.
-int clinux_disk_discard(int descriptor, bool is_device, uint64_t offset, uint64_t count);
+int chost_disk_discard(int descriptor, bool is_device, uint64_t offset, uint64_t count);
 
 // Makes a file longer that ends before. A block device keeps its space whatever `may_discard` says.
-int clinux_disk_write_zeroes(int descriptor, bool is_device, uint64_t offset, uint64_t count, bool may_discard);
+int chost_disk_write_zeroes(int descriptor, bool is_device, uint64_t offset, uint64_t count, bool may_discard);

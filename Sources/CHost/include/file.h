@@ -4,28 +4,28 @@
 #include <stdint.h>
 #include <unistd.h>
 
-enum clinux_file_kind {
-  clinux_file_regular,
-  clinux_file_directory,
-  clinux_file_pipe,
-  clinux_file_socket,
-  clinux_file_character_device,
-  clinux_file_block_device,
+enum chost_file_kind {
+  chost_file_regular,
+  chost_file_directory,
+  chost_file_pipe,
+  chost_file_socket,
+  chost_file_character_device,
+  chost_file_block_device,
 };
 
 // A descriptor, or -1 with errno. It never waits for the other end of a pipe and never takes a terminal over.
-int clinux_open_for_reading(const char *_Nonnull path);
+int chost_open_for_reading(const char *_Nonnull path);
 
 // A new empty file in memory, or -1 with errno. The name is for /proc only.
-int clinux_open_memory_file(const char *_Nonnull name);
+int chost_open_memory_file(const char *_Nonnull name);
 
-__attribute__((swift_attr("unsafe"))) static inline int clinux_close(int descriptor) { return close(descriptor); }
+__attribute__((swift_attr("unsafe"))) static inline int chost_close(int descriptor) { return close(descriptor); }
 
 // What stands behind the descriptor and, for a regular file, its size in bytes; -1 with errno.
-int clinux_file_status(int descriptor, enum clinux_file_kind *_Nonnull kind, uint64_t *_Nonnull size);
+int chost_file_status(int descriptor, enum chost_file_kind *_Nonnull kind, uint64_t *_Nonnull size);
 
 // Reads `count` bytes, fewer only at the end of the file: how many, or -1 with errno.
-int64_t clinux_read_at(int descriptor, void *_Nonnull buffer, size_t count, uint64_t offset);
+int64_t chost_read_at(int descriptor, void *_Nonnull buffer, size_t count, uint64_t offset);
 
 // Writes all `count` bytes: 0, or -1 with errno.
-int clinux_write_all(int descriptor, const void *_Nonnull buffer, size_t count);
+int chost_write_all(int descriptor, const void *_Nonnull buffer, size_t count);
