@@ -51,7 +51,11 @@ let package = Package(
     .target(name: "CKVM"),
     .target(name: "CHost"),
     .target(name: "Host", dependencies: ["CHost"], swiftSettings: strict),
-    .testTarget(name: "HostTests", dependencies: ["Host"], swiftSettings: strict),
+    .testTarget(
+      name: "HostTests",
+      dependencies: ["CHost", "CTestSupport", "Host", "TestBasics", "TestSupport"],
+      swiftSettings: strict
+    ),
     .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
     .target(name: "CGuestMemory"),
     .target(name: "GuestMemory", dependencies: ["CHost", "CGuestMemory", "Host"], swiftSettings: strict),

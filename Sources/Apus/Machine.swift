@@ -1,5 +1,6 @@
 internal import CHost
 internal import Glibc
+import Host
 import KVM
 public import Logging
 internal import Synchronization

@@ -1,6 +1,7 @@
 import Apus
 import ArgumentParser
 import CPlatformSchema
+import Host
 import SCMI
 
 /// What can be done with platform files and transcripts without a machine.

@@ -1,5 +1,6 @@
 internal import CKVM
 import Glibc
+import Host
 
 /// KVM itself: an open `/dev/kvm`.
 ///

@@ -1,6 +1,7 @@
 internal import CHost
 internal import CKVM
 import Glibc
+import Host
 
 /// One virtual CPU of KVM.
 ///

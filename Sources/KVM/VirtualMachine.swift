@@ -1,4 +1,5 @@
 internal import CKVM
+import Host
 
 /// One virtual machine of KVM.
 ///

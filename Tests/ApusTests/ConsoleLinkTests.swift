@@ -1,4 +1,5 @@
 import Glibc
+import Host
 import Logging
 import Testing
 
@@ -6,15 +7,15 @@ import Testing
 
 /// A console with one line to show.
 private final class LinePort: GuestConsole {
-  private let output: Bell
-  private let room: Bell
-  private let taken: Bell
+  private let output: SharedDoorbell
+  private let room: SharedDoorbell
+  private let taken: SharedDoorbell
   private var line: [UInt8] = Array("line\n".utf8)
 
   /// - Parameter taken: rung when the line has been taken.
-  init(taken: Bell) throws {
-    output = try Bell()
-    room = try Bell()
+  init(taken: SharedDoorbell) throws {
+    output = try SharedDoorbell()
+    room = try SharedDoorbell()
     self.taken = taken
     output.doorbell.ring()
   }
@@ -36,14 +37,14 @@ private final class LinePort: GuestConsole {
 
 /// A console with a gibibyte to show.
 private final class FloodingPort: GuestConsole {
-  private let output: Bell
-  private let room: Bell
+  private let output: SharedDoorbell
+  private let room: SharedDoorbell
   private(set) var taken = 0
   private(set) var armings = 0
 
   init() throws {
-    output = try Bell()
-    room = try Bell()
+    output = try SharedDoorbell()
+    room = try SharedDoorbell()
     output.doorbell.ring()
   }
 
@@ -81,7 +82,7 @@ private final class FloodingPort: GuestConsole {
       logger: logger,
       stop: {}
     )
-    let other = try Bell()
+    let other = try SharedDoorbell()
     _ = try loop.add(other.doorbell.rawValue, EventLoop.readable, ClosureHandler { _ in loop.stop() })
     other.doorbell.ring()
 
@@ -104,7 +105,7 @@ private final class FloodingPort: GuestConsole {
   @Test func outputThatWasLostAfterTheGuestPoweredOffIsToldAtTheEnd() throws {
     let loop = try EventLoop()
     let verdict = try Verdict()
-    let taken = try Bell()
+    let taken = try SharedDoorbell()
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let endpoint = try ConsoleEndpoint(
       .file(path: "/dev/full"),

@@ -1,6 +1,8 @@
 import GuestMemory
+import Host
 internal import Synchronization
 import TestBasics
+import TestSupport
 import Testing
 
 @testable import Apus

@@ -1,3 +1,5 @@
+import Host
+import TestSupport
 import Testing
 import VirtioDevices
 

@@ -1,6 +1,7 @@
 import CHost
 import Glibc
 import GuestMemory
+import Host
 import KVM
 import TestBasics
 import TestSupport

@@ -1,5 +1,6 @@
 import CHost
 import Glibc
+import Host
 import Logging
 import SCMI
 import TestSupport

@@ -1,5 +1,7 @@
 import Glibc
+import Host
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Apus
@@ -7,10 +9,10 @@ import Testing
 /// What somebody else gets told.
 private final class Told: Sendable {
   private let outcomes = Mutex<[Outcome]>([])
-  private let bell: Bell
+  private let bell: SharedDoorbell
 
   init() throws {
-    bell = try Bell()
+    bell = try SharedDoorbell()
   }
 
   func tell(_ outcome: Outcome) {

@@ -1,3 +1,5 @@
+import Host
+
 /// A guest's console as ``ConsoleLink`` sees it, whichever device carries it. On the device thread.
 protocol GuestConsole: AnyObject {
   /// A descriptor that is readable when there is output to take.

@@ -2,6 +2,7 @@ internal import BootImage
 internal import CHost
 import DeviceTree
 import GuestMemory
+import Host
 
 /// Puts the payload, the initramfs and the device tree into RAM.
 struct BootLoader {

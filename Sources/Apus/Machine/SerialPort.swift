@@ -1,3 +1,4 @@
+import Host
 import Peripherals
 internal import Synchronization
 

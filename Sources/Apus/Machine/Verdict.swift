@@ -1,3 +1,4 @@
+import Host
 internal import Synchronization
 
 /// How the machine ends: the first to say wins, and the device thread is woken.

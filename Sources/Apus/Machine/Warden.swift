@@ -1,5 +1,6 @@
 internal import CHost
 internal import Glibc
+import Host
 internal import Synchronization
 
 /// The second owner of a machine's time limit, its stop signals and its owner's wish to end it.

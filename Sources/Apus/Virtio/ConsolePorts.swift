@@ -1,4 +1,5 @@
 internal import CHost
+import Host
 internal import Logging
 import Virtio
 import VirtioDevices

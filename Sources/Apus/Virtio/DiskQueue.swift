@@ -1,3 +1,4 @@
+import Host
 internal import Synchronization
 import VirtioDevices
 

@@ -1,5 +1,6 @@
 internal import CHost
 import GuestMemory
+import Host
 import KVM
 internal import Logging
 internal import Synchronization

@@ -1,3 +1,4 @@
+import Host
 import VirtioDevices
 
 /// What stands behind a port of a machine's console device. All on the device thread.
@@ -122,14 +123,5 @@ final class VirtioConsolePort: HostPort, GuestConsole {
       precondition(fits, "input is offered when there is room")
     }
     if !bytes.isEmpty { becameReadable() }
-  }
-}
-
-/// A doorbell that others keep alive.
-final class SharedDoorbell: Sendable {
-  let doorbell: Doorbell
-
-  init() throws(HostError) {
-    doorbell = try Doorbell()
   }
 }

@@ -1,5 +1,6 @@
 internal import CHost
 internal import Glibc
+import Host
 import KVM
 
 /// What a network device does when its back-end has something to say.

@@ -1,3 +1,4 @@
+import Host
 import KVM
 internal import Logging
 import SCMI

@@ -1,6 +1,7 @@
 internal import CHost
 internal import Glibc
 import GuestMemory
+import Host
 import KVM
 internal import Logging
 import Virtio

@@ -1,10 +1,9 @@
 internal import CHost
 internal import Glibc
-import KVM
 internal import Synchronization
 
 /// Signals of one group as a descriptor, for as long as the value lives: they do nothing else then.
-final class SignalDescriptor: @unchecked Sendable {
+package final class SignalDescriptor: @unchecked Sendable {
   // SAFETY: @unchecked: the mask is written before anybody else has the value.
 
   private let descriptor: OwnedDescriptor
@@ -26,25 +25,25 @@ final class SignalDescriptor: @unchecked Sendable {
 
   /// Has the signals do again what they did before. On the thread that made the value, where another may be the last to
   /// hold it.
-  func giveBack() {
+  package func giveBack() {
     guard !isGivenBack.exchange(true, ordering: .relaxed) else { return }
     // SAFETY: the structure holds for the call.
     unsafe chost_signals_restore(&previous)
   }
 
   /// Those that ask a process to end: SIGINT, SIGTERM and SIGHUP.
-  static func stop() throws(HostError) -> SignalDescriptor { try SignalDescriptor(chost_signals_stop) }
+  package static func stop() throws(HostError) -> SignalDescriptor { try SignalDescriptor(chost_signals_stop) }
 
   /// That the size of the process's terminal has changed: SIGWINCH.
-  static func terminalSize() throws(HostError) -> SignalDescriptor {
+  package static func terminalSize() throws(HostError) -> SignalDescriptor {
     try SignalDescriptor(chost_signals_terminal_size)
   }
 
   /// Readable when a signal has come.
-  var rawValue: Int32 { descriptor.rawValue }
+  package var rawValue: Int32 { descriptor.rawValue }
 
   /// A signal that has come, if any.
-  func take() -> Int32? {
+  package func take() -> Int32? {
     let signal = chost_signal_read(descriptor.rawValue)
     return signal == 0 ? nil : signal
   }

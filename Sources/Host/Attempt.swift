@@ -2,12 +2,12 @@ internal import CHost
 internal import Synchronization
 
 /// Work that may never come to an end.
-public enum Attempt {
+package enum Attempt {
   /// Does it on a thread of its own.
   ///
   /// - Parameter limit: how long it is waited for.
   /// - Returns: whether it came to an end. Where it did not, the thread is left alone with it.
-  public static func run(within limit: Duration, _ body: @escaping @Sendable () -> Void) -> Bool {
+  package static func run(within limit: Duration, _ body: @escaping @Sendable () -> Void) -> Bool {
     let progress = Progress()
     guard
       (try? HostThread.startDetached(name: "attempt") {

@@ -1,22 +1,20 @@
 internal import CHost
 internal import Glibc
-import Host
-import KVM
 
 /// A file that a run writes once: its report, or the device tree.
 ///
 /// It is opened before the machine starts, so that a path that cannot be written is known then; one that was made and
 /// never written is removed again.
-public struct OutputFile: ~Copyable {
+package struct OutputFile: ~Copyable {
   /// As it was given.
-  public let path: String
+  package let path: String
   private let descriptor: OwnedDescriptor
   private let name: MadeName
   private var isLeftover: Bool
 
   /// Opens or makes the file, which is the caller's alone as long as the value lives. An existing one keeps its content
   /// until ``write(_:)``.
-  public init(path: String) throws(OutputFileError) {
+  package init(path: String) throws(OutputFileError) {
     var isNew = false
     let opened = try Self.open(path, isNew: &isNew)
     self.path = path
@@ -36,7 +34,7 @@ public struct OutputFile: ~Copyable {
   /// Devices and pipes are for any number of writers; a terminal that is the console has a lock of its own.
   ///
   /// - Parameter isNew: becomes whether the file was made.
-  static func open(_ path: String, isNew: inout Bool) throws(OutputFileError) -> OwnedDescriptor {
+  package static func open(_ path: String, isNew: inout Bool) throws(OutputFileError) -> OwnedDescriptor {
     // A pipe that nobody reads is an error and not a place to wait.
     let flags = O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK
     // SAFETY: the path holds for the calls.
@@ -66,7 +64,7 @@ public struct OutputFile: ~Copyable {
   /// Replaces the file's content. A new file of which only a part can be written goes again.
   ///
   /// - Parameter limit: how long the reader of a pipe or a terminal is waited for; nil is for ever.
-  public consuming func write(_ bytes: [UInt8], within limit: Duration? = nil) throws(OutputFileError) {
+  package consuming func write(_ bytes: [UInt8], within limit: Duration? = nil) throws(OutputFileError) {
     // A pipe or a terminal cannot be cut, and needs not.
     _ = ftruncate(descriptor.rawValue, 0)
     let deadline = limit.map { HostClock.monotonic + $0.nanoseconds }
@@ -77,7 +75,7 @@ public struct OutputFile: ~Copyable {
   }
 
   /// Checks that ``init(path:)`` would find a file that it can write, and leaves everything as it is.
-  static func check(path: String) throws(OutputFileError) {
+  package static func check(path: String) throws(OutputFileError) {
     var status = stat()
     // SAFETY: path and structure hold for the calls.
     let isThere = unsafe path.withHostPath { unsafe stat($0, &status) } == 0
@@ -98,7 +96,7 @@ public struct OutputFile: ~Copyable {
 /// - Parameter deadline: until when a descriptor with O_NONBLOCK is waited for, in nanoseconds of the monotonic clock;
 ///   nil is for ever.
 /// - Returns: why that did not work, or nil: EAGAIN where the reader took too long.
-func writeAll(_ bytes: [UInt8], to descriptor: Int32, by deadline: UInt64? = nil) -> Int32? {
+package func writeAll(_ bytes: [UInt8], to descriptor: Int32, by deadline: UInt64? = nil) -> Int32? {
   var rest = bytes[...]
   while !rest.isEmpty {
     // SAFETY: the buffer holds for the call and its size goes along.
@@ -118,15 +116,15 @@ func writeAll(_ bytes: [UInt8], to descriptor: Int32, by deadline: UInt64? = nil
 }
 
 /// Something that cannot be written.
-public struct OutputFileError: Error, Equatable, Sendable, CustomStringConvertible {
+package struct OutputFileError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The file as it was given, or the stream's name.
-  public let target: String
+  package let target: String
   /// The reason.
-  public let errno: Int32
+  package let errno: Int32
   /// What to do about it.
-  public let advice: String
+  package let advice: String
 
-  init(file path: String, errno: Int32) {
+  package init(file path: String, errno: Int32) {
     target = "'\(path)'"
     self.errno = errno
     advice =
@@ -140,27 +138,28 @@ public struct OutputFileError: Error, Equatable, Sendable, CustomStringConvertib
   }
 
   /// A file that another machine, of this process or of another, writes or has for a disk.
-  init(inUse path: String) {
+  package init(inUse path: String) {
     target = "'\(path)'"
     errno = EBUSY
     advice = "name another file, or end the other one first"
   }
 
-  init(stream name: String, errno: Int32) {
+  package init(stream name: String, errno: Int32) {
     target = name
     self.errno = errno
     advice = ErrorNumber.advice(errno, otherwise: "keep its reader open, or lead it to a file with room")
   }
 
   /// Whether it is only that nobody reads.
-  public var isForWantOfReader: Bool { errno == EAGAIN }
+  package var isForWantOfReader: Bool { errno == EAGAIN }
 
   /// What it ends a process with.
-  public var exitStatus: Int32 {
-    [EMFILE, ENFILE, ENOMEM].contains(errno) ? Outcome.End.hostFailure.exitStatus : Outcome.End.cannotCreate.exitStatus
-  }
+  package var exitStatus: Int32 { kind.rawValue }
 
-  public var description: String {
+  /// What kind of failure it is.
+  package var kind: FailureKind { [EMFILE, ENFILE, ENOMEM].contains(errno) ? .hostFailure : .cannotCreate }
+
+  package var description: String {
     let reason = errno == EBUSY ? "another Apus writes it, or has it for a disk" : errorText(errno)
     return "cannot write \(target): \(reason); \(advice)"
   }

@@ -1,10 +1,8 @@
 import CHost
 import Glibc
-import KVM
+import Host
 import TestSupport
 import Testing
-
-@testable import Apus
 
 /// Both ends of something that one may stop reading.
 private final class Stalled {

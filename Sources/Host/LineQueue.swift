@@ -4,7 +4,7 @@ internal import Synchronization
 ///
 /// Appending never waits and holds no lock over a write that may. What finds no room is dropped whole and counted, and how
 /// much it was is said where the lines would stand, as soon as there is room. For any thread.
-final class LineQueue: Sendable {
+package final class LineQueue: Sendable {
   private let outlet: Outlet
   private let dropped = Mutex((all: 0, untold: 0))
   /// What stands for so many lines that were dropped.
@@ -13,7 +13,7 @@ final class LineQueue: Sendable {
   /// - Parameters:
   ///   - outlet: the queue's alone.
   ///   - loss: the line, with its end, that stands for so many dropped ones; empty for none.
-  init(
+  package init(
     _ outlet: Outlet,
     loss: @escaping @Sendable (_ count: Int) -> [UInt8]
   ) {
@@ -24,19 +24,19 @@ final class LineQueue: Sendable {
   }
 
   /// How many lines were dropped.
-  var droppedCount: Int { dropped.withLock { $0.all } }
+  package var droppedCount: Int { dropped.withLock { $0.all } }
 
   /// Whether all that was appended is written, and no loss is to be told.
-  var isEmpty: Bool { dropped.withLock { $0.untold == 0 && outlet.pending == 0 } }
+  package var isEmpty: Bool { dropped.withLock { $0.untold == 0 && outlet.pending == 0 } }
 
   /// Why nothing can be written any more, or 0.
-  var failure: Int32 { outlet.failure }
+  package var failure: Int32 { outlet.failure }
 
   /// Appends a line with its end.
   ///
   /// - Returns: whether it was taken.
   @discardableResult
-  func append(_ line: [UInt8]) -> Bool {
+  package func append(_ line: [UInt8]) -> Bool {
     dropped.withLock { dropped in
       // Only with the next line that is taken: what is said of one loss must not fill the room that another line lacks.
       if outlet.append(dropped.untold > 0 ? loss(dropped.untold) + line : line) {
@@ -62,13 +62,13 @@ final class LineQueue: Sendable {
   ///   - shouldStop: looked at meanwhile.
   /// - Returns: whether nothing is left.
   @discardableResult
-  func finish(by deadline: UInt64, shouldStop: () -> Bool = { false }) -> Bool {
+  package func finish(by deadline: UInt64, shouldStop: () -> Bool = { false }) -> Bool {
     tellLoss()
     return outlet.finish(by: deadline, shouldStop: shouldStop)
   }
 
   /// Ends the writing thread, or leaves it alone with what it waits for.
-  func close() {
+  package func close() {
     outlet.close()
   }
 }

@@ -1,24 +1,22 @@
 internal import CHost
 internal import Glibc
-import Host
-import KVM
 
 /// A file of the host, however it is called: two paths of one file are equal.
-enum FileIdentity: Equatable {
+package enum FileIdentity: Equatable {
   /// Something that is there.
   case file(device: UInt64, number: UInt64)
   /// A name that nothing has yet, in a folder; or in one that is not there either.
   case name(String, in: Folder?)
 
-  struct Folder: Equatable {
-    let device: UInt64
-    let number: UInt64
+  package struct Folder: Equatable {
+    package let device: UInt64
+    package let number: UInt64
   }
 
   /// What a path leads to.
   ///
   /// - Returns: `nil` for what any number of users may have at once: a device like /dev/null, a pipe.
-  init?(_ path: String) {
+  package init?(_ path: String) {
     guard let status = Self.status(path, followingLinks: true) else {
       let name = path.lastIndex(of: "/").map { path[path.index(after: $0)...] } ?? path[...]
       let folder = Self.status("\(path.dropLast(name.count))./", followingLinks: true)
@@ -32,13 +30,13 @@ enum FileIdentity: Equatable {
   }
 
   /// What has this very name, be it a link.
-  init?(named path: String) {
+  package init?(named path: String) {
     guard let status = Self.status(path, followingLinks: false) else { return nil }
     self.init(status)
   }
 
   /// What a descriptor leads to.
-  init?(descriptor: Int32) {
+  package init?(descriptor: Int32) {
     var status = stat()
     // SAFETY: the structure holds for the call.
     guard unsafe fstat(descriptor, &status) == 0 else { return nil }
@@ -46,7 +44,7 @@ enum FileIdentity: Equatable {
   }
 
   /// The socket that a descriptor leads to; nil where it leads to something else.
-  init?(socket descriptor: Int32) {
+  package init?(socket descriptor: Int32) {
     var status = stat()
     // SAFETY: as above.
     guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return nil }
@@ -68,14 +66,14 @@ enum FileIdentity: Equatable {
 /// A name that this process has given to a file, a socket or a link, and takes away again.
 ///
 /// Somebody else may have put another thing there by then: that stays.
-final class MadeName {
-  let path: String
+package final class MadeName {
+  package let path: String
   /// What was made, held so that its number is nothing else's until then. It can be neither read nor written.
   private let made: OwnedDescriptor?
   private let number: Int32?
 
   /// - Parameter descriptor: of the file, where it has one; otherwise what is at the path now is what was made.
-  init(_ path: String, descriptor: Int32? = nil) {
+  package init(_ path: String, descriptor: Int32? = nil) {
     self.path = path
     // SAFETY: the path holds for the call.
     let number = unsafe path.withHostPath { unsafe open($0, Self.pathOnly | O_NOFOLLOW | O_CLOEXEC) }
@@ -89,7 +87,7 @@ final class MadeName {
   private static let pathOnly: Int32 = 0o10_000_000
 
   /// Takes the name away if it still is that of what was made.
-  func remove() {
+  package func remove() {
     guard let number, FileIdentity(named: path) == FileIdentity(descriptor: number) else { return }
     // SAFETY: the path holds for the call.
     _ = unsafe path.withHostPath { unsafe unlink($0) }

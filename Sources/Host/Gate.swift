@@ -2,12 +2,12 @@ internal import Glibc
 
 /// Something that threads wait for until others have opened it: each opening lets one wait pass.
 @safe
-final class Gate: @unchecked Sendable {
+package final class Gate: @unchecked Sendable {
   // SAFETY: @unchecked: a semaphore is for any thread; it lives as long as the object, which both sides hold.
 
   private let semaphore: UnsafeMutablePointer<sem_t>
 
-  init() {
+  package init() {
     unsafe semaphore = .allocate(capacity: 1)
     _ = unsafe sem_init(semaphore, 0, 0)
   }
@@ -17,11 +17,11 @@ final class Gate: @unchecked Sendable {
     unsafe semaphore.deallocate()
   }
 
-  func open() {
+  package func open() {
     _ = unsafe sem_post(semaphore)
   }
 
-  func wait() {
+  package func wait() {
     // A kick of the vCPU's thread interrupts the call and not the wait.
     while unsafe sem_wait(semaphore) != 0 {}
   }

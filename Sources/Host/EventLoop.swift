@@ -1,37 +1,39 @@
 internal import CHost
 internal import Glibc
-import KVM
 
 /// What a descriptor in an event loop calls when it is ready.
 ///
 /// A base class and not a protocol: the call is one indirect jump and counts no references.
-class EventHandler {
+open class EventHandler {
   /// Whether a loop watches a descriptor for it: an event may have come in the same batch as its removal.
-  fileprivate(set) final var isWatching = false
+  package fileprivate(set) final var isWatching = false
+
+  /// A handler that watches nothing yet.
+  public init() {}
 
   /// Called on the loop's thread.
   ///
   /// - Parameter events: what epoll said (EPOLLIN and its kin).
-  func ready(_ events: UInt32) {
+  open func ready(_ events: UInt32) {
     preconditionFailure("a handler says what it does when it is ready")
   }
 }
 
 /// A handler that runs a closure, for what is not on a hot path.
-final class ClosureHandler: EventHandler {
+package final class ClosureHandler: EventHandler {
   private let body: (UInt32) -> Void
 
-  init(_ body: @escaping (UInt32) -> Void) {
+  package init(_ body: @escaping (UInt32) -> Void) {
     self.body = body
   }
 
-  override func ready(_ events: UInt32) {
+  public override func ready(_ events: UInt32) {
     body(events)
   }
 }
 
 /// Waits on descriptors and calls their handlers, on the one thread that runs it: the machine's device thread.
-final class EventLoop {
+package final class EventLoop {
   private let epoll: OwnedDescriptor
   /// By descriptor number, of which the kernel always gives the lowest. A handler lives until it is removed, and then
   /// until the end of the batch. No dictionary: the first one of its kind costs more than all the loop's calls.
@@ -40,9 +42,9 @@ final class EventLoop {
   private var isStopping = false
 
   /// That a descriptor can be read.
-  static let readable = EPOLLIN.rawValue
+  package static let readable = EPOLLIN.rawValue
 
-  init() throws(HostError) {
+  package init() throws(HostError) {
     let number = epoll_create1(Int32(EPOLL_CLOEXEC))
     guard number >= 0 else {
       throw HostError("epoll_create1", errno: chost_errno(), advice: HostError.tooManyDescriptors)
@@ -53,7 +55,7 @@ final class EventLoop {
   /// Watches a descriptor that the caller keeps open until ``remove(_:)``.
   ///
   /// - Returns: false for a regular file or a device like /dev/null, which never block and which epoll does not take.
-  func add(_ descriptor: Int32, _ events: UInt32, _ handler: EventHandler) throws(HostError) -> Bool {
+  package func add(_ descriptor: Int32, _ events: UInt32, _ handler: EventHandler) throws(HostError) -> Bool {
     precondition(!handler.isWatching, "a handler watches one descriptor")
     // SAFETY: the address comes back as an event's token, and is used only while the handler is held here.
     let token = unsafe UInt64(UInt(bitPattern: Unmanaged.passUnretained(handler).toOpaque()))
@@ -69,7 +71,7 @@ final class EventLoop {
   }
 
   /// Watches for other events than before. Safe for a descriptor that is not watched.
-  func change(_ descriptor: Int32, _ events: UInt32) {
+  package func change(_ descriptor: Int32, _ events: UInt32) {
     guard let handler = handler(of: descriptor) else { return }
     // SAFETY: as above.
     let token = unsafe UInt64(UInt(bitPattern: Unmanaged.passUnretained(handler).toOpaque()))
@@ -77,7 +79,7 @@ final class EventLoop {
   }
 
   /// Stops watching. Safe for a descriptor that is not watched.
-  func remove(_ descriptor: Int32) {
+  package func remove(_ descriptor: Int32) {
     guard let handler = handler(of: descriptor) else { return }
     handlers[Int(descriptor)] = nil
     handler.isWatching = false
@@ -86,7 +88,7 @@ final class EventLoop {
   }
 
   /// Stops watching everything and lets go of all handlers, some of which hold what holds the loop. Not in a handler.
-  func removeAll() {
+  package func removeAll() {
     for descriptor in handlers.indices { remove(Int32(descriptor)) }
     handlers = []
     removed = []
@@ -97,12 +99,12 @@ final class EventLoop {
   }
 
   /// Makes ``run()`` return after the handler that is running. Only on the loop's thread.
-  func stop() {
+  package func stop() {
     isStopping = true
   }
 
   /// Calls handlers until ``stop()``.
-  func run() throws(HostError) {
+  package func run() throws(HostError) {
     isStopping = false
     // SAFETY: the buffer is this call's own and has room for as many events as the shim returns at most.
     let failure: HostError? = unsafe withUnsafeTemporaryAllocation(
@@ -130,91 +132,5 @@ final class EventLoop {
       return nil
     }
     if let failure { throw failure }
-  }
-}
-
-/// A counter that one thread raises to wake another.
-struct Doorbell: ~Copyable, Sendable {
-  private let descriptor: OwnedDescriptor
-
-  init() throws(HostError) {
-    let number = chost_eventfd()
-    guard number >= 0 else { throw HostError("eventfd", errno: chost_errno(), advice: HostError.tooManyDescriptors) }
-    descriptor = OwnedDescriptor(owning: number)
-  }
-
-  /// What to watch.
-  var rawValue: Int32 { descriptor.rawValue }
-
-  /// From any thread.
-  func ring() {
-    chost_eventfd_signal(descriptor.rawValue)
-  }
-
-  /// Takes all rings so far.
-  func answer() {
-    _ = chost_counter_take(descriptor.rawValue)
-  }
-}
-
-/// A timer that is a descriptor.
-struct HostTimer: ~Copyable, Sendable {
-  private let descriptor: OwnedDescriptor
-
-  init() throws(HostError) {
-    let number = chost_timerfd()
-    guard number >= 0 else {
-      throw HostError("timerfd_create", errno: chost_errno(), advice: HostError.tooManyDescriptors)
-    }
-    descriptor = OwnedDescriptor(owning: number)
-  }
-
-  /// What to watch.
-  var rawValue: Int32 { descriptor.rawValue }
-
-  /// Arms the timer, from any thread.
-  ///
-  /// - Parameters:
-  ///   - nanoseconds: until it fires, at least 1.
-  ///   - interval: nanoseconds until it fires again and again, or 0 for once.
-  func arm(after nanoseconds: UInt64, every interval: UInt64 = 0) {
-    _ = chost_timer_set(descriptor.rawValue, max(1, nanoseconds), interval)
-  }
-
-  /// Takes the timer back.
-  func disarm() {
-    _ = chost_timer_set(descriptor.rawValue, 0, 0)
-  }
-
-  /// Takes what it has counted.
-  func answer() {
-    _ = chost_counter_take(descriptor.rawValue)
-  }
-}
-
-/// Clocks of the host, in nanoseconds.
-enum HostClock {
-  /// Since some moment before the process started; it never steps.
-  static var monotonic: UInt64 { chost_clock(CLOCK_MONOTONIC) }
-  /// Processor time of the whole process, in user and kernel mode.
-  static var processTime: UInt64 { chost_clock(CLOCK_PROCESS_CPUTIME_ID) }
-  /// Processor time of the whole process so far, apart.
-  static var processTimes: (user: UInt64, system: UInt64) {
-    let times = chost_process_times()
-    return (times.user, times.system)
-  }
-
-  /// Seconds since 1970.
-  static var wallSeconds: Int64 { Int64(chost_clock(CLOCK_REALTIME) / 1_000_000_000) }
-}
-
-extension Duration {
-  /// Whole nanoseconds, at most some 584 years of them; 0 for a time that is negative.
-  var nanoseconds: UInt64 {
-    guard self > .zero else { return 0 }
-    let (seconds, attoseconds) = components
-    let (product, overflow) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
-    let (sum, overflowOfSum) = product.addingReportingOverflow(UInt64(attoseconds / 1_000_000_000))
-    return overflow || overflowOfSum ? .max : sum
   }
 }

@@ -1,11 +1,11 @@
 /// Transparent huge pages of the host.
-enum HugePages {
+package enum HugePages {
   private static let path = "/sys/kernel/mm/transparent_hugepage/enabled"
 
   /// Why a program gets none even if it asks, or nil where it may.
-  static var problem: String? { problem(path: path) }
+  package static var problem: String? { problem(path: path) }
 
-  static func problem(path: String) -> String? {
+  package static func problem(path: String) -> String? {
     guard let setting = try? InputFile.read(path) else {
       return "--memory …,hugepages: this host's kernel has no transparent huge pages; leave hugepages out"
     }

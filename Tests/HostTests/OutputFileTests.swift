@@ -1,9 +1,7 @@
 import Glibc
-import KVM
+import Host
 import TestSupport
 import Testing
-
-@testable import Apus
 
 @Suite struct OutputFileTests {
   @Test func aFileThatOneMachineWritesIsRefusedToEveryOther() throws {
@@ -19,18 +17,6 @@ import Testing
 
     #expect(OutputFileError(inUse: path).description.contains("another Apus writes it"))
     #expect(folder.read("log") == [1, 2, 3])
-  }
-
-  @Test(arguments: [true, false])
-  func aDiskOfAnotherMachineIsNeverEmptied(isReadOnly: Bool) throws {
-    let folder = try TemporaryFolder()
-    let path = try folder.write("disk", [UInt8](repeating: 7, count: 512))
-    let disk = try DiskFile.open(path, isReadOnly: isReadOnly)
-
-    #expect(throws: OutputFileError(inUse: path)) { _ = try RunFiles().open(path) }
-
-    #expect(folder.read("disk") == [UInt8](repeating: 7, count: 512))
-    _ = disk
   }
 
   @Test func pipesAndDevicesHaveAnyNumberOfWriters() throws {

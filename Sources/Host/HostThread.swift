@@ -4,7 +4,7 @@ internal import CHost
 ///
 /// Starting it allocates nothing on the new thread and frees nothing there: the C library gives each thread that does
 /// either an arena of its own, which is 2 MiB on some hosts, and a vCPU's thread needs neither.
-final class HostThread: Sendable {
+package final class HostThread: Sendable {
   private let handle: chost_thread
   private let body: Body
 
@@ -21,7 +21,7 @@ final class HostThread: Sendable {
   /// - Parameters:
   ///   - name: at most 15 bytes, which tools like top show.
   ///   - body: runs on the new thread.
-  init(name: String, _ body: @escaping @Sendable () -> Void) throws(HostError) {
+  package init(name: String, _ body: @escaping @Sendable () -> Void) throws(HostError) {
     self.body = Body(body)
     var handle = chost_thread()
     let context = unsafe Unmanaged.passUnretained(self.body).toOpaque()
@@ -42,7 +42,7 @@ final class HostThread: Sendable {
   }
 
   /// Starts a thread that ends by itself; the parameters are those of ``init(name:_:)``.
-  static func startDetached(name: String, _ body: @escaping @Sendable () -> Void) throws(HostError) {
+  package static func startDetached(name: String, _ body: @escaping @Sendable () -> Void) throws(HostError) {
     let context = unsafe Unmanaged.passRetained(Body(body)).toOpaque()
     var handle = chost_thread()
     // SAFETY: the context is retained until the new thread takes it over, exactly once.
@@ -69,17 +69,17 @@ final class HostThread: Sendable {
   }
 
   /// Makes the calling thread one that can be kicked.
-  static func prepareForKicks() {
+  package static func prepareForKicks() {
     chost_kick_prepare()
   }
 
   /// Takes the thread out of a blocking call. Only before ``join()``.
-  func kick() {
+  package func kick() {
     chost_thread_kick(handle)
   }
 
   /// Waits for the thread's end.
-  func join() {
+  package func join() {
     chost_thread_join(handle)
   }
 }

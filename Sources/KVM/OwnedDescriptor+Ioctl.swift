@@ -1,21 +1,7 @@
 internal import CKVM
-import Glibc
+import Host
 
-/// A file descriptor that is closed when its owner goes.
-public struct OwnedDescriptor: ~Copyable, Sendable {
-  /// The number, for calls that borrow it.
-  public let rawValue: Int32
-
-  /// Takes ownership of an open descriptor.
-  public init(owning rawValue: Int32) {
-    precondition(rawValue >= 0, "a descriptor that is open is not negative")
-    self.rawValue = rawValue
-  }
-
-  deinit {
-    close(rawValue)
-  }
-
+extension OwnedDescriptor {
   /// Issues an ioctl whose argument is a number.
   ///
   /// - Returns: what the kernel returned, zero or more.

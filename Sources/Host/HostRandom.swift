@@ -1,9 +1,9 @@
 internal import CHost
 
 /// The host's random numbers.
-enum HostRandom {
+package enum HostRandom {
   /// So many random bytes.
-  static func bytes(count: Int) -> [UInt8] {
+  package static func bytes(count: Int) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: count)
     // SAFETY: the buffer is the array's and the shim is told what is left of it.
     unsafe bytes.withUnsafeMutableBytes { buffer in

@@ -1,8 +1,7 @@
 import Glibc
+import Host
 import TestSupport
 import Testing
-
-@testable import Apus
 
 @Suite struct HugePagesTests {
   private func problem(of setting: String) throws -> String? {

@@ -1,13 +1,13 @@
 internal import CHost
 internal import Glibc
-import Host
-import KVM
 
 /// The files that a run writes as it goes: the console's, those of ports, the transcript.
 ///
 /// They are opened before the machine starts. Those that were not there before go again unless it does.
-final class RunFiles {
+package final class RunFiles {
   private var made: [MadeName] = []
+
+  package init() {}
 
   deinit {
     for name in made { name.remove() }
@@ -15,7 +15,7 @@ final class RunFiles {
 
   /// Opens or makes a file, which is this machine's alone from then on, and empties it. Writing to it never waits: where
   /// there is no room the error is EAGAIN.
-  func open(_ path: String) throws(OutputFileError) -> OwnedDescriptor {
+  package func open(_ path: String) throws(OutputFileError) -> OwnedDescriptor {
     var isNew = false
     let descriptor = try OutputFile.open(path, isNew: &isNew)
     if isNew { made.append(MadeName(path, descriptor: descriptor.rawValue)) }
@@ -25,7 +25,7 @@ final class RunFiles {
   }
 
   /// The machine starts: what was made stays.
-  func keep() {
+  package func keep() {
     made = []
   }
 }

@@ -1,9 +1,8 @@
 import Glibc
+import Host
 import TestBasics
 import TestSupport
 import Testing
-
-@testable import Apus
 
 /// EPOLLIN as the loop takes it.
 private let readable: UInt32 = 1
@@ -11,7 +10,7 @@ private let readable: UInt32 = 1
 @Suite(.timeLimit(.minutes(10))) struct EventLoopTests {
   @Test func aDoorbellThatRingsCallsItsHandler() throws {
     let loop = try EventLoop()
-    let bell = try Bell()
+    let bell = try SharedDoorbell()
     var calls = 0
     let isWatched = try loop.add(
       bell.doorbell.rawValue,
@@ -33,7 +32,7 @@ private let readable: UInt32 = 1
 
   @Test func aDoorbellRungOnAnotherThreadWakesTheLoop() throws {
     let loop = try EventLoop()
-    let bell = try Bell()
+    let bell = try SharedDoorbell()
     _ = try loop.add(bell.doorbell.rawValue, readable, ClosureHandler { _ in loop.stop() })
 
     let thread = try HostThread(name: "ringer") { bell.doorbell.ring() }
@@ -45,7 +44,7 @@ private let readable: UInt32 = 1
   }
 
   @Test func anAnsweredDoorbellIsQuiet() throws {
-    let bell = try Bell()
+    let bell = try SharedDoorbell()
     bell.doorbell.ring()
 
     bell.doorbell.answer()
@@ -55,7 +54,7 @@ private let readable: UInt32 = 1
 
   @Test func aHandlerThatAnotherOneRemovedIsNotCalledAnyMore() throws {
     let loop = try EventLoop()
-    let bells = [try Bell(), try Bell()]
+    let bells = [try SharedDoorbell(), try SharedDoorbell()]
     var calls = 0
     for index in 0...1 {
       _ = try loop.add(
@@ -77,7 +76,7 @@ private let readable: UInt32 = 1
 
   @Test func stoppingEndsTheLoopBeforeTheNextHandlerOfTheSameMoment() throws {
     let loop = try EventLoop()
-    let bells = [try Bell(), try Bell()]
+    let bells = [try SharedDoorbell(), try SharedDoorbell()]
     var calls = 0
     for bell in bells {
       _ = try loop.add(
@@ -123,7 +122,7 @@ private let readable: UInt32 = 1
 
   @Test func removingWhatIsNotWatchedDoesNothing() throws {
     let loop = try EventLoop()
-    let bell = try Bell()
+    let bell = try SharedDoorbell()
 
     loop.remove(bell.doorbell.rawValue)
 
@@ -180,24 +179,4 @@ private let readable: UInt32 = 1
   func durationsAreWholeNanosecondsFromZeroUpTo64Bits(duration: Duration, nanoseconds: UInt64) {
     #expect(duration.nanoseconds == nanoseconds)
   }
-}
-
-/// A doorbell that closures can share.
-final class Bell: Sendable {
-  let doorbell: Doorbell
-
-  init() throws {
-    doorbell = try Doorbell()
-  }
-}
-
-/// Whether the descriptor can be read within so many milliseconds.
-func isReadable(_ descriptor: Int32, within milliseconds: Int32 = 0) -> Bool {
-  var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-  guard milliseconds > 1000 else { return unsafe poll(&request, 1, milliseconds) == 1 }
-  let limit = TestLimit(.milliseconds(milliseconds))
-  while !limit.hasPassed {
-    if unsafe poll(&request, 1, 100) == 1 { return true }
-  }
-  return false
 }

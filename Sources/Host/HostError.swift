@@ -1,5 +1,4 @@
 internal import CHost
-import Host
 
 /// Something other than KVM that the host refused.
 public struct HostError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -10,7 +9,7 @@ public struct HostError: Error, Equatable, Sendable, CustomStringConvertible {
   /// What to do about it.
   public let advice: String
 
-  init(_ attempt: String, errno: Int32, advice: String) {
+  package init(_ attempt: String, errno: Int32, advice: String) {
     self.attempt = attempt
     self.errno = errno
     self.advice = advice
@@ -20,5 +19,5 @@ public struct HostError: Error, Equatable, Sendable, CustomStringConvertible {
     "\(attempt) failed: \(errorText(errno)); \(ErrorNumber.advice(errno, otherwise: advice))"
   }
 
-  static let tooManyDescriptors = "raise the limit of open files (ulimit -n) if that is the reason"
+  package static let tooManyDescriptors = "raise the limit of open files (ulimit -n) if that is the reason"
 }

@@ -1,18 +1,16 @@
 internal import CHost
 internal import Glibc
-import Host
-import KVM
 
 /// A file that is read whole, once.
-public enum InputFile {
+package enum InputFile {
   /// The most bytes that are read.
-  public static let limit = 256 << 20
+  package static let limit = 256 << 20
 
   /// The file's bytes; `-` is standard input, which may be anything. A path leads to a regular file: whatever else there is
   /// may let its reader wait for ever, or never end.
   ///
   /// - Throws: also for a file of more than ``limit`` bytes.
-  public static func read(_ path: String) throws(InputFileError) -> [UInt8] {
+  package static func read(_ path: String) throws(InputFileError) -> [UInt8] {
     let descriptor = try open(path)
     var bytes: [UInt8] = []
     var piece = [UInt8](repeating: 0, count: 64 << 10)
@@ -61,14 +59,14 @@ public enum InputFile {
 }
 
 /// A file that cannot be read.
-public struct InputFileError: Error, Equatable, Sendable, CustomStringConvertible {
+package struct InputFileError: Error, Equatable, Sendable, CustomStringConvertible {
   /// As it was given.
-  public let path: String
+  package let path: String
   /// Why not.
-  public let reason: Reason
+  package let reason: Reason
 
   /// Why a file cannot be read.
-  public enum Reason: Equatable, Sendable {
+  package enum Reason: Equatable, Sendable {
     /// A call failed.
     case cannotRead(errno: Int32)
     /// It is something else, such as "a pipe".
@@ -78,9 +76,9 @@ public struct InputFileError: Error, Equatable, Sendable, CustomStringConvertibl
   }
 
   /// What it ends a process with.
-  public var exitStatus: Int32 { kind.rawValue }
+  package var exitStatus: Int32 { kind.rawValue }
 
-  var kind: ConfigurationError.Kind {
+  package var kind: FailureKind {
     switch reason {
     case .cannotRead(let errno): ErrorNumber.isHostFailure(errno) ? .hostFailure : .inputNotFound
     case .notARegularFile: .inputNotFound
@@ -88,7 +86,7 @@ public struct InputFileError: Error, Equatable, Sendable, CustomStringConvertibl
     }
   }
 
-  public var description: String {
+  package var description: String {
     switch reason {
     case .cannotRead(let errno):
       "'\(path)' cannot be read: \(errorText(errno)); \(ErrorNumber.adviceForInput(errno))"

@@ -1,6 +1,5 @@
 internal import CHost
 internal import Glibc
-import KVM
 internal import Synchronization
 
 /// A descriptor that is written to, and never waited for.
@@ -10,7 +9,7 @@ internal import Synchronization
 /// died, a terminal of another user), they go through a ring to a thread that may wait alone, and that starts with the
 /// first byte. For any thread, but for ``offer(_:)`` and ``room``, which are for one.
 @safe
-final class Outlet: @unchecked Sendable {
+package final class Outlet: @unchecked Sendable {
   // SAFETY: @unchecked: what changes is behind the mutex, or for the one thread that offers; the ring's memory lives as
   // long as the object, which the writing thread holds. A part of the ring belongs to the writing thread from when bytes
   // were appended until it has counted them as written, and to whoever appends otherwise.
@@ -84,12 +83,12 @@ final class Outlet: @unchecked Sendable {
   /// An outlet to one of the process's standard streams, which is opened with the first byte.
   ///
   /// - Parameter capacity: of the ring, in bytes.
-  convenience init(standardStream number: Int32, capacity: Int = 64 << 10) {
+  package convenience init(standardStream number: Int32, capacity: Int = 64 << 10) {
     self.init(State(unopened: number), capacity)
   }
 
   /// An outlet to what stands behind somebody else's descriptor.
-  convenience init(sharing original: Int32, capacity: Int = 64 << 10) throws(HostError) {
+  package convenience init(sharing original: Int32, capacity: Int = 64 << 10) throws(HostError) {
     var output = chost_output()
     // SAFETY: the structure holds for the call.
     let error = unsafe chost_output_open(original, &output)
@@ -100,7 +99,7 @@ final class Outlet: @unchecked Sendable {
   }
 
   /// An outlet to a descriptor of our own, which has O_NONBLOCK.
-  convenience init(owning descriptor: consuming OwnedDescriptor, capacity: Int = 64 << 10) {
+  package convenience init(owning descriptor: consuming OwnedDescriptor, capacity: Int = 64 << 10) {
     var output = chost_output()
     // SAFETY: the structure holds for the call, which fails for no descriptor that is open.
     _ = unsafe chost_output_describe(descriptor.rawValue, &output)
@@ -117,25 +116,25 @@ final class Outlet: @unchecked Sendable {
   }
 
   /// What is written to, and may be read from where it can be; -1 before a standard stream was opened.
-  var rawValue: Int32 { state.withLock { $0.number } }
+  package var rawValue: Int32 { state.withLock { $0.number } }
 
   /// Has something done whenever the writing thread has written everything, on that thread.
-  func whenIdle(_ body: @escaping @Sendable () -> Void) {
+  package func whenIdle(_ body: @escaping @Sendable () -> Void) {
     becameIdle.withLock { $0 = body }
   }
 
   /// How many bytes have been taken and are not written yet.
-  var pending: Int { state.withLock { $0.count } }
+  package var pending: Int { state.withLock { $0.count } }
 
   /// Why nothing can be written any more, or 0.
-  var failure: Int32 { state.withLock { $0.failure } }
+  package var failure: Int32 { state.withLock { $0.failure } }
 
   // MARK: For one thread, which can wait for room
 
   /// Takes what goes at once.
   ///
   /// - Returns: how many bytes, at least 1, or minus errno: -EAGAIN where there is no room; ``room`` tells when there is.
-  func offer(_ bytes: UnsafeRawBufferPointer) -> Int {
+  package func offer(_ bytes: UnsafeRawBufferPointer) -> Int {
     let (result, isNew) = state.withLock { state -> (Int, Bool) in
       if state.failure != 0 { return (-Int(state.failure), false) }
       if state.isClosed { return (-Int(EBADF), false) }
@@ -166,28 +165,28 @@ final class Outlet: @unchecked Sendable {
   }
 
   /// Something that is ready when an output has room.
-  struct Room {
-    let descriptor: Int32
+  package struct Room {
+    package let descriptor: Int32
     /// As epoll and poll have them.
-    let events: UInt32
+    package let events: UInt32
 
-    init(descriptor: Int32, events: UInt32) {
+    package init(descriptor: Int32, events: UInt32) {
       self.descriptor = descriptor
       self.events = events
     }
 
     /// The output's own descriptor.
-    init(ofDescriptor descriptor: Int32) {
+    package init(ofDescriptor descriptor: Int32) {
       self.init(descriptor: descriptor, events: EPOLLOUT.rawValue)
     }
 
-    func wait(milliseconds: Int32) {
+    package func wait(milliseconds: Int32) {
       _ = chost_wait(descriptor, Int16(truncatingIfNeeded: events), milliseconds)
     }
   }
 
   /// What to watch for room, or until everything is written: a descriptor and what to wait for.
-  var room: Room {
+  package var room: Room {
     let isDirect = state.withLock { state in
       if state.mayWait || state.count > 0 { state.wantsRoom = true }
       return !state.wantsRoom
@@ -205,7 +204,7 @@ final class Outlet: @unchecked Sendable {
   }
 
   /// Takes note that ``room`` was ready.
-  func answerRoom() {
+  package func answerRoom() {
     roomBell.withLock { $0 }?.doorbell.answer()
   }
 
@@ -214,7 +213,7 @@ final class Outlet: @unchecked Sendable {
   /// Takes all of the bytes, or none where they do not fit.
   ///
   /// - Returns: whether they were taken. Where nothing can be written any more they are, and are lost.
-  func append(_ bytes: [UInt8]) -> Bool {
+  package func append(_ bytes: [UInt8]) -> Bool {
     let (isTaken, isNew) = state.withLock { state -> (Bool, Bool) in
       guard state.failure == 0, !state.isClosed else { return (true, false) }
       state.open()
@@ -247,7 +246,7 @@ final class Outlet: @unchecked Sendable {
   ///   - shouldStop: looked at meanwhile.
   /// - Returns: whether nothing is left.
   @discardableResult
-  func finish(by deadline: UInt64, shouldStop: () -> Bool = { false }) -> Bool {
+  package func finish(by deadline: UInt64, shouldStop: () -> Bool = { false }) -> Bool {
     while true {
       let isDone = state.withLock { $0.count == 0 || $0.failure != 0 }
       if isDone { return true }
@@ -257,7 +256,7 @@ final class Outlet: @unchecked Sendable {
   }
 
   /// Lets go of the descriptor. A thread that is writing does so when what it waits for answers, and is left alone.
-  func close() {
+  package func close() {
     let isRunning = state.withLock { state in
       state.isClosed = true
       if state.count == 0 { state.letGo() }

@@ -2,7 +2,7 @@
 ///
 /// The standard library's text of a number works for all types and radixes, and its first use costs as many instructions
 /// as a device tree.
-func hexadecimalDigits(_ value: UInt64) -> String {
+package func hexadecimalDigits(_ value: UInt64) -> String {
   var text: [UInt8] = []
   text.reserveCapacity(16)
   var shift = max(0, (UInt64.bitWidth - value.leadingZeroBitCount - 1) & ~3)
@@ -14,7 +14,7 @@ func hexadecimalDigits(_ value: UInt64) -> String {
 }
 
 /// A number in decimal digits, for a text that each start makes.
-func decimalDigits(_ value: UInt64) -> String {
+package func decimalDigits(_ value: UInt64) -> String {
   var text: [UInt8] = []
   var rest = value
   repeat {
@@ -26,6 +26,6 @@ func decimalDigits(_ value: UInt64) -> String {
 }
 
 /// The digit of a number below 16, in ASCII.
-func hexadecimalDigit(_ value: UInt8) -> UInt8 {
+package func hexadecimalDigit(_ value: UInt8) -> UInt8 {
   value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
 }
