@@ -1,7 +1,7 @@
 internal import CHost
 
-/// A counter that one thread raises to wake another.
-package struct Doorbell: ~Copyable, Sendable {
+/// An eventfd: a counter that one thread raises to wake another.
+package struct EventDescriptor: ~Copyable, Sendable {
   private let descriptor: OwnedDescriptor
 
   package init() throws(HostError) {
@@ -14,21 +14,12 @@ package struct Doorbell: ~Copyable, Sendable {
   package var rawValue: Int32 { descriptor.rawValue }
 
   /// From any thread.
-  package func ring() {
+  package func signal() {
     chost_eventfd_signal(descriptor.rawValue)
   }
 
-  /// Takes all rings so far.
-  package func answer() {
+  /// Takes all that was signalled so far.
+  package func clear() {
     _ = chost_counter_take(descriptor.rawValue)
-  }
-}
-
-/// A doorbell that others keep alive.
-package final class SharedDoorbell: Sendable {
-  package let doorbell: Doorbell
-
-  package init() throws(HostError) {
-    doorbell = try Doorbell()
   }
 }

@@ -30,16 +30,7 @@ package struct HostTimer: ~Copyable, Sendable {
   }
 
   /// Takes what it has counted.
-  package func answer() {
+  package func clear() {
     _ = chost_counter_take(descriptor.rawValue)
-  }
-}
-
-/// A timer that a handler keeps alive.
-package final class SharedTimer {
-  package let timer: HostTimer
-
-  package init() throws(HostError) {
-    timer = try HostTimer()
   }
 }

@@ -19,7 +19,7 @@ package final class Outlet: @unchecked Sendable {
   private let work = Gate()
   /// Made with the first bytes that have to wait, which most outlets never have.
   private var ring: UnsafeMutableRawPointer?
-  private let roomBell = Mutex<SharedDoorbell?>(nil)
+  private let roomBell = Mutex<Shared<EventDescriptor>?>(nil)
   private let becameIdle = Mutex<(@Sendable () -> Void)?>(nil)
 
   private struct State: ~Copyable {
@@ -193,19 +193,19 @@ package final class Outlet: @unchecked Sendable {
     }
     if isDirect { return Room(ofDescriptor: rawValue) }
     let bell = roomBell.withLock { bell in
-      if bell == nil { bell = try? SharedDoorbell() }
+      if bell == nil { bell = try? Shared(EventDescriptor()) }
       return bell
     }
-    // Without a doorbell the descriptor itself stands in: it may be writable too early, and never too late.
+    // Without an event the descriptor itself stands in: it may be writable too early, and never too late.
     guard let bell else { return Room(ofDescriptor: rawValue) }
     // Room may have come before there was a bell.
-    if state.withLock({ !$0.wantsRoom || $0.count == 0 }) { bell.doorbell.ring() }
-    return Room(descriptor: bell.doorbell.rawValue, events: EPOLLIN.rawValue)
+    if state.withLock({ !$0.wantsRoom || $0.count == 0 }) { bell.value.signal() }
+    return Room(descriptor: bell.value.rawValue, events: EPOLLIN.rawValue)
   }
 
   /// Takes note that ``room`` was ready.
   package func answerRoom() {
-    roomBell.withLock { $0 }?.doorbell.answer()
+    roomBell.withLock { $0 }?.value.clear()
   }
 
   // MARK: For any thread, which never waits
@@ -301,7 +301,7 @@ package final class Outlet: @unchecked Sendable {
   }
 
   private func ringRoom() {
-    roomBell.withLock { $0 }?.doorbell.ring()
+    roomBell.withLock { $0 }?.value.signal()
   }
 
   @unsafe

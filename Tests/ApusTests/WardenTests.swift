@@ -9,19 +9,19 @@ import Testing
 /// What somebody else gets told.
 private final class Told: Sendable {
   private let outcomes = Mutex<[Outcome]>([])
-  private let bell: SharedDoorbell
+  private let bell: Shared<EventDescriptor>
 
   init() throws {
-    bell = try SharedDoorbell()
+    bell = Shared(try EventDescriptor())
   }
 
   func tell(_ outcome: Outcome) {
     outcomes.withLock { $0.append(outcome) }
-    bell.doorbell.ring()
+    bell.value.signal()
   }
 
   func wait(milliseconds: Int32) -> [Outcome] {
-    _ = isReadable(bell.doorbell.rawValue, within: milliseconds)
+    _ = isReadable(bell.value.rawValue, within: milliseconds)
     return outcomes.withLock { $0 }
   }
 }

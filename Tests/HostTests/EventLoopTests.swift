@@ -8,65 +8,65 @@ import Testing
 private let readable: UInt32 = 1
 
 @Suite(.timeLimit(.minutes(10))) struct EventLoopTests {
-  @Test func aDoorbellThatRingsCallsItsHandler() throws {
+  @Test func anEventThatIsSignalledCallsItsHandler() throws {
     let loop = try EventLoop()
-    let bell = try SharedDoorbell()
+    let bell = Shared(try EventDescriptor())
     var calls = 0
     let isWatched = try loop.add(
-      bell.doorbell.rawValue,
+      bell.value.rawValue,
       readable,
       ClosureHandler { _ in
-        bell.doorbell.answer()
+        bell.value.clear()
         calls += 1
         loop.stop()
       }
     )
 
-    bell.doorbell.ring()
-    bell.doorbell.ring()
+    bell.value.signal()
+    bell.value.signal()
     try loop.run()
 
     #expect(isWatched)
     #expect(calls == 1)
   }
 
-  @Test func aDoorbellRungOnAnotherThreadWakesTheLoop() throws {
+  @Test func anEventSignalledOnAnotherThreadWakesTheLoop() throws {
     let loop = try EventLoop()
-    let bell = try SharedDoorbell()
-    _ = try loop.add(bell.doorbell.rawValue, readable, ClosureHandler { _ in loop.stop() })
+    let bell = Shared(try EventDescriptor())
+    _ = try loop.add(bell.value.rawValue, readable, ClosureHandler { _ in loop.stop() })
 
-    let thread = try HostThread(name: "ringer") { bell.doorbell.ring() }
+    let thread = try HostThread(name: "ringer") { bell.value.signal() }
     try loop.run()
     thread.join()
 
     // The loop has returned, which nothing but the ring could make it do.
-    #expect(isReadable(bell.doorbell.rawValue))
+    #expect(isReadable(bell.value.rawValue))
   }
 
-  @Test func anAnsweredDoorbellIsQuiet() throws {
-    let bell = try SharedDoorbell()
-    bell.doorbell.ring()
+  @Test func aClearedEventIsQuiet() throws {
+    let bell = Shared(try EventDescriptor())
+    bell.value.signal()
 
-    bell.doorbell.answer()
+    bell.value.clear()
 
-    #expect(!isReadable(bell.doorbell.rawValue))
+    #expect(!isReadable(bell.value.rawValue))
   }
 
   @Test func aHandlerThatAnotherOneRemovedIsNotCalledAnyMore() throws {
     let loop = try EventLoop()
-    let bells = [try SharedDoorbell(), try SharedDoorbell()]
+    let bells = [Shared(try EventDescriptor()), Shared(try EventDescriptor())]
     var calls = 0
     for index in 0...1 {
       _ = try loop.add(
-        bells[index].doorbell.rawValue,
+        bells[index].value.rawValue,
         readable,
         ClosureHandler { _ in
           calls += 1
-          loop.remove(bells[1 - index].doorbell.rawValue)
+          loop.remove(bells[1 - index].value.rawValue)
           loop.stop()
         }
       )
-      bells[index].doorbell.ring()
+      bells[index].value.signal()
     }
 
     try loop.run()
@@ -76,18 +76,18 @@ private let readable: UInt32 = 1
 
   @Test func stoppingEndsTheLoopBeforeTheNextHandlerOfTheSameMoment() throws {
     let loop = try EventLoop()
-    let bells = [try SharedDoorbell(), try SharedDoorbell()]
+    let bells = [Shared(try EventDescriptor()), Shared(try EventDescriptor())]
     var calls = 0
     for bell in bells {
       _ = try loop.add(
-        bell.doorbell.rawValue,
+        bell.value.rawValue,
         readable,
         ClosureHandler { _ in
           calls += 1
           loop.stop()
         }
       )
-      bell.doorbell.ring()
+      bell.value.signal()
     }
 
     try withExtendedLifetime(bells) {
@@ -122,11 +122,11 @@ private let readable: UInt32 = 1
 
   @Test func removingWhatIsNotWatchedDoesNothing() throws {
     let loop = try EventLoop()
-    let bell = try SharedDoorbell()
+    let bell = Shared(try EventDescriptor())
 
-    loop.remove(bell.doorbell.rawValue)
+    loop.remove(bell.value.rawValue)
 
-    #expect(try loop.add(bell.doorbell.rawValue, readable, ClosureHandler { _ in }))
+    #expect(try loop.add(bell.value.rawValue, readable, ClosureHandler { _ in }))
   }
 
   @Test func aTimerFiresOnceAfterItsTime() throws {
@@ -138,7 +138,7 @@ private let readable: UInt32 = 1
     #expect(!isReadable(timer.rawValue))
     #expect(isReadable(timer.rawValue, within: 10_000))
     #expect(HostClock.monotonic - start >= 20_000_000)
-    timer.answer()
+    timer.clear()
     #expect(!isReadable(timer.rawValue, within: 40))
   }
 
@@ -165,7 +165,7 @@ private let readable: UInt32 = 1
 
     for _ in 0..<3 {
       #expect(isReadable(timer.rawValue, within: 10_000))
-      timer.answer()
+      timer.clear()
     }
   }
 

@@ -90,7 +90,7 @@ final class ConsoleLink {
         readerTimer.rawValue,
         EPOLLIN.rawValue,
         ClosureHandler { [unowned self] _ in
-          readerTimer.answer()
+          readerTimer.clear()
           resumeInput()
         }
       )

@@ -28,9 +28,9 @@ protocol GuestConsole: AnyObject {
 
 extension SerialPort: GuestConsole {
   var outputDescriptor: Int32 { outputTimer.rawValue }
-  func answerOutput() { outputTimer.answer() }
+  func answerOutput() { outputTimer.clear() }
   func armOutput(after nanoseconds: UInt64) { outputTimer.arm(after: nanoseconds) }
   var inputRoomDescriptor: Int32 { inputRoom.rawValue }
-  func answerInputRoom() { inputRoom.answer() }
-  var ringInputRoom: @Sendable () -> Void { { self.inputRoom.ring() } }
+  func answerInputRoom() { inputRoom.clear() }
+  var ringInputRoom: @Sendable () -> Void { { self.inputRoom.signal() } }
 }

@@ -208,7 +208,7 @@ struct MachineRun {
 
   private func watchForTheEnd(_ loop: EventLoop, _ verdict: Verdict) throws(HostError) {
     _ = try loop.add(
-      verdict.doorbell.rawValue,
+      verdict.event.rawValue,
       EPOLLIN.rawValue,
       ClosureHandler { _ in loop.stop() }
     )

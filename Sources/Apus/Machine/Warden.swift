@@ -22,7 +22,7 @@ final class Warden: Sendable {
   private let limit: @Sendable () -> Outcome
   private let grace: UInt64
   private let abandon: @Sendable (Outcome) -> Void
-  private let bell: Doorbell
+  private let bell: EventDescriptor
   private let state = Mutex(State())
 
   private struct State {
@@ -48,9 +48,9 @@ final class Warden: Sendable {
     self.limit = limit
     self.grace = grace
     self.abandon = abandon
-    bell = try Doorbell()
+    bell = try EventDescriptor()
     ending.whenOrdered { [weak self] in
-      self?.bell.ring()
+      self?.bell.signal()
       // A host without room for one more thread has the device thread still.
       try? self?.begin()
     }
@@ -70,7 +70,7 @@ final class Warden: Sendable {
       state.hasEnded = true
       return state.thread.take()
     }
-    bell.ring()
+    bell.signal()
     thread?.join()
   }
 
@@ -88,7 +88,7 @@ final class Warden: Sendable {
       }
       let next = order.map { $0.time + grace } ?? deadline
       sleep(for: next.map { $0 - now })
-      bell.answer()
+      bell.clear()
       if let signal = signals?.take() { ending.order(.interrupted(by: signal)) }
     }
   }

@@ -12,7 +12,7 @@ final class ChannelPort: HostPort {
   private let endpoint: PortEndpoint
   private let loop: EventLoop
   private let logger: Logger
-  private let attention: SharedDoorbell
+  private let attention: Shared<EventDescriptor>
   private var channel: ClosureHandler?
   /// What is in the loop for room, where that is not the descriptor itself.
   private var watchedRoom: Int32?
@@ -23,7 +23,7 @@ final class ChannelPort: HostPort {
   private var hasHungUp = false
   /// Whether the other side takes nothing any more.
   private var isFinished = false
-  private let acceptTimer: SharedTimer
+  private let acceptTimer: Shared<HostTimer>
   private var hasFailedToAccept = false
   /// How long a host without descriptors is given, in nanoseconds.
   private static let acceptPause: UInt64 = 1_000_000_000
@@ -38,22 +38,22 @@ final class ChannelPort: HostPort {
     self.endpoint = endpoint
     self.loop = loop
     self.logger = logger
-    attention = try SharedDoorbell()
-    acceptTimer = try SharedTimer()
+    attention = Shared(try EventDescriptor())
+    acceptTimer = Shared(try HostTimer())
     super.init()
     _ = try loop.add(
-      acceptTimer.timer.rawValue,
+      acceptTimer.value.rawValue,
       EventLoop.readable,
       ClosureHandler { [unowned self] _ in
-        acceptTimer.timer.answer()
+        acceptTimer.value.clear()
         watchForPeer()
       }
     )
     _ = try loop.add(
-      attention.doorbell.rawValue,
+      attention.value.rawValue,
       EventLoop.readable,
       ClosureHandler { [unowned self] _ in
-        attention.doorbell.answer()
+        attention.value.clear()
         settle()
       }
     )
@@ -158,22 +158,22 @@ final class ChannelPort: HostPort {
       watch()
     } else {
       inputHasEnded = true
-      attention.doorbell.ring()
+      attention.value.signal()
     }
     return 0
   }
 
   override func guestChanged(isOpen: Bool) {
     guestIsOpen = isOpen
-    attention.doorbell.ring()
+    attention.value.signal()
   }
 
   // MARK: The host's side, from the loop
 
   /// Takes everything out of the loop again.
   func disconnect() {
-    loop.remove(attention.doorbell.rawValue)
-    loop.remove(acceptTimer.timer.rawValue)
+    loop.remove(attention.value.rawValue)
+    loop.remove(acceptTimer.value.rawValue)
     if let watchedRoom { loop.remove(watchedRoom) }
     if let descriptor = endpoint.descriptor { loop.remove(descriptor) }
     if let listener = endpoint.waitingListener { loop.remove(listener) }
@@ -245,7 +245,7 @@ final class ChannelPort: HostPort {
       logger.warning("port \(endpoint.name): a peer cannot be accepted yet: \(errorText(error))")
     }
     hasFailedToAccept = true
-    acceptTimer.timer.arm(after: Self.acceptPause)
+    acceptTimer.value.arm(after: Self.acceptPause)
   }
 
   /// Draws the consequences of what the guest or the other side did, outside of the device's work.
@@ -279,6 +279,6 @@ final class ChannelPort: HostPort {
       logger.warning("port \(endpoint.name): writing failed: \(errorText(errno)); \(consequence)")
     }
     isFinished = true
-    attention.doorbell.ring()
+    attention.value.signal()
   }
 }

@@ -21,7 +21,8 @@ final class ConsolePorts: DeviceBackend {
     _ place: DevicePlace
   ) throws(HostError) {
     console =
-      wanted.carriesConsole ? VirtioConsolePort(timer: try SharedTimer(), room: try SharedDoorbell()) : nil
+      wanted.carriesConsole
+      ? VirtioConsolePort(timer: Shared(try HostTimer()), room: Shared(try EventDescriptor())) : nil
     var channels: [ChannelPort] = []
     for endpoint in endpoints { channels.append(try ChannelPort(endpoint, loop: place.loop, logger: place.logger)) }
     self.channels = channels

@@ -89,7 +89,7 @@ final class PasstSupervisor: DeviceBackend {
   }
 
   private func timerFired() {
-    timer.answer()
+    timer.clear()
     guard program == nil else { return setLink(true) }
     do {
       try start()

@@ -65,7 +65,7 @@ final class VirtioDeviceSet {
     logger: Logger
   ) throws {
     let work = work
-    _ = try loop.add(work.doorbell.rawValue, EventLoop.readable, ClosureHandler { _ in work.doAll() })
+    _ = try loop.add(work.event.rawValue, EventLoop.readable, ClosureHandler { _ in work.doAll() })
     let log = FaultLog(logger)
     let names = configuration.windowNames
     if configuration.dma == .open, !configuration.devices.isEmpty {

@@ -27,7 +27,7 @@ final class VirtioSlot: BusDevice, @unchecked Sendable {
   ) throws {
     let interrupt = try EdgeInterrupt()
     try machine.machine.addInterruptDescriptor(
-      interrupt.doorbell.rawValue,
+      interrupt.event.rawValue,
       sharedPeripheralInterrupt: MemoryMap.SharedInterrupt.virtio + UInt32(slot)
     )
     let notifications = try device.queueSizes.indices.map { try QueueNotification(queue: $0) }
@@ -38,7 +38,7 @@ final class VirtioSlot: BusDevice, @unchecked Sendable {
       line: interrupt,
       thread: work,
       observer: observer,
-      discardPendingKicks: { for notification in notifications { notification.doorbell.answer() } }
+      discardPendingKicks: { for notification in notifications { notification.event.clear() } }
     )
     super.init()
     let address = MemoryMap.virtioSlot(slot).start.rawValue + Self.queueNotify
@@ -46,11 +46,11 @@ final class VirtioSlot: BusDevice, @unchecked Sendable {
       // SAFETY: the slot holds both.
       unsafe notification.transport = transport
       try machine.machine.addIOEventDescriptor(
-        notification.doorbell.rawValue,
+        notification.event.rawValue,
         address: address,
         value: UInt32(notification.queue)
       )
-      _ = try loop.add(notification.doorbell.rawValue, EPOLLIN.rawValue, notification)
+      _ = try loop.add(notification.event.rawValue, EPOLLIN.rawValue, notification)
     }
   }
 
@@ -68,16 +68,16 @@ private final class QueueNotification: EventHandler, @unchecked Sendable {
   // SAFETY: @unchecked: the transport is set before the loop runs.
 
   let queue: Int
-  let doorbell: Doorbell
+  let event: EventDescriptor
   unowned(unsafe) var transport: MMIOTransport?
 
   init(queue: Int) throws(HostError) {
     self.queue = queue
-    doorbell = try Doorbell()
+    event = try EventDescriptor()
   }
 
   override func ready(_ events: UInt32) {
-    doorbell.answer()
+    event.clear()
     // SAFETY: the slot holds the transport and outlives the loop.
     guard let transport = unsafe transport else { return }
     if transport.kick(queue: queue) { transport.kickAgain(queue: queue) }
@@ -86,14 +86,14 @@ private final class QueueNotification: EventHandler, @unchecked Sendable {
 
 /// An interrupt that KVM raises for an eventfd.
 private final class EdgeInterrupt: InterruptLine {
-  let doorbell: Doorbell
+  let event: EventDescriptor
 
   init() throws(HostError) {
-    doorbell = try Doorbell()
+    event = try EventDescriptor()
   }
 
   func raise() {
-    doorbell.ring()
+    event.signal()
   }
 }
 
