@@ -40,7 +40,7 @@ let package = Package(
     .library(name: "DeviceTree", targets: ["DeviceTree"]),
     .library(
       name: "VirtioTesting",
-      targets: ["GuestMemory", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting"]
+      targets: ["GuestMemory", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting"]
     ),
   ],
   dependencies: [
@@ -60,23 +60,29 @@ let package = Package(
     .target(name: "CGuestMemory"),
     .target(name: "GuestMemory", dependencies: ["CHost", "CGuestMemory", "Host"], swiftSettings: strict),
     .target(name: "Virtio", dependencies: ["GuestMemory", "CGuestMemory"], swiftSettings: strict),
+    .target(name: "VirtioMMIO", dependencies: ["GuestMemory", "Virtio"], swiftSettings: strict),
     .target(name: "VirtioDevices", dependencies: ["GuestMemory", "SCMI", "Virtio"], swiftSettings: strict),
     .target(name: "VirtioDriver", path: "Tests/VirtioDriver", swiftSettings: strict),
     .target(
       name: "VirtioTesting",
-      dependencies: ["GuestMemory", "SCMI", "Virtio", "VirtioDevices", "VirtioDriver"],
+      dependencies: ["GuestMemory", "SCMI", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO"],
       path: "Tests/VirtioTesting",
       swiftSettings: strict
     ),
     .testTarget(
       name: "VirtioTests",
-      dependencies: ["GuestMemory", "TestBasics", "TestSupport", "Virtio", "VirtioDriver", "VirtioTesting"],
+      dependencies: ["GuestMemory", "Virtio", "VirtioDriver", "VirtioMMIO", "VirtioTesting"],
+      swiftSettings: strict
+    ),
+    .testTarget(
+      name: "VirtioMMIOTests",
+      dependencies: ["TestBasics", "TestSupport", "Virtio", "VirtioDriver", "VirtioMMIO", "VirtioTesting"],
       swiftSettings: strict
     ),
     .testTarget(
       name: "VirtioDevicesTests",
       dependencies: [
-        "GuestMemory", "SCMI", "TestBasics", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting",
+        "GuestMemory", "SCMI", "TestBasics", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
       ],
       swiftSettings: strict
     ),
@@ -113,7 +119,7 @@ let package = Package(
       name: "Apus",
       dependencies: [
         "BootImage", "CHost", "Host", "KVM", "GuestMemory", "DeviceTree", "Peripherals", "SCMI", "Virtio",
-        "VirtioDevices",
+        "VirtioDevices", "VirtioMMIO",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
@@ -130,7 +136,8 @@ let package = Package(
       dependencies: [
         "Apus", "CHost", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "Peripherals", "SCMI",
         "TestBasics", "TestSupport",
-        "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting", .product(name: "Logging", package: "swift-log"),
+        "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
+        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
     ),

@@ -1,5 +1,5 @@
 public import GuestMemory
-internal import Synchronization
+package import Synchronization
 
 /// What a device did so far.
 public struct VirtioDeviceCounters: Equatable, Sendable {
@@ -33,8 +33,8 @@ public final class DeviceConnection: @unchecked Sendable {
   private let line: any InterruptLine
   private let observer: (any GuestFaultObserver)?
 
-  let interruptStatus = Atomic<UInt32>(0)
-  let deviceStatus = Atomic<UInt8>(0)
+  package let interruptStatus = Atomic<UInt32>(0)
+  package let deviceStatus = Atomic<UInt8>(0)
   private let faults = Atomic<UInt64>(0)
   private let faultsSinceReset = Atomic<UInt64>(0)
 
@@ -50,7 +50,7 @@ public final class DeviceConnection: @unchecked Sendable {
 
   private let state = DeviceThreadState(State())
 
-  init(
+  package init(
     device: String,
     door: DMADoor,
     line: any InterruptLine,
@@ -122,24 +122,24 @@ enum InterruptBits {
 
 // What the transport does on the device thread.
 extension DeviceConnection {
-  func begin(queues: [QueueConfiguration?]) {
+  package func begin(queues: [QueueConfiguration?]) {
     state.value.isStarted = true
     var running: UInt64 = 0
     for index in queues.indices where queues[index] != nil { running |= 1 << UInt64(index) }
     state.value.running = running
   }
 
-  func begin(queue: Int) { state.value.running |= 1 << UInt64(queue) }
+  package func begin(queue: Int) { state.value.running |= 1 << UInt64(queue) }
 
-  func end(queue: Int) { state.value.running &= ~(1 << UInt64(queue)) }
+  package func end(queue: Int) { state.value.running &= ~(1 << UInt64(queue)) }
 
   /// The device stops without a reset: what it has failed at stays so.
-  func rest() {
+  package func rest() {
     state.value.running = 0
     state.value.isStarted = false
   }
 
-  func end() {
+  package func end() {
     rest()
     state.value.hasFailed = false
     deviceStatus.store(0, ordering: .releasing)
@@ -148,15 +148,15 @@ extension DeviceConnection {
   }
 
   /// The device had set DEVICE_NEEDS_RESET before its state was taken.
-  func markFailed() { state.value.hasFailed = true }
+  package func markFailed() { state.value.hasFailed = true }
 
   /// Those queues that run, a bit for each.
-  var running: UInt64 { state.value.running }
+  package var running: UInt64 { state.value.running }
 
-  func setSuspended(_ suspended: Bool) { state.value.isSuspended = suspended }
+  package func setSuspended(_ suspended: Bool) { state.value.isSuspended = suspended }
 
   /// Whether a kick of this queue is for the device. Reports one that comes too early.
-  func admitsKick(of queue: Int) -> Bool {
+  package func admitsKick(of queue: Int) -> Bool {
     guard state.value.isStarted else {
       report(queue: queue, .kickBeforeDriverOK)
       return false

@@ -1,4 +1,4 @@
-internal import GuestMemory
+package import GuestMemory
 
 /// How far a queue's device side has come. Both count modulo 2¹⁶.
 public struct QueuePosition: Equatable, Sendable {
@@ -52,7 +52,7 @@ public struct QueueConfiguration: Equatable, Sendable {
   /// - Parameters:
   ///   - requestedSize: what the driver wrote as size: any 32-bit number.
   ///   - maximumSize: what the device offered.
-  static func fault(
+  package static func fault(
     requestedSize: UInt32,
     maximumSize: UInt16,
     descriptorTable: UInt64,

@@ -2,6 +2,7 @@ public import GuestMemory
 internal import Synchronization
 public import Virtio
 public import VirtioDriver
+public import VirtioMMIO
 
 /// A machine with one device, without KVM: what the device thread would do happens at once, on the caller's thread.
 public final class TestMachine: DriverMachine, @unchecked Sendable {

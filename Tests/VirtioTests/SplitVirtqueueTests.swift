@@ -2,6 +2,7 @@ import GuestMemory
 import Testing
 import Virtio
 import VirtioDriver
+import VirtioMMIO
 import VirtioTesting
 
 @Suite struct SplitVirtqueueTests {

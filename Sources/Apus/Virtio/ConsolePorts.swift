@@ -3,6 +3,7 @@ import Host
 internal import Logging
 import Virtio
 import VirtioDevices
+import VirtioMMIO
 
 /// A machine's console device and what stands behind its ports: the console, the guest's exit status, the channels.
 final class ConsolePorts: DeviceBackend {

@@ -5,6 +5,7 @@ import KVM
 internal import Logging
 import Virtio
 import VirtioDevices
+import VirtioMMIO
 
 /// All virtio devices of a machine with their windows and back-ends.
 final class VirtioDeviceSet {

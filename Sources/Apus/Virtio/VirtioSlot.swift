@@ -5,6 +5,7 @@ import Host
 import KVM
 internal import Logging
 import Virtio
+import VirtioMMIO
 
 /// A virtio device in its slot: its registers on the bus, its queues' eventfds in the loop, its interrupt at KVM.
 final class VirtioSlot: BusDevice, @unchecked Sendable {

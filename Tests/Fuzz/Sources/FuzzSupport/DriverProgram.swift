@@ -1,5 +1,6 @@
 public import Virtio
 internal import VirtioDriver
+internal import VirtioMMIO
 public import VirtioTesting
 
 /// A fuzzer's input as a driver's doings: memory, rings, registers, resets, suspensions, and what the host does

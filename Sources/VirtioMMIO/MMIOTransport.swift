@@ -1,5 +1,6 @@
 public import GuestMemory
 internal import Synchronization
+public import Virtio
 
 /// A virtio-mmio device of version 2, modern only (virtio 1.3, 4.2): registers on one side, a device on the other.
 ///

@@ -1,4 +1,5 @@
 internal import Synchronization
+public import Virtio
 
 /// All that a guest can see of a virtio-mmio device, and what the device needs to go on.
 public struct MMIOTransportState: Equatable, Sendable {

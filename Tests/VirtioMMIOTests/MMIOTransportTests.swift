@@ -1,6 +1,7 @@
 import Testing
 import Virtio
 import VirtioDriver
+import VirtioMMIO
 import VirtioTesting
 
 @Suite struct MMIOTransportTests {

@@ -6,6 +6,7 @@ import TestSupport
 import Testing
 import Virtio
 import VirtioDriver
+import VirtioMMIO
 import VirtioTesting
 
 /// The device on a thread of its own, the driver on the test's.

@@ -1,5 +1,6 @@
 internal import GuestMemory
 internal import Synchronization
+internal import Virtio
 
 // What a driver sets up: features, status, queues. Everything here runs with the registers held.
 extension MMIOTransport {
