@@ -86,7 +86,11 @@ let package = Package(
       ],
       swiftSettings: strict
     ),
-    .testTarget(name: "GuestMemoryTests", dependencies: ["GuestMemory", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "GuestMemoryTests",
+      dependencies: ["GuestMemory", "TestSupport", "VirtioTesting"],
+      swiftSettings: strict
+    ),
     .target(name: "Peripherals", swiftSettings: strict),
     .testTarget(name: "PeripheralsTests", dependencies: ["Peripherals", "TestSupport"], swiftSettings: strict),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),

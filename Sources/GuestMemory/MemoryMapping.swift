@@ -3,7 +3,7 @@ internal import CHost
 /// A mapping of this process, shared by those who keep it alive: unmapped with the last of them.
 ///
 /// The owners that the rest of the machine sees (``PrivateRAM``, ``DMAWindow``) are noncopyable; this is what stands
-/// behind them, so that a door or an open window never outlives the bytes that it reaches.
+/// behind them, so that a space or an open window never outlives the bytes that it reaches.
 @safe
 final class MemoryMapping: @unchecked Sendable {
   // SAFETY: @unchecked: immutable but for the guest's bytes, which are only ever reached as raw memory.

@@ -12,7 +12,7 @@ public struct VirtioDeviceCounters: Equatable, Sendable {
   public var faults: UInt64 = 0
 }
 
-/// A device's way to its guest: the door to its window, its interrupt, and the word that it can't go on.
+/// A device's way to its guest: the memory that it sees, its interrupt, and the word that it can't go on.
 ///
 /// For the device thread but where noted. The transport's registers meet the device's work in three atomics here, so a
 /// vCPU that reads InterruptStatus or Status never waits.
@@ -26,8 +26,8 @@ public final class DeviceConnection: @unchecked Sendable {
   public static let reportedFaultsInAll = 256
 
   public let device: String
-  public let door: DMADoor
-  /// Valid as long as the connection, which keeps the door.
+  public let space: DMASpace
+  /// Valid as long as the connection, which keeps the space.
   public let view: DMAView
 
   private let line: any InterruptLine
@@ -52,14 +52,14 @@ public final class DeviceConnection: @unchecked Sendable {
 
   package init(
     device: String,
-    door: DMADoor,
+    space: DMASpace,
     line: any InterruptLine,
     observer: (any GuestFaultObserver)?
   ) {
     self.device = device
-    self.door = door
-    // SAFETY: the door is kept beside its view.
-    self.view = unsafe door.view
+    self.space = space
+    // SAFETY: the space is kept beside its view.
+    self.view = unsafe space.view
     self.line = line
     self.observer = observer
   }
@@ -69,7 +69,7 @@ public final class DeviceConnection: @unchecked Sendable {
 
   public var counters: VirtioDeviceCounters {
     VirtioDeviceCounters(
-      memory: door.counters,
+      memory: space.counters,
       kicks: state.value.kicks,
       interrupts: state.value.interrupts,
       faults: faults.load(ordering: .relaxed)

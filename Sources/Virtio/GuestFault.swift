@@ -3,6 +3,9 @@ public enum GuestFault: String, Error, CaseIterable, Sendable {
   // In a queue (virtio 1.3, 2.7). The device sets DEVICE_NEEDS_RESET.
   case descriptorOutsideWindow = "a descriptor lies outside the DMA window"
   case descriptorCrossesWindowEnd = "a descriptor begins in the DMA window and ends outside"
+  case descriptorReadOnly = "a device-writable descriptor lies in memory that the device may only read"
+  case descriptorWriteOnly = "a device-readable descriptor lies in memory that the device may only write"
+  case tooManyPieces = "the buffers of a request lie in too many pieces of memory"
   case descriptorAddressOverflow = "a descriptor's address and length overflow"
   case descriptorLengthZero = "a descriptor has length zero"
   case chainTooLong = "a descriptor chain is longer than the queue, or a loop"

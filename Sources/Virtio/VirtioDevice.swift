@@ -12,7 +12,7 @@ public enum VirtioDeviceIdentifier: UInt32, Sendable {
 
 /// What of the guest's memory a device's back-end can touch.
 public enum DeviceReach: Equatable, Sendable {
-  /// What its ``DMADoor`` lets through.
+  /// What its ``DMASpace`` has.
   case window
   /// Nothing: requests and answers come as messages.
   case messages

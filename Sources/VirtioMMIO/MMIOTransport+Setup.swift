@@ -150,20 +150,14 @@ extension MMIOTransport {
     // Nothing of a split queue's set-up depends on features, and it isn't looked at before DRIVER_OK.
     if !areFeaturesSettled { connection.report(queue: queue, .queueSetUpTooEarly) }
     let values = registers.queues[queue]
-    if let fault = QueueConfiguration.fault(
+    let fault = QueueConfiguration.fault(
       requestedSize: values.size,
       maximumSize: device.queueSizes[queue],
       descriptorTable: values.descriptorTable,
       driverArea: values.driverArea,
-      deviceArea: values.deviceArea,
-      window: window
-    ) {
-      thread.perform { [connection] finish in
-        connection.fail(queue: queue, fault)
-        finish()
-      }
-      return
-    }
+      deviceArea: values.deviceArea
+    )
+    guard isUsable(queue, values, fault) else { return }
     registers.queues[queue].isReady = true
     guard status.contains(.driverOK) else { return }
     let configuration = values.configuration
@@ -175,6 +169,23 @@ extension MMIOTransport {
       }
       finish()
     }
+  }
+
+  /// Whether a queue can be made ready. Where it can't, the device has failed.
+  private func isUsable(_ queue: Int, _ values: QueueRegisters, _ fault: GuestFault?) -> Bool {
+    // The window is there to the end, so that most queues need not be looked at on the device thread.
+    if fault == nil, values.configuration.lies(in: connection.space.window) { return true }
+    let connection = connection
+    let answer = Answer(false)
+    thread.perform { finish in
+      if let fault = fault ?? (values.configuration.isReached(in: connection.view) ? nil : .ringOutsideWindow) {
+        connection.fail(queue: queue, fault)
+      } else {
+        answer.value = true
+      }
+      finish()
+    }
+    return answer.value
   }
 
   /// The driver takes a queue back; returns when the device touches nothing of it any longer.

@@ -49,7 +49,7 @@ extension MMIOTransport {
   /// The state of a suspended device.
   public func state() -> MMIOTransportState {
     let device = device
-    let deviceState = StateBox()
+    let deviceState = Answer(DeviceState(queues: []))
     thread.perform { finish in
       deviceState.value = device.state()
       finish()
@@ -86,7 +86,7 @@ extension MMIOTransport {
   public func restore(_ state: MMIOTransportState) throws(DeviceStateError) {
     try check(state)
     let device = device
-    let failure = FailureBox()
+    let failure = Answer<DeviceStateError?>(nil)
     thread.perform { [self] finish in
       connection.setSuspended(true)
       do throws(DeviceStateError) {
@@ -140,6 +140,22 @@ extension MMIOTransport {
     }
   }
 
+  private func isReached(_ queue: MMIOTransportState.Queue) -> Bool {
+    let configuration = QueueConfiguration(
+      size: UInt16(queue.size),
+      descriptorTable: queue.descriptorTable,
+      driverArea: queue.driverArea,
+      deviceArea: queue.deviceArea
+    )
+    let connection = connection
+    let answer = Answer(false)
+    thread.perform { finish in
+      answer.value = configuration.isReached(in: connection.view)
+      finish()
+    }
+    return answer.value
+  }
+
   private func check(_ state: MMIOTransportState) throws(DeviceStateError) {
     func invalid(_ field: String) -> DeviceStateError { .invalid(device: device.name, field: field) }
     guard state.queues.count == device.queueSizes.count, state.device.queues.count == state.queues.count else {
@@ -155,21 +171,20 @@ extension MMIOTransport {
         maximumSize: maximum,
         descriptorTable: queue.descriptorTable,
         driverArea: queue.driverArea,
-        deviceArea: queue.deviceArea,
-        window: window
+        deviceArea: queue.deviceArea
       )
-      guard fault == nil else { throw invalid("queue") }
+      guard fault == nil, isReached(queue) else { throw invalid("queue") }
     }
   }
 }
 
 /// Carries a result out of work on the device thread, whose end the caller waits for.
-private final class StateBox: @unchecked Sendable {
+final class Answer<Value: Sendable>: @unchecked Sendable {
   // SAFETY: @unchecked: written before `perform` returns, read after it.
-  var value = DeviceState(queues: [])
-}
+  var value: Value
 
-private final class FailureBox: @unchecked Sendable {
-  // SAFETY: @unchecked: as above.
-  var value: DeviceStateError?
+  /// - Parameter value: what holds where the machine ends and the work is not done any more.
+  init(_ value: Value) {
+    self.value = value
+  }
 }

@@ -29,7 +29,6 @@ public final class MMIOTransport: Sendable {
   /// The transport's offers beside the device's.
   let offered: VirtioFeatures
   let isConfined: Bool
-  let window: GuestRange
   let thread: any DeviceThread
   let registers: Mutex<Registers>
   private let vendor: UInt32
@@ -58,8 +57,8 @@ public final class MMIOTransport: Sendable {
   }
 
   /// - Parameters:
-  ///   - device: not attached to anything yet; it must not reach more than the door gives (the machine checks).
-  ///   - door: the device's own. Where it is confined, VIRTIO_F_ACCESS_PLATFORM is offered and must be accepted.
+  ///   - device: not attached to anything yet; it must not reach more than the space has (the machine checks).
+  ///   - space: the device's own. Where it is confined, VIRTIO_F_ACCESS_PLATFORM is offered and must be accepted.
   ///   - line: the device's interrupt.
   ///   - thread: where the device works.
   ///   - observer: hears of what the guest does wrong.
@@ -68,7 +67,7 @@ public final class MMIOTransport: Sendable {
   ///     arrived and were not passed on, so that they do not count for the next driver.
   public init(
     device: any VirtioDevice,
-    door: DMADoor,
+    space: DMASpace,
     line: any InterruptLine,
     thread: any DeviceThread,
     observer: (any GuestFaultObserver)? = nil,
@@ -79,8 +78,7 @@ public final class MMIOTransport: Sendable {
     self.thread = thread
     self.vendor = vendor
     self.discardPendingKicks = discardPendingKicks
-    isConfined = door.extent == .confined
-    window = door.range
+    isConfined = space.extent == .confined
     offered =
       isConfined
       ? device.features.union([.version1, .ringReset, .accessPlatform])
@@ -90,7 +88,7 @@ public final class MMIOTransport: Sendable {
     registers = Mutex(Registers(queueSizes: device.queueSizes))
     connection = DeviceConnection(
       device: device.name,
-      door: door,
+      space: space,
       line: line,
       observer: observer
     )

@@ -12,26 +12,28 @@ public final class TestMachine: DriverMachine, @unchecked Sendable {
   public let line = CountingLine()
   public let observer = FaultRecorder()
   public let thread: any DeviceThread
-  private let door: DMADoor
+  private let space: DMASpace
   private let window: KeptWindow
 
   /// - Parameters:
   ///   - device: not attached yet.
   ///   - windowSize: in bytes; a multiple of 64 KiB.
   ///   - isConfined: else the window is open.
+  ///   - translation: what stands between the device and the window; without one it sees the window as it is.
   public init(
     _ device: any VirtioDevice,
     windowSize: UInt64 = 0x10_0000,
     isConfined: Bool = true,
+    translation: (any DMATranslation)? = nil,
     thread: any DeviceThread = ImmediateThread()
   ) throws(GuestMemoryError) {
     let range = GuestRange(at: 0x5000_0000, size: windowSize)
     window = try KeptWindow(range: range, isConfined: isConfined)
-    door = window.makeDoor()
+    space = window.makeSpace()
     self.thread = thread
     transport = MMIOTransport(
       device: device,
-      door: window.makeDoor(),
+      space: window.makeSpace(behind: translation),
       line: line,
       thread: thread,
       observer: observer
@@ -42,26 +44,27 @@ public final class TestMachine: DriverMachine, @unchecked Sendable {
 
   public var faults: [GuestFault] { observer.events.map(\.fault) }
 
-  public var windowStart: UInt64 { door.range.start.rawValue }
-  public var windowSize: UInt64 { door.range.size }
+  public var windowStart: UInt64 { space.window.start.rawValue }
+  public var windowSize: UInt64 { space.window.size }
 
   public func bytes(at address: UInt64, count: Int) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: count)
-    // SAFETY: the door is kept; the buffer is used within the call only.
-    let done = unsafe bytes.withUnsafeMutableBytes { unsafe door.view.read(at: address, into: $0) }
+    // SAFETY: the space is kept; the buffer is used within the call only.
+    let done = unsafe bytes.withUnsafeMutableBytes { unsafe space.view.read(at: address, into: $0) }
     precondition(done, "a test reads its own window")
     return bytes
   }
 
   public func store(_ bytes: [UInt8], at address: UInt64) {
     // SAFETY: as above.
-    let done = unsafe bytes.withUnsafeBytes { unsafe door.view.write($0, at: address) }
+    let done = unsafe bytes.withUnsafeBytes { unsafe space.view.write($0, at: address) }
     precondition(done, "a test writes its own window")
   }
 
   private func load<Value: FixedWidthInteger & BitwiseCopyable>(_ address: UInt64, as type: Value.Type) -> Value {
-    // SAFETY: the door is kept; the value's bytes are in the window.
-    guard let place = unsafe door.view.pointer(to: address, count: UInt64(MemoryLayout<Value>.size)) else {
+    // SAFETY: the space is kept; the value's bytes are in the window.
+    guard let place = unsafe space.view.pointer(to: address, count: UInt64(MemoryLayout<Value>.size), for: .readWrite)
+    else {
       preconditionFailure("a test reads its own window")
     }
     return unsafe Value(littleEndian: place.loadUnaligned(as: Value.self))
@@ -69,7 +72,8 @@ public final class TestMachine: DriverMachine, @unchecked Sendable {
 
   private func store<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value, at address: UInt64) {
     // SAFETY: as above.
-    guard let place = unsafe door.view.pointer(to: address, count: UInt64(MemoryLayout<Value>.size)) else {
+    guard let place = unsafe space.view.pointer(to: address, count: UInt64(MemoryLayout<Value>.size), for: .readWrite)
+    else {
       preconditionFailure("a test writes its own window")
     }
     unsafe place.storeBytes(of: value.littleEndian, as: Value.self)
@@ -105,7 +109,12 @@ private final class KeptWindow {
     }
   }
 
-  func makeDoor() -> DMADoor { window.makeDoor() }
+  func makeSpace(behind translation: (any DMATranslation)? = nil) -> DMASpace {
+    guard let translation else { return window.makeSpace() }
+    let space = DMASpace(extent: window.extent, translation: translation)
+    space.add(window)
+    return space
+  }
 }
 
 /// Runs at once what is posted; a driver on the same thread sees a device that has come to rest. While someone waits for the end of work, ``whileWaiting`` stands for what the device

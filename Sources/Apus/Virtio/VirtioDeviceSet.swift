@@ -83,7 +83,7 @@ final class VirtioDeviceSet {
       let plugged = try VirtioSlot(
         device,
         slot: slot,
-        door: window.window.makeDoor(),
+        space: window.window.makeSpace(),
         machine: machine,
         work: work,
         loop: loop,
@@ -169,7 +169,7 @@ final class VirtioDeviceSet {
       return Report.Device(
         name: slot.transport.device.name,
         type: wanted.typeName,
-        window: slot.transport.connection.door.extent == .open ? "open" : wanted.window,
+        window: slot.transport.connection.space.extent == .open ? "open" : wanted.window,
         bytesRead: counters.memory.bytesRead,
         bytesWritten: counters.memory.bytesWritten,
         largestChain: counters.memory.largestChain,

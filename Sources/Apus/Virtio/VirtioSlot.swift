@@ -20,7 +20,7 @@ final class VirtioSlot: BusDevice, @unchecked Sendable {
   init(
     _ device: any VirtioDevice,
     slot: Int,
-    door: DMADoor,
+    space: DMASpace,
     machine: SharedMachine,
     work: DeviceWork,
     loop: EventLoop,
@@ -35,7 +35,7 @@ final class VirtioSlot: BusDevice, @unchecked Sendable {
     self.notifications = notifications
     transport = MMIOTransport(
       device: device,
-      door: door,
+      space: space,
       line: interrupt,
       thread: work,
       observer: observer,
