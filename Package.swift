@@ -82,7 +82,8 @@ let package = Package(
     .testTarget(
       name: "VirtioDevicesTests",
       dependencies: [
-        "GuestMemory", "SCMI", "TestBasics", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
+        "CHost", "GuestMemory", "SCMI", "TestBasics", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO",
+        "VirtioTesting",
       ],
       swiftSettings: strict
     ),

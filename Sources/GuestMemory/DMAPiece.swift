@@ -23,6 +23,12 @@ public struct DMAPiece: Equatable, Sendable {
   ///
   /// Valid as long as the space.
   public let fileDescriptor: Int32?
+
+  public init(range: GuestRange, permissions: DMAPermissions, fileDescriptor: Int32?) {
+    self.range = range
+    self.permissions = permissions
+    self.fileDescriptor = fileDescriptor
+  }
 }
 
 /// What stands between a device's addresses and the guest's: an IOMMU.

@@ -56,7 +56,7 @@ public final class ConfigurationSpace: Sendable {
   }
 
   /// `nil`: not inside.
-  package func read(_ offset: Int, width: Int) -> UInt64? {
+  func read(_ offset: Int, width: Int) -> UInt64? {
     guard offset + width <= size else { return nil }
     return content.withLock { content in
       var value: UInt64 = 0
@@ -66,7 +66,7 @@ public final class ConfigurationSpace: Sendable {
   }
 
   /// A driver's write. `nil`: done.
-  package func write(_ offset: Int, width: Int, value: UInt64) -> GuestFault? {
+  func write(_ offset: Int, width: Int, value: UInt64) -> GuestFault? {
     guard offset + width <= size else { return .configurationOutOfRange }
     guard writable.start <= offset, offset + width <= writable.end else { return .configurationReadOnly }
     content.withLock { content in
@@ -77,7 +77,7 @@ public final class ConfigurationSpace: Sendable {
     return nil
   }
 
-  package func restore(_ bytes: [UInt8], generation: UInt32) {
+  func restore(_ bytes: [UInt8], generation: UInt32) {
     content.withLock { $0 = Content(bytes: bytes, generation: generation) }
   }
 }

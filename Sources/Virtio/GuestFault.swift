@@ -23,6 +23,8 @@ public enum GuestFault: String, Error, CaseIterable, Sendable {
   case readableUnexpected = "a device-readable descriptor where only writable ones belong"
   case writableUnexpected = "a device-writable descriptor where only readable ones belong"
 
+  case ringTakenAway = "a part of a queue in use was taken out of the device's reach"
+
   // In a queue's set-up. The queue is not made ready and the device sets DEVICE_NEEDS_RESET.
   case queueSizeZero = "the queue's size is zero"
   case queueSizeTooLarge = "the queue's size is larger than QueueSizeMax"

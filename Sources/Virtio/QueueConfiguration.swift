@@ -1,7 +1,7 @@
 public import GuestMemory
 
 /// How far a queue's device side has come. Both count modulo 2¹⁶.
-public struct QueuePosition: Equatable, Sendable {
+public struct QueuePosition: Codable, Equatable, Sendable {
   /// The index in the available ring of the next chain to take.
   public var nextAvailable: UInt16
   /// The index in the used ring of the next chain to give back.
@@ -53,7 +53,8 @@ public struct QueueConfiguration: Equatable, Sendable {
   /// - Parameters:
   ///   - requestedSize: what the driver wrote as size: any 32-bit number.
   ///   - maximumSize: what the device offered.
-  package static func fault(
+  ///   - descriptorTable: the guest address; so the other two.
+  public static func fault(
     requestedSize: UInt32,
     maximumSize: UInt16,
     descriptorTable: UInt64,
@@ -68,7 +69,7 @@ public struct QueueConfiguration: Equatable, Sendable {
   }
 
   /// Whether all three parts lie in `window`.
-  package func lies(in window: GuestRange) -> Bool {
+  public func lies(in window: GuestRange) -> Bool {
     window.contains(GuestAddress(descriptorTable), count: descriptorTableSize)
       && window.contains(GuestAddress(driverArea), count: driverAreaSize)
       && window.contains(GuestAddress(deviceArea), count: deviceAreaSize)

@@ -10,6 +10,8 @@ public final class SplitVirtqueue {
   // SAFETY: the three pointers point into what the view reaches, with room for `size` entries, as the connection checked;
   // it holds the view's space, outlives its device's queues, and stops them before the memory goes.
 
+  /// Which of its device's queues it is.
+  public let index: Int
   /// In descriptors.
   public let size: UInt16
   /// What the driver set up, with the position at which the queue began.
@@ -31,7 +33,7 @@ public final class SplitVirtqueue {
   private var lastReadableBytes = 0
 
   /// - Precondition: `configuration` `view` reaches all of `configuration`.
-  public init(_ configuration: QueueConfiguration, view: DMAView, features: VirtioFeatures) {
+  public init(_ configuration: QueueConfiguration, index: Int, view: DMAView, features: VirtioFeatures) {
     // SAFETY: see the top of the class.
     guard
       let descriptors = unsafe view.pointer(
@@ -48,6 +50,7 @@ public final class SplitVirtqueue {
     else { preconditionFailure("a queue is used only after its set-up was checked") }
     precondition(configuration.size.nonzeroBitCount == 1, "a queue's size is a power of two")
     self.configuration = configuration
+    self.index = index
     size = configuration.size
     mask = configuration.size - 1
     self.view = view
@@ -100,6 +103,15 @@ public final class SplitVirtqueue {
     lastReadableBytes = chain.readableBytes
     view.noteRead(lastReadableBytes)
     return .chain
+  }
+
+  /// Fills the chain of a request that was taken earlier and was not given back, as it stands now: all of it is checked anew.
+  /// Counts nothing.
+  public func takeAgain(head: UInt16, into chain: inout DescriptorChain) -> GuestFault? {
+    guard head < size else { return .headOutOfRange }
+    chain.begin(head: head)
+    // SAFETY: the table has `size` entries.
+    return unsafe gather(into: &chain, from: descriptors, entries: Int(size), first: head, isIndirect: false)
   }
 
   /// Whether ``takeNext(into:)`` would find nothing: cheaper than to try.

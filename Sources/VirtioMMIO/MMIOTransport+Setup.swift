@@ -4,9 +4,7 @@ internal import Virtio
 
 // What a driver sets up: features, status, queues. Everything here runs with the registers held.
 extension MMIOTransport {
-  var status: VirtioDeviceStatus {
-    VirtioDeviceStatus(rawValue: connection.deviceStatus.load(ordering: .acquiring))
-  }
+  var status: VirtioDeviceStatus { side.status }
 
   func set(_ register: MMIORegister, to value: UInt32, _ registers: inout Registers) {
     switch register {
@@ -17,7 +15,7 @@ extension MMIOTransport {
     case .shmSel: registers.sharedMemorySelect = value
     default:
       guard let queue = selectedQueue(registers) else {
-        connection.report(queue: Int(registers.queueSelect), .queueUnknown)
+        report(queue: Int(registers.queueSelect), .queueUnknown)
         return
       }
       switch register {
@@ -35,26 +33,17 @@ extension MMIOTransport {
 
   private func setDriverFeatures(_ value: UInt32, _ registers: inout Registers) {
     guard !areFeaturesSettled else {
-      connection.report(.featuresChangedAfterOK)
+      report(.featuresChangedAfterOK)
       return
     }
     let select = registers.driverFeaturesSelect
     guard select < 2 else {
-      if value != 0 { connection.report(.featureNotOffered) }
+      if value != 0 { report(.featureNotOffered) }
       return
     }
     let shift = 32 * UInt64(select)
     let others = registers.driverFeatures.rawValue & ~(0xFFFF_FFFF << shift)
     registers.driverFeatures = VirtioFeatures(rawValue: others | UInt64(value) << shift)
-  }
-
-  /// Why the device can't work with what the driver accepted; `nil` when it can.
-  func fault(in features: VirtioFeatures) -> GuestFault? {
-    guard features.isSubset(of: offered) else { return .featureNotOffered }
-    guard features.contains(.version1) else { return .version1Missing }
-    // Without this bit Linux uses guest-physical addresses of its choice and silently bypasses the pool.
-    guard !isConfined || features.contains(.accessPlatform) else { return .accessPlatformMissing }
-    return device.accepts(features) ? nil : .featureDependency
   }
 
   // MARK: Status
@@ -70,22 +59,21 @@ extension MMIOTransport {
       return
     }
     let known = VirtioDeviceStatus.writable.union(.deviceNeedsReset)
-    if value & ~UInt32(known.rawValue) != 0 { connection.report(.statusUnknownBits) }
+    if value & ~UInt32(known.rawValue) != 0 { report(.statusUnknownBits) }
     var written = VirtioDeviceStatus(rawValue: UInt8(truncatingIfNeeded: value)).intersection(.writable)
     // None of the driver's bits: neither a step nor a reset.
     guard !written.isEmpty else { return }
     let current = status.intersection(.writable)
     let agreements = written.subtracting(current).intersection([.featuresOK, .driverOK])
-    if !agreements.isEmpty, let fault = fault(in: registers.driverFeatures) {
-      connection.report(fault)
+    if !agreements.isEmpty, let fault = side.fault(in: registers.driverFeatures) {
+      report(fault)
       written.subtract(agreements)
     } else if !current.isSubset(of: written) {
-      connection.report(.statusCleared)
+      report(.statusCleared)
     } else if !written.missingSteps.isSubset(of: current.missingSteps) {
-      connection.report(.statusOutOfOrder)
+      report(.statusOutOfOrder)
     }
-    connection.deviceStatus.bitwiseAnd(~current.subtracting(written).rawValue, ordering: .acquiringAndReleasing)
-    connection.deviceStatus.bitwiseOr(written.rawValue, ordering: .acquiringAndReleasing)
+    side.changeStatus(set: written, clear: current.subtracting(written))
     switch (current.contains(.driverOK), written.contains(.driverOK)) {
     case (false, true): startDevice(registers)
     case (true, false): restDevice(&registers)
@@ -96,12 +84,7 @@ extension MMIOTransport {
   /// DRIVER_OK is gone, and without it the device consumes no buffers (virtio 1.3, 2.1.2): it comes to rest, and the queues
   /// are the driver's again.
   private func restDevice(_ registers: inout Registers) {
-    thread.perform { [self] finish in
-      device.reset { [self] in
-        connection.rest()
-        finish()
-      }
-    }
+    thread.perform { [side] finish in side.rest(finish) }
     for queue in registers.queues.indices { registers.queues[queue].isReady = false }
   }
 
@@ -109,21 +92,14 @@ extension MMIOTransport {
   private func startDevice(_ registers: Registers) {
     let queues = registers.queues.map { $0.isReady ? $0.configuration : nil }
     let features = registers.driverFeatures
-    thread.perform { [self] finish in
-      connection.begin(queues: queues)
-      if !connection.hasFailed {
-        device.start(features, queues: queues)
-        postKicks(connection.running)
-      }
-      finish()
-    }
+    thread.perform { [side] finish in side.start(features, queues: queues, finish) }
   }
 
   // MARK: Queues
 
   private func setUp(_ queue: Int, _ register: MMIORegister, to value: UInt32, _ registers: inout Registers) {
     guard !registers.queues[queue].isReady else {
-      connection.report(queue: queue, .queueChangedWhileReady)
+      report(queue: queue, .queueChangedWhileReady)
       return
     }
     switch register {
@@ -144,11 +120,11 @@ extension MMIOTransport {
       return
     }
     guard !registers.queues[queue].isReady else {
-      connection.report(queue: queue, .queueAlreadyReady)
+      report(queue: queue, .queueAlreadyReady)
       return
     }
     // Nothing of a split queue's set-up depends on features, and it isn't looked at before DRIVER_OK.
-    if !areFeaturesSettled { connection.report(queue: queue, .queueSetUpTooEarly) }
+    if !areFeaturesSettled { report(queue: queue, .queueSetUpTooEarly) }
     let values = registers.queues[queue]
     let fault = QueueConfiguration.fault(
       requestedSize: values.size,
@@ -161,25 +137,17 @@ extension MMIOTransport {
     registers.queues[queue].isReady = true
     guard status.contains(.driverOK) else { return }
     let configuration = values.configuration
-    thread.perform { [self] finish in
-      connection.begin(queue: queue)
-      if !connection.hasFailed {
-        device.startQueue(queue, configuration)
-        postKicks(1 << UInt64(queue))
-      }
-      finish()
-    }
+    thread.perform { [side] finish in side.startQueue(queue, configuration, finish) }
   }
 
   /// Whether a queue can be made ready. Where it can't, the device has failed.
   private func isUsable(_ queue: Int, _ values: QueueRegisters, _ fault: GuestFault?) -> Bool {
     // The window is there to the end, so that most queues need not be looked at on the device thread.
-    if fault == nil, values.configuration.lies(in: connection.space.window) { return true }
-    let connection = connection
+    if fault == nil, values.configuration.lies(in: side.connection.space.window) { return true }
     let answer = Answer(false)
-    thread.perform { finish in
-      if let fault = fault ?? (values.configuration.isReached(in: connection.view) ? nil : .ringOutsideWindow) {
-        connection.fail(queue: queue, fault)
+    thread.perform { [side] finish in
+      if let fault = fault ?? side.fault(in: values.configuration, index: queue) {
+        side.connection.fail(queue: queue, fault)
       } else {
         answer.value = true
       }
@@ -192,10 +160,7 @@ extension MMIOTransport {
   private func stop(_ queue: Int, _ registers: inout Registers) {
     guard registers.queues[queue].isReady else { return }
     if status.contains(.driverOK) {
-      thread.perform { [self] finish in
-        connection.end(queue: queue)
-        device.stopQueue(queue, finish)
-      }
+      thread.perform { [side] finish in side.stopQueue(queue, finish) }
     }
     registers.queues[queue].isReady = false
   }
@@ -203,7 +168,7 @@ extension MMIOTransport {
   /// QueueReset (virtio 1.3, 2.6.1 and 4.2.2).
   private func resetQueue(_ queue: Int, _ value: UInt32, _ registers: inout Registers) {
     guard registers.driverFeatures.contains(.ringReset), areFeaturesSettled else {
-      connection.report(queue: queue, .ringResetNotNegotiated)
+      report(queue: queue, .ringResetNotNegotiated)
       return
     }
     guard value == 1 else { return }

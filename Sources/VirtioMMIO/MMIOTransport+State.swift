@@ -1,9 +1,14 @@
 internal import Synchronization
 public import Virtio
 
-/// All that a guest can see of a virtio-mmio device, and what the device needs to go on.
-public struct MMIOTransportState: Equatable, Sendable {
-  public struct Queue: Equatable, Sendable {
+/// All that a guest can see of a virtio-mmio device. The device's own state is apart from it, since its type is the
+/// device's: ``MMIOTransport/savedDeviceState()``.
+public struct MMIOTransportState: VersionedState {
+  public static var kind: String { "virtio-mmio" }
+  public static var version: UInt32 { 1 }
+
+  /// A queue's registers, whether or not it is ready.
+  public struct Queue: Codable, Equatable, Sendable {
     public var size: UInt32
     public var isReady: Bool
     public var descriptorTable: UInt64
@@ -11,53 +16,38 @@ public struct MMIOTransportState: Equatable, Sendable {
     public var deviceArea: UInt64
   }
 
-  public var status: VirtioDeviceStatus
-  public var interruptStatus: UInt32
+  public var connection: DeviceConnectionState
   public var driverFeatures: VirtioFeatures
   public var deviceFeaturesSelect: UInt32
   public var driverFeaturesSelect: UInt32
   public var queueSelect: UInt32
   public var sharedMemorySelect: UInt32
   public var queues: [Queue]
-  public var configuration: [UInt8]
-  public var configurationGeneration: UInt32
-  public var device: DeviceState
 }
 
 // Called with the guest's vCPUs at rest, on any thread but the device thread.
 extension MMIOTransport {
   /// Takes no new work; returns when nothing is in flight.
   public func suspend() {
-    thread.perform { [self] finish in
-      connection.setSuspended(true)
-      device.suspend(finish)
-    }
+    thread.perform { [side] finish in side.suspend(finish) }
   }
 
-  /// Goes on after ``suspend()`` or ``restore(_:)``.
+  /// Goes on after ``suspend()`` or ``restore(_:_:)``.
   public func resume() {
-    thread.perform { [self] finish in
-      connection.setSuspended(false)
-      if !connection.hasFailed {
-        device.resume()
-        postKicks(connection.running)
-      }
+    thread.perform { [side] finish in
+      side.resume()
       finish()
     }
   }
 
-  /// The state of a suspended device.
-  public func state() -> MMIOTransportState {
-    let device = device
-    let deviceState = Answer(DeviceState(queues: []))
-    thread.perform { finish in
-      deviceState.value = device.state()
-      finish()
-    }
+  /// The state of a suspended device, but for the device's own.
+  ///
+  /// - Throws: ``DeviceStateError/ended(device:)`` where the machine has ended meanwhile.
+  public func savedState() throws(DeviceStateError) -> MMIOTransportState {
+    let connection = try onDeviceThread { $0.savedState() }
     return registers.withLock { registers in
       MMIOTransportState(
-        status: status,
-        interruptStatus: connection.interruptStatus.load(ordering: .acquiring),
+        connection: connection,
         driverFeatures: registers.driverFeatures,
         deviceFeaturesSelect: registers.deviceFeaturesSelect,
         driverFeaturesSelect: registers.driverFeaturesSelect,
@@ -71,40 +61,42 @@ extension MMIOTransport {
             driverArea: $0.driverArea,
             deviceArea: $0.deviceArea
           )
-        },
-        configuration: device.configuration.bytes,
-        configurationGeneration: device.configuration.generation,
-        device: deviceState.value
+        }
       )
     }
   }
 
+  /// The suspended device's own state, of the type that its kind has.
+  ///
+  /// - Throws: as ``savedState()``.
+  public func savedDeviceState() throws(DeviceStateError) -> any VersionedState {
+    try onDeviceThread { $0.savedDeviceState() }
+  }
+
   /// Puts a state into a transport that no driver has touched yet. The device stays suspended until ``resume()``.
   ///
+  /// - Parameter own: the device's own.
   /// - Throws: ``DeviceStateError`` for a state that is not one of such a device; then nothing has changed that a reset
   ///   would not undo.
-  public func restore(_ state: MMIOTransportState) throws(DeviceStateError) {
-    try check(state)
-    let device = device
+  public func restore(_ saved: MMIOTransportState, _ own: any VersionedState) throws(DeviceStateError) {
+    let queues = try queues(of: saved)
     let failure = Answer<DeviceStateError?>(nil)
-    thread.perform { [self] finish in
-      connection.setSuspended(true)
+    thread.perform { [side] finish in
       do throws(DeviceStateError) {
-        try device.restore(state.device)
+        try side.restore(saved.connection, own, features: saved.driverFeatures, queues: queues, finish)
       } catch {
         failure.value = error
+        finish()
       }
-      finish()
     }
     if let error = failure.value { throw error }
-    device.configuration.restore(state.configuration, generation: state.configurationGeneration)
     registers.withLock { registers in
-      registers.deviceFeaturesSelect = state.deviceFeaturesSelect
-      registers.driverFeaturesSelect = state.driverFeaturesSelect
-      registers.driverFeatures = state.driverFeatures
-      registers.queueSelect = state.queueSelect
-      registers.sharedMemorySelect = state.sharedMemorySelect
-      registers.queues = state.queues.map {
+      registers.deviceFeaturesSelect = saved.deviceFeaturesSelect
+      registers.driverFeaturesSelect = saved.driverFeaturesSelect
+      registers.driverFeatures = saved.driverFeatures
+      registers.queueSelect = saved.queueSelect
+      registers.sharedMemorySelect = saved.sharedMemorySelect
+      registers.queues = saved.queues.map {
         QueueRegisters(
           size: $0.size,
           isReady: $0.isReady,
@@ -113,68 +105,46 @@ extension MMIOTransport {
           deviceArea: $0.deviceArea
         )
       }
-      connection.deviceStatus.store(state.status.rawValue, ordering: .releasing)
-      connection.interruptStatus.store(state.interruptStatus, ordering: .releasing)
-    }
-    guard state.status.contains(.driverOK) else { return }
-    let queues = zip(state.queues, state.device.queues).map { queue, position -> QueueConfiguration? in
-      guard queue.isReady else { return nil }
-      return QueueConfiguration(
-        size: UInt16(queue.size),
-        descriptorTable: queue.descriptorTable,
-        driverArea: queue.driverArea,
-        deviceArea: queue.deviceArea,
-        position: position ?? QueuePosition()
-      )
-    }
-    let features = state.driverFeatures
-    let hasFailed = state.status.contains(.deviceNeedsReset)
-    thread.perform { [self] finish in
-      connection.begin(queues: queues)
-      if hasFailed {
-        connection.markFailed()
-      } else {
-        device.start(features, queues: queues)
-      }
-      finish()
     }
   }
 
-  private func isReached(_ queue: MMIOTransportState.Queue) -> Bool {
-    let configuration = QueueConfiguration(
-      size: UInt16(queue.size),
-      descriptorTable: queue.descriptorTable,
-      driverArea: queue.driverArea,
-      deviceArea: queue.deviceArea
-    )
-    let connection = connection
-    let answer = Answer(false)
-    thread.perform { finish in
-      answer.value = configuration.isReached(in: connection.view)
-      finish()
-    }
-    return answer.value
-  }
-
-  private func check(_ state: MMIOTransportState) throws(DeviceStateError) {
+  private func queues(of saved: MMIOTransportState) throws(DeviceStateError) -> [QueueConfiguration?] {
     func invalid(_ field: String) -> DeviceStateError { .invalid(device: device.name, field: field) }
-    guard state.queues.count == device.queueSizes.count, state.device.queues.count == state.queues.count else {
+    guard saved.queues.count == device.queueSizes.count, saved.connection.positions.count == saved.queues.count else {
       throw invalid("number of queues")
     }
-    guard state.configuration.count == device.configuration.size else { throw invalid("configuration space") }
-    if !state.status.isDisjoint(with: [.featuresOK, .driverOK]) {
-      guard fault(in: state.driverFeatures) == nil else { throw invalid("features") }
-    }
-    for (queue, maximum) in zip(state.queues, device.queueSizes) where queue.isReady {
-      let fault = QueueConfiguration.fault(
-        requestedSize: queue.size,
-        maximumSize: maximum,
-        descriptorTable: queue.descriptorTable,
-        driverArea: queue.driverArea,
-        deviceArea: queue.deviceArea
+    var queues: [QueueConfiguration?] = []
+    for (index, queue) in saved.queues.enumerated() {
+      guard queue.isReady else {
+        queues.append(nil)
+        continue
+      }
+      // The rest of what makes it a queue is checked where every transport's are.
+      guard let size = UInt16(exactly: queue.size) else { throw invalid("queue \(index)") }
+      queues.append(
+        QueueConfiguration(
+          size: size,
+          descriptorTable: queue.descriptorTable,
+          driverArea: queue.driverArea,
+          deviceArea: queue.deviceArea,
+          position: saved.connection.positions[index] ?? QueuePosition()
+        )
       )
-      guard fault == nil, isReached(queue) else { throw invalid("queue") }
     }
+    return queues
+  }
+
+  /// What `work` returns on the device thread.
+  private func onDeviceThread<Value: Sendable>(
+    _ work: @escaping @Sendable (DeviceTransportSide) -> Value
+  ) throws(DeviceStateError) -> Value {
+    let answer = Answer<Value?>(nil)
+    thread.perform { [side] finish in
+      answer.value = work(side)
+      finish()
+    }
+    guard let value = answer.value else { throw .ended(device: device.name) }
+    return value
   }
 }
 

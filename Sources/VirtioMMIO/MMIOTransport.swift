@@ -2,7 +2,8 @@ public import GuestMemory
 internal import Synchronization
 public import Virtio
 
-/// A virtio-mmio device of version 2, modern only (virtio 1.3, 4.2): registers on one side, a device on the other.
+/// A virtio-mmio device of version 2, modern only (virtio 1.3, 4.2): registers on one side, a device on the other, which is
+/// driven through its ``DeviceTransportSide``.
 ///
 /// **Threads.** ``read(offset:width:)`` and ``write(offset:width:value:)`` are called on vCPU threads, several at once
 /// if the guest likes; ``kick(queue:)`` on the device thread. What the registers hold stands under a lock that only
@@ -24,16 +25,17 @@ public final class MMIOTransport: Sendable {
   /// VendorID: "Apus" in ASCII, little-endian.
   public static let vendorID: UInt32 = 0x7375_7041
 
-  public let device: any VirtioDevice
-  public let connection: DeviceConnection
-  /// The transport's offers beside the device's.
-  let offered: VirtioFeatures
-  let isConfined: Bool
+  /// QueueNotify, from the start of the registers: what an ioeventfd is for.
+  public static let queueNotify: UInt64 = MMIORegister.queueNotify.rawValue
+
+  let side: DeviceTransportSide
   let thread: any DeviceThread
   let registers: Mutex<Registers>
   private let vendor: UInt32
-  private let discardPendingKicks: (@Sendable () -> Void)?
-  private let pendingKicks = Atomic<UInt64>(0)
+  let discardPendingKicks: (@Sendable () -> Void)?
+
+  public var device: any VirtioDevice { side.device }
+  public var connection: DeviceConnection { side.connection }
 
   struct QueueRegisters: Equatable, Sendable {
     var size: UInt32
@@ -61,6 +63,7 @@ public final class MMIOTransport: Sendable {
   ///   - space: the device's own. Where it is confined, VIRTIO_F_ACCESS_PLATFORM is offered and must be accepted.
   ///   - line: the device's interrupt.
   ///   - thread: where the device works.
+  ///   - descriptors: of each queue, where there are such; calls go through the connection, so they have none.
   ///   - observer: hears of what the guest does wrong.
   ///   - vendor: VendorID, ``vendorID`` if not said otherwise.
   ///   - discardPendingKicks: called on the device thread at the end of a reset: forgets notifications that have
@@ -70,38 +73,33 @@ public final class MMIOTransport: Sendable {
     space: DMASpace,
     line: any InterruptLine,
     thread: any DeviceThread,
+    descriptors: [QueueDescriptors] = [],
     observer: (any GuestFaultObserver)? = nil,
     vendor: UInt32 = MMIOTransport.vendorID,
     discardPendingKicks: (@Sendable () -> Void)? = nil
   ) {
-    self.device = device
+    precondition(descriptors.allSatisfy { $0.call == nil }, "InterruptStatus is set before the edge")
     self.thread = thread
     self.vendor = vendor
     self.discardPendingKicks = discardPendingKicks
-    isConfined = space.extent == .confined
-    offered =
-      isConfined
-      ? device.features.union([.version1, .ringReset, .accessPlatform])
-      : device.features.union([.version1, .ringReset])
-    precondition(device.queueSizes.count <= 64, "a device has at most 64 queues")
-    precondition(device.queueSizes.allSatisfy { $0.nonzeroBitCount == 1 }, "a queue's size is a power of two")
     registers = Mutex(Registers(queueSizes: device.queueSizes))
-    connection = DeviceConnection(
-      device: device.name,
+    side = DeviceTransportSide(
+      device: device,
       space: space,
       line: line,
+      thread: thread,
+      descriptors: descriptors,
       observer: observer
     )
-    device.attach(connection)
   }
 
   /// A driver's notification, from the queue's eventfd. On the device thread.
   ///
   /// - Parameter queue: one that the device has.
   /// - Returns: whether to call again when other devices had their turn.
-  public func kick(queue: Int) -> Bool {
-    connection.admitsKick(of: queue) && device.kick(queue)
-  }
+  public func kick(queue: Int) -> Bool { side.kick(queue: queue) }
+
+  func report(queue: Int? = nil, _ fault: GuestFault) { side.connection.report(queue: queue, fault) }
 
   // MARK: Registers
 
@@ -113,17 +111,17 @@ public final class MMIOTransport: Sendable {
   public func read(offset: UInt64, width: Int) -> UInt64 {
     if offset >= MMIORegister.configurationStart { return readConfiguration(offset, width: width) }
     guard let register = MMIORegister(rawValue: offset & ~3) else {
-      connection.report(.registerUnknown)
+      report(.registerUnknown)
       return 0
     }
     guard width == 4, offset & 3 == 0 else {
-      connection.report(.registerWidth)
+      report(.registerWidth)
       return 0
     }
     // The two that a driver reads while it works come first and take no lock.
     switch register {
-    case .interruptStatus: return UInt64(connection.interruptStatus.load(ordering: .acquiring))
-    case .status: return UInt64(connection.deviceStatus.load(ordering: .acquiring))
+    case .interruptStatus: return UInt64(side.interruptStatus)
+    case .status: return UInt64(side.status.rawValue)
     default: return UInt64(value(of: register))
     }
   }
@@ -135,21 +133,21 @@ public final class MMIOTransport: Sendable {
       return
     }
     guard let register = MMIORegister(rawValue: offset & ~3) else {
-      connection.report(.registerUnknown)
+      report(.registerUnknown)
       return
     }
     guard width == 4, offset & 3 == 0 else {
-      connection.report(.registerWidth)
+      report(.registerWidth)
       return
     }
     guard register.isWritable else {
-      connection.report(.registerReadOnly)
+      report(.registerReadOnly)
       return
     }
     let value = UInt32(truncatingIfNeeded: value)
     switch register {
     case .interruptACK:
-      connection.interruptStatus.bitwiseAnd(~value, ordering: .acquiringAndReleasing)
+      side.acknowledgeInterrupts(value)
     case .queueNotify:
       notify(queue: value)
     case .status:
@@ -169,13 +167,13 @@ public final class MMIOTransport: Sendable {
     default: break
     }
     guard register.isReadable else {
-      connection.report(.registerWriteOnly)
+      report(.registerWriteOnly)
       return 0
     }
     return registers.withLock { registers in
       let queue = selectedQueue(registers)
       switch register {
-      case .deviceFeatures: return word(of: offered.rawValue, registers.deviceFeaturesSelect)
+      case .deviceFeatures: return word(of: side.offeredFeatures.rawValue, registers.deviceFeaturesSelect)
       case .queueSizeMax: return queue.map { UInt32(device.queueSizes[$0]) } ?? 0
       case .queueReady: return queue.map { registers.queues[$0].isReady ? 1 : 0 } ?? 0
       case .shmLenLow: return word(of: sharedMemory(registers).length, 0)
@@ -208,45 +206,28 @@ public final class MMIOTransport: Sendable {
 
   // MARK: Notifications on a vCPU's thread
 
-  /// The way for a notification that no eventfd caught. One piece of work is under way at most, however often the guest
-  /// writes.
+  /// The way for a notification that no eventfd caught.
   private func notify(queue: UInt32) {
     guard queue < UInt32(device.queueSizes.count) else {
-      connection.report(queue: Int(queue), .queueUnknown)
+      report(queue: Int(queue), .queueUnknown)
       return
     }
-    postKicks(1 << UInt64(queue))
+    side.post(kicks: 1 << UInt64(queue))
   }
 
   /// Has a queue looked at again when other devices had their turn. From any thread.
-  public func kickAgain(queue: Int) {
-    postKicks(1 << UInt64(queue))
-  }
-
-  /// Has queues looked at, a bit for each, when other devices had their turn. From any thread.
-  func postKicks(_ queues: UInt64) {
-    guard queues != 0 else { return }
-    let earlier = pendingKicks.bitwiseOr(queues, ordering: .acquiringAndReleasing).oldValue
-    if earlier == 0 { thread.post { self.deliverPendingKicks() } }
-  }
-
-  private func deliverPendingKicks() {
-    let pending = pendingKicks.exchange(0, ordering: .acquiringAndReleasing)
-    for queue in device.queueSizes.indices where pending & (1 << UInt64(queue)) != 0 {
-      if kick(queue: queue) { postKicks(1 << UInt64(queue)) }
-    }
-  }
+  public func kickAgain(queue: Int) { side.post(kicks: 1 << UInt64(queue)) }
 
   // MARK: Configuration space
 
   private func readConfiguration(_ offset: UInt64, width: Int) -> UInt64 {
     guard width <= 4, offset % UInt64(width) == 0 else {
-      connection.report(.registerWidth)
+      report(.registerWidth)
       return 0
     }
     let position = Int(offset - MMIORegister.configurationStart)
-    guard let value = device.configuration.read(position, width: width) else {
-      connection.report(.configurationOutOfRange)
+    guard let value = side.readConfiguration(at: position, width: width) else {
+      report(.configurationOutOfRange)
       return 0
     }
     return value
@@ -254,16 +235,16 @@ public final class MMIOTransport: Sendable {
 
   private func writeConfiguration(_ offset: UInt64, width: Int, value: UInt64) {
     guard width <= 4, offset % UInt64(width) == 0 else {
-      connection.report(.registerWidth)
+      report(.registerWidth)
       return
     }
     let position = Int(offset - MMIORegister.configurationStart)
-    if let fault = device.configuration.write(position, width: width, value: value) {
-      connection.report(fault)
+    if let fault = side.writeConfiguration(at: position, width: width, value: value) {
+      report(fault)
       return
     }
-    thread.perform { [device] finish in
-      device.configurationWritten(at: position)
+    thread.perform { [side] finish in
+      side.configurationWritten(at: position, width: width)
       finish()
     }
   }
@@ -273,9 +254,7 @@ public final class MMIOTransport: Sendable {
   /// Back to the beginning; returns when the device is at rest. The caller holds the registers.
   func resetDevice(_ registers: inout Registers) {
     thread.perform { [self] finish in
-      device.reset { [self] in
-        connection.end()
-        pendingKicks.store(0, ordering: .relaxed)
+      side.reset { [self] in
         discardPendingKicks?()
         finish()
       }

@@ -190,7 +190,7 @@ import VirtioTesting
   @Test func configurationWriteReachesTheDeviceWithItsOffset() {
     machine.writeRegister(Register.configuration + 4, width: 4, 0xAABB_CCDD)
 
-    #expect(device.configurationWrites == [4])
+    #expect(device.configurationWrites == [.init(offset: 4, count: 4)])
     #expect(device.configuration.load(4, as: UInt32.self) == 0xAABB_CCDD)
   }
 
@@ -217,7 +217,7 @@ import VirtioTesting
   @Test func interruptStatusKeepsBitsThatWereNotAcknowledged() throws {
     #expect(machine.driver.negotiate(HostileDriverTests.features))
     machine.driver.start()
-    machine.transport.connection.interruptForUsedBuffers()
+    machine.transport.connection.interruptForUsedBuffers(in: 1)
     machine.transport.connection.interruptForConfigurationChange()
 
     machine.driver.write(1, to: Register.interruptACK)

@@ -14,9 +14,6 @@ final class VirtioSlot: BusDevice, @unchecked Sendable {
   let transport: MMIOTransport
   private let notifications: [QueueNotification]
 
-  /// QueueNotify, from the start of the slot (virtio 1.3, 4.2.2).
-  private static let queueNotify: UInt64 = 0x50
-
   init(
     _ device: any VirtioDevice,
     slot: Int,
@@ -38,11 +35,12 @@ final class VirtioSlot: BusDevice, @unchecked Sendable {
       space: space,
       line: interrupt,
       thread: work,
+      descriptors: notifications.map { QueueDescriptors(kick: $0.event.rawValue) },
       observer: observer,
       discardPendingKicks: { for notification in notifications { notification.event.clear() } }
     )
     super.init()
-    let address = MemoryMap.virtioSlot(slot).start.rawValue + Self.queueNotify
+    let address = MemoryMap.virtioSlot(slot).start.rawValue + MMIOTransport.queueNotify
     for notification in notifications {
       // SAFETY: the slot holds both.
       unsafe notification.transport = transport
@@ -51,6 +49,7 @@ final class VirtioSlot: BusDevice, @unchecked Sendable {
         address: address,
         value: UInt32(notification.queue)
       )
+      guard !device.takesKickDescriptors else { continue }
       _ = try loop.add(notification.event.rawValue, EPOLLIN.rawValue, notification)
     }
   }
@@ -93,7 +92,7 @@ private final class EdgeInterrupt: InterruptLine {
     event = try EventDescriptor()
   }
 
-  func raise() {
+  func raise(_ cause: InterruptCause) {
     event.signal()
   }
 }
