@@ -156,35 +156,22 @@ extension ConsoleDevice {
   ///
   /// - Returns: whether to call again when other devices had their turn.
   func receiveControl() -> Bool {
-    let index = ConsoleQueue.controlTransmit.index
-    guard let queue = state.value.queues[index] else { return false }
-    var taken = 0
-    queue.suppressNotifications()
-    repeat {
-      taking: while taken < Self.turnLimit {
-        switch queue.takeNext(into: &state.value.chain) {
-        case .empty: break taking
-        case .fault(let fault):
-          fail(index, fault)
-          return false
-        case .chain:
-          guard let port = state.value.chain.takeReadable(as: UInt32.self),
-            let event = state.value.chain.takeReadable(as: UInt16.self),
-            let value = state.value.chain.takeReadable(as: UInt16.self)
-          else {
-            fail(index, .headerIncomplete)
-            return false
-          }
-          queue.giveBack(head: state.value.chain.head, written: 0)
-          handle(event, port: port, value: value)
-          taken += 1
-        }
-      }
-      publish(queue)
-      sendControl()
-      if taken == Self.turnLimit { return true }
-    } while queue.resumeNotifications()
-    return false
+    guard let queue = state.value.queues[ConsoleQueue.controlTransmit.index],
+      let connection = state.value.queues.connection
+    else { return false }
+    let hasMore = connection.workOff(queue, turn: Self.turnLimit) {
+      queue.takeNext(into: &state.value.chain)
+    } serve: {
+      guard let port = state.value.chain.takeReadable(as: UInt32.self),
+        let event = state.value.chain.takeReadable(as: UInt16.self),
+        let value = state.value.chain.takeReadable(as: UInt16.self)
+      else { return .fault(.headerIncomplete) }
+      queue.giveBack(head: state.value.chain.head, written: 0)
+      handle(event, port: port, value: value)
+      return .done
+    }
+    if mayWork { sendControl() }
+    return hasMore
   }
 
   /// Messages about ports that aren't there, and unknown ones, say nothing.

@@ -206,7 +206,7 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
     }
   }
 
-  private var mayWork: Bool {
+  var mayWork: Bool {
     guard !state.value.isSuspended, let connection = state.value.queues.connection else { return false }
     return !connection.hasFailed
   }
@@ -220,38 +220,19 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
   /// From the port to the guest's buffers.
   private func receive(_ port: Int) -> Bool {
     let index = ConsoleQueue.receive(port).index
-    guard let queue = state.value.queues[index] else { return false }
-    var taken = 0
+    guard let queue = state.value.queues[index], let connection = state.value.queues.connection else { return false }
     var budget = Self.turnBytes
-    queue.suppressNotifications()
-    repeat {
-      taking: while taken < Self.turnLimit, budget > 0 {
-        switch queue.takeNext(into: &state.value.chain) {
-        case .empty: break taking
-        case .fault(let fault):
-          fail(index, fault)
-          return false
-        case .chain:
-          guard state.value.chain.readableBytes == 0 else {
-            fail(index, .readableUnexpected)
-            return false
-          }
-          let received = fillChain(from: port, limit: budget)
-          guard received > 0 else {
-            queue.putBack(1)
-            publish(queue)
-            // The port calls when it has something; a driver's notification of more buffers would say nothing new.
-            return false
-          }
-          queue.giveBack(head: state.value.chain.head, written: received)
-          taken += 1
-          budget -= received
-        }
-      }
-      publish(queue)
-      if taken == Self.turnLimit || budget == 0 { return true }
-    } while queue.resumeNotifications()
-    return false
+    return connection.workOff(queue, turn: Self.turnLimit) {
+      queue.takeNext(into: &state.value.chain)
+    } serve: {
+      guard state.value.chain.readableBytes == 0 else { return .fault(.readableUnexpected) }
+      let received = fillChain(from: port, limit: budget)
+      // The port calls when it has something.
+      guard received > 0 else { return .notNow(again: false) }
+      queue.giveBack(head: state.value.chain.head, written: received)
+      budget -= received
+      return budget == 0 ? .lastOfTurn : .done
+    }
   }
 
   private func fillChain(from port: Int, limit: Int) -> Int {
@@ -273,35 +254,16 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
   /// remembered as a number: nothing of the guest's is kept.
   private func transmit(_ port: Int, isLast: Bool = false) -> Bool {
     let index = ConsoleQueue.transmit(port).index
-    guard let queue = state.value.queues[index] else { return false }
-    var taken = 0
+    guard let queue = state.value.queues[index], let connection = state.value.queues.connection else { return false }
     var budget = isLast ? Self.resetBytes : Self.turnBytes
-    queue.suppressNotifications()
-    repeat {
-      taking: while taken < Self.turnLimit {
-        switch queue.takeNext(into: &state.value.chain) {
-        case .empty: break taking
-        case .fault(let fault):
-          fail(index, fault)
-          return false
-        case .chain:
-          guard state.value.chain.writableBytes == 0 else {
-            fail(index, .writableUnexpected)
-            return false
-          }
-          guard drainChain(to: port, isLast: isLast, budget: &budget) else {
-            queue.putBack(1)
-            publish(queue)
-            return budget == 0
-          }
-          queue.giveBack(head: state.value.chain.head, written: 0)
-          taken += 1
-        }
-      }
-      publish(queue)
-      if taken == Self.turnLimit { return true }
-    } while queue.resumeNotifications()
-    return false
+    return connection.workOff(queue, turn: Self.turnLimit) {
+      queue.takeNext(into: &state.value.chain)
+    } serve: {
+      guard state.value.chain.writableBytes == 0 else { return .fault(.writableUnexpected) }
+      guard drainChain(to: port, isLast: isLast, budget: &budget) else { return .notNow(again: budget == 0) }
+      queue.giveBack(head: state.value.chain.head, written: 0)
+      return .done
+    }
   }
 
   /// Whether the port took all that is left of the chain; it is offered `budget` bytes at most.

@@ -97,32 +97,15 @@ public final class EntropyDevice<Source: EntropySource>: VirtioDevice, @unchecke
     else {
       return false
     }
-    var taken = 0
-    queue.suppressNotifications()
-    repeat {
-      taking: while taken < Self.turnLimit {
-        switch queue.takeNext(into: &state.value.chain) {
-        case .empty:
-          break taking
-        case .fault(let fault):
-          connection.fail(queue: index, fault)
-          return false
-        case .chain:
-          if let fault = serve(queue) {
-            connection.fail(queue: index, fault)
-            return false
-          }
-          taken += 1
-        }
-      }
-      connection.publish(queue)
-      if taken == Self.turnLimit { return true }
-    } while queue.resumeNotifications()
-    return false
+    return connection.workOff(queue, turn: Self.turnLimit) {
+      queue.takeNext(into: &state.value.chain)
+    } serve: {
+      serve(queue)
+    }
   }
 
-  private func serve(_ queue: SplitVirtqueue) -> GuestFault? {
-    guard state.value.chain.readableBytes == 0 else { return .readableUnexpected }
+  private func serve(_ queue: SplitVirtqueue) -> ServedChain {
+    guard state.value.chain.readableBytes == 0 else { return .fault(.readableUnexpected) }
     var filled = 0
     // SAFETY: the segments are this request's and are written only.
     let parts = unsafe state.value.chain.writableSegments
@@ -135,6 +118,6 @@ public final class EntropyDevice<Source: EntropySource>: VirtioDevice, @unchecke
       if count < wanted { break }
     }
     queue.giveBack(head: state.value.chain.head, written: filled)
-    return nil
+    return .done
   }
 }

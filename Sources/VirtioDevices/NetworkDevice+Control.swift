@@ -3,38 +3,26 @@ internal import Virtio
 extension NetworkDevice {
   /// The control queue (virtio 1.3, 5.1.6.5).
   func control() -> Bool {
-    guard let queue = state.value.queues[Self.controlQueue] else { return false }
-    var taken = 0
-    queue.suppressNotifications()
-    repeat {
-      taking: while taken < Self.turnLimit {
-        switch queue.takeNext(into: &state.value.chain) {
-        case .empty: break taking
-        case .fault(let fault):
-          fail(Self.controlQueue, fault)
-          return false
-        case .chain:
-          guard let kind = state.value.chain.takeReadable(as: UInt8.self),
-            let command = state.value.chain.takeReadable(as: UInt8.self)
-          else {
-            fail(Self.controlQueue, .headerIncomplete)
-            return false
-          }
-          // SAFETY: the place is in the window and one byte long.
-          guard let answer = unsafe state.value.chain.takeLastWritableByte() else {
-            fail(Self.controlQueue, .writableMissing)
-            return false
-          }
-          let result = carryOut(kind, command) ? NetworkControl.ok : NetworkControl.error
-          unsafe answer.storeBytes(of: result, as: UInt8.self)
-          queue.giveBack(head: state.value.chain.head, written: 1)
-          taken += 1
-        }
-      }
-      publish(queue)
-      if taken == Self.turnLimit { return true }
-    } while queue.resumeNotifications()
-    return false
+    guard let queue = state.value.queues[Self.controlQueue], let connection = state.value.queues.connection else {
+      return false
+    }
+    return connection.workOff(queue, turn: Self.turnLimit) {
+      queue.takeNext(into: &state.value.chain)
+    } serve: {
+      carryOut(queue)
+    }
+  }
+
+  private func carryOut(_ queue: SplitVirtqueue) -> ServedChain {
+    guard let kind = state.value.chain.takeReadable(as: UInt8.self),
+      let command = state.value.chain.takeReadable(as: UInt8.self)
+    else { return .fault(.headerIncomplete) }
+    // SAFETY: the place is in the window and one byte long.
+    guard let answer = unsafe state.value.chain.takeLastWritableByte() else { return .fault(.writableMissing) }
+    let result = carryOut(kind, command) ? NetworkControl.ok : NetworkControl.error
+    unsafe answer.storeBytes(of: result, as: UInt8.self)
+    queue.giveBack(head: state.value.chain.head, written: 1)
+    return .done
   }
 
   private func carryOut(_ kind: UInt8, _ command: UInt8) -> Bool {

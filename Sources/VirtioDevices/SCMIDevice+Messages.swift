@@ -28,32 +28,15 @@ extension SCMIDevice {
     guard let queue = state.value.queues[SCMIQueue.command], let connection = state.value.queues.connection else {
       return false
     }
-    var taken = 0
-    queue.suppressNotifications()
-    repeat {
-      taking: while taken < Self.turnLimit {
-        switch queue.takeNext(into: &state.value.command) {
-        case .empty:
-          break taking
-        case .fault(let fault):
-          connection.fail(queue: SCMIQueue.command, fault)
-          return false
-        case .chain:
-          if let fault = serve(queue) {
-            connection.fail(queue: SCMIQueue.command, fault)
-            return false
-          }
-          taken += 1
-        }
-      }
-      publish(queue)
-      if taken == Self.turnLimit { return true }
-    } while queue.resumeNotifications()
-    return false
+    return connection.workOff(queue, turn: Self.turnLimit) {
+      queue.takeNext(into: &state.value.command)
+    } serve: {
+      serve(queue)
+    }
   }
 
-  private func serve(_ queue: SplitVirtqueue) -> GuestFault? {
-    guard state.value.command.writableBytes > 0 else { return .writableMissing }
+  private func serve(_ queue: SplitVirtqueue) -> ServedChain {
+    guard state.value.command.writableBytes > 0 else { return .fault(.writableMissing) }
     state.value.counters.commands &+= 1
     state.value.ticket &+= 1
     let head = state.value.command.head
@@ -65,10 +48,10 @@ extension SCMIDevice {
       queue.giveBack(head: head, written: 0)
     case .later, .never:
       // A driver that offers a chain again that it has not got back would keep more than there are.
-      guard state.value.kept.count < Int(queue.size) else { return .availableIndexJumped }
+      guard state.value.kept.count < Int(queue.size) else { return .fault(.availableIndexJumped) }
       state.value.kept[state.value.ticket] = head
     }
-    return nil
+    return .done
   }
 
   /// Hands the command to the platform.

@@ -74,27 +74,13 @@ public final class EchoDevice: VirtioDevice, @unchecked Sendable {
     guard !isSuspended, let queue = queues[index], let connection = queues.connection, !connection.hasFailed else {
       return false
     }
-    var taken = 0
-    queue.suppressNotifications()
-    repeat {
-      while taken < turn {
-        switch queue.takeNext(into: &chain) {
-        case .empty: break
-        case .fault(let fault):
-          connection.fail(queue: index, fault)
-          return false
-        case .chain:
-          taken += 1
-          onTake()
-          echo(queue)
-          continue
-        }
-        break
-      }
-      connection.publish(queue)
-      if taken == turn { return true }
-    } while queue.resumeNotifications()
-    return false
+    return connection.workOff(queue, turn: turn) {
+      queue.takeNext(into: &chain)
+    } serve: {
+      onTake()
+      echo(queue)
+      return .done
+    }
   }
 
   private func echo(_ queue: SplitVirtqueue) {
