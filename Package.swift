@@ -40,7 +40,7 @@ let package = Package(
     .library(name: "DeviceTree", targets: ["DeviceTree"]),
     .library(
       name: "VirtioTesting",
-      targets: ["GuestMemory", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting"]
+      targets: ["GuestMemory", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting"]
     ),
   ],
   dependencies: [
@@ -48,46 +48,62 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
   ],
   targets: [
-    .target(name: "CLinux"),
-    .target(name: "Host", dependencies: ["CLinux"], swiftSettings: strict),
-    .testTarget(name: "HostTests", dependencies: ["Host"], swiftSettings: strict),
+    .target(name: "CKVM"),
+    .target(name: "CHost"),
+    .target(name: "Host", dependencies: ["CHost"], swiftSettings: strict),
+    .testTarget(
+      name: "HostTests",
+      dependencies: ["CHost", "CTestSupport", "Host", "TestBasics", "TestSupport"],
+      swiftSettings: strict
+    ),
     .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
     .target(name: "CGuestMemory"),
-    .target(name: "GuestMemory", dependencies: ["CLinux", "CGuestMemory", "Host"], swiftSettings: strict),
+    .target(name: "GuestMemory", dependencies: ["CHost", "CGuestMemory", "Host"], swiftSettings: strict),
     .target(name: "Virtio", dependencies: ["GuestMemory", "CGuestMemory"], swiftSettings: strict),
+    .target(name: "VirtioMMIO", dependencies: ["GuestMemory", "Virtio"], swiftSettings: strict),
     .target(name: "VirtioDevices", dependencies: ["GuestMemory", "SCMI", "Virtio"], swiftSettings: strict),
     .target(name: "VirtioDriver", path: "Tests/VirtioDriver", swiftSettings: strict),
     .target(
       name: "VirtioTesting",
-      dependencies: ["GuestMemory", "SCMI", "Virtio", "VirtioDevices", "VirtioDriver"],
+      dependencies: ["GuestMemory", "SCMI", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO"],
       path: "Tests/VirtioTesting",
       swiftSettings: strict
     ),
     .testTarget(
       name: "VirtioTests",
-      dependencies: ["GuestMemory", "TestBasics", "TestSupport", "Virtio", "VirtioDriver", "VirtioTesting"],
+      dependencies: ["GuestMemory", "Virtio", "VirtioDriver", "VirtioMMIO", "VirtioTesting"],
+      swiftSettings: strict
+    ),
+    .testTarget(
+      name: "VirtioMMIOTests",
+      dependencies: ["TestBasics", "TestSupport", "Virtio", "VirtioDriver", "VirtioMMIO", "VirtioTesting"],
       swiftSettings: strict
     ),
     .testTarget(
       name: "VirtioDevicesTests",
       dependencies: [
-        "GuestMemory", "SCMI", "SCMIFile", "TestBasics", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting",
+        "CHost", "GuestMemory", "SCMI", "SCMIFile", "TestBasics", "Virtio", "VirtioDevices", "VirtioDriver",
+        "VirtioMMIO", "VirtioTesting",
       ],
       swiftSettings: strict
     ),
-    .testTarget(name: "GuestMemoryTests", dependencies: ["GuestMemory", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "GuestMemoryTests",
+      dependencies: ["GuestMemory", "TestSupport", "VirtioTesting"],
+      swiftSettings: strict
+    ),
     .target(name: "Peripherals", swiftSettings: strict),
     .testTarget(name: "PeripheralsTests", dependencies: ["Peripherals", "TestSupport"], swiftSettings: strict),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
     .target(
       name: "BootImage",
-      dependencies: ["CLinux", "CZlib", "CZstd", "GuestMemory", "Host"],
+      dependencies: ["CHost", "CZlib", "CZstd", "GuestMemory", "Host"],
       swiftSettings: strict
     ),
     .testTarget(
       name: "BootImageTests",
-      dependencies: ["BootImage", "CLinux", "CZlib", "CZstd", "GuestMemory", "TestBasics", "TestSupport"],
+      dependencies: ["BootImage", "CHost", "CZlib", "CZstd", "GuestMemory", "TestBasics", "TestSupport"],
       swiftSettings: strict
     ),
     .target(name: "PositionedJSON", swiftSettings: strict),
@@ -113,14 +129,14 @@ let package = Package(
       dependencies: ["PositionedJSON", "SCMI", "SCMIFile", "SCMIFuzzing", "SCMITesting", "TestSupport"],
       swiftSettings: strict
     ),
-    .target(name: "KVM", dependencies: ["CLinux", "Host"], swiftSettings: strict),
+    .target(name: "KVM", dependencies: ["CHost", "CKVM", "Host"], swiftSettings: strict),
     .target(name: "DeviceTree", dependencies: ["CFDT"], swiftSettings: strict),
     .testTarget(name: "DeviceTreeTests", dependencies: ["DeviceTree", "TestSupport"], swiftSettings: strict),
     .target(
       name: "Apus",
       dependencies: [
-        "BootImage", "CLinux", "Host", "KVM", "GuestMemory", "DeviceTree", "Peripherals", "SCMI", "SCMIFile",
-        "Virtio", "VirtioDevices",
+        "BootImage", "CHost", "Host", "KVM", "GuestMemory", "DeviceTree", "Peripherals", "SCMI", "SCMIFile",
+        "Virtio", "VirtioDevices", "VirtioMMIO",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
@@ -135,9 +151,10 @@ let package = Package(
     .testTarget(
       name: "ApusTests",
       dependencies: [
-        "Apus", "CLinux", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "Peripherals", "SCMI",
+        "Apus", "CHost", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "Peripherals", "SCMI",
         "SCMIFile", "TestBasics", "TestSupport",
-        "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting", .product(name: "Logging", package: "swift-log"),
+        "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
+        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
     ),
@@ -175,7 +192,7 @@ let package = Package(
     ),
     .testTarget(
       name: "CommandKVMTests",
-      dependencies: ["Apus", "ApusTesting", "CLinux", "CTestSupport", "TestBasics"],
+      dependencies: ["Apus", "ApusTesting", "CHost", "CTestSupport", "TestBasics"],
       swiftSettings: strict
     ),
     .executableTarget(

@@ -1,5 +1,5 @@
 internal import BootImage
-internal import CLinux
+internal import CHost
 import DeviceTree
 import GuestMemory
 import Host
@@ -20,18 +20,7 @@ public struct ConfigurationError: Error, Equatable, Sendable, CustomStringConver
   }
 
   /// What kind of mistake it is.
-  public enum Kind: Int32, Sendable {
-    /// A value that no machine can have.
-    case usage = 64
-    /// A file that is there and is not what it should be.
-    case badInput = 65
-    /// A file that is not there or cannot be read.
-    case inputNotFound = 66
-    /// The host failed while a file was looked at.
-    case hostFailure = 71
-    /// A file that cannot be written.
-    case cannotCreate = 73
-  }
+  public typealias Kind = FailureKind
 
   /// At least one, in the order of the configuration.
   public let problems: [Problem]
@@ -147,8 +136,7 @@ extension Configuration {
       do {
         try OutputFile.check(path: file.path)
       } catch {
-        let kind = ConfigurationError.Kind(rawValue: error.exitStatus) ?? .cannotCreate
-        problems.append(.init(kind: kind, message: "\(file.option): \(error)"))
+        problems.append(.init(kind: error.kind, message: "\(file.option): \(error)"))
       }
     }
     var messages = (consoleDevice?.ports ?? []).compactMap { PortEndpoint.problem(of: $0) }
@@ -165,7 +153,7 @@ extension Configuration {
       guard case .descriptor(let number) = port.destination, number >= 3 else { return nil }
       var (reads, writes) = (false, false)
       // SAFETY: the variables hold for the call.
-      guard unsafe clinux_access_mode(number, &reads, &writes) < 0 else { return nil }
+      guard unsafe chost_access_mode(number, &reads, &writes) < 0 else { return nil }
       return .init(kind: .usage, message: "--port \(port): descriptor \(number) is not open; open it in the caller")
     }
   }

@@ -1,3 +1,5 @@
+import Host
+
 /// A file with the option that names it.
 struct NamedFile {
   let option: String

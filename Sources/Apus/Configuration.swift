@@ -1,3 +1,5 @@
+import Host
+
 /// What machine to make and how to end it.
 ///
 /// A plain value: nothing is opened or checked until ``Machine/init(_:logger:)``, which reports every mistake at once.

@@ -1,4 +1,5 @@
 import DeviceTree
+import Host
 
 /// An overlay that was read from a file.
 struct DeviceTreeOverlayFile: Sendable {

@@ -1,5 +1,6 @@
-internal import CLinux
+internal import CHost
 internal import Glibc
+import Host
 import KVM
 public import Logging
 internal import Synchronization
@@ -58,7 +59,7 @@ public final class Machine: Sendable {
   ///
   /// Call it on the thread that will call `run`, before there are others.
   public static func holdStopSignals() {
-    clinux_signals_hold(clinux_signals_stop)
+    chost_signals_hold(chost_signals_stop)
   }
 
   /// Runs the machine on the calling thread until it ends.

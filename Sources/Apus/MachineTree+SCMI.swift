@@ -138,7 +138,8 @@ extension MachineTree {
     /// The consumer's function, where the agent has it and may set the pins of a group.
     func pinFunction(of consumer: ConsumerDefinition) -> String? {
       consumer.names(.function).first { function in
-        view.may(PinControlProtocol.Message.settingsConfigure, on: .function, function) && !pinGroups(function, consumer.names(.group)).isEmpty
+        view.may(PinControlProtocol.Message.settingsConfigure, on: .function, function)
+          && !pinGroups(function, consumer.names(.group)).isEmpty
       }
     }
 

@@ -1,5 +1,6 @@
 public import DeviceTree
 public import GuestMemory
+import Host
 import Peripherals
 
 /// Everything that the guest's device tree tells, as plain values.

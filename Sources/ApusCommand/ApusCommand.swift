@@ -1,6 +1,7 @@
 import Apus
 import ArgumentParser
 import Glibc
+import Host
 
 @main
 struct ApusCommand: ParsableCommand {

@@ -1,5 +1,6 @@
 import Apus
 import ArgumentParser
+import Host
 
 extension ApusCommand {
   struct DeviceTree: ParsableCommand {

@@ -1,5 +1,6 @@
 import Apus
 import Glibc
+import Host
 import Logging
 
 /// Writes the log to standard error, a line to a message: time, level, label, module, text.

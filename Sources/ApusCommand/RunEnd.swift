@@ -1,5 +1,6 @@
 import Apus
 import Glibc
+import Host
 import Synchronization
 
 /// What is said and written when a machine has ended, and by whom: the thread that ran it, or another one where that does

@@ -1,5 +1,6 @@
 import Apus
 import ArgumentParser
+import Host
 
 /// What `apus run` is asked for.
 struct RunRequest {

@@ -1,6 +1,7 @@
 import Apus
 import ArgumentParser
 import CPlatformSchema
+import Host
 import SCMI
 import SCMIFile
 

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 import Host
 
 /// A file that something is booted from (a kernel, a bare-metal program or an initramfs), open for reading.
@@ -18,9 +18,9 @@ public struct BootImageFile: ~Copyable, Sendable {
   /// - Throws: ``BootImageError`` for a file that is missing, unreadable, not a regular file, or empty.
   public init(path: String) throws(BootImageError) {
     // SAFETY: the bytes hold for the call and end with a zero.
-    let number = unsafe path.withHostPath { unsafe clinux_open_for_reading($0) }
+    let number = unsafe path.withHostPath { unsafe chost_open_for_reading($0) }
     guard number >= 0 else {
-      let code = clinux_errno()
+      let code = chost_errno()
       switch code {
       case ENOENT, ENOTDIR: throw BootImageError(path, .missing)
       // Linux opens no socket by its path.
@@ -38,26 +38,26 @@ public struct BootImageFile: ~Copyable, Sendable {
   ///   - contents: is copied to a file in memory.
   /// - Throws: ``BootImageError`` where `contents` is empty or the host has no memory for it.
   public init(name: String, contents: Span<UInt8>) throws(BootImageError) {
-    let number = unsafe clinux_open_memory_file("apus-boot-image")
-    guard number >= 0 else { throw BootImageError(name, .cannotOpen(errno: clinux_errno())) }
+    let number = unsafe chost_open_memory_file("apus-boot-image")
+    guard number >= 0 else { throw BootImageError(name, .cannotOpen(errno: chost_errno())) }
     let descriptor = FileDescriptor(number)
     // SAFETY: the buffer holds for the call and its size is passed along.
     let written = unsafe contents.withUnsafeBytes { bytes in
       guard let base = bytes.baseAddress else { return Int32(0) }
-      return unsafe clinux_write_all(number, base, bytes.count)
+      return unsafe chost_write_all(number, base, bytes.count)
     }
-    guard written == 0 else { throw BootImageError(name, .cannotOpen(errno: clinux_errno())) }
+    guard written == 0 else { throw BootImageError(name, .cannotOpen(errno: chost_errno())) }
     try self.init(path: name, owning: descriptor)
   }
 
   private init(path: String, owning descriptor: consuming FileDescriptor) throws(BootImageError) {
-    var kind = clinux_file_regular
+    var kind = chost_file_regular
     var size: UInt64 = 0
     // SAFETY: both results are this call's own variables.
-    guard unsafe clinux_file_status(descriptor.number, &kind, &size) == 0 else {
-      throw BootImageError(path, .cannotOpen(errno: clinux_errno()))
+    guard unsafe chost_file_status(descriptor.number, &kind, &size) == 0 else {
+      throw BootImageError(path, .cannotOpen(errno: chost_errno()))
     }
-    guard kind == clinux_file_regular else { throw BootImageError(path, .notARegularFile(FileKind(kind))) }
+    guard kind == chost_file_regular else { throw BootImageError(path, .notARegularFile(FileKind(kind))) }
     guard size > 0 else { throw BootImageError(path, .empty) }
     self.path = path
     self.size = size
@@ -71,8 +71,8 @@ public struct BootImageFile: ~Copyable, Sendable {
   func read(into destination: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(BootImageError) {
     guard let base = destination.baseAddress else { return }
     // SAFETY: the caller vouches for the buffer, whose size is passed along.
-    let count = unsafe clinux_read_at(descriptor.number, base, destination.count, offset)
-    guard count >= 0 else { throw BootImageError(path, .readFailed(errno: clinux_errno(), offset: offset)) }
+    let count = unsafe chost_read_at(descriptor.number, base, destination.count, offset)
+    guard count >= 0 else { throw BootImageError(path, .readFailed(errno: chost_errno(), offset: offset)) }
     guard count == destination.count else { throw BootImageError(path, .shrank(size: offset + UInt64(count))) }
   }
 
@@ -112,12 +112,12 @@ public enum FileKind: String, Sendable {
 }
 
 extension FileKind {
-  init(_ kind: clinux_file_kind) {
+  init(_ kind: chost_file_kind) {
     self =
       switch kind {
-      case clinux_file_directory: .directory
-      case clinux_file_pipe: .pipe
-      case clinux_file_socket: .socket
+      case chost_file_directory: .directory
+      case chost_file_pipe: .pipe
+      case chost_file_socket: .socket
       default: .device
       }
   }
@@ -133,6 +133,6 @@ struct FileDescriptor: ~Copyable, Sendable {
 
   deinit {
     // SAFETY: the number is ours alone and is not used again.
-    _ = unsafe clinux_close(number)
+    _ = unsafe chost_close(number)
   }
 }

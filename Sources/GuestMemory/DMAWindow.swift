@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 
 /// What a device may reach of the guest's memory, and nothing else.
 ///
@@ -7,7 +7,7 @@ internal import CLinux
 /// every buffer of the devices that use it lies inside. An *open* window is the whole of the guest's RAM, for kernels
 /// that know no such pool; who makes one says so.
 ///
-/// A device never gets the window: it gets a ``DMADoor``.
+/// A device never gets the window: it gets a ``DMASpace``.
 public struct DMAWindow: ~Copyable, Sendable {
   public enum Extent: Equatable, Sendable {
     /// The window's own memfd and nothing else.
@@ -22,8 +22,14 @@ public struct DMAWindow: ~Copyable, Sendable {
   public let range: GuestRange
   public let extent: Extent
 
-  let mapping: MemoryMapping
-  private let memory: MemoryDescriptor?
+  let memory: Memory
+
+  /// What the window keeps alive, and every space that shows it.
+  struct Memory: Sendable {
+    let mapping: MemoryMapping
+    /// `nil`: memory of this process alone.
+    let descriptor: MemoryDescriptor?
+  }
 
   /// Makes a confined window of zeroed memory.
   ///
@@ -38,51 +44,52 @@ public struct DMAWindow: ~Copyable, Sendable {
       "a window starts and ends at a page"
     )
     precondition(name.utf8.count <= 200, "a window's name fits a memfd's")
-    let memory = try MemoryDescriptor(name: "apus-dma-\(name)", size: range.size)
+    let descriptor = try MemoryDescriptor(name: "apus-dma-\(name)", size: range.size)
     // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
-    guard let base = unsafe clinux_map_shared_huge(memory.rawValue, Int(range.size)) else {
-      throw .hostRefused(attempt: "mmap of a memfd", size: range.size, errno: clinux_errno())
+    guard let base = unsafe chost_map_shared_huge(descriptor.rawValue, Int(range.size)) else {
+      throw .hostRefused(attempt: "mmap of a memfd", size: range.size, errno: chost_errno())
     }
     // SAFETY: the mapping was just made with this size and nobody else knows it.
-    self.mapping = unsafe MemoryMapping(base: base, size: Int(range.size))
-    self.memory = memory
+    memory = unsafe Memory(
+      mapping: MemoryMapping(base: base, size: Int(range.size)),
+      descriptor: descriptor
+    )
     self.name = name
     self.range = range
     self.extent = .confined
   }
 
-  /// Makes an open window: whoever holds a door of it reaches all of `ram`.
+  /// Makes an open window: whoever holds a space of it reaches all of `ram`.
   public init(name: String, opening ram: borrowing PrivateRAM) {
-    self.mapping = ram.mapping
-    self.memory = nil
+    memory = Memory(mapping: ram.mapping, descriptor: nil)
     self.name = name
     self.range = ram.range
     self.extent = .open
   }
 
   /// The memfd, to be lent to another process or mapped there; `nil` for an open window. Valid as long as the value.
-  public var fileDescriptor: Int32? { memory?.rawValue }
+  public var fileDescriptor: Int32? { memory.descriptor?.rawValue }
 
   /// The address of the first byte in this process, for KVM's memory slot. Valid as long as the value lives.
   @unsafe
-  public var hostAddress: UnsafeMutableRawPointer { unsafe mapping.base }
+  public var hostAddress: UnsafeMutableRawPointer { unsafe memory.mapping.base }
 
-  /// A door for one device.
-  public func makeDoor() -> DMADoor {
-    DMADoor(mapping: mapping, range: range, extent: extent)
+  /// A space for one device that sees this window and, at first, nothing else.
+  public func makeSpace() -> DMASpace {
+    DMASpace(window: memory, range: range, extent: extent)
   }
 }
 
 /// Owns a sealed memfd.
-private final class MemoryDescriptor: Sendable {
+final class MemoryDescriptor: Sendable {
   let rawValue: Int32
 
   init(name: String, size: UInt64) throws(GuestMemoryError) {
     var attempt: UnsafePointer<CChar>?
     // SAFETY: the name lives for the call; the text that comes back is a constant of the shim's.
-    let descriptor = unsafe clinux_sealed_memory(name, Int(size), &attempt)
+    let descriptor = unsafe chost_sealed_memory(name, Int(size), &attempt)
     guard descriptor >= 0 else {
-      let reason = clinux_errno()
+      let reason = chost_errno()
       // SAFETY: as above; the shim always sets it.
       let attempted = unsafe attempt.map { unsafe String(cString: $0) } ?? "memfd_create"
       throw .hostRefused(attempt: attempted, size: size, errno: reason)
@@ -92,6 +99,6 @@ private final class MemoryDescriptor: Sendable {
 
   deinit {
     // SAFETY: the descriptor is this object's own and nobody uses it after it.
-    _ = unsafe clinux_close_sealed_memory(rawValue)
+    _ = unsafe chost_close_sealed_memory(rawValue)
   }
 }

@@ -1,9 +1,9 @@
-internal import CLinux
+internal import CHost
 
 /// A mapping of this process, shared by those who keep it alive: unmapped with the last of them.
 ///
 /// The owners that the rest of the machine sees (``PrivateRAM``, ``DMAWindow``) are noncopyable; this is what stands
-/// behind them, so that a door or an open window never outlives the bytes that it reaches.
+/// behind them, so that a space or an open window never outlives the bytes that it reaches.
 @safe
 final class MemoryMapping: @unchecked Sendable {
   // SAFETY: @unchecked: immutable but for the guest's bytes, which are only ever reached as raw memory.
@@ -25,9 +25,9 @@ final class MemoryMapping: @unchecked Sendable {
     let isHuge = pages != .small
     // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing that exists.
     guard
-      let base = unsafe isHuge ? clinux_map_private_huge(Int(size), pages == .huge) : clinux_map_private(Int(size))
+      let base = unsafe isHuge ? chost_map_private_huge(Int(size), pages == .huge) : chost_map_private(Int(size))
     else {
-      throw .hostRefused(attempt: isHuge ? "mmap of huge pages" : "mmap", size: size, errno: clinux_errno())
+      throw .hostRefused(attempt: isHuge ? "mmap of huge pages" : "mmap", size: size, errno: chost_errno())
     }
     unsafe self.base = base
     self.size = Int(size)
@@ -37,11 +37,11 @@ final class MemoryMapping: @unchecked Sendable {
   /// A core dump is of the monitor; the guest's memory is large, and the guest's.
   private func keepOutOfDumps() {
     // SAFETY: the mapping is ours and of this size. The kernel knows the advice since 3.4 and has no reason to refuse.
-    unsafe clinux_leave_out_of_dumps(base, size)
+    unsafe chost_leave_out_of_dumps(base, size)
   }
 
   deinit {
     // SAFETY: the mapping is ours, of this size, and whoever holds a pointer into it keeps this object.
-    unsafe clinux_unmap(base, size)
+    unsafe chost_unmap(base, size)
   }
 }

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 
 /// The guest's RAM: private anonymous memory of this process.
 ///
@@ -28,7 +28,7 @@ public struct PrivateRAM: ~Copyable, Sendable {
   }
 
   /// The granule of a mapping on this host, in bytes.
-  public static var pageSize: UInt64 { UInt64(clinux_page_size()) }
+  public static var pageSize: UInt64 { UInt64(chost_page_size()) }
 
   /// Maps zeroed memory.
   ///
@@ -80,7 +80,7 @@ public struct PrivateRAM: ~Copyable, Sendable {
     // SAFETY: the buffer holds for the call and lies in the mapping, which is private and anonymous.
     try unsafe withUnsafeMutableBytes(at: zeroed.start, count: zeroed.size) { buffer in
       guard let start = buffer.baseAddress else { return }
-      unsafe clinux_zero_private(start, buffer.count)
+      unsafe chost_zero_private(start, buffer.count)
     }
   }
 
@@ -107,8 +107,8 @@ public struct PrivateRAM: ~Copyable, Sendable {
   /// - Throws: ``GuestMemoryError/hostRefused(attempt:size:errno:)``.
   public func residentSize() throws(GuestMemoryError) -> UInt64 {
     // SAFETY: the mapping is ours and of this size.
-    let resident = unsafe clinux_resident_size(base, Int(range.size))
-    guard resident >= 0 else { throw .hostRefused(attempt: "mincore", size: range.size, errno: clinux_errno()) }
+    let resident = unsafe chost_resident_size(base, Int(range.size))
+    guard resident >= 0 else { throw .hostRefused(attempt: "mincore", size: range.size, errno: chost_errno()) }
     return UInt64(resident)
   }
 }

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 internal import Glibc
 
 /// The C library's text for an error number.
@@ -6,7 +6,7 @@ package func errorText(_ number: Int32) -> String {
   // SAFETY: the buffer is this call's own and its size is passed along; the shim always ends the text with a zero.
   unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer in
     guard let base = buffer.baseAddress else { return "error \(number)" }
-    unsafe clinux_error_text(number, base, buffer.count)
+    unsafe chost_error_text(number, base, buffer.count)
     return unsafe String(cString: base)
   }
 }

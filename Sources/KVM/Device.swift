@@ -1,3 +1,5 @@
+import Host
+
 /// A device that KVM emulates itself, such as the interrupt controller.
 ///
 /// Documentation/virt/kvm/devices/. All calls may come from any thread.

@@ -1,5 +1,6 @@
-internal import CLinux
+internal import CKVM
 import Glibc
+import Host
 
 /// KVM itself: an open `/dev/kvm`.
 ///
@@ -20,7 +21,7 @@ public struct System: ~Copyable, Sendable {
   /// - Throws: a ``KVMError`` that says what is missing.
   public init(path: String = "/dev/kvm") throws(KVMError) {
     // SAFETY: the text holds for the call.
-    let number = unsafe path.withCString { unsafe clinux_open_device($0) }
+    let number = unsafe path.withCString { unsafe ckvm_open_device($0) }
     guard number >= 0 else {
       switch -number {
       case ENOENT, ENXIO, ENODEV: throw .noDevice(path: path)
@@ -31,7 +32,7 @@ public struct System: ~Copyable, Sendable {
     let descriptor = OwnedDescriptor(owning: number)
     let version: Int
     do {
-      version = try descriptor.control("KVM_GET_API_VERSION", CLINUX_KVM_GET_API_VERSION)
+      version = try descriptor.control("KVM_GET_API_VERSION", CKVM_GET_API_VERSION)
     } catch {
       throw .cannotOpen(path: path, errno: error.errno ?? EINVAL)
     }
@@ -42,7 +43,7 @@ public struct System: ~Copyable, Sendable {
 
   /// KVM_CHECK_EXTENSION: zero where the capability is missing, else a number whose meaning is the capability's.
   public func checkExtension(_ capability: Capability) -> Int {
-    (try? descriptor.control("KVM_CHECK_EXTENSION", CLINUX_KVM_CHECK_EXTENSION, UInt(capability.rawValue))) ?? 0
+    (try? descriptor.control("KVM_CHECK_EXTENSION", CKVM_CHECK_EXTENSION, UInt(capability.rawValue))) ?? 0
   }
 
   /// How many bits of guest-physical address this host can give a machine; 40 where it cannot say.
@@ -57,8 +58,8 @@ public struct System: ~Copyable, Sendable {
   public func createVirtualMachine(ipaSize: Int) throws(KVMError) -> VirtualMachine {
     // Type 0 means 40 bits, which also kernels accept that do not know the field.
     let type = ipaSize == 40 ? 0 : UInt(ipaSize)
-    let machine = try descriptor.control("KVM_CREATE_VM", CLINUX_KVM_CREATE_VM, type)
-    let size = try descriptor.control("KVM_GET_VCPU_MMAP_SIZE", CLINUX_KVM_GET_VCPU_MMAP_SIZE)
+    let machine = try descriptor.control("KVM_CREATE_VM", CKVM_CREATE_VM, type)
+    let size = try descriptor.control("KVM_GET_VCPU_MMAP_SIZE", CKVM_GET_VCPU_MMAP_SIZE)
     return VirtualMachine(descriptor: OwnedDescriptor(owning: Int32(machine)), runAreaSize: size)
   }
 }

@@ -1,5 +1,7 @@
-internal import CLinux
+internal import CHost
+internal import CKVM
 import Glibc
+import Host
 
 /// One virtual CPU of KVM.
 ///
@@ -19,8 +21,8 @@ public struct VirtualCPU: ~Copyable, @unchecked Sendable {
 
   init(descriptor: consuming OwnedDescriptor, index: Int, runAreaSize: Int) throws(KVMError) {
     // SAFETY: a new mapping of the vCPU's own descriptor, of the size that KVM told.
-    guard let area = unsafe clinux_map_shared(descriptor.rawValue, runAreaSize) else {
-      throw .call("mmap of the vCPU's run area", errno: clinux_errno())
+    guard let area = unsafe chost_map_shared(descriptor.rawValue, runAreaSize) else {
+      throw .call("mmap of the vCPU's run area", errno: chost_errno())
     }
     unsafe runArea = area.bindMemory(to: kvm_run.self, capacity: 1)
     self.descriptor = descriptor
@@ -30,27 +32,27 @@ public struct VirtualCPU: ~Copyable, @unchecked Sendable {
 
   deinit {
     // SAFETY: the mapping is ours and of this size, and no kick outlives the value (see Kick).
-    unsafe clinux_unmap(runArea, runAreaSize)
+    unsafe chost_unmap(runArea, runAreaSize)
   }
 
   /// KVM_ARM_VCPU_INIT with the host's preferred target. Also brings a vCPU that ran back to its state after reset.
   public func initialize(features: VirtualCPUFeatures, machine: borrowing VirtualMachine) throws(KVMError) {
-    var request = clinux_kvm_vcpu_init()
-    try machine.descriptor.control("KVM_ARM_PREFERRED_TARGET", CLINUX_KVM_ARM_PREFERRED_TARGET, updating: &request)
+    var request = ckvm_vcpu_init()
+    try machine.descriptor.control("KVM_ARM_PREFERRED_TARGET", CKVM_ARM_PREFERRED_TARGET, updating: &request)
     request.features.0 = features.rawValue
-    try descriptor.control("KVM_ARM_VCPU_INIT", CLINUX_KVM_ARM_VCPU_INIT, reading: request)
+    try descriptor.control("KVM_ARM_VCPU_INIT", CKVM_ARM_VCPU_INIT, reading: request)
   }
 
   /// KVM_ARM_VCPU_FINALIZE for the scalable vector extension: afterwards its vector lengths are fixed.
   public func finalizeSVE() throws(KVMError) {
     var feature: Int32 = 4
-    try descriptor.control("KVM_ARM_VCPU_FINALIZE", CLINUX_KVM_ARM_VCPU_FINALIZE, updating: &feature)
+    try descriptor.control("KVM_ARM_VCPU_FINALIZE", CKVM_ARM_VCPU_FINALIZE, updating: &feature)
   }
 
   /// KVM_GET_MP_STATE: whether the vCPU waits for PSCI's CPU_ON.
   public func isPoweredOff() throws(KVMError) -> Bool {
     var state = kvm_mp_state()
-    try descriptor.control("KVM_GET_MP_STATE", CLINUX_KVM_GET_MP_STATE, updating: &state)
+    try descriptor.control("KVM_GET_MP_STATE", CKVM_GET_MP_STATE, updating: &state)
     return state.mp_state == UInt32(KVM_MP_STATE_STOPPED)
   }
 
@@ -63,7 +65,7 @@ public struct VirtualCPU: ~Copyable, @unchecked Sendable {
     let result = unsafe withUnsafeMutablePointer(to: &value) { pointer in
       var request = kvm_one_reg(id: id.rawValue, addr: UInt64(UInt(bitPattern: pointer)))
       precondition(id.size <= 8, "a register of more than 64 bits does not fit")
-      return unsafe clinux_ioctl_pointer(descriptor.rawValue, CLINUX_KVM_GET_ONE_REG, &request)
+      return unsafe ckvm_ioctl_pointer(descriptor.rawValue, CKVM_GET_ONE_REG, &request)
     }
     guard result >= 0 else { throw .call("KVM_GET_ONE_REG", errno: Int32(-result)) }
     return value
@@ -76,7 +78,7 @@ public struct VirtualCPU: ~Copyable, @unchecked Sendable {
     let result = unsafe withUnsafeMutablePointer(to: &value) { pointer in
       var request = kvm_one_reg(id: id.rawValue, addr: UInt64(UInt(bitPattern: pointer)))
       precondition(id.size <= 8, "a register of more than 64 bits does not fit")
-      return unsafe clinux_ioctl_pointer(descriptor.rawValue, CLINUX_KVM_SET_ONE_REG, &request)
+      return unsafe ckvm_ioctl_pointer(descriptor.rawValue, CKVM_SET_ONE_REG, &request)
     }
     guard result >= 0 else { throw .call("KVM_SET_ONE_REG", errno: Int32(-result)) }
   }
@@ -92,7 +94,7 @@ public struct VirtualCPU: ~Copyable, @unchecked Sendable {
       // SAFETY: the structure is a count followed by that many 64-bit ids, which is what the array holds.
       let result = unsafe words.withUnsafeMutableBytes { bytes in
         guard let base = bytes.baseAddress else { return -Int(EINVAL) }
-        return unsafe clinux_ioctl_pointer(descriptor.rawValue, CLINUX_KVM_GET_REG_LIST, base)
+        return unsafe ckvm_ioctl_pointer(descriptor.rawValue, CKVM_GET_REG_LIST, base)
       }
       if result >= 0 {
         var list: [RegisterID] = []
@@ -130,7 +132,7 @@ public struct VirtualCPU: ~Copyable, @unchecked Sendable {
   @inline(__always)
   public func run() -> VirtualCPUExit {
     // SAFETY: KVM_RUN takes no argument; what the guest may touch was granted with its memory regions.
-    let result = unsafe clinux_ioctl(descriptor.rawValue, CLINUX_KVM_RUN, 0)
+    let result = unsafe ckvm_ioctl(descriptor.rawValue, CKVM_RUN, 0)
     guard result >= 0 else {
       return result == -Int(EINTR) || result == -Int(EAGAIN) ? .interrupted : .refused(errno: Int32(-result))
     }
@@ -142,7 +144,7 @@ public struct VirtualCPU: ~Copyable, @unchecked Sendable {
   @inline(__always)
   public func answerRead(_ value: UInt64) {
     // SAFETY: the run area is this thread's between two calls of KVM_RUN.
-    unsafe clinux_kvm_run_answer(runArea, value)
+    unsafe ckvm_run_answer(runArea, value)
   }
 
   /// What other threads use to make ``run()`` return soon.
@@ -164,7 +166,7 @@ public struct VirtualCPU: ~Copyable, @unchecked Sendable {
     /// way goes on until a signal reaches its thread: set this first, then send one.
     public func setImmediateExit(_ on: Bool) {
       // SAFETY: an atomic store to a byte of the run area, which lives as long as the vCPU.
-      unsafe clinux_kvm_run_set_immediate_exit(runArea, on)
+      unsafe ckvm_run_set_immediate_exit(runArea, on)
     }
   }
 }

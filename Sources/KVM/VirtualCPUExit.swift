@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CKVM
 
 /// Why KVM_RUN came back.
 ///
@@ -30,15 +30,15 @@ public enum VirtualCPUExit: Sendable {
     let reason = unsafe run.pointee.exit_reason
     switch Int32(reason) {
     case KVM_EXIT_MMIO:
-      let mmio = unsafe clinux_kvm_run_mmio(run)
+      let mmio = unsafe ckvm_run_mmio(run)
       self =
         mmio.is_write
         ? .mmioWrite(address: mmio.address, value: mmio.data, width: Int(mmio.length))
         : .mmioRead(address: mmio.address, width: Int(mmio.length))
     case KVM_EXIT_SYSTEM_EVENT:
-      self = .systemEvent(SystemEvent(unsafe clinux_kvm_run_system_event(run)))
+      self = .systemEvent(SystemEvent(unsafe ckvm_run_system_event(run)))
     case KVM_EXIT_ARM_NISV:
-      let fault = unsafe clinux_kvm_run_no_syndrome(run)
+      let fault = unsafe ckvm_run_no_syndrome(run)
       self = .noSyndrome(iss: fault.iss, address: fault.address)
     case KVM_EXIT_HYPERCALL: self = .hypercall
     case KVM_EXIT_INTR: self = .interrupted
@@ -59,7 +59,7 @@ public enum SystemEvent: Equatable, Sendable {
   /// An event that Apus has not asked for.
   case other(UInt32)
 
-  init(_ event: clinux_kvm_system_event) {
+  init(_ event: ckvm_system_event) {
     switch Int32(event.type) {
     case KVM_SYSTEM_EVENT_SHUTDOWN: self = .shutdown
     case KVM_SYSTEM_EVENT_RESET: self = .reset

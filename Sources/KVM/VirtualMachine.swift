@@ -1,4 +1,5 @@
-internal import CLinux
+internal import CKVM
+import Host
 
 /// One virtual machine of KVM.
 ///
@@ -14,14 +15,14 @@ public struct VirtualMachine: ~Copyable, Sendable {
 
   /// KVM_CHECK_EXTENSION for this machine.
   public func checkExtension(_ capability: Capability) -> Int {
-    (try? descriptor.control("KVM_CHECK_EXTENSION", CLINUX_KVM_CHECK_EXTENSION, UInt(capability.rawValue))) ?? 0
+    (try? descriptor.control("KVM_CHECK_EXTENSION", CKVM_CHECK_EXTENSION, UInt(capability.rawValue))) ?? 0
   }
 
   /// KVM_ENABLE_CAP.
   public func enable(_ capability: Capability) throws(KVMError) {
     var argument = kvm_enable_cap()
     argument.cap = capability.rawValue
-    try descriptor.control("KVM_ENABLE_CAP", CLINUX_KVM_ENABLE_CAP, reading: argument)
+    try descriptor.control("KVM_ENABLE_CAP", CKVM_ENABLE_CAP, reading: argument)
   }
 
   /// KVM_SET_USER_MEMORY_REGION: lets the guest see memory of this process.
@@ -48,14 +49,14 @@ public struct VirtualMachine: ~Copyable, Sendable {
       memory_size: size,
       userspace_addr: UInt64(UInt(bitPattern: hostAddress))
     )
-    try descriptor.control("KVM_SET_USER_MEMORY_REGION", CLINUX_KVM_SET_USER_MEMORY_REGION, reading: region)
+    try descriptor.control("KVM_SET_USER_MEMORY_REGION", CKVM_SET_USER_MEMORY_REGION, reading: region)
   }
 
   /// KVM_CREATE_VCPU.
   ///
   /// - Parameter index: 0 to the machine's maximum less one.
   public func createVirtualCPU(index: Int) throws(KVMError) -> VirtualCPU {
-    let number = try descriptor.control("KVM_CREATE_VCPU", CLINUX_KVM_CREATE_VCPU, UInt(index))
+    let number = try descriptor.control("KVM_CREATE_VCPU", CKVM_CREATE_VCPU, UInt(index))
     return try VirtualCPU(
       descriptor: OwnedDescriptor(owning: Int32(number)),
       index: index,
@@ -66,14 +67,14 @@ public struct VirtualMachine: ~Copyable, Sendable {
   /// KVM_CREATE_DEVICE.
   public func createDevice(_ kind: Device.Kind) throws(KVMError) -> Device {
     var argument = kvm_create_device(type: kind.rawValue, fd: 0, flags: 0)
-    try descriptor.control("KVM_CREATE_DEVICE", CLINUX_KVM_CREATE_DEVICE, updating: &argument)
+    try descriptor.control("KVM_CREATE_DEVICE", CKVM_CREATE_DEVICE, updating: &argument)
     return Device(descriptor: OwnedDescriptor(owning: Int32(argument.fd)))
   }
 
   /// Whether ``createDevice(_:)`` would find the device on this host (KVM_CREATE_DEVICE_TEST).
   public func supports(_ kind: Device.Kind) -> Bool {
     let argument = kvm_create_device(type: kind.rawValue, fd: 0, flags: 1)
-    return (try? descriptor.control("KVM_CREATE_DEVICE", CLINUX_KVM_CREATE_DEVICE, reading: argument)) != nil
+    return (try? descriptor.control("KVM_CREATE_DEVICE", CKVM_CREATE_DEVICE, reading: argument)) != nil
   }
 
   /// KVM_IOEVENTFD: a guest's write of `value` to four bytes signals an eventfd, without an exit to user space.
@@ -94,7 +95,7 @@ public struct VirtualMachine: ~Copyable, Sendable {
     argument.datamatch = UInt64(value)
     // KVM_IOEVENTFD_FLAG_DATAMATCH
     argument.flags = 1
-    try descriptor.control("KVM_IOEVENTFD", CLINUX_KVM_IOEVENTFD, reading: argument)
+    try descriptor.control("KVM_IOEVENTFD", CKVM_IOEVENTFD, reading: argument)
   }
 
   /// KVM_IRQFD: each signal of an eventfd is an edge of a shared peripheral interrupt.
@@ -109,7 +110,7 @@ public struct VirtualMachine: ~Copyable, Sendable {
     var argument = kvm_irqfd()
     argument.fd = UInt32(bitPattern: eventDescriptor)
     argument.gsi = sharedPeripheralInterrupt
-    try descriptor.control("KVM_IRQFD", CLINUX_KVM_IRQFD, reading: argument)
+    try descriptor.control("KVM_IRQFD", CKVM_IRQFD, reading: argument)
   }
 
   /// KVM_IRQ_LINE for a shared peripheral interrupt.
@@ -122,6 +123,6 @@ public struct VirtualMachine: ~Copyable, Sendable {
     // KVM_ARM_IRQ_TYPE_SPI is 1, in bits 27 to 24; the low 16 bits are the interrupt's number from 32.
     line.irq = 1 << 24 | (sharedPeripheralInterrupt + 32)
     line.level = level ? 1 : 0
-    try descriptor.control("KVM_IRQ_LINE", CLINUX_KVM_IRQ_LINE, reading: line)
+    try descriptor.control("KVM_IRQ_LINE", CKVM_IRQ_LINE, reading: line)
   }
 }

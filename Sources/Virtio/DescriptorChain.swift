@@ -4,7 +4,7 @@ public import GuestMemory
 /// The buffers of one request, checked: first what the device reads, then what it writes.
 ///
 /// The storage is allocated once, for as many buffers as the longest chain may have, and used for one request after
-/// the other. Framing means nothing (virtio 1.3, 2.7.4.1): a header may be split over buffers, so everything here works
+/// the other; where a buffer lies in several pieces of the device's memory it grows, and stays so. Framing means nothing (virtio 1.3, 2.7.4.1): a header may be split over buffers, so everything here works
 /// on bytes. Each byte is read once, into a copy. For the device thread only.
 @safe
 public struct DescriptorChain: ~Copyable {
@@ -14,18 +14,29 @@ public struct DescriptorChain: ~Copyable {
   public private(set) var readableBytes = 0
   public private(set) var writableBytes = 0
 
-  private let storage: UnsafeMutablePointer<DMASegment>
+  private var storage: UnsafeMutablePointer<DMASegment>
+  /// The most buffers.
   private let capacity: Int
+  /// How many segments this chain may have: the capacity, and one more for each piece beyond a buffer's first.
+  private var limit: Int
+  /// How many there is room for.
+  private var room: Int
   private var firstReadable = 0
   private var readableEnd = 0
   private var firstWritable = 0
   private var count = 0
 
+  /// The most segments of a chain, unless it has more buffers: what `preadv` takes (IOV_MAX, 1024), and some room for
+  /// what a back-end puts before them.
+  public static var segmentMaximum: Int { 1020 }
+
   /// - Parameter capacity: the most buffers that a chain may have.
   public init(capacity: Int) {
     precondition(capacity > 0, "a chain has room for a buffer")
     self.capacity = capacity
-    // SAFETY: freed in deinit only; elements are trivial and are read only below `count`.
+    limit = capacity
+    room = capacity
+    // SAFETY: freed in deinit and when it grows only; elements are trivial and are read only below `count`.
     unsafe storage = .allocate(capacity: capacity)
   }
 
@@ -42,13 +53,14 @@ public struct DescriptorChain: ~Copyable {
     readableEnd = 0
     firstWritable = 0
     count = 0
+    limit = capacity
   }
 
   /// `false`: there is no room for another buffer.
   @unsafe
   mutating func append(_ segment: DMASegment, isWritable: Bool) -> Bool {
-    guard count < capacity else { return false }
-    // SAFETY: below the capacity.
+    guard count < limit else { return false }
+    // SAFETY: below the limit, for which there is room.
     unsafe storage[count] = segment
     count += 1
     if isWritable {
@@ -61,7 +73,34 @@ public struct DescriptorChain: ~Copyable {
     return true
   }
 
-  var bufferCount: Int { count }
+  /// Appends a further piece of the buffer that was appended last. `false`: there are too many pieces.
+  @unsafe
+  mutating func appendPiece(_ piece: DMASegment, isWritable: Bool) -> Bool {
+    // SAFETY: the buffer has a first piece.
+    if unsafe storage[count - 1].base + storage[count - 1].count == piece.base {
+      unsafe storage[count - 1].count += piece.count
+      if isWritable { unsafe writableBytes += piece.count } else { unsafe readableBytes += piece.count }
+      return true
+    }
+    let most = max(capacity, Self.segmentMaximum)
+    guard count < most else { return false }
+    limit = min(limit + 1, most)
+    if limit > room { grow() }
+    return unsafe append(piece, isWritable: isWritable)
+  }
+
+  private mutating func grow() {
+    room = max(2 * room, limit)
+    // SAFETY: as many elements as are in use are copied, and they are trivial; segments handed out are those of earlier
+    // requests, which are over.
+    let grown = UnsafeMutablePointer<DMASegment>.allocate(capacity: room)
+    unsafe grown.update(from: storage, count: count)
+    unsafe storage.deallocate()
+    unsafe storage = grown
+  }
+
+  /// Buffers, those in several pieces once for each.
+  var segmentCount: Int { count }
 
   /// The buffers to read, for `pwritev`. Valid for this request.
   @unsafe

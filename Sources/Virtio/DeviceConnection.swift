@@ -12,10 +12,27 @@ public struct VirtioDeviceCounters: Equatable, Sendable {
   public var faults: UInt64 = 0
 }
 
-/// A device's way to its guest: the door to its window, its interrupt, and the word that it can't go on.
+/// The descriptors by which another process hears of a queue and is heard, without this process's device thread.
 ///
-/// For the device thread but where noted. The transport's registers meet the device's work in three atomics here, so a
-/// vCPU that reads InterruptStatus or Status never waits.
+/// They are the transport's owner's, and valid as long as the transport.
+public struct QueueDescriptors: Equatable, Sendable {
+  /// An eventfd that is signalled when the driver notifies; `nil`: only ``VirtioDevice/kick(_:)`` tells.
+  public var kick: Int32?
+  /// An eventfd that raises the queue's interrupt; `nil`: each interrupt goes through the ``DeviceConnection``, as on
+  /// virtio-mmio, where InterruptStatus has to be set before the edge.
+  public var call: Int32?
+
+  public init(kick: Int32? = nil, call: Int32? = nil) {
+    self.kick = kick
+    self.call = call
+  }
+}
+
+/// A device's way to its guest: the memory that it sees, its interrupt, and the word that it can't go on.
+///
+/// It is what the device holds; the other side of the same thing, for whoever drives the device, is
+/// ``DeviceTransportSide``. For the device thread but where noted. What vCPUs see of a device's work are three atomics here,
+/// so one that reads InterruptStatus or Status never waits.
 @safe
 public final class DeviceConnection: @unchecked Sendable {
   // SAFETY: @unchecked: plain variables are the device thread's alone; what vCPUs see is atomic or immutable.
@@ -26,9 +43,11 @@ public final class DeviceConnection: @unchecked Sendable {
   public static let reportedFaultsInAll = 256
 
   public let device: String
-  public let door: DMADoor
-  /// Valid as long as the connection, which keeps the door.
+  public let space: DMASpace
+  /// Valid as long as the connection, which keeps the space.
   public let view: DMAView
+  /// Of each queue; empty where there are none to be had.
+  public let descriptors: [QueueDescriptors]
 
   private let line: any InterruptLine
   private let observer: (any GuestFaultObserver)?
@@ -52,15 +71,17 @@ public final class DeviceConnection: @unchecked Sendable {
 
   init(
     device: String,
-    door: DMADoor,
+    space: DMASpace,
     line: any InterruptLine,
+    descriptors: [QueueDescriptors],
     observer: (any GuestFaultObserver)?
   ) {
     self.device = device
-    self.door = door
-    // SAFETY: the door is kept beside its view.
-    self.view = unsafe door.view
+    self.space = space
+    // SAFETY: the space is kept beside its view.
+    self.view = unsafe space.view
     self.line = line
+    self.descriptors = descriptors
     self.observer = observer
   }
 
@@ -69,7 +90,7 @@ public final class DeviceConnection: @unchecked Sendable {
 
   public var counters: VirtioDeviceCounters {
     VirtioDeviceCounters(
-      memory: door.counters,
+      memory: space.counters,
       kicks: state.value.kicks,
       interrupts: state.value.interrupts,
       faults: faults.load(ordering: .relaxed)
@@ -81,19 +102,32 @@ public final class DeviceConnection: @unchecked Sendable {
   /// The bit is set before the edge, so a driver that comes for the edge finds it set. Where the driver's
   /// acknowledgement of an earlier interrupt clears it in between, the driver has yet to look at the rings and finds
   /// the buffers.
-  public func interruptForUsedBuffers() {
-    raise(InterruptBits.usedBuffer)
+  ///
+  /// - Parameter queues: in which, a bit for each.
+  public func interruptForUsedBuffers(in queues: UInt64) {
+    raise(InterruptBits.usedBuffer, .usedBuffers(queues: queues))
+  }
+
+  /// Shows the driver what was given back in a queue, and interrupts it where it wants that.
+  @inlinable
+  public func publish(_ queue: SplitVirtqueue) {
+    if queue.publish() { interruptForUsedBuffers(in: 1 << UInt64(truncatingIfNeeded: queue.index)) }
   }
 
   /// Tells the driver that the configuration space changed; without a driver there is nobody to tell.
   public func interruptForConfigurationChange() {
     guard state.value.isStarted else { return }
-    raise(InterruptBits.configurationChange)
+    raise(InterruptBits.configurationChange, .configurationChange)
   }
 
   /// The driver broke the rules of a queue: DEVICE_NEEDS_RESET (virtio 1.3, 2.1.2), and the queues stop.
   public func fail(queue: Int?, _ fault: GuestFault) {
     report(queue: queue, fault)
+    needsReset()
+  }
+
+  /// The device can't go on, which is not the driver's doing: DEVICE_NEEDS_RESET, and the queues stop.
+  public func needsReset() {
     state.value.hasFailed = true
     deviceStatus.bitwiseOr(VirtioDeviceStatus.deviceNeedsReset.rawValue, ordering: .releasing)
     interruptForConfigurationChange()
@@ -107,10 +141,10 @@ public final class DeviceConnection: @unchecked Sendable {
     observer?.guestMisbehaved(GuestFaultEvent(device: device, queue: queue, fault: fault))
   }
 
-  private func raise(_ bit: UInt32) {
+  private func raise(_ bit: UInt32, _ cause: InterruptCause) {
     interruptStatus.bitwiseOr(bit, ordering: .releasing)
     state.value.interrupts &+= 1
-    line.raise()
+    line.raise(cause)
   }
 }
 
@@ -120,12 +154,10 @@ enum InterruptBits {
   static let configurationChange: UInt32 = 2
 }
 
-// What the transport does on the device thread.
+// What the transport's side does on the device thread.
 extension DeviceConnection {
-  func begin(queues: [QueueConfiguration?]) {
+  func begin(running: UInt64) {
     state.value.isStarted = true
-    var running: UInt64 = 0
-    for index in queues.indices where queues[index] != nil { running |= 1 << UInt64(index) }
     state.value.running = running
   }
 
@@ -147,11 +179,27 @@ extension DeviceConnection {
     faultsSinceReset.store(0, ordering: .relaxed)
   }
 
-  /// The device had set DEVICE_NEEDS_RESET before its state was taken.
-  func markFailed() { state.value.hasFailed = true }
+  /// Puts in what was there when the state was taken.
+  func restore(status: VirtioDeviceStatus, interruptStatus bits: UInt32) {
+    deviceStatus.store(status.rawValue, ordering: .releasing)
+    interruptStatus.store(bits, ordering: .releasing)
+    state.value.hasFailed = status.contains(.deviceNeedsReset)
+  }
+
+  /// Raises what the driver has not acknowledged once more: the edge may have been under way when the state was taken.
+  /// One too many finds nothing in the rings.
+  func raiseAgain() {
+    let bits = interruptStatus.load(ordering: .acquiring)
+    if bits & InterruptBits.usedBuffer != 0 { line.raise(.usedBuffers(queues: state.value.running)) }
+    if bits & InterruptBits.configurationChange != 0 { line.raise(.configurationChange) }
+  }
 
   /// Those queues that run, a bit for each.
   var running: UInt64 { state.value.running }
+
+  var isStarted: Bool { state.value.isStarted }
+
+  var isSuspended: Bool { state.value.isSuspended }
 
   func setSuspended(_ suspended: Bool) { state.value.isSuspended = suspended }
 

@@ -31,7 +31,7 @@ public struct DeviceQueues {
   /// - Precondition: the device is attached.
   public mutating func start(_ index: Int, _ configuration: QueueConfiguration) {
     guard let connection else { preconditionFailure("a device is attached before it starts") }
-    queues[index] = SplitVirtqueue(configuration, view: connection.view, features: features)
+    queues[index] = SplitVirtqueue(configuration, index: index, view: connection.view, features: features)
   }
 
   public mutating func stop(_ index: Int) { queues[index] = nil }

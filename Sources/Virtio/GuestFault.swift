@@ -3,6 +3,9 @@ public enum GuestFault: String, Error, CaseIterable, Sendable {
   // In a queue (virtio 1.3, 2.7). The device sets DEVICE_NEEDS_RESET.
   case descriptorOutsideWindow = "a descriptor lies outside the DMA window"
   case descriptorCrossesWindowEnd = "a descriptor begins in the DMA window and ends outside"
+  case descriptorReadOnly = "a device-writable descriptor lies in memory that the device may only read"
+  case descriptorWriteOnly = "a device-readable descriptor lies in memory that the device may only write"
+  case tooManyPieces = "the buffers of a request lie in too many pieces of memory"
   case descriptorAddressOverflow = "a descriptor's address and length overflow"
   case descriptorLengthZero = "a descriptor has length zero"
   case chainTooLong = "a descriptor chain is longer than the queue, or a loop"
@@ -19,6 +22,8 @@ public enum GuestFault: String, Error, CaseIterable, Sendable {
   case writableMissing = "a request has no room for its answer"
   case readableUnexpected = "a device-readable descriptor where only writable ones belong"
   case writableUnexpected = "a device-writable descriptor where only readable ones belong"
+
+  case ringTakenAway = "a part of a queue in use was taken out of the device's reach"
 
   // In a queue's set-up. The queue is not made ready and the device sets DEVICE_NEEDS_RESET.
   case queueSizeZero = "the queue's size is zero"

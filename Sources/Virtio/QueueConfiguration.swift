@@ -1,7 +1,7 @@
-internal import GuestMemory
+public import GuestMemory
 
 /// How far a queue's device side has come. Both count modulo 2¹⁶.
-public struct QueuePosition: Equatable, Sendable {
+public struct QueuePosition: Codable, Equatable, Sendable {
   /// The index in the available ring of the next chain to take.
   public var nextAvailable: UInt16
   /// The index in the used ring of the next chain to give back.
@@ -47,34 +47,38 @@ public struct QueueConfiguration: Equatable, Sendable {
   var driverAreaSize: UInt64 { 6 + 2 * UInt64(size) }
   var deviceAreaSize: UInt64 { 6 + 8 * UInt64(size) }
 
-  /// Why these numbers can't be used by a device that reaches `window`; `nil` when they can.
+  /// Why these numbers can't be a queue's; `nil` when they can. Whether the device reaches what they name is another
+  /// question: ``isReached(in:)``.
   ///
   /// - Parameters:
   ///   - requestedSize: what the driver wrote as size: any 32-bit number.
   ///   - maximumSize: what the device offered.
-  static func fault(
+  ///   - descriptorTable: the guest address; so the other two.
+  public static func fault(
     requestedSize: UInt32,
     maximumSize: UInt16,
     descriptorTable: UInt64,
     driverArea: UInt64,
-    deviceArea: UInt64,
-    window: GuestRange
+    deviceArea: UInt64
   ) -> GuestFault? {
     guard requestedSize != 0 else { return .queueSizeZero }
     guard requestedSize <= UInt32(maximumSize) else { return .queueSizeTooLarge }
     guard requestedSize.nonzeroBitCount == 1 else { return .queueSizeNotPowerOfTwo }
     guard descriptorTable % 16 == 0, driverArea % 2 == 0, deviceArea % 4 == 0 else { return .ringMisaligned }
-    let queue = QueueConfiguration(
-      size: UInt16(requestedSize),
-      descriptorTable: descriptorTable,
-      driverArea: driverArea,
-      deviceArea: deviceArea
-    )
-    guard
-      window.contains(GuestAddress(descriptorTable), count: queue.descriptorTableSize),
-      window.contains(GuestAddress(driverArea), count: queue.driverAreaSize),
-      window.contains(GuestAddress(deviceArea), count: queue.deviceAreaSize)
-    else { return .ringOutsideWindow }
     return nil
+  }
+
+  /// Whether all three parts lie in `window`.
+  public func lies(in window: GuestRange) -> Bool {
+    window.contains(GuestAddress(descriptorTable), count: descriptorTableSize)
+      && window.contains(GuestAddress(driverArea), count: driverAreaSize)
+      && window.contains(GuestAddress(deviceArea), count: deviceAreaSize)
+  }
+
+  /// Whether a device can use the queue: each part lies side by side and is for what the device does with it.
+  public func isReached(in view: DMAView) -> Bool {
+    view.reaches(descriptorTable, count: descriptorTableSize, for: .read)
+      && view.reaches(driverArea, count: driverAreaSize, for: .read)
+      && view.reaches(deviceArea, count: deviceAreaSize, for: .write)
   }
 }

@@ -43,7 +43,7 @@ extension SplitVirtqueue {
     guard descriptor.flags & DescriptorFlags.next == 0 else { return .indirectWithNext }
     guard descriptor.length != 0, descriptor.length % 16 == 0 else { return .indirectLength }
     // SAFETY: the table's whole length was checked to lie in the window.
-    guard let table = unsafe view.pointer(to: descriptor.address, count: UInt64(descriptor.length)) else {
+    guard let table = unsafe view.pointer(to: descriptor.address, count: UInt64(descriptor.length), for: .read) else {
       return .indirectOutsideWindow
     }
     // SAFETY: as above.
@@ -61,15 +61,51 @@ extension SplitVirtqueue {
     if descriptor.length == 0 { return .descriptorLengthZero }
     if !isWritable, chain.writableBytes > 0 { return .readableAfterWritable }
     // SAFETY: the segment goes into the chain, which is used for this request only.
-    guard let segment = unsafe view.segment(at: descriptor.address, count: descriptor.length) else {
-      return refusal(of: descriptor)
+    guard let segment = unsafe view.segmentInWindow(at: descriptor.address, count: descriptor.length) else {
+      return appendPieces(of: descriptor, isWritable: isWritable, to: &chain)
     }
     return unsafe chain.append(segment, isWritable: isWritable) ? nil : .chainTooLong
   }
 
-  private func refusal(of descriptor: guest_descriptor) -> GuestFault {
-    let last = descriptor.address.addingReportingOverflow(UInt64(descriptor.length) - 1)
-    if last.overflow { return .descriptorAddressOverflow }
-    return view.contains(descriptor.address, count: 1) ? .descriptorCrossesWindowEnd : .descriptorOutsideWindow
+  /// The rest of ``append(_:to:)``, for a buffer that is not in the window: several pieces become several segments. What
+  /// is not for the device is refused and counted, once for the buffer.
+  @inline(never)
+  private func appendPieces(
+    of descriptor: guest_descriptor,
+    isWritable: Bool,
+    to chain: inout DescriptorChain
+  ) -> GuestFault? {
+    let length = UInt64(descriptor.length)
+    guard !descriptor.address.addingReportingOverflow(length - 1).overflow else {
+      view.refuse()
+      return .descriptorAddressOverflow
+    }
+    var done: UInt64 = 0
+    while done < length {
+      // SAFETY: the segment goes into the chain, which is used for this request only.
+      let piece = unsafe view.run(
+        at: descriptor.address + done,
+        count: length - done,
+        for: isWritable ? .write : .read
+      )
+      guard let piece = unsafe piece else {
+        view.refuse()
+        return refusal(of: descriptor, at: done, isWritable: isWritable)
+      }
+      if done == 0 {
+        guard unsafe chain.append(piece, isWritable: isWritable) else { return .chainTooLong }
+      } else {
+        guard unsafe chain.appendPiece(piece, isWritable: isWritable) else { return .tooManyPieces }
+      }
+      unsafe done += UInt64(piece.count)
+    }
+    return nil
+  }
+
+  private func refusal(of descriptor: guest_descriptor, at offset: UInt64, isWritable: Bool) -> GuestFault {
+    if view.reaches(descriptor.address + offset, count: 1, for: isWritable ? .read : .write) {
+      return isWritable ? .descriptorReadOnly : .descriptorWriteOnly
+    }
+    return offset > 0 ? .descriptorCrossesWindowEnd : .descriptorOutsideWindow
   }
 }

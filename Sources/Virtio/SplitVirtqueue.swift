@@ -3,13 +3,15 @@ public import GuestMemory
 
 /// The device's side of a split virtqueue (virtio 1.3, 2.7). For the device thread only.
 ///
-/// The ring's three parts were found to lie in the window when the driver made the queue ready, so they are reached by
-/// pointers from then on; every index and every descriptor that stands in them is checked anew, once, when it is read.
+/// Each of the ring's three parts was found to lie side by side in the device's memory before the queue began, so they are
+/// reached by pointers from then on, until the memory goes (``DMASpaceUser``) and the queue with it; every index and every descriptor that stands in them is checked anew, once, when it is read.
 @safe
 public final class SplitVirtqueue {
-  // SAFETY: the three pointers point into the window of the view, with room for `size` entries as
-  // QueueConfiguration.fault checked; the connection that holds the view's door outlives its device's queues.
+  // SAFETY: the three pointers point into what the view reaches, with room for `size` entries, as the connection checked;
+  // it holds the view's space, outlives its device's queues, and stops them before the memory goes.
 
+  /// Which of its device's queues it is.
+  public let index: Int
   /// In descriptors.
   public let size: UInt16
   /// What the driver set up, with the position at which the queue began.
@@ -30,19 +32,25 @@ public final class SplitVirtqueue {
   /// Of the chain that was taken last.
   private var lastReadableBytes = 0
 
-  /// - Precondition: `configuration` is without fault for the window of `view`.
-  public init(_ configuration: QueueConfiguration, view: DMAView, features: VirtioFeatures) {
+  /// - Precondition: `configuration` `view` reaches all of `configuration`.
+  public init(_ configuration: QueueConfiguration, index: Int, view: DMAView, features: VirtioFeatures) {
     // SAFETY: see the top of the class.
     guard
       let descriptors = unsafe view.pointer(
         to: configuration.descriptorTable,
-        count: configuration.descriptorTableSize
+        count: configuration.descriptorTableSize,
+        for: .read
       ),
-      let available = unsafe view.pointer(to: configuration.driverArea, count: configuration.driverAreaSize),
-      let used = unsafe view.pointer(to: configuration.deviceArea, count: configuration.deviceAreaSize)
+      let available = unsafe view.pointer(
+        to: configuration.driverArea,
+        count: configuration.driverAreaSize,
+        for: .read
+      ),
+      let used = unsafe view.pointer(to: configuration.deviceArea, count: configuration.deviceAreaSize, for: .write)
     else { preconditionFailure("a queue is used only after its set-up was checked") }
     precondition(configuration.size.nonzeroBitCount == 1, "a queue's size is a power of two")
     self.configuration = configuration
+    self.index = index
     size = configuration.size
     mask = configuration.size - 1
     self.view = view
@@ -91,10 +99,19 @@ public final class SplitVirtqueue {
       return .fault(fault)
     }
     nextAvailable &+= 1
-    view.noteChain(of: chain.bufferCount)
+    view.noteChain(of: chain.segmentCount)
     lastReadableBytes = chain.readableBytes
     view.noteRead(lastReadableBytes)
     return .chain
+  }
+
+  /// Fills the chain of a request that was taken earlier and was not given back, as it stands now: all of it is checked anew.
+  /// Counts nothing.
+  public func takeAgain(head: UInt16, into chain: inout DescriptorChain) -> GuestFault? {
+    guard head < size else { return .headOutOfRange }
+    chain.begin(head: head)
+    // SAFETY: the table has `size` entries.
+    return unsafe gather(into: &chain, from: descriptors, entries: Int(size), first: head, isIndirect: false)
   }
 
   /// Whether ``takeNext(into:)`` would find nothing: cheaper than to try.

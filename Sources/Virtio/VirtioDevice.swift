@@ -12,7 +12,7 @@ public enum VirtioDeviceIdentifier: UInt32, Sendable {
 
 /// What of the guest's memory a device's back-end can touch.
 public enum DeviceReach: Equatable, Sendable {
-  /// What its ``DMADoor`` lets through.
+  /// What its ``DMASpace`` has.
   case window
   /// Nothing: requests and answers come as messages.
   case messages
@@ -20,37 +20,22 @@ public enum DeviceReach: Equatable, Sendable {
   case everything
 }
 
-/// What a device needs to go on elsewhere or later. Plain values; the layout of `words` is the device type's own.
-public struct DeviceState: Equatable, Sendable {
-  public var version: UInt32
-  /// One for each queue; `nil` for those that were not running.
-  public var queues: [QueuePosition?]
-  public var words: [UInt64]
-
-  public init(version: UInt32 = 1, queues: [QueuePosition?], words: [UInt64] = []) {
-    self.version = version
-    self.queues = queues
-    self.words = words
-  }
-}
-
-/// A state that does not fit the device it is put into.
-public enum DeviceStateError: Error, Equatable, Sendable {
-  case unknownVersion(device: String, version: UInt32)
-  /// `field` can't have the value it has.
-  case invalid(device: String, field: String)
-}
-
 /// The contract between a device and whatever shows it to a guest.
 ///
 /// The registers of the transport are read and written on vCPU threads and never reach the device; what does is called
 /// on the device thread, so a device needs no locks. Nothing here says that the device's back-end is in this process: a
-/// conformer may hand the queues' addresses to another one and be told by it when buffers were used.
+/// conformer may hand the queues' addresses and descriptors to another one and be told by it when buffers were used.
 ///
-/// Order of calls: ``attach(_:)`` once; then any number of rounds of ``start(_:queues:)``, work, ``reset(_:)``.
-/// ``suspend(_:)`` and ``resume()`` come in pairs, at any time. Between the end of a suspension's ``suspend(_:)`` and
-/// ``resume()`` the state is at rest: ``state()`` may be taken and the device touches no guest memory.
+/// Order of calls: ``attach(_:)`` once; then any number of rounds of ``start(_:queues:_:)``, work, ``reset(_:)``. In a device
+/// that goes on from a state that was taken elsewhere, the first round begins with ``restore(_:)``, while it is suspended, and
+/// ``startRestored(_:queues:_:)``. ``suspend(_:)`` and ``resume()`` come in pairs, at any time. Between the end of a suspension's
+/// ``suspend(_:)`` and ``resume()`` the state is at rest: ``savedState()`` may be taken and the device touches no guest memory.
+///
+/// Where a call has a `finished`, the device calls it once, on the device thread, at once or when it is done.
 public protocol VirtioDevice: AnyObject, Sendable {
+  /// What the device needs to go on elsewhere or later, beside its queues' positions and its configuration space.
+  associatedtype State: VersionedState
+
   /// By which configuration, events and report know it.
   var name: String { get }
   var identifier: VirtioDeviceIdentifier { get }
@@ -60,6 +45,9 @@ public protocol VirtioDevice: AnyObject, Sendable {
   /// The largest size of each queue: powers of two.
   var queueSizes: [UInt16] { get }
   var configuration: ConfigurationSpace { get }
+  /// Whether the queues' kick descriptors (``DeviceConnection/descriptors``) are waited for elsewhere, in another process say;
+  /// then nobody waits for them here, and ``kick(_:)`` comes only where a queue is to be looked at anyway.
+  var takesKickDescriptors: Bool { get }
 
   /// Whether the device can work with these features, all of which it offered. On a vCPU thread; a pure function.
   func accepts(_ features: VirtioFeatures) -> Bool
@@ -72,12 +60,24 @@ public protocol VirtioDevice: AnyObject, Sendable {
   /// Gives the device its way to the guest. Once, before anything else; the one call that may come on another thread.
   func attach(_ connection: DeviceConnection)
 
-  /// The driver is ready (DRIVER_OK). `queues` has one element for each queue; `nil` for those not set up. A kick of
-  /// each queue that is follows by itself, since chains may be available already.
-  func start(_ features: VirtioFeatures, queues: [QueueConfiguration?])
+  /// The driver is ready (DRIVER_OK), and the device begins anew. `queues` has one element for each queue; `nil` for those not
+  /// set up. A kick of each queue that is follows by itself, since chains may be available already.
+  func start(
+    _ features: VirtioFeatures,
+    queues: [QueueConfiguration?],
+    _ finished: @escaping @Sendable () -> Void
+  )
 
-  /// One queue was set up, or reset and set up anew, after ``start(_:queues:)``. A kick follows.
-  func startQueue(_ index: Int, _ configuration: QueueConfiguration)
+  /// The device goes on from the state that ``restore(_:)`` has put in, with its queues where they stood. It is suspended;
+  /// the kicks follow with ``resume()``.
+  func startRestored(
+    _ features: VirtioFeatures,
+    queues: [QueueConfiguration?],
+    _ finished: @escaping @Sendable () -> Void
+  )
+
+  /// One queue was set up, or reset and set up anew, after ``start(_:queues:_:)``. A kick follows.
+  func startQueue(_ index: Int, _ configuration: QueueConfiguration, _ finished: @escaping @Sendable () -> Void)
 
   /// The driver takes one queue back. After `finished` the device touches neither it nor buffers from it.
   func stopQueue(_ index: Int, _ finished: @escaping @Sendable () -> Void)
@@ -96,15 +96,19 @@ public protocol VirtioDevice: AnyObject, Sendable {
   /// Goes on after a suspension. A kick of each queue follows, since kicks during it were ignored.
   func resume()
 
-  /// The driver wrote a writable field of the configuration space, which already has the new value.
-  func configurationWritten(at offset: Int)
+  /// The driver wrote `count` bytes of a writable field of the configuration space, which already has the new value.
+  func configurationWritten(at offset: Int, count: Int)
+
+  /// Where each queue stands; `nil` for those that do not run. Of a suspended device.
+  var queuePositions: [QueuePosition?] { get }
 
   /// The state of a suspended device.
-  func state() -> DeviceState
+  func savedState() -> State
 
-  /// Puts a state into a device that was attached and never started. The queues' positions are not among what it has
-  /// to take over: they come with ``start(_:queues:)``.
-  func restore(_ state: DeviceState) throws(DeviceStateError)
+  /// Puts a state into a device that was attached and never started, and suspends it.
+  ///
+  /// - Throws: ``DeviceStateError/invalid(device:field:)`` for one that this device can't have.
+  func restore(_ state: State) throws(DeviceStateError)
 }
 
 extension VirtioDevice {
@@ -112,5 +116,7 @@ extension VirtioDevice {
 
   public func accepts(_ features: VirtioFeatures) -> Bool { true }
 
-  public func configurationWritten(at offset: Int) {}
+  public func configurationWritten(at offset: Int, count: Int) {}
+
+  public var takesKickDescriptors: Bool { false }
 }

@@ -1,5 +1,5 @@
 /// The device status field (virtio 1.3, 2.1).
-public struct VirtioDeviceStatus: OptionSet, Hashable, Sendable {
+public struct VirtioDeviceStatus: OptionSet, Codable, Hashable, Sendable {
   public let rawValue: UInt8
 
   @inlinable
@@ -21,10 +21,10 @@ public struct VirtioDeviceStatus: OptionSet, Hashable, Sendable {
   public static let failed = VirtioDeviceStatus(rawValue: 128)
 
   /// What a driver may write.
-  static let writable: VirtioDeviceStatus = [.acknowledge, .driver, .driverOK, .featuresOK, .failed]
+  public static let writable: VirtioDeviceStatus = [.acknowledge, .driver, .driverOK, .featuresOK, .failed]
 
   /// Those steps of the initialization that come before one that is there, and are not there (virtio 1.3, 3.1.1).
-  var missingSteps: VirtioDeviceStatus {
+  public var missingSteps: VirtioDeviceStatus {
     let steps: [VirtioDeviceStatus] = [.acknowledge, .driver, .featuresOK, .driverOK]
     guard let last = steps.lastIndex(where: { contains($0) }) else { return [] }
     return VirtioDeviceStatus(steps[..<last]).subtracting(self)

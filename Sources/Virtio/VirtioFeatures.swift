@@ -1,7 +1,7 @@
 /// Feature bits (virtio 1.3, 2.2): what a device offers, or what a driver accepted of it.
 ///
 /// Bits 0–23 and 50–63 are the device type's, the others the transport's and the queues'.
-public struct VirtioFeatures: OptionSet, Hashable, Sendable {
+public struct VirtioFeatures: OptionSet, Codable, Hashable, Sendable {
   public let rawValue: UInt64
 
   @inlinable

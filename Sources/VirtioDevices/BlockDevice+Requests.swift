@@ -91,10 +91,10 @@ extension BlockDevice {
       let room = unsafe slot.pointee.chain.writableBytes
       let written = unsafe serial.withUnsafeBytes { unsafe slot.pointee.chain.write($0) }
       answer(number, .ok, written: written, of: room)
-    case BlockRequestType.discard where confined.value.queues.features.contains(BlockFeature.discard):
+    case BlockRequestType.discard where state.value.queues.features.contains(BlockFeature.discard):
       unsafe slot.pointee.work = .discardRanges
       beginRanges(number)
-    case BlockRequestType.writeZeroes where confined.value.queues.features.contains(BlockFeature.writeZeroes):
+    case BlockRequestType.writeZeroes where state.value.queues.features.contains(BlockFeature.writeZeroes):
       unsafe slot.pointee.work = .writeZeroesRanges
       beginRanges(number)
     default: answer(number, .unsupported)
@@ -134,15 +134,15 @@ extension BlockDevice {
       offset: offset,
       count: bytes,
       from: slot.pointee.chain.readableSegments,
-      isDurable: confined.value.isDurable
+      isDurable: state.value.isDurable
     )
     return nil
   }
 
   /// `nil` where there is nothing, a part of a sector, or something behind the end.
   private func offset(ofSector sector: UInt64, bytes: UInt64) -> UInt64? {
-    guard bytes > 0, bytes % 512 == 0, sector <= confined.value.capacity,
-      bytes / 512 <= confined.value.capacity - sector
+    guard bytes > 0, bytes % 512 == 0, sector <= state.value.capacity,
+      bytes / 512 <= state.value.capacity - sector
     else { return nil }
     return sector * 512
   }
@@ -191,7 +191,7 @@ extension BlockDevice {
         offset: offset,
         count: count,
         mayDiscard: flags & 1 != 0,
-        isDurable: confined.value.isDurable
+        isDurable: state.value.isDurable
       )
     }
   }
@@ -205,7 +205,7 @@ extension BlockDevice {
     case .data(let written):
       answer(number, succeeded ? .ok : .ioError, written: succeeded ? written : 0)
     case .discardRanges, .writeZeroesRanges:
-      guard succeeded, unsafe confined.value.queues[slots[Int(number)].queue] != nil else {
+      guard succeeded, unsafe state.value.queues[slots[Int(number)].queue] != nil else {
         answer(number, .ioError)
         return
       }
@@ -223,13 +223,13 @@ extension BlockDevice {
     // SAFETY: the slot is in use by this request; the status byte is in the window.
     let slot = unsafe slots + Int(number)
     let index = unsafe slot.pointee.queue
-    if let queue = confined.value.queues[index] {
+    if let queue = state.value.queues[index] {
       unsafe slot.pointee.status?.storeBytes(of: status.rawValue, as: UInt8.self)
       // So many bytes from the first one on were written: the status, the last byte, counts where there is no gap before
       // it (virtio 1.3, 2.7.8.2).
       let isWhole = unsafe written == room ?? slot.pointee.chain.writableBytes
       unsafe queue.giveBack(head: slot.pointee.chain.head, written: isWhole ? written + 1 : written)
-      confined.value.unpublished |= 1 << UInt64(index)
+      state.value.unpublished |= 1 << UInt64(index)
     }
     release(number, of: index)
   }

@@ -22,7 +22,7 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
   let serial: [UInt8]
   let slots: UnsafeMutablePointer<BlockSlot>
   private let slotCount: Int
-  let confined: DeviceThreadState<BlockState>
+  let state: DeviceThreadState<BlockState>
 
   /// Requests of one turn, after which other devices get theirs.
   public static var turnLimit: Int { 256 }
@@ -57,13 +57,13 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
     slotCount = queueCount * Int(queueSize)
     // SAFETY: freed in deinit; elements are initialized as they are needed.
     unsafe slots = .allocate(capacity: slotCount)
-    confined = DeviceThreadState(BlockState(queueCount: queueCount, slotCount: slotCount, capacity: backend.capacity))
+    state = DeviceThreadState(BlockState(queueCount: queueCount, slotCount: slotCount, capacity: backend.capacity))
     backend.prepare(requests: slotCount)
   }
 
   deinit {
     // SAFETY: as many were initialized; nothing is in flight once nobody holds the device.
-    unsafe slots.deinitialize(count: confined.value.madeSlots)
+    unsafe slots.deinitialize(count: state.value.madeSlots)
     unsafe slots.deallocate()
   }
 
@@ -107,51 +107,71 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
 
   // MARK: Contract
 
-  public func attach(_ connection: DeviceConnection) { confined.value.queues.attach(connection) }
+  public func attach(_ connection: DeviceConnection) { state.value.queues.attach(connection) }
 
-  public func start(_ features: VirtioFeatures, queues configurations: [QueueConfiguration?]) {
-    confined.value.queues.start(features, configurations)
+  public func start(
+    _ features: VirtioFeatures,
+    queues configurations: [QueueConfiguration?],
+    _ finished: @escaping @Sendable () -> Void
+  ) {
+    state.value.queues.start(features, configurations)
     settleCache()
+    finished()
   }
 
-  public func startQueue(_ index: Int, _ configuration: QueueConfiguration) {
-    confined.value.queues.start(index, configuration)
+  public func startRestored(
+    _ features: VirtioFeatures,
+    queues configurations: [QueueConfiguration?],
+    _ finished: @escaping @Sendable () -> Void
+  ) {
+    // The cache's mode stands in the configuration space, which came back with the state.
+    start(features, queues: configurations, finished)
+  }
+
+  public func startQueue(
+    _ index: Int,
+    _ configuration: QueueConfiguration,
+    _ finished: @escaping @Sendable () -> Void
+  ) {
+    state.value.queues.start(index, configuration)
+    finished()
   }
 
   public func stopQueue(_ index: Int, _ finished: @escaping @Sendable () -> Void) {
-    confined.value.queues.stop(index)
+    state.value.queues.stop(index)
     wait(for: index, finished)
   }
 
   public func reset(_ finished: @escaping @Sendable () -> Void) {
-    confined.value.queues.reset()
-    confined.value.starved = 0
-    confined.value.unpublished = 0
+    state.value.queues.reset()
+    state.value.starved = 0
+    state.value.unpublished = 0
     wait(for: nil) { [self] in
-      confined.value.writeback = 1
+      state.value.writeback = 1
       configuration.change { $0[BlockField.writeback] = 1 }
       finished()
     }
   }
 
   public func suspend(_ finished: @escaping @Sendable () -> Void) {
-    confined.value.isSuspended = true
+    state.value.isSuspended = true
     wait(for: nil, finished)
   }
 
   public func resume() {
-    confined.value.isSuspended = false
-    confined.value.starved = 0
+    state.value.isSuspended = false
+    state.value.starved = 0
   }
 
-  public func configurationWritten(at offset: Int) { settleCache() }
+  public func configurationWritten(at offset: Int, count: Int) { settleCache() }
 
-  public func state() -> DeviceState { DeviceState(queues: confined.value.queues.positions) }
+  public var queuePositions: [QueuePosition?] { state.value.queues.positions }
 
-  public func restore(_ state: DeviceState) throws(DeviceStateError) {
-    guard state.version == 1 else { throw .unknownVersion(device: name, version: state.version) }
-    guard state.words.isEmpty else { throw .invalid(device: name, field: "words") }
-    confined.value.isSuspended = true
+  public func savedState() -> BlockDeviceState { BlockDeviceState(capacity: state.value.capacity) }
+
+  public func restore(_ saved: BlockDeviceState) throws(DeviceStateError) {
+    guard saved.capacity == state.value.capacity else { throw .invalid(device: name, field: "capacity") }
+    state.value.isSuspended = true
   }
 
   /// A cache that the driver can't flush or has switched off is none: each write is durable (virtio 1.3, 5.2.6.2).
@@ -159,27 +179,27 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
   /// What the driver wrote counts if it is a value of the field and the driver may write it; else the field shows what
   /// holds. Which features were accepted is known from DRIVER_OK on.
   private func settleCache() {
-    let features = confined.value.queues.features
+    let features = state.value.queues.features
     let (hasStarted, canFlush) = (features.contains(.version1), features.contains(BlockFeature.flush))
     let isSwitchable = features.contains(BlockFeature.configurableWriteback)
     let shown = configuration.load(BlockField.writeback, as: UInt8.self)
-    if shown <= 1, isSwitchable || !hasStarted { confined.value.writeback = shown }
+    if shown <= 1, isSwitchable || !hasStarted { state.value.writeback = shown }
     // Virtio 1.3, 5.2.5.2.
-    if isSwitchable, !canFlush { confined.value.writeback = 0 }
-    let writeback = confined.value.writeback
+    if isSwitchable, !canFlush { state.value.writeback = 0 }
+    let writeback = state.value.writeback
     if writeback != shown { configuration.change { $0[BlockField.writeback] = writeback } }
-    confined.value.isDurable = !canFlush || isSwitchable && writeback == 0
+    state.value.isDurable = !canFlush || isSwitchable && writeback == 0
   }
 
   // MARK: From the back-end
 
-  /// The back-end's confined.value.capacity changed.
+  /// The back-end's capacity changed.
   public func capacityChanged() {
     let capacity = backend.capacity
-    guard capacity != confined.value.capacity else { return }
-    confined.value.capacity = capacity
+    guard capacity != state.value.capacity else { return }
+    state.value.capacity = capacity
     configuration.change { $0.store(capacity, at: BlockField.capacity) }
-    confined.value.queues.connection?.interruptForConfigurationChange()
+    state.value.queues.connection?.interruptForConfigurationChange()
   }
 
   /// Requests were finished.
@@ -194,8 +214,8 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
   // MARK: Queues
 
   public func kick(_ index: Int) -> Bool {
-    guard !confined.value.isSuspended, let queue = confined.value.queues[index],
-      let connection = confined.value.queues.connection, !connection.hasFailed
+    guard !state.value.isSuspended, let queue = state.value.queues[index],
+      let connection = state.value.queues.connection, !connection.hasFailed
     else {
       return false
     }
@@ -205,23 +225,23 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
       let before = taken
       taking: while taken < Self.turnLimit, bytes < Self.turnByteLimit, !queue.isEmpty {
         guard let number = takeSlot() else {
-          confined.value.starved |= 1 << UInt64(index)
+          state.value.starved |= 1 << UInt64(index)
           break taking
         }
         // SAFETY: a slot that was taken is initialized and not in use.
         switch unsafe queue.takeNext(into: &slots[Int(number)].chain) {
         case .empty:
-          confined.value.freeSlots.append(number)
+          state.value.freeSlots.append(number)
           break taking
         case .fault(let fault):
-          confined.value.freeSlots.append(number)
+          state.value.freeSlots.append(number)
           fail(index, fault)
           return false
         case .chain:
           taken += 1
           // SAFETY: as above.
           bytes += unsafe slots[Int(number)].chain.readableBytes + slots[Int(number)].chain.writableBytes
-          confined.value.inFlight[index] += 1
+          state.value.inFlight[index] += 1
           if let fault = begin(number, of: index) {
             release(number, of: index)
             fail(index, fault)
@@ -235,10 +255,10 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
       }
       publish()
       if taken == Self.turnLimit || bytes >= Self.turnByteLimit { return true }
-      if confined.value.starved & (1 << UInt64(index)) != 0 {
+      if state.value.starved & (1 << UInt64(index)) != 0 {
         // Where all that was begun is finished already, nobody calls for the rest.
         guard hasFreeSlot else { return false }
-        confined.value.starved &= ~(1 << UInt64(index))
+        state.value.starved &= ~(1 << UInt64(index))
       }
     } while queue.resumeNotifications()
     return false
@@ -250,15 +270,15 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
     backend.commit()
     collect()
     publish()
-    confined.value.queues.connection?.fail(queue: index, fault)
+    state.value.queues.connection?.fail(queue: index, fault)
   }
 
   private func serveStarved() -> Bool {
-    guard confined.value.starved != 0, !confined.value.isSuspended else { return false }
-    let indices = confined.value.starved
-    confined.value.starved = 0
+    guard state.value.starved != 0, !state.value.isSuspended else { return false }
+    let indices = state.value.starved
+    state.value.starved = 0
     var more = false
-    for index in confined.value.queues.indices where indices & (1 << UInt64(index)) != 0 {
+    for index in state.value.queues.indices where indices & (1 << UInt64(index)) != 0 {
       if kick(index) { more = true }
     }
     return more
@@ -271,36 +291,38 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
   }
 
   func publish() {
-    guard confined.value.unpublished != 0 else { return }
-    var interrupt = false
-    for index in confined.value.queues.indices where confined.value.unpublished & (1 << UInt64(index)) != 0 {
-      if let queue = confined.value.queues[index], queue.publish() { interrupt = true }
+    guard state.value.unpublished != 0 else { return }
+    var interrupting: UInt64 = 0
+    for index in state.value.queues.indices where state.value.unpublished & (1 << UInt64(index)) != 0 {
+      if let queue = state.value.queues[index], queue.publish() {
+        interrupting |= 1 << UInt64(index)
+      }
     }
-    confined.value.unpublished = 0
-    if interrupt { confined.value.queues.connection?.interruptForUsedBuffers() }
+    state.value.unpublished = 0
+    if interrupting != 0 { state.value.queues.connection?.interruptForUsedBuffers(in: interrupting) }
   }
 
   // MARK: Slots
 
-  private var hasFreeSlot: Bool { !confined.value.freeSlots.isEmpty || confined.value.madeSlots < slotCount }
+  private var hasFreeSlot: Bool { !state.value.freeSlots.isEmpty || state.value.madeSlots < slotCount }
 
   private func takeSlot() -> UInt32? {
-    if let number = confined.value.freeSlots.popLast() { return number }
-    guard confined.value.madeSlots < slotCount else { return nil }
-    // SAFETY: below the confined.value.capacity and not initialized yet.
-    unsafe (slots + confined.value.madeSlots).initialize(to: BlockSlot(chainCapacity: Int(queueSizes[0])))
-    confined.value.madeSlots += 1
-    return UInt32(confined.value.madeSlots - 1)
+    if let number = state.value.freeSlots.popLast() { return number }
+    guard state.value.madeSlots < slotCount else { return nil }
+    // SAFETY: below the number of slots and not initialized yet.
+    unsafe (slots + state.value.madeSlots).initialize(to: BlockSlot(chainCapacity: Int(queueSizes[0])))
+    state.value.madeSlots += 1
+    return UInt32(state.value.madeSlots - 1)
   }
 
   func release(_ number: UInt32, of index: Int) {
-    confined.value.freeSlots.append(number)
-    confined.value.inFlight[index] -= 1
-    if !confined.value.waiters.isEmpty { wakeWaiters() }
+    state.value.freeSlots.append(number)
+    state.value.inFlight[index] -= 1
+    if !state.value.waiters.isEmpty { wakeWaiters() }
   }
 
   private func isIdle(_ queue: Int?) -> Bool {
-    queue.map { confined.value.inFlight[$0] == 0 } ?? confined.value.inFlight.allSatisfy { $0 == 0 }
+    queue.map { state.value.inFlight[$0] == 0 } ?? state.value.inFlight.allSatisfy { $0 == 0 }
   }
 
   private func wait(for queue: Int?, _ finished: @escaping @Sendable () -> Void) {
@@ -308,14 +330,14 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
       publish()
       finished()
     } else {
-      confined.value.waiters.append(BlockWaiter(queue: queue, finished: finished))
+      state.value.waiters.append(BlockWaiter(queue: queue, finished: finished))
     }
   }
 
   private func wakeWaiters() {
-    let ready = confined.value.waiters.filter { isIdle($0.queue) }
+    let ready = state.value.waiters.filter { isIdle($0.queue) }
     guard !ready.isEmpty else { return }
-    confined.value.waiters = confined.value.waiters.filter { !isIdle($0.queue) }
+    state.value.waiters = state.value.waiters.filter { !isIdle($0.queue) }
     publish()
     for waiter in ready { waiter.finished() }
   }

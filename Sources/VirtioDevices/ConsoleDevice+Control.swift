@@ -73,8 +73,21 @@ struct ConsolePending: OptionSet, Equatable, Sendable {
 
   static let resize = ConsolePending(rawValue: 16)
 
-  static let inOrder: [ConsolePending] = [.add, .console, .resize, .name, .open]
-  static let all: ConsolePending = [.add, .console, .resize, .name, .open]
+}
+
+extension ConsoleMessage {
+  /// In which messages about a port are sent.
+  static let inOrder: [ConsoleMessage] = [.add, .console, .resize, .name, .open]
+
+  var pending: ConsolePending {
+    switch self {
+    case .add: .add
+    case .console: .console
+    case .name: .name
+    case .open: .open
+    case .resize: .resize
+    }
+  }
 }
 
 struct ConsolePortState {
@@ -95,22 +108,23 @@ struct ConsolePortState {
     isConnected = description.isConnected
   }
 
-  static var wordCount: Int { 2 }
-
-  var words: [UInt64] {
-    [(isReady ? 1 : 0) | (isOpen ? 2 : 0) | UInt64(pending.rawValue) << 8, UInt64(transmitted)]
+  var saved: ConsoleDeviceState.Port {
+    ConsoleDeviceState.Port(
+      isReady: isReady,
+      isOpen: isOpen,
+      isConnected: isConnected,
+      pending: ConsoleMessage.inOrder.filter { pending.contains($0.pending) },
+      transmitted: transmitted
+    )
   }
 
-  /// `false`: not such words.
-  mutating func restore(_ words: ArraySlice<UInt64>) -> Bool {
-    guard let flags = words.first, let transmitted = words.last.flatMap({ Int(exactly: $0) }) else { return false }
-    let pending = ConsolePending(rawValue: UInt8(truncatingIfNeeded: flags >> 8))
-    guard flags & ~0xFF03 == 0, pending.isSubset(of: .all) else { return false }
-    isReady = flags & 1 != 0
-    isOpen = flags & 2 != 0
-    self.pending = pending
-    self.transmitted = transmitted
-    return true
+  mutating func restore(_ saved: ConsoleDeviceState.Port) {
+    isReady = saved.isReady
+    isOpen = saved.isOpen
+    pending = ConsolePending(saved.pending.map(\.pending))
+    transmitted = saved.transmitted
+    // What is connected here and now is news where it was not so there.
+    if isReady, saved.isConnected != isConnected { pending.insert(.open) }
   }
 }
 
@@ -133,8 +147,8 @@ struct ConsoleState: ~Copyable {
 
 extension ConsoleDevice {
   func setOpen(_ port: Int, _ isOpen: Bool) {
-    guard confined.value.ports[port].isOpen != isOpen else { return }
-    confined.value.ports[port].isOpen = isOpen
+    guard state.value.ports[port].isOpen != isOpen else { return }
+    state.value.ports[port].isOpen = isOpen
     backends[port].guestChanged(isOpen: isOpen)
   }
 
@@ -142,56 +156,43 @@ extension ConsoleDevice {
   ///
   /// - Returns: whether to call again when other devices had their turn.
   func receiveControl() -> Bool {
-    let index = ConsoleQueue.controlTransmit.index
-    guard let queue = confined.value.queues[index] else { return false }
-    var taken = 0
-    queue.suppressNotifications()
-    repeat {
-      taking: while taken < Self.turnLimit {
-        switch queue.takeNext(into: &confined.value.chain) {
-        case .empty: break taking
-        case .fault(let fault):
-          fail(index, fault)
-          return false
-        case .chain:
-          guard let port = confined.value.chain.takeReadable(as: UInt32.self),
-            let event = confined.value.chain.takeReadable(as: UInt16.self),
-            let value = confined.value.chain.takeReadable(as: UInt16.self)
-          else {
-            fail(index, .headerIncomplete)
-            return false
-          }
-          queue.giveBack(head: confined.value.chain.head, written: 0)
-          handle(event, port: port, value: value)
-          taken += 1
-        }
-      }
-      publish(queue)
-      sendControl()
-      if taken == Self.turnLimit { return true }
-    } while queue.resumeNotifications()
-    return false
+    guard let queue = state.value.queues[ConsoleQueue.controlTransmit.index],
+      let connection = state.value.queues.connection
+    else { return false }
+    let hasMore = connection.workOff(queue, turn: Self.turnLimit) {
+      queue.takeNext(into: &state.value.chain)
+    } serve: {
+      guard let port = state.value.chain.takeReadable(as: UInt32.self),
+        let event = state.value.chain.takeReadable(as: UInt16.self),
+        let value = state.value.chain.takeReadable(as: UInt16.self)
+      else { return .fault(.headerIncomplete) }
+      queue.giveBack(head: state.value.chain.head, written: 0)
+      handle(event, port: port, value: value)
+      return .done
+    }
+    if mayWork { sendControl() }
+    return hasMore
   }
 
-  /// Messages about confined.value.ports that aren't there, and unknown ones, say nothing.
+  /// Messages about ports that aren't there, and unknown ones, say nothing.
   private func handle(_ event: UInt16, port number: UInt32, value: UInt16) {
     if event == ConsoleEvent.deviceReady {
-      confined.value.isDriverReady = value == 1
-      guard confined.value.isDriverReady else { return }
-      for index in confined.value.ports.indices { confined.value.ports[index].pending = .add }
+      state.value.isDriverReady = value == 1
+      guard state.value.isDriverReady else { return }
+      for index in state.value.ports.indices { state.value.ports[index].pending = .add }
       return
     }
-    guard let port = Int(exactly: number), confined.value.ports.indices.contains(port) else { return }
+    guard let port = Int(exactly: number), state.value.ports.indices.contains(port) else { return }
     switch event {
     case ConsoleEvent.portReady:
-      confined.value.ports[port].isReady = value == 1
-      guard confined.value.ports[port].isReady else { return }
-      if confined.value.ports[port].isConsole {
-        confined.value.ports[port].pending.insert(.console)
-        if port == 0, confined.value.isSizeKnown { confined.value.ports[port].pending.insert(.resize) }
+      state.value.ports[port].isReady = value == 1
+      guard state.value.ports[port].isReady else { return }
+      if state.value.ports[port].isConsole {
+        state.value.ports[port].pending.insert(.console)
+        if port == 0, state.value.isSizeKnown { state.value.ports[port].pending.insert(.resize) }
       }
-      if !confined.value.ports[port].name.isEmpty { confined.value.ports[port].pending.insert(.name) }
-      if confined.value.ports[port].isConnected { confined.value.ports[port].pending.insert(.open) }
+      if !state.value.ports[port].name.isEmpty { state.value.ports[port].pending.insert(.name) }
+      if state.value.ports[port].isConnected { state.value.ports[port].pending.insert(.open) }
     case ConsoleEvent.portOpen: setOpen(port, value == 1)
     default: break
     }
@@ -199,22 +200,22 @@ extension ConsoleDevice {
 
   /// Sends what is pending, as far as there are buffers for it.
   func sendControl() {
-    guard confined.value.isDriverReady, confined.value.ports.contains(where: { !$0.pending.isEmpty }) else { return }
+    guard state.value.isDriverReady, state.value.ports.contains(where: { !$0.pending.isEmpty }) else { return }
     let index = ConsoleQueue.controlReceive.index
-    guard let queue = confined.value.queues[index] else { return }
+    guard let queue = state.value.queues[index] else { return }
     repeat {
       while let (port, message) = nextPending() {
-        switch queue.takeNext(into: &confined.value.chain) {
+        switch queue.takeNext(into: &state.value.chain) {
         case .fault(let fault):
           fail(index, fault)
           return
         case .chain:
-          guard confined.value.chain.readableBytes == 0 else {
+          guard state.value.chain.readableBytes == 0 else {
             fail(index, .readableUnexpected)
             return
           }
-          confined.value.ports[port].pending.remove(message)
-          queue.giveBack(head: confined.value.chain.head, written: write(message, of: port))
+          state.value.ports[port].pending.remove(message.pending)
+          queue.giveBack(head: state.value.chain.head, written: write(message, of: port))
           continue
         case .empty: break
         }
@@ -224,9 +225,9 @@ extension ConsoleDevice {
     } while queue.resumeNotifications() && nextPending() != nil
   }
 
-  private func nextPending() -> (Int, ConsolePending)? {
-    for port in confined.value.ports.indices where !confined.value.ports[port].pending.isEmpty {
-      for message in ConsolePending.inOrder where confined.value.ports[port].pending.contains(message) {
+  private func nextPending() -> (Int, ConsoleMessage)? {
+    for port in state.value.ports.indices where !state.value.ports[port].pending.isEmpty {
+      for message in ConsoleMessage.inOrder where state.value.ports[port].pending.contains(message.pending) {
         return (port, message)
       }
     }
@@ -234,7 +235,7 @@ extension ConsoleDevice {
   }
 
   /// A message that the guest's buffer is too short for is cut.
-  private func write(_ message: ConsolePending, of port: Int) -> Int {
+  private func write(_ message: ConsoleMessage, of port: Int) -> Int {
     var bytes = [UInt8](repeating: 0, count: 8)
     bytes.store(UInt32(port), at: 0)
     switch message {
@@ -242,13 +243,13 @@ extension ConsoleDevice {
     case .console: bytes.store(ConsoleEvent.consolePort, at: 4)
     case .name: bytes.store(ConsoleEvent.portName, at: 4)
     case .resize: bytes.store(ConsoleEvent.resize, at: 4)
-    default: bytes.store(ConsoleEvent.portOpen, at: 4)
+    case .open: bytes.store(ConsoleEvent.portOpen, at: 4)
     }
-    bytes.store(UInt16(message != .open || confined.value.ports[port].isConnected ? 1 : 0), at: 6)
-    if message == .name { bytes += confined.value.ports[port].name }
+    bytes.store(UInt16(message != .open || state.value.ports[port].isConnected ? 1 : 0), at: 6)
+    if message == .name { bytes += state.value.ports[port].name }
     // Columns and rows, as they stand at the start of the configuration space.
     if message == .resize { bytes += configuration.bytes[..<ConsoleField.portMaximum] }
     // SAFETY: the bytes are this call's own.
-    return unsafe bytes.withUnsafeBytes { unsafe confined.value.chain.write($0) }
+    return unsafe bytes.withUnsafeBytes { unsafe state.value.chain.write($0) }
   }
 }

@@ -32,7 +32,7 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
   public let configuration: ConfigurationSpace
 
   let backends: [Port]
-  let confined: DeviceThreadState<ConsoleState>
+  let state: DeviceThreadState<ConsoleState>
 
   /// - Parameters:
   ///   - ports: 1 to 31, the first of which is a console; their numbers are their positions.
@@ -44,7 +44,7 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
     // Two for each port and two for control.
     let queueCount = 2 * ports.count + 2
     queueSizes = Array(repeating: Self.queueSize, count: queueCount)
-    confined = DeviceThreadState(
+    state = DeviceThreadState(
       ConsoleState(
         ports: ports.map { ConsolePortState($0.0) },
         queueCount: queueCount,
@@ -60,78 +60,98 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
 
   // MARK: Contract
 
-  public func attach(_ connection: DeviceConnection) { confined.value.queues.attach(connection) }
+  public func attach(_ connection: DeviceConnection) { state.value.queues.attach(connection) }
 
-  public func start(_ features: VirtioFeatures, queues configurations: [QueueConfiguration?]) {
-    confined.value.queues.start(features, configurations)
+  public func start(
+    _ features: VirtioFeatures,
+    queues configurations: [QueueConfiguration?],
+    _ finished: @escaping @Sendable () -> Void
+  ) {
+    state.value.queues.start(features, configurations)
     // A driver that knows one port only has no message to say that it listens.
     if !features.contains(ConsoleFeature.multiplePorts) { setOpen(0, true) }
+    finished()
   }
 
-  public func startQueue(_ index: Int, _ configuration: QueueConfiguration) {
-    confined.value.queues.start(index, configuration)
+  public func startRestored(
+    _ features: VirtioFeatures,
+    queues configurations: [QueueConfiguration?],
+    _ finished: @escaping @Sendable () -> Void
+  ) {
+    state.value.queues.start(features, configurations)
+    for index in state.value.ports.indices where state.value.ports[index].isOpen {
+      backends[index].guestChanged(isOpen: true)
+    }
+    finished()
+  }
+
+  public func startQueue(
+    _ index: Int,
+    _ configuration: QueueConfiguration,
+    _ finished: @escaping @Sendable () -> Void
+  ) {
+    state.value.queues.start(index, configuration)
+    finished()
   }
 
   public func stopQueue(_ index: Int, _ finished: @escaping @Sendable () -> Void) {
-    confined.value.queues.stop(index)
-    if case .transmit(let port) = ConsoleQueue(index) { confined.value.ports[port].transmitted = 0 }
+    state.value.queues.stop(index)
+    if case .transmit(let port) = ConsoleQueue(index) { state.value.ports[port].transmitted = 0 }
     finished()
   }
 
   public func reset(_ finished: @escaping @Sendable () -> Void) {
     // Until it is finished the rings are there, and so is what was written to them before.
-    if mayWork { for port in confined.value.ports.indices { _ = transmit(port, isLast: true) } }
-    confined.value.queues.reset()
-    confined.value.isDriverReady = false
-    for index in confined.value.ports.indices {
-      confined.value.ports[index].transmitted = 0
-      confined.value.ports[index].pending = []
-      confined.value.ports[index].isReady = false
+    if mayWork { for port in state.value.ports.indices { _ = transmit(port, isLast: true) } }
+    state.value.queues.reset()
+    state.value.isDriverReady = false
+    for index in state.value.ports.indices {
+      state.value.ports[index].transmitted = 0
+      state.value.ports[index].pending = []
+      state.value.ports[index].isReady = false
       setOpen(index, false)
     }
     finished()
   }
 
   public func suspend(_ finished: @escaping @Sendable () -> Void) {
-    confined.value.isSuspended = true
+    state.value.isSuspended = true
     finished()
   }
 
   public func resume() {
-    confined.value.isSuspended = false
+    state.value.isSuspended = false
   }
 
-  public func configurationWritten(at offset: Int) {
+  public func configurationWritten(at offset: Int, count: Int) {
     guard offset == ConsoleField.emergencyWrite else { return }
     let byte = configuration.load(ConsoleField.emergencyWrite, as: UInt8.self)
     // SAFETY: the copy is this call's own. A character that finds no room is lost: there is nobody to wait.
     _ = unsafe withUnsafeBytes(of: byte) { unsafe backends[0].take($0) }
   }
 
-  public func state() -> DeviceState {
-    DeviceState(
-      queues: confined.value.queues.positions,
-      words: [confined.value.isDriverReady ? 1 : 0] + confined.value.ports.flatMap(\.words)
+  public var queuePositions: [QueuePosition?] { state.value.queues.positions }
+
+  public func savedState() -> ConsoleDeviceState {
+    ConsoleDeviceState(
+      isDriverReady: state.value.isDriverReady,
+      isSizeKnown: state.value.isSizeKnown,
+      ports: state.value.ports.map(\.saved)
     )
   }
 
-  public func restore(_ state: DeviceState) throws(DeviceStateError) {
-    guard state.version == 1 else { throw .unknownVersion(device: name, version: state.version) }
-    let width = ConsolePortState.wordCount
-    guard state.words.count == 1 + width * confined.value.ports.count, state.words[0] <= 1 else {
-      throw .invalid(device: name, field: "words")
+  public func restore(_ saved: ConsoleDeviceState) throws(DeviceStateError) {
+    guard saved.ports.count == state.value.ports.count else { throw .invalid(device: name, field: "ports") }
+    for index in saved.ports.indices where saved.ports[index].transmitted < 0 {
+      throw .invalid(device: name, field: "ports[\(index)].transmitted")
     }
-    for index in confined.value.ports.indices {
-      let first = 1 + width * index
-      guard confined.value.ports[index].restore(state.words[first..<first + width]) else {
-        throw .invalid(device: name, field: "port \(index)")
-      }
-    }
-    confined.value.isDriverReady = state.words[0] == 1
-    confined.value.isSuspended = true
+    for index in saved.ports.indices { state.value.ports[index].restore(saved.ports[index]) }
+    state.value.isDriverReady = saved.isDriverReady
+    state.value.isSizeKnown = saved.isSizeKnown
+    state.value.isSuspended = true
   }
 
-  // MARK: From the confined.value.ports
+  // MARK: From the ports
 
   /// A port has bytes for the guest.
   ///
@@ -149,10 +169,10 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
 
   /// Something connected to a port on the host's side, or went.
   public func portChanged(_ port: Int, isConnected: Bool) {
-    guard confined.value.ports[port].isConnected != isConnected else { return }
-    confined.value.ports[port].isConnected = isConnected
-    guard confined.value.ports[port].isReady else { return }
-    confined.value.ports[port].pending.insert(.open)
+    guard state.value.ports[port].isConnected != isConnected else { return }
+    state.value.ports[port].isConnected = isConnected
+    guard state.value.ports[port].isReady else { return }
+    state.value.ports[port].pending.insert(.open)
     if mayWork { sendControl() }
   }
 
@@ -165,17 +185,17 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
       bytes.store(columns, at: ConsoleField.columns)
       bytes.store(rows, at: ConsoleField.rows)
     }
-    confined.value.isSizeKnown = true
-    confined.value.queues.connection?.interruptForConfigurationChange()
-    guard confined.value.ports[0].isReady, confined.value.ports[0].isConsole else { return }
-    confined.value.ports[0].pending.insert(.resize)
+    state.value.isSizeKnown = true
+    state.value.queues.connection?.interruptForConfigurationChange()
+    guard state.value.ports[0].isReady, state.value.ports[0].isConsole else { return }
+    state.value.ports[0].pending.insert(.resize)
     if mayWork { sendControl() }
   }
 
   // MARK: Queues
 
   public func kick(_ index: Int) -> Bool {
-    guard mayWork, confined.value.queues[index] != nil else { return false }
+    guard mayWork, state.value.queues[index] != nil else { return false }
     switch ConsoleQueue(index) {
     case .receive(let port): return receive(port)
     case .transmit(let port): return transmit(port)
@@ -186,60 +206,39 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
     }
   }
 
-  private var mayWork: Bool {
-    guard !confined.value.isSuspended, let connection = confined.value.queues.connection else { return false }
+  var mayWork: Bool {
+    guard !state.value.isSuspended, let connection = state.value.queues.connection else { return false }
     return !connection.hasFailed
   }
 
   func fail(_ index: Int, _ fault: GuestFault) {
-    confined.value.queues.connection?.fail(queue: index, fault)
+    state.value.queues.connection?.fail(queue: index, fault)
   }
 
-  func publish(_ queue: SplitVirtqueue) {
-    if queue.publish() { confined.value.queues.connection?.interruptForUsedBuffers() }
-  }
+  func publish(_ queue: SplitVirtqueue) { state.value.queues.connection?.publish(queue) }
 
   /// From the port to the guest's buffers.
   private func receive(_ port: Int) -> Bool {
     let index = ConsoleQueue.receive(port).index
-    guard let queue = confined.value.queues[index] else { return false }
-    var taken = 0
+    guard let queue = state.value.queues[index], let connection = state.value.queues.connection else { return false }
     var budget = Self.turnBytes
-    queue.suppressNotifications()
-    repeat {
-      taking: while taken < Self.turnLimit, budget > 0 {
-        switch queue.takeNext(into: &confined.value.chain) {
-        case .empty: break taking
-        case .fault(let fault):
-          fail(index, fault)
-          return false
-        case .chain:
-          guard confined.value.chain.readableBytes == 0 else {
-            fail(index, .readableUnexpected)
-            return false
-          }
-          let received = fillChain(from: port, limit: budget)
-          guard received > 0 else {
-            queue.putBack(1)
-            publish(queue)
-            // The port calls when it has something; a driver's notification of more buffers would say nothing new.
-            return false
-          }
-          queue.giveBack(head: confined.value.chain.head, written: received)
-          taken += 1
-          budget -= received
-        }
-      }
-      publish(queue)
-      if taken == Self.turnLimit || budget == 0 { return true }
-    } while queue.resumeNotifications()
-    return false
+    return connection.workOff(queue, turn: Self.turnLimit) {
+      queue.takeNext(into: &state.value.chain)
+    } serve: {
+      guard state.value.chain.readableBytes == 0 else { return .fault(.readableUnexpected) }
+      let received = fillChain(from: port, limit: budget)
+      // The port calls when it has something.
+      guard received > 0 else { return .notNow(again: false) }
+      queue.giveBack(head: state.value.chain.head, written: received)
+      budget -= received
+      return budget == 0 ? .lastOfTurn : .done
+    }
   }
 
   private func fillChain(from port: Int, limit: Int) -> Int {
     var received = 0
     // SAFETY: the segments are this request's and are written only.
-    let parts = unsafe confined.value.chain.writableSegments
+    let parts = unsafe state.value.chain.writableSegments
     for index in parts.indices where received < limit {
       let segment = unsafe parts[index]
       let count = unsafe backends[port].give(
@@ -255,42 +254,23 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
   /// remembered as a number: nothing of the guest's is kept.
   private func transmit(_ port: Int, isLast: Bool = false) -> Bool {
     let index = ConsoleQueue.transmit(port).index
-    guard let queue = confined.value.queues[index] else { return false }
-    var taken = 0
+    guard let queue = state.value.queues[index], let connection = state.value.queues.connection else { return false }
     var budget = isLast ? Self.resetBytes : Self.turnBytes
-    queue.suppressNotifications()
-    repeat {
-      taking: while taken < Self.turnLimit {
-        switch queue.takeNext(into: &confined.value.chain) {
-        case .empty: break taking
-        case .fault(let fault):
-          fail(index, fault)
-          return false
-        case .chain:
-          guard confined.value.chain.writableBytes == 0 else {
-            fail(index, .writableUnexpected)
-            return false
-          }
-          guard drainChain(to: port, isLast: isLast, budget: &budget) else {
-            queue.putBack(1)
-            publish(queue)
-            return budget == 0
-          }
-          queue.giveBack(head: confined.value.chain.head, written: 0)
-          taken += 1
-        }
-      }
-      publish(queue)
-      if taken == Self.turnLimit { return true }
-    } while queue.resumeNotifications()
-    return false
+    return connection.workOff(queue, turn: Self.turnLimit) {
+      queue.takeNext(into: &state.value.chain)
+    } serve: {
+      guard state.value.chain.writableBytes == 0 else { return .fault(.writableUnexpected) }
+      guard drainChain(to: port, isLast: isLast, budget: &budget) else { return .notNow(again: budget == 0) }
+      queue.giveBack(head: state.value.chain.head, written: 0)
+      return .done
+    }
   }
 
   /// Whether the port took all that is left of the chain; it is offered `budget` bytes at most.
   private func drainChain(to port: Int, isLast: Bool, budget: inout Int) -> Bool {
-    confined.value.chain.skipReadable(min(confined.value.ports[port].transmitted, confined.value.chain.readableBytes))
+    state.value.chain.skipReadable(min(state.value.ports[port].transmitted, state.value.chain.readableBytes))
     // SAFETY: the segments are this request's and are read by the port only.
-    let parts = unsafe confined.value.chain.readableSegments
+    let parts = unsafe state.value.chain.readableSegments
     for index in parts.indices {
       let segment = unsafe parts[index]
       let offered = unsafe UnsafeRawBufferPointer(start: segment.base, count: min(segment.count, budget))
@@ -299,12 +279,12 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
         unsafe backends[port].takeLast(offered)
       } else {
         count = unsafe backends[port].take(offered)
-        confined.value.ports[port].transmitted += count
+        state.value.ports[port].transmitted += count
       }
       budget -= count
       if unsafe count < segment.count { return false }
     }
-    confined.value.ports[port].transmitted = 0
+    state.value.ports[port].transmitted = 0
     return true
   }
 }

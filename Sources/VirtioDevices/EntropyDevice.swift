@@ -30,86 +30,85 @@ public final class EntropyDevice<Source: EntropySource>: VirtioDevice, @unchecke
   public let configuration = ConfigurationSpace([])
 
   private let source: Source
-  private let confined: DeviceThreadState<SimpleDeviceState>
+  private let state: DeviceThreadState<SimpleDeviceState>
 
   public init(name: String, source: Source) {
     self.name = name
     self.source = source
-    confined = DeviceThreadState(SimpleDeviceState(queueCount: 1, chainCapacity: Int(Self.queueSize)))
+    state = DeviceThreadState(SimpleDeviceState(queueCount: 1, chainCapacity: Int(Self.queueSize)))
   }
 
-  public func attach(_ connection: DeviceConnection) { confined.value.queues.attach(connection) }
+  public func attach(_ connection: DeviceConnection) { state.value.queues.attach(connection) }
 
-  public func start(_ features: VirtioFeatures, queues configurations: [QueueConfiguration?]) {
-    confined.value.queues.start(features, configurations)
+  public func start(
+    _ features: VirtioFeatures,
+    queues configurations: [QueueConfiguration?],
+    _ finished: @escaping @Sendable () -> Void
+  ) {
+    state.value.queues.start(features, configurations)
+    finished()
   }
 
-  public func startQueue(_ index: Int, _ configuration: QueueConfiguration) {
-    confined.value.queues.start(index, configuration)
+  public func startRestored(
+    _ features: VirtioFeatures,
+    queues configurations: [QueueConfiguration?],
+    _ finished: @escaping @Sendable () -> Void
+  ) {
+    start(features, queues: configurations, finished)
+  }
+
+  public func startQueue(
+    _ index: Int,
+    _ configuration: QueueConfiguration,
+    _ finished: @escaping @Sendable () -> Void
+  ) {
+    state.value.queues.start(index, configuration)
+    finished()
   }
 
   public func stopQueue(_ index: Int, _ finished: @escaping @Sendable () -> Void) {
-    confined.value.queues.stop(index)
+    state.value.queues.stop(index)
     finished()
   }
 
   public func reset(_ finished: @escaping @Sendable () -> Void) {
-    confined.value.queues.reset()
+    state.value.queues.reset()
     finished()
   }
 
   public func suspend(_ finished: @escaping @Sendable () -> Void) {
-    confined.value.isSuspended = true
+    state.value.isSuspended = true
     finished()
   }
 
   public func resume() {
-    confined.value.isSuspended = false
+    state.value.isSuspended = false
   }
 
-  public func state() -> DeviceState { DeviceState(queues: confined.value.queues.positions) }
+  public var queuePositions: [QueuePosition?] { state.value.queues.positions }
 
-  public func restore(_ state: DeviceState) throws(DeviceStateError) {
-    guard state.version == 1 else { throw .unknownVersion(device: name, version: state.version) }
-    guard state.words.isEmpty else { throw .invalid(device: name, field: "words") }
-    confined.value.isSuspended = true
-  }
+  public func savedState() -> EntropyDeviceState { EntropyDeviceState() }
+
+  public func restore(_ saved: EntropyDeviceState) throws(DeviceStateError) { state.value.isSuspended = true }
 
   public func kick(_ index: Int) -> Bool {
-    guard !confined.value.isSuspended, let queue = confined.value.queues[index],
-      let connection = confined.value.queues.connection, !connection.hasFailed
+    guard !state.value.isSuspended, let queue = state.value.queues[index],
+      let connection = state.value.queues.connection, !connection.hasFailed
     else {
       return false
     }
-    var taken = 0
-    queue.suppressNotifications()
-    repeat {
-      taking: while taken < Self.turnLimit {
-        switch queue.takeNext(into: &confined.value.chain) {
-        case .empty:
-          break taking
-        case .fault(let fault):
-          connection.fail(queue: index, fault)
-          return false
-        case .chain:
-          if let fault = serve(queue) {
-            connection.fail(queue: index, fault)
-            return false
-          }
-          taken += 1
-        }
-      }
-      if queue.publish() { connection.interruptForUsedBuffers() }
-      if taken == Self.turnLimit { return true }
-    } while queue.resumeNotifications()
-    return false
+    return connection.workOff(queue, turn: Self.turnLimit) {
+      queue.takeNext(into: &state.value.chain)
+    } serve: {
+      serve(queue)
+    }
   }
 
-  private func serve(_ queue: SplitVirtqueue) -> GuestFault? {
-    guard confined.value.chain.readableBytes == 0 else { return .readableUnexpected }
+  private func serve(_ queue: SplitVirtqueue) -> ServedChain {
+    guard state.value.chain.readableBytes == 0 else { return .fault(.readableUnexpected) }
     var filled = 0
     // SAFETY: the segments are this request's and are written only.
-    let parts = unsafe confined.value.chain.writableSegments
+    let parts = unsafe state.value.chain.writableSegments
     for index in parts.indices {
       let segment = unsafe parts[index]
       let wanted = unsafe min(segment.count, Self.requestLimit - filled)
@@ -118,7 +117,7 @@ public final class EntropyDevice<Source: EntropySource>: VirtioDevice, @unchecke
       filled += count
       if count < wanted { break }
     }
-    queue.giveBack(head: confined.value.chain.head, written: filled)
-    return nil
+    queue.giveBack(head: state.value.chain.head, written: filled)
+    return .done
   }
 }

@@ -4,7 +4,7 @@ internal import Virtio
 extension NetworkDevice {
   /// From the back-end to the guest.
   func receive() -> Bool {
-    guard let queue = confined.value.queues[Self.receiveQueue] else { return false }
+    guard let queue = state.value.queues[Self.receiveQueue] else { return false }
     var taken = 0
     queue.suppressNotifications()
     repeat {
@@ -50,7 +50,7 @@ extension NetworkDevice {
 
   /// Takes as many chains as hold `room` bytes: one, or with mergeable buffers several (virtio 1.3, 5.1.6.4).
   private func gather(_ queue: SplitVirtqueue, room: Int) -> Gathered {
-    let most = confined.value.queues.features.contains(NetworkFeature.mergeableBuffers) ? confined.value.heads.count : 1
+    let most = state.value.queues.features.contains(NetworkFeature.mergeableBuffers) ? state.value.heads.count : 1
     var buffers = 0
     var segmentCount = 0
     var gathered = 0
@@ -60,16 +60,16 @@ extension NetworkDevice {
         queue.putBack(buffers)
         return .never
       }
-      switch queue.takeNext(into: &confined.value.chain) {
+      switch queue.takeNext(into: &state.value.chain) {
       case .empty:
         queue.putBack(buffers)
         return buffers == Int(queue.size) ? .never : .later(chains: buffers)
       case .fault(let fault): return .fault(fault)
       case .chain: break
       }
-      guard confined.value.chain.readableBytes == 0 else { return .fault(.readableUnexpected) }
+      guard state.value.chain.readableBytes == 0 else { return .fault(.readableUnexpected) }
       // SAFETY: the segments are this packet's until it is given back; the array has room as checked.
-      let parts = unsafe confined.value.chain.writableSegments
+      let parts = unsafe state.value.chain.writableSegments
       guard segmentCount + parts.count <= segmentCapacity else {
         queue.putBack(buffers + 1)
         return .never
@@ -79,9 +79,9 @@ extension NetworkDevice {
         unsafe segments[segmentCount] = part
         segmentCount += 1
       }
-      confined.value.heads[buffers] = confined.value.chain.head
-      confined.value.sizes[buffers] = confined.value.chain.writableBytes
-      gathered += confined.value.chain.writableBytes
+      state.value.heads[buffers] = state.value.chain.head
+      state.value.sizes[buffers] = state.value.chain.writableBytes
+      gathered += state.value.chain.writableBytes
       buffers += 1
     }
     return .packet(buffers: buffers, segmentCount: segmentCount)
@@ -107,8 +107,8 @@ extension NetworkDevice {
     }
     var used = 0
     while used < buffers, written > 0 {
-      let part = min(written, confined.value.sizes[used])
-      queue.giveBack(head: confined.value.heads[used], written: part)
+      let part = min(written, state.value.sizes[used])
+      queue.giveBack(head: state.value.heads[used], written: part)
       written -= part
       used += 1
     }

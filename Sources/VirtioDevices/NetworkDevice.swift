@@ -27,7 +27,7 @@ public final class NetworkDevice<Backend: NetworkBackend>: VirtioDevice, @unchec
   let backend: Backend
   private let mac: [UInt8]
   private let mtu: Int
-  let confined: DeviceThreadState<NetworkState>
+  let state: DeviceThreadState<NetworkState>
 
   /// One packet's buffers while it is received.
   let segments: UnsafeMutablePointer<DMASegment>
@@ -63,7 +63,7 @@ public final class NetworkDevice<Backend: NetworkBackend>: VirtioDevice, @unchec
     segmentCapacity = 2 * Int(Self.queueSize)
     // SAFETY: freed in deinit only.
     unsafe segments = .allocate(capacity: segmentCapacity)
-    confined = DeviceThreadState(NetworkState(queueSize: Int(Self.queueSize)))
+    state = DeviceThreadState(NetworkState(queueSize: Int(Self.queueSize)))
   }
 
   deinit {
@@ -79,24 +79,44 @@ public final class NetworkDevice<Backend: NetworkBackend>: VirtioDevice, @unchec
 
   // MARK: Contract
 
-  public func attach(_ connection: DeviceConnection) { confined.value.queues.attach(connection) }
+  public func attach(_ connection: DeviceConnection) { state.value.queues.attach(connection) }
 
-  public func start(_ features: VirtioFeatures, queues configurations: [QueueConfiguration?]) {
-    confined.value.queues.start(features, configurations)
+  public func start(
+    _ features: VirtioFeatures,
+    queues configurations: [QueueConfiguration?],
+    _ finished: @escaping @Sendable () -> Void
+  ) {
+    state.value.queues.start(features, configurations)
     setGuestOffloads(features.intersection(NetworkFeature.guestOffloads))
+    finished()
   }
 
-  public func startQueue(_ index: Int, _ configuration: QueueConfiguration) {
-    confined.value.queues.start(index, configuration)
+  public func startRestored(
+    _ features: VirtioFeatures,
+    queues configurations: [QueueConfiguration?],
+    _ finished: @escaping @Sendable () -> Void
+  ) {
+    state.value.queues.start(features, configurations)
+    setGuestOffloads(state.value.guestOffloads)
+    finished()
+  }
+
+  public func startQueue(
+    _ index: Int,
+    _ configuration: QueueConfiguration,
+    _ finished: @escaping @Sendable () -> Void
+  ) {
+    state.value.queues.start(index, configuration)
+    finished()
   }
 
   public func stopQueue(_ index: Int, _ finished: @escaping @Sendable () -> Void) {
-    confined.value.queues.stop(index)
+    state.value.queues.stop(index)
     finished()
   }
 
   public func reset(_ finished: @escaping @Sendable () -> Void) {
-    confined.value.queues.reset()
+    state.value.queues.reset()
     setGuestOffloads([])
     setStatus(isLinkUp ? NetworkStatus.linkUp : 0)
     configuration.change { $0.replaceSubrange(0..<6, with: mac) }
@@ -104,49 +124,49 @@ public final class NetworkDevice<Backend: NetworkBackend>: VirtioDevice, @unchec
   }
 
   public func suspend(_ finished: @escaping @Sendable () -> Void) {
-    confined.value.isSuspended = true
+    state.value.isSuspended = true
     finished()
   }
 
   public func resume() {
-    confined.value.isSuspended = false
+    state.value.isSuspended = false
   }
 
-  public func state() -> DeviceState {
-    DeviceState(queues: confined.value.queues.positions, words: [confined.value.guestOffloads.rawValue])
+  public var queuePositions: [QueuePosition?] { state.value.queues.positions }
+
+  public func savedState() -> NetworkDeviceState {
+    NetworkDeviceState(guestOffloads: state.value.guestOffloads, isLinkUp: isLinkUp)
   }
 
-  public func restore(_ state: DeviceState) throws(DeviceStateError) {
-    guard state.version == 1 else { throw .unknownVersion(device: name, version: state.version) }
-    guard state.words.count == 1, VirtioFeatures(rawValue: state.words[0]).isSubset(of: features) else {
-      throw .invalid(device: name, field: "words")
-    }
-    confined.value.restoredOffloads = VirtioFeatures(rawValue: state.words[0])
-    confined.value.isSuspended = true
+  public func restore(_ saved: NetworkDeviceState) throws(DeviceStateError) {
+    guard saved.guestOffloads.isSubset(of: NetworkFeature.guestOffloads.intersection(features)),
+      accepts(saved.guestOffloads)
+    else { throw .invalid(device: name, field: "guestOffloads") }
+    state.value.guestOffloads = saved.guestOffloads
+    // As the guest knows it: what became of the link meanwhile is told by the back-end.
+    state.value.isLinkUp = saved.isLinkUp
+    state.value.isSuspended = true
   }
 
   func setGuestOffloads(_ offloads: VirtioFeatures) {
-    confined.value.guestOffloads = confined.value.restoredOffloads ?? offloads
-    confined.value.restoredOffloads = nil
-    if backend.hasHeader { backend.guestAccepts(NetworkFeature.offloads(confined.value.guestOffloads)) }
+    state.value.guestOffloads = offloads
+    if backend.hasHeader { backend.guestAccepts(NetworkFeature.offloads(state.value.guestOffloads)) }
   }
 
   var mayWork: Bool {
-    guard !confined.value.isSuspended, let connection = confined.value.queues.connection else { return false }
+    guard !state.value.isSuspended, let connection = state.value.queues.connection else { return false }
     return !connection.hasFailed
   }
 
   func fail(_ index: Int, _ fault: GuestFault) {
-    confined.value.queues.connection?.fail(queue: index, fault)
+    state.value.queues.connection?.fail(queue: index, fault)
   }
 
-  func publish(_ queue: SplitVirtqueue) {
-    if queue.publish() { confined.value.queues.connection?.interruptForUsedBuffers() }
-  }
+  func publish(_ queue: SplitVirtqueue) { state.value.queues.connection?.publish(queue) }
 
   /// The most that a packet for the guest may have, in bytes, without virtio-net's header.
   var largestReceived: Int {
-    confined.value.guestOffloads.isDisjoint(
+    state.value.guestOffloads.isDisjoint(
       with: NetworkFeature.guestOffloads.subtracting(NetworkFeature.guestChecksum)
     )
       ? mtu + NetworkPacket.linkHeader : NetworkPacket.largest
@@ -164,21 +184,21 @@ public final class NetworkDevice<Backend: NetworkBackend>: VirtioDevice, @unchec
   /// - Returns: whether to call again when other devices had their turn.
   public func backendWritable() -> Bool { mayWork && transmit() }
 
-  public var isLinkUp: Bool { confined.value.isLinkUp }
+  public var isLinkUp: Bool { state.value.isLinkUp }
 
   /// The link came up or went down. While it is down, what the guest sends is lost and nothing is received.
   public func setLink(isUp: Bool) {
     guard isUp != isLinkUp else { return }
-    confined.value.isLinkUp = isUp
+    state.value.isLinkUp = isUp
     setStatus(isUp ? NetworkStatus.linkUp : 0)
-    confined.value.queues.connection?.interruptForConfigurationChange()
+    state.value.queues.connection?.interruptForConfigurationChange()
   }
 
   /// Asks the guest to announce itself to its network (virtio 1.3, 5.1.6.5.4), as after a move.
   public func announce() {
-    guard confined.value.queues.features.contains(NetworkFeature.guestAnnounce), isLinkUp else { return }
+    guard state.value.queues.features.contains(NetworkFeature.guestAnnounce), isLinkUp else { return }
     setStatus(NetworkStatus.linkUp | NetworkStatus.announce)
-    confined.value.queues.connection?.interruptForConfigurationChange()
+    state.value.queues.connection?.interruptForConfigurationChange()
   }
 
   func setStatus(_ status: UInt16) {
@@ -186,7 +206,7 @@ public final class NetworkDevice<Backend: NetworkBackend>: VirtioDevice, @unchec
   }
 
   public func kick(_ index: Int) -> Bool {
-    guard mayWork, confined.value.queues[index] != nil else { return false }
+    guard mayWork, state.value.queues[index] != nil else { return false }
     switch index {
     case Self.receiveQueue: return receive()
     case Self.transmitQueue: return transmit()

@@ -115,8 +115,6 @@ struct NetworkState: ~Copyable {
   var isLinkUp = true
   /// Those of ``NetworkFeature/guestOffloads`` that are on.
   var guestOffloads = VirtioFeatures()
-  /// Those that a state brought, until the device starts.
-  var restoredOffloads: VirtioFeatures?
   /// Of the chains that one packet is received into: each one's head and size.
   var heads: [UInt16]
   var sizes: [Int]

@@ -8,13 +8,13 @@ enum SCMIQueue {
 }
 
 /// What an SCMI device keeps on the device thread.
-struct SCMIDeviceState: ~Copyable {
+struct SCMIState: ~Copyable {
   var queues = DeviceQueues(count: 2)
   var command = DescriptorChain(capacity: Int(QueueSize.scmiCommand))
   var event = DescriptorChain(capacity: Int(QueueSize.scmiEvent))
   var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
-  /// Commands whose replies are late, by ticket. Those of commands from before a reset are not found any more.
-  var kept: [UInt64: KeptCommand] = [:]
+  /// The heads of commands whose replies are late, by ticket. Those from before a reset are not found any more.
+  var kept: [UInt64: UInt16] = [:]
   var ticket: UInt64 = 0
   /// Delayed responses that wait for a buffer of the event queue, at most ``SCMIPlatform/maximumQueued``.
   var waiting: [SCMIMessage] = []
@@ -22,87 +22,53 @@ struct SCMIDeviceState: ~Copyable {
   var isSuspended = false
 }
 
-/// A command whose reply is late.
-struct KeptCommand {
-  let head: UInt16
-  let chain: KeptChain
-}
-
-/// A chain on the heap.
-final class KeptChain {
-  var chain: DescriptorChain
-
-  init(_ chain: consuming DescriptorChain) {
-    self.chain = chain
-  }
-}
-
 extension SCMIDevice {
   /// - Returns: whether commands were left for later.
   func takeCommands() -> Bool {
-    guard let queue = confined.value.queues[SCMIQueue.command], let connection = confined.value.queues.connection else {
+    guard let queue = state.value.queues[SCMIQueue.command], let connection = state.value.queues.connection else {
       return false
     }
-    var taken = 0
-    queue.suppressNotifications()
-    repeat {
-      taking: while taken < Self.turnLimit {
-        switch queue.takeNext(into: &confined.value.command) {
-        case .empty:
-          break taking
-        case .fault(let fault):
-          connection.fail(queue: SCMIQueue.command, fault)
-          return false
-        case .chain:
-          if let fault = serve(queue) {
-            connection.fail(queue: SCMIQueue.command, fault)
-            return false
-          }
-          taken += 1
-        }
-      }
-      publish(queue)
-      if taken == Self.turnLimit { return true }
-    } while queue.resumeNotifications()
-    return false
+    return connection.workOff(queue, turn: Self.turnLimit) {
+      queue.takeNext(into: &state.value.command)
+    } serve: {
+      serve(queue)
+    }
   }
 
-  private func serve(_ queue: SplitVirtqueue) -> GuestFault? {
-    guard confined.value.command.writableBytes > 0 else { return .writableMissing }
-    confined.value.counters.commands &+= 1
-    confined.value.ticket &+= 1
-    let head = confined.value.command.head
+  private func serve(_ queue: SplitVirtqueue) -> ServedChain {
+    guard state.value.command.writableBytes > 0 else { return .fault(.writableMissing) }
+    state.value.counters.commands &+= 1
+    state.value.ticket &+= 1
+    let head = state.value.command.head
     switch ask() {
     case .reply:
-      let written = confined.value.reply.write(to: &confined.value.command)
+      let written = state.value.reply.write(to: &state.value.command)
       queue.giveBack(head: head, written: written)
     case .empty:
       queue.giveBack(head: head, written: 0)
     case .later, .never:
       // A driver that offers a chain again that it has not got back would keep more than there are.
-      guard confined.value.kept.count < Int(queue.size) else { return .availableIndexJumped }
-      let chain = KeptChain(DescriptorChain(capacity: Int(QueueSize.scmiCommand)))
-      swap(&chain.chain, &confined.value.command)
-      confined.value.kept[confined.value.ticket] = KeptCommand(head: head, chain: chain)
+      guard state.value.kept.count < Int(queue.size) else { return .fault(.availableIndexJumped) }
+      state.value.kept[state.value.ticket] = head
     }
-    return nil
+    return .done
   }
 
   /// Hands the command to the platform.
   private func ask() -> Disposition {
     // One byte more than the longest message shows the platform one that is too long.
-    let count = min(confined.value.command.readableBytes, SCMIMessage.maximumSize + 1)
+    let count = min(state.value.command.readableBytes, SCMIMessage.maximumSize + 1)
     // SAFETY: the buffer is this call's own; the chain has as many bytes, and all of them are copied into it.
     return unsafe withUnsafeTemporaryAllocation(byteCount: SCMIMessage.maximumSize + 1, alignment: 4) { buffer in
       let bytes = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
-      let isCopied = unsafe confined.value.command.takeReadable(into: bytes)
+      let isCopied = unsafe state.value.command.takeReadable(into: bytes)
       precondition(isCopied, "as many bytes are taken as there are")
       let view = unsafe UnsafeRawBufferPointer(bytes).bindMemory(to: UInt8.self)
       return platform.handle(
         bytes: unsafe view.span,
         from: agent,
-        ticket: confined.value.ticket,
-        reply: &confined.value.reply
+        ticket: state.value.ticket,
+        reply: &state.value.reply
       )
     }
   }
@@ -136,61 +102,66 @@ extension SCMIDevice {
   }
 
   private func publishAll() {
-    for index in confined.value.queues.indices {
-      if let queue = confined.value.queues[index] { publish(queue) }
+    for index in state.value.queues.indices {
+      if let queue = state.value.queues[index] { publish(queue) }
     }
   }
 
   private func giveBack(_ ticket: UInt64, _ message: SCMIMessage) {
-    guard let queue = confined.value.queues[SCMIQueue.command],
-      let command = confined.value.kept.removeValue(forKey: ticket)
+    guard let queue = state.value.queues[SCMIQueue.command],
+      let head = state.value.kept.removeValue(forKey: ticket)
     else { return }
-    queue.giveBack(head: command.head, written: message.write(to: &command.chain.chain))
+    // The memory may have gone meanwhile, so that only the number was kept.
+    if let fault = queue.takeAgain(head: head, into: &state.value.command) {
+      state.value.queues.connection?.fail(queue: SCMIQueue.command, fault)
+      return
+    }
+    queue.giveBack(head: head, written: message.write(to: &state.value.command))
   }
 
   /// Delayed responses keep their order, and what comes after one must not overtake it.
   private func send(_ message: SCMIMessage) {
-    if confined.value.waiting.isEmpty, put(message) { return }
+    if state.value.waiting.isEmpty, put(message) { return }
     guard isWorking || message.header.type == .notification else { return }
     // What a platform says twice on purpose may wait as well, and a driver may never give buffers.
-    if message.header.type == .notification || confined.value.waiting.count == SCMIPlatform.maximumQueued {
-      confined.value.counters.droppedNotifications &+= 1
+    if message.header.type == .notification || state.value.waiting.count == SCMIPlatform.maximumQueued {
+      state.value.counters.droppedNotifications &+= 1
     } else {
-      confined.value.waiting.append(message)
+      state.value.waiting.append(message)
     }
   }
 
   private func deliverWaiting() {
-    guard let queue = confined.value.queues[SCMIQueue.event], !confined.value.waiting.isEmpty else { return }
+    guard let queue = state.value.queues[SCMIQueue.event], !state.value.waiting.isEmpty else { return }
     queue.suppressNotifications()
     repeat {
-      while let message = confined.value.waiting.first, put(message) { confined.value.waiting.removeFirst() }
-    } while isWorking && !confined.value.waiting.isEmpty && queue.resumeNotifications()
+      while let message = state.value.waiting.first, put(message) { state.value.waiting.removeFirst() }
+    } while isWorking && !state.value.waiting.isEmpty && queue.resumeNotifications()
   }
 
   /// Puts a message into the next buffer of the event queue.
   ///
   /// - Returns: `false` where there is none.
   private func put(_ message: SCMIMessage) -> Bool {
-    guard let queue = confined.value.queues[SCMIQueue.event], let connection = confined.value.queues.connection,
+    guard let queue = state.value.queues[SCMIQueue.event], let connection = state.value.queues.connection,
       isWorking
     else { return false }
-    switch queue.takeNext(into: &confined.value.event) {
+    switch queue.takeNext(into: &state.value.event) {
     case .empty: return false
     case .fault(let fault):
       connection.fail(queue: SCMIQueue.event, fault)
       return false
     case .chain:
-      guard confined.value.event.writableBytes > 0 else {
+      guard state.value.event.writableBytes > 0 else {
         connection.fail(queue: SCMIQueue.event, .writableMissing)
         return false
       }
-      guard confined.value.event.readableBytes == 0 else {
+      guard state.value.event.readableBytes == 0 else {
         connection.fail(queue: SCMIQueue.event, .readableUnexpected)
         return false
       }
-      confined.value.counters.events &+= 1
-      queue.giveBack(head: confined.value.event.head, written: message.write(to: &confined.value.event))
+      state.value.counters.events &+= 1
+      queue.giveBack(head: state.value.event.head, written: message.write(to: &state.value.event))
       return true
     }
   }

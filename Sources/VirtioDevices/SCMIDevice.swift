@@ -48,7 +48,7 @@ public final class SCMIDevice<Timer: SCMITimer>: VirtioDevice, @unchecked Sendab
   let platform: SharedPlatform
   let agent: Int
   private let timer: Timer
-  let confined: DeviceThreadState<SCMIDeviceState>
+  let state: DeviceThreadState<SCMIState>
 
   /// - Parameters:
   ///   - agent: the driver's place in the platform's definition. Attaching it is the owner's.
@@ -59,64 +59,98 @@ public final class SCMIDevice<Timer: SCMITimer>: VirtioDevice, @unchecked Sendab
     self.platform = platform
     self.agent = agent
     self.timer = timer
-    confined = DeviceThreadState(SCMIDeviceState())
+    state = DeviceThreadState(SCMIState())
   }
 
   /// On the device thread.
   public var counters: SCMICounters {
-    var counters = confined.value.counters
+    var counters = state.value.counters
     counters.droppedNotifications &+= platform.droppedNotifications(agent: agent)
     return counters
   }
 
   // MARK: Contract
 
-  public func attach(_ connection: DeviceConnection) { confined.value.queues.attach(connection) }
+  public func attach(_ connection: DeviceConnection) { state.value.queues.attach(connection) }
 
-  public func start(_ features: VirtioFeatures, queues configurations: [QueueConfiguration?]) {
-    confined.value.queues.start(features, configurations)
+  public func start(
+    _ features: VirtioFeatures,
+    queues configurations: [QueueConfiguration?],
+    _ finished: @escaping @Sendable () -> Void
+  ) {
+    state.value.queues.start(features, configurations)
     platform.resetAgent(agent, events: features.contains(SCMIFeature.platformToAgentChannels))
+    finished()
   }
 
-  public func startQueue(_ index: Int, _ configuration: QueueConfiguration) {
-    confined.value.queues.start(index, configuration)
+  public func startRestored(
+    _ features: VirtioFeatures,
+    queues configurations: [QueueConfiguration?],
+    _ finished: @escaping @Sendable () -> Void
+  ) {
+    // The agent is where it was: the platform's state is the platform's.
+    state.value.queues.start(features, configurations)
+    armTimer()
+    finished()
+  }
+
+  public func startQueue(
+    _ index: Int,
+    _ configuration: QueueConfiguration,
+    _ finished: @escaping @Sendable () -> Void
+  ) {
+    state.value.queues.start(index, configuration)
+    finished()
   }
 
   public func stopQueue(_ index: Int, _ finished: @escaping @Sendable () -> Void) {
-    confined.value.queues.stop(index)
-    if index == SCMIQueue.command { confined.value.kept = [:] }
+    state.value.queues.stop(index)
+    if index == SCMIQueue.command { state.value.kept = [:] }
     finished()
   }
 
   public func reset(_ finished: @escaping @Sendable () -> Void) {
-    confined.value.queues.reset()
-    confined.value.kept = [:]
-    confined.value.waiting = []
+    state.value.queues.reset()
+    state.value.kept = [:]
+    state.value.waiting = []
     platform.resetAgent(agent, events: false)
     finished()
   }
 
-  /// What is in flight is finished: buffers that are kept for replies which are late or never come go back empty.
+  /// Nothing is in flight: of a command whose reply is late the device has a number only.
   public func suspend(_ finished: @escaping @Sendable () -> Void) {
-    confined.value.isSuspended = true
-    if let queue = confined.value.queues[SCMIQueue.command] {
-      for ticket in confined.value.kept.keys.sorted() {
-        if let head = confined.value.kept[ticket]?.head { queue.giveBack(head: head, written: 0) }
-      }
-      publish(queue)
-    }
-    confined.value.kept = [:]
+    state.value.isSuspended = true
     finished()
   }
 
-  public func resume() { confined.value.isSuspended = false }
+  public func resume() { state.value.isSuspended = false }
 
-  public func state() -> DeviceState { DeviceState(queues: confined.value.queues.positions) }
+  public var queuePositions: [QueuePosition?] { state.value.queues.positions }
 
-  public func restore(_ state: DeviceState) throws(DeviceStateError) {
-    guard state.version == 1 else { throw .unknownVersion(device: name, version: state.version) }
-    guard state.words.isEmpty else { throw .invalid(device: name, field: "words") }
-    confined.value.isSuspended = true
+  public func savedState() -> SCMIDeviceState {
+    SCMIDeviceState(
+      lastTicket: state.value.ticket,
+      lateCommands: state.value.kept.sorted { $0.key < $1.key }.map { .init(ticket: $0.key, head: $0.value) },
+      waitingMessages: state.value.waiting.map(\.bytes)
+    )
+  }
+
+  public func restore(_ saved: SCMIDeviceState) throws(DeviceStateError) {
+    var kept: [UInt64: UInt16] = [:]
+    for command in saved.lateCommands {
+      guard command.ticket <= saved.lastTicket, command.head < QueueSize.scmiCommand,
+        kept.updateValue(command.head, forKey: command.ticket) == nil
+      else { throw .invalid(device: name, field: "lateCommands") }
+    }
+    guard kept.count <= Int(QueueSize.scmiCommand) else { throw .invalid(device: name, field: "lateCommands") }
+    let waiting = saved.waitingMessages.compactMap { try? SCMIMessage(bytes: $0) }
+    guard waiting.count == saved.waitingMessages.count, waiting.count <= SCMIPlatform.maximumQueued else {
+      throw .invalid(device: name, field: "waitingMessages")
+    }
+    state.value.ticket = saved.lastTicket
+    state.value.kept = kept
+    state.value.waiting = waiting
+    state.value.isSuspended = true
   }
 
   public func kick(_ index: Int) -> Bool {
@@ -151,12 +185,12 @@ public final class SCMIDevice<Timer: SCMITimer>: VirtioDevice, @unchecked Sendab
   }
 
   var isWorking: Bool {
-    !confined.value.isSuspended && confined.value.queues.connection.map { !$0.hasFailed } ?? false
+    !state.value.isSuspended && state.value.queues.connection.map { !$0.hasFailed } ?? false
   }
 
   func arm(_ deadline: UInt64?) { timer.arm(deadline) }
 
   func publish(_ queue: SplitVirtqueue) {
-    if queue.publish() { confined.value.queues.connection?.interruptForUsedBuffers() }
+    state.value.queues.connection?.publish(queue)
   }
 }

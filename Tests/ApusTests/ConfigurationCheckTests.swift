@@ -1,6 +1,7 @@
 import CTestSupport
 import Glibc
 import GuestMemory
+import Host
 import SCMI
 import SCMIFile
 import TestBasics

@@ -1,4 +1,5 @@
 import Glibc
+import Host
 import Logging
 import Testing
 
@@ -6,28 +7,28 @@ import Testing
 
 /// A console with one line to show.
 private final class LinePort: GuestConsole {
-  private let output: Bell
-  private let room: Bell
-  private let taken: Bell
+  private let output: Shared<EventDescriptor>
+  private let room: Shared<EventDescriptor>
+  private let taken: Shared<EventDescriptor>
   private var line: [UInt8] = Array("line\n".utf8)
 
   /// - Parameter taken: rung when the line has been taken.
-  init(taken: Bell) throws {
-    output = try Bell()
-    room = try Bell()
+  init(taken: Shared<EventDescriptor>) throws {
+    output = Shared(try EventDescriptor())
+    room = Shared(try EventDescriptor())
     self.taken = taken
-    output.doorbell.ring()
+    output.value.signal()
   }
 
-  var outputDescriptor: Int32 { output.doorbell.rawValue }
-  func answerOutput() { output.doorbell.answer() }
+  var outputDescriptor: Int32 { output.value.rawValue }
+  func answerOutput() { output.value.clear() }
   func armOutput(after _: UInt64) {}
-  var inputRoomDescriptor: Int32 { room.doorbell.rawValue }
-  func answerInputRoom() { room.doorbell.answer() }
+  var inputRoomDescriptor: Int32 { room.value.rawValue }
+  func answerInputRoom() { room.value.clear() }
   var ringInputRoom: @Sendable () -> Void { {} }
   func takeOutput(limit: Int) -> [UInt8] {
     defer { line = [] }
-    if !line.isEmpty { taken.doorbell.ring() }
+    if !line.isEmpty { taken.value.signal() }
     return line
   }
   func inputSpace() -> Int { 0 }
@@ -36,25 +37,25 @@ private final class LinePort: GuestConsole {
 
 /// A console with a gibibyte to show.
 private final class FloodingPort: GuestConsole {
-  private let output: Bell
-  private let room: Bell
+  private let output: Shared<EventDescriptor>
+  private let room: Shared<EventDescriptor>
   private(set) var taken = 0
   private(set) var armings = 0
 
   init() throws {
-    output = try Bell()
-    room = try Bell()
-    output.doorbell.ring()
+    output = Shared(try EventDescriptor())
+    room = Shared(try EventDescriptor())
+    output.value.signal()
   }
 
-  var outputDescriptor: Int32 { output.doorbell.rawValue }
-  func answerOutput() { output.doorbell.answer() }
+  var outputDescriptor: Int32 { output.value.rawValue }
+  func answerOutput() { output.value.clear() }
   func armOutput(after _: UInt64) {
     armings += 1
-    output.doorbell.ring()
+    output.value.signal()
   }
-  var inputRoomDescriptor: Int32 { room.doorbell.rawValue }
-  func answerInputRoom() { room.doorbell.answer() }
+  var inputRoomDescriptor: Int32 { room.value.rawValue }
+  func answerInputRoom() { room.value.clear() }
   var ringInputRoom: @Sendable () -> Void { {} }
   func takeOutput(limit: Int) -> [UInt8] {
     guard taken < 1 << 30 else { return [] }
@@ -81,9 +82,9 @@ private final class FloodingPort: GuestConsole {
       logger: logger,
       stop: {}
     )
-    let other = try Bell()
-    _ = try loop.add(other.doorbell.rawValue, EventLoop.readable, ClosureHandler { _ in loop.stop() })
-    other.doorbell.ring()
+    let other = Shared(try EventDescriptor())
+    _ = try loop.add(other.value.rawValue, EventLoop.readable, ClosureHandler { _ in loop.stop() })
+    other.value.signal()
 
     try loop.run()
     let takenWhileRunning = port.taken
@@ -104,7 +105,7 @@ private final class FloodingPort: GuestConsole {
   @Test func outputThatWasLostAfterTheGuestPoweredOffIsToldAtTheEnd() throws {
     let loop = try EventLoop()
     let verdict = try Verdict()
-    let taken = try Bell()
+    let taken = Shared(try EventDescriptor())
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let endpoint = try ConsoleEndpoint(
       .file(path: "/dev/full"),
@@ -122,7 +123,7 @@ private final class FloodingPort: GuestConsole {
       logger: logger,
       stop: {}
     )
-    _ = try loop.add(taken.doorbell.rawValue, EventLoop.readable, ClosureHandler { _ in loop.stop() })
+    _ = try loop.add(taken.value.rawValue, EventLoop.readable, ClosureHandler { _ in loop.stop() })
 
     verdict.give(Outcome(.poweredOff, "off"))
     try loop.run()

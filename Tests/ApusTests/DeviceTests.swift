@@ -1,6 +1,8 @@
 import GuestMemory
+import Host
 internal import Synchronization
 import TestBasics
+import TestSupport
 import Testing
 
 @testable import Apus
@@ -160,7 +162,7 @@ private enum UART {
     notifier.write(1, at: 0, width: 1)
 
     #expect(verdict.given?.end == .panicked)
-    #expect(isReadable(verdict.doorbell.rawValue))
+    #expect(isReadable(verdict.event.rawValue))
   }
 
   @Test func aCrashKernelThatWasLoadedIsNoEnd() throws {

@@ -1,7 +1,9 @@
 import Glibc
+import Host
 import KVM
 import Logging
 import TestBasics
+import TestSupport
 import Testing
 import VirtioDevices
 
@@ -25,6 +27,18 @@ import VirtioDevices
       isDurable: isDurable,
       segments: buffer.segments([(0, 512)])
     )
+  }
+
+  @Test(arguments: [true, false])
+  func aDiskOfAnotherMachineIsNeverEmptied(isReadOnly: Bool) throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("disk", [UInt8](repeating: 7, count: 512))
+    let disk = try DiskFile.open(path, isReadOnly: isReadOnly)
+
+    #expect(throws: OutputFileError(inUse: path)) { _ = try RunFiles().open(path) }
+
+    #expect(folder.read("disk") == [UInt8](repeating: 7, count: 512))
+    _ = disk
   }
 
   @Test func flushesAndDurableWritesFailForEverAfterTheHostFailedToFlushOnce() throws {

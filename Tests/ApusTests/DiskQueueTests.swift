@@ -1,3 +1,5 @@
+import Host
+import TestSupport
 import Testing
 import VirtioDevices
 
@@ -55,7 +57,7 @@ import VirtioDevices
 
     #expect(count == 3)
     #expect(taken == [2, 0, 3].map { BlockCompletion(tag: $0, succeeded: false) })
-    #expect(isReadable(finished.doorbell.rawValue))
+    #expect(isReadable(finished.event.rawValue))
   }
 
   @Test func completionsAreTakenOnceAndOnlyTheFirstOfThemRings() throws {
@@ -63,9 +65,9 @@ import VirtioDevices
     var taken: [BlockCompletion] = []
 
     finished.add(1, true)
-    finished.doorbell.answer()
+    finished.event.clear()
     finished.add(2, false)
-    let isRinging = isReadable(finished.doorbell.rawValue)
+    let isRinging = isReadable(finished.event.rawValue)
     let counts = [finished.take(into: &taken), finished.take(into: &taken)]
 
     #expect(!isRinging)

@@ -56,7 +56,7 @@ import Testing
       let others = map.regions.filter { $0.name != "early vectors" }
 
       #expect(!others.contains { $0.range.overlaps(MemoryMap.earlyVectors) })
-      #expect(!map.regions.contains { $0.range.contains(GuestAddress(EarlyVectors.doorbell), count: 4) })
+      #expect(!map.regions.contains { $0.range.contains(GuestAddress(EarlyVectors.trap), count: 4) })
     }
   }
 }

@@ -1,5 +1,6 @@
 import Glibc
 import GuestMemory
+import Host
 import Logging
 import Synchronization
 import TestSupport

@@ -1,5 +1,6 @@
 import DeviceTree
 import GuestMemory
+import Host
 import Peripherals
 import TestSupport
 import Testing

@@ -1,6 +1,7 @@
-import CLinux
+import CHost
 import Glibc
 import GuestMemory
+import Host
 import KVM
 import TestBasics
 import TestSupport
@@ -18,7 +19,7 @@ private struct Peer: ~Copyable {
   /// A socket with one end in the back-end's hands.
   static func attached(to backend: StreamNetworkBackend) throws -> Peer {
     var (ours, theirs): (Int32, Int32) = (-1, -1)
-    _ = unsafe clinux_stream_pair(&ours, &theirs)
+    _ = unsafe chost_stream_pair(&ours, &theirs)
     try backend.attach(OwnedDescriptor(owning: theirs))
     return Peer(descriptor: OwnedDescriptor(owning: ours))
   }
@@ -33,7 +34,7 @@ private struct Peer: ~Copyable {
     var all: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 1 << 16)
     while true {
-      let count = unsafe Int(clinux_socket_receive(descriptor.rawValue, &chunk, chunk.count))
+      let count = unsafe Int(chost_socket_receive(descriptor.rawValue, &chunk, chunk.count))
       guard count > 0 else { return all }
       all += chunk[..<count]
     }
@@ -297,7 +298,7 @@ extension EventLoop {
 
     let kinds = [try NetworkCard.describe(stream.0).kind, try NetworkCard.describe(packets.0).kind]
 
-    #expect(kinds == [clinux_network_stream, clinux_network_packets])
+    #expect(kinds == [chost_network_stream, chost_network_packets])
   }
 
   @Test func whatCarriesNoPacketsIsRefused() throws {

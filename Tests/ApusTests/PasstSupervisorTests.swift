@@ -1,5 +1,6 @@
-import CLinux
+import CHost
 import Glibc
+import Host
 import KVM
 import Logging
 import TestSupport
@@ -57,7 +58,7 @@ import Testing
     let folder = try TemporaryFolder()
     let loop = try EventLoop()
     let verdict = try Verdict()
-    _ = try loop.add(verdict.doorbell.rawValue, EventLoop.readable, ClosureHandler { _ in loop.stop() })
+    _ = try loop.add(verdict.event.rawValue, EventLoop.readable, ClosureHandler { _ in loop.stop() })
     let supervisor = try supervisor(try program("echo no port 22 >&2; exit 1", in: folder), loop, verdict)
 
     try supervisor.connect { _ in }

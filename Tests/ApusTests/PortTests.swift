@@ -1,4 +1,5 @@
 import Glibc
+import Host
 import KVM
 import Logging
 import TestSupport
@@ -70,7 +71,7 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
   private let port: VirtioConsolePort
 
   init() throws {
-    port = VirtioConsolePort(timer: try SharedTimer(), room: try SharedDoorbell())
+    port = VirtioConsolePort(timer: Shared(try HostTimer()), room: Shared(try EventDescriptor()))
   }
 
   @Test func outputWaitsForRoomAndTheGuestIsToldOnceThereIs() {
@@ -167,11 +168,11 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
 
   /// Runs the loop for a moment.
   private func settle() throws {
-    let timer = try SharedTimer()
-    timer.timer.arm(after: 20_000_000)
-    _ = try loop.add(timer.timer.rawValue, EventLoop.readable, ClosureHandler { [loop] _ in loop.stop() })
+    let timer = Shared(try HostTimer())
+    timer.value.arm(after: 20_000_000)
+    _ = try loop.add(timer.value.rawValue, EventLoop.readable, ClosureHandler { [loop] _ in loop.stop() })
     try loop.run()
-    loop.remove(timer.timer.rawValue)
+    loop.remove(timer.value.rawValue)
   }
 
   @Test func aPeerThatDoesNotReadStallsThePortUntilItReads() throws {

@@ -1,4 +1,4 @@
-import CLinux
+import CHost
 import Glibc
 import GuestMemory
 import TestSupport
@@ -27,7 +27,7 @@ final class TestImage: Sendable {
       descriptor = unsafe path.withCString { unsafe open($0, O_RDWR | O_CLOEXEC) }
     case .memory:
       // SAFETY: the name holds for the call.
-      descriptor = unsafe clinux_open_memory_file("test image")
+      descriptor = unsafe chost_open_memory_file("test image")
       path = "/proc/self/fd/\(descriptor)"
     }
     precondition(descriptor >= 0, "the host gives files")

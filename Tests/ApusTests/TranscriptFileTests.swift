@@ -1,5 +1,6 @@
-import CLinux
+import CHost
 import Glibc
+import Host
 import Logging
 import SCMI
 import SCMIFile

@@ -1,5 +1,7 @@
 import Glibc
+import Host
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Apus
@@ -7,19 +9,19 @@ import Testing
 /// What somebody else gets told.
 private final class Told: Sendable {
   private let outcomes = Mutex<[Outcome]>([])
-  private let bell: Bell
+  private let bell: Shared<EventDescriptor>
 
   init() throws {
-    bell = try Bell()
+    bell = Shared(try EventDescriptor())
   }
 
   func tell(_ outcome: Outcome) {
     outcomes.withLock { $0.append(outcome) }
-    bell.doorbell.ring()
+    bell.value.signal()
   }
 
   func wait(milliseconds: Int32) -> [Outcome] {
-    _ = isReadable(bell.doorbell.rawValue, within: milliseconds)
+    _ = isReadable(bell.value.rawValue, within: milliseconds)
     return outcomes.withLock { $0 }
   }
 }

@@ -1,4 +1,5 @@
 import Apus
+import Host
 import TestSupport
 import Testing
 

@@ -1,5 +1,6 @@
 import ApusTesting
 import Glibc
+import Host
 import TestBasics
 
 /// `apus` as a process of its own, with pipes to its standard streams or a terminal in their place.

@@ -1,5 +1,6 @@
 import Apus
 import ApusTesting
+import Host
 import Testing
 
 extension CommandKVMTests {

@@ -1,6 +1,7 @@
 import ApusTesting
 import CTestSupport
 import Glibc
+import Host
 import Testing
 
 extension CommandKVMTests {

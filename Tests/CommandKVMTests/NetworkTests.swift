@@ -1,5 +1,6 @@
 import ApusTesting
 import Glibc
+import Host
 import TestBasics
 import Testing
 

@@ -1,5 +1,5 @@
 import ApusTesting
-import CLinux
+import CHost
 import Glibc
 
 /// Something to write to whose reader has stopped, and that is full.
@@ -34,7 +34,7 @@ final class StalledOutput {
     case .terminal:
       var text = [CChar](repeating: 0, count: 128)
       // SAFETY: the buffer holds for the calls and its size goes along.
-      ends[0] = unsafe clinux_pseudo_terminal_open(&text, text.count)
+      ends[0] = unsafe chost_pseudo_terminal_open(&text, text.count)
       ends[1] = unsafe open(&text, O_RDWR | O_NOCTTY)
       path = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
@@ -72,7 +72,7 @@ final class StalledOutput {
       guard ContinuousClock.now < deadline else {
         throw CommandProcess.Failure(description: "'\(text)' did not come, but \(bytes.count) bytes")
       }
-      guard clinux_wait(reading, Int16(POLLIN), 100) else { continue }
+      guard chost_wait(reading, Int16(POLLIN), 100) else { continue }
       // SAFETY: the buffer holds for the call and its size goes along.
       let count = unsafe Glibc.read(reading, &chunk, chunk.count)
       if count > 0 { bytes += chunk[..<count].filter { $0 != 0x2E } }

@@ -1,4 +1,4 @@
-import CLinux
+import CHost
 import Glibc
 import TestBasics
 
@@ -13,7 +13,7 @@ final class TestTerminal {
   init() throws {
     var name = [CChar](repeating: 0, count: 128)
     // SAFETY: the buffer holds for the calls and its size goes along.
-    keyboard = unsafe clinux_pseudo_terminal_open(&name, name.count)
+    keyboard = unsafe chost_pseudo_terminal_open(&name, name.count)
     path = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     // Keeps the terminal and its settings when the process has ended.
     screen = unsafe open(path, O_RDWR | O_NOCTTY | O_CLOEXEC)

@@ -34,17 +34,17 @@ import Testing
     let bytes: [UInt8] = [1, 2, 3]
     var ram: PrivateRAM? = try PrivateRAM(range: GuestRange(at: 0x4000_0000, size: 0x10000))
     try ram?.write(bytes.span, at: GuestAddress(0x4000_0100))
-    let door = try openDoor(over: ram)
+    let space = try openSpace(over: ram)
     ram = nil
 
-    #expect(door.extent == .open)
-    #expect(read(door, at: 0x4000_0100, count: 3) == bytes)
+    #expect(space.extent == .open)
+    #expect(read(space, at: 0x4000_0100, count: 3) == bytes)
   }
 
   @Test func writeThroughADoorIsReadThroughAnother() throws {
     let window = try DMAWindow(name: "test", range: GuestRange(at: 0x5000_0000, size: 0x10000))
-    let writer = window.makeDoor()
-    let reader = window.makeDoor()
+    let writer = window.makeSpace()
+    let reader = window.makeSpace()
 
     #expect(write(writer, [7, 8], at: 0x5000_FFFE))
 
@@ -62,21 +62,21 @@ import Testing
   )
   func accessOutsideTheWindowIsRefusedAndCounted(address: UInt64, count: UInt64) throws {
     let window = try DMAWindow(name: "test", range: GuestRange(at: 0x5000_0000, size: 0x10000))
-    let door = window.makeDoor()
+    let space = window.makeSpace()
 
-    // SAFETY: the door lives to the end of the test.
-    let isRefused = unsafe door.view.pointer(to: address, count: count) == nil
+    // SAFETY: the space lives to the end of the test.
+    let isRefused = unsafe space.view.pointer(to: address, count: count, for: .read) == nil
 
     #expect(isRefused)
-    #expect(door.counters.refusedAccesses == 1)
-    #expect(door.counters.bytesRead == 0)
+    #expect(space.counters.refusedAccesses == 1)
+    #expect(space.counters.bytesRead == 0)
   }
 
   @Test func containsAgreesWithWideArithmeticAroundEveryEdge() throws {
     let window = try DMAWindow(name: "test", range: GuestRange(at: 0x5000_0000, size: 0x10000))
-    let door = window.makeDoor()
-    // SAFETY: the door lives to the end of the test.
-    let view = unsafe door.view
+    let space = window.makeSpace()
+    // SAFETY: the space lives to the end of the test.
+    let view = unsafe space.view
     var random = SystemRandomNumberGenerator()
     let edges: [UInt64] = [0, 0x5000_0000, 0x5001_0000, 0x10000, 1 << 32, .max]
 
@@ -84,7 +84,7 @@ import Testing
       let address = (edges.randomElement(using: &random) ?? 0) &+ UInt64.random(in: 0..<8, using: &random) &- 4
       let count = (edges.randomElement(using: &random) ?? 0) &+ UInt64.random(in: 0..<8, using: &random) &- 4
       let expected = address >= 0x5000_0000 && UInt128(address) + UInt128(count) <= 0x5001_0000
-      guard view.contains(address, count: count) == expected else {
+      guard view.reaches(address, count: count, for: .readWrite) == expected else {
         Issue.record("\(count) bytes at \(address)")
         return
       }
@@ -110,22 +110,22 @@ import Testing
     }
   }
 
-  private func openDoor(over ram: borrowing PrivateRAM?) throws -> DMADoor {
+  private func openSpace(over ram: borrowing PrivateRAM?) throws -> DMASpace {
     switch ram {
-    case .some(let ram): return DMAWindow(name: "open", opening: ram).makeDoor()
+    case .some(let ram): return DMAWindow(name: "open", opening: ram).makeSpace()
     case .none: throw GuestMemoryError.hostRefused(attempt: "test", size: 0, errno: 0)
     }
   }
 
-  private func read(_ door: DMADoor, at address: UInt64, count: Int) -> [UInt8]? {
+  private func read(_ space: DMASpace, at address: UInt64, count: Int) -> [UInt8]? {
     var bytes = [UInt8](repeating: 0, count: count)
-    // SAFETY: the door is the caller's; the buffer is used within the call only.
-    let done = unsafe bytes.withUnsafeMutableBytes { unsafe door.view.read(at: address, into: $0) }
+    // SAFETY: the space is the caller's; the buffer is used within the call only.
+    let done = unsafe bytes.withUnsafeMutableBytes { unsafe space.view.read(at: address, into: $0) }
     return done ? bytes : nil
   }
 
-  private func write(_ door: DMADoor, _ bytes: [UInt8], at address: UInt64) -> Bool {
+  private func write(_ space: DMASpace, _ bytes: [UInt8], at address: UInt64) -> Bool {
     // SAFETY: as above.
-    unsafe bytes.withUnsafeBytes { unsafe door.view.write($0, at: address) }
+    unsafe bytes.withUnsafeBytes { unsafe space.view.write($0, at: address) }
   }
 }

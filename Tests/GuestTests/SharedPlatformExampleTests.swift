@@ -1,5 +1,6 @@
 import Apus
 import ApusTesting
+import Host
 import SCMI
 import SCMIFile
 import Testing

@@ -3,6 +3,7 @@ import Testing
 import Virtio
 import VirtioDevices
 import VirtioDriver
+import VirtioMMIO
 import VirtioTesting
 
 @Suite struct BlockDeviceTests {
@@ -449,7 +450,8 @@ import VirtioTesting
     fixture.driver.notify(0)
 
     #expect(fixture.queues[0].usedIndex == 1)
-    #expect(fixture.machine.transport.state().device.queues == [QueuePosition(nextAvailable: 1, nextUsed: 1)])
+    let positions = try fixture.machine.transport.savedState().connection.positions
+    #expect(positions == [QueuePosition(nextAvailable: 1, nextUsed: 1)])
     fixture.thread.whileWaiting = {}
     backend.isDeferred = false
     fixture.machine.transport.resume()

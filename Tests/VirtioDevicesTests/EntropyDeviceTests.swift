@@ -2,6 +2,7 @@ import Testing
 import Virtio
 import VirtioDevices
 import VirtioDriver
+import VirtioMMIO
 import VirtioTesting
 
 @Suite struct EntropyDeviceTests {

@@ -4,6 +4,7 @@ import Testing
 import Virtio
 import VirtioDevices
 import VirtioDriver
+import VirtioMMIO
 import VirtioTesting
 
 /// What a hostile driver does to each of the devices.

@@ -3,6 +3,7 @@ import Testing
 import Virtio
 import VirtioDevices
 import VirtioDriver
+import VirtioMMIO
 import VirtioTesting
 
 @Suite struct NetworkDeviceTests {

@@ -281,15 +281,6 @@ private func misbehave(_ action: Misbehaviour, times: UInt64? = 1) -> Misbehavio
     #expect(bench.fixture.machine.faults == [.writableMissing])
   }
 
-  @Test func suspensionGivesKeptBuffersBackEmpty() throws {
-    var bench = try Bench { $0.rules = [misbehave(.never)] }
-    bench.send(version, head: 0)
-
-    bench.ends.device.suspend {}
-
-    #expect(bench.fixture.queues[0].takeUsed() == .init(head: 0, written: 0))
-  }
-
   @Test func whatOneAgentDoesReachesTheOther() throws {
     let definition = PlatformDefinition { platform in
       platform.clocks = [ClockDefinition("pll") { $0.rates = .list([100, 200, 300]) }]

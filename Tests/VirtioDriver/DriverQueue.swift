@@ -27,7 +27,7 @@ public struct DriverQueue<Machine: DriverMachine> {
     }
   }
 
-  public let machine: Machine
+  public private(set) var machine: Machine
   public let index: Int
   public var size: UInt16
   public var descriptorTable: UInt64
@@ -54,6 +54,12 @@ public struct DriverQueue<Machine: DriverMachine> {
         address += 1
       }
     }
+  }
+
+  /// The same queue, in a machine whose memory is a copy.
+  public init(_ queue: DriverQueue, movedTo machine: Machine) {
+    self = queue
+    self.machine = machine
   }
 
   /// The first address behind the queue.

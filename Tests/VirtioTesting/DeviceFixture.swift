@@ -29,6 +29,14 @@ public struct DeviceFixture {
     start(features.map { $0 | Feature.version1 | Feature.accessPlatform } ?? driver.offeredFeatures)
   }
 
+  /// The driver of `fixture`, in a machine that has gone on from its state: it knows what it knew.
+  public init(_ fixture: DeviceFixture, goingOnIn machine: TestMachine) {
+    self.machine = machine
+    thread = ImmediateThread()
+    scratch = fixture.scratch
+    queues = fixture.queues.map { Queue($0, movedTo: machine) }
+  }
+
   /// From reset to DRIVER_OK.
   public func start(_ features: UInt64) {
     precondition(machine.driver.negotiate(features), "the device agrees")

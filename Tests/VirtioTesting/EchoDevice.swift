@@ -14,11 +14,13 @@ public final class EchoDevice: VirtioDevice, @unchecked Sendable {
   public let features: VirtioFeatures = .splitVirtqueue
   public let queueSizes: [UInt16] = [16, 16]
   public let configuration = ConfigurationSpace([1, 2, 3, 4, 5, 6, 7, 8], writableAt: 4, count: 4)
-  public private(set) var configurationWrites: [Int] = []
+  public private(set) var configurationWrites: [ConfigurationWrite] = []
   /// Chains to take before the next is left for later.
   public var turn = Int.max
   /// What it was last started with; `nil` before that and after a reset.
   public private(set) var startedWith: VirtioFeatures?
+  /// Whether it went on from a state.
+  public private(set) var isRestored = false
   /// Called with each chain taken, before it is read.
   public var onTake: () -> Void = {}
 
@@ -34,14 +36,33 @@ public final class EchoDevice: VirtioDevice, @unchecked Sendable {
 
   public func attach(_ connection: DeviceConnection) { queues.attach(connection) }
 
-  public func start(_ features: VirtioFeatures, queues configurations: [QueueConfiguration?]) {
+  public func start(
+    _ features: VirtioFeatures,
+    queues configurations: [QueueConfiguration?],
+    _ finished: @escaping @Sendable () -> Void
+  ) {
     precondition(startedWith == nil, "a device is reset between two starts")
     startedWith = features
     queues.start(features, configurations)
+    finished()
   }
 
-  public func startQueue(_ index: Int, _ configuration: QueueConfiguration) {
+  public func startRestored(
+    _ features: VirtioFeatures,
+    queues configurations: [QueueConfiguration?],
+    _ finished: @escaping @Sendable () -> Void
+  ) {
+    isRestored = true
+    start(features, queues: configurations, finished)
+  }
+
+  public func startQueue(
+    _ index: Int,
+    _ configuration: QueueConfiguration,
+    _ finished: @escaping @Sendable () -> Void
+  ) {
     queues.start(index, configuration)
+    finished()
   }
 
   public func stopQueue(_ index: Int, _ finished: @escaping @Sendable () -> Void) {
@@ -50,28 +71,16 @@ public final class EchoDevice: VirtioDevice, @unchecked Sendable {
   }
 
   public func kick(_ index: Int) -> Bool {
-    guard !isSuspended, let queue = queues[index], let connection = queues.connection else { return false }
-    var taken = 0
-    queue.suppressNotifications()
-    repeat {
-      while taken < turn {
-        switch queue.takeNext(into: &chain) {
-        case .empty: break
-        case .fault(let fault):
-          connection.fail(queue: index, fault)
-          return false
-        case .chain:
-          taken += 1
-          onTake()
-          echo(queue)
-          continue
-        }
-        break
-      }
-      if queue.publish() { connection.interruptForUsedBuffers() }
-      if taken == turn { return true }
-    } while queue.resumeNotifications()
-    return false
+    guard !isSuspended, let queue = queues[index], let connection = queues.connection, !connection.hasFailed else {
+      return false
+    }
+    return connection.workOff(queue, turn: turn) {
+      queue.takeNext(into: &chain)
+    } serve: {
+      onTake()
+      echo(queue)
+      return .done
+    }
   }
 
   private func echo(_ queue: SplitVirtqueue) {
@@ -98,12 +107,33 @@ public final class EchoDevice: VirtioDevice, @unchecked Sendable {
     isSuspended = false
   }
 
-  public func configurationWritten(at offset: Int) { configurationWrites.append(offset) }
+  public func configurationWritten(at offset: Int, count: Int) {
+    configurationWrites.append(.init(offset: offset, count: count))
+  }
 
-  public func state() -> DeviceState { DeviceState(queues: queues.positions) }
+  public var queuePositions: [QueuePosition?] { queues.positions }
 
-  public func restore(_ state: DeviceState) throws(DeviceStateError) {
-    guard state.version == 1 else { throw .unknownVersion(device: name, version: state.version) }
+  public func savedState() -> State { State() }
+
+  public func restore(_ state: State) throws(DeviceStateError) {
     isSuspended = true
+  }
+
+  /// Of which there is nothing to be said.
+  public struct State: VersionedState {
+    public static var kind: String { "echo" }
+    public static var version: UInt32 { 3 }
+
+    public init() {}
+  }
+
+  public struct ConfigurationWrite: Equatable, Sendable {
+    public let offset: Int
+    public let count: Int
+
+    public init(offset: Int, count: Int) {
+      self.offset = offset
+      self.count = count
+    }
   }
 }

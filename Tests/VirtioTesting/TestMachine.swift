@@ -2,37 +2,42 @@ public import GuestMemory
 internal import Synchronization
 public import Virtio
 public import VirtioDriver
+public import VirtioMMIO
 
 /// A machine with one device, without KVM: what the device thread would do happens at once, on the caller's thread.
-public final class TestMachine: DriverMachine, @unchecked Sendable {
+public final class TestMachine: WindowMachine, @unchecked Sendable {
   // SAFETY: @unchecked: used on one thread.
 
   public let transport: MMIOTransport
   public let line = CountingLine()
   public let observer = FaultRecorder()
   public let thread: any DeviceThread
-  private let door: DMADoor
+  public let space: DMASpace
   private let window: KeptWindow
 
   /// - Parameters:
   ///   - device: not attached yet.
   ///   - windowSize: in bytes; a multiple of 64 KiB.
   ///   - isConfined: else the window is open.
+  ///   - translation: what stands between the device and the window; without one it sees the window as it is.
   public init(
     _ device: any VirtioDevice,
     windowSize: UInt64 = 0x10_0000,
     isConfined: Bool = true,
-    thread: any DeviceThread = ImmediateThread()
+    translation: (any DMATranslation)? = nil,
+    thread: any DeviceThread = ImmediateThread(),
+    descriptors: [QueueDescriptors] = []
   ) throws(GuestMemoryError) {
     let range = GuestRange(at: 0x5000_0000, size: windowSize)
     window = try KeptWindow(range: range, isConfined: isConfined)
-    door = window.makeDoor()
+    space = window.makeSpace()
     self.thread = thread
     transport = MMIOTransport(
       device: device,
-      door: window.makeDoor(),
+      space: window.makeSpace(behind: translation),
       line: line,
       thread: thread,
+      descriptors: descriptors,
       observer: observer
     )
   }
@@ -40,48 +45,6 @@ public final class TestMachine: DriverMachine, @unchecked Sendable {
   public var driver: Driver<TestMachine> { Driver(self) }
 
   public var faults: [GuestFault] { observer.events.map(\.fault) }
-
-  public var windowStart: UInt64 { door.range.start.rawValue }
-  public var windowSize: UInt64 { door.range.size }
-
-  public func bytes(at address: UInt64, count: Int) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: count)
-    // SAFETY: the door is kept; the buffer is used within the call only.
-    let done = unsafe bytes.withUnsafeMutableBytes { unsafe door.view.read(at: address, into: $0) }
-    precondition(done, "a test reads its own window")
-    return bytes
-  }
-
-  public func store(_ bytes: [UInt8], at address: UInt64) {
-    // SAFETY: as above.
-    let done = unsafe bytes.withUnsafeBytes { unsafe door.view.write($0, at: address) }
-    precondition(done, "a test writes its own window")
-  }
-
-  private func load<Value: FixedWidthInteger & BitwiseCopyable>(_ address: UInt64, as type: Value.Type) -> Value {
-    // SAFETY: the door is kept; the value's bytes are in the window.
-    guard let place = unsafe door.view.pointer(to: address, count: UInt64(MemoryLayout<Value>.size)) else {
-      preconditionFailure("a test reads its own window")
-    }
-    return unsafe Value(littleEndian: place.loadUnaligned(as: Value.self))
-  }
-
-  private func store<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value, at address: UInt64) {
-    // SAFETY: as above.
-    guard let place = unsafe door.view.pointer(to: address, count: UInt64(MemoryLayout<Value>.size)) else {
-      preconditionFailure("a test writes its own window")
-    }
-    unsafe place.storeBytes(of: value.littleEndian, as: Value.self)
-  }
-
-  public func load8(_ address: UInt64) -> UInt8 { load(address, as: UInt8.self) }
-  public func load16(_ address: UInt64) -> UInt16 { load(address, as: UInt16.self) }
-  public func load32(_ address: UInt64) -> UInt32 { load(address, as: UInt32.self) }
-  public func store8(_ value: UInt8, at address: UInt64) { store(value, at: address) }
-  public func store16(_ value: UInt16, at address: UInt64) { store(value, at: address) }
-  public func store32(_ value: UInt32, at address: UInt64) { store(value, at: address) }
-  public func store64(_ value: UInt64, at address: UInt64) { store(value, at: address) }
-  public func barrier() { atomicMemoryFence(ordering: .sequentiallyConsistent) }
 
   public func readRegister(_ offset: UInt64, width: Int) -> UInt64 {
     transport.read(offset: offset, width: width)
@@ -104,7 +67,12 @@ private final class KeptWindow {
     }
   }
 
-  func makeDoor() -> DMADoor { window.makeDoor() }
+  func makeSpace(behind translation: (any DMATranslation)? = nil) -> DMASpace {
+    guard let translation else { return window.makeSpace() }
+    let space = DMASpace(extent: window.extent, translation: translation)
+    space.add(window)
+    return space
+  }
 }
 
 /// Runs at once what is posted; a driver on the same thread sees a device that has come to rest. While someone waits for the end of work, ``whileWaiting`` stands for what the device
@@ -162,7 +130,7 @@ public final class CountingLine: InterruptLine {
 
   public var count: Int { edges.load(ordering: .acquiring) }
 
-  public func raise() { edges.add(1, ordering: .acquiringAndReleasing) }
+  public func raise(_ cause: InterruptCause) { edges.add(1, ordering: .acquiringAndReleasing) }
 }
 
 /// Keeps what guests do wrong.

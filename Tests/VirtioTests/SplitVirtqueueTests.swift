@@ -2,6 +2,7 @@ import GuestMemory
 import Testing
 import Virtio
 import VirtioDriver
+import VirtioMMIO
 import VirtioTesting
 
 @Suite struct SplitVirtqueueTests {
@@ -98,15 +99,15 @@ import VirtioTesting
   @Test func indicesWrapAround() throws {
     var queue = running(Feature.eventIndex, size: 4)
     machine.transport.suspend()
-    var state = machine.transport.state()
-    state.device.queues[0] = QueuePosition(nextAvailable: 65530, nextUsed: 65530)
+    var state = try machine.transport.savedState()
+    state.connection.positions[0] = QueuePosition(nextAvailable: 65530, nextUsed: 65530)
     let other = try TestMachine(EchoDevice())
     queue = DriverQueue(other, index: 0, size: 4, at: other.windowStart)
     queue.nextAvailable = 65530
     queue.nextUsed = 65530
     queue.publish(65530)
     other.store16(65530, at: queue.deviceArea + 2)
-    try other.transport.restore(state)
+    try other.transport.restore(state, EchoDevice.State())
     other.transport.resume()
 
     for round in 0..<20 {
@@ -175,12 +176,13 @@ import VirtioTesting
     machine.transport.suspend()
     queue.offer(0)
     driver.notify(0)
-    let state = machine.transport.state()
+    let state = try machine.transport.savedState()
     let other = try TestMachine(EchoDevice())
     other.store(machine.bytes(at: machine.windowStart, count: 0x2000), at: other.windowStart)
 
-    try other.transport.restore(state)
-    #expect(other.transport.state() == state)
+    try other.transport.restore(state, EchoDevice.State())
+    let restored = try other.transport.savedState()
+    #expect(restored == state)
     other.transport.resume()
 
     #expect(queue.usedIndex == 3)
@@ -191,12 +193,12 @@ import VirtioTesting
   @Test func stateWithAQueueOutsideTheWindowIsRefused() throws {
     _ = running(0)
     machine.transport.suspend()
-    var state = machine.transport.state()
+    var state = try machine.transport.savedState()
     state.queues[0].driverArea = 0
     let other = try TestMachine(EchoDevice())
 
-    #expect(throws: DeviceStateError.invalid(device: "echo", field: "queue")) {
-      try other.transport.restore(state)
+    #expect(throws: DeviceStateError.invalid(device: "echo", field: "queue 0")) {
+      try other.transport.restore(state, EchoDevice.State())
     }
   }
 }

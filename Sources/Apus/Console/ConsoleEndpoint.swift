@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 internal import Glibc
 import Host
 import KVM
@@ -56,7 +56,7 @@ final class ConsoleEndpoint {
   }
 
   deinit {
-    if isRaw { clinux_terminal_restore() }
+    if isRaw { chost_terminal_restore() }
     if case .outlet(let outlet) = output { outlet.close() }
     link?.remove()
   }
@@ -105,7 +105,7 @@ final class ConsoleEndpoint {
     // SAFETY: the buffer is this call's own and its size goes along.
     let (number, name) = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer in
       guard let base = buffer.baseAddress else { return (-ENOMEM, "") }
-      let number = unsafe clinux_pseudo_terminal_open(base, buffer.count)
+      let number = unsafe chost_pseudo_terminal_open(base, buffer.count)
       return unsafe (number, number >= 0 ? String(cString: base) : "")
     }
     guard number >= 0 else {
@@ -115,7 +115,7 @@ final class ConsoleEndpoint {
     if let path {
       // SAFETY: the texts hold for the calls.
       if unsafe path.withHostPath({ unsafe symlink(name, $0) }) != 0 {
-        let error = clinux_errno()
+        let error = chost_errno()
         throw error == EEXIST ? .linkInUse(path: path) : .cannotWrite(OutputFileError(file: path, errno: error))
       }
       link = MadeName(path)
@@ -152,7 +152,7 @@ final class ConsoleEndpoint {
       return staleLink(path) == nil ? OpenFailure.linkInUse(path) : nil
     }
     // SAFETY: the path holds for the call.
-    let result = unsafe path.withHostPath { unsafe clinux_folder_check($0) }
+    let result = unsafe path.withHostPath { unsafe chost_folder_check($0) }
     return result == 0 ? nil : "--console: \(OutputFileError(file: path, errno: -result))"
   }
 
@@ -163,7 +163,7 @@ final class ConsoleEndpoint {
   func ownInputOnce() -> Bool {
     guard !hasOwnInput, case .descriptor(let shared) = input else { return false }
     hasOwnInput = true
-    let number = clinux_input_open(shared)
+    let number = chost_input_open(shared)
     guard number >= 0 else { return false }
     ownInput = OwnedDescriptor(owning: number)
     input = .descriptor(number)
@@ -174,7 +174,7 @@ final class ConsoleEndpoint {
   static var terminalSize: (columns: UInt16, rows: UInt16)? {
     var (columns, rows): (UInt16, UInt16) = (0, 0)
     // SAFETY: the variables hold for the call.
-    return unsafe clinux_terminal_size(STDIN_FILENO, &columns, &rows) ? (columns, rows) : nil
+    return unsafe chost_terminal_size(STDIN_FILENO, &columns, &rows) ? (columns, rows) : nil
   }
 
   private func openStandardStreams(logger: Logger) throws(OpenFailure) {
@@ -185,12 +185,12 @@ final class ConsoleEndpoint {
       return
     }
     // A background job must not read from its terminal: it would be stopped.
-    guard clinux_terminal_is_ours(STDIN_FILENO) else { return }
-    let lock = clinux_terminal_lock(STDIN_FILENO)
+    guard chost_terminal_is_ours(STDIN_FILENO) else { return }
+    let lock = chost_terminal_lock(STDIN_FILENO)
     if lock == -EWOULDBLOCK { throw .terminalInUse }
     // A terminal that cannot be opened by its name (in another mount namespace, say) is just not locked.
     if lock >= 0 { terminalLock = OwnedDescriptor(owning: lock) }
-    let error = clinux_terminal_make_raw(STDIN_FILENO)
+    let error = chost_terminal_make_raw(STDIN_FILENO)
     guard error == 0 else {
       throw .host(HostError("putting the terminal into raw mode", errno: -error, advice: "use --console file=PATH"))
     }

@@ -1,5 +1,6 @@
-internal import CLinux
+internal import CHost
 internal import Glibc
+import Host
 import KVM
 internal import Logging
 
@@ -89,7 +90,7 @@ final class ConsoleLink {
         readerTimer.rawValue,
         EPOLLIN.rawValue,
         ClosureHandler { [unowned self] _ in
-          readerTimer.answer()
+          readerTimer.clear()
           resumeInput()
         }
       )
@@ -175,7 +176,7 @@ final class ConsoleLink {
         stream.append(Array(pending))
         pending = []
       case .outlet(let outlet):
-        if endpoint.isPseudoTerminal, !clinux_pseudo_terminal_has_reader(outlet.rawValue) {
+        if endpoint.isPseudoTerminal, !chost_pseudo_terminal_has_reader(outlet.rawValue) {
           // Nobody listens: the guest goes on, as with a cable that is not plugged in.
           pending = []
           continue
@@ -255,7 +256,7 @@ final class ConsoleLink {
       return resumeInput()
     }
     for _ in 0..<Self.inputTurnLimit {
-      if endpoint.isPseudoTerminal, !clinux_pseudo_terminal_has_reader(descriptor) {
+      if endpoint.isPseudoTerminal, !chost_pseudo_terminal_has_reader(descriptor) {
         loop.remove(descriptor)
         readerTimer.arm(after: Self.readerPollTime)
         return
@@ -269,7 +270,7 @@ final class ConsoleLink {
       // SAFETY: the buffer is this call's own and its size goes along.
       let (bytes, error) = unsafe withUnsafeTemporaryAllocation(byteCount: 256, alignment: 1) { buffer in
         let count = unsafe read(descriptor, buffer.baseAddress, min(space, buffer.count))
-        return unsafe (count > 0 ? [UInt8](buffer[..<count]) : [], count < 0 ? clinux_errno() : 0)
+        return unsafe (count > 0 ? [UInt8](buffer[..<count]) : [], count < 0 ? chost_errno() : 0)
       }
       if bytes.isEmpty {
         if error == EINTR || error == EAGAIN { return }

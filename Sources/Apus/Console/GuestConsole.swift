@@ -1,3 +1,5 @@
+import Host
+
 /// A guest's console as ``ConsoleLink`` sees it, whichever device carries it. On the device thread.
 protocol GuestConsole: AnyObject {
   /// A descriptor that is readable when there is output to take.
@@ -26,9 +28,9 @@ protocol GuestConsole: AnyObject {
 
 extension SerialPort: GuestConsole {
   var outputDescriptor: Int32 { outputTimer.rawValue }
-  func answerOutput() { outputTimer.answer() }
+  func answerOutput() { outputTimer.clear() }
   func armOutput(after nanoseconds: UInt64) { outputTimer.arm(after: nanoseconds) }
   var inputRoomDescriptor: Int32 { inputRoom.rawValue }
-  func answerInputRoom() { inputRoom.answer() }
-  var ringInputRoom: @Sendable () -> Void { { self.inputRoom.ring() } }
+  func answerInputRoom() { inputRoom.clear() }
+  var ringInputRoom: @Sendable () -> Void { { self.inputRoom.signal() } }
 }

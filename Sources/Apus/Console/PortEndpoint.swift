@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 internal import Glibc
 import Host
 import KVM
@@ -39,7 +39,7 @@ final class PortEndpoint {
       canWrite = true
     case .socket(let path):
       // SAFETY: the path holds for the call.
-      let number = unsafe path.withHostPath { unsafe clinux_socket_listen($0) }
+      let number = unsafe path.withHostPath { unsafe chost_socket_listen($0) }
       guard number >= 0 else { throw .cannotCreate(port: port, path: path, errno: -number) }
       listener = OwnedDescriptor(owning: number)
       socket = MadeName(path)
@@ -47,20 +47,20 @@ final class PortEndpoint {
       canRead = true
       canWrite = true
     case .descriptor(let original):
-      let number = clinux_duplicate(original)
+      let number = chost_duplicate(original)
       guard number >= 0 else { throw .notOpen(port: port, descriptor: original, errno: -number) }
       connection = OwnedDescriptor(owning: number)
       listener = nil
       socket = nil
       var (reads, writes) = (false, false)
-      var kind = clinux_file_regular
+      var kind = chost_file_regular
       var size: UInt64 = 0
       // SAFETY: the variables hold for the calls.
-      let hasMode = unsafe clinux_access_mode(number, &reads, &writes) == 0
-      let isKnown = unsafe hasMode && clinux_file_status(number, &kind, &size) == 0
-      guard isKnown else { throw .notOpen(port: port, descriptor: original, errno: clinux_errno()) }
+      let hasMode = unsafe chost_access_mode(number, &reads, &writes) == 0
+      let isKnown = unsafe hasMode && chost_file_status(number, &kind, &size) == 0
+      guard isKnown else { throw .notOpen(port: port, descriptor: original, errno: chost_errno()) }
       (canRead, canWrite) = (reads, writes)
-      isSocket = kind == clinux_file_socket
+      isSocket = kind == chost_file_socket
       if writes, !isSocket {
         do {
           // Reads as well as writes go through it: where it is a description of its own, neither waits.
@@ -110,7 +110,7 @@ final class PortEndpoint {
   static func problem(of port: Configuration.Port) -> String? {
     guard case .socket(let path) = port.destination else { return nil }
     // SAFETY: the path holds for the call.
-    let result = unsafe path.withHostPath { unsafe clinux_socket_check($0) }
+    let result = unsafe path.withHostPath { unsafe chost_socket_check($0) }
     return result < 0 ? OpenFailure.cannotMake(port, path, -result) : nil
   }
 
@@ -128,7 +128,7 @@ final class PortEndpoint {
   /// - Returns: 0, or the error; EAGAIN where there is none.
   func accept() -> Int32 {
     guard let waitingListener else { return EAGAIN }
-    let number = clinux_socket_accept(waitingListener)
+    let number = chost_socket_accept(waitingListener)
     guard number >= 0 else { return -number }
     connection = OwnedDescriptor(owning: number)
     return 0

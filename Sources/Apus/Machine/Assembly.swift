@@ -1,6 +1,7 @@
 internal import BootImage
 import DeviceTree
 import GuestMemory
+import Host
 import KVM
 internal import Logging
 

@@ -1,7 +1,8 @@
 internal import BootImage
-internal import CLinux
+internal import CHost
 import DeviceTree
 import GuestMemory
+import Host
 
 /// Puts the payload, the initramfs and the device tree into RAM.
 struct BootLoader {

@@ -15,7 +15,7 @@ struct EarlyVectors: ~Copyable, Sendable {
   private let page: PrivateRAM
 
   /// What the entries read. Before the page, where no device is.
-  static let doorbell = MemoryMap.earlyVectors.start.rawValue - 8
+  static let trap = MemoryMap.earlyVectors.start.rawValue - 8
 
   /// VBAR_ELx: 16 entries of 0x80 bytes (Arm ARM, D1.4.1).
   private static let entrySize: UInt64 = 0x80
@@ -26,9 +26,9 @@ struct EarlyVectors: ~Copyable, Sendable {
     let page = try PrivateRAM(range: MemoryMap.earlyVectors)
     var code = [UInt8](repeating: 0, count: Int(Self.entryCount * Self.entrySize))
     for entry in 0..<Self.entryCount {
-      // LDR WZR, doorbell (Arm ARM, C6.2.194): the distance counts in instructions, in bits 23 to 5.
+      // LDR WZR, trap (Arm ARM, C6.2.194): the distance counts in instructions, in bits 23 to 5.
       let offset = entry * Self.entrySize
-      let distance = (Self.doorbell &- (MemoryMap.earlyVectors.start.rawValue + offset)) >> 2
+      let distance = (Self.trap &- (MemoryMap.earlyVectors.start.rawValue + offset)) >> 2
       let instruction = 0x1800_001F | UInt32(truncatingIfNeeded: distance & 0x7_FFFF) << 5
       for byte in 0..<4 { code[Int(offset) + byte] = UInt8(truncatingIfNeeded: instruction >> (8 * UInt32(byte))) }
     }
@@ -44,7 +44,7 @@ struct EarlyVectors: ~Copyable, Sendable {
     self.page = page
   }
 
-  /// What brought a vCPU here that has read ``doorbell``, or nil where that was no entry's instruction.
+  /// What brought a vCPU here that has read ``trap``, or nil where that was no entry's instruction.
   static func reason(_ vcpu: borrowing VirtualCPU) -> String? {
     guard
       let counter = try? vcpu.register(.programCounter),

@@ -1,3 +1,4 @@
+import Host
 internal import Synchronization
 
 /// That the machine is to end, as somebody outside of it says: its time limit, a signal, its owner.

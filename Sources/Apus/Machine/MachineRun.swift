@@ -1,5 +1,6 @@
-internal import CLinux
+internal import CHost
 internal import Glibc
+import Host
 import KVM
 internal import Logging
 import SCMI
@@ -207,7 +208,7 @@ struct MachineRun {
 
   private func watchForTheEnd(_ loop: EventLoop, _ verdict: Verdict) throws(HostError) {
     _ = try loop.add(
-      verdict.doorbell.rawValue,
+      verdict.event.rawValue,
       EPOLLIN.rawValue,
       ClosureHandler { _ in loop.stop() }
     )
@@ -274,15 +275,6 @@ extension Outcome.End {
     case .timedOut, .interrupted, .stopped, .hostFailure: true
     default: false
     }
-  }
-}
-
-/// A timer that a handler keeps alive.
-final class SharedTimer {
-  let timer: HostTimer
-
-  init() throws(HostError) {
-    timer = try HostTimer()
   }
 }
 

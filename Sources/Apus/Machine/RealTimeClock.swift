@@ -1,3 +1,4 @@
+import Host
 import Peripherals
 internal import Synchronization
 
@@ -46,7 +47,7 @@ final class RealTimeClock: BusDevice, @unchecked Sendable {
 
   /// The alarm's time may have come. On the device thread.
   func alarmFired() {
-    alarm.answer()
+    alarm.clear()
     state.withLock { state in
       state.clock.advance(to: HostClock.wallSeconds)
       settle(&state)

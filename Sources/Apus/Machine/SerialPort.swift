@@ -1,3 +1,4 @@
+import Host
 import Peripherals
 internal import Synchronization
 
@@ -7,7 +8,7 @@ internal import Synchronization
 /// so that a line of text costs one system call and not one for each character. Nothing is lost in either direction:
 /// with a full output queue the guest sees its FIFO full, and input waits until the guest listens.
 final class SerialPort: BusDevice, @unchecked Sendable {
-  // SAFETY: @unchecked: all that changes is behind the mutex; timer and doorbell are descriptors for any thread.
+  // SAFETY: @unchecked: all that changes is behind the mutex; timer and events are descriptors for any thread.
 
   private struct State: ~Copyable {
     var uart = PL011()
@@ -39,13 +40,13 @@ final class SerialPort: BusDevice, @unchecked Sendable {
 
   /// Fires when there is output to take.
   let outputTimer: HostTimer
-  /// Rings when there is room again for input that was refused.
-  let inputRoom: Doorbell
+  /// Signalled when there is room again for input that was refused.
+  let inputRoom: EventDescriptor
 
   init(interrupt: LevelInterrupt) throws(HostError) {
     self.interrupt = interrupt
     outputTimer = try HostTimer()
-    inputRoom = try Doorbell()
+    inputRoom = try EventDescriptor()
   }
 
   // MARK: The guest's side, on vCPU threads
@@ -101,7 +102,7 @@ final class SerialPort: BusDevice, @unchecked Sendable {
         }
         if state.sourceWaits, state.input.space >= Self.inputCapacity / 2 {
           state.sourceWaits = false
-          inputRoom.ring()
+          inputRoom.signal()
         }
       }
     }
@@ -124,7 +125,7 @@ final class SerialPort: BusDevice, @unchecked Sendable {
     }
   }
 
-  /// How many bytes of input fit. Where it is 0, ``inputRoom`` will ring.
+  /// How many bytes of input fit. Where it is 0, ``inputRoom`` will be signalled.
   func inputSpace() -> Int {
     state.withLock { state in
       let space = state.input.space

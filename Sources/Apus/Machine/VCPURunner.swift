@@ -1,4 +1,5 @@
 import GuestMemory
+import Host
 import KVM
 internal import Synchronization
 
@@ -156,7 +157,7 @@ final class VCPURunner: Sendable {
   /// Never inlined: what it takes to tell somebody would crowd the registers of the loop.
   @inline(never)
   private func passes(_ board: Board, unmapped verb: String, _ address: UInt64, _ width: Int) -> Bool {
-    if address == EarlyVectors.doorbell, let reason = EarlyVectors.reason(vcpu) {
+    if address == EarlyVectors.trap, let reason = EarlyVectors.reason(vcpu) {
       fault(board, reason)
       return false
     }

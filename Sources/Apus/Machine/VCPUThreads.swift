@@ -1,5 +1,6 @@
-internal import CLinux
+internal import CHost
 internal import Glibc
+import Host
 import KVM
 internal import Synchronization
 
@@ -72,7 +73,7 @@ final class VCPUThreads {
 
   /// A vCPU that has not come back since the last look may compute, sleep, or be caught in an abort loop.
   private func look() {
-    watchdog.answer()
+    watchdog.clear()
     onFirstLook.take()?()
     for (index, runner) in runners.enumerated() {
       let exits = runner.exitsSoFar

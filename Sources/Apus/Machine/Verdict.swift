@@ -1,14 +1,15 @@
+import Host
 internal import Synchronization
 
 /// How the machine ends: the first to say wins, and the device thread is woken.
 final class Verdict: Sendable {
   private let outcome = Mutex<Outcome?>(nil)
 
-  /// Rings when there is a verdict.
-  let doorbell: Doorbell
+  /// Signalled when there is a verdict.
+  let event: EventDescriptor
 
   init() throws(HostError) {
-    doorbell = try Doorbell()
+    event = try EventDescriptor()
   }
 
   /// Ends the machine, unless something else has ended it already. From any thread.
@@ -18,7 +19,7 @@ final class Verdict: Sendable {
       outcome = verdict
       return true
     }
-    if isFirst { doorbell.ring() }
+    if isFirst { event.signal() }
   }
 
   /// The verdict, where there is one.

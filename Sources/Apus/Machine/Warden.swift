@@ -1,5 +1,6 @@
-internal import CLinux
+internal import CHost
 internal import Glibc
+import Host
 internal import Synchronization
 
 /// The second owner of a machine's time limit, its stop signals and its owner's wish to end it.
@@ -21,7 +22,7 @@ final class Warden: Sendable {
   private let limit: @Sendable () -> Outcome
   private let grace: UInt64
   private let abandon: @Sendable (Outcome) -> Void
-  private let bell: Doorbell
+  private let bell: EventDescriptor
   private let state = Mutex(State())
 
   private struct State {
@@ -47,9 +48,9 @@ final class Warden: Sendable {
     self.limit = limit
     self.grace = grace
     self.abandon = abandon
-    bell = try Doorbell()
+    bell = try EventDescriptor()
     ending.whenOrdered { [weak self] in
-      self?.bell.ring()
+      self?.bell.signal()
       // A host without room for one more thread has the device thread still.
       try? self?.begin()
     }
@@ -69,7 +70,7 @@ final class Warden: Sendable {
       state.hasEnded = true
       return state.thread.take()
     }
-    bell.ring()
+    bell.signal()
     thread?.join()
   }
 
@@ -87,7 +88,7 @@ final class Warden: Sendable {
       }
       let next = order.map { $0.time + grace } ?? deadline
       sleep(for: next.map { $0 - now })
-      bell.answer()
+      bell.clear()
       if let signal = signals?.take() { ending.order(.interrupted(by: signal)) }
     }
   }
@@ -96,6 +97,6 @@ final class Warden: Sendable {
   private func sleep(for time: UInt64?) {
     // Rounded up: a wait that ends early would be repeated until it is late enough.
     let milliseconds = time.map { Int32(clamping: ($0 + 999_999) / 1_000_000) } ?? -1
-    clinux_wait_for_either(bell.rawValue, signals?.rawValue ?? -1, milliseconds)
+    chost_wait_for_either(bell.rawValue, signals?.rawValue ?? -1, milliseconds)
   }
 }

@@ -1,3 +1,5 @@
+import Host
+
 /// A time as people write it: `10`, `1.5s`, `250ms`, `2m`.
 ///
 /// A decimal number with at most nine digits behind the point and a unit: ms, s, m or h; without one it counts seconds.

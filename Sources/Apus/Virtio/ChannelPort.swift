@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 internal import Glibc
 import Host
 internal import Logging
@@ -12,7 +12,7 @@ final class ChannelPort: HostPort {
   private let endpoint: PortEndpoint
   private let loop: EventLoop
   private let logger: Logger
-  private let attention: SharedDoorbell
+  private let attention: Shared<EventDescriptor>
   private var channel: ClosureHandler?
   /// What is in the loop for room, where that is not the descriptor itself.
   private var watchedRoom: Int32?
@@ -23,7 +23,7 @@ final class ChannelPort: HostPort {
   private var hasHungUp = false
   /// Whether the other side takes nothing any more.
   private var isFinished = false
-  private let acceptTimer: SharedTimer
+  private let acceptTimer: Shared<HostTimer>
   private var hasFailedToAccept = false
   /// How long a host without descriptors is given, in nanoseconds.
   private static let acceptPause: UInt64 = 1_000_000_000
@@ -38,22 +38,22 @@ final class ChannelPort: HostPort {
     self.endpoint = endpoint
     self.loop = loop
     self.logger = logger
-    attention = try SharedDoorbell()
-    acceptTimer = try SharedTimer()
+    attention = Shared(try EventDescriptor())
+    acceptTimer = Shared(try HostTimer())
     super.init()
     _ = try loop.add(
-      acceptTimer.timer.rawValue,
+      acceptTimer.value.rawValue,
       EventLoop.readable,
       ClosureHandler { [unowned self] _ in
-        acceptTimer.timer.answer()
+        acceptTimer.value.clear()
         watchForPeer()
       }
     )
     _ = try loop.add(
-      attention.doorbell.rawValue,
+      attention.value.rawValue,
       EventLoop.readable,
       ClosureHandler { [unowned self] _ in
-        attention.doorbell.answer()
+        attention.value.clear()
         settle()
       }
     )
@@ -142,7 +142,7 @@ final class ChannelPort: HostPort {
     if let outlet = endpoint.outlet { return unsafe outlet.offer(bytes) }
     guard let base = bytes.baseAddress else { return 0 }
     // SAFETY: the buffer is valid for the call and its size goes along.
-    return unsafe Int(clinux_output_write(descriptor, true, base, bytes.count))
+    return unsafe Int(chost_output_write(descriptor, true, base, bytes.count))
   }
 
   override func give(into buffer: UnsafeMutableRawBufferPointer) -> Int {
@@ -151,29 +151,29 @@ final class ChannelPort: HostPort {
       let descriptor = endpoint.descriptor, let base = buffer.baseAddress
     else { return 0 }
     // SAFETY: the buffer is the caller's and its size goes along.
-    let result = unsafe clinux_channel_read(descriptor, endpoint.isSocket, base, buffer.count)
+    let result = unsafe chost_channel_read(descriptor, endpoint.isSocket, base, buffer.count)
     if result > 0 { return Int(result) }
     if result == -Int64(EAGAIN) {
       wantsInput = true
       watch()
     } else {
       inputHasEnded = true
-      attention.doorbell.ring()
+      attention.value.signal()
     }
     return 0
   }
 
   override func guestChanged(isOpen: Bool) {
     guestIsOpen = isOpen
-    attention.doorbell.ring()
+    attention.value.signal()
   }
 
   // MARK: The host's side, from the loop
 
   /// Takes everything out of the loop again.
   func disconnect() {
-    loop.remove(attention.doorbell.rawValue)
-    loop.remove(acceptTimer.timer.rawValue)
+    loop.remove(attention.value.rawValue)
+    loop.remove(acceptTimer.value.rawValue)
     if let watchedRoom { loop.remove(watchedRoom) }
     if let descriptor = endpoint.descriptor { loop.remove(descriptor) }
     if let listener = endpoint.waitingListener { loop.remove(listener) }
@@ -245,16 +245,16 @@ final class ChannelPort: HostPort {
       logger.warning("port \(endpoint.name): a peer cannot be accepted yet: \(errorText(error))")
     }
     hasFailedToAccept = true
-    acceptTimer.timer.arm(after: Self.acceptPause)
+    acceptTimer.value.arm(after: Self.acceptPause)
   }
 
   /// Draws the consequences of what the guest or the other side did, outside of the device's work.
   private func settle() {
     guard let descriptor = endpoint.descriptor else { return }
-    if inputHasEnded, !hasHungUp { hasHungUp = clinux_channel_has_hung_up(descriptor) }
+    if inputHasEnded, !hasHungUp { hasHungUp = chost_channel_has_hung_up(descriptor) }
     if guestIsOpen, !inputHasEnded { becameReadable() }
     // What the other side sent before it went, or stopped reading, is the guest's, also one's that opens the port later.
-    let isReadOut = inputHasEnded || !endpoint.canRead || !guestIsOpen && !clinux_channel_has_input(descriptor)
+    let isReadOut = inputHasEnded || !endpoint.canRead || !guestIsOpen && !chost_channel_has_input(descriptor)
     if inputHasEnded && !endpoint.canWrite || (isFinished || hasHungUp) && isReadOut { close() }
   }
 
@@ -279,6 +279,6 @@ final class ChannelPort: HostPort {
       logger.warning("port \(endpoint.name): writing failed: \(errorText(errno)); \(consequence)")
     }
     isFinished = true
-    attention.doorbell.ring()
+    attention.value.signal()
   }
 }

@@ -1,7 +1,9 @@
-internal import CLinux
+internal import CHost
+import Host
 internal import Logging
 import Virtio
 import VirtioDevices
+import VirtioMMIO
 
 /// A machine's console device and what stands behind its ports: the console, the guest's exit status, the channels.
 final class ConsolePorts: DeviceBackend {
@@ -20,7 +22,8 @@ final class ConsolePorts: DeviceBackend {
     _ place: DevicePlace
   ) throws(HostError) {
     console =
-      wanted.carriesConsole ? VirtioConsolePort(timer: try SharedTimer(), room: try SharedDoorbell()) : nil
+      wanted.carriesConsole
+      ? VirtioConsolePort(timer: Shared(try HostTimer()), room: Shared(try EventDescriptor())) : nil
     var channels: [ChannelPort] = []
     for endpoint in endpoints { channels.append(try ChannelPort(endpoint, loop: place.loop, logger: place.logger)) }
     self.channels = channels

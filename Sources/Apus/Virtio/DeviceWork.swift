@@ -1,3 +1,4 @@
+import Host
 internal import Synchronization
 import Virtio
 
@@ -16,11 +17,11 @@ final class DeviceWork: DeviceThread, @unchecked Sendable {
 
   private let state = Mutex(State())
 
-  /// Rings when there is work.
-  let doorbell: Doorbell
+  /// Signalled when there is work.
+  let event: EventDescriptor
 
   init() throws(HostError) {
-    doorbell = try Doorbell()
+    event = try EventDescriptor()
   }
 
   func post(_ work: @escaping @Sendable () -> Void) {
@@ -28,7 +29,7 @@ final class DeviceWork: DeviceThread, @unchecked Sendable {
       state.work.append(work)
       return state.work.count == 1
     }
-    if wasEmpty { doorbell.ring() }
+    if wasEmpty { event.signal() }
   }
 
   func perform(_ work: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void) {
@@ -43,9 +44,9 @@ final class DeviceWork: DeviceThread, @unchecked Sendable {
     state.withLock { $0.waiting.removeAll { $0 === gate } }
   }
 
-  /// Does what there is. On the device thread, when the doorbell rings.
+  /// Does what there is. On the device thread, when the event is signalled.
   func doAll() {
-    doorbell.answer()
+    event.clear()
     let work = state.withLock { state in
       let work = state.work
       state.work = []

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 internal import Glibc
 import GuestMemory
 import Host
@@ -29,9 +29,9 @@ final class DiskFile: Sendable {
     _ path: String,
     isReadOnly: Bool,
     _ trouble: DiskTrouble? = nil
-  ) throws(DiskError) -> (DiskFile, clinux_disk) {
+  ) throws(DiskError) -> (DiskFile, chost_disk) {
     // SAFETY: the path holds for the call.
-    let number = unsafe path.withHostPath { unsafe clinux_disk_open($0, isReadOnly) }
+    let number = unsafe path.withHostPath { unsafe chost_disk_open($0, isReadOnly) }
     switch number {
     case -ENOENT, -ENOTDIR: throw .missing(path: path)
     case -EISDIR: throw .notADisk(path: path)
@@ -39,11 +39,11 @@ final class DiskFile: Sendable {
     default: break
     }
     let descriptor = OwnedDescriptor(owning: number)
-    var description = clinux_disk()
+    var description = chost_disk()
     // SAFETY: the structure holds for the call.
-    guard unsafe clinux_disk_describe(number, &description) == 0 else { throw .notADisk(path: path) }
+    guard unsafe chost_disk_describe(number, &description) == 0 else { throw .notADisk(path: path) }
     guard description.size > 0, description.size % 512 == 0 else { throw .odd(path: path, size: description.size) }
-    let lock = clinux_disk_lock(number, isReadOnly)
+    let lock = chost_disk_lock(number, isReadOnly)
     if lock == -EAGAIN { throw .inUse(path: path) }
     // A file system without locks leaves people to look after it.
     if lock != 0 { trouble?.noteLack(ofLock: -lock) }
@@ -56,7 +56,7 @@ final class DiskFile: Sendable {
   func readWithoutWaiting(_ request: DiskRequest) -> Bool {
     let segments = unsafe request.segments
     // SAFETY: a segment has the layout of the C library's iovec, and the device keeps them for the request.
-    let count = unsafe clinux_disk_read_cached(
+    let count = unsafe chost_disk_read_cached(
       descriptor.rawValue,
       segments.baseAddress,
       Int32(segments.count),
@@ -81,9 +81,9 @@ final class DiskFile: Sendable {
         }
       case .flush: synchronize()
       case .discard:
-        inPieces(request.offset, request.count) { clinux_disk_discard(number, isDevice, $0, $1) }
+        inPieces(request.offset, request.count) { chost_disk_discard(number, isDevice, $0, $1) }
       case .writeZeroes(let mayDiscard):
-        inPieces(request.offset, request.count) { clinux_disk_write_zeroes(number, isDevice, $0, $1, mayDiscard) }
+        inPieces(request.offset, request.count) { chost_disk_write_zeroes(number, isDevice, $0, $1, mayDiscard) }
       }
     if result == 0, request.isDurable { result = synchronize() }
     if result != 0, !isStopping.load(ordering: .relaxed) { trouble?.note(request, errno: -result) }
@@ -107,9 +107,9 @@ final class DiskFile: Sendable {
     let (number, count) = (descriptor.rawValue, Int32(segments.count))
     // SAFETY: a segment has the layout of the C library's iovec.
     return if case .write = work {
-      unsafe clinux_disk_write(number, segments.baseAddress, count, offset)
+      unsafe chost_disk_write(number, segments.baseAddress, count, offset)
     } else {
-      unsafe clinux_disk_read(number, segments.baseAddress, count, offset)
+      unsafe chost_disk_read(number, segments.baseAddress, count, offset)
     }
   }
 
@@ -143,7 +143,7 @@ final class DiskFile: Sendable {
       // What was begun since then, and has ended by now, is enough.
       if lost == 0, synchronizations.load(ordering: .sequentiallyConsistent) == before {
         synchronizations.add(1, ordering: .sequentiallyConsistent)
-        lost = clinux_disk_flush(descriptor.rawValue)
+        lost = chost_disk_flush(descriptor.rawValue)
       }
       return lost
     }

@@ -1,3 +1,4 @@
+import Host
 internal import Synchronization
 import VirtioDevices
 
@@ -71,11 +72,11 @@ final class DiskQueue: Sendable {
 final class CompletionBox: Sendable {
   private let completions = Mutex<[BlockCompletion]>([])
 
-  /// Rings when there is something new.
-  let doorbell: Doorbell
+  /// Signalled when there is something new.
+  let event: EventDescriptor
 
   init() throws(HostError) {
-    doorbell = try Doorbell()
+    event = try EventDescriptor()
   }
 
   /// Told once, before anything else: at most so many are there at a time.
@@ -88,7 +89,7 @@ final class CompletionBox: Sendable {
       completions.append(BlockCompletion(tag: tag, succeeded: succeeded))
       return completions.count == 1
     }
-    if wasEmpty { doorbell.ring() }
+    if wasEmpty { event.signal() }
   }
 
   /// - Returns: how many there were.

@@ -1,5 +1,5 @@
 import GuestMemory
-import Virtio
+import VirtioMMIO
 
 /// The slots without a device, which stand behind those with one.
 final class EmptyVirtioSlots: BusDevice {

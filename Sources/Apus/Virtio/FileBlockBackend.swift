@@ -1,5 +1,6 @@
-internal import CLinux
+internal import CHost
 import GuestMemory
+import Host
 import KVM
 internal import Logging
 internal import Synchronization
@@ -77,12 +78,12 @@ final class FileBlockBackend: BlockBackend, DeviceBackend {
   func connect(_ loop: EventLoop, _ ready: @escaping () -> Bool) throws(HostError) {
     let finished = finished
     _ = try loop.add(
-      finished.doorbell.rawValue,
+      finished.event.rawValue,
       EventLoop.readable,
       ClosureHandler { _ in
-        finished.doorbell.answer()
-        // What is left for later comes back through the same doorbell.
-        if ready() { finished.doorbell.ring() }
+        finished.event.clear()
+        // What is left for later comes back through the same event.
+        if ready() { finished.event.signal() }
       }
     )
   }

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 internal import Glibc
 import VirtioDevices
 
@@ -8,6 +8,6 @@ final class HostEntropy: EntropySource {
   func fill(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
     guard let base = buffer.baseAddress else { return 0 }
     // SAFETY: the buffer is the caller's and its size goes along.
-    return max(0, unsafe Int(clinux_random(base, buffer.count)))
+    return max(0, unsafe Int(chost_random(base, buffer.count)))
   }
 }

@@ -1,3 +1,4 @@
+import Host
 import VirtioDevices
 
 /// What stands behind a port of a machine's console device. All on the device thread.
@@ -32,15 +33,15 @@ final class VirtioConsolePort: HostPort, GuestConsole {
   /// How long the first character of a batch waits for others, in nanoseconds: below what a person notices.
   private static let batchTime: UInt64 = 1_000_000
 
-  private let timer: SharedTimer
-  private let room: SharedDoorbell
+  private let timer: Shared<HostTimer>
+  private let room: Shared<EventDescriptor>
   private var output = ByteRing(capacity: VirtioConsolePort.outputCapacity)
   private var input = ByteRing(capacity: VirtioConsolePort.inputCapacity)
   private var guestIsOpen = false
   private var guestWaits = false
   private var sourceWaits = false
 
-  init(timer: SharedTimer, room: SharedDoorbell) {
+  init(timer: Shared<HostTimer>, room: Shared<EventDescriptor>) {
     self.timer = timer
     self.room = room
     super.init()
@@ -59,9 +60,9 @@ final class VirtioConsolePort: HostPort, GuestConsole {
     // Once for a batch, and once more to hurry when it has grown large: a kernel's messages come 16 bytes at a time.
     let half = Self.outputCapacity / 2
     if waiting < half, output.count >= half {
-      timer.timer.arm(after: 1)
+      timer.value.arm(after: 1)
     } else if waiting == 0, count > 0 {
-      timer.timer.arm(after: Self.batchTime)
+      timer.value.arm(after: Self.batchTime)
     }
     return count
   }
@@ -77,29 +78,29 @@ final class VirtioConsolePort: HostPort, GuestConsole {
     }
     if sourceWaits, input.space >= Self.inputCapacity / 2 {
       sourceWaits = false
-      room.doorbell.ring()
+      room.value.signal()
     }
     return count
   }
 
   override func guestChanged(isOpen: Bool) {
     guestIsOpen = isOpen
-    if isOpen { room.doorbell.ring() }
+    if isOpen { room.value.signal() }
   }
 
   // MARK: The console's side
 
-  var outputDescriptor: Int32 { timer.timer.rawValue }
-  func answerOutput() { timer.timer.answer() }
-  func armOutput(after nanoseconds: UInt64) { timer.timer.arm(after: nanoseconds) }
-  var inputRoomDescriptor: Int32 { room.doorbell.rawValue }
+  var outputDescriptor: Int32 { timer.value.rawValue }
+  func answerOutput() { timer.value.clear() }
+  func armOutput(after nanoseconds: UInt64) { timer.value.arm(after: nanoseconds) }
+  var inputRoomDescriptor: Int32 { room.value.rawValue }
   func answerInputRoom() {
-    room.doorbell.answer()
+    room.value.clear()
     if input.count > 0 { becameReadable() }
   }
   var ringInputRoom: @Sendable () -> Void {
     let room = room
-    return { room.doorbell.ring() }
+    return { room.value.signal() }
   }
 
   func takeOutput(limit: Int) -> [UInt8] {
@@ -122,14 +123,5 @@ final class VirtioConsolePort: HostPort, GuestConsole {
       precondition(fits, "input is offered when there is room")
     }
     if !bytes.isEmpty { becameReadable() }
-  }
-}
-
-/// A doorbell that others keep alive.
-final class SharedDoorbell: Sendable {
-  let doorbell: Doorbell
-
-  init() throws(HostError) {
-    doorbell = try Doorbell()
   }
 }

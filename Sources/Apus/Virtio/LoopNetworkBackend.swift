@@ -1,4 +1,5 @@
 import GuestMemory
+import Host
 import Virtio
 import VirtioDevices
 

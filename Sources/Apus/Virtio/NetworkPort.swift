@@ -1,5 +1,6 @@
-internal import CLinux
+internal import CHost
 internal import Glibc
+import Host
 import KVM
 
 /// What a network device does when its back-end has something to say.
@@ -59,9 +60,9 @@ final class NetworkPort: EventHandler {
   }
 }
 
-/// Whose turn it is: what a device leaves for later comes back through a doorbell.
+/// Whose turn it is: what a device leaves for later comes back through an event.
 final class NetworkTurns: EventHandler {
-  private let doorbell: Doorbell
+  private let event: EventDescriptor
   private let loop: EventLoop
   private var events: NetworkEvents?
   private var isReadable = false
@@ -69,48 +70,48 @@ final class NetworkTurns: EventHandler {
   private var isLost = false
 
   init(_ loop: EventLoop) throws(HostError) {
-    doorbell = try Doorbell()
+    event = try EventDescriptor()
     self.loop = loop
   }
 
   func connect(_ events: NetworkEvents) throws(HostError) {
     self.events = events
-    _ = try loop.add(doorbell.rawValue, EventLoop.readable, self)
+    _ = try loop.add(event.rawValue, EventLoop.readable, self)
   }
 
   func disconnect() {
-    loop.remove(doorbell.rawValue)
+    loop.remove(event.rawValue)
     events = nil
   }
 
   func hasArrivals() {
     if let events, events.readable() {
       isReadable = true
-      doorbell.ring()
+      event.signal()
     }
   }
 
   /// There is more than one turn looks at.
   func hasMore() {
     isReadable = true
-    doorbell.ring()
+    event.signal()
   }
 
   func hasRoom() {
     if let events, events.writable() {
       isWritable = true
-      doorbell.ring()
+      event.signal()
     }
   }
 
   /// The peer has gone. Not told at once: the device may be in the middle of a packet.
   func hasLost() {
     isLost = true
-    doorbell.ring()
+    event.signal()
   }
 
   override func ready(_: UInt32) {
-    doorbell.answer()
+    event.clear()
     let (wasReadable, wasWritable, wasLost) = (isReadable, isWritable, isLost)
     (isReadable, isWritable, isLost) = (false, false, false)
     if wasLost { events?.lost() }

@@ -1,6 +1,7 @@
-internal import CLinux
+internal import CHost
 internal import Glibc
 import GuestMemory
+import Host
 import KVM
 import Virtio
 import VirtioDevices
@@ -38,8 +39,8 @@ final class PacketNetworkBackend: LoopNetworkBackend {
   }
 
   /// - Parameter description: what `descriptor` is: packets or a tap.
-  init(_ descriptor: consuming OwnedDescriptor, _ description: clinux_network, _ loop: EventLoop) throws(HostError) {
-    isTap = description.kind == clinux_network_tap
+  init(_ descriptor: consuming OwnedDescriptor, _ description: chost_network, _ loop: EventLoop) throws(HostError) {
+    isTap = description.kind == chost_network_tap
     isConnection = description.is_connection
     hasHeader = description.has_header
     offloads = hasHeader ? Self.offloads(ofTap: descriptor.rawValue) : []
@@ -63,7 +64,7 @@ final class PacketNetworkBackend: LoopNetworkBackend {
   }
 
   func shutDown() {
-    if hasHeader, confined.value.descriptor >= 0 { _ = clinux_tap_set_offloads(confined.value.descriptor, 0) }
+    if hasHeader, confined.value.descriptor >= 0 { _ = chost_tap_set_offloads(confined.value.descriptor, 0) }
     detach()
     turns.disconnect()
   }
@@ -79,26 +80,26 @@ final class PacketNetworkBackend: LoopNetworkBackend {
   /// What the kernel's tap can do. The taps of old kernels have no segmentation of UDP.
   private static func offloads(ofTap tap: Int32) -> NetworkOffloads {
     let tcp: NetworkOffloads = [.checksum, .tcpSegmentation4, .tcpSegmentation6, .tcpECN]
-    defer { _ = clinux_tap_set_offloads(tap, 0) }
+    defer { _ = chost_tap_set_offloads(tap, 0) }
     for wanted in [tcp.union(.udpSegmentation), tcp, .checksum]
-    where clinux_tap_set_offloads(tap, tapFlags(wanted)) == 0 { return wanted }
+    where chost_tap_set_offloads(tap, tapFlags(wanted)) == 0 { return wanted }
     return []
   }
 
   private static func tapFlags(_ offloads: NetworkOffloads) -> UInt32 {
-    var flags: [clinux_tap_offloads] = []
-    if offloads.contains(.checksum) { flags.append(CLINUX_TAP_CHECKSUM) }
-    if offloads.contains(.tcpSegmentation4) { flags.append(CLINUX_TAP_TSO4) }
-    if offloads.contains(.tcpSegmentation6) { flags.append(CLINUX_TAP_TSO6) }
-    if offloads.contains(.tcpECN) { flags.append(CLINUX_TAP_TSO_ECN) }
+    var flags: [chost_tap_offloads] = []
+    if offloads.contains(.checksum) { flags.append(CHOST_TAP_CHECKSUM) }
+    if offloads.contains(.tcpSegmentation4) { flags.append(CHOST_TAP_TSO4) }
+    if offloads.contains(.tcpSegmentation6) { flags.append(CHOST_TAP_TSO6) }
+    if offloads.contains(.tcpECN) { flags.append(CHOST_TAP_TSO_ECN) }
     // The kernel takes both or none.
-    if offloads.contains(.udpSegmentation) { flags += [CLINUX_TAP_USO4, CLINUX_TAP_USO6] }
+    if offloads.contains(.udpSegmentation) { flags += [CHOST_TAP_USO4, CHOST_TAP_USO6] }
     return flags.reduce(0) { $0 | $1.rawValue }
   }
 
   func guestAccepts(_ offloads: NetworkOffloads) {
     guard confined.value.descriptor >= 0 else { return }
-    _ = clinux_tap_set_offloads(confined.value.descriptor, Self.tapFlags(offloads))
+    _ = chost_tap_set_offloads(confined.value.descriptor, Self.tapFlags(offloads))
   }
 
   // MARK: From the guest
@@ -110,7 +111,7 @@ final class PacketNetworkBackend: LoopNetworkBackend {
     // SAFETY: a segment has the layout of the C library's iovec, and the caller keeps them.
     let result = unsafe Int32(
       truncatingIfNeeded: isTap
-        ? clinux_tap_send(descriptor, vectors, count) : clinux_socket_send(descriptor, vectors, count)
+        ? chost_tap_send(descriptor, vectors, count) : chost_socket_send(descriptor, vectors, count)
     )
     switch result {
     case -EAGAIN:
@@ -151,7 +152,7 @@ final class PacketNetworkBackend: LoopNetworkBackend {
     // SAFETY: the buffer is this object's.
     var whole = unsafe DMASegment(base: received, count: Self.receiveBytes)
     let result = unsafe Int(
-      isTap ? clinux_tap_receive(descriptor, &whole, 1) : clinux_socket_receive_packet(descriptor, &whole, 1)
+      isTap ? chost_tap_receive(descriptor, &whole, 1) : chost_socket_receive_packet(descriptor, &whole, 1)
     )
     switch result {
     case 1...: confined.value.size = result

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CHost
 internal import Glibc
 import Host
 import KVM
@@ -55,7 +55,7 @@ final class PasstProgram {
     hostLoopback: Bool,
     mtu: UInt16
   ) -> [String] {
-    ["passt", "--foreground", "--quiet", "--fd", "\(CLINUX_PROGRAM_DESCRIPTOR)", "--mtu", "\(mtu)"] + network
+    ["passt", "--foreground", "--quiet", "--fd", "\(CHOST_PROGRAM_DESCRIPTOR)", "--mtu", "\(mtu)"] + network
       + (hostLoopback ? [] : ["--no-map-gw"])
       + forwards.flatMap { [$0.transport == .tcp ? "--tcp-ports" : "--udp-ports", $0.passtText] }
   }
@@ -64,11 +64,11 @@ final class PasstProgram {
   init(_ path: String, _ arguments: [String]) throws(NetworkError) {
     var (ours, theirs, end, start): (Int32, Int32, Int32, Int32) = (-1, -1, -1, -1)
     // SAFETY: the numbers hold for the calls.
-    var error = unsafe clinux_stream_pair(&ours, &theirs)
+    var error = unsafe chost_stream_pair(&ours, &theirs)
     guard error == 0 else { throw .cannotStartPasst(path: path, errno: -error) }
     let socket = OwnedDescriptor(owning: ours)
     let other = OwnedDescriptor(owning: theirs)
-    error = unsafe clinux_pipe(&end, &start)
+    error = unsafe chost_pipe(&end, &start)
     guard error == 0 else { throw .cannotStartPasst(path: path, errno: -error) }
     let output = OwnedDescriptor(owning: end)
     let input = OwnedDescriptor(owning: start)
@@ -76,7 +76,7 @@ final class PasstProgram {
     let environment = Self.environment.flatMap { Array($0.utf8CString) }
     // SAFETY: the strings hold for the call and their sizes go along.
     let process = unsafe path.withHostPath { path in
-      unsafe clinux_program_start(
+      unsafe chost_program_start(
         path,
         block,
         block.count,
@@ -87,9 +87,9 @@ final class PasstProgram {
       )
     }
     guard process > 0 else { throw .cannotStartPasst(path: path, errno: -process) }
-    let watch = clinux_process_watch(process)
+    let watch = chost_process_watch(process)
     guard watch >= 0 else {
-      clinux_process_kill(process)
+      chost_process_kill(process)
       throw .cannotStartPasst(path: path, errno: -watch)
     }
     self.process = process
@@ -99,7 +99,7 @@ final class PasstProgram {
   }
 
   deinit {
-    if isRunning { clinux_process_kill(process) }
+    if isRunning { chost_process_kill(process) }
   }
 
   func takeSocket() -> OwnedDescriptor {
@@ -109,14 +109,14 @@ final class PasstProgram {
 
   /// Ends the process if it still runs; ``end`` tells when it has.
   func kill() {
-    clinux_watched_process_kill(end.rawValue)
+    chost_watched_process_kill(end.rawValue)
   }
 
   /// How the process ended, once it has.
-  func takeEnd() -> clinux_process_end? {
-    var end = clinux_process_end()
+  func takeEnd() -> chost_process_end? {
+    var end = chost_process_end()
     // SAFETY: the structure holds for the call.
-    guard unsafe clinux_process_ended(process, &end) == 1 else { return nil }
+    guard unsafe chost_process_ended(process, &end) == 1 else { return nil }
     isRunning = false
     return end
   }
@@ -127,7 +127,7 @@ final class PasstProgram {
     var chunk = [UInt8](repeating: 0, count: 4096)
     for _ in 0..<64 {
       // SAFETY: the array holds for the call and its size goes along.
-      let count = unsafe Int(clinux_pipe_read(output.rawValue, &chunk, chunk.count))
+      let count = unsafe Int(chost_pipe_read(output.rawValue, &chunk, chunk.count))
       guard count > 0 else { break }
       bytes += chunk[..<count]
     }

@@ -1,5 +1,6 @@
-internal import CLinux
+internal import CHost
 internal import Glibc
+import Host
 import KVM
 internal import Logging
 
@@ -88,7 +89,7 @@ final class PasstSupervisor: DeviceBackend {
   }
 
   private func timerFired() {
-    timer.answer()
+    timer.clear()
     guard program == nil else { return setLink(true) }
     do {
       try start()

@@ -1,3 +1,4 @@
+import Host
 import KVM
 internal import Logging
 import SCMI
@@ -109,7 +110,7 @@ final class PlatformTimer: SCMITimer {
 
   /// The timer has fired, and the same deadline would need it again.
   func fired() {
-    timer.answer()
+    timer.clear()
     armed = nil
   }
 }

@@ -1,6 +1,7 @@
-internal import CLinux
+internal import CHost
 internal import Glibc
 import GuestMemory
+import Host
 import KVM
 import Virtio
 import VirtioDevices
@@ -166,7 +167,7 @@ final class StreamNetworkBackend: LoopNetworkBackend {
     confined.value.byteCount = 0
     guard confined.value.socket >= 0 else { return }
     // SAFETY: a segment has the layout of the C library's iovec.
-    let result = unsafe Int(clinux_socket_send(confined.value.socket, vectors, Int32(count)))
+    let result = unsafe Int(chost_socket_send(confined.value.socket, vectors, Int32(count)))
     guard result >= 0 || result == -Int(EAGAIN) else { return lose() }
     let sent = max(0, result)
     if sent < size { keep(from: sent, vectorCount: count) }
@@ -197,7 +198,7 @@ final class StreamNetworkBackend: LoopNetworkBackend {
       let start = confined.value.unsentStart
       // SAFETY: inside the buffer.
       var rest = unsafe DMASegment(base: unsent + start, count: confined.value.unsentEnd - start)
-      let sent = unsafe Int(clinux_socket_send(confined.value.socket, &rest, 1))
+      let sent = unsafe Int(chost_socket_send(confined.value.socket, &rest, 1))
       if sent == -Int(EAGAIN) {
         port?.waitForRoom()
         return false
@@ -247,7 +248,7 @@ final class StreamNetworkBackend: LoopNetworkBackend {
     }
     let room = Self.receiveBytes - end
     // SAFETY: inside the buffer.
-    let result = unsafe Int(clinux_socket_receive(confined.value.socket, received + end, room))
+    let result = unsafe Int(chost_socket_receive(confined.value.socket, received + end, room))
     confined.value.receivedStart = start
     confined.value.receivedEnd = end + max(0, result)
     // A stream that gives less than it was asked for has no more, but for its end.

@@ -1,5 +1,6 @@
-internal import CLinux
+internal import CHost
 internal import Glibc
+import Host
 import KVM
 internal import Logging
 import SCMI

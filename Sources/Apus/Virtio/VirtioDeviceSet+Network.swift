@@ -1,5 +1,6 @@
-internal import CLinux
+internal import CHost
 import GuestMemory
+import Host
 import KVM
 internal import Logging
 import Virtio
@@ -18,38 +19,38 @@ struct NetworkCard {
       let mtu = network.mtu ?? PasstProgram.largestMTU
       (device, backend) = try Self.passt(forwards, hostLoopback, mtu, mac, place)
     case .tap(let name):
-      let number = unsafe name.withCString { unsafe clinux_tap_open($0) }
+      let number = unsafe name.withCString { unsafe chost_tap_open($0) }
       guard number >= 0 else { throw NetworkError.cannotOpenTap(name: name, errno: -number) }
       let tap = OwnedDescriptor(owning: number)
-      var description = clinux_network()
-      let error = unsafe clinux_network_describe(number, &description)
+      var description = chost_network()
+      let error = unsafe chost_network_describe(number, &description)
       guard error == 0 else { throw NetworkError.cannotOpenTap(name: name, errno: -error) }
       let mtu = network.mtu ?? Self.mtu(of: description)
       (device, backend) = try Self.packets(tap, description, mtu, mac, place)
     case .descriptor(let number):
       let description = try Self.describe(number)
-      let copy = clinux_duplicate(number)
+      let copy = chost_duplicate(number)
       guard copy >= 0 else { throw NetworkError.cannotUseDescriptor(number, errno: -copy) }
       let descriptor = OwnedDescriptor(owning: copy)
       let mtu = network.mtu ?? Self.mtu(of: description)
       (device, backend) =
-        description.kind == clinux_network_stream
+        description.kind == chost_network_stream
         ? try Self.stream(descriptor, mtu, mac, place) : try Self.packets(descriptor, description, mtu, mac, place)
     }
   }
 
   /// What a descriptor is.
-  static func describe(_ number: Int32) throws(NetworkError) -> clinux_network {
-    var description = clinux_network()
+  static func describe(_ number: Int32) throws(NetworkError) -> chost_network {
+    var description = chost_network()
     // SAFETY: the structure holds for the call.
-    let error = unsafe clinux_network_describe(number, &description)
+    let error = unsafe chost_network_describe(number, &description)
     if error == -EINVAL { throw .notANetwork(number) }
     guard error == 0 else { throw .cannotUseDescriptor(number, errno: -error) }
-    guard description.kind != clinux_network_none else { throw .notANetwork(number) }
+    guard description.kind != chost_network_none else { throw .notANetwork(number) }
     return description
   }
 
-  private static func mtu(of description: clinux_network) -> UInt16 {
+  private static func mtu(of description: chost_network) -> UInt16 {
     68...65535 ~= description.mtu ? UInt16(description.mtu) : 1500
   }
 
@@ -94,7 +95,7 @@ struct NetworkCard {
 
   private static func packets(
     _ descriptor: consuming OwnedDescriptor,
-    _ description: clinux_network,
+    _ description: chost_network,
     _ mtu: UInt16,
     _ mac: [UInt8],
     _ place: DevicePlace

@@ -1,9 +1,11 @@
-internal import CLinux
+internal import CHost
 import GuestMemory
+import Host
 import KVM
 internal import Logging
 import Virtio
 import VirtioDevices
+import VirtioMMIO
 
 /// All virtio devices of a machine with their windows and back-ends.
 final class VirtioDeviceSet {
@@ -64,7 +66,7 @@ final class VirtioDeviceSet {
     logger: Logger
   ) throws {
     let work = work
-    _ = try loop.add(work.doorbell.rawValue, EventLoop.readable, ClosureHandler { _ in work.doAll() })
+    _ = try loop.add(work.event.rawValue, EventLoop.readable, ClosureHandler { _ in work.doAll() })
     let log = FaultLog(logger)
     let names = configuration.windowNames
     if configuration.dma == .open, !configuration.devices.isEmpty {
@@ -81,7 +83,7 @@ final class VirtioDeviceSet {
       let plugged = try VirtioSlot(
         device,
         slot: slot,
-        door: window.window.makeDoor(),
+        space: window.window.makeSpace(),
         machine: machine,
         work: work,
         loop: loop,
@@ -153,7 +155,7 @@ final class VirtioDeviceSet {
   func shutDown(_ patience: Patience) -> [String] {
     let disks = backends.compactMap { $0 as? FileBlockBackend }
     for disk in disks { disk.stop() }
-    while disks.contains(where: \.isWorking), !patience.isOver { clinux_pause(1) }
+    while disks.contains(where: \.isWorking), !patience.isOver { chost_pause(1) }
     let stuck = disks.filter(\.isWorking)
     for disk in stuck { disk.abandonWorkers() }
     for backend in backends { backend.shutDown() }
@@ -167,7 +169,7 @@ final class VirtioDeviceSet {
       return Report.Device(
         name: slot.transport.device.name,
         type: wanted.typeName,
-        window: slot.transport.connection.door.extent == .open ? "open" : wanted.window,
+        window: slot.transport.connection.space.extent == .open ? "open" : wanted.window,
         bytesRead: counters.memory.bytesRead,
         bytesWritten: counters.memory.bytesWritten,
         largestChain: counters.memory.largestChain,

@@ -1,9 +1,11 @@
-internal import CLinux
+internal import CHost
 internal import Glibc
 import GuestMemory
+import Host
 import KVM
 internal import Logging
 import Virtio
+import VirtioMMIO
 
 /// A virtio device in its slot: its registers on the bus, its queues' eventfds in the loop, its interrupt at KVM.
 final class VirtioSlot: BusDevice, @unchecked Sendable {
@@ -12,13 +14,10 @@ final class VirtioSlot: BusDevice, @unchecked Sendable {
   let transport: MMIOTransport
   private let notifications: [QueueNotification]
 
-  /// QueueNotify, from the start of the slot (virtio 1.3, 4.2.2).
-  private static let queueNotify: UInt64 = 0x50
-
   init(
     _ device: any VirtioDevice,
     slot: Int,
-    door: DMADoor,
+    space: DMASpace,
     machine: SharedMachine,
     work: DeviceWork,
     loop: EventLoop,
@@ -26,30 +25,32 @@ final class VirtioSlot: BusDevice, @unchecked Sendable {
   ) throws {
     let interrupt = try EdgeInterrupt()
     try machine.machine.addInterruptDescriptor(
-      interrupt.doorbell.rawValue,
+      interrupt.event.rawValue,
       sharedPeripheralInterrupt: MemoryMap.SharedInterrupt.virtio + UInt32(slot)
     )
     let notifications = try device.queueSizes.indices.map { try QueueNotification(queue: $0) }
     self.notifications = notifications
     transport = MMIOTransport(
       device: device,
-      door: door,
+      space: space,
       line: interrupt,
       thread: work,
+      descriptors: notifications.map { QueueDescriptors(kick: $0.event.rawValue) },
       observer: observer,
-      discardPendingKicks: { for notification in notifications { notification.doorbell.answer() } }
+      discardPendingKicks: { for notification in notifications { notification.event.clear() } }
     )
     super.init()
-    let address = MemoryMap.virtioSlot(slot).start.rawValue + Self.queueNotify
+    let address = MemoryMap.virtioSlot(slot).start.rawValue + MMIOTransport.queueNotify
     for notification in notifications {
       // SAFETY: the slot holds both.
       unsafe notification.transport = transport
       try machine.machine.addIOEventDescriptor(
-        notification.doorbell.rawValue,
+        notification.event.rawValue,
         address: address,
         value: UInt32(notification.queue)
       )
-      _ = try loop.add(notification.doorbell.rawValue, EPOLLIN.rawValue, notification)
+      guard !device.takesKickDescriptors else { continue }
+      _ = try loop.add(notification.event.rawValue, EPOLLIN.rawValue, notification)
     }
   }
 
@@ -67,16 +68,16 @@ private final class QueueNotification: EventHandler, @unchecked Sendable {
   // SAFETY: @unchecked: the transport is set before the loop runs.
 
   let queue: Int
-  let doorbell: Doorbell
+  let event: EventDescriptor
   unowned(unsafe) var transport: MMIOTransport?
 
   init(queue: Int) throws(HostError) {
     self.queue = queue
-    doorbell = try Doorbell()
+    event = try EventDescriptor()
   }
 
   override func ready(_ events: UInt32) {
-    doorbell.answer()
+    event.clear()
     // SAFETY: the slot holds the transport and outlives the loop.
     guard let transport = unsafe transport else { return }
     if transport.kick(queue: queue) { transport.kickAgain(queue: queue) }
@@ -85,14 +86,14 @@ private final class QueueNotification: EventHandler, @unchecked Sendable {
 
 /// An interrupt that KVM raises for an eventfd.
 private final class EdgeInterrupt: InterruptLine {
-  let doorbell: Doorbell
+  let event: EventDescriptor
 
   init() throws(HostError) {
-    doorbell = try Doorbell()
+    event = try EventDescriptor()
   }
 
-  func raise() {
-    doorbell.ring()
+  func raise(_ cause: InterruptCause) {
+    event.signal()
   }
 }
 

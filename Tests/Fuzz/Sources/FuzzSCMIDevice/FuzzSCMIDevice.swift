@@ -30,7 +30,10 @@ private func host(_ event: UInt8) {
     clock.now += UInt64(event) * 100
     if let deadline = ends.timer.deadline, deadline <= clock.now { _ = ends.device.timerFired() }
   case 1:
-    let request = SCMIMessage(header: MessageHeader(ClockProtocol.Message.rateSet), payload: [0, 0, 1_000 * UInt32(event % 4), 0])
+    let request = SCMIMessage(
+      header: MessageHeader(ClockProtocol.Message.rateSet),
+      payload: [0, 0, 1_000 * UInt32(event % 4), 0]
+    )
     var reply = SCMIMessage(header: request.header)
     _ = platform.handle(bytes: request.bytes.span, from: 1, ticket: 0, reply: &reply)
   case 2: _ = platform.change { $0.setSensor("scalar", values: [Int64(event)], at: $1) }

@@ -1,5 +1,6 @@
 public import Virtio
 internal import VirtioDriver
+internal import VirtioMMIO
 public import VirtioTesting
 
 /// A fuzzer's input as a driver's doings: memory, rings, registers, resets, suspensions, and what the host does
@@ -119,8 +120,8 @@ public final class DriverProgram: @unchecked Sendable {
 
   private func suspendAndResume() {
     machine.transport.suspend()
-    let state = machine.transport.state()
-    precondition(state == machine.transport.state(), "a suspended device is at rest")
+    let state = try? machine.transport.savedState()
+    precondition(state != nil && state == (try? machine.transport.savedState()), "a suspended device is at rest")
     machine.transport.resume()
   }
 

@@ -1,0 +1,132 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "channel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+// Whether a socket is there that nobody has open any more; its identity then.
+//
+// A socket of another type is asked for, so that whoever listens sees nothing of it: the kernel refuses the connection for
+// the type where there is somebody, and because there is nobody otherwise.
+static bool is_stale(const struct sockaddr_un *address, struct stat *status) {
+  if (lstat(address->sun_path, status) != 0 || !S_ISSOCK(status->st_mode))
+    return false;
+  int probe = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (probe < 0)
+    return false;
+  bool refused = connect(probe, (const struct sockaddr *)address, sizeof *address) != 0 && errno == ECONNREFUSED;
+  close(probe);
+  return refused;
+}
+
+// Takes a stale socket's name away, if it is still that socket's.
+static bool remove_stale(const struct sockaddr_un *address) {
+  struct stat probed, now;
+  return is_stale(address, &probed) && lstat(address->sun_path, &now) == 0 && now.st_dev == probed.st_dev &&
+         now.st_ino == probed.st_ino && unlink(address->sun_path) == 0;
+}
+
+static int make_address(const char *path, struct sockaddr_un *address) {
+  *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+  if (strlen(path) >= sizeof address->sun_path)
+    return -ENAMETOOLONG;
+  strcpy(address->sun_path, path);
+  return 0;
+}
+
+int chost_socket_check(const char *path) {
+  struct sockaddr_un address;
+  struct stat status;
+  int result = make_address(path, &address);
+  if (result != 0)
+    return result;
+  if (lstat(path, &status) == 0)
+    return is_stale(&address, &status) ? 0 : -EADDRINUSE;
+  return errno == ENOENT ? chost_folder_check(path) : -errno;
+}
+
+int chost_folder_check(const char *path) {
+  char folder[4096];
+  const char *end = strrchr(path, '/');
+  const size_t length = end ? (size_t)(end - path) + 1 : 0;
+  if (length + 1 >= sizeof folder)
+    return -ENAMETOOLONG;
+  memcpy(folder, path, length);
+  strcpy(folder + length, ".");
+  return access(folder, W_OK | X_OK) == 0 ? 0 : -errno;
+}
+
+int chost_socket_listen(const char *path) {
+  struct sockaddr_un address;
+  int result = make_address(path, &address);
+  if (result != 0)
+    return result;
+  int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (listener < 0)
+    return -errno;
+  result = bind(listener, (struct sockaddr *)&address, sizeof address);
+  if (result != 0 && errno == EADDRINUSE && remove_stale(&address))
+    result = bind(listener, (struct sockaddr *)&address, sizeof address);
+  if (result == 0)
+    result = listen(listener, 1);
+  if (result == 0)
+    return listener;
+  int error = errno;
+  close(listener);
+  return -error;
+}
+
+int chost_socket_accept(int listener) {
+  int peer = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  return peer >= 0 ? peer : -errno;
+}
+
+int chost_duplicate(int descriptor) {
+  // Not among the standard streams' numbers.
+  int copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
+  return copy >= 0 ? copy : -errno;
+}
+
+int chost_access_mode(int descriptor, bool *can_read, bool *can_write) {
+  int flags = fcntl(descriptor, F_GETFL);
+  if (flags < 0)
+    return -errno;
+  int mode = flags & O_ACCMODE;
+  *can_read = mode != O_WRONLY;
+  *can_write = mode != O_RDONLY;
+  return 0;
+}
+
+static bool is_readable(int descriptor) {
+  struct pollfd request = {.fd = descriptor, .events = POLLIN};
+  return poll(&request, 1, 0) > 0;
+}
+
+int64_t chost_channel_read(int descriptor, bool is_socket, void *buffer, size_t count) {
+  ssize_t result;
+  do {
+    if (!is_socket && !is_readable(descriptor))
+      return -EAGAIN;
+    result = is_socket ? recv(descriptor, buffer, count, MSG_DONTWAIT) : read(descriptor, buffer, count);
+  } while (result < 0 && errno == EINTR);
+  return result >= 0 ? result : -errno;
+}
+
+bool chost_channel_has_hung_up(int descriptor) {
+  struct pollfd request = {.fd = descriptor};
+  return poll(&request, 1, 0) > 0 && (request.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+bool chost_channel_has_input(int descriptor) {
+  int count = 0;
+  return ioctl(descriptor, FIONREAD, &count) == 0 && count > 0;
+}

@@ -1,0 +1,27 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "dma_window.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+int chost_sealed_memory(const char *name, size_t size, const char **attempt) {
+  *attempt = "memfd_create";
+  int descriptor = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (descriptor < 0)
+    return -1;
+  *attempt = "ftruncate";
+  if (ftruncate(descriptor, (off_t)size) == 0) {
+    *attempt = "fcntl(F_ADD_SEALS)";
+    if (fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+      return descriptor;
+  }
+  int reason = errno;
+  close(descriptor);
+  errno = reason;
+  return -1;
+}
+
+int chost_close_sealed_memory(int descriptor) { return close(descriptor); }

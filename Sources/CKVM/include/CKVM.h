@@ -1,0 +1,111 @@
+#pragma once
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+// What <asm/kvm.h> has on arm64 only. Stated here, so that everything compiles on any host and against any age of the
+// kernel's headers, and compared with the real header in layout.c where that is arm64's.
+
+enum {
+  CKVM_ARM_TARGET_WORDS = 7,
+};
+
+struct ckvm_vcpu_init {
+  uint32_t target;
+  uint32_t features[CKVM_ARM_TARGET_WORDS];
+};
+
+static const unsigned long CKVM_ARM_VCPU_INIT = _IOW(KVMIO, 0xae, struct ckvm_vcpu_init);
+static const unsigned long CKVM_ARM_PREFERRED_TARGET = _IOR(KVMIO, 0xaf, struct ckvm_vcpu_init);
+static const unsigned long CKVM_ARM_VCPU_FINALIZE = _IOW(KVMIO, 0xc2, int);
+
+static const unsigned long CKVM_GET_API_VERSION = KVM_GET_API_VERSION;
+static const unsigned long CKVM_CREATE_VM = KVM_CREATE_VM;
+static const unsigned long CKVM_CHECK_EXTENSION = KVM_CHECK_EXTENSION;
+static const unsigned long CKVM_GET_VCPU_MMAP_SIZE = KVM_GET_VCPU_MMAP_SIZE;
+static const unsigned long CKVM_CREATE_VCPU = KVM_CREATE_VCPU;
+static const unsigned long CKVM_SET_USER_MEMORY_REGION = KVM_SET_USER_MEMORY_REGION;
+static const unsigned long CKVM_IRQ_LINE = KVM_IRQ_LINE;
+static const unsigned long CKVM_IRQFD = KVM_IRQFD;
+static const unsigned long CKVM_IOEVENTFD = KVM_IOEVENTFD;
+static const unsigned long CKVM_CREATE_DEVICE = KVM_CREATE_DEVICE;
+static const unsigned long CKVM_SET_DEVICE_ATTR = KVM_SET_DEVICE_ATTR;
+static const unsigned long CKVM_HAS_DEVICE_ATTR = KVM_HAS_DEVICE_ATTR;
+static const unsigned long CKVM_RUN = KVM_RUN;
+static const unsigned long CKVM_GET_MP_STATE = KVM_GET_MP_STATE;
+static const unsigned long CKVM_GET_ONE_REG = KVM_GET_ONE_REG;
+static const unsigned long CKVM_SET_ONE_REG = KVM_SET_ONE_REG;
+static const unsigned long CKVM_GET_REG_LIST = KVM_GET_REG_LIST;
+static const unsigned long CKVM_ENABLE_CAP = KVM_ENABLE_CAP;
+
+// The descriptor, or minus errno.
+static inline int ckvm_open_device(const char *_Nonnull path) {
+  int descriptor = open(path, O_RDWR | O_CLOEXEC);
+  return descriptor < 0 ? -errno : descriptor;
+}
+
+// The result of the call, or minus errno. Unsafe though it takes numbers: the argument of some requests is an address.
+__attribute__((swift_attr("unsafe"))) static inline long ckvm_ioctl(int descriptor, unsigned long request, unsigned long argument) {
+  int result = ioctl(descriptor, request, argument);
+  return result < 0 ? -errno : result;
+}
+
+static inline long ckvm_ioctl_pointer(int descriptor, unsigned long request, void *_Nonnull argument) {
+  int result = ioctl(descriptor, request, argument);
+  return result < 0 ? -errno : result;
+}
+
+// One MMIO exit as four numbers: Swift sees no anonymous unions with arrays in them.
+struct ckvm_mmio {
+  uint64_t address;
+  uint64_t data;
+  uint32_t length;
+  bool is_write;
+};
+
+static inline struct ckvm_mmio ckvm_run_mmio(const struct kvm_run *_Nonnull run) {
+  struct ckvm_mmio mmio = {run->mmio.phys_addr, 0, run->mmio.len, run->mmio.is_write != 0};
+  // KVM writes at most eight bytes, in the guest's order; Apus runs little-endian guests only.
+  memcpy(&mmio.data, run->mmio.data, sizeof mmio.data);
+  if (mmio.length < 8)
+    mmio.data &= (UINT64_C(1) << (mmio.length * 8)) - 1;
+  return mmio;
+}
+
+static inline void ckvm_run_answer(struct kvm_run *_Nonnull run, uint64_t data) {
+  memcpy(run->mmio.data, &data, sizeof data);
+}
+
+// Set by any thread: the next KVM_RUN, or the one under way when a signal follows, returns EINTR.
+static inline void ckvm_run_set_immediate_exit(struct kvm_run *_Nonnull run, bool on) {
+  __atomic_store_n(&run->immediate_exit, on ? 1 : 0, __ATOMIC_SEQ_CST);
+}
+
+struct ckvm_system_event {
+  uint32_t type;
+  uint32_t count;
+  uint64_t flags;
+};
+
+static inline struct ckvm_system_event ckvm_run_system_event(const struct kvm_run *_Nonnull run) {
+  struct ckvm_system_event event = {run->system_event.type, run->system_event.ndata, 0};
+#ifdef KVM_SYSTEM_EVENT_WAKEUP
+  event.flags = run->system_event.ndata > 0 ? run->system_event.data[0] : 0;
+#endif
+  return event;
+}
+
+struct ckvm_no_syndrome {
+  uint64_t iss;
+  uint64_t address;
+};
+
+static inline struct ckvm_no_syndrome ckvm_run_no_syndrome(const struct kvm_run *_Nonnull run) {
+  struct ckvm_no_syndrome fault = {run->arm_nisv.esr_iss, run->arm_nisv.fault_ipa};
+  return fault;
+}

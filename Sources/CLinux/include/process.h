@@ -1,4 +1,0 @@
-#pragma once
-
-// Keeps the process's memory from core dumps and from other processes of the same user. 0 or minus errno.
-int clinux_process_hide_memory(void);

@@ -1,6 +1,0 @@
-#include "process.h"
-
-#include <errno.h>
-#include <sys/prctl.h>
-
-int clinux_process_hide_memory(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : -errno; }

@@ -1,0 +1,57 @@
+/// What a device may do with memory.
+public struct DMAPermissions: OptionSet, Hashable, Sendable {
+  public let rawValue: UInt8
+
+  @inlinable
+  public init(rawValue: UInt8) {
+    self.rawValue = rawValue
+  }
+
+  /// The device may read.
+  public static let read = DMAPermissions(rawValue: 1)
+  /// The device may write.
+  public static let write = DMAPermissions(rawValue: 2)
+  public static let readWrite: DMAPermissions = [.read, .write]
+}
+
+/// One piece of a ``DMASpace``, as somebody else would map it.
+public struct DMAPiece: Equatable, Sendable {
+  /// The addresses that the piece has in the space; with a translation, those behind it.
+  public let range: GuestRange
+  public let permissions: DMAPermissions
+  /// The memfd, whose first byte is the piece's. `nil`: memory of this process alone, which can't be lent.
+  ///
+  /// Valid as long as the space.
+  public let fileDescriptor: Int32?
+
+  public init(range: GuestRange, permissions: DMAPermissions, fileDescriptor: Int32?) {
+    self.range = range
+    self.permissions = permissions
+    self.fileDescriptor = fileDescriptor
+  }
+}
+
+/// What stands between a device's addresses and the guest's: an IOMMU.
+///
+/// A ``DMASpace`` asks it for every access. It may change its mind at any time; where less is mapped afterwards, it calls
+/// ``DMASpace/reachBecameLess(_:)``. On the device thread only; nothing may block.
+public protocol DMATranslation: AnyObject, Sendable {
+  /// Where the device's address leads, for all of `access`; `nil`: nowhere.
+  ///
+  /// A read and a write of the same address may have different answers. What is `nil` here is refused and counted by the
+  /// space; to tell the guest of it is the translation's.
+  func translate(_ address: UInt64, for access: DMAPermissions) -> DMATranslationRun?
+}
+
+/// Addresses of a device that lie side by side in the guest's memory, too.
+public struct DMATranslationRun: Equatable, Sendable {
+  /// Where the first of them leads.
+  public var address: UInt64
+  /// How many bytes follow each other from there on: at least 1. More than are there are cut off.
+  public var count: UInt64
+
+  public init(address: UInt64, count: UInt64) {
+    self.address = address
+    self.count = count
+  }
+}

@@ -1,0 +1,95 @@
+internal import CHost
+internal import Glibc
+
+/// A file of the host, however it is called: two paths of one file are equal.
+package enum FileIdentity: Equatable {
+  /// Something that is there.
+  case file(device: UInt64, number: UInt64)
+  /// A name that nothing has yet, in a folder; or in one that is not there either.
+  case name(String, in: Folder?)
+
+  package struct Folder: Equatable {
+    package let device: UInt64
+    package let number: UInt64
+  }
+
+  /// What a path leads to.
+  ///
+  /// - Returns: `nil` for what any number of users may have at once: a device like /dev/null, a pipe.
+  package init?(_ path: String) {
+    guard let status = Self.status(path, followingLinks: true) else {
+      let name = path.lastIndex(of: "/").map { path[path.index(after: $0)...] } ?? path[...]
+      let folder = Self.status("\(path.dropLast(name.count))./", followingLinks: true)
+      self =
+        folder.map { .name(String(name), in: Folder(device: UInt64($0.st_dev), number: UInt64($0.st_ino))) }
+        ?? .name(path, in: nil)
+      return
+    }
+    guard [S_IFREG, S_IFSOCK].contains(status.st_mode & S_IFMT) else { return nil }
+    self.init(status)
+  }
+
+  /// What has this very name, be it a link.
+  package init?(named path: String) {
+    guard let status = Self.status(path, followingLinks: false) else { return nil }
+    self.init(status)
+  }
+
+  /// What a descriptor leads to.
+  package init?(descriptor: Int32) {
+    var status = stat()
+    // SAFETY: the structure holds for the call.
+    guard unsafe fstat(descriptor, &status) == 0 else { return nil }
+    self.init(status)
+  }
+
+  /// The socket that a descriptor leads to; nil where it leads to something else.
+  package init?(socket descriptor: Int32) {
+    var status = stat()
+    // SAFETY: as above.
+    guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return nil }
+    self.init(status)
+  }
+
+  private init(_ status: stat) {
+    self = .file(device: UInt64(status.st_dev), number: UInt64(status.st_ino))
+  }
+
+  private static func status(_ path: String, followingLinks: Bool) -> stat? {
+    var status = stat()
+    // SAFETY: path and structure hold for the call.
+    let result = unsafe path.withHostPath { unsafe followingLinks ? stat($0, &status) : lstat($0, &status) }
+    return result == 0 ? status : nil
+  }
+}
+
+/// A name that this process has given to a file, a socket or a link, and takes away again.
+///
+/// Somebody else may have put another thing there by then: that stays.
+package final class MadeName {
+  package let path: String
+  /// What was made, held so that its number is nothing else's until then. It can be neither read nor written.
+  private let made: OwnedDescriptor?
+  private let number: Int32?
+
+  /// - Parameter descriptor: of the file, where it has one; otherwise what is at the path now is what was made.
+  package init(_ path: String, descriptor: Int32? = nil) {
+    self.path = path
+    // SAFETY: the path holds for the call.
+    let number = unsafe path.withHostPath { unsafe open($0, Self.pathOnly | O_NOFOLLOW | O_CLOEXEC) }
+    let isOurs = descriptor.map { FileIdentity(descriptor: $0) == FileIdentity(descriptor: number) } ?? true
+    let held: OwnedDescriptor? = number >= 0 ? OwnedDescriptor(owning: number) : nil
+    made = isOurs ? held : nil
+    self.number = isOurs && number >= 0 ? number : nil
+  }
+
+  /// O_PATH, which the C library shows with extensions only.
+  private static let pathOnly: Int32 = 0o10_000_000
+
+  /// Takes the name away if it still is that of what was made.
+  package func remove() {
+    guard let number, FileIdentity(named: path) == FileIdentity(descriptor: number) else { return }
+    // SAFETY: the path holds for the call.
+    _ = unsafe path.withHostPath { unsafe unlink($0) }
+  }
+}

@@ -1,0 +1,15 @@
+/// Transparent huge pages of the host.
+package enum HugePages {
+  private static let path = "/sys/kernel/mm/transparent_hugepage/enabled"
+
+  /// Why a program gets none even if it asks, or nil where it may.
+  package static var problem: String? { problem(path: path) }
+
+  package static func problem(path: String) -> String? {
+    guard let setting = try? InputFile.read(path) else {
+      return "--memory …,hugepages: this host's kernel has no transparent huge pages; leave hugepages out"
+    }
+    guard String(decoding: setting, as: UTF8.self).contains("[never]") else { return nil }
+    return "--memory …,hugepages: the host gives none; as root: echo madvise >\(path), or leave hugepages out"
+  }
+}

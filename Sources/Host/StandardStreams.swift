@@ -1,0 +1,63 @@
+internal import CHost
+internal import Glibc
+internal import Synchronization
+
+/// The process's standard streams, for command lines over this library.
+package enum StandardStreams {
+  /// What waits for standard error while a machine runs.
+  private static let errors = Mutex<LineQueue?>(nil)
+
+  /// Makes sure that no other file gets the number of a standard stream that is closed. To be called first of all.
+  ///
+  /// Writing to a stream that was closed then fails, as it would have.
+  package static func reserve() {
+    chost_standard_descriptors_reserve()
+    // A reader that goes away is an error of the write, which is reported, and not the end of the process.
+    _ = signal(SIGPIPE, SIG_IGN)
+    // So is a file that may not grow (`ulimit -f`).
+    _ = signal(SIGXFSZ, SIG_IGN)
+  }
+
+  /// Has nobody wait for the reader of standard error any more: from now on what finds no room is dropped and counted,
+  /// and how much it was is said as soon as there is room. To be called before a machine runs, whose threads log.
+  package static func stopWaitingForErrors() {
+    errors.withLock { errors in
+      guard errors == nil else { return }
+      errors = LineQueue(
+        Outlet(standardStream: STDERR_FILENO),
+        loss: { count in Array("apus: \(count) lines were dropped here: nobody read standard error\n".utf8) }
+      )
+    }
+  }
+
+  /// Writes text to standard error, as far as that works: there is nobody to tell otherwise. From any thread.
+  package static func writeError(_ text: String) {
+    let queue = errors.withLock { $0 }
+    guard let queue else {
+      try? write(Array(text.utf8), to: STDERR_FILENO, name: "standard error")
+      return
+    }
+    queue.append(Array(text.utf8))
+  }
+
+  /// Waits until what was written to standard error has been taken, for at most so long. After
+  /// ``stopWaitingForErrors()``; before it there is nothing to wait for.
+  package static func finishErrors(within limit: Duration) {
+    guard let queue = errors.withLock({ $0 }), !queue.isEmpty else { return }
+    queue.finish(by: HostClock.monotonic + limit.nanoseconds)
+  }
+
+  /// Brings back the settings of a terminal that a machine has changed, for a process that ends without it.
+  package static func restoreTerminal() {
+    chost_terminal_restore()
+  }
+
+  /// Writes bytes to standard output.
+  package static func writeOutput(_ bytes: [UInt8]) throws(OutputFileError) {
+    try write(bytes, to: STDOUT_FILENO, name: "standard output")
+  }
+
+  private static func write(_ bytes: [UInt8], to descriptor: Int32, name: String) throws(OutputFileError) {
+    if let errno = writeAll(bytes, to: descriptor) { throw OutputFileError(stream: name, errno: errno) }
+  }
+}

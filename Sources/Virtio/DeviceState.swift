@@ -1,0 +1,114 @@
+/// A state that is kept elsewhere and comes back: a structure of one kind, of a version that says what its fields mean.
+///
+/// A field that is added, or means something else, is a new version. Its coded form is that of ``Versioned``.
+public protocol VersionedState: Codable, Equatable, Sendable {
+  /// What it is the state of, as it stands in the coded form: `virtio-block`, say.
+  static var kind: String { get }
+  static var version: UInt32 { get }
+}
+
+/// A state with its kind and version, which are looked at before anything else is.
+public struct Versioned<State: VersionedState>: Codable, Equatable, Sendable {
+  public var state: State
+
+  public init(_ state: State) {
+    self.state = state
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case kind, version, state
+  }
+
+  /// - Throws: ``DeviceStateError`` for the state of something else, and for a version that is not known here; what the
+  ///   decoder throws for what is no such structure.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    let kind = try container.decode(String.self, forKey: .kind)
+    guard kind == State.kind else { throw DeviceStateError.wrongKind(expected: State.kind, found: kind) }
+    let version = try container.decode(UInt32.self, forKey: .version)
+    guard version == State.version else { throw DeviceStateError.unknownVersion(kind: kind, version: version) }
+    state = try container.decode(State.self, forKey: .state)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(State.kind, forKey: .kind)
+    try container.encode(State.version, forKey: .version)
+    try container.encode(state, forKey: .state)
+  }
+}
+
+extension VersionedState {
+  /// Writes the state with its kind and version.
+  public func encodeVersioned(to encoder: any Encoder) throws {
+    try Versioned(self).encode(to: encoder)
+  }
+}
+
+extension VirtioDevice {
+  /// Reads a state of this device's kind, for ``restore(_:)``.
+  ///
+  /// - Throws: as ``Versioned/init(from:)``.
+  public func decodeState(from decoder: any Decoder) throws -> any VersionedState {
+    try Versioned<State>(from: decoder).state
+  }
+
+  /// As ``restore(_:)``, for a state whose type is not known.
+  ///
+  /// - Throws: ``DeviceStateError``, also for the state of another kind of device.
+  func restore(any state: any VersionedState) throws(DeviceStateError) {
+    guard let own = state as? State else {
+      throw .wrongKind(expected: State.kind, found: type(of: state).kind)
+    }
+    try restore(own)
+  }
+}
+
+/// A state that does not fit the device it is put into.
+public enum DeviceStateError: Error, Equatable, Sendable {
+  /// It is the state of something else.
+  case wrongKind(expected: String, found: String)
+  /// It was written by an Apus that knows more, or less, of such devices.
+  case unknownVersion(kind: String, version: UInt32)
+  /// `field` can't have the value it has.
+  case invalid(device: String, field: String)
+  /// There was no state any longer: the machine had ended.
+  case ended(device: String)
+}
+
+extension DeviceStateError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .wrongKind(let expected, let found): "a state of \(expected) is wanted, and this is one of \(found)"
+    case .unknownVersion(let kind, let version):
+      "version \(version) of the state of \(kind) is not known here; restore it with the Apus that wrote it"
+    case .invalid(let device, let field): "the state of \(device) does not fit the device: \(field)"
+    case .ended(let device): "the machine ended before the state of \(device) was taken"
+    }
+  }
+}
+
+/// What is to be known of a device beside its own state, whatever the transport.
+public struct DeviceConnectionState: Codable, Equatable, Sendable {
+  public var status: VirtioDeviceStatus
+  /// The bits of InterruptStatus (virtio 1.3, 4.2.2) that the driver has not acknowledged.
+  public var interruptStatus: UInt32
+  public var configuration: [UInt8]
+  public var configurationGeneration: UInt32
+  /// Where each queue stands; `nil` for those that do not run.
+  public var positions: [QueuePosition?]
+
+  public init(
+    status: VirtioDeviceStatus,
+    interruptStatus: UInt32,
+    configuration: [UInt8],
+    configurationGeneration: UInt32,
+    positions: [QueuePosition?]
+  ) {
+    self.status = status
+    self.interruptStatus = interruptStatus
+    self.configuration = configuration
+    self.configurationGeneration = configurationGeneration
+    self.positions = positions
+  }
+}

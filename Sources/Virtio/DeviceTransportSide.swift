@@ -1,0 +1,370 @@
+public import GuestMemory
+internal import Synchronization
+
+/// The transport's side of a device: all that registers, another process's messages or a state that comes back need to
+/// drive one. The device's side of the same thing is its ``DeviceConnection``.
+///
+/// **Threads.** What stands under "On any thread" may be called on any, several at once. All else is for the device thread,
+/// one call after the other: a transport whose driver waits on another thread brings its calls there
+/// (`DeviceThread.perform`). A call with a `finished` is over when that is called, on the device thread; until then the
+/// transport begins nothing else with the device but kicks, and a suspension.
+///
+/// **Order.** ``start(_:queues:_:)``, work, ``rest(_:)`` or ``reset(_:)``, as often as the driver likes; or once
+/// ``restore(_:_:features:queues:_:)``, then ``resume()``. Whatever a driver brings is checked here, so that no transport
+/// can leave it out: features and queues that a device can't work with make it fail and are not handed on.
+public final class DeviceTransportSide: @unchecked Sendable {
+  // SAFETY: @unchecked: `state` is the device thread's alone; the rest is atomic or immutable.
+
+  public let device: any VirtioDevice
+  /// The counters, and the memory that the device sees, are there.
+  public let connection: DeviceConnection
+  /// What the driver may accept: the device's features and those of every transport.
+  public let offeredFeatures: VirtioFeatures
+
+  private let thread: any DeviceThread
+  private let pendingKicks = Atomic<UInt64>(0)
+  private let state = DeviceThreadState(State())
+
+  private struct State: ~Copyable {
+    /// Of the queues that run.
+    var places: [QueuePlace?] = []
+    /// Who took memory away and has not been told yet that nothing touches it, so that the device is suspended.
+    var withdrawals = 0
+  }
+
+  /// - Parameters:
+  ///   - device: not attached to anything yet; it must not reach more than the space has (the machine checks).
+  ///   - space: the device's own. Where it is confined, VIRTIO_F_ACCESS_PLATFORM is offered and must be accepted.
+  ///   - line: the device's interrupts.
+  ///   - thread: where the device works.
+  ///   - descriptors: of each queue, where there are such.
+  ///   - observer: hears of what the driver does wrong.
+  public init(
+    device: any VirtioDevice,
+    space: DMASpace,
+    line: any InterruptLine,
+    thread: any DeviceThread,
+    descriptors: [QueueDescriptors] = [],
+    observer: (any GuestFaultObserver)? = nil
+  ) {
+    precondition(device.queueSizes.count <= 64, "a device has at most 64 queues")
+    precondition(device.queueSizes.allSatisfy { $0.nonzeroBitCount == 1 }, "a queue's size is a power of two")
+    precondition(
+      descriptors.isEmpty || descriptors.count == device.queueSizes.count,
+      "either no queue has descriptors or each has"
+    )
+    self.device = device
+    self.thread = thread
+    offeredFeatures =
+      space.extent == .confined
+      ? device.features.union([.version1, .ringReset, .accessPlatform])
+      : device.features.union([.version1, .ringReset])
+    connection = DeviceConnection(
+      device: device.name,
+      space: space,
+      line: line,
+      descriptors: descriptors,
+      observer: observer
+    )
+    state.value.places = Array(repeating: nil, count: device.queueSizes.count)
+    space.setUser(self)
+    device.attach(connection)
+  }
+
+  // MARK: On any thread
+
+  /// Why the device can't work with what the driver accepted; `nil` when it can.
+  public func fault(in features: VirtioFeatures) -> GuestFault? {
+    guard features.isSubset(of: offeredFeatures) else { return .featureNotOffered }
+    guard features.contains(.version1) else { return .version1Missing }
+    // Without this bit Linux uses guest-physical addresses of its choice and silently bypasses the pool.
+    guard connection.space.extent == .open || features.contains(.accessPlatform) else { return .accessPlatformMissing }
+    return device.accepts(features) ? nil : .featureDependency
+  }
+
+  /// The device status field (virtio 1.3, 2.1). A transport that has none sees here whether the device needs a reset.
+  public var status: VirtioDeviceStatus {
+    VirtioDeviceStatus(rawValue: connection.deviceStatus.load(ordering: .acquiring))
+  }
+
+  /// Changes the driver's bits of it. DEVICE_NEEDS_RESET is the device's.
+  public func changeStatus(set: VirtioDeviceStatus, clear: VirtioDeviceStatus) {
+    let kept = ~clear.subtracting(.deviceNeedsReset).rawValue
+    connection.deviceStatus.bitwiseAnd(kept, ordering: .acquiringAndReleasing)
+    connection.deviceStatus.bitwiseOr(
+      set.subtracting(.deviceNeedsReset).rawValue,
+      ordering: .acquiringAndReleasing
+    )
+  }
+
+  /// InterruptStatus (virtio 1.3, 4.2.2).
+  public var interruptStatus: UInt32 { connection.interruptStatus.load(ordering: .acquiring) }
+
+  /// The driver has seen these bits of it.
+  public func acknowledgeInterrupts(_ bits: UInt32) {
+    connection.interruptStatus.bitwiseAnd(~bits, ordering: .acquiringAndReleasing)
+  }
+
+  /// Has queues looked at, a bit for each, when other devices had their turn. One piece of work is under way at most,
+  /// however often it is called.
+  public func post(kicks queues: UInt64) {
+    guard queues != 0 else { return }
+    let earlier = pendingKicks.bitwiseOr(queues, ordering: .acquiringAndReleasing).oldValue
+    if earlier == 0 { thread.post { self.deliverPendingKicks() } }
+  }
+
+  /// The driver's read of the configuration space; `nil`: not inside.
+  ///
+  /// - Parameters:
+  ///   - offset: in bytes.
+  ///   - width: in bytes, from 1 to 8.
+  public func readConfiguration(at offset: Int, width: Int) -> UInt64? {
+    device.configuration.read(offset, width: width)
+  }
+
+  /// The driver's write. The device is to be told next: ``configurationWritten(at:width:)``.
+  ///
+  /// - Returns: why nothing was written; `nil`: it was.
+  public func writeConfiguration(at offset: Int, width: Int, value: UInt64) -> GuestFault? {
+    device.configuration.write(offset, width: width, value: value)
+  }
+
+  // MARK: On the device thread
+
+  /// Tells the device of a write.
+  public func configurationWritten(at offset: Int, width: Int) {
+    device.configurationWritten(at: offset, count: width)
+  }
+
+  /// The driver notified a queue: by its eventfd, or by whatever else the transport has for it.
+  ///
+  /// - Parameter queue: one that the device has.
+  /// - Returns: whether to call again when other devices had their turn.
+  public func kick(queue: Int) -> Bool {
+    connection.admitsKick(of: queue) && device.kick(queue)
+  }
+
+  private func deliverPendingKicks() {
+    let pending = pendingKicks.exchange(0, ordering: .acquiringAndReleasing)
+    for queue in device.queueSizes.indices where pending & (1 << UInt64(queue)) != 0 {
+      if kick(queue: queue) { post(kicks: 1 << UInt64(queue)) }
+    }
+  }
+
+  /// Why a queue can't be one of the device's; `nil`: it can.
+  public func fault(in queue: QueueConfiguration, index: Int) -> GuestFault? {
+    let fault = QueueConfiguration.fault(
+      requestedSize: UInt32(queue.size),
+      maximumSize: device.queueSizes[index],
+      descriptorTable: queue.descriptorTable,
+      driverArea: queue.driverArea,
+      deviceArea: queue.deviceArea
+    )
+    return fault ?? (queue.isReached(in: connection.view) ? nil : .ringOutsideWindow)
+  }
+
+  /// Has the device begin anew with these queues, one for each that it has, `nil` for those not set up; and has it look
+  /// at each.
+  public func start(
+    _ features: VirtioFeatures,
+    queues: [QueueConfiguration?],
+    _ finished: @escaping @Sendable () -> Void
+  ) {
+    precondition(!connection.isStarted, "a device is at rest before it starts")
+    guard admit(features, queues) else { return finished() }
+    device.start(features, queues: queues) { [self] in
+      post(kicks: connection.running)
+      finished()
+    }
+  }
+
+  /// `false`: the device has failed, earlier or for what the driver brings.
+  private func admit(_ features: VirtioFeatures, _ queues: [QueueConfiguration?]) -> Bool {
+    precondition(queues.count == device.queueSizes.count, "each queue is spoken of")
+    var running: UInt64 = 0
+    for index in queues.indices where queues[index] != nil { running |= 1 << UInt64(index) }
+    connection.begin(running: running)
+    guard !connection.hasFailed else { return false }
+    if let fault = fault(in: features) {
+      connection.fail(queue: nil, fault)
+      return false
+    }
+    for (index, queue) in queues.enumerated() {
+      guard let queue else { continue }
+      if let fault = fault(in: queue, index: index) {
+        connection.fail(queue: index, fault)
+        return false
+      }
+      state.value.places[index] = QueuePlace(queue, connection.view)
+    }
+    return true
+  }
+
+  /// Gives a running device one more queue, and has it look at that.
+  public func startQueue(
+    _ index: Int,
+    _ configuration: QueueConfiguration,
+    _ finished: @escaping @Sendable () -> Void
+  ) {
+    connection.begin(queue: index)
+    guard !connection.hasFailed else { return finished() }
+    if let fault = fault(in: configuration, index: index) {
+      connection.fail(queue: index, fault)
+      return finished()
+    }
+    state.value.places[index] = QueuePlace(configuration, connection.view)
+    device.startQueue(index, configuration) { [self] in
+      post(kicks: 1 << UInt64(index))
+      finished()
+    }
+  }
+
+  /// Takes a queue from the device, which touches nothing of it any longer when it is over. Requests that it had of it are not
+  /// answered: who wants to go on with the queue elsewhere suspends the device first and looks at ``queuePositions``.
+  public func stopQueue(_ index: Int, _ finished: @escaping @Sendable () -> Void) {
+    connection.end(queue: index)
+    state.value.places[index] = nil
+    device.stopQueue(index, finished)
+  }
+
+  /// Takes all queues from the device without a reset: what it has failed at stays so.
+  public func rest(_ finished: @escaping @Sendable () -> Void) {
+    device.reset { [self] in
+      forgetQueues()
+      connection.rest()
+      finished()
+    }
+  }
+
+  /// Back to the beginning: no queue, no status, no interrupt. No kick from before it reaches the next driver.
+  public func reset(_ finished: @escaping @Sendable () -> Void) {
+    device.reset { [self] in
+      forgetQueues()
+      connection.end()
+      pendingKicks.store(0, ordering: .relaxed)
+      finished()
+    }
+  }
+
+  private func forgetQueues() {
+    for index in state.value.places.indices { state.value.places[index] = nil }
+  }
+
+  /// Has the device take no new work; over when nothing is in flight.
+  public func suspend(_ finished: @escaping @Sendable () -> Void) {
+    connection.setSuspended(true)
+    device.suspend(finished)
+  }
+
+  /// Has the device go on after ``suspend(_:)`` or ``restore(_:_:features:queues:_:)``.
+  public func resume() {
+    connection.setSuspended(false)
+    guard state.value.withdrawals == 0 else { return }
+    device.resume()
+    post(kicks: connection.running)
+  }
+
+  // MARK: State, of a suspended device
+
+  /// Where each queue stands; `nil` for those that do not run.
+  public var queuePositions: [QueuePosition?] { device.queuePositions }
+
+  /// What there is beside the device's own state.
+  public func savedState() -> DeviceConnectionState {
+    DeviceConnectionState(
+      status: status,
+      interruptStatus: interruptStatus,
+      configuration: device.configuration.bytes,
+      configurationGeneration: device.configuration.generation,
+      positions: device.queuePositions
+    )
+  }
+
+  /// The device's own, of the type that its kind has.
+  public func savedDeviceState() -> any VersionedState { device.savedState() }
+
+  /// Puts a state into a device that no driver has touched yet. It stays suspended until ``resume()``.
+  ///
+  /// - Parameters:
+  ///   - own: the device's own.
+  ///   - features: what the driver has accepted.
+  ///   - queues: those that it has made ready, with the positions of the state.
+  /// - Throws: ``DeviceStateError`` for a state that is not one of such a device; then nothing has changed that a reset
+  ///   would not undo, and `finished` is not called.
+  public func restore(
+    _ saved: DeviceConnectionState,
+    _ own: any VersionedState,
+    features: VirtioFeatures,
+    queues: [QueueConfiguration?],
+    _ finished: @escaping @Sendable () -> Void
+  ) throws(DeviceStateError) {
+    precondition(!connection.isStarted, "a state is put into a device that no driver has touched")
+    try check(saved, features: features, queues: queues)
+    connection.setSuspended(true)
+    try device.restore(any: own)
+    device.configuration.restore(saved.configuration, generation: saved.configurationGeneration)
+    connection.restore(status: saved.status, interruptStatus: saved.interruptStatus)
+    guard saved.status.contains(.driverOK), admit(features, queues) else { return finished() }
+    device.startRestored(features, queues: queues) { [connection] in
+      connection.raiseAgain()
+      finished()
+    }
+  }
+
+  private func check(
+    _ saved: DeviceConnectionState,
+    features: VirtioFeatures,
+    queues: [QueueConfiguration?]
+  ) throws(DeviceStateError) {
+    func invalid(_ field: String) -> DeviceStateError { .invalid(device: device.name, field: field) }
+    guard queues.count == device.queueSizes.count, saved.positions.count == queues.count else {
+      throw invalid("number of queues")
+    }
+    guard saved.configuration.count == device.configuration.size else { throw invalid("configuration space") }
+    if !saved.status.isDisjoint(with: [.featuresOK, .driverOK]) {
+      guard fault(in: features) == nil else { throw invalid("features") }
+    }
+    for (index, queue) in queues.enumerated() {
+      guard queue.map({ fault(in: $0, index: index) == nil }) ?? true else { throw invalid("queue \(index)") }
+    }
+  }
+}
+
+/// Where a queue's parts were found.
+private struct QueuePlace: Equatable {
+  let configuration: QueueConfiguration
+  private let places: [UInt?]
+
+  init(_ configuration: QueueConfiguration, _ view: DMAView) {
+    self.configuration = configuration
+    // SAFETY: the places are compared and never used.
+    places = unsafe [
+      view.pointer(to: configuration.descriptorTable, count: configuration.descriptorTableSize, for: .read),
+      view.pointer(to: configuration.driverArea, count: configuration.driverAreaSize, for: .read),
+      view.pointer(to: configuration.deviceArea, count: configuration.deviceAreaSize, for: .write),
+    ].map { unsafe $0.map { UInt(bitPattern: $0) } }
+  }
+
+  /// Whether they are still there.
+  func holds(in view: DMAView) -> Bool { configuration.isReached(in: view) && QueuePlace(configuration, view) == self }
+}
+
+extension DeviceTransportSide: DMASpaceUser {
+  /// A queue whose rings went is one that the driver has taken away while it was in use. For buffers that the device has
+  /// looked up, it comes to rest for a moment.
+  public func reachBecameLess(_ finished: @escaping @Sendable () -> Void) {
+    for index in state.value.places.indices {
+      guard let place = state.value.places[index], !place.holds(in: connection.view) else { continue }
+      connection.fail(queue: index, .ringTakenAway)
+      stopQueue(index) {}
+    }
+    state.value.withdrawals += 1
+    device.suspend { [self] in
+      finished()
+      state.value.withdrawals -= 1
+      guard state.value.withdrawals == 0, !connection.isSuspended else { return }
+      device.resume()
+      post(kicks: connection.running)
+    }
+  }
+}

@@ -1,0 +1,160 @@
+internal import Synchronization
+public import Virtio
+
+/// All that a guest can see of a virtio-mmio device. The device's own state is apart from it, since its type is the
+/// device's: ``MMIOTransport/savedDeviceState()``.
+public struct MMIOTransportState: VersionedState {
+  public static var kind: String { "virtio-mmio" }
+  public static var version: UInt32 { 1 }
+
+  /// A queue's registers, whether or not it is ready.
+  public struct Queue: Codable, Equatable, Sendable {
+    public var size: UInt32
+    public var isReady: Bool
+    public var descriptorTable: UInt64
+    public var driverArea: UInt64
+    public var deviceArea: UInt64
+  }
+
+  public var connection: DeviceConnectionState
+  public var driverFeatures: VirtioFeatures
+  public var deviceFeaturesSelect: UInt32
+  public var driverFeaturesSelect: UInt32
+  public var queueSelect: UInt32
+  public var sharedMemorySelect: UInt32
+  public var queues: [Queue]
+}
+
+// Called with the guest's vCPUs at rest, on any thread but the device thread.
+extension MMIOTransport {
+  /// Takes no new work; returns when nothing is in flight.
+  public func suspend() {
+    thread.perform { [side] finish in side.suspend(finish) }
+  }
+
+  /// Goes on after ``suspend()`` or ``restore(_:_:)``.
+  public func resume() {
+    thread.perform { [side] finish in
+      side.resume()
+      finish()
+    }
+  }
+
+  /// The state of a suspended device, but for the device's own.
+  ///
+  /// - Throws: ``DeviceStateError/ended(device:)`` where the machine has ended meanwhile.
+  public func savedState() throws(DeviceStateError) -> MMIOTransportState {
+    let connection = try onDeviceThread { $0.savedState() }
+    return registers.withLock { registers in
+      MMIOTransportState(
+        connection: connection,
+        driverFeatures: registers.driverFeatures,
+        deviceFeaturesSelect: registers.deviceFeaturesSelect,
+        driverFeaturesSelect: registers.driverFeaturesSelect,
+        queueSelect: registers.queueSelect,
+        sharedMemorySelect: registers.sharedMemorySelect,
+        queues: registers.queues.map {
+          MMIOTransportState.Queue(
+            size: $0.size,
+            isReady: $0.isReady,
+            descriptorTable: $0.descriptorTable,
+            driverArea: $0.driverArea,
+            deviceArea: $0.deviceArea
+          )
+        }
+      )
+    }
+  }
+
+  /// The suspended device's own state, of the type that its kind has.
+  ///
+  /// - Throws: as ``savedState()``.
+  public func savedDeviceState() throws(DeviceStateError) -> any VersionedState {
+    try onDeviceThread { $0.savedDeviceState() }
+  }
+
+  /// Puts a state into a transport that no driver has touched yet. The device stays suspended until ``resume()``.
+  ///
+  /// - Parameter own: the device's own.
+  /// - Throws: ``DeviceStateError`` for a state that is not one of such a device; then nothing has changed that a reset
+  ///   would not undo.
+  public func restore(_ saved: MMIOTransportState, _ own: any VersionedState) throws(DeviceStateError) {
+    let queues = try queues(of: saved)
+    let failure = Answer<DeviceStateError?>(nil)
+    thread.perform { [side] finish in
+      do throws(DeviceStateError) {
+        try side.restore(saved.connection, own, features: saved.driverFeatures, queues: queues, finish)
+      } catch {
+        failure.value = error
+        finish()
+      }
+    }
+    if let error = failure.value { throw error }
+    registers.withLock { registers in
+      registers.deviceFeaturesSelect = saved.deviceFeaturesSelect
+      registers.driverFeaturesSelect = saved.driverFeaturesSelect
+      registers.driverFeatures = saved.driverFeatures
+      registers.queueSelect = saved.queueSelect
+      registers.sharedMemorySelect = saved.sharedMemorySelect
+      registers.queues = saved.queues.map {
+        QueueRegisters(
+          size: $0.size,
+          isReady: $0.isReady,
+          descriptorTable: $0.descriptorTable,
+          driverArea: $0.driverArea,
+          deviceArea: $0.deviceArea
+        )
+      }
+    }
+  }
+
+  private func queues(of saved: MMIOTransportState) throws(DeviceStateError) -> [QueueConfiguration?] {
+    func invalid(_ field: String) -> DeviceStateError { .invalid(device: device.name, field: field) }
+    guard saved.queues.count == device.queueSizes.count, saved.connection.positions.count == saved.queues.count else {
+      throw invalid("number of queues")
+    }
+    var queues: [QueueConfiguration?] = []
+    for (index, queue) in saved.queues.enumerated() {
+      guard queue.isReady else {
+        queues.append(nil)
+        continue
+      }
+      // The rest of what makes it a queue is checked where every transport's are.
+      guard let size = UInt16(exactly: queue.size) else { throw invalid("queue \(index)") }
+      queues.append(
+        QueueConfiguration(
+          size: size,
+          descriptorTable: queue.descriptorTable,
+          driverArea: queue.driverArea,
+          deviceArea: queue.deviceArea,
+          position: saved.connection.positions[index] ?? QueuePosition()
+        )
+      )
+    }
+    return queues
+  }
+
+  /// What `work` returns on the device thread.
+  private func onDeviceThread<Value: Sendable>(
+    _ work: @escaping @Sendable (DeviceTransportSide) -> Value
+  ) throws(DeviceStateError) -> Value {
+    let answer = Answer<Value?>(nil)
+    thread.perform { [side] finish in
+      answer.value = work(side)
+      finish()
+    }
+    guard let value = answer.value else { throw .ended(device: device.name) }
+    return value
+  }
+}
+
+/// Carries a result out of work on the device thread, whose end the caller waits for.
+final class Answer<Value: Sendable>: @unchecked Sendable {
+  // SAFETY: @unchecked: written before `perform` returns, read after it.
+  var value: Value
+
+  /// - Parameter value: what holds where the machine ends and the work is not done any more.
+  init(_ value: Value) {
+    self.value = value
+  }
+}

@@ -1,0 +1,435 @@
+import Foundation
+import GuestMemory
+import SCMI
+import SCMIFile
+import Testing
+import Virtio
+import VirtioDevices
+import VirtioDriver
+import VirtioMMIO
+import VirtioTesting
+
+/// States that are taken in the middle of work, written as JSON, read again and put into a device that is new.
+@Suite struct SavedStateTests {
+  /// What a snapshot has of one device.
+  private struct Document {
+    var transport: Data
+    var own: Data
+
+    init(_ machine: TestMachine) throws {
+      machine.transport.suspend()
+      transport = try JSONEncoder().encode(Versioned(try machine.transport.savedState()))
+      own = try JSONEncoder().encode(Written(state: try machine.transport.savedDeviceState()))
+    }
+
+    func restore(into machine: TestMachine) throws {
+      let decoder = JSONDecoder()
+      decoder.userInfo[try #require(Read.device)] = machine.transport.device
+      try machine.transport.restore(
+        decoder.decode(Versioned<MMIOTransportState>.self, from: transport).state,
+        decoder.decode(Read.self, from: own).state
+      )
+    }
+  }
+
+  private struct Written: Encodable {
+    let state: any VersionedState
+
+    func encode(to encoder: any Encoder) throws { try state.encodeVersioned(to: encoder) }
+  }
+
+  private struct Read: Decodable {
+    static let device = CodingUserInfoKey(rawValue: "device")
+    let state: any VersionedState
+
+    init(from decoder: any Decoder) throws {
+      let key = try #require(Self.device)
+      let device = try #require(decoder.userInfo[key] as? any VirtioDevice)
+      state = try device.decodeState(from: decoder)
+    }
+  }
+
+  /// A new machine with `device`, whose memory is that of `machine`, and which goes on from its state.
+  private func goOn(_ fixture: DeviceFixture, with device: any VirtioDevice) throws -> DeviceFixture {
+    let document = try Document(fixture.machine)
+    let other = try TestMachine(device, thread: ImmediateThread())
+    other.store(
+      fixture.machine.bytes(at: fixture.machine.windowStart, count: Int(fixture.machine.windowSize)),
+      at: other.windowStart
+    )
+    try document.restore(into: other)
+    other.transport.resume()
+    return DeviceFixture(fixture, goingOnIn: other)
+  }
+
+  @Test func diskAnswersWhatWasInFlightAndTakesWhatWasWaitingOnce() throws {
+    let backend = MemoryBlock(sectors: 64)
+    backend.isDeferred = true
+    let device = BlockDevice(name: "disk", backend: backend)
+    var fixture = try DeviceFixture(device)
+    BlockDeviceTests.request(&fixture, type: 4)
+    fixture.driver.notify(0)
+    #expect(backend.inFlight == 1)
+    fixture.thread.whileWaiting = {
+      backend.finishAll()
+      _ = device.backendReady()
+    }
+    // Offered, and not looked at.
+    BlockDeviceTests.request(&fixture, type: 4, head: 4)
+    let newBackend = MemoryBlock(sectors: 64)
+
+    var other = try goOn(fixture, with: BlockDevice(name: "disk", backend: newBackend))
+
+    #expect(other.queues[0].takeUsed() == .init(head: 0, written: 1))
+    #expect(other.queues[0].takeUsed() == .init(head: 4, written: 1))
+    #expect(other.queues[0].takeUsed() == nil)
+    #expect(backend.calls.filter { $0 == .flush }.count == 1)
+    #expect(newBackend.calls.filter { $0 == .flush }.count == 1)
+    #expect(other.machine.line.count > 0)
+    #expect(other.machine.faults == [])
+  }
+
+  @Test func diskKeepsItsCachesModeAndRefusesAnotherSize() throws {
+    let fixture = try DeviceFixture(BlockDevice(name: "disk", backend: MemoryBlock(sectors: 64)))
+    fixture.machine.writeRegister(Register.configuration + 32, width: 1, 0)
+    let backend = MemoryBlock(sectors: 64)
+
+    var other = try goOn(fixture, with: BlockDevice(name: "disk", backend: backend))
+    BlockDeviceTests.request(
+      &other,
+      type: 1,
+      data: [.init(other.scratch + 0x1000, 512, isWritable: false)]
+    )
+    other.driver.notify(0)
+
+    #expect(backend.calls.first == .write(offset: 0, count: 512, isDurable: true))
+    #expect(throws: DeviceStateError.invalid(device: "disk", field: "capacity")) {
+      _ = try goOn(fixture, with: BlockDevice(name: "disk", backend: MemoryBlock(sectors: 32)))
+    }
+  }
+
+  @Test func cardSendsThePacketThatHadNoRoomAndKeepsTheOffloadsAndTheLink() throws {
+    let backend = MemoryNetwork(hasHeader: true, offloads: [.checksum, .tcpSegmentation4])
+    let device = NetworkDevice(name: "net", backend: backend, mac: NetworkDeviceTests.mac)
+    var fixture = try DeviceFixture(device)
+    backend.room = 1
+    for head: UInt16 in 0..<2 {
+      let at = fixture.scratch + 0x100 * UInt64(head)
+      fixture.machine.store([UInt8](repeating: UInt8(head), count: 112), at: at)
+      fixture.request([.init(at, 112, isWritable: false)], to: 1, head: head)
+    }
+    // Checksums only, from now on.
+    fixture.machine.store([5, 0, 2, 0, 0, 0, 0, 0, 0, 0], at: fixture.scratch + 0x400)
+    fixture.request(
+      [.init(fixture.scratch + 0x400, 10, isWritable: false), .init(fixture.scratch + 0x420, 1, isWritable: true)],
+      to: 2
+    )
+    #expect(fixture.machine.load8(fixture.scratch + 0x420) == 0)
+    device.setLink(isUp: false)
+    device.setLink(isUp: true)
+    let newBackend = MemoryNetwork(hasHeader: true, offloads: [.checksum, .tcpSegmentation4])
+
+    var other = try goOn(
+      fixture,
+      with: NetworkDevice(name: "net", backend: newBackend, mac: NetworkDeviceTests.mac)
+    )
+
+    #expect(backend.sent == [[UInt8](repeating: 0, count: 112)])
+    #expect(newBackend.sent == [[UInt8](repeating: 1, count: 112)])
+    #expect(newBackend.accepted == [.checksum])
+    #expect(other.queues[1].takeUsed() == .init(head: 0, written: 0))
+    #expect(other.queues[1].takeUsed() == .init(head: 1, written: 0))
+    #expect(other.queues[1].takeUsed() == nil)
+  }
+
+  @Test func cardWhoseLinkWasDownHearsOfOneThatIsUp() throws {
+    let device = NetworkDevice(name: "net", backend: MemoryNetwork(), mac: NetworkDeviceTests.mac)
+    let fixture = try DeviceFixture(device)
+    device.setLink(isUp: false)
+    let newDevice = NetworkDevice(name: "net", backend: MemoryNetwork(), mac: NetworkDeviceTests.mac)
+
+    let other = try goOn(fixture, with: newDevice)
+    let before = other.machine.readRegister(Register.configuration + 6, width: 2)
+    newDevice.setLink(isUp: true)
+
+    #expect(before == 0)
+    #expect(other.machine.readRegister(Register.configuration + 6, width: 2) == 1)
+  }
+
+  private func console(_ ports: [MemoryPort], isConnected: Bool = true) -> ConsoleDevice<MemoryPort> {
+    ConsoleDevice(
+      name: "console",
+      ports: ports.enumerated().map { number, port in
+        (ConsolePortDescription(name: "port\(number)", isConnected: isConnected), port)
+      }
+    )
+  }
+
+  @Test func consoleGoesOnInTheMiddleOfAChainAndTellsPortsAndDriverWhatTheyMissed() throws {
+    let ports = [MemoryPort(), MemoryPort()]
+    var fixture = try DeviceFixture(console(ports))
+    func control(port: UInt32, event: UInt16) {
+      fixture.machine.store32(port, at: fixture.scratch)
+      fixture.machine.store16(event, at: fixture.scratch + 4)
+      fixture.machine.store16(1, at: fixture.scratch + 6)
+      fixture.request([.init(fixture.scratch, 8, isWritable: false)], to: 3)
+    }
+    control(port: 0xFFFF_FFFF, event: 0)
+    control(port: 1, event: 3)
+    control(port: 1, event: 6)
+    fixture.machine.store(Array("hello".utf8), at: fixture.scratch + 0x100)
+    ports[1].room = 2
+    fixture.request([.init(fixture.scratch + 0x100, 5, isWritable: false)], to: 5)
+    let newPorts = [MemoryPort(), MemoryPort()]
+
+    var other = try goOn(fixture, with: console(newPorts, isConnected: false))
+    #expect(String(decoding: newPorts[1].taken, as: UTF8.self) == "llo")
+    #expect(newPorts[1].openings == [true])
+    #expect(newPorts[0].openings == [])
+
+    // What was pending comes, and that nothing is connected any longer.
+    for head: UInt16 in 0..<8 {
+      other.offer([.init(other.scratch + 0x1000 + 64 * UInt64(head), 64, isWritable: true)], to: 2, head: head)
+    }
+    other.driver.notify(2)
+    var messages: [[UInt16]] = []
+    while let used = other.queues[2].takeUsed() {
+      let at = other.scratch + 0x1000 + 64 * UInt64(used.head)
+      messages.append([other.machine.load16(at), other.machine.load16(at + 4), other.machine.load16(at + 6)])
+    }
+    // Port, event, value.
+    #expect(messages == [[0, 1, 1], [1, 1, 1], [1, 7, 1], [1, 6, 0]])
+  }
+
+  @Test func entropyDeviceFillsWhatWasLeftForLater() throws {
+    var fixture = try DeviceFixture(EntropyDevice(name: "rng", source: CountingEntropy()), queueSize: 64)
+    for head: UInt16 in 0..<20 { fixture.offer([.init(fixture.scratch, 1, isWritable: true)], to: 0, head: head) }
+    #expect(fixture.machine.transport.kick(queue: 0))
+    #expect(fixture.queues[0].usedIndex == 16)
+
+    var other = try goOn(fixture, with: EntropyDevice(name: "rng", source: CountingEntropy()))
+
+    #expect(other.queues[0].usedIndex == 20)
+    for head in 0..<20 { #expect(other.queues[0].takeUsed() == .init(head: UInt32(head), written: 1)) }
+  }
+
+  @Test func lateReplyAndDelayedResponseComeThroughTheNewSCMIDeviceOnce() throws {
+    let definition = PlatformDefinition { platform in
+      platform.clocks = [
+        ClockDefinition("pll") { clock in
+          clock.rates = .list([100, 200, 300])
+          clock.asynchronousLatency = 1_000
+        }
+      ]
+      platform.agents = [AgentDefinition("guest")]
+      platform.rules = [MisbehaviourRule("rule", .late(5_000)) { $0.times = 1 }]
+    }
+    let clock = ManualClock()
+    let platform = SharedPlatform(try SCMIPlatform(definition)) { clock.now }
+    let ends = SCMIEnds(platform)
+    var fixture = try DeviceFixture(ends.device)
+    func send(_ message: SCMIMessage, head: UInt16) {
+      let at = fixture.scratch + 0x100 * UInt64(head)
+      fixture.machine.store(message.bytes, at: at)
+      fixture.request(
+        [.init(at, UInt32(message.bytes.count), isWritable: false), .init(at + 0x80, 128, isWritable: true)],
+        to: 0,
+        head: head
+      )
+    }
+    // A reply that is late, and a delayed response that finds no buffer.
+    send(SCMIMessage(header: MessageHeader(.base, .version, token: 5)), head: 0)
+    send(SCMIMessage(header: MessageHeader(ClockProtocol.Message.rateSet, token: 7), payload: [1, 0, 200, 0]), head: 4)
+    clock.now = 1_000
+    _ = ends.device.timerFired()
+    #expect(fixture.queues[0].takeUsed() == .init(head: 4, written: 8))
+    let timer = ManualTimer()
+    let device = SCMIDevice(name: "scmi", platform: platform, agent: 0, timer: timer)
+
+    var other = try goOn(fixture, with: device)
+    other.queues[0].nextUsed = fixture.queues[0].nextUsed
+    #expect(other.queues[0].takeUsed() == nil)
+    #expect(timer.deadline == 5_000)
+    other.request([.init(other.scratch + 0x2000, 128, isWritable: true)], to: 1)
+    clock.now = 5_000
+    _ = device.timerFired()
+
+    #expect(other.queues[0].takeUsed() == .init(head: 0, written: 12))
+    #expect(other.queues[0].takeUsed() == nil)
+    #expect(other.machine.load32(other.scratch + 0x80) == MessageHeader(.base, .version, token: 5).rawValue)
+    #expect(other.queues[1].takeUsed() == .init(head: 0, written: 20))
+    #expect(other.queues[1].takeUsed() == nil)
+    #expect(fixture.queues[0].takeUsed() == nil)
+    #expect(other.machine.faults == [])
+  }
+
+  @Test func deviceThatHadFailedIsFailedAndWorksAfterAReset() throws {
+    var fixture = try DeviceFixture(EntropyDevice(name: "rng", source: CountingEntropy()))
+    fixture.request([.init(fixture.scratch, 8, isWritable: false)], to: 0)
+    let features = fixture.driver.offeredFeatures
+
+    var other = try goOn(fixture, with: EntropyDevice(name: "rng", source: CountingEntropy()))
+    #expect(other.driver.status & Status.deviceNeedsReset != 0)
+    other.request([.init(other.scratch, 8, isWritable: true)], to: 0)
+    #expect(other.queues[0].usedIndex == 0)
+
+    other.queues[0] = DriverQueue(other.machine, index: 0, size: 16, at: other.machine.windowStart)
+    other.start(features)
+    other.request([.init(other.scratch, 8, isWritable: true)], to: 0)
+    #expect(other.queues[0].takeUsed() == .init(head: 0, written: 8))
+  }
+
+  @Test func startingAnewAndGoingOnAreDifferentCalls() throws {
+    let device = EchoDevice()
+    let fixture = try DeviceFixture(device)
+    let other = EchoDevice()
+
+    let restored = try goOn(fixture, with: other)
+
+    #expect(!device.isRestored)
+    #expect(other.isRestored)
+    #expect(other.startedWith == device.startedWith)
+    #expect(restored.driver.status == fixture.driver.status)
+  }
+
+  @Test func interruptThatWasNotAcknowledgedIsRaisedAgain() throws {
+    var fixture = try DeviceFixture(EntropyDevice(name: "rng", source: CountingEntropy()))
+    fixture.request([.init(fixture.scratch, 8, isWritable: true)], to: 0)
+
+    let other = try goOn(fixture, with: EntropyDevice(name: "rng", source: CountingEntropy()))
+
+    #expect(other.driver.interruptStatus == 1)
+    #expect(other.machine.line.count == 1)
+  }
+
+  // MARK: What is no such state
+
+  @Test func stateOfAnUnknownVersionOrAnotherKindIsNamed() throws {
+    func decode(_ text: String) throws -> Versioned<BlockDeviceState> {
+      try JSONDecoder().decode(Versioned<BlockDeviceState>.self, from: Data(text.utf8))
+    }
+
+    #expect(try decode(#"{"kind":"virtio-block","version":1,"state":{"capacity":8}}"#).state.capacity == 8)
+    #expect(throws: DeviceStateError.unknownVersion(kind: "virtio-block", version: 2)) {
+      _ = try decode(#"{"kind":"virtio-block","version":2,"state":{"sectors":8}}"#)
+    }
+    #expect(throws: DeviceStateError.wrongKind(expected: "virtio-block", found: "virtio-console")) {
+      _ = try decode(#"{"kind":"virtio-console","version":1,"state":{"capacity":8}}"#)
+    }
+    #expect(throws: DecodingError.self) { _ = try decode(#"{"kind":"virtio-block","version":1,"state":{}}"#) }
+  }
+
+  @Test func deviceRefusesTheStateOfAnother() throws {
+    let fixture = try DeviceFixture(EchoDevice())
+    fixture.machine.transport.suspend()
+    let state = try fixture.machine.transport.savedState()
+    let other = try TestMachine(EchoDevice())
+
+    #expect(throws: DeviceStateError.wrongKind(expected: "echo", found: "virtio-entropy")) {
+      try other.transport.restore(state, EntropyDeviceState())
+    }
+  }
+
+  enum Damage: CaseIterable {
+    case queueMissing, positionAdded, configurationTooShort, confinementMissing, unknownFeature, sizeBeyond16Bits,
+      sizeZero
+    case sizeNotPowerOfTwo, tableMisaligned, deviceAreaAtTheEnd, driverAreaOutside
+
+    /// Damages the state, and tells the field that is named for it.
+    func apply(to state: inout MMIOTransportState) -> String {
+      switch self {
+      case .queueMissing: state.queues.removeLast()
+      case .positionAdded: state.connection.positions.append(nil)
+      case .configurationTooShort: state.connection.configuration.removeLast()
+      case .confinementMissing: state.driverFeatures = [.version1]
+      case .unknownFeature: state.driverFeatures.insert(VirtioFeatures(bit: 3))
+      case .sizeBeyond16Bits: state.queues[0].size = 0x10010
+      case .sizeZero: state.queues[0].size = 0
+      case .sizeNotPowerOfTwo: state.queues[0].size = 12
+      case .tableMisaligned: state.queues[0].descriptorTable += 1
+      case .deviceAreaAtTheEnd: state.queues[0].deviceArea = .max & ~3
+      case .driverAreaOutside: state.queues[0].driverArea = 0
+      }
+      return switch self {
+      case .queueMissing, .positionAdded: "number of queues"
+      case .configurationTooShort: "configuration space"
+      case .confinementMissing, .unknownFeature: "features"
+      default: "queue 0"
+      }
+    }
+  }
+
+  @Test(arguments: Damage.allCases)
+  func transportStateWithAWrongValueIsRefused(damage: Damage) throws {
+    let fixture = try DeviceFixture(EchoDevice())
+    fixture.machine.transport.suspend()
+    var state = try fixture.machine.transport.savedState()
+    let device = EchoDevice()
+    let other = try TestMachine(device)
+    let field = damage.apply(to: &state)
+
+    #expect(throws: DeviceStateError.invalid(device: "echo", field: field)) {
+      try other.transport.restore(state, EchoDevice.State())
+    }
+    #expect(device.startedWith == nil)
+  }
+
+  @Test func consoleRefusesAnotherNumberOfPortsAndNegativeNumbers() {
+    let device = console([MemoryPort()])
+    let port = ConsoleDeviceState.Port(
+      isReady: true,
+      isOpen: true,
+      isConnected: true,
+      pending: [],
+      transmitted: -1
+    )
+
+    #expect(throws: DeviceStateError.invalid(device: "console", field: "ports")) {
+      try device.restore(ConsoleDeviceState(isDriverReady: true, isSizeKnown: false, ports: []))
+    }
+    #expect(throws: DeviceStateError.invalid(device: "console", field: "ports[0].transmitted")) {
+      try device.restore(ConsoleDeviceState(isDriverReady: true, isSizeKnown: false, ports: [port]))
+    }
+  }
+
+  @Test(arguments: [VirtioFeatures(bit: 3), VirtioFeatures(bit: 1), VirtioFeatures(bit: 7)])
+  func cardRefusesOffloadsThatItDoesNotHaveOrThatMissOthers(offloads: VirtioFeatures) {
+    let backend = MemoryNetwork(hasHeader: offloads.rawValue == 1 << 7, offloads: [.checksum, .tcpSegmentation4])
+    let device = NetworkDevice(name: "net", backend: backend, mac: NetworkDeviceTests.mac)
+
+    #expect(throws: DeviceStateError.invalid(device: "net", field: "guestOffloads")) {
+      try device.restore(NetworkDeviceState(guestOffloads: offloads, isLinkUp: true))
+    }
+  }
+
+  @Test(
+    arguments: [
+      ("lateCommands", SCMIDeviceState(lastTicket: 1, lateCommands: [.init(ticket: 2, head: 0)], waitingMessages: [])),
+      (
+        "lateCommands", SCMIDeviceState(lastTicket: 1, lateCommands: [.init(ticket: 1, head: 128)], waitingMessages: [])
+      ),
+      (
+        "lateCommands",
+        SCMIDeviceState(
+          lastTicket: 1,
+          lateCommands: [.init(ticket: 1, head: 0), .init(ticket: 1, head: 1)],
+          waitingMessages: []
+        )
+      ), ("waitingMessages", SCMIDeviceState(lastTicket: 0, lateCommands: [], waitingMessages: [[1, 2, 3]])),
+      (
+        "waitingMessages",
+        SCMIDeviceState(
+          lastTicket: 0,
+          lateCommands: [],
+          waitingMessages: Array(repeating: [0, 0, 0, 0], count: SCMIPlatform.maximumQueued + 1)
+        )
+      ),
+    ] as [(String, SCMIDeviceState)]
+  )
+  func scmiDeviceRefusesWhatItCannotOwe(field: String, state: SCMIDeviceState) throws {
+    let platform = SharedPlatform(try SCMIPlatform(PlatformDefinition { $0.agents = [AgentDefinition("guest")] })) { 0 }
+    let device = SCMIEnds(platform).device
+
+    #expect(throws: DeviceStateError.invalid(device: "scmi", field: field)) { try device.restore(state) }
+  }
+}
