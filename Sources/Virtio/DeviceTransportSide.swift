@@ -45,7 +45,7 @@ public final class DeviceTransportSide: @unchecked Sendable {
     line: any InterruptLine,
     thread: any DeviceThread,
     descriptors: [QueueDescriptors] = [],
-    observer: (any GuestFaultObserver)? = nil
+    observer: (any DriverFaultObserver)? = nil
   ) {
     precondition(device.queueSizes.count <= 64, "a device has at most 64 queues")
     precondition(device.queueSizes.allSatisfy { $0.nonzeroBitCount == 1 }, "a queue's size is a power of two")
@@ -74,7 +74,7 @@ public final class DeviceTransportSide: @unchecked Sendable {
   // MARK: On any thread
 
   /// Why the device can't work with what the driver accepted; `nil` when it can.
-  public func fault(in features: VirtioFeatures) -> GuestFault? {
+  public func fault(in features: VirtioFeatures) -> DriverFault? {
     guard features.isSubset(of: offeredFeatures) else { return .featureNotOffered }
     guard features.contains(.version1) else { return .version1Missing }
     // Without this bit Linux uses guest-physical addresses of its choice and silently bypasses the pool.
@@ -125,7 +125,7 @@ public final class DeviceTransportSide: @unchecked Sendable {
   /// The driver's write. The device is to be told next: ``configurationWritten(at:width:)``.
   ///
   /// - Returns: why nothing was written; `nil`: it was.
-  public func writeConfiguration(at offset: Int, width: Int, value: UInt64) -> GuestFault? {
+  public func writeConfiguration(at offset: Int, width: Int, value: UInt64) -> DriverFault? {
     device.configuration.write(offset, width: width, value: value)
   }
 
@@ -152,7 +152,7 @@ public final class DeviceTransportSide: @unchecked Sendable {
   }
 
   /// Why a queue can't be one of the device's; `nil`: it can.
-  public func fault(in queue: QueueConfiguration, index: Int) -> GuestFault? {
+  public func fault(in queue: QueueConfiguration, index: Int) -> DriverFault? {
     let fault = QueueConfiguration.fault(
       requestedSize: UInt32(queue.size),
       maximumSize: device.queueSizes[index],

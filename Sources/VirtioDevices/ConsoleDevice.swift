@@ -211,7 +211,7 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
     return !connection.hasFailed
   }
 
-  func fail(_ index: Int, _ fault: GuestFault) {
+  func fail(_ index: Int, _ fault: DriverFault) {
     state.value.queues.connection?.fail(queue: index, fault)
   }
 

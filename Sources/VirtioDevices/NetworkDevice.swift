@@ -158,7 +158,7 @@ public final class NetworkDevice<Backend: NetworkBackend>: VirtioDevice, @unchec
     return !connection.hasFailed
   }
 
-  func fail(_ index: Int, _ fault: GuestFault) {
+  func fail(_ index: Int, _ fault: DriverFault) {
     state.value.queues.connection?.fail(queue: index, fault)
   }
 
