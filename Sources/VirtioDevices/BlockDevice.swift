@@ -169,9 +169,17 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
 
   public var queuePositions: [QueuePosition?] { state.value.queues.positions }
 
-  public func savedState() -> BlockDeviceState { BlockDeviceState(capacity: state.value.capacity) }
+  public func savedState() -> any VersionedState { BlockDeviceState(capacity: state.value.capacity) }
 
-  public func restore(_ saved: BlockDeviceState) throws(DeviceStateError) {
+  public func decodeState(from decoder: any Decoder) throws -> any VersionedState {
+    try Versioned<BlockDeviceState>(from: decoder).state
+  }
+
+  public func restore(_ state: any VersionedState) throws(DeviceStateError) {
+    try restore(BlockDeviceState(kindOf: state))
+  }
+
+  private func restore(_ saved: BlockDeviceState) throws(DeviceStateError) {
     guard saved.capacity == state.value.capacity else { throw .invalid(device: name, field: "capacity") }
     state.value.isSuspended = true
   }

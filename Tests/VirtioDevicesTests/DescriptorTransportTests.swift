@@ -280,6 +280,7 @@ private final class RemoteDevice: VirtioDevice, @unchecked Sendable {
   func suspend(_ finished: @escaping @Sendable () -> Void) { finished() }
   func resume() {}
   var queuePositions: [QueuePosition?] { [queue?.position] }
-  func savedState() -> EntropyDeviceState { EntropyDeviceState() }
-  func restore(_ state: EntropyDeviceState) {}
+  func savedState() -> any VersionedState { EntropyDeviceState() }
+  func decodeState(from decoder: any Decoder) throws -> any VersionedState { EntropyDeviceState() }
+  func restore(_ state: any VersionedState) {}
 }
