@@ -66,7 +66,7 @@ public final class ConfigurationSpace: Sendable {
   }
 
   /// A driver's write. `nil`: done.
-  func write(_ offset: Int, width: Int, value: UInt64) -> GuestFault? {
+  func write(_ offset: Int, width: Int, value: UInt64) -> DriverFault? {
     guard offset + width <= size else { return .configurationOutOfRange }
     guard writable.start <= offset, offset + width <= writable.end else { return .configurationReadOnly }
     content.withLock { content in

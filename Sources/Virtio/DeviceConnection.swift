@@ -50,7 +50,7 @@ public final class DeviceConnection: @unchecked Sendable {
   public let descriptors: [QueueDescriptors]
 
   private let line: any InterruptLine
-  private let observer: (any GuestFaultObserver)?
+  private let observer: (any DriverFaultObserver)?
 
   let interruptStatus = Atomic<UInt32>(0)
   let deviceStatus = Atomic<UInt8>(0)
@@ -74,7 +74,7 @@ public final class DeviceConnection: @unchecked Sendable {
     space: DMASpace,
     line: any InterruptLine,
     descriptors: [QueueDescriptors],
-    observer: (any GuestFaultObserver)?
+    observer: (any DriverFaultObserver)?
   ) {
     self.device = device
     self.space = space
@@ -121,7 +121,7 @@ public final class DeviceConnection: @unchecked Sendable {
   }
 
   /// The driver broke the rules of a queue: DEVICE_NEEDS_RESET (virtio 1.3, 2.1.2), and the queues stop.
-  public func fail(queue: Int?, _ fault: GuestFault) {
+  public func fail(queue: Int?, _ fault: DriverFault) {
     report(queue: queue, fault)
     needsReset()
   }
@@ -134,11 +134,11 @@ public final class DeviceConnection: @unchecked Sendable {
   }
 
   /// Reports what a guest did wrong. From any thread.
-  public func report(queue: Int? = nil, _ fault: GuestFault) {
+  public func report(queue: Int? = nil, _ fault: DriverFault) {
     let before = faults.add(1, ordering: .relaxed).oldValue
     let sinceReset = faultsSinceReset.add(1, ordering: .relaxed).oldValue
     guard before < Self.reportedFaultsInAll, sinceReset < Self.reportedFaults else { return }
-    observer?.guestMisbehaved(GuestFaultEvent(device: device, queue: queue, fault: fault))
+    observer?.driverMisbehaved(DriverFaultEvent(device: device, queue: queue, fault: fault))
   }
 
   private func raise(_ bit: UInt32, _ cause: InterruptCause) {

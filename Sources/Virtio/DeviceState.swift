@@ -43,24 +43,13 @@ extension VersionedState {
   public func encodeVersioned(to encoder: any Encoder) throws {
     try Versioned(self).encode(to: encoder)
   }
-}
 
-extension VirtioDevice {
-  /// Reads a state of this device's kind, for ``restore(_:)``.
+  /// The state as this kind's.
   ///
-  /// - Throws: as ``Versioned/init(from:)``.
-  public func decodeState(from decoder: any Decoder) throws -> any VersionedState {
-    try Versioned<State>(from: decoder).state
-  }
-
-  /// As ``restore(_:)``, for a state whose type is not known.
-  ///
-  /// - Throws: ``DeviceStateError``, also for the state of another kind of device.
-  func restore(any state: any VersionedState) throws(DeviceStateError) {
-    guard let own = state as? State else {
-      throw .wrongKind(expected: State.kind, found: type(of: state).kind)
-    }
-    try restore(own)
+  /// - Throws: ``DeviceStateError/wrongKind(expected:found:)`` where it is another's.
+  public init(kindOf state: any VersionedState) throws(DeviceStateError) {
+    guard let own = state as? Self else { throw .wrongKind(expected: Self.kind, found: type(of: state).kind) }
+    self = own
   }
 }
 

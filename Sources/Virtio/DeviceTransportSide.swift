@@ -26,8 +26,8 @@ public final class DeviceTransportSide: @unchecked Sendable {
   private let state = DeviceThreadState(State())
 
   private struct State: ~Copyable {
-    /// Of the queues that run.
-    var places: [QueuePlace?] = []
+    /// Of the queues that run and are not in the window, by their numbers.
+    var places: [Int: QueuePlace] = [:]
     /// Who took memory away and has not been told yet that nothing touches it, so that the device is suspended.
     var withdrawals = 0
   }
@@ -45,7 +45,7 @@ public final class DeviceTransportSide: @unchecked Sendable {
     line: any InterruptLine,
     thread: any DeviceThread,
     descriptors: [QueueDescriptors] = [],
-    observer: (any GuestFaultObserver)? = nil
+    observer: (any DriverFaultObserver)? = nil
   ) {
     precondition(device.queueSizes.count <= 64, "a device has at most 64 queues")
     precondition(device.queueSizes.allSatisfy { $0.nonzeroBitCount == 1 }, "a queue's size is a power of two")
@@ -66,7 +66,6 @@ public final class DeviceTransportSide: @unchecked Sendable {
       descriptors: descriptors,
       observer: observer
     )
-    state.value.places = Array(repeating: nil, count: device.queueSizes.count)
     space.setUser(self)
     device.attach(connection)
   }
@@ -74,7 +73,7 @@ public final class DeviceTransportSide: @unchecked Sendable {
   // MARK: On any thread
 
   /// Why the device can't work with what the driver accepted; `nil` when it can.
-  public func fault(in features: VirtioFeatures) -> GuestFault? {
+  public func fault(in features: VirtioFeatures) -> DriverFault? {
     guard features.isSubset(of: offeredFeatures) else { return .featureNotOffered }
     guard features.contains(.version1) else { return .version1Missing }
     // Without this bit Linux uses guest-physical addresses of its choice and silently bypasses the pool.
@@ -125,7 +124,7 @@ public final class DeviceTransportSide: @unchecked Sendable {
   /// The driver's write. The device is to be told next: ``configurationWritten(at:width:)``.
   ///
   /// - Returns: why nothing was written; `nil`: it was.
-  public func writeConfiguration(at offset: Int, width: Int, value: UInt64) -> GuestFault? {
+  public func writeConfiguration(at offset: Int, width: Int, value: UInt64) -> DriverFault? {
     device.configuration.write(offset, width: width, value: value)
   }
 
@@ -152,7 +151,7 @@ public final class DeviceTransportSide: @unchecked Sendable {
   }
 
   /// Why a queue can't be one of the device's; `nil`: it can.
-  public func fault(in queue: QueueConfiguration, index: Int) -> GuestFault? {
+  public func fault(in queue: QueueConfiguration, index: Int) -> DriverFault? {
     let fault = QueueConfiguration.fault(
       requestedSize: UInt32(queue.size),
       maximumSize: device.queueSizes[index],
@@ -195,9 +194,15 @@ public final class DeviceTransportSide: @unchecked Sendable {
         connection.fail(queue: index, fault)
         return false
       }
-      state.value.places[index] = QueuePlace(queue, connection.view)
+      note(queue, index)
     }
     return true
+  }
+
+  /// Notes where a queue is that may go.
+  private func note(_ queue: QueueConfiguration, _ index: Int) {
+    guard !queue.lies(in: connection.space.window) else { return }
+    state.value.places[index] = QueuePlace(queue, connection.view)
   }
 
   /// Gives a running device one more queue, and has it look at that.
@@ -212,7 +217,7 @@ public final class DeviceTransportSide: @unchecked Sendable {
       connection.fail(queue: index, fault)
       return finished()
     }
-    state.value.places[index] = QueuePlace(configuration, connection.view)
+    note(configuration, index)
     device.startQueue(index, configuration) { [self] in
       post(kicks: 1 << UInt64(index))
       finished()
@@ -230,7 +235,7 @@ public final class DeviceTransportSide: @unchecked Sendable {
   /// Takes all queues from the device without a reset: what it has failed at stays so.
   public func rest(_ finished: @escaping @Sendable () -> Void) {
     device.reset { [self] in
-      forgetQueues()
+      state.value.places = [:]
       connection.rest()
       finished()
     }
@@ -239,15 +244,11 @@ public final class DeviceTransportSide: @unchecked Sendable {
   /// Back to the beginning: no queue, no status, no interrupt. No kick from before it reaches the next driver.
   public func reset(_ finished: @escaping @Sendable () -> Void) {
     device.reset { [self] in
-      forgetQueues()
+      state.value.places = [:]
       connection.end()
       pendingKicks.store(0, ordering: .relaxed)
       finished()
     }
-  }
-
-  private func forgetQueues() {
-    for index in state.value.places.indices { state.value.places[index] = nil }
   }
 
   /// Has the device take no new work; over when nothing is in flight.
@@ -301,7 +302,7 @@ public final class DeviceTransportSide: @unchecked Sendable {
     precondition(!connection.isStarted, "a state is put into a device that no driver has touched")
     try check(saved, features: features, queues: queues)
     connection.setSuspended(true)
-    try device.restore(any: own)
+    try device.restore(own)
     device.configuration.restore(saved.configuration, generation: saved.configurationGeneration)
     connection.restore(status: saved.status, interruptStatus: saved.interruptStatus)
     guard saved.status.contains(.driverOK), admit(features, queues) else { return finished() }
@@ -333,16 +334,27 @@ public final class DeviceTransportSide: @unchecked Sendable {
 /// Where a queue's parts were found.
 private struct QueuePlace: Equatable {
   let configuration: QueueConfiguration
-  private let places: [UInt?]
+  private let descriptorTable, driverArea, deviceArea: UInt?
 
+  /// - Precondition: the view reaches the queue.
   init(_ configuration: QueueConfiguration, _ view: DMAView) {
     self.configuration = configuration
     // SAFETY: the places are compared and never used.
-    places = unsafe [
-      view.pointer(to: configuration.descriptorTable, count: configuration.descriptorTableSize, for: .read),
-      view.pointer(to: configuration.driverArea, count: configuration.driverAreaSize, for: .read),
-      view.pointer(to: configuration.deviceArea, count: configuration.deviceAreaSize, for: .write),
-    ].map { unsafe $0.map { UInt(bitPattern: $0) } }
+    descriptorTable = unsafe view.pointer(
+      to: configuration.descriptorTable,
+      count: configuration.descriptorTableSize,
+      for: .read
+    ).map { UInt(bitPattern: $0) }
+    driverArea = unsafe view.pointer(
+      to: configuration.driverArea,
+      count: configuration.driverAreaSize,
+      for: .read
+    ).map { UInt(bitPattern: $0) }
+    deviceArea = unsafe view.pointer(
+      to: configuration.deviceArea,
+      count: configuration.deviceAreaSize,
+      for: .write
+    ).map { UInt(bitPattern: $0) }
   }
 
   /// Whether they are still there.
@@ -353,8 +365,8 @@ extension DeviceTransportSide: DMASpaceUser {
   /// A queue whose rings went is one that the driver has taken away while it was in use. For buffers that the device has
   /// looked up, it comes to rest for a moment.
   public func reachBecameLess(_ finished: @escaping @Sendable () -> Void) {
-    for index in state.value.places.indices {
-      guard let place = state.value.places[index], !place.holds(in: connection.view) else { continue }
+    let gone = state.value.places.filter { !$0.value.holds(in: connection.view) }.keys.sorted()
+    for index in gone {
       connection.fail(queue: index, .ringTakenAway)
       stopQueue(index) {}
     }

@@ -60,7 +60,7 @@ public struct QueueConfiguration: Equatable, Sendable {
     descriptorTable: UInt64,
     driverArea: UInt64,
     deviceArea: UInt64
-  ) -> GuestFault? {
+  ) -> DriverFault? {
     guard requestedSize != 0 else { return .queueSizeZero }
     guard requestedSize <= UInt32(maximumSize) else { return .queueSizeTooLarge }
     guard requestedSize.nonzeroBitCount == 1 else { return .queueSizeNotPowerOfTwo }

@@ -8,7 +8,7 @@ public enum ServedChain {
   /// notification would say nothing new. `again`: what is waited for is only the next turn.
   case notNow(again: Bool)
   /// It breaks the rules.
-  case fault(GuestFault)
+  case fault(DriverFault)
 }
 
 extension DeviceConnection {

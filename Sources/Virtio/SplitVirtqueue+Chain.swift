@@ -19,7 +19,7 @@ extension SplitVirtqueue {
     entries: Int,
     first: UInt16,
     isIndirect: Bool
-  ) -> GuestFault? {
+  ) -> DriverFault? {
     var index = Int(first)
     var visited = 0
     while true {
@@ -38,7 +38,7 @@ extension SplitVirtqueue {
     }
   }
 
-  private func followIndirect(_ descriptor: guest_descriptor, into chain: inout DescriptorChain) -> GuestFault? {
+  private func followIndirect(_ descriptor: guest_descriptor, into chain: inout DescriptorChain) -> DriverFault? {
     guard usesIndirectDescriptors else { return .indirectNotNegotiated }
     guard descriptor.flags & DescriptorFlags.next == 0 else { return .indirectWithNext }
     guard descriptor.length != 0, descriptor.length % 16 == 0 else { return .indirectLength }
@@ -56,7 +56,7 @@ extension SplitVirtqueue {
     )
   }
 
-  private func append(_ descriptor: guest_descriptor, to chain: inout DescriptorChain) -> GuestFault? {
+  private func append(_ descriptor: guest_descriptor, to chain: inout DescriptorChain) -> DriverFault? {
     let isWritable = descriptor.flags & DescriptorFlags.write != 0
     if descriptor.length == 0 { return .descriptorLengthZero }
     if !isWritable, chain.writableBytes > 0 { return .readableAfterWritable }
@@ -74,7 +74,7 @@ extension SplitVirtqueue {
     of descriptor: guest_descriptor,
     isWritable: Bool,
     to chain: inout DescriptorChain
-  ) -> GuestFault? {
+  ) -> DriverFault? {
     let length = UInt64(descriptor.length)
     guard !descriptor.address.addingReportingOverflow(length - 1).overflow else {
       view.refuse()
@@ -102,7 +102,7 @@ extension SplitVirtqueue {
     return nil
   }
 
-  private func refusal(of descriptor: guest_descriptor, at offset: UInt64, isWritable: Bool) -> GuestFault {
+  private func refusal(of descriptor: guest_descriptor, at offset: UInt64, isWritable: Bool) -> DriverFault {
     if view.reaches(descriptor.address + offset, count: 1, for: isWritable ? .read : .write) {
       return isWritable ? .descriptorReadOnly : .descriptorWriteOnly
     }

@@ -75,7 +75,7 @@ public final class SplitVirtqueue {
     /// The chain is filled.
     case chain
     /// The driver broke the rules; the queue can't go on.
-    case fault(GuestFault)
+    case fault(DriverFault)
   }
 
   /// Takes the next available chain.
@@ -107,7 +107,7 @@ public final class SplitVirtqueue {
 
   /// Fills the chain of a request that was taken earlier and was not given back, as it stands now: all of it is checked anew.
   /// Counts nothing.
-  public func takeAgain(head: UInt16, into chain: inout DescriptorChain) -> GuestFault? {
+  public func takeAgain(head: UInt16, into chain: inout DescriptorChain) -> DriverFault? {
     guard head < size else { return .headOutOfRange }
     chain.begin(head: head)
     // SAFETY: the table has `size` entries.

@@ -33,9 +33,6 @@ public enum DeviceReach: Equatable, Sendable {
 ///
 /// Where a call has a `finished`, the device calls it once, on the device thread, at once or when it is done.
 public protocol VirtioDevice: AnyObject, Sendable {
-  /// What the device needs to go on elsewhere or later, beside its queues' positions and its configuration space.
-  associatedtype State: VersionedState
-
   /// By which configuration, events and report know it.
   var name: String { get }
   var identifier: VirtioDeviceIdentifier { get }
@@ -102,13 +99,23 @@ public protocol VirtioDevice: AnyObject, Sendable {
   /// Where each queue stands; `nil` for those that do not run. Of a suspended device.
   var queuePositions: [QueuePosition?] { get }
 
-  /// The state of a suspended device.
-  func savedState() -> State
+  // A type for it that is associated with the device's would have the runtime look for generic devices' conformances by name,
+  // in all that is linked in: 175,000 instructions for each device of a machine.
+
+  /// What a suspended device needs to go on elsewhere or later, beside its queues' positions and its configuration space: a
+  /// structure of its kind.
+  func savedState() -> any VersionedState
+
+  /// Reads a structure of the device's kind, for ``restore(_:)``: `try Versioned<KindOfState>(from: decoder).state`.
+  ///
+  /// - Throws: as ``Versioned/init(from:)``.
+  func decodeState(from decoder: any Decoder) throws -> any VersionedState
 
   /// Puts a state into a device that was attached and never started, and suspends it.
   ///
-  /// - Throws: ``DeviceStateError/invalid(device:field:)`` for one that this device can't have.
-  func restore(_ state: State) throws(DeviceStateError)
+  /// - Throws: ``DeviceStateError/wrongKind(expected:found:)`` for the structure of another kind;
+  ///   ``DeviceStateError/invalid(device:field:)`` for a state that this device can't have.
+  func restore(_ state: any VersionedState) throws(DeviceStateError)
 }
 
 extension VirtioDevice {

@@ -3,7 +3,7 @@ internal import Virtio
 
 /// One request, from the chain to the answer.
 @safe
-struct BlockSlot: ~Copyable {
+struct BlockRequest: ~Copyable {
   // SAFETY: `status` points at a byte of the chain, which is in the window as long as the request lasts.
   var chain: DescriptorChain
   var status: UnsafeMutableRawPointer?
@@ -24,22 +24,22 @@ struct BlockState {
   var writeback: UInt8 = 1
   /// In sectors.
   var capacity: UInt64
-  var madeSlots = 0
-  var freeSlots: [UInt32] = []
+  var madeRequests = 0
+  var freeRequests: [UInt32] = []
   /// How many requests of each queue are with the back-end.
   var inFlight: [Int]
   /// The queues in which something was given back and not published yet, a bit for each.
   var unpublished: UInt64 = 0
-  /// The queues that have chains but had no free slot for them, a bit for each.
+  /// The queues that have chains but had no free request for them, a bit for each.
   var starved: UInt64 = 0
   var isSuspended = false
   var waiters: [BlockWaiter] = []
 
-  init(queueCount: Int, slotCount: Int, capacity: UInt64) {
+  init(queueCount: Int, requestCount: Int, capacity: UInt64) {
     queues = DeviceQueues(count: queueCount)
     inFlight = Array(repeating: 0, count: queueCount)
     self.capacity = capacity
-    freeSlots.reserveCapacity(slotCount)
+    freeRequests.reserveCapacity(requestCount)
   }
 }
 
@@ -50,7 +50,7 @@ struct BlockWaiter {
   let finished: @Sendable () -> Void
 }
 
-/// What a slot's request does when the back-end has finished a piece of it.
+/// What a request does when the back-end has finished a piece of it.
 enum BlockWork {
   /// It is done. `written`: bytes that the device wrote where it succeeded, status not counted.
   case data(written: Int)
@@ -59,27 +59,27 @@ enum BlockWork {
 }
 
 extension BlockDevice {
-  /// Begins the request whose chain is in the slot.
+  /// Begins the request of that number, whose chain has been taken.
   ///
   /// - Returns: what makes the queue unusable: a request without header or without room for the status.
-  func begin(_ number: UInt32, of index: Int) -> GuestFault? {
-    // SAFETY: the slot is initialized and ours until it is released.
-    let slot = unsafe slots + Int(number)
-    unsafe slot.pointee.queue = index
+  func begin(_ number: UInt32, of index: Int) -> DriverFault? {
+    // SAFETY: the request is initialized and ours until it is released.
+    let request = unsafe requests + Int(number)
+    unsafe request.pointee.queue = index
     // Type and a reserved word, then the sector.
     var header: (UInt64, UInt64) = (0, 0)
     // SAFETY: two integers, whose bytes may be anything.
-    let isWhole = unsafe withUnsafeMutableBytes(of: &header) { unsafe slot.pointee.chain.takeReadable(into: $0) }
+    let isWhole = unsafe withUnsafeMutableBytes(of: &header) { unsafe request.pointee.chain.takeReadable(into: $0) }
     guard isWhole else { return .headerIncomplete }
     let type = UInt32(truncatingIfNeeded: UInt64(littleEndian: header.0))
     let sector = UInt64(littleEndian: header.1)
-    guard let status = unsafe slot.pointee.chain.takeLastWritableByte() else { return .writableMissing }
-    unsafe slot.pointee.status = status
+    guard let status = unsafe request.pointee.chain.takeLastWritableByte() else { return .writableMissing }
+    unsafe request.pointee.status = status
     switch type {
     case BlockRequestType.read: return read(number, sector: sector)
     case BlockRequestType.write: return write(number, sector: sector)
     case BlockRequestType.flush:
-      unsafe slot.pointee.work = .data(written: 0)
+      unsafe request.pointee.work = .data(written: 0)
       // With the cache off, too: there may be writes from before it was switched off.
       if features.contains(BlockFeature.readOnly) {
         answer(number, .ok)
@@ -88,39 +88,39 @@ extension BlockDevice {
       }
     case BlockRequestType.getIdentifier:
       // SAFETY: the serial number's bytes are only read.
-      let room = unsafe slot.pointee.chain.writableBytes
-      let written = unsafe serial.withUnsafeBytes { unsafe slot.pointee.chain.write($0) }
+      let room = unsafe request.pointee.chain.writableBytes
+      let written = unsafe serial.withUnsafeBytes { unsafe request.pointee.chain.write($0) }
       answer(number, .ok, written: written, of: room)
     case BlockRequestType.discard where state.value.queues.features.contains(BlockFeature.discard):
-      unsafe slot.pointee.work = .discardRanges
+      unsafe request.pointee.work = .discardRanges
       beginRanges(number)
     case BlockRequestType.writeZeroes where state.value.queues.features.contains(BlockFeature.writeZeroes):
-      unsafe slot.pointee.work = .writeZeroesRanges
+      unsafe request.pointee.work = .writeZeroesRanges
       beginRanges(number)
     default: answer(number, .unsupported)
     }
     return nil
   }
 
-  private func read(_ number: UInt32, sector: UInt64) -> GuestFault? {
-    // SAFETY: the slot is in use by this request.
-    let slot = unsafe slots + Int(number)
-    guard unsafe slot.pointee.chain.readableBytes == 0 else { return .readableUnexpected }
-    let bytes = unsafe slot.pointee.chain.writableBytes
+  private func read(_ number: UInt32, sector: UInt64) -> DriverFault? {
+    // SAFETY: the request is in use.
+    let request = unsafe requests + Int(number)
+    guard unsafe request.pointee.chain.readableBytes == 0 else { return .readableUnexpected }
+    let bytes = unsafe request.pointee.chain.writableBytes
     guard let offset = offset(ofSector: sector, bytes: UInt64(bytes)) else {
       answer(number, .ioError)
       return nil
     }
-    unsafe slot.pointee.work = .data(written: bytes)
-    unsafe backend.read(tag: number, offset: offset, count: bytes, into: slot.pointee.chain.writableSegments)
+    unsafe request.pointee.work = .data(written: bytes)
+    unsafe backend.read(tag: number, offset: offset, count: bytes, into: request.pointee.chain.writableSegments)
     return nil
   }
 
-  private func write(_ number: UInt32, sector: UInt64) -> GuestFault? {
-    // SAFETY: the slot is in use by this request.
-    let slot = unsafe slots + Int(number)
-    guard unsafe slot.pointee.chain.writableBytes == 0 else { return .writableUnexpected }
-    let bytes = unsafe slot.pointee.chain.readableBytes
+  private func write(_ number: UInt32, sector: UInt64) -> DriverFault? {
+    // SAFETY: the request is in use.
+    let request = unsafe requests + Int(number)
+    guard unsafe request.pointee.chain.writableBytes == 0 else { return .writableUnexpected }
+    let bytes = unsafe request.pointee.chain.readableBytes
     guard
       !features.contains(BlockFeature.readOnly),
       let offset = offset(ofSector: sector, bytes: UInt64(bytes))
@@ -128,12 +128,12 @@ extension BlockDevice {
       answer(number, .ioError)
       return nil
     }
-    unsafe slot.pointee.work = .data(written: 0)
+    unsafe request.pointee.work = .data(written: 0)
     unsafe backend.write(
       tag: number,
       offset: offset,
       count: bytes,
-      from: slot.pointee.chain.readableSegments,
+      from: request.pointee.chain.readableSegments,
       isDurable: state.value.isDurable
     )
     return nil
@@ -150,8 +150,8 @@ extension BlockDevice {
   // MARK: Discard and write zeroes
 
   private func beginRanges(_ number: UInt32) {
-    // SAFETY: the slot is in use by this request.
-    let bytes = unsafe slots[Int(number)].chain.readableBytes
+    // SAFETY: the request is in use.
+    let bytes = unsafe requests[Int(number)].chain.readableBytes
     guard bytes > 0, bytes % 16 == 0, bytes / 16 <= Int(BlockLimit.ranges) else {
       answer(number, .ioError)
       return
@@ -162,17 +162,17 @@ extension BlockDevice {
   /// Begins the next range of the request, or answers it when there is none left. One after the other, so that a
   /// request never has more than one piece with the back-end.
   private func beginNextRange(_ number: UInt32) {
-    // SAFETY: the slot is in use by this request.
-    let slot = unsafe slots + Int(number)
+    // SAFETY: the request is in use.
+    let request = unsafe requests + Int(number)
     guard
-      let sector = unsafe slot.pointee.chain.takeReadable(as: UInt64.self),
-      let sectors = unsafe slot.pointee.chain.takeReadable(as: UInt32.self),
-      let flags = unsafe slot.pointee.chain.takeReadable(as: UInt32.self)
+      let sector = unsafe request.pointee.chain.takeReadable(as: UInt64.self),
+      let sectors = unsafe request.pointee.chain.takeReadable(as: UInt32.self),
+      let flags = unsafe request.pointee.chain.takeReadable(as: UInt32.self)
     else {
       answer(number, .ok)
       return
     }
-    let isDiscard = if case .discardRanges = unsafe slot.pointee.work { true } else { false }
+    let isDiscard = if case .discardRanges = unsafe request.pointee.work { true } else { false }
     // Bit 0 is "unmap", which a discard must not have; the others are reserved (virtio 1.3, 5.2.6.2).
     guard flags & ~1 == 0, !isDiscard || flags == 0 else {
       answer(number, .unsupported)
@@ -198,14 +198,14 @@ extension BlockDevice {
 
   // MARK: Answers
 
-  /// The back-end has finished what it was given for a slot.
+  /// The back-end has finished what it was given for a request.
   func finish(_ number: UInt32, succeeded: Bool) {
     // SAFETY: the back-end names only tags that it was given and that are not finished.
-    switch unsafe slots[Int(number)].work {
+    switch unsafe requests[Int(number)].work {
     case .data(let written):
       answer(number, succeeded ? .ok : .ioError, written: succeeded ? written : 0)
     case .discardRanges, .writeZeroesRanges:
-      guard succeeded, unsafe state.value.queues[slots[Int(number)].queue] != nil else {
+      guard succeeded, unsafe state.value.queues[requests[Int(number)].queue] != nil else {
         answer(number, .ioError)
         return
       }
@@ -214,21 +214,21 @@ extension BlockDevice {
     }
   }
 
-  /// Writes the status, gives the chain back and frees the slot. A queue that the driver took back gets nothing.
+  /// Writes the status, gives the chain back and frees the request. A queue that the driver took back gets nothing.
   ///
   /// - Parameters:
   ///   - written: bytes that the device wrote, status not counted.
   ///   - room: for how many there was room; `nil`: what the chain still has.
   private func answer(_ number: UInt32, _ status: BlockStatus, written: Int = 0, of room: Int? = nil) {
-    // SAFETY: the slot is in use by this request; the status byte is in the window.
-    let slot = unsafe slots + Int(number)
-    let index = unsafe slot.pointee.queue
+    // SAFETY: the request is in use; the status byte is in the window.
+    let request = unsafe requests + Int(number)
+    let index = unsafe request.pointee.queue
     if let queue = state.value.queues[index] {
-      unsafe slot.pointee.status?.storeBytes(of: status.rawValue, as: UInt8.self)
+      unsafe request.pointee.status?.storeBytes(of: status.rawValue, as: UInt8.self)
       // So many bytes from the first one on were written: the status, the last byte, counts where there is no gap before
       // it (virtio 1.3, 2.7.8.2).
-      let isWhole = unsafe written == room ?? slot.pointee.chain.writableBytes
-      unsafe queue.giveBack(head: slot.pointee.chain.head, written: isWhole ? written + 1 : written)
+      let isWhole = unsafe written == room ?? request.pointee.chain.writableBytes
+      unsafe queue.giveBack(head: request.pointee.chain.head, written: isWhole ? written + 1 : written)
       state.value.unpublished |= 1 << UInt64(index)
     }
     release(number, of: index)

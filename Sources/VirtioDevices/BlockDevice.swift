@@ -3,13 +3,13 @@ public import Virtio
 
 /// The block device (virtio 1.3, 5.2).
 ///
-/// Requests live in slots that are made once and used again; a slot's number is the back-end's tag. Nothing is
+/// Requests are made once and used again; a request's number is the back-end's tag. Nothing is
 /// allocated for a request, requests of a batch go to the back-end together, and the driver gets one interrupt for
 /// whatever was finished together. A flush is honest: it goes to the back-end, and the guest is told when that is done.
 @safe
 public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked Sendable {
-  // SAFETY: @unchecked: on the device thread only, as the contract says; the rest is immutable. `slots` has room for
-  // `slotCount` elements, the first `BlockState.madeSlots` of which are initialized.
+  // SAFETY: @unchecked: on the device thread only, as the contract says; the rest is immutable. `requests` has room for
+  // `requestCount` elements, the first `BlockState.madeRequests` of which are initialized.
 
   public let name: String
   public var identifier: VirtioDeviceIdentifier { .block }
@@ -20,8 +20,8 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
 
   let backend: Backend
   let serial: [UInt8]
-  let slots: UnsafeMutablePointer<BlockSlot>
-  private let slotCount: Int
+  let requests: UnsafeMutablePointer<BlockRequest>
+  private let requestCount: Int
   let state: DeviceThreadState<BlockState>
 
   /// Requests of one turn, after which other devices get theirs.
@@ -54,17 +54,19 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
       writableAt: BlockField.writeback,
       count: 1
     )
-    slotCount = queueCount * Int(queueSize)
+    requestCount = queueCount * Int(queueSize)
     // SAFETY: freed in deinit; elements are initialized as they are needed.
-    unsafe slots = .allocate(capacity: slotCount)
-    state = DeviceThreadState(BlockState(queueCount: queueCount, slotCount: slotCount, capacity: backend.capacity))
-    backend.prepare(requests: slotCount)
+    unsafe requests = .allocate(capacity: requestCount)
+    state = DeviceThreadState(
+      BlockState(queueCount: queueCount, requestCount: requestCount, capacity: backend.capacity)
+    )
+    backend.prepare(requests: requestCount)
   }
 
   deinit {
     // SAFETY: as many were initialized; nothing is in flight once nobody holds the device.
-    unsafe slots.deinitialize(count: state.value.madeSlots)
-    unsafe slots.deallocate()
+    unsafe requests.deinitialize(count: state.value.madeRequests)
+    unsafe requests.deallocate()
   }
 
   private static func features(of backend: Backend, queueCount: Int) -> VirtioFeatures {
@@ -167,9 +169,17 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
 
   public var queuePositions: [QueuePosition?] { state.value.queues.positions }
 
-  public func savedState() -> BlockDeviceState { BlockDeviceState(capacity: state.value.capacity) }
+  public func savedState() -> any VersionedState { BlockDeviceState(capacity: state.value.capacity) }
 
-  public func restore(_ saved: BlockDeviceState) throws(DeviceStateError) {
+  public func decodeState(from decoder: any Decoder) throws -> any VersionedState {
+    try Versioned<BlockDeviceState>(from: decoder).state
+  }
+
+  public func restore(_ state: any VersionedState) throws(DeviceStateError) {
+    try restore(BlockDeviceState(kindOf: state))
+  }
+
+  private func restore(_ saved: BlockDeviceState) throws(DeviceStateError) {
     guard saved.capacity == state.value.capacity else { throw .invalid(device: name, field: "capacity") }
     state.value.isSuspended = true
   }
@@ -224,23 +234,23 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
     repeat {
       let before = taken
       taking: while taken < Self.turnLimit, bytes < Self.turnByteLimit, !queue.isEmpty {
-        guard let number = takeSlot() else {
+        guard let number = takeRequest() else {
           state.value.starved |= 1 << UInt64(index)
           break taking
         }
-        // SAFETY: a slot that was taken is initialized and not in use.
-        switch unsafe queue.takeNext(into: &slots[Int(number)].chain) {
+        // SAFETY: a request that was taken is initialized and not in use.
+        switch unsafe queue.takeNext(into: &requests[Int(number)].chain) {
         case .empty:
-          state.value.freeSlots.append(number)
+          state.value.freeRequests.append(number)
           break taking
         case .fault(let fault):
-          state.value.freeSlots.append(number)
+          state.value.freeRequests.append(number)
           fail(index, fault)
           return false
         case .chain:
           taken += 1
           // SAFETY: as above.
-          bytes += unsafe slots[Int(number)].chain.readableBytes + slots[Int(number)].chain.writableBytes
+          bytes += unsafe requests[Int(number)].chain.readableBytes + requests[Int(number)].chain.writableBytes
           state.value.inFlight[index] += 1
           if let fault = begin(number, of: index) {
             release(number, of: index)
@@ -257,16 +267,16 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
       if taken == Self.turnLimit || bytes >= Self.turnByteLimit { return true }
       if state.value.starved & (1 << UInt64(index)) != 0 {
         // Where all that was begun is finished already, nobody calls for the rest.
-        guard hasFreeSlot else { return false }
+        guard hasFreeRequest else { return false }
         state.value.starved &= ~(1 << UInt64(index))
       }
     } while queue.resumeNotifications()
     return false
   }
 
-  private func fail(_ index: Int, _ fault: GuestFault) {
+  private func fail(_ index: Int, _ fault: DriverFault) {
     // What was begun earlier in the batch is still carried out, and what of it is finished already is collected here or
-    // never: its slots have to come back before a reset ends.
+    // never: its requests have to come back before a reset ends.
     backend.commit()
     collect()
     publish()
@@ -302,21 +312,21 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
     if interrupting != 0 { state.value.queues.connection?.interruptForUsedBuffers(in: interrupting) }
   }
 
-  // MARK: Slots
+  // MARK: Requests
 
-  private var hasFreeSlot: Bool { !state.value.freeSlots.isEmpty || state.value.madeSlots < slotCount }
+  private var hasFreeRequest: Bool { !state.value.freeRequests.isEmpty || state.value.madeRequests < requestCount }
 
-  private func takeSlot() -> UInt32? {
-    if let number = state.value.freeSlots.popLast() { return number }
-    guard state.value.madeSlots < slotCount else { return nil }
-    // SAFETY: below the number of slots and not initialized yet.
-    unsafe (slots + state.value.madeSlots).initialize(to: BlockSlot(chainCapacity: Int(queueSizes[0])))
-    state.value.madeSlots += 1
-    return UInt32(state.value.madeSlots - 1)
+  private func takeRequest() -> UInt32? {
+    if let number = state.value.freeRequests.popLast() { return number }
+    guard state.value.madeRequests < requestCount else { return nil }
+    // SAFETY: below the number of requests and not initialized yet.
+    unsafe (requests + state.value.madeRequests).initialize(to: BlockRequest(chainCapacity: Int(queueSizes[0])))
+    state.value.madeRequests += 1
+    return UInt32(state.value.madeRequests - 1)
   }
 
   func release(_ number: UInt32, of index: Int) {
-    state.value.freeSlots.append(number)
+    state.value.freeRequests.append(number)
     state.value.inFlight[index] -= 1
     if !state.value.waiters.isEmpty { wakeWaiters() }
   }

@@ -132,7 +132,7 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
 
   public var queuePositions: [QueuePosition?] { state.value.queues.positions }
 
-  public func savedState() -> ConsoleDeviceState {
+  public func savedState() -> any VersionedState {
     ConsoleDeviceState(
       isDriverReady: state.value.isDriverReady,
       isSizeKnown: state.value.isSizeKnown,
@@ -140,7 +140,15 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
     )
   }
 
-  public func restore(_ saved: ConsoleDeviceState) throws(DeviceStateError) {
+  public func decodeState(from decoder: any Decoder) throws -> any VersionedState {
+    try Versioned<ConsoleDeviceState>(from: decoder).state
+  }
+
+  public func restore(_ state: any VersionedState) throws(DeviceStateError) {
+    try restore(ConsoleDeviceState(kindOf: state))
+  }
+
+  private func restore(_ saved: ConsoleDeviceState) throws(DeviceStateError) {
     guard saved.ports.count == state.value.ports.count else { throw .invalid(device: name, field: "ports") }
     for index in saved.ports.indices where saved.ports[index].transmitted < 0 {
       throw .invalid(device: name, field: "ports[\(index)].transmitted")
@@ -211,7 +219,7 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
     return !connection.hasFailed
   }
 
-  func fail(_ index: Int, _ fault: GuestFault) {
+  func fail(_ index: Int, _ fault: DriverFault) {
     state.value.queues.connection?.fail(queue: index, fault)
   }
 

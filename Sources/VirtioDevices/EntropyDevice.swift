@@ -87,9 +87,17 @@ public final class EntropyDevice<Source: EntropySource>: VirtioDevice, @unchecke
 
   public var queuePositions: [QueuePosition?] { state.value.queues.positions }
 
-  public func savedState() -> EntropyDeviceState { EntropyDeviceState() }
+  public func savedState() -> any VersionedState { EntropyDeviceState() }
 
-  public func restore(_ saved: EntropyDeviceState) throws(DeviceStateError) { state.value.isSuspended = true }
+  public func decodeState(from decoder: any Decoder) throws -> any VersionedState {
+    try Versioned<EntropyDeviceState>(from: decoder).state
+  }
+
+  public func restore(_ state: any VersionedState) throws(DeviceStateError) {
+    try restore(EntropyDeviceState(kindOf: state))
+  }
+
+  private func restore(_ saved: EntropyDeviceState) throws(DeviceStateError) { state.value.isSuspended = true }
 
   public func kick(_ index: Int) -> Bool {
     guard !state.value.isSuspended, let queue = state.value.queues[index],

@@ -45,7 +45,7 @@ extension NetworkDevice {
     case later(chains: Int)
     /// The packet can't fit the driver's buffers.
     case never
-    case fault(GuestFault)
+    case fault(DriverFault)
   }
 
   /// Takes as many chains as hold `room` bytes: one, or with mergeable buffers several (virtio 1.3, 5.1.6.4).

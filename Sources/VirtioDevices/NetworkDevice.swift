@@ -134,11 +134,19 @@ public final class NetworkDevice<Backend: NetworkBackend>: VirtioDevice, @unchec
 
   public var queuePositions: [QueuePosition?] { state.value.queues.positions }
 
-  public func savedState() -> NetworkDeviceState {
+  public func savedState() -> any VersionedState {
     NetworkDeviceState(guestOffloads: state.value.guestOffloads, isLinkUp: isLinkUp)
   }
 
-  public func restore(_ saved: NetworkDeviceState) throws(DeviceStateError) {
+  public func decodeState(from decoder: any Decoder) throws -> any VersionedState {
+    try Versioned<NetworkDeviceState>(from: decoder).state
+  }
+
+  public func restore(_ state: any VersionedState) throws(DeviceStateError) {
+    try restore(NetworkDeviceState(kindOf: state))
+  }
+
+  private func restore(_ saved: NetworkDeviceState) throws(DeviceStateError) {
     guard saved.guestOffloads.isSubset(of: NetworkFeature.guestOffloads.intersection(features)),
       accepts(saved.guestOffloads)
     else { throw .invalid(device: name, field: "guestOffloads") }
@@ -158,7 +166,7 @@ public final class NetworkDevice<Backend: NetworkBackend>: VirtioDevice, @unchec
     return !connection.hasFailed
   }
 
-  func fail(_ index: Int, _ fault: GuestFault) {
+  func fail(_ index: Int, _ fault: DriverFault) {
     state.value.queues.connection?.fail(queue: index, fault)
   }
 

@@ -127,7 +127,7 @@ public final class SCMIDevice<Timer: SCMITimer>: VirtioDevice, @unchecked Sendab
 
   public var queuePositions: [QueuePosition?] { state.value.queues.positions }
 
-  public func savedState() -> SCMIDeviceState {
+  public func savedState() -> any VersionedState {
     SCMIDeviceState(
       lastTicket: state.value.ticket,
       lateCommands: state.value.kept.sorted { $0.key < $1.key }.map { .init(ticket: $0.key, head: $0.value) },
@@ -135,7 +135,15 @@ public final class SCMIDevice<Timer: SCMITimer>: VirtioDevice, @unchecked Sendab
     )
   }
 
-  public func restore(_ saved: SCMIDeviceState) throws(DeviceStateError) {
+  public func decodeState(from decoder: any Decoder) throws -> any VersionedState {
+    try Versioned<SCMIDeviceState>(from: decoder).state
+  }
+
+  public func restore(_ state: any VersionedState) throws(DeviceStateError) {
+    try restore(SCMIDeviceState(kindOf: state))
+  }
+
+  private func restore(_ saved: SCMIDeviceState) throws(DeviceStateError) {
     var kept: [UInt64: UInt16] = [:]
     for command in saved.lateCommands {
       guard command.ticket <= saved.lastTicket, command.head < QueueSize.scmiCommand,

@@ -141,7 +141,7 @@ extension MMIOTransport {
   }
 
   /// Whether a queue can be made ready. Where it can't, the device has failed.
-  private func isUsable(_ queue: Int, _ values: QueueRegisters, _ fault: GuestFault?) -> Bool {
+  private func isUsable(_ queue: Int, _ values: QueueRegisters, _ fault: DriverFault?) -> Bool {
     // The window is there to the end, so that most queues need not be looked at on the device thread.
     if fault == nil, values.configuration.lies(in: side.connection.space.window) { return true }
     let answer = Answer(false)

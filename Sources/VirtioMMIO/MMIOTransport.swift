@@ -74,7 +74,7 @@ public final class MMIOTransport: Sendable {
     line: any InterruptLine,
     thread: any DeviceThread,
     descriptors: [QueueDescriptors] = [],
-    observer: (any GuestFaultObserver)? = nil,
+    observer: (any DriverFaultObserver)? = nil,
     vendor: UInt32 = MMIOTransport.vendorID,
     discardPendingKicks: (@Sendable () -> Void)? = nil
   ) {
@@ -99,7 +99,7 @@ public final class MMIOTransport: Sendable {
   /// - Returns: whether to call again when other devices had their turn.
   public func kick(queue: Int) -> Bool { side.kick(queue: queue) }
 
-  func report(queue: Int? = nil, _ fault: GuestFault) { side.connection.report(queue: queue, fault) }
+  func report(queue: Int? = nil, _ fault: DriverFault) { side.connection.report(queue: queue, fault) }
 
   // MARK: Registers
 

@@ -160,7 +160,7 @@ private let sizes: [UInt64] = [
 
   @Test(arguments: [0, 5, 30])
   func emptySlotSaysThatItIsVirtioWithoutADeviceAndTakesWritesInSilence(slot: UInt64) {
-    let slots = EmptyVirtioSlots()
+    let slots = PlaceholderDevices()
     let start = slot * MemoryMap.virtioSlotSize
 
     for offset in stride(from: UInt64(0), to: MemoryMap.virtioSlotSize, by: 4) {

@@ -42,7 +42,7 @@ import Virtio
   @Test func faultsOfAGuestThatRebootsForEverAreBounded() {
     for _ in 0..<1000 {
       let log = FaultLog(logger)
-      for _ in 0..<16 { log.guestMisbehaved(.init(device: "block0", queue: 0, fault: .chainTooLong)) }
+      for _ in 0..<16 { log.driverMisbehaved(.init(device: "block0", queue: 0, fault: .chainTooLong)) }
     }
 
     #expect(log.lines.count == RunLog.limit)

@@ -458,7 +458,7 @@ import VirtioTesting
     #expect(fixture.queues[0].usedIndex == 2)
   }
 
-  @Test func guestThatOffersOneChainOverAndOverIsHeldAtTheNumberOfSlots() throws {
+  @Test func guestThatOffersOneChainOverAndOverIsHeldAtTheNumberOfRequests() throws {
     let backend = MemoryBlock(sectors: 64)
     backend.isDeferred = true
     let device = BlockDevice(name: "disk", backend: backend, queueSize: 16)
@@ -478,7 +478,7 @@ import VirtioTesting
     #expect(fixture.machine.faults == [])
   }
 
-  @Test func guestThatOffersWhileTheDeviceTakesIsServedToTheEndThoughTheSlotsRunOut() throws {
+  @Test func guestThatOffersWhileTheDeviceTakesIsServedToTheEndThoughTheRequestsRunOut() throws {
     let backend = MemoryBlock(sectors: 64)
     var fixture = try DeviceFixture(BlockDevice(name: "disk", backend: backend, queueSize: 16), queueSize: 16)
     let chain = DeviceFixture.Queue.Buffer(fixture.scratch + 0x1000, 512, isWritable: true)

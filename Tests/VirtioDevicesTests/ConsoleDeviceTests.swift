@@ -290,8 +290,8 @@ import VirtioTesting
     #expect(fixture.queues[0].takeUsed() == .init(head: 0, written: 1))
   }
 
-  @Test(arguments: [(0, false, GuestFault.readableUnexpected), (1, true, .writableUnexpected)])
-  func bufferOfTheWrongDirectionIsAFault(queue: Int, isWritable: Bool, fault: GuestFault) throws {
+  @Test(arguments: [(0, false, DriverFault.readableUnexpected), (1, true, .writableUnexpected)])
+  func bufferOfTheWrongDirectionIsAFault(queue: Int, isWritable: Bool, fault: DriverFault) throws {
     var fixture = try DeviceFixture(device)
     first.input = [65]
 

@@ -210,13 +210,13 @@ private final class DescriptorTransport: WindowMachine, @unchecked Sendable {
       ([.version1, .accessPlatform], 3, 0, .queueSizeNotPowerOfTwo),
       ([.version1], 8, 0, .accessPlatformMissing), ([.accessPlatform], 8, 0, .version1Missing),
       ([.version1, .accessPlatform, VirtioFeatures(bit: 3)], 8, 0, .featureNotOffered),
-    ] as [(VirtioFeatures, UInt16, UInt64, GuestFault)]
+    ] as [(VirtioFeatures, UInt16, UInt64, DriverFault)]
   )
   func whatNoDeviceCanWorkWithIsRefusedWhateverTheTransport(
     features: VirtioFeatures,
     size: UInt16,
     shift: UInt64,
-    fault: GuestFault
+    fault: DriverFault
   ) throws {
     let device = EchoDevice()
     let window = try DMAWindow(name: "test", range: Self.range)
@@ -280,6 +280,7 @@ private final class RemoteDevice: VirtioDevice, @unchecked Sendable {
   func suspend(_ finished: @escaping @Sendable () -> Void) { finished() }
   func resume() {}
   var queuePositions: [QueuePosition?] { [queue?.position] }
-  func savedState() -> EntropyDeviceState { EntropyDeviceState() }
-  func restore(_ state: EntropyDeviceState) {}
+  func savedState() -> any VersionedState { EntropyDeviceState() }
+  func decodeState(from decoder: any Decoder) throws -> any VersionedState { EntropyDeviceState() }
+  func restore(_ state: any VersionedState) {}
 }

@@ -70,10 +70,10 @@ import VirtioTesting
   }
 
   @Test(
-    arguments: [(11, false, GuestFault.headerIncomplete), (40, true, .writableUnexpected)]
-      as [(UInt32, Bool, GuestFault)]
+    arguments: [(11, false, DriverFault.headerIncomplete), (40, true, .writableUnexpected)]
+      as [(UInt32, Bool, DriverFault)]
   )
-  func badTransmissionIsAFault(length: UInt32, isWritable: Bool, fault: GuestFault) throws {
+  func badTransmissionIsAFault(length: UInt32, isWritable: Bool, fault: DriverFault) throws {
     var fixture = try DeviceFixture(device(MemoryNetwork()))
 
     fixture.request([.init(fixture.scratch, length, isWritable: isWritable)], to: 1)
@@ -340,10 +340,10 @@ import VirtioTesting
   }
 
   @Test(
-    arguments: [([1], true, GuestFault.headerIncomplete), ([1, 1], false, .writableMissing)]
-      as [([UInt8], Bool, GuestFault)]
+    arguments: [([1], true, DriverFault.headerIncomplete), ([1, 1], false, .writableMissing)]
+      as [([UInt8], Bool, DriverFault)]
   )
-  func controlCommandWithoutItsPartsIsAFault(bytes: [UInt8], hasAnswer: Bool, fault: GuestFault) throws {
+  func controlCommandWithoutItsPartsIsAFault(bytes: [UInt8], hasAnswer: Bool, fault: DriverFault) throws {
     var fixture = try DeviceFixture(device(MemoryNetwork()))
     fixture.machine.store(bytes, at: fixture.scratch)
 

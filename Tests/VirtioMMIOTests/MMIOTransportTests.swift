@@ -31,9 +31,9 @@ import VirtioTesting
       ([4], [.statusOutOfOrder]), ([15], []),
       // Given up and taken up again without a reset.
       ([15, 128, 15], [.statusCleared, .statusCleared]),
-    ] as [([UInt32], [GuestFault])]
+    ] as [([UInt32], [DriverFault])]
   )
-  func statusReadsAsItWasWrittenInAnyOrderAndTheDeviceWorks(steps: [UInt32], notices: [GuestFault]) throws {
+  func statusReadsAsItWasWrittenInAnyOrderAndTheDeviceWorks(steps: [UInt32], notices: [DriverFault]) throws {
     var queue = DriverQueue(machine, index: 0, size: 16, at: machine.windowStart)
     machine.driver.reset()
     #expect(machine.driver.status == 0)

@@ -113,9 +113,14 @@ public final class EchoDevice: VirtioDevice, @unchecked Sendable {
 
   public var queuePositions: [QueuePosition?] { queues.positions }
 
-  public func savedState() -> State { State() }
+  public func savedState() -> any VersionedState { State() }
 
-  public func restore(_ state: State) throws(DeviceStateError) {
+  public func decodeState(from decoder: any Decoder) throws -> any VersionedState {
+    try Versioned<State>(from: decoder).state
+  }
+
+  public func restore(_ state: any VersionedState) throws(DeviceStateError) {
+    _ = try State(kindOf: state)
     isSuspended = true
   }
 

@@ -44,7 +44,7 @@ public final class TestMachine: WindowMachine, @unchecked Sendable {
 
   public var driver: Driver<TestMachine> { Driver(self) }
 
-  public var faults: [GuestFault] { observer.events.map(\.fault) }
+  public var faults: [DriverFault] { observer.events.map(\.fault) }
 
   public func readRegister(_ offset: UInt64, width: Int) -> UInt64 {
     transport.read(offset: offset, width: width)
@@ -134,14 +134,14 @@ public final class CountingLine: InterruptLine {
 }
 
 /// Keeps what guests do wrong.
-public final class FaultRecorder: GuestFaultObserver {
-  private let recorded = Mutex<[GuestFaultEvent]>([])
+public final class FaultRecorder: DriverFaultObserver {
+  private let recorded = Mutex<[DriverFaultEvent]>([])
 
   public init() {}
 
-  public var events: [GuestFaultEvent] { recorded.withLock { $0 } }
+  public var events: [DriverFaultEvent] { recorded.withLock { $0 } }
 
   public func forget() { recorded.withLock { $0 = [] } }
 
-  public func guestMisbehaved(_ event: GuestFaultEvent) { recorded.withLock { $0.append(event) } }
+  public func driverMisbehaved(_ event: DriverFaultEvent) { recorded.withLock { $0.append(event) } }
 }

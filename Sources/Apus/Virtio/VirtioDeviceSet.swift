@@ -12,7 +12,7 @@ final class VirtioDeviceSet {
   private let configuration: Configuration
   private let windows: [WindowOwner]
   private let work: DeviceWork
-  private(set) var slots: [VirtioSlot] = []
+  private(set) var devices: [VirtioMMIODevice] = []
   private var backends: [any DeviceBackend] = []
   private var cardCount = 0
   /// The ports of the console device, where there is one.
@@ -72,28 +72,28 @@ final class VirtioDeviceSet {
     if configuration.dma == .open, !configuration.devices.isEmpty {
       logger.notice("--dma open: devices reach all of the guest's memory")
     }
-    for (slot, wanted) in configuration.devices.enumerated() {
+    for (index, wanted) in configuration.devices.enumerated() {
       let window = windows[names.firstIndex(of: wanted.window) ?? 0]
-      let name = "\(wanted.typeName)\(slot)"
+      let name = "\(wanted.typeName)\(index)"
       let place = DevicePlace(name: name, loop: loop, verdict: verdict, logger: logger)
       let device = try makeDevice(wanted, place, endpoints, machine)
       guard device.reach != .everything || window.window.extent == .open else {
         throw UnsuitableHost("\(name) reaches all memory, which this machine does not grant; use --dma open")
       }
-      let plugged = try VirtioSlot(
+      let plugged = try VirtioMMIODevice(
         device,
-        slot: slot,
+        index: index,
         space: window.window.makeSpace(),
         machine: machine,
         work: work,
         loop: loop,
         observer: log
       )
-      bus.attach(plugged, at: MemoryMap.virtioSlot(slot))
+      bus.attach(plugged, at: MemoryMap.virtioSlot(index))
       if case .console = wanted.kind { console?.connect(plugged.transport) }
-      slots.append(plugged)
+      devices.append(plugged)
     }
-    if let empty = MemoryMap.emptyVirtioSlots(from: slots.count) { bus.attach(EmptyVirtioSlots(), at: empty) }
+    if let empty = MemoryMap.emptyVirtioSlots(from: devices.count) { bus.attach(PlaceholderDevices(), at: empty) }
   }
 
   private func makeDevice(
@@ -164,12 +164,12 @@ final class VirtioDeviceSet {
 
   /// What each device did. On the device thread.
   var summaries: [Report.Device] {
-    zip(configuration.devices, slots).map { wanted, slot in
-      let counters = slot.transport.connection.counters
+    zip(configuration.devices, devices).map { wanted, plugged in
+      let counters = plugged.transport.connection.counters
       return Report.Device(
-        name: slot.transport.device.name,
+        name: plugged.transport.device.name,
         type: wanted.typeName,
-        window: slot.transport.connection.space.extent == .open ? "open" : wanted.window,
+        window: plugged.transport.connection.space.extent == .open ? "open" : wanted.window,
         bytesRead: counters.memory.bytesRead,
         bytesWritten: counters.memory.bytesWritten,
         largestChain: counters.memory.largestChain,
@@ -177,7 +177,8 @@ final class VirtioDeviceSet {
         kicks: counters.kicks,
         interrupts: counters.interrupts,
         faults: counters.faults,
-        scmi: backends.lazy.compactMap { $0 as? SCMIConnection }.first { $0.device === slot.transport.device }?.summary
+        scmi: backends.lazy.compactMap { $0 as? SCMIConnection }.first { $0.device === plugged.transport.device }?
+          .summary
       )
     }
   }

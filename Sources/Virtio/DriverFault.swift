@@ -1,5 +1,5 @@
 /// What a driver did wrong. The machine goes on; the device enters the state that the specification asks for.
-public enum GuestFault: String, Error, CaseIterable, Sendable {
+public enum DriverFault: String, Error, CaseIterable, Sendable {
   // In a queue (virtio 1.3, 2.7). The device sets DEVICE_NEEDS_RESET.
   case descriptorOutsideWindow = "a descriptor lies outside the DMA window"
   case descriptorCrossesWindowEnd = "a descriptor begins in the DMA window and ends outside"
@@ -59,29 +59,29 @@ public enum GuestFault: String, Error, CaseIterable, Sendable {
 }
 
 /// That a guest misbehaved: which device, which queue, why.
-public struct GuestFaultEvent: Equatable, Sendable {
+public struct DriverFaultEvent: Equatable, Sendable {
   public let device: String
   /// `nil` where no single queue is concerned.
   public let queue: Int?
-  public let fault: GuestFault
+  public let fault: DriverFault
 
-  public init(device: String, queue: Int?, fault: GuestFault) {
+  public init(device: String, queue: Int?, fault: DriverFault) {
     self.device = device
     self.queue = queue
     self.fault = fault
   }
 }
 
-extension GuestFaultEvent: CustomStringConvertible {
+extension DriverFaultEvent: CustomStringConvertible {
   public var description: String {
     queue.map { "\(device), queue \($0): \(fault.rawValue)" } ?? "\(device): \(fault.rawValue)"
   }
 }
 
 /// Takes note of what guests do wrong.
-public protocol GuestFaultObserver: AnyObject, Sendable {
+public protocol DriverFaultObserver: AnyObject, Sendable {
   /// Called on a vCPU's thread or on the device thread; must not block. A device reports at most
   /// ``DeviceConnection/reportedFaults`` between two resets and ``DeviceConnection/reportedFaultsInAll`` in all, so a
   /// guest can't flood it.
-  func guestMisbehaved(_ event: GuestFaultEvent)
+  func driverMisbehaved(_ event: DriverFaultEvent)
 }

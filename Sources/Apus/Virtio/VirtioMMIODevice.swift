@@ -7,8 +7,8 @@ internal import Logging
 import Virtio
 import VirtioMMIO
 
-/// A virtio device in its slot: its registers on the bus, its queues' eventfds in the loop, its interrupt at KVM.
-final class VirtioSlot: BusDevice, @unchecked Sendable {
+/// A virtio-mmio device: its registers on the bus, its queues' eventfds in the loop, its interrupt at KVM.
+final class VirtioMMIODevice: BusDevice, @unchecked Sendable {
   // SAFETY: @unchecked: nothing changes after the machine has started; the transport is for any thread.
 
   let transport: MMIOTransport
@@ -16,17 +16,17 @@ final class VirtioSlot: BusDevice, @unchecked Sendable {
 
   init(
     _ device: any VirtioDevice,
-    slot: Int,
+    index: Int,
     space: DMASpace,
     machine: SharedMachine,
     work: DeviceWork,
     loop: EventLoop,
-    observer: any GuestFaultObserver
+    observer: any DriverFaultObserver
   ) throws {
     let interrupt = try EdgeInterrupt()
     try machine.machine.addInterruptDescriptor(
       interrupt.event.rawValue,
-      sharedPeripheralInterrupt: MemoryMap.SharedInterrupt.virtio + UInt32(slot)
+      sharedPeripheralInterrupt: MemoryMap.SharedInterrupt.virtio + UInt32(index)
     )
     let notifications = try device.queueSizes.indices.map { try QueueNotification(queue: $0) }
     self.notifications = notifications
@@ -40,9 +40,9 @@ final class VirtioSlot: BusDevice, @unchecked Sendable {
       discardPendingKicks: { for notification in notifications { notification.event.clear() } }
     )
     super.init()
-    let address = MemoryMap.virtioSlot(slot).start.rawValue + MMIOTransport.queueNotify
+    let address = MemoryMap.virtioSlot(index).start.rawValue + MMIOTransport.queueNotify
     for notification in notifications {
-      // SAFETY: the slot holds both.
+      // SAFETY: the device holds both.
       unsafe notification.transport = transport
       try machine.machine.addIOEventDescriptor(
         notification.event.rawValue,
@@ -78,7 +78,7 @@ private final class QueueNotification: EventHandler, @unchecked Sendable {
 
   override func ready(_ events: UInt32) {
     event.clear()
-    // SAFETY: the slot holds the transport and outlives the loop.
+    // SAFETY: the device holds the transport and outlives the loop.
     guard let transport = unsafe transport else { return }
     if transport.kick(queue: queue) { transport.kickAgain(queue: queue) }
   }
@@ -98,14 +98,14 @@ private final class EdgeInterrupt: InterruptLine {
 }
 
 /// Logs what guests do wrong.
-final class FaultLog: GuestFaultObserver {
+final class FaultLog: DriverFaultObserver {
   private let logger: Logger
 
   init(_ logger: Logger) {
     self.logger = logger
   }
 
-  func guestMisbehaved(_ event: GuestFaultEvent) {
+  func driverMisbehaved(_ event: DriverFaultEvent) {
     logger.warning("\(event.description)")
   }
 }
