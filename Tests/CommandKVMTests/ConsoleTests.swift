@@ -138,7 +138,7 @@ extension CommandKVMTests {
       let process = try CommandProcess(
         [
           "run", "--kernel", try GuestFile.linux(), "--initrd", try GuestFile.initramfs(), "--memory", "128M",
-          "--append", "console=ttyAMA0 quiet apus_mode=shell",
+          "--append", "console=ttyAMA0 quiet initcall_blacklist=trace_eval_init apus_mode=shell",
         ],
         input: .pipe
       )
