@@ -16,7 +16,7 @@ struct LinuxTests {
       [
         "cat /proc/cmdline", "head -n 1 /proc/device-tree/serial@9000000/probe/text",
         "grep -m 1 Features /proc/cpuinfo", "echo time $(date +%s)", "echo time $(cat /sys/class/rtc/rtc0/since_epoch)",
-        "dmesg | grep -E 'PSCIv|ttyAMA0 at|rtc0|rtc-pl031|cp15 timer|WARNING:'", "seq 100000 102500",
+        "dmesg | grep -E 'PSCIv|ttyAMA0 at|rtc0|rtc-pl031|cp15 timer|WARN[I]NG:'", "seq 100000 102500",
       ].joined(separator: "; ")
     )
     configuration.deviceTreeOverlays = [try folder.write("probe.dtbo", Self.overlay(text: "from an overlay\n"))]
@@ -140,6 +140,7 @@ struct LinuxTests {
       try await console.expect("# ")
       console.send("echo $((6 * 7)) $(nproc)\n")
       try await console.expect("\n42 1\n")
+      try await console.expect("# ")
       // More than a terminal holds.
       console.send("stty -echo; wc -c\n")
       for _ in 0..<48 { console.send(line + "\n") }
