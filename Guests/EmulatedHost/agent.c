@@ -1,5 +1,5 @@
 // The first process of the emulated arm64 KVM host. It reads /start, which `run` appends to the host's initial file
-// system, mounts what is listed there, runs one command and carries its standard streams and its exit status over a
+// system, loads the kernel's modules if there are any, mounts what is listed there, runs one command and carries its standard streams and its exit status over a
 // virtio-serial port. It ends with the command: `run` takes the machine down as soon as the status has arrived.
 //
 // /start is a list of strings, each ended by a zero byte; each item is a word and that word's arguments:
@@ -32,6 +32,7 @@
 
 #define _GNU_SOURCE
 #include <arm_acle.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -50,6 +51,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -226,6 +228,27 @@ static void mount_kernel_file_systems(void)
     symlink("/proc/self/fd/0", "/dev/stdin");
     symlink("/proc/self/fd/1", "/dev/stdout");
     symlink("/proc/self/fd/2", "/dev/stderr");
+}
+
+static int is_module(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+// What the host's kernel has as modules and not built in; each name begins with its place in the order.
+static void load_modules(void)
+{
+    struct dirent **entries;
+    int count = scandir("/modules", &entries, is_module, alphasort);
+    for (int i = 0; i < count; i++) {
+        char path[sizeof "/modules/" + sizeof entries[i]->d_name];
+        snprintf(path, sizeof path, "/modules/%s", entries[i]->d_name);
+        int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+        if (descriptor < 0 || syscall(SYS_finit_module, descriptor, "", 0) != 0)
+            fail("cannot load the kernel's module %s: %s", path, strerror(errno));
+        close(descriptor);
+        unlink(path);
+    }
 }
 
 static void raise_loopback(void)
@@ -642,6 +665,7 @@ int main(void)
     mount_kernel_file_systems();
     open_port();
     parse_start();
+    load_modules();
     raise_loopback();
     mount_shares();
 

@@ -100,7 +100,9 @@ import VirtioDevices
 
     #expect(succeeded)
     #expect(firstDifference(image.read(513), [UInt8](repeating: 9, count: 512) + [0]) == nil)
-    #expect(firstDifference(image.read(2 << 20, at: 1024), repeatElement(0, count: 2 << 20)) == nil)
+    // Element by element, two million take half a minute on an emulated processor.
+    let areZeroes = image.read(2 << 20, at: 1024) == [UInt8](repeating: 0, count: 2 << 20)
+    #expect(areZeroes)
     #expect(firstDifference(image.read(512, at: (2 << 20) + 1024), repeatElement(9, count: 512)) == nil)
     #expect((image.size.taken < before.taken) == mayDiscard)
   }

@@ -9,7 +9,7 @@ import Testing
 
 @testable import Apus
 
-@Suite(.timeLimit(.minutes(1))) struct TranscriptFileTests {
+@Suite(.timeLimit(.minutes(10))) struct TranscriptFileTests {
   private let folder: TemporaryFolder
   private let log = LogRecorder(from: .trace)
 

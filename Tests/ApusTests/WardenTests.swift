@@ -26,7 +26,7 @@ private final class Told: Sendable {
   }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct WardenTests {
+@Suite(.timeLimit(.minutes(10))) struct WardenTests {
   private let ending = Ending()
   private let told: Told
   private let limit = Outcome(.timedOut, "the time was over")

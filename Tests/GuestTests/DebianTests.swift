@@ -34,6 +34,8 @@ struct DebianTests {
       try await console.expect("# ")
       console.send("echo release-$(cat /etc/debian_version); apt-get --version; cat /proc/consoles\n")
       try await console.expect("Supported modules")
+      console.send("echo $(nproc) CPUs, $(tr '\\0' ' ' </proc/device-tree/hypervisor/compatible)\n")
+      try await console.expect("2 CPUs, linux,kvm")
       if hasNetwork {
         let limit = TestLimit(.seconds(200))
         console.send("ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0; ip route add default via 10.0.2.2\n")

@@ -64,7 +64,7 @@ private func offer(_ bytes: [UInt8], _ outlet: Outlet) -> Int {
   unsafe bytes.withUnsafeBytes { unsafe outlet.offer($0) }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct OutletTests {
+@Suite(.timeLimit(.minutes(10))) struct OutletTests {
   private let folder: TemporaryFolder
 
   init() throws {

@@ -134,10 +134,11 @@ import VirtioTesting
 
     #expect(queue.takeUsed() == Queue.Used(head: 0, written: 16))
     #expect(machine.transport.connection.counters.memory.largestChain == 32)
-    let echoed =
-      (16..<32).map { page in
-        machine.load8(machine.windowStart + 0x1_0000 + 2 * page * Self.page + (page % 2 == 0 ? Self.page - 1 : 0))
-      } as [UInt8]
+    let echoed = (16..<32).map { (page: UInt64) -> UInt8 in
+      let place = page % 2 == 0 ? Self.page - 1 : 0
+      let address = machine.windowStart + 0x1_0000 + 2 * page * Self.page
+      return machine.load8(address + place)
+    }
     #expect(echoed == Array(0..<16))
     #expect(machine.faults == [])
   }
