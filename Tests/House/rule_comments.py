@@ -1,0 +1,110 @@
+"""Public declarations say what they are: each has a documentation comment that says more than its name."""
+
+import re
+
+from house import Finding
+
+# What the standard library's protocols ask for says nothing new in a type that conforms.
+CONFORMANCES = {
+    "description", "debugDescription", "rawValue", "hash", "encode", "==", "<", "makeAsyncIterator", "next",
+    "init(rawValue:)", "init(from:)", "RawValue", "Element",
+}  # fmt: skip
+# Words that say nothing by themselves.
+EMPTY_WORDS = set(
+    "a an the this that these its it is are be of for to in on by with from and or as at which what whose given new "
+    "returns return gets get sets set creates create value values".split()
+)
+THROWN = re.compile(r"\b(throw|fail|error|refus|reject|cannot|impossible|unless|trouble|wrong)\w*", re.IGNORECASE)
+
+
+def words(text):
+    """The words of a text or of a name in camelCase, without their endings."""
+    split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", text)
+    found = re.findall(r"[a-z0-9]+", split.lower())
+    return {re.sub(r"(ies|es|s|ed|ing)$", "", word) for word in found if word not in EMPTY_WORDS}
+
+
+def full_name(declaration):
+    """name(label:label:), as the documentation writes it; without brackets where nothing is called."""
+    name = declaration.names[0] if declaration.names else declaration.kind
+    if declaration.kind not in ("func", "init", "subscript"):
+        return name
+    return f"{name}({''.join(label + ':' for label in labels(declaration))})"
+
+
+def labels(declaration):
+    """The labels of a function's parameters."""
+    signature = declaration.signature.replace("->", "  ")
+    start = signature.find("(")
+    if start < 0:
+        return []
+    found, depth, piece = [], 0, ""
+    for character in signature[start:]:
+        depth += (character in "([<{") - (character in ")]>}")
+        if depth == 0 and character == ")" or depth == 1 and character == ",":
+            if match := re.match(r"\(?\s*(?:@\w+\s+)*`?(\w+)`?", piece):
+                found.append(match[1])
+            piece = ""
+            if depth == 0:
+                break
+        else:
+            piece += character
+    return found
+
+
+def requirements(house):
+    """The full names of what the project's protocols ask for, where their comments tell it."""
+    return {
+        full_name(one)
+        for source in house.sources
+        for one in source.declarations
+        if one.parent and one.parent.kind == "protocol" and one.comment
+    }
+
+
+def needs_none(declaration, told, members):
+    name = full_name(declaration)
+    if name in CONFORMANCES or declaration.names[0] in CONFORMANCES or "override" in declaration.modifiers:
+        return True
+    parent = declaration.parent
+    # A member that a protocol asks for: its comment is there.
+    if parent and parent.kind != "protocol" and name in told:
+        return True
+    # A case without a value, in an enumeration whose comment says what the cases are.
+    if declaration.kind == "case" and "(" not in declaration.signature and parent and parent.comment:
+        return True
+    # The initializer that sets the properties: their comments are there.
+    if declaration.kind == "init" and "throws" not in declaration.signature and "init?" not in declaration.signature:
+        return set(labels(declaration)) <= members.get(parent, set()) | {"_"}
+    return False
+
+
+def findings(house):
+    told = requirements(house)
+    for source in house.sources:
+        members = {}
+        for one in source.declarations:
+            if one.kind in ("var", "let"):
+                members.setdefault(one.parent, set()).update(one.names)
+        for one in source.declarations:
+            if not one.is_public or one.kind == "extension" or not one.names:
+                continue
+            name = full_name(one)
+            if not one.comment:
+                if not needs_none(one, told, members):
+                    yield Finding(
+                        source.path, one.line,
+                        f"'{name}' is public and has no documentation comment; say what it is, with unit, range, errors",
+                    )  # fmt: skip
+                continue
+            if words(one.comment) <= words(" ".join(one.names) + " " + one.kind):
+                yield Finding(
+                    source.path, one.line,
+                    f"the comment of '{name}' is its name once more; say what the name doesn't",
+                )  # fmt: skip
+            if one.kind in ("func", "init") and re.search(r"\bthrows\b", one.signature):
+                if not THROWN.search(one.comment) and not (one.parent and name in told and one.parent.kind != "protocol"):
+                    yield Finding(
+                        source.path, one.line,
+                        f"'{name}' throws and its comment doesn't say when; add a line '- Throws: …'",
+                    )  # fmt: skip
