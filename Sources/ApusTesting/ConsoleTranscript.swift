@@ -2,8 +2,8 @@ public import Apus
 internal import Synchronization
 internal import TestBasics
 
-/// Everything that a guest has written to its serial port so far but for carriage returns, and a place in it up to which
-/// a test has read.
+/// Everything that a guest has written to its serial port so far but for carriage returns, and a place in it up to
+/// which a test has read.
 ///
 /// May be used from any task; one at a time reads.
 public final class ConsoleTranscript: Sendable {

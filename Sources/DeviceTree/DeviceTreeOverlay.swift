@@ -71,7 +71,8 @@ public struct DeviceTreeOverlay: Equatable, Sendable {
       unsafe overlay.deallocate()
     }
     unsafe overlay.copyBytes(from: bytes)
-    // SAFETY: both buffers are ours and hold for the calls, libfdt is told their sizes, and both blobs were checked whole.
+    // SAFETY: both buffers are ours and hold for the calls, libfdt is told their sizes, and both blobs were checked
+    // whole.
     var result = unsafe tree.withUnsafeBytes { tree in
       unsafe fdt_open_into(tree.baseAddress, buffer.baseAddress, Int32(buffer.count))
     }
@@ -119,8 +120,8 @@ public struct DeviceTreeOverlay: Equatable, Sendable {
     /// The first name that is none.
     var badName: String?
 
-    /// Of nodes and properties (Devicetree Specification 0.4, 2.2.1 and 2.2.4.1): what dtc writes and reads, and no terminal
-    /// acts upon.
+    /// Of nodes and properties (Devicetree Specification 0.4, 2.2.1 and 2.2.4.1): what dtc writes and reads, and no
+    /// terminal acts upon.
     private mutating func check(_ name: String) {
       let isName = name.utf8.allSatisfy { byte in
         switch byte {

@@ -94,8 +94,8 @@ public struct DeviceTreeWriter: ~Copyable {
     unsafe retryingWhenFull { tree in unsafe fdt_end_node(tree) }
   }
 
-  /// Adds the node `__symbols__` with the labels that nodes were given so far, where they are wanted. In the root, behind
-  /// all other nodes.
+  /// Adds the node `__symbols__` with the labels that nodes were given so far, where they are wanted. In the root,
+  /// behind all other nodes.
   public mutating func symbols() {
     guard labels != .dropped else { return }
     let symbolPaths = symbolPaths
@@ -199,8 +199,8 @@ public struct DeviceTreeWriter: ~Copyable {
   }
 }
 
-/// libfdt refused something: of a tree that is written, a mistake of the code that described it; of a blob that is read,
-/// damage.
+/// libfdt refused something: of a tree that is written, a mistake of the code that described it; of a blob that is
+/// read, damage.
 public struct DeviceTreeError: Error, Equatable, Sendable, CustomStringConvertible {
   /// What could not be done with the tree.
   public enum Attempt: String, Sendable {

@@ -39,14 +39,15 @@ public protocol NetworkBackend: AnyObject, SendableMetatype {
   /// The array is the caller's again when the call returns; the memory that it names stays until ``commit()`` returns.
   ///
   /// - Parameter size: of all segments, in bytes.
-  /// - Returns: `false`: there is no room. Then ``NetworkDevice/backendWritable()`` is to be called, once, when there is.
+  /// - Returns: `false`: there is no room. Then ``NetworkDevice/backendWritable()`` is to be called, once, when there
+  ///   is.
   func send(_ segments: UnsafeMutableBufferPointer<DMASegment>, size: Int) -> Bool
 
   /// The end of a batch of ``send(_:size:)``.
   func commit()
 
-  /// The size of the next packet to be received; `nil`: there is none. Then ``NetworkDevice/backendReadable()`` is to be
-  /// called, once, when there is.
+  /// The size of the next packet to be received; `nil`: there is none. Then ``NetworkDevice/backendReadable()`` is to
+  /// be called, once, when there is.
   func nextPacketSize() -> Int?
 
   /// Receives that packet into the segments, which have room for it.

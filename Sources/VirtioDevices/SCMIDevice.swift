@@ -4,7 +4,8 @@ public import Virtio
 
 /// What calls ``SCMIDevice/timerFired()`` when a time has come. On the device thread.
 public protocol SCMITimer: AnyObject, SendableMetatype {
-  /// - Parameter deadline: nanoseconds of the platform's clock; `nil`: no call is needed. Replaces what was armed before.
+  /// - Parameter deadline: nanoseconds of the platform's clock; `nil`: no call is needed. Replaces what was armed
+  ///   before.
   func arm(_ deadline: UInt64?)
 }
 
