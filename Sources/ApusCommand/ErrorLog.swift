@@ -29,6 +29,7 @@ struct ErrorLog: LogHandler {
   /// Now, in the time zone of the process.
   private static var time: String {
     var now = time_t()
+    // SAFETY: all of it is zero, its pointer included.
     var parts = unsafe tm()
     // SAFETY: the variables hold for the calls; the buffer is this call's own and its size goes along.
     unsafe Glibc.time(&now)

@@ -12,6 +12,7 @@ public struct BootPlacement: Equatable, Sendable {
     /// In bytes.
     public let size: UInt64
 
+    /// What has to be known of an open file to find its place; the file is not kept.
     public init(_ file: borrowing BootImageFile) {
       self.path = file.path
       self.size = file.size

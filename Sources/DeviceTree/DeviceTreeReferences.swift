@@ -38,6 +38,7 @@ struct DeviceTreeReferences {
   /// - Precondition: libfdt has checked the whole blob.
   @unsafe
   init(_ tree: UnsafeRawPointer?) {
+    // SAFETY: the caller has had the whole blob checked.
     unsafe collect(tree)
     takeLabels()
   }

@@ -78,6 +78,7 @@ public enum DeviceTreeSource {
       case UInt32(FDT_PROP):
         var name: UnsafePointer<CChar>?
         var size: Int32 = 0
+        // SAFETY: as above; name and size are this call's own variables.
         let value = unsafe fdt_getprop_by_offset(tree, offset, &name, &size)
         guard let value = unsafe value, let name = unsafe name else { return size }
         let bytes = unsafe [UInt8](UnsafeRawBufferPointer(start: value, count: Int(size)))

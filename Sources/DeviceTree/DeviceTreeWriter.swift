@@ -8,6 +8,9 @@ internal import CFDT
 /// Devicetree Specification 0.4, chapter 5.
 @safe
 public struct DeviceTreeWriter: ~Copyable {
+  // SAFETY: the buffer is this value's own, freed with it and only there or when a larger one takes its place; libfdt
+  // is told its size and writes within it.
+
   private var buffer: UnsafeMutableRawBufferPointer
 
   /// The first thing that libfdt refused, so that callers need to check once, at the end.
@@ -57,6 +60,7 @@ public struct DeviceTreeWriter: ~Copyable {
   }
 
   deinit {
+    // SAFETY: nobody can hold a pointer into it any longer.
     unsafe buffer.deallocate()
   }
 

@@ -48,6 +48,7 @@ extension GuestAddress: CustomStringConvertible {
 
 /// A run of guest-physical addresses: `size` bytes from `start`. It may be empty and never wraps around 2⁶⁴.
 public struct GuestRange: Hashable, Sendable {
+  /// The first address of the run, also where it is empty.
   public let start: GuestAddress
   /// In bytes.
   public let size: UInt64
@@ -82,6 +83,7 @@ public struct GuestRange: Hashable, Sendable {
     return offset <= size && count <= size - offset
   }
 
+  /// Whether all of another range lies in this one. An empty one does where it starts in it or at its end.
   @inlinable
   public func contains(_ other: GuestRange) -> Bool {
     contains(other.start, count: other.size)

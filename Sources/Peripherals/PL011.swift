@@ -175,16 +175,21 @@ extension PL011 {
     public var overrun = false
     /// The interrupts of UARTRIS that are latched: all but the receive timeout, which follows from the FIFO.
     public var interrupts: Interrupts = []
+    /// The errors of the character that was read last.
     public var uartRSR: ReceiveStatus = []
+    /// Kept for the guest to read back; there is no IrDA encoder.
     public var uartILPR: UInt8 = 0
     /// 16 bits.
     public var uartIBRD: UInt32 = 0
     /// 6 bits.
     public var uartFBRD: UInt32 = 0
+    /// The line's form, of which only the FIFOs' being there has an effect.
     public var uartLCRH: LineControl = []
+    /// What is enabled; after reset, both directions and not the UART.
     public var uartCR: Control = [.transmitEnable, .receiveEnable]
     /// 6 bits; after reset both FIFOs trigger when half full.
     public var uartIFLS: UInt32 = 0x12
+    /// The interrupts that reach the guest: a set bit lets one through.
     public var uartIMSC: Interrupts = []
     /// 3 bits.
     public var uartDMACR: UInt32 = 0

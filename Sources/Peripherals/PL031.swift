@@ -154,9 +154,13 @@ extension PL031 {
   public struct State: Equatable, Sendable {
     /// Guest's time minus owner's time, in seconds, modulo 2³².
     public var offset: UInt32 = 0
+    /// The alarm, in seconds of the guest's time, modulo 2³².
     public var rtcMR: UInt32 = 0
+    /// What the guest set the counter to last, as it reads it back.
     public var rtcLR: UInt32 = 0
+    /// Whether the alarm's interrupt reaches the guest.
     public var rtcIMSC = false
+    /// Whether the counter has reached the alarm since the guest last cleared it.
     public var rtcRIS = false
 
     public init() {}

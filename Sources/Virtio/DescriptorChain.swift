@@ -10,8 +10,9 @@ public import GuestMemory
 public struct DescriptorChain: ~Copyable {
   /// The index of the first descriptor, by which the request is given back.
   public internal(set) var head: UInt16 = 0
-  /// What is left to read, and to write, in bytes.
+  /// What is left to read, in bytes.
   public private(set) var readableBytes = 0
+  /// What is left to write, in bytes.
   public private(set) var writableBytes = 0
 
   private var storage: UnsafeMutablePointer<DMASegment>
@@ -105,12 +106,14 @@ public struct DescriptorChain: ~Copyable {
   /// The buffers to read, for `pwritev`. Valid for this request.
   @unsafe
   public var readableSegments: UnsafeMutableBufferPointer<DMASegment> {
+    // SAFETY: the buffers from the first to the end of those to read are below `count`.
     unsafe UnsafeMutableBufferPointer(start: storage + firstReadable, count: readableEnd - firstReadable)
   }
 
   /// The buffers to write, for `preadv`. Valid for this request.
   @unsafe
   public var writableSegments: UnsafeMutableBufferPointer<DMASegment> {
+    // SAFETY: the buffers from the first to write on are below `count`.
     unsafe UnsafeMutableBufferPointer(start: storage + firstWritable, count: count - firstWritable)
   }
 

@@ -3,6 +3,7 @@ internal import Synchronization
 
 /// What a device did so far.
 public struct VirtioDeviceCounters: Equatable, Sendable {
+  /// What it did through its door.
   public var memory = DMACounters()
   /// How often the device was told to look at a queue.
   public var kicks: UInt64 = 0
@@ -42,6 +43,7 @@ public final class DeviceConnection: @unchecked Sendable {
   /// How many it reports in all, since a guest can reset as often as it likes.
   public static let reportedFaultsInAll = 256
 
+  /// The device's name, for events.
   public let device: String
   public let space: DMASpace
   /// Valid as long as the connection, which keeps the space.
@@ -88,6 +90,7 @@ public final class DeviceConnection: @unchecked Sendable {
   /// Whether the device set DEVICE_NEEDS_RESET: it takes nothing from its queues any longer.
   public var hasFailed: Bool { state.value.hasFailed }
 
+  /// What the device did until now. On the device thread.
   public var counters: VirtioDeviceCounters {
     VirtioDeviceCounters(
       memory: space.counters,

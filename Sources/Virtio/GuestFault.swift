@@ -60,9 +60,11 @@ public enum GuestFault: String, Error, CaseIterable, Sendable {
 
 /// That a guest misbehaved: which device, which queue, why.
 public struct GuestFaultEvent: Equatable, Sendable {
+  /// The device's name, as in the configuration.
   public let device: String
   /// `nil` where no single queue is concerned.
   public let queue: Int?
+  /// What the guest did.
   public let fault: GuestFault
 
   public init(device: String, queue: Int?, fault: GuestFault) {

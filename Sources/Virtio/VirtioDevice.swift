@@ -38,12 +38,15 @@ public protocol VirtioDevice: AnyObject, Sendable {
 
   /// By which configuration, events and report know it.
   var name: String { get }
+  /// The device type, which the driver is chosen by.
   var identifier: VirtioDeviceIdentifier { get }
+  /// How much of the guest's memory the device has to see; more than the window is not granted.
   var reach: DeviceReach { get }
   /// What the device offers, queues' features included, transport's not. Never changes.
   var features: VirtioFeatures { get }
   /// The largest size of each queue: powers of two.
   var queueSizes: [UInt16] { get }
+  /// The device's configuration space, of the layout of its type. The same object for good.
   var configuration: ConfigurationSpace { get }
   /// Whether the queues' kick descriptors (``DeviceConnection/descriptors``) are waited for elsewhere, in another process say;
   /// then nobody waits for them here, and ``kick(_:)`` comes only where a queue is to be looked at anyway.

@@ -20,6 +20,7 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
   public static var turnBytes: Int { 256 << 10 }
   /// Bytes of each port that a reset takes before it gives the ring back: as much as Linux can have in one.
   public static var resetBytes: Int { 4 << 20 }
+  /// Of each queue, in descriptors.
   public static var queueSize: UInt16 { QueueSize.console }
 
   public let name: String

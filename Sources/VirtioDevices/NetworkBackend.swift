@@ -11,9 +11,11 @@ public struct NetworkOffloads: OptionSet, Equatable, Sendable {
 
   /// Checksums that are only begun.
   public static let checksum = NetworkOffloads(rawValue: 1)
-  /// TCP segments larger than a packet, over IPv4 and over IPv6, with explicit congestion notification too.
+  /// TCP segments larger than a packet, over IPv4.
   public static let tcpSegmentation4 = NetworkOffloads(rawValue: 2)
+  /// TCP segments larger than a packet, over IPv6.
   public static let tcpSegmentation6 = NetworkOffloads(rawValue: 4)
+  /// Such segments with explicit congestion notification, too.
   public static let tcpECN = NetworkOffloads(rawValue: 8)
   /// UDP segments larger than a packet.
   public static let udpSegmentation = NetworkOffloads(rawValue: 16)

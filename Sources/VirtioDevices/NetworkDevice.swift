@@ -12,6 +12,7 @@ public final class NetworkDevice<Backend: NetworkBackend>: VirtioDevice, @unchec
 
   /// Packets of one turn, after which other devices get theirs.
   public static var turnLimit: Int { 64 }
+  /// Of the queues for packets, in descriptors.
   public static var queueSize: UInt16 { QueueSize.network }
   static var receiveQueue: Int { 0 }
   static var transmitQueue: Int { 1 }

@@ -144,7 +144,8 @@ struct SCMIDeviceTests {
     #expect(Int(after.first ?? "") == (Int(before.first ?? "") ?? -1) + 3)
   }
 
-  /// Memory does not take its interrupt back when a driver answers it: the guest is interrupted until the platform does.
+  /// Memory does not take its interrupt back when a driver answers it: the guest is interrupted until the platform
+  /// does.
   private func alarm(_ shell: GuestShell, _ platform: SharedPlatform) async throws {
     func set(_ asserted: Bool) -> Bool {
       platform.change { platform, now in platform.interrupt("alarm", line: 0, asserted: asserted, at: now) }

@@ -196,8 +196,8 @@ struct SCMIDriverTests {
     #expect(value(platform, .group, "uart") == 0)
   }
 
-  /// What the kernel's SCMI events say, in few words. Linux traces a command after it was sent, when its buffer may hold
-  /// the reply already: its payload says nothing. Waiting is no message.
+  /// What the kernel's SCMI events say, in few words. Linux traces a command after it was sent, when its buffer may
+  /// hold the reply already: its payload says nothing. Waiting is no message.
   private func traced(_ shell: GuestShell) async throws -> [String] {
     let lines = try await shell.run("grep scmi_ /sys/kernel/tracing/trace | sed 's/^.* scmi_//'")
     return lines.compactMap { line in
@@ -219,8 +219,8 @@ struct SCMIDriverTests {
   }
 
   /// The kernel's events against the transcript, one to one: a command begins, is sent and ends with success, its reply
-  /// and delayed response come with the same payload. Updates of a sensor come all the time, also between the two ends of
-  /// the comparison, so notifications are compared elsewhere.
+  /// and delayed response come with the same payload. Updates of a sensor come all the time, also between the two ends
+  /// of the comparison, so notifications are compared elsewhere.
   private func compare(_ lines: [String], _ messages: [TranscriptRecord]) {
     let expected = messages.flatMap { record in
       let header = record.message.header

@@ -163,8 +163,8 @@ enum RawMessages {
     return messages
   }()
 
-  /// Protocol: message and payload words; ... All hexadecimal. BASE_RESET_AGENT_CONFIGURATION comes last, since votes and
-  /// subscriptions go with it.
+  /// Protocol: message and payload words; ... All hexadecimal. BASE_RESET_AGENT_CONFIGURATION comes last, since votes
+  /// and subscriptions go with it.
   private static let text = """
     10: 0; 1; 2 0; 10 20001; 3; 4; 5; 6 0; 7 1; 8 1; 9 1 0 1; a 1 0 14 1
     11: 0; 1; 2 0; 10 30001; 3 0; 4 0 0 0; 5 0; 6 0 1; 7 0 1; 8 0

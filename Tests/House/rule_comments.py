@@ -33,7 +33,11 @@ def full_name(declaration):
 
 
 def labels(declaration):
-    """The labels of a function's parameters."""
+    return [label for label, _ in parameters(declaration)]
+
+
+def parameters(declaration):
+    """The label and the name of each of a function's parameters, which are one where it has one."""
     signature = declaration.signature.replace("->", "  ")
     start = signature.find("(")
     if start < 0:
@@ -42,8 +46,8 @@ def labels(declaration):
     for character in signature[start:]:
         depth += (character in "([<{") - (character in ")]>}")
         if depth == 0 and character == ")" or depth == 1 and character == ",":
-            if match := re.match(r"\(?\s*(?:@\w+\s+)*`?(\w+)`?", piece):
-                found.append(match[1])
+            if match := re.match(r"\(?\s*(?:@\w+\s+)*`?(\w+)`?(?:\s+`?(\w+)`?)?", piece):
+                found.append((match[1], match[2] or match[1]))
             piece = ""
             if depth == 0:
                 break
@@ -75,7 +79,7 @@ def needs_none(declaration, told, members):
         return True
     # The initializer that sets the properties: their comments are there.
     if declaration.kind == "init" and "throws" not in declaration.signature and "init?" not in declaration.signature:
-        return set(labels(declaration)) <= members.get(parent, set()) | {"_"}
+        return {name for _, name in parameters(declaration)} <= members.get(parent, set())
     return False
 
 
@@ -97,7 +101,8 @@ def findings(house):
                         f"'{name}' is public and has no documentation comment; say what it is, with unit, range, errors",
                     )  # fmt: skip
                 continue
-            if words(one.comment) <= words(" ".join(one.names) + " " + one.kind):
+            # What leads to another symbol says more.
+            if "``" not in one.comment and words(one.comment) <= words(" ".join(one.names) + " " + one.kind):
                 yield Finding(
                     source.path, one.line,
                     f"the comment of '{name}' is its name once more; say what the name doesn't",

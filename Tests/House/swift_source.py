@@ -1,5 +1,6 @@
 """Swift sources taken apart: code, comments and strings, and the declarations with the comments that belong to them."""
 
+import bisect
 import functools
 import re
 
@@ -8,8 +9,11 @@ MODIFIER = (
     r"public|package|open|internal|fileprivate|private|static|class|final|mutating|nonmutating|borrowing|consuming|"
     r"override|required|convenience|indirect|lazy|weak|unowned|nonisolated|dynamic|optional|prefix|postfix|infix"
 )
+# Brackets in brackets in brackets, as traits of tests have them.
+INNER = r"\((?:[^()]|\([^()]*\))*\)"
+ATTRIBUTE = rf"@\w+(?:\((?:[^()]|{INNER})*\))?"
 DECLARATION = re.compile(
-    rf"^\s*(?P<modifiers>(?:(?:@\w+(?:\([^()]*\))?|(?:{MODIFIER})(?:\(\w+\))?)\s+)*)"
+    rf"^\s*(?P<modifiers>(?:(?:{ATTRIBUTE}|(?:{MODIFIER})(?:\(\w+\))?)\s+)*)"
     r"(?P<kind>func|var|let|struct|class|enum|protocol|actor|typealias|init|subscript|extension|case|associatedtype)"
     r"\b(?P<rest>[^\n]*)"
 )
@@ -49,8 +53,6 @@ class SwiftSource:
         return [0] + [match.end() for match in re.finditer("\n", self.text)]
 
     def line_of(self, offset):
-        import bisect
-
         return bisect.bisect_right(self.line_starts, offset)
 
     def _keep(self, kept, blank, start, end):

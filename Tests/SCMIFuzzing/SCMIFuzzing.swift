@@ -44,8 +44,8 @@ public enum SCMIFuzzing {
 
   /// Bytes as a session: records of agent and length (one byte), pause (one byte, in microseconds), message.
   ///
-  /// Promises: one disposition per request; a reply echoes the header, has whole words and, unless it is a success, only
-  /// its status; what goes to an agent is never more than a message.
+  /// Promises: one disposition per request; a reply echoes the header, has whole words and, unless it is a success,
+  /// only its status; what goes to an agent is never more than a message.
   public static func session(_ bytes: [UInt8], definition: PlatformDefinition) {
     guard var platform = try? Platform(definition) else { preconditionFailure("the fuzzer's platform is valid") }
     platform.isRecording = true

@@ -45,8 +45,8 @@ import Testing
   }
 
   /// Protocol: message and payload words; … All hexadecimal. r is an identifier, f are flags with a reserved bit behind
-  /// the stroke, where it is not bit 31. BASE_RESET_AGENT_CONFIGURATION comes last, since votes and subscriptions go with
-  /// it.
+  /// the stroke, where it is not bit 31. BASE_RESET_AGENT_CONFIGURATION comes last, since votes and subscriptions go
+  /// with it.
   private static let commands: [Command] = {
     let text = """
       10: 7 r1; 8 f1; 9 r1 r0 f1; a r1 r0 14 f1
