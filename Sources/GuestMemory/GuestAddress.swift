@@ -27,13 +27,6 @@ public struct GuestAddress: RawRepresentable, Hashable, Comparable, Sendable {
     return overflow ? nil : GuestAddress(sum)
   }
 
-  /// The next address that is a multiple of `alignment` (a power of two, in bytes), or `nil` beyond 2⁶⁴ − 1.
-  @inlinable
-  public func alignedUp(to alignment: UInt64) -> GuestAddress? {
-    precondition(alignment.nonzeroBitCount == 1, "an alignment is a power of two")
-    return advanced(by: alignment - 1).map { GuestAddress($0.rawValue & ~(alignment - 1)) }
-  }
-
   /// The address itself or the last one below it that is a multiple of `alignment` (a power of two, in bytes).
   @inlinable
   public func alignedDown(to alignment: UInt64) -> GuestAddress {

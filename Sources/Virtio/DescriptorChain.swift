@@ -202,20 +202,6 @@ public struct DescriptorChain: ~Copyable {
     return total
   }
 
-  /// As ``write(_:)``, of zeros.
-  public mutating func writeZeros(_ bytes: Int) -> Int {
-    let total = min(bytes, writableBytes)
-    var done = 0
-    while done < total {
-      // SAFETY: there is room left, so there is a segment; its bytes are in the window.
-      let piece = unsafe min(storage[firstWritable].count, total - done)
-      unsafe storage[firstWritable].base.initializeMemory(as: UInt8.self, repeating: 0, count: piece)
-      skipInFirstWritable(piece)
-      done += piece
-    }
-    return total
-  }
-
   private mutating func skipInFirstWritable(_ bytes: Int) {
     // SAFETY: the caller found a segment with at least so many bytes.
     unsafe storage[firstWritable].base += bytes
