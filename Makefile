@@ -1,13 +1,14 @@
 # What the commands do is in scripts; this file names them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo shell test check bench fuzz clean
+.PHONY: help demo shell test check docs bench fuzz clean
 
 help:
 	@echo 'make demo    boot a Linux guest with Apus, see what it sees, power it off'
 	@echo 'make shell   boot a Linux guest and use its shell'
 	@echo 'make test    run every test, natively and on arm64 KVM'
-	@echo 'make check   format, lint, build with warnings as errors'
+	@echo 'make check   format, lint, rules of the house, build with warnings as errors'
+	@echo 'make docs    make the documentation of the libraries, with DocC'
 	@echo 'make bench   measure, and compare with a peer'
 	@echo 'make fuzz    fuzz every parser for a minute each (SECONDS=N for N seconds)'
 	@echo 'make clean   remove what was built in this folder (the cache stays)'
@@ -23,6 +24,9 @@ test:
 
 check:
 	@Guests/Setup/check
+
+docs:
+	@Guests/Setup/docs
 
 bench:
 	@Benchmarks/run
