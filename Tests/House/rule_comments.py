@@ -3,6 +3,7 @@
 import re
 
 from house import Finding
+from swift_source import TYPES
 
 # What the standard library's protocols ask for says nothing new in a type that conforms.
 CONFORMANCES = {
@@ -56,23 +57,40 @@ def parameters(declaration):
     return found
 
 
-def requirements(house):
-    """The full names of what the project's protocols ask for, where their comments tell it."""
-    return {
-        full_name(one)
-        for source in house.sources
-        for one in source.declarations
-        if one.parent and one.parent.kind == "protocol" and one.comment
-    }
+class Types:
+    """The types of all sources by their names: their comments, and what their protocols ask for with a comment."""
+
+    def __init__(self, sources):
+        self.comments, self.conformances, self.requirements = {}, {}, {}
+        for one in (one for source in sources for one in source.declarations):
+            if one.kind in TYPES and one.names:
+                name = one.names[0].split(".")[-1]
+                self.conformances.setdefault(name, set()).update(re.findall(r"\w+", one.signature.partition(":")[2]))
+                if one.kind != "extension":
+                    self.comments[name] = one.comment
+            if one.parent and one.parent.kind == "protocol" and one.comment:
+                self.requirements.setdefault(one.parent.names[0], set()).add(full_name(one))
+
+    def is_witness(self, declaration):
+        """Whether a protocol of its type asks for the member: then the comment is there."""
+        if not declaration.parent or declaration.parent.kind == "protocol":
+            return False
+        owner = declaration.parent.names[0].split(".")[-1]
+        protocols = self.conformances.get(owner, set()) | {owner}
+        return any(full_name(declaration) in self.requirements.get(one, ()) for one in protocols)
+
+    def says_for_all(self, declaration):
+        """Whether the comment of the type says when its members throw."""
+        parent = declaration.parent
+        return bool(parent and re.search(r"\bthrow", self.comments.get(parent.names[0].split(".")[-1], "")))
 
 
-def needs_none(declaration, told, members):
+def needs_none(declaration, types, members):
     name = full_name(declaration)
     if name in CONFORMANCES or declaration.names[0] in CONFORMANCES or "override" in declaration.modifiers:
         return True
     parent = declaration.parent
-    # A member that a protocol asks for: its comment is there.
-    if parent and parent.kind != "protocol" and name in told:
+    if types.is_witness(declaration):
         return True
     # A case without a value, in an enumeration whose comment says what the cases are.
     if declaration.kind == "case" and "(" not in declaration.signature and parent and parent.comment:
@@ -84,7 +102,7 @@ def needs_none(declaration, told, members):
 
 
 def findings(house):
-    told = requirements(house)
+    types = Types(house.sources)
     for source in house.sources:
         members = {}
         for one in source.declarations:
@@ -95,7 +113,7 @@ def findings(house):
                 continue
             name = full_name(one)
             if not one.comment:
-                if not needs_none(one, told, members):
+                if not needs_none(one, types, members):
                     yield Finding(
                         source.path, one.line,
                         f"'{name}' is public and has no documentation comment; say what it is, with unit, range, errors",
@@ -107,9 +125,12 @@ def findings(house):
                     source.path, one.line,
                     f"the comment of '{name}' is its name once more; say what the name doesn't",
                 )  # fmt: skip
-            if one.kind in ("func", "init") and re.search(r"\bthrows\b", one.signature):
-                if not THROWN.search(one.comment) and not (one.parent and name in told and one.parent.kind != "protocol"):
-                    yield Finding(
-                        source.path, one.line,
-                        f"'{name}' throws and its comment doesn't say when; add a line '- Throws: …'",
-                    )  # fmt: skip
+            if throws(one) and not (THROWN.search(one.comment) or types.says_for_all(one) or types.is_witness(one)):
+                yield Finding(
+                    source.path, one.line,
+                    f"'{name}' throws and its comment doesn't say when; add a line '- Throws: …', or say it of the whole type",
+                )  # fmt: skip
+
+
+def throws(declaration):
+    return declaration.kind in ("func", "init") and re.search(r"\bthrows\b", declaration.signature)
