@@ -5,10 +5,12 @@ import re
 from house import Finding
 from swift_source import TYPES
 
-# What the standard library's protocols ask for says nothing new in a type that conforms.
+# What the protocols of others ask for says nothing new in a type that conforms.
 CONFORMANCES = {
     "description", "debugDescription", "rawValue", "hash", "encode", "==", "<", "makeAsyncIterator", "next",
     "init(rawValue:)", "init(from:)", "RawValue", "Element",
+    # Of Swift Testing.
+    "isRecursive", "provideScope",
 }  # fmt: skip
 # Words that say nothing by themselves.
 EMPTY_WORDS = set(
