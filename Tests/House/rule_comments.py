@@ -49,7 +49,10 @@ def parameters(declaration):
     for character in signature[start:]:
         depth += (character in "([<{") - (character in ")]>}")
         if depth == 0 and character == ")" or depth == 1 and character == ",":
-            if match := re.match(r"\(?\s*(?:@\w+\s+)*`?(\w+)`?(?:\s+`?(\w+)`?)?", piece):
+            match = re.match(r"\(?\s*(?:@\w+\s+)*`?(\w+)`?(?:\s+`?(\w+)`?)?", piece)
+            if match and ":" not in piece:
+                found.append(("_", match[1]))  # a case's value without a label
+            elif match:
                 found.append((match[1], match[2] or match[1]))
             piece = ""
             if depth == 0:

@@ -1,4 +1,4 @@
-"""What stands in back-ticks in the documentation exists: Swift names, members of types, and paths of files.
+"""What stands in back-ticks in the documentation and in comments exists: names, members of types, and paths of files.
 
 Looked at are names in CamelCase and camelCase, `Type.member`, `function(label:)` and paths that begin with a folder of
 ours. Anything else in back-ticks is taken for what a person types or a specification says. words.txt has the names of others that look like ours.
@@ -12,9 +12,10 @@ from house import Finding
 from rule_comments import labels
 from rule_width import prose_lines
 
+LINK = re.compile(r"``([^`\n]+)``")
 CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 WORD = re.compile(r"[A-Za-z_]\w*")
-NAME = re.compile(r"\.?(?:[A-Za-z_]\w*)(?:\.[A-Za-z_]\w*)*(?:\([\w: ]*\))?$")
+NAME = re.compile(r"\.?[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?:\([\w: ]*\))?$")
 # lowerCamel, Capitalized and UPPERCamel; what is in capitals alone is a constant of somebody else.
 CAMEL = re.compile(r"^(?:[a-z][a-z0-9]*[A-Z]\w*|[A-Z]\w*[a-z]\w*)$")
 FILE = re.compile(r"[\w.+-]*(?:/[\w.+*-]+)+/?$|[\w+-]+\.(?:swift|md|c|h|py|sh|json|txt|config|dts)$")
@@ -29,7 +30,7 @@ class Known:
 
     def __init__(self, house):
         self.house = house
-        self.words, self.members, self.functions = set(), {}, {}
+        self.words, self.types, self.members, self.functions = set(), set(), {}, {}
         for path in house.files("Sources/*", "Tests/*", "Benchmarks/*", "Guests/*", "Package.swift", ".ci/*", "Makefile"):
             if path.startswith("Tests/House/") or path.endswith(".md"):
                 continue
@@ -58,9 +59,9 @@ class Known:
             for owner in self.owners(one.parent):
                 self.members.setdefault(owner, set()).add(name)
             if one.kind in ("struct", "class", "enum", "protocol", "actor", "typealias", "extension"):
-                for part in name.split("."):
-                    self.members.setdefault(part, set())
-                self.members[name.split(".")[-1]].update(name.split(".")[1:])
+                self.members.setdefault(name.split(".")[-1], set())
+                if one.kind != "extension":
+                    self.types.add(name)
 
     def _called(self, one):
         """A function is called by its name and labels, an initializer by its type's, too; a case has labels as well."""
@@ -105,7 +106,7 @@ class Known:
             if CAMEL.match(part) and part not in self.words | self.others:
                 return f"'{part}' is nowhere in the sources"
         for owner, member in zip(parts, parts[1:]):
-            if owner in self.members and owner not in self.modules | self.others:
+            if owner in self.types and owner not in self.modules | self.others:
                 if member not in self.members[owner] | INHERITED:
                     return f"'{owner}' declares no '{member}'"
         wanted = re.findall(r"(\w+):", arguments)
@@ -116,10 +117,18 @@ class Known:
 
 def findings(house):
     known = Known(house)
-    for path in house.files("*.md"):
-        if path.startswith(HISTORY):
-            continue
-        for number, line in prose_lines(house.text(path)):
-            for text in CODE.findall(line):
-                if problem := known.problem(text, path):
-                    yield Finding(path, number, f"`{text}`: {problem}; write the name that it has now, or {WORDS}")
+    places = [
+        (path, number, CODE.findall(line))
+        for path in house.files("*.md")
+        if not path.startswith(HISTORY)
+        for number, line in prose_lines(house.text(path))
+    ]
+    for source in house.swift_files("*.swift"):
+        for number, comment in source.comments:
+            # A symbol link has its types before it, with slashes, and what tells overloads apart behind it.
+            links = [re.sub(r"-[\w()-]+$", "", link).replace("/", ".") for link in LINK.findall(comment)]
+            places.append((source.path, number, CODE.findall(comment) + links))
+    for path, number, texts in places:
+        for text in texts:
+            if problem := known.problem(text, path):
+                yield Finding(path, number, f"`{text}`: {problem}; write the name that it has now, or {WORDS}")
