@@ -31,7 +31,7 @@ public struct BootImageDescription: Equatable, Sendable {
 
   let payload: CompressedPayload?
 
-  /// Where a headerless binary goes, from the start of RAM: where the QEMU `virt` board puts one.
+  /// Where a headerless binary goes, in bytes from the start of RAM: where the QEMU `virt` board puts one.
   public static let rawOffset: UInt64 = 512 << 10
 
   /// The places that the image takes in RAM, zeroed data included, in the order of its segments.

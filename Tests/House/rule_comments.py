@@ -19,6 +19,20 @@ EMPTY_WORDS = set(
 )
 THROWN = re.compile(r"\b(throw|fail|error|refus|reject|cannot|impossible|unless|trouble|wrong)\w*", re.IGNORECASE)
 
+# Numbers that mean nothing without a unit, by the ends of their names, and what tells one.
+MEASURE = re.compile(
+    r"(size|length|offset|limit|capacity|interval|rate|latency|delay|timeout|deadline|time|power|frequency|duration|"
+    r"width|bytes)$",
+    re.IGNORECASE,
+)
+INTEGER = re.compile(r":\s*U?Int(8|16|32|64)?\??\s*(=|\{|$)")
+UNIT = re.compile(
+    r"\b(bytes?|bits?|[KMG]iB|ns|(nano|micro|milli)?seconds?|hours?|minutes?|k?Hz|hertz|sectors?|descriptors?|blocks?|"
+    r"pages?|units?|percent|columns?|lines?|words?|cells?|characters?|entries|microvolts?|microwatts?|watts?|granule|"
+    r"addresse?s?|multiples?|times|number of|how (many|often)|requests|chains|packets|messages|``\w+``)\b",
+    re.IGNORECASE,
+)
+
 
 def words(text):
     """The words of a text or of a name in camelCase, without their endings."""
@@ -130,6 +144,8 @@ def findings(house):
                     source.path, one.line,
                     f"the comment of '{name}' is its name once more; say what the name doesn't",
                 )  # fmt: skip
+            if is_measure(source, one) and not UNIT.search(one.comment):
+                yield Finding(source.path, one.line, f"the comment of '{name}' says no unit; say what it counts")
             if throws(one) and not (THROWN.search(one.comment) or types.says_for_all(one) or types.is_witness(one)):
                 yield Finding(
                     source.path, one.line,
@@ -139,3 +155,9 @@ def findings(house):
 
 def throws(declaration):
     return declaration.kind in ("func", "init") and re.search(r"\bthrows\b", declaration.signature)
+
+
+def is_measure(source, declaration):
+    """Whether it is a property with a whole number that is something's size, time or the like."""
+    line = source.lines[declaration.line - 1]
+    return declaration.kind in ("var", "let") and MEASURE.search(declaration.names[0]) and INTEGER.search(line)
