@@ -17,11 +17,15 @@ SYSTEM = {"Glibc", "Musl", "Bionic", "Darwin", "Dispatch", "FoundationEssentials
 # Foundation costs start-up time. The command reads JSON with the essentials.
 FOUNDATION = {"ApusCommand": {"FoundationEssentials"}}
 IMPORT = re.compile(r"^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:\w+\s+)?import\s+(?:\w+\s+(?=\w+\.))?(\w+)", re.MULTILINE)
+EXCEPT = re.compile(r" but `\w+`(?:(?:, | and )`\w+`)*")
 WITHOUT_SYSTEM = re.compile(r"import\s+neither\s+KVM\s+nor\s+an\s+operating\s+system's\s+module")
 
 
 class Table:
-    """A row for each module: its line and what it may import. An open row, "all of the above", names more than it needs."""
+    """A row for each module: its line and what it may import.
+
+    An open row, "all of the above" or "all of the above but `A` and `B`", names more than it needs.
+    """
 
     def __init__(self, text):
         self.rows, self.lines, self.open = {}, {}, set()
@@ -42,6 +46,9 @@ class Table:
 
     def _row(self, number, cells, column):
         cell = cells[column] if column < len(cells) else ""
+        but = EXCEPT.search(cell)
+        without = set(re.findall(r"`(\w+)`", but[0])) if but else set()
+        cell = EXCEPT.sub("", cell)
         allowed = set(re.findall(r"`(\w+)`", cell))
         # Packages stand there by their names, without back-ticks.
         allowed |= set(re.findall(r"\bswift-[a-z-]+", re.sub(r"`[^`]*`", "", cell)))
@@ -49,7 +56,8 @@ class Table:
             allowed |= set(self.rows)
             self.open |= set(re.findall(r"`(\w+)`", cells[0]))
         for module in re.findall(r"`(\w+)`", cells[0]):
-            self.rows[module], self.lines[module] = allowed - {module}, number
+            self.rows[module] = allowed - {module} - without
+            self.lines[module] = number
 
 
 def without_system(text):
