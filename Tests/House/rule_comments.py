@@ -135,7 +135,7 @@ def findings(house):
                 if not needs_none(one, types, members):
                     yield Finding(
                         source.path, one.line,
-                        f"'{name}' is public and has no documentation comment; say what it is, with unit, range, errors",
+                        f"'{name}' is public and has no documentation comment; say what it is, its unit, range, errors",
                     )  # fmt: skip
                 continue
             # What leads to another symbol says more.
@@ -149,7 +149,7 @@ def findings(house):
             if throws(one) and not (THROWN.search(one.comment) or types.says_for_all(one) or types.is_witness(one)):
                 yield Finding(
                     source.path, one.line,
-                    f"'{name}' throws and its comment doesn't say when; add a line '- Throws: …', or say it of the whole type",
+                    f"'{name}' throws and its comment doesn't say when; add '- Throws: …', or say it of the type",
                 )  # fmt: skip
 
 

@@ -45,7 +45,7 @@ def findings(house):
         return
     commits = new_commits(house)
     if commits is None:
-        yield Finding(SINCE, 1, f"the commit {since(house)} is not in this history; name one that is, the latest checked")
+        yield Finding(SINCE, 1, f"the commit {since(house)} is not in this history; name one that is")
         return
     for name, subject, body, changed in commits:
         where = f"commit {name[:12]}"

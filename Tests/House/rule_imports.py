@@ -1,8 +1,8 @@
 """Targets import what the table in Documentation/Architecture.md lets them, and Package.swift says the same.
 
 The table is the first one with a column "may import". A target's dependencies are those of its row, each of them is
-imported, and nothing else is but the standard library and, where the architecture's sentence "… import neither KVM nor
-an operating system's module" doesn't name the target, the operating system's C library.
+imported, and nothing else is but the standard library and, where the sentence "… import neither KVM nor an operating
+system's module" doesn't name the target, the operating system's C library.
 """
 
 import re
@@ -111,13 +111,13 @@ def findings(house):
         yield Finding(TABLE, 1, table.problem)
         return
     if plain is None:
-        yield Finding(TABLE, 1, "no sentence '… import neither KVM nor an operating system's module'; the rule reads it")
+        yield Finding(TABLE, 1, "no sentence '… import neither KVM nor an operating system's module'; write it again")
         plain = set()
     every = list(targets(house.text(PACKAGE)))
     local = {one[0] for one in every}
     programs = {one[0] for one in every if one[1] == "executableTarget"}
     for module in sorted(set(table.rows) - local):
-        yield Finding(TABLE, table.lines[module], f"'{module}' is no target of {PACKAGE}; delete or rename it in the table")
+        yield Finding(TABLE, table.lines[module], f"'{module}' is no target of {PACKAGE}; delete or rename the row")
     for name, kind, folder, line, modules, products in every:
         is_ours = folder.startswith("Sources/")
         if is_ours and name not in table.rows:
@@ -133,7 +133,8 @@ def findings(house):
         for module, (path, where) in sorted(imported.items()):
             known = module in local or module in products
             if module != name and module in local - modules or not (known or module in STANDARD | SYSTEM | {"Testing"}):
-                yield Finding(path, where, f"'{name}' imports '{module}', which {PACKAGE} doesn't give it; add it or do without")
+                message = f"'{name}' imports '{module}', which {PACKAGE} doesn't give it; add it or do without"
+                yield Finding(path, where, message)
         if kind != "systemLibrary":
             # A program is depended on to be built.
             for module in sorted((modules | set(products)) - set(imported) - programs):
@@ -143,7 +144,7 @@ def findings(house):
 def rows_agree(name, line, given, table):
     allowed = table.rows[name]
     for module in sorted(given - allowed):
-        yield Finding(PACKAGE, line, f"'{name}' may not depend on '{module}' by the table of {TABLE}; change one of the two")
+        yield Finding(PACKAGE, line, f"'{name}' may not depend on '{module}' by {TABLE}; change one of the two")
     for module in sorted(set() if name in table.open else allowed - given):
         yield Finding(
             TABLE, table.lines[name],

@@ -1,7 +1,8 @@
 """What stands in back-ticks in the documentation and in comments exists: names, members of types, and paths of files.
 
 Looked at are names in CamelCase and camelCase, `Type.member`, `function(label:)` and paths that begin with a folder of
-ours. Anything else in back-ticks is taken for what a person types or a specification says. words.txt has the names of others that look like ours.
+ours. Anything else in back-ticks is taken for what a person types or a specification says. words.txt has the names of
+others that look like ours.
 """
 
 import functools
@@ -31,7 +32,8 @@ class Known:
     def __init__(self, house):
         self.house = house
         self.words, self.types, self.members, self.functions = set(), set(), {}, {}
-        for path in house.files("Sources/*", "Tests/*", "Benchmarks/*", "Guests/*", "Package.swift", ".ci/*", "Makefile"):
+        places = ("Sources/*", "Tests/*", "Benchmarks/*", "Guests/*", "Package.swift", ".ci/*", "Makefile")
+        for path in house.files(*places):
             if path.startswith("Tests/House/") or path.endswith(".md"):
                 continue
             if path.endswith(".swift"):

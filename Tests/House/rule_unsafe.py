@@ -95,5 +95,5 @@ def findings(house):
                 if not reach.covers(number):
                     yield Finding(
                         source.path, number,
-                        f"no '// SAFETY:' line within {REACH} lines above in the same function; say there why this holds",
+                        f"no '// SAFETY:' line within {REACH} lines above in the function; say there why this holds",
                     )  # fmt: skip

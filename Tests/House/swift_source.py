@@ -28,7 +28,7 @@ class Declaration:
 
     @property
     def is_public(self):
-        """Whether code of another module of the package can name it: cases and requirements have their type's access."""
+        """Whether another module of the package can name it: cases and requirements have their type's access."""
         inherits = self.parent and (self.kind == "case" or self.parent.kind == "protocol")
         access = self.parent.modifiers if inherits else self.modifiers
         return bool({"public", "package", "open"} & set(access))
