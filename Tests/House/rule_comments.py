@@ -11,7 +11,7 @@ CONFORMANCES = {
     "init(rawValue:)", "init(from:)", "RawValue", "Element",
     # Of Swift Testing.
     "isRecursive", "provideScope",
-}  # fmt: skip
+}
 # Words that say nothing by themselves.
 EMPTY_WORDS = set(
     "a an the this that these its it is are be of for to in on by with from and or as at which what whose given new "
@@ -136,21 +136,21 @@ def findings(house):
                     yield Finding(
                         source.path, one.line,
                         f"'{name}' is public and has no documentation comment; say what it is, its unit, range, errors",
-                    )  # fmt: skip
+                    )
                 continue
             # What leads to another symbol says more.
             if "``" not in one.comment and words(one.comment) <= words(" ".join(one.names) + " " + one.kind):
                 yield Finding(
                     source.path, one.line,
                     f"the comment of '{name}' is its name once more; say what the name doesn't",
-                )  # fmt: skip
+                )
             if is_measure(source, one) and not UNIT.search(one.comment):
                 yield Finding(source.path, one.line, f"the comment of '{name}' says no unit; say what it counts")
             if throws(one) and not (THROWN.search(one.comment) or types.says_for_all(one) or types.is_witness(one)):
                 yield Finding(
                     source.path, one.line,
                     f"'{name}' throws and its comment doesn't say when; add '- Throws: …', or say it of the type",
-                )  # fmt: skip
+                )
 
 
 def throws(declaration):

@@ -30,7 +30,7 @@ def new_commits(house):
     listed = house.git(
         "log", "--no-merges", "--find-renames", "--shortstat",
         f"--format={RECORD}%H{FIELD}%P{FIELD}%s{FIELD}%b{FIELD}", *([f"{first}..HEAD"] if first else ["HEAD"]),
-    )  # fmt: skip
+    )
     found = []
     for record in (listed or "").split(RECORD)[1:]:
         name, parents, subject, body, changes = record.split(FIELD)

@@ -18,4 +18,4 @@ def findings(house):
                 yield Finding(
                     source.path, number,
                     f"'{flag}' is the command's; say here what it means, and let Sources/ApusCommand name it",
-                )  # fmt: skip
+                )

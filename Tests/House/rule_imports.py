@@ -149,7 +149,7 @@ def rows_agree(name, line, given, table):
         yield Finding(
             TABLE, table.lines[name],
             f"'{name}' may import '{module}' and {PACKAGE} doesn't give it; take it out of the row",
-        )  # fmt: skip
+        )
 
 
 def system_modules(name, is_plain, imported):
@@ -162,4 +162,4 @@ def system_modules(name, is_plain, imported):
                 path, where,
                 f"'{name}' imports '{module}', and {TABLE} says that it does without an operating system; "
                 "put it behind a protocol",
-            )  # fmt: skip
+            )

@@ -96,4 +96,4 @@ def findings(house):
                     yield Finding(
                         source.path, number,
                         f"no '// SAFETY:' line within {REACH} lines above in the function; say there why this holds",
-                    )  # fmt: skip
+                    )
