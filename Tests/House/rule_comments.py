@@ -144,7 +144,7 @@ def findings(house):
                     source.path, one.line,
                     f"the comment of '{name}' is its name once more; say what the name doesn't",
                 )
-            if is_measure(source, one) and not UNIT.search(one.comment):
+            if is_measure(source, one) and not UNIT.search(one.comment + (one.parent.comment if one.parent else "")):
                 yield Finding(source.path, one.line, f"the comment of '{name}' says no unit; say what it counts")
             if throws(one) and not (THROWN.search(one.comment) or types.says_for_all(one) or types.is_witness(one)):
                 yield Finding(
