@@ -74,7 +74,10 @@ public struct DMAWindow: ~Copyable, Sendable {
 
   /// The address of the first byte in this process, for KVM's memory slot. Valid as long as the value lives.
   @unsafe
-  public var hostAddress: UnsafeMutableRawPointer { unsafe memory.mapping.base }
+  public var hostAddress: UnsafeMutableRawPointer {
+    // SAFETY: the mapping lives as long as the window, and the caller vouches for no longer use.
+    unsafe memory.mapping.base
+  }
 
   /// A space for one device that sees this window and, at first, nothing else.
   public func makeSpace() -> DMASpace {

@@ -4,8 +4,9 @@ public import GuestMemory
 /// The buffers of one request, checked: first what the device reads, then what it writes.
 ///
 /// The storage is allocated once, for as many buffers as the longest chain may have, and used for one request after
-/// the other; where a buffer lies in several pieces of the device's memory it grows, and stays so. Framing means nothing (virtio 1.3, 2.7.4.1): a header may be split over buffers, so everything here works
-/// on bytes. Each byte is read once, into a copy. For the device thread only.
+/// the other; where a buffer lies in several pieces of the device's memory it grows, and stays so. Framing means
+/// nothing (virtio 1.3, 2.7.4.1): a header may be split over buffers, so everything here works on bytes. Each byte is
+/// read once, into a copy. For the device thread only.
 @safe
 public struct DescriptorChain: ~Copyable {
   /// The index of the first descriptor, by which the request is given back.

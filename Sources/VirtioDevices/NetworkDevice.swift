@@ -185,6 +185,7 @@ public final class NetworkDevice<Backend: NetworkBackend>: VirtioDevice, @unchec
   /// - Returns: whether to call again when other devices had their turn.
   public func backendWritable() -> Bool { mayWork && transmit() }
 
+  /// Whether packets pass, as ``setLink(isUp:)`` said last. On the device thread.
   public var isLinkUp: Bool { state.value.isLinkUp }
 
   /// The link came up or went down. While it is down, what the guest sends is lost and nothing is received.

@@ -2,8 +2,8 @@ public import GuestMemory
 internal import Synchronization
 public import Virtio
 
-/// A virtio-mmio device of version 2, modern only (virtio 1.3, 4.2): registers on one side, a device on the other, which is
-/// driven through its ``DeviceTransportSide``.
+/// A virtio-mmio device of version 2, modern only (virtio 1.3, 4.2): registers on one side, a device on the other,
+/// which is driven through its ``DeviceTransportSide``.
 ///
 /// **Threads.** ``read(offset:width:)`` and ``write(offset:width:value:)`` are called on vCPU threads, several at once
 /// if the guest likes; ``kick(queue:)`` on the device thread. What the registers hold stands under a lock that only
@@ -35,7 +35,9 @@ public final class MMIOTransport: Sendable {
   private let vendor: UInt32
   let discardPendingKicks: (@Sendable () -> Void)?
 
+  /// What these registers are of.
   public var device: any VirtioDevice { side.device }
+  /// What the device has of the guest: its counters, and the memory that it sees.
   public var connection: DeviceConnection { side.connection }
 
   struct QueueRegisters: Equatable, Sendable {

@@ -105,7 +105,8 @@ import VirtioTesting
     #expect(machine.transport.connection.counters.memory.refusedAccesses == 1)
   }
 
-  /// A device behind a translation: rings where they are, buffers at page 0x100 on, in pages that are nowhere side by side.
+  /// A device behind a translation: rings where they are, buffers at page 0x100 on, in pages that are nowhere side by
+  /// side.
   private func scattered(pages: UInt64) throws -> (TestMachine, TestTranslation, Queue) {
     let translation = TestTranslation()
     let machine = try TestMachine(EchoDevice(), windowSize: 0x200_0000, translation: translation)
