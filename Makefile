@@ -1,14 +1,15 @@
 # What the commands do is in scripts; this file names them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo shell test campaign check bench fuzz clean
+.PHONY: help demo shell test campaign check docs bench fuzz clean
 
 help:
 	@echo 'make demo    boot a Linux guest with Apus, see what it sees, power it off'
 	@echo 'make shell   boot a Linux guest and use its shell'
 	@echo 'make test    run every test, natively and on arm64 KVM'
 	@echo 'make campaign  the same with all random and exhaustive cases, on arm64 too: before a release'
-	@echo 'make check   format, lint, build with warnings as errors'
+	@echo 'make check   format, lint, rules of the house, build with warnings as errors'
+	@echo 'make docs    make the documentation of the libraries, with DocC'
 	@echo 'make bench   measure, and compare with a peer'
 	@echo 'make fuzz    fuzz every parser for a minute each (SECONDS=N for N seconds)'
 	@echo 'make clean   remove what was built in this folder (the cache stays)'
@@ -27,6 +28,9 @@ campaign:
 
 check:
 	@Guests/Setup/check
+
+docs:
+	@Guests/Setup/docs
 
 bench:
 	@Benchmarks/run

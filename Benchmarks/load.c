@@ -14,8 +14,8 @@
 // The same program finishes its start in the same way whatever the count is, so the difference of two runs is the cost
 // of as many operations. At the end the machine is powered off; what failed is on the console, with "load:" in front.
 //
-// On the host "load serve" leaves two processes behind that are the other ends of the connections, and ends when they are
-// ready.
+// On the host "load serve" leaves two processes behind that are the other ends of the connections, and ends when they
+// are ready.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>

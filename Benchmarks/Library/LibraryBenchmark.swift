@@ -1,6 +1,7 @@
 import Apus
 
-/// What it takes to run a guest from a program of one's own: `LibraryBenchmark raw|kernel PATH [COMMAND-LINE [INITRAMFS]]`.
+/// What it takes to run a guest from a program of one's own:
+/// `LibraryBenchmark raw|kernel PATH [COMMAND-LINE [INITRAMFS]]`.
 @main
 enum LibraryBenchmark {
   static func main() throws {

@@ -8,8 +8,8 @@
 //     enter, entered   from where to where the host's kernel has the instruction that enters a guest
 //     vectors, end     where it comes back
 //
-// The output has a 32-bit number for each address. Nothing of QEMU's headers is needed; what is declared here is version 1
-// of the interface.
+// The output has a 32-bit number for each address. Nothing of QEMU's headers is needed; what is declared here is
+// version 1 of the interface.
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

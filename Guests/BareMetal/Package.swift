@@ -22,8 +22,8 @@ let guests = [
   "echo", "firmware", "hello", "hostile", "mmio", "panic", "reset", "secondaries", "slots", "spin", "timer", "unmapped",
 ]
 
-// Each guest is a static library; `build` links it twice, as an ELF executable and as a raw binary, because the two stand at
-// different addresses.
+// Each guest is a static library; `build` links it twice, as an ELF executable and as a raw binary, because the two
+// stand at different addresses.
 let package = Package(
   name: "bare-metal-guests",
   products: (guests + ["off"]).map { .library(name: $0, type: .static, targets: [$0]) },

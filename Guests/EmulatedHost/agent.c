@@ -203,8 +203,8 @@ static void mount_at(const char *source, const char *path, const char *type, uns
         fail("cannot mount %s (%s) at %s: %s", source, type, path, strerror(errno));
 }
 
-// Puts a mount of the initial file system in front of itself. Nobody can leave the first one by pivot_root, which is how
-// programs such as passt lock themselves out of the file system.
+// Puts a mount of the initial file system in front of itself. Nobody can leave the first one by pivot_root, which is
+// how programs such as passt lock themselves out of the file system.
 static void leave_first_mount(void)
 {
     if (mount("/", "/mnt", NULL, MS_BIND, NULL) != 0 || chdir("/mnt") != 0 ||

@@ -1,11 +1,11 @@
 // A program for the initramfs that writes files and checks them: every 8 bytes are a function of a seed and of their
-// place, so a block that is stale, torn, zero or somebody else's is told apart from the right one. Blocks are written and
-// read in an order that jumps about. It needs no C library.
+// place, so a block that is stale, torn, zero or somebody else's is told apart from the right one. Blocks are written
+// and read in an order that jumps about. It needs no C library.
 //
 //     disk-check write|verify direct|small|map|plain FILE MIB SEED
 //
-// direct: O_DIRECT, 64 KiB at a time; small: the same with 4 KiB; map: a shared mapping; plain: through the page cache. A
-// write ends with fsync (msync for a mapping). Status 0: all is right; else it says what went wrong at which offset.
+// direct: O_DIRECT, 64 KiB at a time; small: the same with 4 KiB; map: a shared mapping; plain: through the page cache.
+// A write ends with fsync (msync for a mapping). Status 0: all is right; else it says what went wrong at which offset.
 
 #include <asm/unistd.h>
 #include <linux/fcntl.h>

@@ -25,6 +25,7 @@ struct ApusCommand: ParsableCommand {
   static func main() {
     StandardStreams.reserve()
     // For a debugger, or whoever measures the process.
+    // SAFETY: the text is a constant, and the environment has not been changed.
     if unsafe getenv("APUS_DUMPABLE") == nil { ProcessMemory.hide() }
     let words = ArgumentWords.all
     do {

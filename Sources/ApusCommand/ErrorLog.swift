@@ -5,8 +5,8 @@ import Logging
 
 /// Writes the log to standard error, a line to a message: time, level, label, module, text.
 ///
-/// Messages come from threads that must not wait, the machine's device thread and its vCPUs among them, so they go the way
-/// of everything that Apus says: through ``StandardStreams/writeError(_:)``.
+/// Messages come from threads that must not wait, the machine's device thread and its vCPUs among them, so they go the
+/// way of everything that Apus says: through ``StandardStreams/writeError(_:)``.
 struct ErrorLog: LogHandler {
   let label: String
   var logLevel: Logger.Level
@@ -29,6 +29,7 @@ struct ErrorLog: LogHandler {
   /// Now, in the time zone of the process.
   private static var time: String {
     var now = time_t()
+    // SAFETY: all of it is zero, its pointer included.
     var parts = unsafe tm()
     // SAFETY: the variables hold for the calls; the buffer is this call's own and its size goes along.
     unsafe Glibc.time(&now)

@@ -3,8 +3,8 @@ import Glibc
 import Host
 import Synchronization
 
-/// What is said and written when a machine has ended, and by whom: the thread that ran it, or another one where that does
-/// not come back.
+/// What is said and written when a machine has ended, and by whom: the thread that ran it, or another one where that
+/// does not come back.
 final class RunEnd: Sendable {
   private let report: ReportFile?
   private let isTold = Atomic(false)
@@ -12,8 +12,8 @@ final class RunEnd: Sendable {
   /// How long those are waited for who read standard error and the report: not long where somebody waits for the end.
   private static let patience: Duration = .seconds(1)
   private static let hurriedPatience: Duration = .milliseconds(100)
-  /// How long the report of a machine that was abandoned may take: what a busy host needs to write one, and not for ever,
-  /// since its file may be what does not answer.
+  /// How long the report of a machine that was abandoned may take: what a busy host needs to write one, and not for
+  /// ever, since its file may be what does not answer.
   private static let abandonedLimit: Duration = .seconds(2)
 
   init(_ report: ReportFile?) {
@@ -22,8 +22,8 @@ final class RunEnd: Sendable {
 
   /// Says how it ended and writes the report.
   ///
-  /// - Returns: the exit status: the run's, or that of a report that cannot be written. A report whose reader takes nothing
-  ///   has a say only where all else went well: whoever waits for 124 has it.
+  /// - Returns: the exit status: the run's, or that of a report that cannot be written. A report whose reader takes
+  ///   nothing has a say only where all else went well: whoever waits for 124 has it.
   func tell(_ result: Report, of machine: Machine) throws -> Int32 {
     // The other thread is about to end the process.
     guard !isTold.exchange(true, ordering: .acquiring) else { while true { pause() } }

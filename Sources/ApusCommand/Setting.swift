@@ -26,9 +26,10 @@ struct Settings {
 
 /// What one option changes.
 ///
-/// Every option with a value is of this one type, whatever it takes: for each type of option that it has not seen yet the
-/// argument parser asks the Swift runtime several times what the type conforms to, and each answer is a search through all
-/// that is linked in, well over a hundred thousand instructions. `Documentation/Benchmarks.md` has the figures.
+/// Every option with a value is of this one type, whatever it takes: for each type of option that it has not seen yet
+/// the argument parser asks the Swift runtime several times what the type conforms to, and each answer is a search
+/// through all that is linked in, well over a hundred thousand instructions. `Documentation/Benchmarks.md` has the
+/// figures.
 struct Setting: Sendable {
   /// Reads an option's text, or throws a `ValidationError` that says what would be right.
   typealias Reader = @Sendable (String) throws -> Setting

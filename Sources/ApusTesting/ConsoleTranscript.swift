@@ -2,8 +2,8 @@ public import Apus
 internal import Synchronization
 internal import TestBasics
 
-/// Everything that a guest has written to its serial port so far but for carriage returns, and a place in it up to which
-/// a test has read.
+/// Everything that a guest has written to its serial port so far but for carriage returns, and a place in it up to
+/// which a test has read.
 ///
 /// May be used from any task; one at a time reads.
 public final class ConsoleTranscript: Sendable {
@@ -37,14 +37,17 @@ public final class ConsoleTranscript: Sendable {
     }
   }
 
-  /// Sends text to the guest.
+  /// Sends text to the guest, as typed.
   public func send(_ text: String) {
     console.send(text)
   }
 
   /// Waits for text behind what was read so far; it counts as read then, and all before it.
   ///
-  /// - Parameter limit: how long to wait on a machine that has nothing else to do.
+  /// - Parameters:
+  ///   - text: what the guest is to write, carriage returns left out.
+  ///   - limit: how long to wait on a machine that has nothing else to do.
+  /// - Throws: ``MissingOutput`` where it doesn't come in time, or not before the machine's end.
   public func expect(_ text: String, within limit: Duration = .seconds(120)) async throws(MissingOutput) {
     let wanted = Array(text.utf8)
     try await read(within: limit, "'\(text)'") { bytes -> (end: Int, result: Void)? in
@@ -60,7 +63,12 @@ public final class ConsoleTranscript: Sendable {
 
   /// Waits for a whole line, behind what was read so far, that `isWanted`; it and all before it count as read then.
   ///
+  /// - Parameters:
+  ///   - what: what is waited for, in words for a failure's message.
+  ///   - limit: how long to wait on a machine that has nothing else to do.
+  ///   - isWanted: gets each line without its end.
   /// - Returns: the line without its end.
+  /// - Throws: ``MissingOutput`` where it doesn't come in time, or not before the machine's end.
   public func expectLine(
     _ what: String,
     within limit: Duration = .seconds(120),

@@ -1,6 +1,7 @@
 /// The files that guests are booted from, by the variables of the environment that name their places.
 ///
-/// Guests/Linux and Guests/BareMetal make them; `make test` sets the variables.
+/// Guests/Linux and Guests/BareMetal make them; `make test` sets the variables. All throw ``Missing`` where the
+/// variable is not set or the file is not there.
 public enum GuestFile {
   /// The project's Linux kernel, as the build made it.
   public static func linux() throws(Missing) -> String { try path("APUS_GUEST_KERNEL", "Image") }

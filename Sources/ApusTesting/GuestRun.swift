@@ -17,9 +17,9 @@ public struct GuestRun: Sendable {
   /// what the machine waits for a processor.
   ///
   /// - Parameters:
-  ///   - configuration: its console must be ``Apus/Configuration/Console/stream``, the default.
-  ///   - limit: how long the machine may run, on a host that has nothing else to do, where the configuration has no limit
-  ///     of its own. One that runs longer is stopped, and ``Hang`` thrown.
+  ///   - configuration: its console must be `.stream`, the default.
+  ///   - limit: how long the machine may run, on a host that has nothing else to do, where the configuration has no
+  ///     limit of its own. One that runs longer is stopped, and ``Hang`` thrown.
   ///   - isBeside: whether another machine that this test drives runs at the same time, and has its place among those
   ///     that may. Waiting for a second one would be waiting for all other tests.
   ///   - drive: talks with the running guest. When it throws, the machine is stopped.

@@ -11,7 +11,10 @@ public enum HostProcess {
 
   /// The children of a process that run a program of that name and have not ended.
   ///
-  /// - Parameter argument: text that their arguments have, to tell those of one machine from another's.
+  /// - Parameters:
+  ///   - parent: the process's number.
+  ///   - name: of the program's file, at most 15 bytes of it.
+  ///   - argument: text that their arguments have, to tell those of one machine from another's.
   public static func children(of parent: Int32, named name: String, with argument: String? = nil) -> [Int32] {
     HostFiles.names(in: "/proc").compactMap(Int32.init).filter { process in
       // "NUMBER (NAME) STATE PARENT …"

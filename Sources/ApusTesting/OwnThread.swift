@@ -41,6 +41,7 @@
     }
 
     func enqueue(_ job: consuming ExecutorJob) {
+      // SAFETY: the new thread takes it over below.
       let context = unsafe Unmanaged.passRetained(Work(UnownedJob(job), on: self)).toOpaque()
       var thread = pthread_t()
       // SAFETY: the context is retained until the new thread takes it over, exactly once.

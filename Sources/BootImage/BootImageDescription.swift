@@ -14,7 +14,7 @@ public struct BootImageDescription: Equatable, Sendable {
 
   /// How it stands in the file.
   public enum Packaging: Equatable, Sendable {
-    /// As it is.
+    /// Nothing is packed.
     case plain
     /// Compressed as a whole (`Image.gz`).
     case gzip
@@ -24,12 +24,14 @@ public struct BootImageDescription: Equatable, Sendable {
 
   /// Of the file, for messages.
   public let path: String
+  /// What is loaded, and by which header it was told.
   public let kind: Kind
+  /// What has to be undone before the payload can be loaded.
   public let packaging: Packaging
 
   let payload: CompressedPayload?
 
-  /// Where a headerless binary goes, from the start of RAM: where the QEMU `virt` board puts one.
+  /// Where a headerless binary goes, in bytes from the start of RAM: where the QEMU `virt` board puts one.
   public static let rawOffset: UInt64 = 512 << 10
 
   /// The places that the image takes in RAM, zeroed data included, in the order of its segments.

@@ -4,7 +4,9 @@ import Host
 
 /// Why a file cannot be booted. The description names the file, what is wrong with it and what would be right.
 public struct BootImageError: Error, Equatable, Sendable {
+  /// Of the file, as it was given.
   public let path: String
+  /// What is wrong; its description goes on after the file's name.
   public let reason: Reason
 
   init(_ path: String, _ reason: Reason) {
@@ -12,52 +14,74 @@ public struct BootImageError: Error, Equatable, Sendable {
     self.reason = reason
   }
 
+  /// What is wrong with a file. Sizes and offsets are in bytes.
   public enum Reason: Error, Equatable, Sendable {
     // The file.
     case missing
+    /// The host did not open it; with open(2)'s error number.
     case cannotOpen(errno: Int32)
+    /// It is of another kind: only a regular file has a size and is read at any place.
     case notARegularFile(FileKind)
     case empty
+    /// The host failed to read it; with the error number and where in the file.
     case readFailed(errno: Int32, offset: UInt64)
     /// The file became shorter while it was read.
     case shrank(size: UInt64)
 
     // What is in it.
+    /// Its header announces more than the file has.
     case truncated(size: UInt64, expected: UInt64)
+    /// It is of a format that the guest cannot be started from; `inside` is what it was packed in.
     case foreign(ForeignFormat, inside: Compression?)
+    /// It is of no format that is known; with its first bytes, and what it was packed in.
     case unrecognized(startsWith: [UInt8], inside: Compression?)
     case bigEndian
+    /// Its header contradicts itself; with what does, in words.
     case damagedHeader(String)
+    /// It is an ELF file, and none that can be started.
     case elf(ELFProblem)
 
     // Compression.
+    /// An EFI zboot kernel that is packed in another way than those that are known, by the name in its header.
     case unsupportedCompression(String)
     /// The stream ends in its middle; so many bytes came out of it.
     case cutShort(Compression, after: UInt64)
+    /// The stream cannot be decompressed; with the library's words.
     case damaged(Compression, detail: String)
     /// More comes out than `limit` bytes, which is what the image announces.
     case expandsBeyond(Compression, limit: UInt64)
+    /// The host has no memory for the decompressor.
     case outOfMemory(Compression)
 
     // Where it goes.
+    /// The image wants `size` bytes at `offset` from the start of RAM.
     case doesNotFit(size: UInt64, offset: UInt64, ram: GuestRange)
     /// `largest` is the largest that would fit, in bytes.
     case initramfsDoesNotFit(size: UInt64, largest: UInt64, ram: GuestRange)
+    /// Kernel and initramfs leave no place for a device tree of so many bytes.
     case deviceTreeDoesNotFit(size: UInt64, ram: GuestRange)
     /// The device tree of a headerless binary goes before it.
     case deviceTreeBeforeBinaryTooLarge(size: UInt64)
   }
 
+  /// Why an ELF file cannot be started. Segments are counted in the program header table, from 0.
   public enum ELFProblem: Equatable, Sendable {
+    /// For another processor: `e_machine`.
     case otherMachine(UInt16)
     case not64Bit
+    /// Neither an executable nor a shared object: `e_type`.
     case notExecutable(type: UInt16)
     case needsInterpreter
     case noSegments
+    /// More program headers than ``ELFExecutable/segmentLimit``.
     case tooManySegments(Int)
+    /// A segment has more bytes in the file than in memory, or an end beyond 2⁶⁴.
     case impossibleSegment(index: Int)
+    /// Two segments want the same addresses.
     case overlappingSegments(Int, Int)
+    /// The program's entry lies in none of its segments, or not where an instruction may start; with its address.
     case entryOutsideSegments(UInt64)
+    /// A segment wants addresses that the guest's RAM does not have.
     case segmentOutsideRAM(index: Int, GuestRange, ram: GuestRange)
   }
 
@@ -69,10 +93,11 @@ public struct BootImageError: Error, Equatable, Sendable {
     case inputUnusable
     /// The guest has too little memory for it.
     case doesNotFit
-    /// The host failed.
+    /// The file may be good: the host could not read it or had no memory for it.
     case hostFailed
   }
 
+  /// Whose fault it is, by ``reason``.
   public var category: Category {
     switch reason {
     case .cannotOpen(let errno): ErrorNumber.isHostFailure(errno) ? .hostFailed : .inputNotFound

@@ -81,6 +81,7 @@ private struct Inflater: ~Copyable {
   }
 
   /// Bytes of the input that are not consumed yet.
+  // SAFETY: the stream was initialized by this value.
   var inputCount: Int { unsafe Int(stream.pointee.avail_in) }
 
   /// What zlib says of the last failure.

@@ -38,6 +38,7 @@ public struct BootImageFile: ~Copyable, Sendable {
   ///   - contents: is copied to a file in memory.
   /// - Throws: ``BootImageError`` where `contents` is empty or the host has no memory for it.
   public init(name: String, contents: Span<UInt8>) throws(BootImageError) {
+    // SAFETY: the name is a constant, which the call copies.
     let number = unsafe chost_open_memory_file("apus-boot-image")
     guard number >= 0 else { throw BootImageError(name, .cannotOpen(errno: chost_errno())) }
     let descriptor = FileDescriptor(number)

@@ -12,6 +12,7 @@ public struct BootPlacement: Equatable, Sendable {
     /// In bytes.
     public let size: UInt64
 
+    /// What has to be known of an open file to find its place; the file is not kept.
     public init(_ file: borrowing BootImageFile) {
       self.path = file.path
       self.size = file.size
@@ -46,8 +47,8 @@ public struct BootPlacement: Equatable, Sendable {
   ///   - initramfs: what is loaded beside it.
   ///   - deviceTreeSize: of the finished device tree, or a limit that it keeps; from 1 byte to ``deviceTreeLimit``.
   ///   - ram: starts at a multiple of 2 MiB.
-  /// - Throws: ``BootImageError`` that names the file for which there is no room; with a headerless binary also where the
-  ///   device tree is larger than what is before it.
+  /// - Throws: ``BootImageError`` that names the file for which there is no room; with a headerless binary also where
+  ///   the device tree is larger than what is before it.
   public init(
     _ image: BootImageDescription,
     initramfs: Initramfs?,

@@ -5,6 +5,7 @@ public import GuestMemory
 ///
 /// Segments go to their physical addresses; sections and symbols are not looked at.
 public struct ELFExecutable: Equatable, Sendable {
+  /// A PT_LOAD entry of the program header table that is not empty.
   public struct Segment: Equatable, Sendable {
     /// In the program header table, from 0.
     public let index: Int

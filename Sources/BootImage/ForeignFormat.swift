@@ -59,8 +59,8 @@ extension ForeignFormat {
     }
   }
 
-  /// U-Boot for arm64 starts with a branch over its addresses: where it is linked, then where it and its zeroed data end,
-  /// counted from its start (arch/arm/cpu/armv8/start.S).
+  /// U-Boot for arm64 starts with a branch over its addresses: where it is linked, then where it and its zeroed data
+  /// end, counted from its start (arch/arm/cpu/armv8/start.S).
   private static func isUBoot(_ head: ImageBytes) -> Bool {
     guard head.field(UInt32.self, at: 0) == 0x1400_000A, head.field(UInt32.self, at: 4) == 0xD503_201F,
       let end = head.field(UInt64.self, at: 0x10), let zeroedStart = head.field(UInt64.self, at: 0x18),

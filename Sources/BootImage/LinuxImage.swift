@@ -14,8 +14,8 @@ public struct LinuxImage: Equatable, Sendable {
   public let runsAnywhere: Bool
   /// How many bytes the image has at the least, uncompressed, going by its headers: an image with fewer was cut.
   ///
-  /// ``memorySize`` cannot tell, for it counts zeroed data. An EFI stub's section table names the end of the image; without
-  /// one there is only the place that the first instruction branches to, some way before it.
+  /// ``memorySize`` cannot tell, for it counts zeroed data. An EFI stub's section table names the end of the image;
+  /// without one there is only the place that the first instruction branches to, some way before it.
   public let leastSize: UInt64
 }
 

@@ -15,8 +15,8 @@
 
 // Whether a socket is there that nobody has open any more; its identity then.
 //
-// A socket of another type is asked for, so that whoever listens sees nothing of it: the kernel refuses the connection for
-// the type where there is somebody, and because there is nobody otherwise.
+// A socket of another type is asked for, so that whoever listens sees nothing of it: the kernel refuses the connection
+// for the type where there is somebody, and because there is nobody otherwise.
 static bool is_stale(const struct sockaddr_un *address, struct stat *status) {
   if (lstat(address->sun_path, status) != 0 || !S_ISSOCK(status->st_mode))
     return false;

@@ -7,6 +7,9 @@ internal import CFDT
 /// looked at here, with the look-ups that libfdt makes.
 @safe
 struct DeviceTreeFixups {
+  // SAFETY: libfdt has checked the whole blob, as the initializer demands, so what it is asked for by its own offsets
+  // and the offsets and sizes that it returns lie in it. Names and texts hold for the calls.
+
   private let blob: UnsafeRawPointer?
 
   /// In bytes.

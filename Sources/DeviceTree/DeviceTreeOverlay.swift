@@ -67,11 +67,14 @@ public struct DeviceTreeOverlay: Equatable, Sendable {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 8)
     let overlay = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 8)
     defer {
+      // SAFETY: both are ours, allocated above, and nothing points into them any longer.
       unsafe buffer.deallocate()
       unsafe overlay.deallocate()
     }
+    // SAFETY: it has room for exactly these bytes.
     unsafe overlay.copyBytes(from: bytes)
-    // SAFETY: both buffers are ours and hold for the calls, libfdt is told their sizes, and both blobs were checked whole.
+    // SAFETY: both buffers are ours and hold for the calls, libfdt is told their sizes, and both blobs were checked
+    // whole.
     var result = unsafe tree.withUnsafeBytes { tree in
       unsafe fdt_open_into(tree.baseAddress, buffer.baseAddress, Int32(buffer.count))
     }
@@ -84,6 +87,7 @@ public struct DeviceTreeOverlay: Equatable, Sendable {
     let size = Int(unsafe UInt32(bigEndian: buffer.load(fromByteOffset: 4, as: UInt32.self)))
     result = unsafe checkWholeBlob(UnsafeRawBufferPointer(rebasing: buffer[..<size]))
     guard result == 0 else { return (result, nil) }
+    // SAFETY: as above: the blob lies within the buffer.
     return (0, unsafe [UInt8](UnsafeRawBufferPointer(rebasing: buffer[..<size])))
   }
 
@@ -102,6 +106,7 @@ public struct DeviceTreeOverlay: Equatable, Sendable {
           property = unsafe fdt_next_property_offset(tree.baseAddress, property)
         }
       }
+      // SAFETY: as above: the tree is a whole blob.
       let missing = targetPaths.first { unsafe fdt_path_offset(tree.baseAddress, $0) < 0 }
       return (labels, missing)
     }
@@ -119,8 +124,8 @@ public struct DeviceTreeOverlay: Equatable, Sendable {
     /// The first name that is none.
     var badName: String?
 
-    /// Of nodes and properties (Devicetree Specification 0.4, 2.2.1 and 2.2.4.1): what dtc writes and reads, and no terminal
-    /// acts upon.
+    /// Of nodes and properties (Devicetree Specification 0.4, 2.2.1 and 2.2.4.1): what dtc writes and reads, and no
+    /// terminal acts upon.
     private mutating func check(_ name: String) {
       let isName = name.utf8.allSatisfy { byte in
         switch byte {
@@ -152,6 +157,7 @@ public struct DeviceTreeOverlay: Equatable, Sendable {
           guard let value = unsafe fdt_getprop_by_offset(blob, offset, &name, &size), let name = unsafe name else {
             break
           }
+          // SAFETY: as above; libfdt ends names with a zero within the blob.
           let text = unsafe String(cString: name)
           check(text)
           guard path.count == 2 else { break }
@@ -176,8 +182,11 @@ public enum DeviceTreeOverlayError: Error, Equatable, Sendable {
   case notABlob
   /// It is not compiled.
   case source
+  /// More bytes than ``DeviceTreeOverlay/sizeLimit``.
   case tooLarge(size: Int)
+  /// It has fewer bytes than its header says, or not even a header: `announced` is `UInt64.max` then.
   case truncated(size: Int, announced: UInt64)
+  /// libfdt finds a fault in its structure.
   case damaged(LibfdtError)
   case tooDeep
   /// A node or property has a name with characters that no name may have.
@@ -186,8 +195,11 @@ public enum DeviceTreeOverlayError: Error, Equatable, Sendable {
   case badFixups
   /// A whole device tree, without any part that is to go into another.
   case noOverlay
+  /// It refers to labels that the machine's tree doesn't have; with those that there are.
   case unknownLabels([String], known: [String])
+  /// A fragment goes to a path at which the machine's tree has no node.
   case unknownPath(String)
+  /// libfdt could not apply it to the machine's tree.
   case refused(LibfdtError)
 }
 

@@ -2,8 +2,8 @@ internal import CFDT
 
 /// Which numbers of a blob stand for nodes, so that its text can name them.
 ///
-/// A blob has numbers only. That one of them is a phandle is known by the property's name (Devicetree Specification 0.4,
-/// 2.4, and the common bindings), and how many cells of what kind follow it by the node that it names.
+/// A blob has numbers only. That one of them is a phandle is known by the property's name (Devicetree Specification
+/// 0.4, 2.4, and the common bindings), and how many cells of what kind follow it by the node that it names.
 struct DeviceTreeReferences {
   private var pathOfHandle: [UInt32: String] = [:]
   /// `#clock-cells` and the like, by path and name.
@@ -38,6 +38,7 @@ struct DeviceTreeReferences {
   /// - Precondition: libfdt has checked the whole blob.
   @unsafe
   init(_ tree: UnsafeRawPointer?) {
+    // SAFETY: the caller has had the whole blob checked.
     unsafe collect(tree)
     takeLabels()
   }
@@ -103,8 +104,8 @@ struct DeviceTreeReferences {
     (labels[path] ?? []).map { "\($0): " }.joined()
   }
 
-  /// The value of a property that names nodes, as the text between `<` and `>`; nil where it is no such property, or has
-  /// numbers that no node has.
+  /// The value of a property that names nodes, as the text between `<` and `>`; nil where it is no such property, or
+  /// has numbers that no node has.
   func text(_ name: String, _ bytes: [UInt8]) -> String? {
     guard let cellsProperty = Self.cellsProperty(name), !bytes.isEmpty, bytes.count % 4 == 0 else { return nil }
     var cells = Self.cells(bytes)[...]

@@ -2,9 +2,9 @@ internal import CFDT
 
 /// A device tree blob as text (`.dts`), for people.
 ///
-/// The blob does not say what a property's bytes mean. They are shown as nodes where the property's name says that they name
-/// some, as texts where they look like texts, else as 32-bit cells where there is a whole number of them, else as bytes.
-/// Labels of `__symbols__` stand before their nodes, and that node is left out: `dtc -@` makes it again.
+/// The blob does not say what a property's bytes mean. They are shown as nodes where the property's name says that they
+/// name some, as texts where they look like texts, else as 32-bit cells where there is a whole number of them, else as
+/// bytes. Labels of `__symbols__` stand before their nodes, and that node is left out: `dtc -@` makes it again.
 public enum DeviceTreeSource {
   /// Writes a blob as text.
   ///
@@ -78,6 +78,7 @@ public enum DeviceTreeSource {
       case UInt32(FDT_PROP):
         var name: UnsafePointer<CChar>?
         var size: Int32 = 0
+        // SAFETY: as above; name and size are this call's own variables.
         let value = unsafe fdt_getprop_by_offset(tree, offset, &name, &size)
         guard let value = unsafe value, let name = unsafe name else { return size }
         let bytes = unsafe [UInt8](UnsafeRawBufferPointer(start: value, count: Int(size)))

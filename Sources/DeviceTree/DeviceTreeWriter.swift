@@ -8,6 +8,9 @@ internal import CFDT
 /// Devicetree Specification 0.4, chapter 5.
 @safe
 public struct DeviceTreeWriter: ~Copyable {
+  // SAFETY: the buffer is this value's own, freed with it and only there or when a larger one takes its place; libfdt
+  // is told its size and writes within it.
+
   private var buffer: UnsafeMutableRawBufferPointer
 
   /// The first thing that libfdt refused, so that callers need to check once, at the end.
@@ -57,6 +60,7 @@ public struct DeviceTreeWriter: ~Copyable {
   }
 
   deinit {
+    // SAFETY: nobody can hold a pointer into it any longer.
     unsafe buffer.deallocate()
   }
 
@@ -94,8 +98,8 @@ public struct DeviceTreeWriter: ~Copyable {
     unsafe retryingWhenFull { tree in unsafe fdt_end_node(tree) }
   }
 
-  /// Adds the node `__symbols__` with the labels that nodes were given so far, where they are wanted. In the root, behind
-  /// all other nodes.
+  /// Adds the node `__symbols__` with the labels that nodes were given so far, where they are wanted. In the root,
+  /// behind all other nodes.
   public mutating func symbols() {
     guard labels != .dropped else { return }
     let symbolPaths = symbolPaths
@@ -199,8 +203,8 @@ public struct DeviceTreeWriter: ~Copyable {
   }
 }
 
-/// libfdt refused something: of a tree that is written, a mistake of the code that described it; of a blob that is read,
-/// damage.
+/// libfdt refused something: of a tree that is written, a mistake of the code that described it; of a blob that is
+/// read, damage.
 public struct DeviceTreeError: Error, Equatable, Sendable, CustomStringConvertible {
   /// What could not be done with the tree.
   public enum Attempt: String, Sendable {

@@ -11,6 +11,7 @@ public struct DMAPermissions: OptionSet, Hashable, Sendable {
   public static let read = DMAPermissions(rawValue: 1)
   /// The device may write.
   public static let write = DMAPermissions(rawValue: 2)
+  /// Both: what the memory of a window is for, if nobody says otherwise.
   public static let readWrite: DMAPermissions = [.read, .write]
 }
 
@@ -18,6 +19,7 @@ public struct DMAPermissions: OptionSet, Hashable, Sendable {
 public struct DMAPiece: Equatable, Sendable {
   /// The addresses that the piece has in the space; with a translation, those behind it.
   public let range: GuestRange
+  /// What the device may do with all of it.
   public let permissions: DMAPermissions
   /// The memfd, whose first byte is the piece's. `nil`: memory of this process alone, which can't be lent.
   ///
@@ -33,13 +35,13 @@ public struct DMAPiece: Equatable, Sendable {
 
 /// What stands between a device's addresses and the guest's: an IOMMU.
 ///
-/// A ``DMASpace`` asks it for every access. It may change its mind at any time; where less is mapped afterwards, it calls
-/// ``DMASpace/reachBecameLess(_:)``. On the device thread only; nothing may block.
+/// A ``DMASpace`` asks it for every access. It may change its mind at any time; where less is mapped afterwards, it
+/// calls ``DMASpace/reachBecameLess(_:)``. On the device thread only; nothing may block.
 public protocol DMATranslation: AnyObject, Sendable {
   /// Where the device's address leads, for all of `access`; `nil`: nowhere.
   ///
-  /// A read and a write of the same address may have different answers. What is `nil` here is refused and counted by the
-  /// space; to tell the guest of it is the translation's.
+  /// A read and a write of the same address may have different answers. What is `nil` here is refused and counted by
+  /// the space; to tell the guest of it is the translation's.
   func translate(_ address: UInt64, for access: DMAPermissions) -> DMATranslationRun?
 }
 

@@ -7,12 +7,14 @@ internal import CGuestMemory
 @unsafe
 @frozen
 public struct DMASegment {
+  /// The address of the first byte in this process.
   public var base: UnsafeMutableRawPointer
   /// In bytes; never 0 in a chain.
   public var count: Int
 
   @inlinable
   public init(base: UnsafeMutableRawPointer, count: Int) {
+    // SAFETY: two values are stored; who uses them vouches for what they say.
     unsafe self.base = unsafe base
     unsafe self.count = count
   }
@@ -26,6 +28,7 @@ extension UnsafeMutableBufferPointer<DMASegment> {
   package func copyStart(to destination: UnsafeMutableRawPointer, count: Int) {
     var done = 0
     for index in indices where done < count {
+      // SAFETY: the index is one of the buffer's.
       let segment = unsafe self[index]
       let piece = unsafe Swift.min(segment.count, count - done)
       // SAFETY: the piece is in the segment, and the destination has room for `count` bytes.

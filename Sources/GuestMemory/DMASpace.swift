@@ -1,7 +1,8 @@
 /// What one device did in its ``DMASpace``.
 public struct DMACounters: Equatable, Sendable {
-  /// Bytes that the device read, and wrote, in all.
+  /// Bytes that the device read in all.
   public var bytesRead: UInt64 = 0
+  /// Bytes that the device wrote in all.
   public var bytesWritten: UInt64 = 0
   /// Accesses that were not for the device. It got nothing for them.
   public var refusedAccesses: UInt64 = 0
@@ -19,19 +20,23 @@ public protocol DMASpaceUser: AnyObject {
   func reachBecameLess(_ finished: @escaping @Sendable () -> Void)
 }
 
-/// The memory that one device sees: pieces of it, each with its permissions, and perhaps a translation in front of them.
+/// The memory that one device sees: pieces of it, each with its permissions, and perhaps a translation in front of
+/// them.
 ///
-/// It keeps the memory alive and counts what passes. The device touches it through a ``DMAView``. The usual space is one
-/// window (``DMAWindow/makeSpace()``), which is there to the end: an access to it is checked by two comparisons. All else
-/// is looked up here, out of the way: pieces that come and go, pieces that the device may only read, a translation.
+/// It keeps the memory alive and counts what passes. The device touches it through a ``DMAView``. The usual space is
+/// one window (``DMAWindow/makeSpace()``), which is there to the end: an access to it is checked by two comparisons.
+/// All else is looked up here, out of the way: pieces that come and go, pieces that the device may only read, a
+/// translation.
 ///
-/// A space belongs to one device. ``window`` and ``extent`` are for any thread, all else for the one that runs the device.
+/// A space belongs to one device. ``window`` and ``extent`` are for any thread, all else for the one that runs the
+/// device.
 @safe
 public final class DMASpace: @unchecked Sendable {
   // SAFETY: @unchecked: what changes is the device thread's alone, as the documentation says.
 
   /// Memory that is readable and writable, never goes and has no translation in front of it. Empty where there is none.
   public let window: GuestRange
+  /// Whether the window has memory of its own, or is all of RAM.
   public let extent: DMAWindow.Extent
 
   private let translation: (any DMATranslation)?
@@ -84,6 +89,7 @@ public final class DMASpace: @unchecked Sendable {
     unsafe shared.deallocate()
   }
 
+  /// What the device did until now. For the thread that runs the device.
   public var counters: DMACounters {
     // SAFETY: the storage lives as long as the space.
     unsafe shared.pointee.counters
@@ -91,8 +97,8 @@ public final class DMASpace: @unchecked Sendable {
 
   /// The checked view, for the hot path.
   ///
-  /// The view is valid only as long as the space lives: who stores it stores the space beside it. It always shows what the
-  /// space reaches at that moment.
+  /// The view is valid only as long as the space lives: who stores it stores the space beside it. It always shows what
+  /// the space reaches at that moment.
   @unsafe
   public var view: DMAView {
     // SAFETY: the pointers live as long as the space, which is what the caller vouches for.
@@ -129,8 +135,8 @@ public final class DMASpace: @unchecked Sendable {
     pieces.insert(Piece(range: range, permissions: permissions, memory: added.memory), at: position)
   }
 
-  /// Takes a piece from the device. Nothing is looked up in it any longer when the call returns; `finished` comes on the
-  /// device thread when nothing is touched either, and only then may the memory be used for something else.
+  /// Takes a piece from the device. Nothing is looked up in it any longer when the call returns; `finished` comes on
+  /// the device thread when nothing is touched either, and only then may the memory be used for something else.
   ///
   /// - Parameter range: of one piece, as it was added; never ``window``.
   public func remove(_ range: GuestRange, _ finished: @escaping @Sendable () -> Void) {
@@ -161,7 +167,8 @@ public final class DMASpace: @unchecked Sendable {
 
   // MARK: Looking up
 
-  /// The bytes at `address` that lie side by side in this process, `count` of them at most; `nil`: none is for `access`.
+  /// The bytes at `address` that lie side by side in this process, `count` of them at most; `nil`: none is for
+  /// `access`.
   @unsafe
   func run(at address: UInt64, count: UInt64, for access: DMAPermissions) -> DMASegment? {
     var (address, count) = (address, count)

@@ -5,8 +5,8 @@ internal import CGuestMemory
 ///
 /// An access to the space's window costs two comparisons. For whatever is not there the space is asked, out of line.
 ///
-/// It is a plain value that costs nothing to copy; whoever holds one keeps the ``DMASpace`` that made it. For the device
-/// thread only.
+/// It is a plain value that costs nothing to copy; whoever holds one keeps the ``DMASpace`` that made it. For the
+/// device thread only.
 @safe
 @frozen
 public struct DMAView {
@@ -40,8 +40,8 @@ public struct DMAView {
     return unsafe shared.pointee.space.place(of: address, count: count, for: access) != nil
   }
 
-  /// The place of `count` bytes at `address`, or `nil` for an access that is refused (and counted): one to what is not the
-  /// device's, not for `access`, or in pieces that do not lie side by side.
+  /// The place of `count` bytes at `address`, or `nil` for an access that is refused (and counted): one to what is not
+  /// the device's, not for `access`, or in pieces that do not lie side by side.
   ///
   /// The pointer is valid until the space reaches less; what it points at changes under the reader.
   @unsafe
@@ -81,8 +81,8 @@ public struct DMAView {
     return unsafe DMASegment(base: base + Int(truncatingIfNeeded: address &- start), count: Int(count))
   }
 
-  /// The first of `count` bytes at `address`, as many as lie side by side: all, or with more to be asked for behind them.
-  /// `nil`: the byte at `address` is not for `access`; for the caller to count.
+  /// The first of `count` bytes at `address`, as many as lie side by side: all, or with more to be asked for behind
+  /// them. `nil`: the byte at `address` is not for `access`; for the caller to count.
   ///
   /// - Parameter count: at least 1.
   @unsafe

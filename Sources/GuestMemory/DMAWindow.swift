@@ -9,6 +9,7 @@ internal import CHost
 ///
 /// A device never gets the window: it gets a ``DMASpace``.
 public struct DMAWindow: ~Copyable, Sendable {
+  /// How much of the guest's memory a window is.
   public enum Extent: Equatable, Sendable {
     /// The window's own memfd and nothing else.
     case confined
@@ -20,6 +21,7 @@ public struct DMAWindow: ~Copyable, Sendable {
   public let name: String
   /// Where the guest sees the window. Start and size are multiples of ``PrivateRAM/pageSize``.
   public let range: GuestRange
+  /// Whether the window has memory of its own.
   public let extent: Extent
 
   let memory: Memory
@@ -72,7 +74,10 @@ public struct DMAWindow: ~Copyable, Sendable {
 
   /// The address of the first byte in this process, for KVM's memory slot. Valid as long as the value lives.
   @unsafe
-  public var hostAddress: UnsafeMutableRawPointer { unsafe memory.mapping.base }
+  public var hostAddress: UnsafeMutableRawPointer {
+    // SAFETY: the mapping lives as long as the window, and the caller vouches for no longer use.
+    unsafe memory.mapping.base
+  }
 
   /// A space for one device that sees this window and, at first, nothing else.
   public func makeSpace() -> DMASpace {

@@ -27,13 +27,6 @@ public struct GuestAddress: RawRepresentable, Hashable, Comparable, Sendable {
     return overflow ? nil : GuestAddress(sum)
   }
 
-  /// The next address that is a multiple of `alignment` (a power of two, in bytes), or `nil` beyond 2⁶⁴ − 1.
-  @inlinable
-  public func alignedUp(to alignment: UInt64) -> GuestAddress? {
-    precondition(alignment.nonzeroBitCount == 1, "an alignment is a power of two")
-    return advanced(by: alignment - 1).map { GuestAddress($0.rawValue & ~(alignment - 1)) }
-  }
-
   /// The address itself or the last one below it that is a multiple of `alignment` (a power of two, in bytes).
   @inlinable
   public func alignedDown(to alignment: UInt64) -> GuestAddress {
@@ -48,6 +41,7 @@ extension GuestAddress: CustomStringConvertible {
 
 /// A run of guest-physical addresses: `size` bytes from `start`. It may be empty and never wraps around 2⁶⁴.
 public struct GuestRange: Hashable, Sendable {
+  /// The first address of the run, also where it is empty.
   public let start: GuestAddress
   /// In bytes.
   public let size: UInt64
@@ -82,6 +76,7 @@ public struct GuestRange: Hashable, Sendable {
     return offset <= size && count <= size - offset
   }
 
+  /// Whether all of another range lies in this one. An empty one does where it starts in it or at its end.
   @inlinable
   public func contains(_ other: GuestRange) -> Bool {
     contains(other.start, count: other.size)

@@ -14,6 +14,7 @@ public struct PrivateRAM: ~Copyable, Sendable {
 
   let mapping: MemoryMapping
 
+  // SAFETY: the mapping lives as long as this value.
   private var base: UnsafeMutableRawPointer { unsafe mapping.base }
 
   /// The pages that the host is to give.
@@ -51,7 +52,10 @@ public struct PrivateRAM: ~Copyable, Sendable {
   ///
   /// Valid as long as the value lives.
   @unsafe
-  public var hostAddress: UnsafeMutableRawPointer { unsafe base }
+  public var hostAddress: UnsafeMutableRawPointer {
+    // SAFETY: the mapping lives as long as this value, and the caller vouches for no longer use.
+    unsafe base
+  }
 
   /// Copies `bytes` to `address`.
   ///
@@ -99,6 +103,7 @@ public struct PrivateRAM: ~Copyable, Sendable {
   ) throws(GuestMemoryError) -> Result {
     guard range.contains(address, count: count) else { throw .outOfRange(address, count: count, in: range) }
     let offset = Int(address.rawValue - range.start.rawValue)
+    // SAFETY: the range was checked to lie in RAM, which is as large as the mapping.
     return unsafe body(UnsafeMutableRawBufferPointer(start: base + offset, count: Int(count)))
   }
 

@@ -1,7 +1,7 @@
 /// A number in hexadecimal digits, without a prefix.
 ///
-/// The standard library's text of a number works for all types and radixes, and its first use costs as many instructions
-/// as a device tree.
+/// The standard library's text of a number works for all types and radixes, and its first use costs as many
+/// instructions as a device tree.
 package func hexadecimalDigits(_ value: UInt64) -> String {
   var text: [UInt8] = []
   text.reserveCapacity(16)

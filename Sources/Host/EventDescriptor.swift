@@ -4,6 +4,7 @@ internal import CHost
 package struct EventDescriptor: ~Copyable, Sendable {
   private let descriptor: OwnedDescriptor
 
+  /// - Throws: where the host has no descriptor left.
   package init() throws(HostError) {
     let number = chost_eventfd()
     guard number >= 0 else { throw HostError("eventfd", errno: chost_errno(), advice: HostError.tooManyDescriptors) }

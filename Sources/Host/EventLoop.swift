@@ -44,6 +44,9 @@ package final class EventLoop {
   /// That a descriptor can be read.
   package static let readable = EPOLLIN.rawValue
 
+  /// A loop that watches nothing yet.
+  ///
+  /// - Throws: where the host has no descriptor left.
   package init() throws(HostError) {
     let number = epoll_create1(Int32(EPOLL_CLOEXEC))
     guard number >= 0 else {
@@ -55,6 +58,7 @@ package final class EventLoop {
   /// Watches a descriptor that the caller keeps open until ``remove(_:)``.
   ///
   /// - Returns: false for a regular file or a device like /dev/null, which never block and which epoll does not take.
+  /// - Throws: where the host refuses to watch it.
   package func add(_ descriptor: Int32, _ events: UInt32, _ handler: EventHandler) throws(HostError) -> Bool {
     precondition(!handler.isWatching, "a handler watches one descriptor")
     // SAFETY: the address comes back as an event's token, and is used only while the handler is held here.
@@ -104,6 +108,8 @@ package final class EventLoop {
   }
 
   /// Calls handlers until ``stop()``.
+  ///
+  /// - Throws: where the host refuses to wait.
   package func run() throws(HostError) {
     isStopping = false
     // SAFETY: the buffer is this call's own and has room for as many events as the shim returns at most.

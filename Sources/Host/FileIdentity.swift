@@ -8,8 +8,11 @@ package enum FileIdentity: Equatable {
   /// A name that nothing has yet, in a folder; or in one that is not there either.
   case name(String, in: Folder?)
 
+  /// A folder, whatever it is called.
   package struct Folder: Equatable {
+    /// The file system's number, which may be another after the next boot.
     package let device: UInt64
+    /// Its number in that file system.
     package let number: UInt64
   }
 
@@ -67,6 +70,7 @@ package enum FileIdentity: Equatable {
 ///
 /// Somebody else may have put another thing there by then: that stays.
 package final class MadeName {
+  /// The name, as it was given.
   package let path: String
   /// What was made, held so that its number is nothing else's until then. It can be neither read nor written.
   private let made: OwnedDescriptor?

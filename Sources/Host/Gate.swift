@@ -17,10 +17,12 @@ package final class Gate: @unchecked Sendable {
     unsafe semaphore.deallocate()
   }
 
+  /// Lets one wait pass, one that there is or the next. From any thread.
   package func open() {
     _ = unsafe sem_post(semaphore)
   }
 
+  /// Comes back when the gate has been opened once more than others have passed.
   package func wait() {
     // A kick of the vCPU's thread interrupts the call and not the wait.
     while unsafe sem_wait(semaphore) != 0 {}

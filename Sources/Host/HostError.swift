@@ -19,5 +19,6 @@ public struct HostError: Error, Equatable, Sendable, CustomStringConvertible {
     "\(attempt) failed: \(errorText(errno)); \(ErrorNumber.advice(errno, otherwise: advice))"
   }
 
+  /// What to do where a call made no descriptor.
   package static let tooManyDescriptors = "raise the limit of open files (ulimit -n) if that is the reason"
 }

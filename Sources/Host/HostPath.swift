@@ -1,16 +1,16 @@
 /// Paths and other words of the host, which may be any bytes but zero and need not be UTF-8.
 ///
-/// A text stands for such a word: its UTF-8 where the word is that, and for each byte that is none a scalar at the end of
-/// Unicode's last plane for private use, U+10FE00 and the byte. A word that has one of those scalars itself is taken apart
-/// into such bytes, too, so that each word has one text and each of these texts one word.
+/// A text stands for such a word: its UTF-8 where the word is that, and for each byte that is none a scalar at the end
+/// of Unicode's last plane for private use, U+10FE00 and the byte. A word that has one of those scalars itself is taken
+/// apart into such bytes, too, so that each word has one text and each of these texts one word.
 package enum HostPath {
   private static let base: UInt32 = 0x10_FE00
   private static let escaped: ClosedRange<UInt32> = 0x10_FE80...0x10_FEFF
   /// The first byte in UTF-8 of what stands for bytes, and of no more than the last plane else.
   private static let lead: UInt8 = 0xF4
 
-  /// The text that stands for these bytes, which are ASCII nearly always: then by none of what works for any collection,
-  /// since its first use asks the Swift runtime for more than a start takes otherwise.
+  /// The text that stands for these bytes, which are ASCII nearly always: then by none of what works for any
+  /// collection, since its first use asks the Swift runtime for more than a start takes otherwise.
   @unsafe
   package static func text(_ bytes: UnsafeRawBufferPointer) -> String {
     // SAFETY: the caller vouches for the bytes, of which none is looked at behind the last.
@@ -63,8 +63,8 @@ package enum HostPath {
 }
 
 extension String {
-  /// Gives `body` the bytes of the path that this text stands for, ended with a zero. No path has a zero in it: for a text
-  /// that has one they are those of the empty path, which leads nowhere.
+  /// Gives `body` the bytes of the path that this text stands for, ended with a zero. No path has a zero in it: for a
+  /// text that has one they are those of the empty path, which leads nowhere.
   ///
   /// The pointer holds for the call.
   package func withHostPath<Result>(_ body: (UnsafePointer<CChar>) -> Result) -> Result {

@@ -21,9 +21,11 @@ package final class HostThread: Sendable {
   /// - Parameters:
   ///   - name: at most 15 bytes, which tools like top show.
   ///   - body: runs on the new thread.
+  /// - Throws: where the host gives no thread.
   package init(name: String, _ body: @escaping @Sendable () -> Void) throws(HostError) {
     self.body = Body(body)
     var handle = chost_thread()
+    // SAFETY: the value holds the body until after the thread has been joined; name and handle hold for the call.
     let context = unsafe Unmanaged.passUnretained(self.body).toOpaque()
     // SAFETY: the value holds the body until after the thread has been joined.
     let error = unsafe name.withCString { name in
@@ -41,8 +43,9 @@ package final class HostThread: Sendable {
     self.handle = handle
   }
 
-  /// Starts a thread that ends by itself; the parameters are those of ``init(name:_:)``.
+  /// Starts a thread that ends by itself; parameters and errors are those of ``init(name:_:)``.
   package static func startDetached(name: String, _ body: @escaping @Sendable () -> Void) throws(HostError) {
+    // SAFETY: the new thread takes it over, or nobody where there is none: see below.
     let context = unsafe Unmanaged.passRetained(Body(body)).toOpaque()
     var handle = chost_thread()
     // SAFETY: the context is retained until the new thread takes it over, exactly once.

@@ -4,6 +4,9 @@ internal import CHost
 package struct HostTimer: ~Copyable, Sendable {
   private let descriptor: OwnedDescriptor
 
+  /// A timer that is not set.
+  ///
+  /// - Throws: where the host has no descriptor left.
   package init() throws(HostError) {
     let number = chost_timerfd()
     guard number >= 0 else {

@@ -5,6 +5,7 @@ package enum HugePages {
   /// Why a program gets none even if it asks, or nil where it may.
   package static var problem: String? { problem(path: path) }
 
+  /// The same by another file of the kernel's, for tests.
   package static func problem(path: String) -> String? {
     guard let setting = try? InputFile.read(path) else {
       return "--memory …,hugepages: this host's kernel has no transparent huge pages; leave hugepages out"

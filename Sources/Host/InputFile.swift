@@ -6,8 +6,8 @@ package enum InputFile {
   /// The most bytes that are read.
   package static let limit = 256 << 20
 
-  /// The file's bytes; `-` is standard input, which may be anything. A path leads to a regular file: whatever else there is
-  /// may let its reader wait for ever, or never end.
+  /// The file's bytes; `-` is standard input, which may be anything. A path leads to a regular file: whatever else
+  /// there is may let its reader wait for ever, or never end.
   ///
   /// - Throws: also for a file of more than ``limit`` bytes.
   package static func read(_ path: String) throws(InputFileError) -> [UInt8] {
@@ -78,6 +78,7 @@ package struct InputFileError: Error, Equatable, Sendable, CustomStringConvertib
   /// What it ends a process with.
   package var exitStatus: Int32 { kind.rawValue }
 
+  /// Whether the path, the content or the host is wrong.
   package var kind: FailureKind {
     switch reason {
     case .cannotRead(let errno): ErrorNumber.isHostFailure(errno) ? .hostFailure : .inputNotFound

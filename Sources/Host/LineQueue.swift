@@ -2,8 +2,8 @@ internal import Synchronization
 
 /// Lines on their way to an output that may stop taking them: standard error, a transcript.
 ///
-/// Appending never waits and holds no lock over a write that may. What finds no room is dropped whole and counted, and how
-/// much it was is said where the lines would stand, as soon as there is room. For any thread.
+/// Appending never waits and holds no lock over a write that may. What finds no room is dropped whole and counted, and
+/// how much it was is said where the lines would stand, as soon as there is room. For any thread.
 package final class LineQueue: Sendable {
   private let outlet: Outlet
   private let dropped = Mutex((all: 0, untold: 0))

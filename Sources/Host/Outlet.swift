@@ -11,8 +11,8 @@ internal import Synchronization
 @safe
 package final class Outlet: @unchecked Sendable {
   // SAFETY: @unchecked: what changes is behind the mutex, or for the one thread that offers; the ring's memory lives as
-  // long as the object, which the writing thread holds. A part of the ring belongs to the writing thread from when bytes
-  // were appended until it has counted them as written, and to whoever appends otherwise.
+  // long as the object, which the writing thread holds. A part of the ring belongs to the writing thread from when
+  // bytes were appended until it has counted them as written, and to whoever appends otherwise.
 
   private let capacity: Int
   private let state: Mutex<State>
@@ -75,8 +75,8 @@ package final class Outlet: @unchecked Sendable {
   private static let pieceSize = 4096
   /// How long the thread waits for room before it looks whether it is still wanted, in milliseconds.
   private static let look: Int32 = 100
-  /// How long it leaves a descriptor alone that is writable and takes nothing, in milliseconds: a terminal with room for
-  /// one character, and a line feed that becomes two.
+  /// How long it leaves a descriptor alone that is writable and takes nothing, in milliseconds: a terminal with room
+  /// for one character, and a line feed that becomes two.
   private static let refusalPause: Int32 = 10
   private static let refusalLimit = 4
 
@@ -88,6 +88,8 @@ package final class Outlet: @unchecked Sendable {
   }
 
   /// An outlet to what stands behind somebody else's descriptor.
+  ///
+  /// - Throws: where the host gives no descriptor of our own for it.
   package convenience init(sharing original: Int32, capacity: Int = 64 << 10) throws(HostError) {
     var output = chost_output()
     // SAFETY: the structure holds for the call.
@@ -133,7 +135,8 @@ package final class Outlet: @unchecked Sendable {
 
   /// Takes what goes at once.
   ///
-  /// - Returns: how many bytes, at least 1, or minus errno: -EAGAIN where there is no room; ``room`` tells when there is.
+  /// - Returns: how many bytes, at least 1, or minus errno: -EAGAIN where there is no room; ``room`` tells when there
+  ///   is.
   package func offer(_ bytes: UnsafeRawBufferPointer) -> Int {
     let (result, isNew) = state.withLock { state -> (Int, Bool) in
       if state.failure != 0 { return (-Int(state.failure), false) }
@@ -166,6 +169,7 @@ package final class Outlet: @unchecked Sendable {
 
   /// Something that is ready when an output has room.
   package struct Room {
+    /// What to watch, open as long as the outlet.
     package let descriptor: Int32
     /// As epoll and poll have them.
     package let events: UInt32
@@ -180,6 +184,7 @@ package final class Outlet: @unchecked Sendable {
       self.init(descriptor: descriptor, events: EPOLLOUT.rawValue)
     }
 
+    /// Waits until there is room, for so many milliseconds at most; a negative number is for ever.
     package func wait(milliseconds: Int32) {
       _ = chost_wait(descriptor, Int16(truncatingIfNeeded: events), milliseconds)
     }

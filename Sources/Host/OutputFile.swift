@@ -13,7 +13,9 @@ package struct OutputFile: ~Copyable {
   private var isLeftover: Bool
 
   /// Opens or makes the file, which is the caller's alone as long as the value lives. An existing one keeps its content
-  /// until ``write(_:)``.
+  /// until ``write(_:within:)``.
+  ///
+  /// - Throws: where the host opens no such file for writing, or another process has it locked.
   package init(path: String) throws(OutputFileError) {
     var isNew = false
     let opened = try Self.open(path, isNew: &isNew)
@@ -30,8 +32,8 @@ package struct OutputFile: ~Copyable {
 
   /// Opens or makes a file for writing, and leaves its content.
   ///
-  /// A regular file is locked until the descriptor is closed, as disks are: another machine's output or disk is refused.
-  /// Devices and pipes are for any number of writers; a terminal that is the console has a lock of its own.
+  /// A regular file is locked until the descriptor is closed, as disks are: another machine's output or disk is
+  /// refused. Devices and pipes are for any number of writers; a terminal that is the console has a lock of its own.
   ///
   /// - Parameter isNew: becomes whether the file was made.
   package static func open(_ path: String, isNew: inout Bool) throws(OutputFileError) -> OwnedDescriptor {
@@ -39,8 +41,8 @@ package struct OutputFile: ~Copyable {
     let flags = O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK
     // SAFETY: the path holds for the calls.
     let new = unsafe path.withHostPath { unsafe Glibc.open($0, flags | O_CREAT | O_EXCL, 0o666) }
-    // Only an existing file is worth a second try; any other reason is the one to tell. A link that leads nowhere is there
-    // and is not, so that an existing file may have to be made.
+    // Only an existing file is worth a second try; any other reason is the one to tell. A link that leads nowhere is
+    // there and is not, so that an existing file may have to be made.
     var number = new
     if new < 0, chost_errno() == EEXIST {
       number = unsafe path.withHostPath { unsafe Glibc.open($0, flags | O_CREAT, 0o666) }
@@ -63,7 +65,10 @@ package struct OutputFile: ~Copyable {
 
   /// Replaces the file's content. A new file of which only a part can be written goes again.
   ///
-  /// - Parameter limit: how long the reader of a pipe or a terminal is waited for; nil is for ever.
+  /// - Parameters:
+  ///   - bytes: the new content, all of it.
+  ///   - limit: how long the reader of a pipe or a terminal is waited for; nil is for ever.
+  /// - Throws: where the host failed to write, or the time is over.
   package consuming func write(_ bytes: [UInt8], within limit: Duration? = nil) throws(OutputFileError) {
     // A pipe or a terminal cannot be cut, and needs not.
     _ = ftruncate(descriptor.rawValue, 0)
@@ -75,6 +80,8 @@ package struct OutputFile: ~Copyable {
   }
 
   /// Checks that ``init(path:)`` would find a file that it can write, and leaves everything as it is.
+  ///
+  /// - Throws: what ``init(path:)`` would throw.
   package static func check(path: String) throws(OutputFileError) {
     var status = stat()
     // SAFETY: path and structure hold for the calls.
@@ -124,6 +131,9 @@ package struct OutputFileError: Error, Equatable, Sendable, CustomStringConverti
   /// What to do about it.
   package let advice: String
 
+  /// - Parameters:
+  ///   - path: of the file, as it was given.
+  ///   - errno: what opening or writing it ended with.
   package init(file path: String, errno: Int32) {
     target = "'\(path)'"
     self.errno = errno
@@ -144,6 +154,9 @@ package struct OutputFileError: Error, Equatable, Sendable, CustomStringConverti
     advice = "name another file, or end the other one first"
   }
 
+  /// - Parameters:
+  ///   - name: what people call it, such as "standard output".
+  ///   - errno: what writing to it ended with.
   package init(stream name: String, errno: Int32) {
     target = name
     self.errno = errno

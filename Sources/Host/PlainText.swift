@@ -2,8 +2,8 @@ extension String {
   /// The text for a terminal or a log: in one line, and with nothing that such a place acts upon.
   ///
   /// Control characters, those that set lines or the direction of text, and what nobody has a glyph for stand as `\n`,
-  /// `\t`, `\r`, `\x1b` or `\u{202e}`; a byte of a path that is no UTF-8 as `\xff`. The rest stays as it is, so a text that
-  /// has been through here comes out of it as it went in.
+  /// `\t`, `\r`, `\x1b` or `\u{202e}`; a byte of a path that is no UTF-8 as `\xff`. The rest stays as it is, so a text
+  /// that has been through here comes out of it as it went in.
   package var plain: String {
     guard utf8.contains(where: { $0 < 0x20 || $0 >= 0x7F }) else { return self }
     var result = String.UnicodeScalarView()

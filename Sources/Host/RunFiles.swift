@@ -13,8 +13,8 @@ package final class RunFiles {
     for name in made { name.remove() }
   }
 
-  /// Opens or makes a file, which is this machine's alone from then on, and empties it. Writing to it never waits: where
-  /// there is no room the error is EAGAIN.
+  /// Opens or makes a file, which is this machine's alone from then on, and empties it. Writing to it never waits:
+  /// where there is no room the error is EAGAIN.
   package func open(_ path: String) throws(OutputFileError) -> OwnedDescriptor {
     var isNew = false
     let descriptor = try OutputFile.open(path, isNew: &isNew)

@@ -32,9 +32,13 @@ package final class SignalDescriptor: @unchecked Sendable {
   }
 
   /// Those that ask a process to end: SIGINT, SIGTERM and SIGHUP.
+  ///
+  /// - Throws: where the host has no descriptor left.
   package static func stop() throws(HostError) -> SignalDescriptor { try SignalDescriptor(chost_signals_stop) }
 
   /// That the size of the process's terminal has changed: SIGWINCH.
+  ///
+  /// - Throws: where the host has no descriptor left.
   package static func terminalSize() throws(HostError) -> SignalDescriptor {
     try SignalDescriptor(chost_signals_terminal_size)
   }

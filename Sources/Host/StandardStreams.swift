@@ -52,7 +52,9 @@ package enum StandardStreams {
     chost_terminal_restore()
   }
 
-  /// Writes bytes to standard output.
+  /// Writes bytes to standard output, and waits until they are taken.
+  ///
+  /// - Throws: where the host failed to write; what was written until then stays written.
   package static func writeOutput(_ bytes: [UInt8]) throws(OutputFileError) {
     try write(bytes, to: STDOUT_FILENO, name: "standard output")
   }

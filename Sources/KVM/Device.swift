@@ -2,7 +2,8 @@ import Host
 
 /// A device that KVM emulates itself, such as the interrupt controller.
 ///
-/// Documentation/virt/kvm/devices/. All calls may come from any thread.
+/// Documentation/virt/kvm/devices/. All calls may come from any thread; those that the kernel refuses throw a
+/// ``KVMError`` with its number.
 public struct Device: ~Copyable, Sendable {
   private let descriptor: OwnedDescriptor
 

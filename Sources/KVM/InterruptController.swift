@@ -1,6 +1,7 @@
 /// The in-kernel interrupt controller, a GICv2 or a GICv3.
 ///
-/// Documentation/virt/kvm/devices/arm-vgic.rst and arm-vgic-v3.rst.
+/// Documentation/virt/kvm/devices/arm-vgic.rst and arm-vgic-v3.rst. Calls that the kernel refuses throw a ``KVMError``
+/// with its number.
 public struct InterruptController: ~Copyable, Sendable {
   private let device: Device
 

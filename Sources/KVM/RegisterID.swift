@@ -36,7 +36,7 @@ public struct RegisterID: RawRepresentable, Hashable, Comparable, Sendable {
 
   /// SP_EL0.
   public static let stackPointer = core(offset: 248)
-  /// The program counter.
+  /// PC.
   public static let programCounter = core(offset: 256)
   /// PSTATE in SPSR's form.
   public static let processorState = core(offset: 264)

@@ -4,7 +4,7 @@ import Host
 
 /// KVM itself: an open `/dev/kvm`.
 ///
-/// Documentation/virt/kvm/api.rst, "system ioctls".
+/// Documentation/virt/kvm/api.rst, "system ioctls". Calls that the kernel refuses throw a ``KVMError`` with its number.
 public struct System: ~Copyable, Sendable {
   private let descriptor: OwnedDescriptor
 

@@ -6,7 +6,7 @@ import Host
 /// One virtual CPU of KVM.
 ///
 /// Documentation/virt/kvm/api.rst, "vcpu ioctls". It belongs to one thread at a time; ``kick`` alone may be used from
-/// others.
+/// others. Calls that the kernel refuses throw a ``KVMError`` with its number.
 @safe
 public struct VirtualCPU: ~Copyable, @unchecked Sendable {
   // SAFETY: @unchecked: the run area is owned by this value, and whoever holds the value is alone with it; what other
@@ -140,7 +140,8 @@ public struct VirtualCPU: ~Copyable, @unchecked Sendable {
     return unsafe VirtualCPUExit(runArea)
   }
 
-  /// Answers the guest's read after ``VirtualCPUExit/mmioRead(address:width:)``; it takes effect with the next ``run()``.
+  /// Answers the guest's read after ``VirtualCPUExit/mmioRead(address:width:)``; it takes effect with the next
+  /// ``run()``.
   @inline(__always)
   public func answerRead(_ value: UInt64) {
     // SAFETY: the run area is this thread's between two calls of KVM_RUN.
@@ -191,6 +192,6 @@ public struct VirtualCPUFeatures: OptionSet, Sendable {
   public static let sve = VirtualCPUFeatures(rawValue: 1 << 4)
   /// Pointer authentication of addresses; only together with ``pointerAuthenticationGeneric``.
   public static let pointerAuthenticationAddress = VirtualCPUFeatures(rawValue: 1 << 5)
-  /// Generic pointer authentication.
+  /// Pointer authentication of data (PACGA); only together with ``pointerAuthenticationAddress``.
   public static let pointerAuthenticationGeneric = VirtualCPUFeatures(rawValue: 1 << 6)
 }

@@ -3,7 +3,8 @@ import Host
 
 /// One virtual machine of KVM.
 ///
-/// Documentation/virt/kvm/api.rst, "vm ioctls". All calls may come from any thread.
+/// Documentation/virt/kvm/api.rst, "vm ioctls". All calls may come from any thread; those that the kernel refuses throw
+/// a ``KVMError`` with its number.
 public struct VirtualMachine: ~Copyable, Sendable {
   let descriptor: OwnedDescriptor
   private let runAreaSize: Int

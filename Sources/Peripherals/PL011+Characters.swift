@@ -8,9 +8,9 @@ extension PL011 {
 
   /// Takes the oldest character that the guest transmitted.
   ///
-  /// To be called after each write until it gives `nil`, as long as the owner's sink takes characters. An owner whose sink
-  /// is full just does not call it: the guest then sees the FIFO fill up, and gets its transmit interrupt when the owner
-  /// goes on.
+  /// To be called after each write until it gives `nil`, as long as the owner's sink takes characters. An owner whose
+  /// sink is full just does not call it: the guest then sees the FIFO fill up, and gets its transmit interrupt when the
+  /// owner goes on.
   ///
   /// - Returns: `nil` if there is none.
   public mutating func takeTransmitted() -> UInt8? {
@@ -43,8 +43,8 @@ extension PL011 {
     if !state.uartCR.isSuperset(of: [.uartEnable, .transmitEnable]) {
       events.record(.transmitterDisabled, at: 0, width: width, written: UInt64(character))
     }
-    // With the FIFOs off, the depth is one, but a guest that does not look at UARTFR.TXFF still loses nothing before the
-    // sixteenth character.
+    // With the FIFOs off, the depth is one, but a guest that does not look at UARTFR.TXFF still loses nothing before
+    // the sixteenth character.
     guard state.transmitFIFO.count < CharacterFIFO.capacity else {
       events.record(.characterLost, at: 0, width: width, written: UInt64(character))
       return
@@ -72,8 +72,8 @@ extension PL011 {
 
   /// Whether the guest has enabled the receiver and waits for its interrupt.
   ///
-  /// What an operating system finds in the FIFO before that it throws away when it opens the port, so an owner that must not
-  /// lose early input waits for this. A program that polls never enables the interrupt.
+  /// What an operating system finds in the FIFO before that it throws away when it opens the port, so an owner that
+  /// must not lose early input waits for this. A program that polls never enables the interrupt.
   public var isListening: Bool {
     state.uartCR.isSuperset(of: [.uartEnable, .receiveEnable])
       && !state.uartIMSC.isDisjoint(with: [.receive, .receiveTimeout])
@@ -81,10 +81,11 @@ extension PL011 {
 
   /// Offers the guest a character.
   ///
-  /// Whether the guest has enabled its receiver does not matter: programs for emulated boards often poll without doing so.
+  /// Whether the guest has enabled its receiver does not matter: programs for emulated boards often poll without doing
+  /// so.
   ///
-  /// - Returns: `false` if there is no room. Then the owner keeps the character and offers it again when ``receiveSpace``
-  ///   is not 0, which only a write or a read of the guest can bring about.
+  /// - Returns: `false` if there is no room. Then the owner keeps the character and offers it again when
+  ///   ``receiveSpace`` is not 0, which only a write or a read of the guest can bring about.
   public mutating func receive(_ character: UInt8) -> Bool {
     guard !state.uartCR.contains(.loopBackEnable) else { return false }
     return store(character, errors: [])

@@ -1,9 +1,9 @@
 /// The PrimeCell UART (PL011), ARM DDI 0183, revision r1p1: a serial port with two FIFOs of 16 characters.
 ///
-/// The device has no line and no baud rate: its owner takes what the guest transmitted (``takeTransmitted()``) and offers
-/// what the guest is to receive (``receive(_:)``). Nothing is ever lost on the way: characters that the owner does not take
-/// stay in the transmit FIFO, which the guest sees fill up (UARTFR.TXFF), and characters that find no room are refused, so
-/// that the owner keeps them and offers them later.
+/// The device has no line and no baud rate: its owner takes what the guest transmitted (``takeTransmitted()``) and
+/// offers what the guest is to receive (``receive(_:)``). Nothing is ever lost on the way: characters that the owner
+/// does not take stay in the transmit FIFO, which the guest sees fill up (UARTFR.TXFF), and characters that find no
+/// room are refused, so that the owner keeps them and offers them later.
 ///
 /// After each call the owner compares ``interruptLevel`` with what it was before and drives the interrupt line.
 public struct PL011: RegisterBlock {
@@ -39,8 +39,8 @@ public struct PL011: RegisterBlock {
 
   /// UARTRIS.
   ///
-  /// The receive timeout interrupt (2.8.4) tells of characters that stay in the FIFO for 32 bit periods. There is no bit
-  /// period here, so it passes at once: the interrupt is asserted as long as an enabled FIFO holds a character.
+  /// The receive timeout interrupt (2.8.4) tells of characters that stay in the FIFO for 32 bit periods. There is no
+  /// bit period here, so it passes at once: the interrupt is asserted as long as an enabled FIFO holds a character.
   var rawInterrupts: Interrupts {
     let timeout = state.receiveFIFO.count > 0 && state.uartLCRH.contains(.enableFIFOs)
     return timeout ? state.interrupts.union(.receiveTimeout) : state.interrupts
@@ -116,8 +116,8 @@ public struct PL011: RegisterBlock {
 
   /// UARTLCR_H (3.3.7).
   ///
-  /// Turning the FIFOs on or off empties the receive FIFO. The transmit FIFO keeps what the guest handed over: on a real
-  /// line it would be on its way by now.
+  /// Turning the FIFOs on or off empties the receive FIFO. The transmit FIFO keeps what the guest handed over: on a
+  /// real line it would be on its way by now.
   private mutating func writeLineControl(_ new: LineControl) {
     let changed = state.uartLCRH.symmetricDifference(new)
     state.uartLCRH = new
@@ -175,16 +175,21 @@ extension PL011 {
     public var overrun = false
     /// The interrupts of UARTRIS that are latched: all but the receive timeout, which follows from the FIFO.
     public var interrupts: Interrupts = []
+    /// The errors of the character that was read last.
     public var uartRSR: ReceiveStatus = []
+    /// Kept for the guest to read back; there is no IrDA encoder.
     public var uartILPR: UInt8 = 0
     /// 16 bits.
     public var uartIBRD: UInt32 = 0
     /// 6 bits.
     public var uartFBRD: UInt32 = 0
+    /// The line's form, of which only the FIFOs' being there has an effect.
     public var uartLCRH: LineControl = []
+    /// What is enabled; after reset, both directions and not the UART.
     public var uartCR: Control = [.transmitEnable, .receiveEnable]
     /// 6 bits; after reset both FIFOs trigger when half full.
     public var uartIFLS: UInt32 = 0x12
+    /// The interrupts that reach the guest: a set bit lets one through.
     public var uartIMSC: Interrupts = []
     /// 3 bits.
     public var uartDMACR: UInt32 = 0

@@ -22,8 +22,8 @@ public struct PL031: RegisterBlock {
     self.init(state: State(), now: now)
   }
 
-  /// A clock that goes on from `state`. Time that passed in between has passed for the guest as well, and an alarm that was
-  /// due in it is not made up for.
+  /// A clock that goes on from `state`. Time that passed in between has passed for the guest as well, and an alarm that
+  /// was due in it is not made up for.
   public init(state: State, now: Int64) {
     self.state = state
     self.now = now
@@ -40,8 +40,8 @@ public struct PL031: RegisterBlock {
     return distance == 0 ? 1 << 32 : UInt64(distance)
   }
 
-  /// Tells the device the time. An alarm that lies between the last time and this one is raised. Time that goes back takes
-  /// the counter back.
+  /// Tells the device the time. An alarm that lies between the last time and this one is raised. Time that goes back
+  /// takes the counter back.
   ///
   /// - Parameter now: in whole seconds, of the clock that ``init(now:)`` began with.
   public mutating func advance(to now: Int64) {
@@ -149,14 +149,18 @@ public struct PL031: RegisterBlock {
 }
 
 extension PL031 {
-  /// All that the guest can observe of the clock, with the values after reset. It holds no time of its own: the counter is
-  /// the owner's time plus ``offset``.
+  /// All that the guest can observe of the clock, with the values after reset. It holds no time of its own: the counter
+  /// is the owner's time plus ``offset``.
   public struct State: Equatable, Sendable {
     /// Guest's time minus owner's time, in seconds, modulo 2³².
     public var offset: UInt32 = 0
+    /// The alarm, in seconds of the guest's time, modulo 2³².
     public var rtcMR: UInt32 = 0
+    /// What the guest set the counter to last, as it reads it back.
     public var rtcLR: UInt32 = 0
+    /// Whether the alarm's interrupt reaches the guest.
     public var rtcIMSC = false
+    /// Whether the counter has reached the alarm since the guest last cleared it.
     public var rtcRIS = false
 
     public init() {}

@@ -33,6 +33,7 @@ public struct Pvpanic: RegisterBlock {
     }
   }
 
+  /// What a snapshot has to keep.
   public private(set) var state: State
 
   public var events = RegisterEvents()

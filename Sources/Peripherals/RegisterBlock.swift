@@ -1,8 +1,8 @@
 /// A device that is nothing but registers in a page of guest-physical addresses.
 ///
-/// A conformer is a plain value: no closure, no reference, no operating system. Reading and writing neither allocate nor
-/// count references, so both may be called from a vCPU's exit under a small lock. A conformer never traps on what a guest
-/// does: a wrong access is counted in ``events`` and has a defined result (reads give 0, writes change nothing).
+/// A conformer is a plain value: no closure, no reference, no operating system. Reading and writing neither allocate
+/// nor count references, so both may be called from a vCPU's exit under a small lock. A conformer never traps on what a
+/// guest does: a wrong access is counted in ``events`` and has a defined result (reads give 0, writes change nothing).
 public protocol RegisterBlock: Sendable {
   /// The bytes of guest-physical address space that the block takes; a multiple of 4096.
   static var size: UInt64 { get }

@@ -1,5 +1,6 @@
 /// One access by which a guest did something that the device does not do.
 public struct RegisterEvent: Equatable, Sendable {
+  /// What the device does not do.
   public enum Kind: UInt8, CaseIterable, Sendable {
     /// No register begins at the offset.
     case unknownOffset
@@ -17,6 +18,7 @@ public struct RegisterEvent: Equatable, Sendable {
     case characterLost
   }
 
+  /// What was wrong with the access, which was answered all the same.
   public let kind: Kind
   /// From the start of the register block, in bytes.
   public let offset: UInt64
@@ -41,6 +43,7 @@ public struct RegisterEvents: Equatable, Sendable {
   /// How many events there were in all.
   public var total: UInt64 { counts.wrappedSum() }
 
+  /// Whether there was none.
   public var isEmpty: Bool { last == nil }
 
   @inline(never)

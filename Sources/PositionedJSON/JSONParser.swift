@@ -42,6 +42,9 @@ public struct JSONParser {
     return value
   }
 
+  /// Reads a text, of whose UTF-8 at most ``maximumSize`` bytes are read.
+  ///
+  /// - Throws: the first mistake.
   public static func parse(_ text: String) throws(JSONError) -> JSONValue {
     try parse(Array(text.utf8))
   }

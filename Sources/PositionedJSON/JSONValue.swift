@@ -15,25 +15,34 @@ public struct JSONPosition: Hashable, Sendable, CustomStringConvertible {
 
 /// A JSON value (RFC 8259) that knows where in the text it began.
 public struct JSONValue: Sendable {
+  /// A key of an object with what stands behind it.
   public struct Member: Sendable {
+    /// Without its quotation marks, escapes undone.
     public var key: String
     /// Where the key began.
     public var position: JSONPosition
+    /// What stands behind the colon.
     public var value: JSONValue
   }
 
+  /// The six kinds of JSON.
   public enum Content: Sendable {
     case null
+    /// `true` or `false`.
     case boolean(Bool)
     /// The digits as they stood there: no precision is lost before somebody asks for a type.
     case number(String)
+    /// Without its quotation marks, escapes undone.
     case string(String)
+    /// The elements, in the text's order.
     case array([JSONValue])
     /// In the text's order. No key is there twice.
     case object([Member])
   }
 
+  /// What stands there, by its kind.
   public var content: Content
+  /// Of the first character.
   public var position: JSONPosition
 
   public init(_ content: Content, at position: JSONPosition) {
@@ -75,10 +84,12 @@ public struct JSONValue: Sendable {
     return elements[index]
   }
 
+  /// The text, if it is a string.
   public var string: String? {
     if case .string(let text) = content { text } else { nil }
   }
 
+  /// Whether it is true, if it is true or false.
   public var boolean: Bool? {
     if case .boolean(let value) = content { value } else { nil }
   }
@@ -88,14 +99,17 @@ public struct JSONValue: Sendable {
     if case .number(let digits) = content { Integer(digits) } else { nil }
   }
 
+  /// The nearest binary number, if it is a number that such a one can be near to.
   public var double: Double? {
     if case .number(let digits) = content { Double(digits) } else { nil }
   }
 
+  /// The elements, if it is an array.
   public var array: [JSONValue]? {
     if case .array(let elements) = content { elements } else { nil }
   }
 
+  /// Keys and values in the text's order, if it is an object.
   public var members: [Member]? {
     if case .object(let members) = content { members } else { nil }
   }
@@ -119,6 +133,7 @@ public struct JSONValue: Sendable {
 
 /// Keys in JSON pointers: `~` is `~0` and `/` is `~1`.
 public enum JSONPointer {
+  /// Writes a key as it stands in a pointer.
   public static func escape(_ key: some StringProtocol) -> String {
     var result = ""
     for character in key {
@@ -150,6 +165,7 @@ public enum JSONPointer {
 
 /// Why a text is no JSON.
 public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// Where reading stopped.
   public var position: JSONPosition
   /// What was expected or found.
   public var message: String

@@ -8,8 +8,8 @@ final class ProcessorWait: Sendable {
 
   static let ownProcess = ProcessorWait { threadWaits(of: getpid()) }
 
-  /// The emulated host's processors are threads of a program, which cannot be seen from inside: `Guests/EmulatedHost/run`
-  /// tells the sum by a file.
+  /// The emulated host's processors are threads of a program, which cannot be seen from inside:
+  /// `Guests/EmulatedHost/run` tells the sum by a file.
   static let emulatedHost = ProcessorWait {
     guard let path = EmulatedHost.lostTimePath, let text = read(path), let number = Int64(text) else { return [:] }
     return [0: .milliseconds(number)]

@@ -3,8 +3,8 @@ internal import Synchronization
 /// A limit of time in a test. It is there to end what hangs, and not to measure.
 ///
 /// It counts the time in which this process, another one that the test waits for and, on an emulated host, that host
-/// could run: what they wait for a processor is left out, so that a machine that is busy with something else makes a test
-/// late and not wrong. It is as many times longer as this machine is slower than those that tests were written on.
+/// could run: what they wait for a processor is left out, so that a machine that is busy with something else makes a
+/// test late and not wrong. It is as many times longer as this machine is slower than those that tests were written on.
 ///
 /// May be used from any thread.
 public final class TestLimit: Sendable {

@@ -4,14 +4,16 @@ public import GuestMemory
 /// The buffers of one request, checked: first what the device reads, then what it writes.
 ///
 /// The storage is allocated once, for as many buffers as the longest chain may have, and used for one request after
-/// the other; where a buffer lies in several pieces of the device's memory it grows, and stays so. Framing means nothing (virtio 1.3, 2.7.4.1): a header may be split over buffers, so everything here works
-/// on bytes. Each byte is read once, into a copy. For the device thread only.
+/// the other; where a buffer lies in several pieces of the device's memory it grows, and stays so. Framing means
+/// nothing (virtio 1.3, 2.7.4.1): a header may be split over buffers, so everything here works on bytes. Each byte is
+/// read once, into a copy. For the device thread only.
 @safe
 public struct DescriptorChain: ~Copyable {
   /// The index of the first descriptor, by which the request is given back.
   public internal(set) var head: UInt16 = 0
-  /// What is left to read, and to write, in bytes.
+  /// What is left to read, in bytes.
   public private(set) var readableBytes = 0
+  /// What is left to write, in bytes.
   public private(set) var writableBytes = 0
 
   private var storage: UnsafeMutablePointer<DMASegment>
@@ -105,12 +107,14 @@ public struct DescriptorChain: ~Copyable {
   /// The buffers to read, for `pwritev`. Valid for this request.
   @unsafe
   public var readableSegments: UnsafeMutableBufferPointer<DMASegment> {
+    // SAFETY: the buffers from the first to the end of those to read are below `count`.
     unsafe UnsafeMutableBufferPointer(start: storage + firstReadable, count: readableEnd - firstReadable)
   }
 
   /// The buffers to write, for `preadv`. Valid for this request.
   @unsafe
   public var writableSegments: UnsafeMutableBufferPointer<DMASegment> {
+    // SAFETY: the buffers from the first to write on are below `count`.
     unsafe UnsafeMutableBufferPointer(start: storage + firstWritable, count: count - firstWritable)
   }
 
@@ -193,20 +197,6 @@ public struct DescriptorChain: ~Copyable {
       // SAFETY: there is room left, so there is a segment; its bytes are in the window.
       let piece = unsafe min(storage[firstWritable].count, total - done)
       unsafe guest_copy(storage[firstWritable].base, bytes + done, piece)
-      skipInFirstWritable(piece)
-      done += piece
-    }
-    return total
-  }
-
-  /// As ``write(_:)``, of zeros.
-  public mutating func writeZeros(_ bytes: Int) -> Int {
-    let total = min(bytes, writableBytes)
-    var done = 0
-    while done < total {
-      // SAFETY: there is room left, so there is a segment; its bytes are in the window.
-      let piece = unsafe min(storage[firstWritable].count, total - done)
-      unsafe storage[firstWritable].base.initializeMemory(as: UInt8.self, repeating: 0, count: piece)
       skipInFirstWritable(piece)
       done += piece
     }

@@ -3,6 +3,7 @@ internal import Synchronization
 
 /// What a device did so far.
 public struct VirtioDeviceCounters: Equatable, Sendable {
+  /// What it did with the guest's memory.
   public var memory = DMACounters()
   /// How often the device was told to look at a queue.
   public var kicks: UInt64 = 0
@@ -31,8 +32,8 @@ public struct QueueDescriptors: Equatable, Sendable {
 /// A device's way to its guest: the memory that it sees, its interrupt, and the word that it can't go on.
 ///
 /// It is what the device holds; the other side of the same thing, for whoever drives the device, is
-/// ``DeviceTransportSide``. For the device thread but where noted. What vCPUs see of a device's work are three atomics here,
-/// so one that reads InterruptStatus or Status never waits.
+/// ``DeviceTransportSide``. For the device thread but where noted. What vCPUs see of a device's work are three atomics
+/// here, so one that reads InterruptStatus or Status never waits.
 @safe
 public final class DeviceConnection: @unchecked Sendable {
   // SAFETY: @unchecked: plain variables are the device thread's alone; what vCPUs see is atomic or immutable.
@@ -42,7 +43,9 @@ public final class DeviceConnection: @unchecked Sendable {
   /// How many it reports in all, since a guest can reset as often as it likes.
   public static let reportedFaultsInAll = 256
 
+  /// The device's name, for events.
   public let device: String
+  /// The device's one way to the guest's memory.
   public let space: DMASpace
   /// Valid as long as the connection, which keeps the space.
   public let view: DMAView
@@ -88,6 +91,7 @@ public final class DeviceConnection: @unchecked Sendable {
   /// Whether the device set DEVICE_NEEDS_RESET: it takes nothing from its queues any longer.
   public var hasFailed: Bool { state.value.hasFailed }
 
+  /// What the device did until now. On the device thread.
   public var counters: VirtioDeviceCounters {
     VirtioDeviceCounters(
       memory: space.counters,

@@ -4,11 +4,13 @@
 public protocol VersionedState: Codable, Equatable, Sendable {
   /// What it is the state of, as it stands in the coded form: `virtio-block`, say.
   static var kind: String { get }
+  /// Of the structure's fields, from 1 on.
   static var version: UInt32 { get }
 }
 
 /// A state with its kind and version, which are looked at before anything else is.
 public struct Versioned<State: VersionedState>: Codable, Equatable, Sendable {
+  /// What is kept.
   public var state: State
 
   public init(_ state: State) {
@@ -40,6 +42,8 @@ public struct Versioned<State: VersionedState>: Codable, Equatable, Sendable {
 
 extension VersionedState {
   /// Writes the state with its kind and version.
+  ///
+  /// - Throws: what the encoder throws.
   public func encodeVersioned(to encoder: any Encoder) throws {
     try Versioned(self).encode(to: encoder)
   }
@@ -79,10 +83,13 @@ extension DeviceStateError: CustomStringConvertible {
 
 /// What is to be known of a device beside its own state, whatever the transport.
 public struct DeviceConnectionState: Codable, Equatable, Sendable {
+  /// How far the driver has come with the device (virtio 1.3, 2.1).
   public var status: VirtioDeviceStatus
   /// The bits of InterruptStatus (virtio 1.3, 4.2.2) that the driver has not acknowledged.
   public var interruptStatus: UInt32
+  /// The bytes of the configuration space.
   public var configuration: [UInt8]
+  /// Counts the device's changes of them.
   public var configurationGeneration: UInt32
   /// Where each queue stands; `nil` for those that do not run.
   public var positions: [QueuePosition?]

@@ -8,6 +8,7 @@ public struct DeviceThreadState<Value: ~Copyable>: ~Copyable {
   // SAFETY: allocated and initialized in init, released in deinit.
   @usableFromInline let pointer: UnsafeMutablePointer<Value>
 
+  /// Allocates the storage, once.
   @inlinable
   public init(_ value: consuming Value) {
     // SAFETY: see above.
@@ -22,6 +23,7 @@ public struct DeviceThreadState<Value: ~Copyable>: ~Copyable {
     unsafe pointer.deallocate()
   }
 
+  /// The variables themselves. For the device thread.
   @inlinable
   public var value: Value {
     // SAFETY: initialized as long as the owner lives.

@@ -4,17 +4,18 @@ internal import Synchronization
 /// The transport's side of a device: all that registers, another process's messages or a state that comes back need to
 /// drive one. The device's side of the same thing is its ``DeviceConnection``.
 ///
-/// **Threads.** What stands under "On any thread" may be called on any, several at once. All else is for the device thread,
-/// one call after the other: a transport whose driver waits on another thread brings its calls there
+/// **Threads.** What stands under "On any thread" may be called on any, several at once. All else is for the device
+/// thread, one call after the other: a transport whose driver waits on another thread brings its calls there
 /// (`DeviceThread.perform`). A call with a `finished` is over when that is called, on the device thread; until then the
 /// transport begins nothing else with the device but kicks, and a suspension.
 ///
 /// **Order.** ``start(_:queues:_:)``, work, ``rest(_:)`` or ``reset(_:)``, as often as the driver likes; or once
-/// ``restore(_:_:features:queues:_:)``, then ``resume()``. Whatever a driver brings is checked here, so that no transport
-/// can leave it out: features and queues that a device can't work with make it fail and are not handed on.
+/// ``restore(_:_:features:queues:_:)``, then ``resume()``. Whatever a driver brings is checked here, so that no
+/// transport can leave it out: features and queues that a device can't work with make it fail and are not handed on.
 public final class DeviceTransportSide: @unchecked Sendable {
   // SAFETY: @unchecked: `state` is the device thread's alone; the rest is atomic or immutable.
 
+  /// What the transport shows to a driver.
   public let device: any VirtioDevice
   /// The counters, and the memory that the device sees, are there.
   public let connection: DeviceConnection
@@ -224,8 +225,9 @@ public final class DeviceTransportSide: @unchecked Sendable {
     }
   }
 
-  /// Takes a queue from the device, which touches nothing of it any longer when it is over. Requests that it had of it are not
-  /// answered: who wants to go on with the queue elsewhere suspends the device first and looks at ``queuePositions``.
+  /// Takes a queue from the device, which touches nothing of it any longer when it is over. Requests that it had of it
+  /// are not answered: who wants to go on with the queue elsewhere suspends the device first and looks at
+  /// ``queuePositions``.
   public func stopQueue(_ index: Int, _ finished: @escaping @Sendable () -> Void) {
     connection.end(queue: index)
     state.value.places[index] = nil
@@ -362,8 +364,8 @@ private struct QueuePlace: Equatable {
 }
 
 extension DeviceTransportSide: DMASpaceUser {
-  /// A queue whose rings went is one that the driver has taken away while it was in use. For buffers that the device has
-  /// looked up, it comes to rest for a moment.
+  /// A queue whose rings went is one that the driver has taken away while it was in use. For buffers that the device
+  /// has looked up, it comes to rest for a moment.
   public func reachBecameLess(_ finished: @escaping @Sendable () -> Void) {
     let gone = state.value.places.filter { !$0.value.holds(in: connection.view) }.keys.sorted()
     for index in gone {

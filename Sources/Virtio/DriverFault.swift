@@ -60,9 +60,11 @@ public enum DriverFault: String, Error, CaseIterable, Sendable {
 
 /// That a guest misbehaved: which device, which queue, why.
 public struct DriverFaultEvent: Equatable, Sendable {
+  /// The device's name, as in the configuration.
   public let device: String
   /// `nil` where no single queue is concerned.
   public let queue: Int?
+  /// What the driver did.
   public let fault: DriverFault
 
   public init(device: String, queue: Int?, fault: DriverFault) {

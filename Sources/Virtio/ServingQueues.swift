@@ -4,17 +4,17 @@ public enum ServedChain {
   case done
   /// So it was, and is the last of this turn.
   case lastOfTurn
-  /// Nothing can be done with it now, and it goes back into the ring: whoever is waited for calls the device, and a driver's
-  /// notification would say nothing new. `again`: what is waited for is only the next turn.
+  /// Nothing can be done with it now, and it goes back into the ring: whoever is waited for calls the device, and a
+  /// driver's notification would say nothing new. `again`: what is waited for is only the next turn.
   case notNow(again: Bool)
   /// It breaks the rules.
   case fault(DriverFault)
 }
 
 extension DeviceConnection {
-  /// The rule by which a device works a queue off: while it works it needs no notifications; what it has done is published once
-  /// for a batch; and when it finds nothing more it asks for a notification and looks again, since none comes for what was
-  /// made available in between. After `turn` chains the other devices have theirs.
+  /// The rule by which a device works a queue off: while it works it needs no notifications; what it has done is
+  /// published once for a batch; and when it finds nothing more it asks for a notification and looks again, since none
+  /// comes for what was made available in between. After `turn` chains the other devices have theirs.
   ///
   /// It is part of its caller, closures included.
   ///

@@ -67,8 +67,8 @@ extension SplitVirtqueue {
     return unsafe chain.append(segment, isWritable: isWritable) ? nil : .chainTooLong
   }
 
-  /// The rest of ``append(_:to:)``, for a buffer that is not in the window: several pieces become several segments. What
-  /// is not for the device is refused and counted, once for the buffer.
+  /// The rest of ``append(_:to:)``, for a buffer that is not in the window: several pieces become several segments.
+  /// What is not for the device is refused and counted, once for the buffer.
   @inline(never)
   private func appendPieces(
     of descriptor: guest_descriptor,

@@ -3,12 +3,13 @@ public import GuestMemory
 
 /// The device's side of a split virtqueue (virtio 1.3, 2.7). For the device thread only.
 ///
-/// Each of the ring's three parts was found to lie side by side in the device's memory before the queue began, so they are
-/// reached by pointers from then on, until the memory goes (``DMASpaceUser``) and the queue with it; every index and every descriptor that stands in them is checked anew, once, when it is read.
+/// Each of the ring's three parts was found to lie side by side in the device's memory before the queue began, so they
+/// are reached by pointers from then on, until the memory goes (``DMASpaceUser``) and the queue with it; every index
+/// and every descriptor that stands in them is checked anew, once, when it is read.
 @safe
 public final class SplitVirtqueue {
-  // SAFETY: the three pointers point into what the view reaches, with room for `size` entries, as the connection checked;
-  // it holds the view's space, outlives its device's queues, and stops them before the memory goes.
+  // SAFETY: the three pointers point into what the view reaches, with room for `size` entries, as the connection
+  // checked; it holds the view's space, outlives its device's queues, and stops them before the memory goes.
 
   /// Which of its device's queues it is.
   public let index: Int
@@ -105,8 +106,8 @@ public final class SplitVirtqueue {
     return .chain
   }
 
-  /// Fills the chain of a request that was taken earlier and was not given back, as it stands now: all of it is checked anew.
-  /// Counts nothing.
+  /// Fills the chain of a request that was taken earlier and was not given back, as it stands now: all of it is checked
+  /// anew. Counts nothing.
   public func takeAgain(head: UInt16, into chain: inout DescriptorChain) -> DriverFault? {
     guard head < size else { return .headOutOfRange }
     chain.begin(head: head)

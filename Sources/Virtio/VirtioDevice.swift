@@ -26,24 +26,28 @@ public enum DeviceReach: Equatable, Sendable {
 /// on the device thread, so a device needs no locks. Nothing here says that the device's back-end is in this process: a
 /// conformer may hand the queues' addresses and descriptors to another one and be told by it when buffers were used.
 ///
-/// Order of calls: ``attach(_:)`` once; then any number of rounds of ``start(_:queues:_:)``, work, ``reset(_:)``. In a device
-/// that goes on from a state that was taken elsewhere, the first round begins with ``restore(_:)``, while it is suspended, and
-/// ``startRestored(_:queues:_:)``. ``suspend(_:)`` and ``resume()`` come in pairs, at any time. Between the end of a suspension's
-/// ``suspend(_:)`` and ``resume()`` the state is at rest: ``savedState()`` may be taken and the device touches no guest memory.
+/// Order of calls: ``attach(_:)`` once; then any number of rounds of ``start(_:queues:_:)``, work, ``reset(_:)``. In a
+/// device that goes on from a state that was taken elsewhere, the first round begins with ``restore(_:)``, while it is
+/// suspended, and ``startRestored(_:queues:_:)``. ``suspend(_:)`` and ``resume()`` come in pairs, at any time. Between
+/// the end of a suspension's ``suspend(_:)`` and ``resume()`` the state is at rest: ``savedState()`` may be taken and
+/// the device touches no guest memory.
 ///
 /// Where a call has a `finished`, the device calls it once, on the device thread, at once or when it is done.
 public protocol VirtioDevice: AnyObject, Sendable {
   /// By which configuration, events and report know it.
   var name: String { get }
+  /// The device type, which the driver is chosen by.
   var identifier: VirtioDeviceIdentifier { get }
+  /// How much of the guest's memory the device has to see; more than the window is not granted.
   var reach: DeviceReach { get }
   /// What the device offers, queues' features included, transport's not. Never changes.
   var features: VirtioFeatures { get }
   /// The largest size of each queue: powers of two.
   var queueSizes: [UInt16] { get }
+  /// The device's configuration space, of the layout of its type. The same object for good.
   var configuration: ConfigurationSpace { get }
-  /// Whether the queues' kick descriptors (``DeviceConnection/descriptors``) are waited for elsewhere, in another process say;
-  /// then nobody waits for them here, and ``kick(_:)`` comes only where a queue is to be looked at anyway.
+  /// Whether the queues' kick descriptors (``DeviceConnection/descriptors``) are waited for elsewhere, in another
+  /// process say; then nobody waits for them here, and ``kick(_:)`` comes only where a queue is to be looked at anyway.
   var takesKickDescriptors: Bool { get }
 
   /// Whether the device can work with these features, all of which it offered. On a vCPU thread; a pure function.
@@ -57,16 +61,16 @@ public protocol VirtioDevice: AnyObject, Sendable {
   /// Gives the device its way to the guest. Once, before anything else; the one call that may come on another thread.
   func attach(_ connection: DeviceConnection)
 
-  /// The driver is ready (DRIVER_OK), and the device begins anew. `queues` has one element for each queue; `nil` for those not
-  /// set up. A kick of each queue that is follows by itself, since chains may be available already.
+  /// The driver is ready (DRIVER_OK), and the device begins anew. `queues` has one element for each queue; `nil` for
+  /// those not set up. A kick of each queue that is follows by itself, since chains may be available already.
   func start(
     _ features: VirtioFeatures,
     queues: [QueueConfiguration?],
     _ finished: @escaping @Sendable () -> Void
   )
 
-  /// The device goes on from the state that ``restore(_:)`` has put in, with its queues where they stood. It is suspended;
-  /// the kicks follow with ``resume()``.
+  /// The device goes on from the state that ``restore(_:)`` has put in, with its queues where they stood. It is
+  /// suspended; the kicks follow with ``resume()``.
   func startRestored(
     _ features: VirtioFeatures,
     queues: [QueueConfiguration?],

@@ -2,7 +2,9 @@ public import GuestMemory
 
 /// One finished request of a block device's back-end.
 public struct BlockCompletion: Equatable, Sendable {
+  /// The number that the request was begun with.
   public var tag: UInt32
+  /// Whether the host did it. The guest gets an I/O error otherwise.
   public var succeeded: Bool
 
   @inlinable
@@ -20,6 +22,7 @@ public struct BlockCompletion: Equatable, Sendable {
 public protocol BlockBackend: AnyObject, SendableMetatype {
   /// In sectors of 512 bytes. When it changes, ``BlockDevice/capacityChanged()`` is to be called.
   var capacity: UInt64 { get }
+  /// Whether the guest may write nothing. It never changes.
   var isReadOnly: Bool { get }
   /// The size of a logical block, in bytes: a power of two from 512 on.
   var blockSize: UInt32 { get }

@@ -225,8 +225,8 @@ extension BlockDevice {
     let index = unsafe request.pointee.queue
     if let queue = state.value.queues[index] {
       unsafe request.pointee.status?.storeBytes(of: status.rawValue, as: UInt8.self)
-      // So many bytes from the first one on were written: the status, the last byte, counts where there is no gap before
-      // it (virtio 1.3, 2.7.8.2).
+      // So many bytes from the first one on were written: the status, the last byte, counts where there is no gap
+      // before it (virtio 1.3, 2.7.8.2).
       let isWhole = unsafe written == room ?? request.pointee.chain.writableBytes
       unsafe queue.giveBack(head: request.pointee.chain.head, written: isWhole ? written + 1 : written)
       state.value.unpublished |= 1 << UInt64(index)

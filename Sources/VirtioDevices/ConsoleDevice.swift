@@ -7,9 +7,9 @@ public import Virtio
 /// own transmit queue only. The device tells the guest about its ports through a control queue; what it has yet to tell
 /// is a handful of bits for each port, so a guest that asks without end costs nothing.
 ///
-/// The size of the first console stands in the configuration space and, once it was told with ``resize(columns:rows:)``,
-/// goes to drivers of several ports as VIRTIO_CONSOLE_RESIZE, in the specification's order. A Linux older than 6.15 that
-/// has not got that correction takes rows for columns.
+/// The size of the first console stands in the configuration space and, once it was told with
+/// ``resize(columns:rows:)``, goes to drivers of several ports as VIRTIO_CONSOLE_RESIZE, in the specification's order.
+/// A Linux older than 6.15 that has not got that correction takes rows for columns.
 @safe
 public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Sendable {
   // SAFETY: @unchecked: on the device thread only, as the contract says; the rest is immutable.
@@ -20,6 +20,7 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
   public static var turnBytes: Int { 256 << 10 }
   /// Bytes of each port that a reset takes before it gives the ring back: as much as Linux can have in one.
   public static var resetBytes: Int { 4 << 20 }
+  /// Of each queue, in descriptors.
   public static var queueSize: UInt16 { QueueSize.console }
 
   public let name: String

@@ -4,19 +4,21 @@ public protocol ConsolePort: AnyObject, SendableMetatype {
   ///
   /// The bytes are the guest's own memory and may change while they are read: who looks at them copies them once.
   ///
-  /// - Returns: how many were taken. Fewer than given means that there is no room: then ``ConsoleDevice/portWritable(_:)``
-  ///   is to be called, once, when there is. Meanwhile the guest waits with a full ring, and nothing else does.
+  /// - Returns: how many were taken. Fewer than given means that there is no room: then
+  ///   ``ConsoleDevice/portWritable(_:)`` is to be called, once, when there is. Meanwhile the guest waits with a full
+  ///   ring, and nothing else does.
   func take(_ bytes: UnsafeRawBufferPointer) -> Int
 
   /// Takes the last bytes of a driver that is resetting the device: what finds no room now is lost.
   ///
-  /// A guest's program has done its part when its bytes are in the ring, and a guest that powers off resets its devices.
+  /// A guest's program has done its part when its bytes are in the ring, and a guest that powers off resets its
+  /// devices.
   func takeLast(_ bytes: UnsafeRawBufferPointer)
 
   /// Gives bytes to the guest.
   ///
-  /// - Returns: how many; 0: there are none now. Then ``ConsoleDevice/portReadable(_:)`` is to be called, once, when there
-  ///   are. It need not be called while the guest has no buffers: the device asks again when it has.
+  /// - Returns: how many; 0: there are none now. Then ``ConsoleDevice/portReadable(_:)`` is to be called, once, when
+  ///   there are. It need not be called while the guest has no buffers: the device asks again when it has.
   func give(into buffer: UnsafeMutableRawBufferPointer) -> Int
 
   /// The guest opened or closed the port.

@@ -17,8 +17,9 @@ public protocol EntropySource: AnyObject, SendableMetatype {
 public final class EntropyDevice<Source: EntropySource>: VirtioDevice, @unchecked Sendable {
   // SAFETY: @unchecked: on the device thread only, as the contract says; the rest is immutable.
 
-  /// In bytes.
+  /// The most that one request gets, in bytes.
   public static var requestLimit: Int { 65536 }
+  /// Requests of one turn, after which other devices get theirs.
   public static var turnLimit: Int { 16 }
   private static var queueSize: UInt16 { QueueSize.entropy }
 

@@ -11,9 +11,11 @@ public struct NetworkOffloads: OptionSet, Equatable, Sendable {
 
   /// Checksums that are only begun.
   public static let checksum = NetworkOffloads(rawValue: 1)
-  /// TCP segments larger than a packet, over IPv4 and over IPv6, with explicit congestion notification too.
+  /// TCP segments larger than a packet, over IPv4.
   public static let tcpSegmentation4 = NetworkOffloads(rawValue: 2)
+  /// TCP segments larger than a packet, over IPv6.
   public static let tcpSegmentation6 = NetworkOffloads(rawValue: 4)
+  /// Such segments with explicit congestion notification, too.
   public static let tcpECN = NetworkOffloads(rawValue: 8)
   /// UDP segments larger than a packet.
   public static let udpSegmentation = NetworkOffloads(rawValue: 16)
@@ -39,14 +41,15 @@ public protocol NetworkBackend: AnyObject, SendableMetatype {
   /// The array is the caller's again when the call returns; the memory that it names stays until ``commit()`` returns.
   ///
   /// - Parameter size: of all segments, in bytes.
-  /// - Returns: `false`: there is no room. Then ``NetworkDevice/backendWritable()`` is to be called, once, when there is.
+  /// - Returns: `false`: there is no room. Then ``NetworkDevice/backendWritable()`` is to be called, once, when there
+  ///   is.
   func send(_ segments: UnsafeMutableBufferPointer<DMASegment>, size: Int) -> Bool
 
   /// The end of a batch of ``send(_:size:)``.
   func commit()
 
-  /// The size of the next packet to be received; `nil`: there is none. Then ``NetworkDevice/backendReadable()`` is to be
-  /// called, once, when there is.
+  /// The size of the next packet to be received; `nil`: there is none. Then ``NetworkDevice/backendReadable()`` is to
+  /// be called, once, when there is.
   func nextPacketSize() -> Int?
 
   /// Receives that packet into the segments, which have room for it.

@@ -114,6 +114,7 @@ extension NetworkDevice {
     }
     queue.putBack(buffers - used)
     // num_buffers, which the device sets whether or not buffers may be merged (virtio 1.3, 5.1.6.4.1).
+    // SAFETY: both bytes lie in the packet's buffers, which are the device's until the queue publishes them.
     unsafe low.storeBytes(of: UInt8(truncatingIfNeeded: used), as: UInt8.self)
     unsafe high.storeBytes(of: UInt8(truncatingIfNeeded: used >> 8), as: UInt8.self)
   }
@@ -123,6 +124,7 @@ extension NetworkDevice {
   private func byte(_ offset: Int, of parts: UnsafeMutableBufferPointer<DMASegment>) -> UnsafeMutableRawPointer {
     var left = offset
     for index in parts.indices {
+      // SAFETY: the index is one of the buffer's, and a byte is asked for within its segment.
       let part = unsafe parts[index]
       if unsafe left < part.count { return unsafe part.base + left }
       left -= unsafe part.count
@@ -138,6 +140,7 @@ extension NetworkDevice {
     var left = NetworkHeader.size
     var first = 0
     while left > 0 {
+      // SAFETY: what was gathered has room for a header, so there is a segment as long as something is left of it.
       let piece = unsafe min(left, parts[first].count)
       unsafe parts[first].base.initializeMemory(as: UInt8.self, repeating: 0, count: piece)
       unsafe parts[first].base += piece
@@ -145,6 +148,7 @@ extension NetworkDevice {
       left -= piece
       if unsafe parts[first].count == 0 { first += 1 }
     }
+    // SAFETY: as above; behind the last segment the rest is empty.
     return unsafe UnsafeMutableBufferPointer(rebasing: parts[first...])
   }
 }

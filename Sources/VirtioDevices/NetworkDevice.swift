@@ -12,6 +12,7 @@ public final class NetworkDevice<Backend: NetworkBackend>: VirtioDevice, @unchec
 
   /// Packets of one turn, after which other devices get theirs.
   public static var turnLimit: Int { 64 }
+  /// Of the queues for packets, in descriptors.
   public static var queueSize: UInt16 { QueueSize.network }
   static var receiveQueue: Int { 0 }
   static var transmitQueue: Int { 1 }
@@ -192,6 +193,7 @@ public final class NetworkDevice<Backend: NetworkBackend>: VirtioDevice, @unchec
   /// - Returns: whether to call again when other devices had their turn.
   public func backendWritable() -> Bool { mayWork && transmit() }
 
+  /// Whether packets pass, as ``setLink(isUp:)`` said last. On the device thread.
   public var isLinkUp: Bool { state.value.isLinkUp }
 
   /// The link came up or went down. While it is down, what the guest sends is lost and nothing is received.

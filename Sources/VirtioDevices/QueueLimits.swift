@@ -18,7 +18,7 @@ public enum QueueSize {
 public enum BlockSegment {
   /// What the device states (size_max), in bytes: a page of the kernels with the largest ones, which refuse less.
   ///
-  /// Without it Linux puts up to 256 KiB into a segment, and a queue could have 32 MiB in use, which the devices' window
-  /// would have to have room for.
+  /// Without it Linux puts up to 256 KiB into a segment, and a queue could have 32 MiB in use, which the devices'
+  /// window would have to have room for.
   public static let maximum: UInt32 = 64 << 10
 }

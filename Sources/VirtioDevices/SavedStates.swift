@@ -1,7 +1,7 @@
 public import Virtio
 
-// What each device needs to go on elsewhere, beside its queues' positions and its configuration space. How far a request has
-// come is in no state: a suspended device has answered what it took, or says here what it still owes.
+// What each device needs to go on elsewhere, beside its queues' positions and its configuration space. How far a
+// request has come is in no state: a suspended device has answered what it took, or says here what it still owes.
 
 /// An entropy device's: nothing.
 public struct EntropyDeviceState: VersionedState {
@@ -54,6 +54,7 @@ public struct ConsoleDeviceState: VersionedState {
   public static var kind: String { "virtio-console" }
   public static var version: UInt32 { 1 }
 
+  /// What the driver and the device know of a port of each other.
   public struct Port: Codable, Equatable, Sendable {
     /// The driver has said that it knows the port.
     public var isReady: Bool
@@ -61,6 +62,7 @@ public struct ConsoleDeviceState: VersionedState {
     public var isOpen: Bool
     /// Something is connected on the host's side, as the driver was told or is to be.
     public var isConnected: Bool
+    /// What the driver is still to be told, in this order.
     public var pending: [ConsoleMessage]
     /// How much of the transmit queue's first chain the port has taken, in bytes.
     public var transmitted: Int
@@ -78,6 +80,7 @@ public struct ConsoleDeviceState: VersionedState {
   public var isDriverReady: Bool
   /// The size of the first console is a real one.
   public var isSizeKnown: Bool
+  /// In the order of their numbers, from 0.
   public var ports: [Port]
 
   public init(isDriverReady: Bool, isSizeKnown: Bool, ports: [Port]) {
@@ -105,6 +108,7 @@ public struct SCMIDeviceState: VersionedState {
     }
   }
 
+  /// The number that the latest command was given to the platform with.
   public var lastTicket: UInt64
   /// In the order of their tickets.
   public var lateCommands: [LateCommand]

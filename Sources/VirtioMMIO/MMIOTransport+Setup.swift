@@ -48,8 +48,8 @@ extension MMIOTransport {
 
   // MARK: Status
 
-  /// What a driver writes reads back, but for three bits: FEATURES_OK and DRIVER_OK need features that the device can work
-  /// with (virtio 1.3, 2.2.2), and DEVICE_NEEDS_RESET is the device's own.
+  /// What a driver writes reads back, but for three bits: FEATURES_OK and DRIVER_OK need features that the device can
+  /// work with (virtio 1.3, 2.2.2), and DEVICE_NEEDS_RESET is the device's own.
   ///
   /// That bits come in order and stay is the driver's duty (2.1.1). One that neglects it is noted and served; what the
   /// device does rests on the features and queues as they are, never on the order.
@@ -81,8 +81,8 @@ extension MMIOTransport {
     }
   }
 
-  /// DRIVER_OK is gone, and without it the device consumes no buffers (virtio 1.3, 2.1.2): it comes to rest, and the queues
-  /// are the driver's again.
+  /// DRIVER_OK is gone, and without it the device consumes no buffers (virtio 1.3, 2.1.2): it comes to rest, and the
+  /// queues are the driver's again.
   private func restDevice(_ registers: inout Registers) {
     thread.perform { [side] finish in side.rest(finish) }
     for queue in registers.queues.indices { registers.queues[queue].isReady = false }

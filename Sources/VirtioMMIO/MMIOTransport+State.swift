@@ -9,19 +9,31 @@ public struct MMIOTransportState: VersionedState {
 
   /// A queue's registers, whether or not it is ready.
   public struct Queue: Codable, Equatable, Sendable {
+    /// QueueSize, in descriptors.
     public var size: UInt32
+    /// QueueReady.
     public var isReady: Bool
+    /// QueueDesc, a guest address.
     public var descriptorTable: UInt64
+    /// QueueDriver, a guest address: the available ring.
     public var driverArea: UInt64
+    /// QueueDevice, a guest address: the used ring.
     public var deviceArea: UInt64
   }
 
+  /// What every transport has of a device.
   public var connection: DeviceConnectionState
+  /// DriverFeatures, both words.
   public var driverFeatures: VirtioFeatures
+  /// DeviceFeaturesSel: which 32 bits DeviceFeatures shows.
   public var deviceFeaturesSelect: UInt32
+  /// DriverFeaturesSel: which 32 bits DriverFeatures takes.
   public var driverFeaturesSelect: UInt32
+  /// QueueSel, which may name a queue that the device hasn't.
   public var queueSelect: UInt32
+  /// SHMSel, which may name a region that the device hasn't.
   public var sharedMemorySelect: UInt32
+  /// One for each queue of the device.
   public var queues: [Queue]
 }
 

@@ -2,20 +2,21 @@ public import GuestMemory
 internal import Synchronization
 public import Virtio
 
-/// A virtio-mmio device of version 2, modern only (virtio 1.3, 4.2): registers on one side, a device on the other, which is
-/// driven through its ``DeviceTransportSide``.
+/// A virtio-mmio device of version 2, modern only (virtio 1.3, 4.2): registers on one side, a device on the other,
+/// which is driven through its ``DeviceTransportSide``.
 ///
 /// **Threads.** ``read(offset:width:)`` and ``write(offset:width:value:)`` are called on vCPU threads, several at once
 /// if the guest likes; ``kick(queue:)`` on the device thread. What the registers hold stands under a lock that only
 /// vCPUs take. What both sides need (interrupt status, device status) is atomic, so neither a kick nor an
 /// acknowledgement of an interrupt ever waits for anything.
 ///
-/// **The handshake.** DRIVER_OK, a queue's set-up or reset, a reset of the device and a write to its configuration space
-/// change what the device thread works on, so the vCPU hands them over and waits: `DeviceThread.perform` runs the change
-/// between two pieces of the device's work, and the vCPU goes on when the device says that it is done. For a reset the
-/// device says so when nothing is in flight any longer: after the guest's store to Status no I/O touches its memory, as
-/// a driver takes for granted that writes 0 and frees its rings. The vCPU holds the registers' lock meanwhile (another
-/// vCPU that touches the same device waits, too); the device thread never takes it, so there is no circle.
+/// **The handshake.** DRIVER_OK, a queue's set-up or reset, a reset of the device and a write to its configuration
+/// space change what the device thread works on, so the vCPU hands them over and waits: `DeviceThread.perform` runs the
+/// change between two pieces of the device's work, and the vCPU goes on when the device says that it is done. For a
+/// reset the device says so when nothing is in flight any longer: after the guest's store to Status no I/O touches its
+/// memory, as a driver takes for granted that writes 0 and frees its rings. The vCPU holds the registers' lock
+/// meanwhile (another vCPU that touches the same device waits, too); the device thread never takes it, so there is no
+/// circle.
 ///
 /// Guests get zero for reads that make no sense, nothing for such writes, and an event is reported.
 public final class MMIOTransport: Sendable {
@@ -34,7 +35,9 @@ public final class MMIOTransport: Sendable {
   private let vendor: UInt32
   let discardPendingKicks: (@Sendable () -> Void)?
 
+  /// What these registers are of.
   public var device: any VirtioDevice { side.device }
+  /// What the device has of the guest: its counters, and the memory that it sees.
   public var connection: DeviceConnection { side.connection }
 
   struct QueueRegisters: Equatable, Sendable {

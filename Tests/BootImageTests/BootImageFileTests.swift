@@ -22,6 +22,7 @@ private struct TemporaryFolder: ~Copyable {
 
   func makeFile(_ bytes: [UInt8], mode: mode_t = 0o600) throws -> String {
     let name = path + "/kernel"
+    // SAFETY: the name holds for the call.
     let descriptor = unsafe creat(name, mode)
     try #require(descriptor >= 0)
     // SAFETY: the buffer is the array's and holds for the call.
@@ -74,6 +75,7 @@ private func setFileSystemUser(_ user: uid_t) throws -> Int32 {
   @Test func openingAPipeIsRefusedWithoutWaitingForAWriter() throws {
     let folder = try TemporaryFolder()
     let path = folder.path + "/pipe"
+    // SAFETY: the path holds for the call.
     try #require(unsafe mkfifo(path, 0o600) == 0)
 
     let error = #expect(throws: BootImageError.self) { _ = try BootImageFile(path: path) }
@@ -117,6 +119,7 @@ private func setFileSystemUser(_ user: uid_t) throws -> Int32 {
     let image = try file.inspect()
     let ram = try makeRAM()
 
+    // SAFETY: the path holds for the call.
     try #require(unsafe truncate(path, 1000) == 0)
 
     let failure = reason { () throws(BootImageError) in _ = try file.load(image, into: ram) }

@@ -121,6 +121,7 @@ func simpleELF(bytes: [UInt8] = pattern(100), memorySize: UInt64 = 4096) -> [UIn
 
 /// What zlib makes of `bytes` with a gzip header.
 func gzip(_ bytes: [UInt8]) -> [UInt8] {
+  // SAFETY: all of it is zero, which is how zlib wants what it initializes.
   var stream = unsafe z_stream()
   // SAFETY: the stream stays in this frame until it is ended, and both buffers hold for the one call that uses them.
   return unsafe withUnsafeMutablePointer(to: &stream) { stream in
@@ -145,6 +146,7 @@ func gzip(_ bytes: [UInt8]) -> [UInt8] {
         _ = unsafe deflate(stream, Z_FINISH)
       }
     }
+    // SAFETY: as above.
     unsafe output.removeLast(Int(stream.pointee.avail_out))
     unsafe deflateEnd(stream)
     return output

@@ -72,6 +72,7 @@ final class CommandProcess {
     defer { for descriptor in theirs { close(descriptor) } }
     for (index, stream) in [input, output, error].enumerated() {
       let number = Int32(index)
+      // SAFETY: as above; the call copies the path.
       switch stream {
       case .null: unsafe posix_spawn_file_actions_addopen(&actions, number, "/dev/null", O_RDWR, 0)
       case .descriptor(let descriptor): unsafe posix_spawn_file_actions_adddup2(&actions, descriptor, number)
@@ -88,6 +89,7 @@ final class CommandProcess {
         unsafe posix_spawn_file_actions_adddup2(&actions, isInput ? ends.reading : ends.writing, number)
       }
     }
+    // SAFETY: as above; the texts hold until the new process has its own copy, and a nil ends each list.
     unsafe posix_spawnattr_setflags(&attributes, flags)
     var argv: [UnsafeMutablePointer<CChar>?] = unsafe ([program] + arguments).map { unsafe strdup($0) } + [nil]
     // Tests of any user look at the process's mappings.

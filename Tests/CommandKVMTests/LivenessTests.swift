@@ -5,8 +5,8 @@ import Host
 import Testing
 
 extension CommandKVMTests {
-  /// A machine can always be ended, whoever has stopped reading what it writes. Only a machine that hangs fails: how soon
-  /// it ends depends on the host.
+  /// A machine can always be ended, whoever has stopped reading what it writes. Only a machine that hangs fails: how
+  /// soon it ends depends on the host.
   @Suite("Machines can always be ended")
   struct LivenessTests {
     /// What ends a machine.
@@ -53,8 +53,8 @@ extension CommandKVMTests {
       try expectEnd(process, cause, from: start, what)
     }
 
-    /// Waits until the process takes SIGTERM itself: until then it ends of it as any process does, and a busy host takes
-    /// its time to start one.
+    /// Waits until the process takes SIGTERM itself: until then it ends of it as any process does, and a busy host
+    /// takes its time to start one.
     private func waitUntilSignalsAreHeld(_ process: CommandProcess) throws {
       let deadline = ContinuousClock.now + Self.hang
       while true {
@@ -178,7 +178,8 @@ extension CommandKVMTests {
         ],
         input: .pipe
       )
-      // The ring of the port is full, its writer waits, and the console is written to without end and not read from here.
+      // The ring of the port is full, its writer waits, and the console is written to without end and not read from
+      // here.
       try process.send("for p in /sys/class/virtio-ports/*; do grep -q out $p/name && dev=/dev/${p##*/}; done\n")
       try process.send("yes >$dev & sleep 1; echo $((6 * 7)) comes; yes\n")
       try process.expect("42 comes\n")

@@ -1,8 +1,8 @@
 import TestSupport
 import Testing
 
-/// A gzip stream of `zeros` KiB of zeros behind `start`, made without a compressor: stored blocks do not expand, so this
-/// is one fixed Huffman block that repeats the last byte.
+/// A gzip stream of `zeros` KiB of zeros behind `start`, made without a compressor: stored blocks do not expand, so
+/// this is one fixed Huffman block that repeats the last byte.
 private func gzip(_ start: [UInt8], zeros: Int = 0, isCut: Bool = false) -> [UInt8] {
   var bits = BitWriter()
   bits.put(zeros == 0 ? 1 : 0, count: 1)

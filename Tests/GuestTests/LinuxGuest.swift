@@ -19,7 +19,8 @@ enum LinuxGuest {
 
   /// A guest that runs one command line of its shell, prints `exit status N` and powers off.
   ///
-  /// The kernel's messages would come in the middle of the command's lines: on a busy host it has some that are no news.
+  /// The kernel's messages would come in the middle of the command's lines: on a busy host it has some that are no
+  /// news.
   static func executing(_ command: String) throws -> Configuration {
     try configuration("exec apus_exec=\"\(quiet)\(command)\"")
   }

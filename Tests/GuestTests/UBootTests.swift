@@ -7,8 +7,8 @@ import Testing
 /// environment in flash memory that the machine does not have, and its virtio driver leaves ACKNOWLEDGE out.
 @Suite("Debian's U-Boot for QEMU's board", .requiresKVM, .ownThread)
 struct UBootTests {
-  /// Each reads half a million bytes of flash memory that is not there, an exit each, which the emulated host takes half a
-  /// minute for.
+  /// Each reads half a million bytes of flash memory that is not there, an exit each, which the emulated host takes
+  /// half a minute for.
   private static let suites = Effort.isBrief ? ["trixie"] : ["bookworm", "trixie"]
 
   /// A disk of 65 sectors: a partition table, then a FAT12 file system with one file.

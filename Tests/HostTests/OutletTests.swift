@@ -151,7 +151,8 @@ private func offer(_ bytes: [UInt8], _ outlet: Outlet) -> Int {
     #expect(kept + queue.droppedCount == 20_000)
     #expect(queue.droppedCount > 0)
     var text = String(decoding: stalled.read(100 * kept), as: UTF8.self)
-    // What takes its time to be full has room now and then, and what was dropped until then is told before what follows.
+    // What takes its time to be full has room now and then, and what was dropped until then is told before what
+    // follows.
     var told: [Int] { text.split(separator: "\n").compactMap { $0.last == ">" ? Int($0.dropFirst().dropLast()) : nil } }
     while told.reduce(0, +) < queue.droppedCount {
       let more = stalled.read(1)

@@ -4,8 +4,8 @@ import GuestMemory
 import KVM
 import Testing
 
-/// The smallest machine that the `firmware` guest runs on: memory, one vCPU and a serial port that only transmits. It has
-/// nothing of Apus's machine, so that a test can set the firmware registers that Apus would have set.
+/// The smallest machine that the `firmware` guest runs on: memory, one vCPU and a serial port that only transmits. It
+/// has nothing of Apus's machine, so that a test can set the firmware registers that Apus would have set.
 final class FirmwareMachine {
   let vcpu: VirtualCPU
   private let machine: VirtualMachine

@@ -5,8 +5,8 @@ import Testing
 
 @Suite("A guest with a hostile driver", .requiresKVM, .ownThread)
 struct HostileGuestTests {
-  /// In each race as many requests are answered, and as many refused: `APUS_RACE_ROUNDS`, or what a run of all tests has
-  /// time for.
+  /// In each race as many requests are answered, and as many refused: `APUS_RACE_ROUNDS`, or what a run of all tests
+  /// has time for.
   private static var rounds: Int { Variable.number("APUS_RACE_ROUNDS", or: 2) }
 
   @Test("every attack on a disk and on the source of entropy ends as specified, and the devices work afterwards")

@@ -43,6 +43,7 @@ private final class BusyThread: Sendable {
   private let mayRun = Atomic(true)
 
   init() {
+    // SAFETY: the new thread takes it over below.
     let context = unsafe Unmanaged.passRetained(self).toOpaque()
     var thread = pthread_t()
     // SAFETY: the context is retained until the new thread takes it over, exactly once.

@@ -75,6 +75,7 @@ public struct Program: Sendable {
   }
 
   private func start(_ streams: ctest_streams) throws -> pid_t {
+    // SAFETY: strdup copies; each copy is freed once, at the end of this call.
     var texts = unsafe ([path] + arguments).map { unsafe strdup($0) } + [nil]
     defer { unsafe texts.forEach { unsafe free($0) } }
     // SAFETY: the texts hold until the new process has its own copy, and a nil ends them.

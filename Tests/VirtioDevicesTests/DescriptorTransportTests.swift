@@ -7,8 +7,8 @@ import VirtioDevices
 import VirtioDriver
 import VirtioTesting
 
-/// A transport without a register, as a vhost-user back-end is one: messages set features and queues, a driver notifies by
-/// an eventfd for each queue and is called by another, and a queue that is stopped says how far it has come.
+/// A transport without a register, as a vhost-user back-end is one: messages set features and queues, a driver notifies
+/// by an eventfd for each queue and is called by another, and a queue that is stopped says how far it has come.
 private final class DescriptorTransport: WindowMachine, @unchecked Sendable {
   // SAFETY: @unchecked: used on one thread.
 

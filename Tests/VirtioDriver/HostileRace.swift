@@ -1,5 +1,6 @@
-/// Fields that a second vCPU changes to and fro while the device reads them. The device sees the one value or the other: it
-/// answers the request, or sets DEVICE_NEEDS_RESET for the reason given, and reads nothing again that it has checked.
+/// Fields that a second vCPU changes to and fro while the device reads them. The device sees the one value or the
+/// other: it answers the request, or sets DEVICE_NEEDS_RESET for the reason given, and reads nothing again that it has
+/// checked.
 public enum HostileRace: UInt8, CaseIterable, Sendable {
   case descriptorAddress
   case descriptorLength

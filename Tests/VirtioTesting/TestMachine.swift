@@ -75,8 +75,8 @@ private final class KeptWindow {
   }
 }
 
-/// Runs at once what is posted; a driver on the same thread sees a device that has come to rest. While someone waits for the end of work, ``whileWaiting`` stands for what the device
-/// thread does meanwhile.
+/// Runs at once what is posted; a driver on the same thread sees a device that has come to rest. While someone waits
+/// for the end of work, ``whileWaiting`` stands for what the device thread does meanwhile.
 public final class ImmediateThread: DeviceThread, @unchecked Sendable {
   // SAFETY: @unchecked: used on one thread.
 

@@ -105,7 +105,8 @@ import VirtioTesting
     #expect(machine.transport.connection.counters.memory.refusedAccesses == 1)
   }
 
-  /// A device behind a translation: rings where they are, buffers at page 0x100 on, in pages that are nowhere side by side.
+  /// A device behind a translation: rings where they are, buffers at page 0x100 on, in pages that are nowhere side by
+  /// side.
   private func scattered(pages: UInt64) throws -> (TestMachine, TestTranslation, Queue) {
     let translation = TestTranslation()
     let machine = try TestMachine(EchoDevice(), windowSize: 0x200_0000, translation: translation)
@@ -121,12 +122,12 @@ import VirtioTesting
     let buffers = (0..<16).map { number in
       Queue.Buffer((0x100 + 2 * UInt64(number) + 1) * Self.page - 1, 2, isWritable: number >= 8)
     }
-    for page: UInt64 in 0..<16 {
-      machine.store(
-        [UInt8(page)],
-        at: machine.windowStart + 0x1_0000 + 2 * page * Self.page + (page % 2 == 0 ? Self.page - 1 : 0)
-      )
+    // The last byte of a page that is even, the first of one that is odd.
+    let places: [UInt64] = (0..<32).map { (page: UInt64) -> UInt64 in
+      let start = machine.windowStart + 0x1_0000 + 2 * page * Self.page
+      return page % 2 == 0 ? start + Self.page - 1 : start
     }
+    for (number, place) in places.prefix(16).enumerated() { machine.store([UInt8(number)], at: place) }
 
     queue.writeChain(buffers)
     queue.offer(0)
@@ -134,11 +135,7 @@ import VirtioTesting
 
     #expect(queue.takeUsed() == Queue.Used(head: 0, written: 16))
     #expect(machine.transport.connection.counters.memory.largestChain == 32)
-    let echoed = (16..<32).map { (page: UInt64) -> UInt8 in
-      let place = page % 2 == 0 ? Self.page - 1 : 0
-      let address = machine.windowStart + 0x1_0000 + 2 * page * Self.page
-      return machine.load8(address + place)
-    }
+    let echoed: [UInt8] = places.suffix(16).map { place in machine.load8(place) }
     #expect(echoed == Array(0..<16))
     #expect(machine.faults == [])
   }

@@ -24,8 +24,8 @@ int chost_disk_describe(int descriptor, struct chost_disk *_Nonnull disk);
 // A lock of the open file: shared for readers, exclusive for a writer. -EAGAIN if somebody else holds it.
 int chost_disk_lock(int descriptor, bool is_read_only);
 
-// `vectors` are `count` times an address and a size, like the C library's struct iovec. All of them are moved, or it is an
-// error, as the end of a file that was cut is. The vectors are used up.
+// `vectors` are `count` times an address and a size, like the C library's struct iovec. All of them are moved, or it is
+// an error, as the end of a file that was cut is. The vectors are used up.
 int chost_disk_read(int descriptor, void *_Nullable vectors, int count, uint64_t offset);
 int chost_disk_write(int descriptor, void *_Nullable vectors, int count, uint64_t offset);
 

@@ -19,8 +19,8 @@ static inline void *_Nullable chost_map_private(size_t size) {
   return base == MAP_FAILED ? NULL : base;
 }
 
-// The same in huge pages as far as the host has them free, and aligned for them. NULL with errno; a kernel that knows none
-// gives small ones, or, where they are required, EINVAL.
+// The same in huge pages as far as the host has them free, and aligned for them. NULL with errno; a kernel that knows
+// none gives small ones, or, where they are required, EINVAL.
 void *_Nullable chost_map_private_huge(size_t size, bool required);
 
 // Leaves the mapping out of core dumps.
@@ -41,7 +41,8 @@ static inline void *_Nullable chost_map_shared(int descriptor, size_t size) {
   return base == MAP_FAILED ? NULL : base;
 }
 
-// Maps a file that is in memory, aligned for huge pages, and in such where the host gives them on advice. NULL with errno.
+// Maps a file that is in memory, aligned for huge pages, and in such where the host gives them on advice. NULL with
+// errno.
 void *_Nullable chost_map_shared_huge(int descriptor, size_t size);
 
 // How many bytes of the buffer are random now, or -1 with errno.

@@ -53,8 +53,9 @@ int chost_pipe(int *_Nonnull end, int *_Nonnull start);
 int64_t chost_pipe_read(int pipe, void *_Nonnull buffer, size_t size);
 
 // Starts a program in a session of its own with `descriptor` as its number 3, no input, and `output` as its standard
-// output and error. It inherits no other descriptor, and the state of no signal. `arguments` and `environment` are strings
-// one after the other, each ended by a zero byte; the first argument is the program's name. The process's number.
+// output and error. It inherits no other descriptor, and the state of no signal. `arguments` and `environment` are
+// strings one after the other, each ended by a zero byte; the first argument is the program's name. The process's
+// number.
 enum { CHOST_PROGRAM_DESCRIPTOR = 3, CHOST_PROGRAM_ARGUMENT_LIMIT = 512, CHOST_PROGRAM_VARIABLE_LIMIT = 16 };
 int chost_program_start(const char *_Nonnull path, const char *_Nonnull arguments, size_t size,
                          const char *_Nonnull environment, size_t environment_size, int descriptor, int output);

@@ -13,8 +13,8 @@ struct chost_output {
   bool may_wait;
 };
 
-// A descriptor of the caller's own for what stands behind `descriptor`, in no other process's hands: a terminal or a pipe
-// is opened anew, with O_NONBLOCK, which a shared description must not get. Where that cannot be (another user's
+// A descriptor of the caller's own for what stands behind `descriptor`, in no other process's hands: a terminal or a
+// pipe is opened anew, with O_NONBLOCK, which a shared description must not get. Where that cannot be (another user's
 // terminal, no /proc) and where it would mean nothing it is a duplicate. 0 or minus errno.
 int chost_output_open(int descriptor, struct chost_output *_Nonnull output);
 
@@ -24,7 +24,8 @@ int chost_output_describe(int descriptor, struct chost_output *_Nonnull output);
 // Another description, with O_NONBLOCK, of the terminal or pipe that `descriptor` reads from, or minus errno.
 int chost_input_open(int descriptor);
 
-// Writes what goes at once, or waits where the description does: how many bytes, or minus errno. No SIGPIPE from sockets.
+// Writes what goes at once, or waits where the description does: how many bytes, or minus errno. No SIGPIPE from
+// sockets.
 int64_t chost_output_write(int descriptor, bool is_socket, const void *_Nonnull buffer, size_t count);
 
 // Whether one of `events` is there, within so many milliseconds; -1 waits for ever.

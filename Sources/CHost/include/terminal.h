@@ -8,9 +8,9 @@
 // The guest's characters to the terminal as they are, and each key to the guest at once. 0 or minus errno.
 //
 // The former settings come back with chost_terminal_restore, and also when a signal ends the process: the first call
-// installs handlers for all that do, which restore the terminal and then let the signal do what it did before. They also
-// come back while SIGTSTP has the process stopped; SIGCONT makes the terminal raw again if it is still ours. What the
-// process ignores, and a SIGTSTP or SIGCONT that it handles itself, are left alone.
+// installs handlers for all that do, which restore the terminal and then let the signal do what it did before. They
+// also come back while SIGTSTP has the process stopped; SIGCONT makes the terminal raw again if it is still ours. What
+// the process ignores, and a SIGTSTP or SIGCONT that it handles itself, are left alone.
 int chost_terminal_make_raw(int descriptor);
 void chost_terminal_restore(void);
 

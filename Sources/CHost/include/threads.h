@@ -29,8 +29,8 @@ typedef enum { chost_signals_stop, chost_signals_terminal_size } chost_signals;
 // Has the signals wait, for the calling thread and those it starts.
 void chost_signals_hold(chost_signals group);
 
-// A descriptor, not blocking, on which the signals arrive, or minus errno. From then on they do nothing by themselves in
-// the calling thread and those it starts. `previous` takes the mask for chost_signals_restore.
+// A descriptor, not blocking, on which the signals arrive, or minus errno. From then on they do nothing by themselves
+// in the calling thread and those it starts. `previous` takes the mask for chost_signals_restore.
 int chost_signals_take(chost_signals group, sigset_t *_Nonnull previous);
 void chost_signals_restore(const sigset_t *_Nonnull previous);
 

@@ -14,19 +14,20 @@ struct ctest_streams {
 // Starts a program: its process id, or minus errno. A program that cannot be executed ends with status 127.
 pid_t ctest_start(const char *_Nonnull path, char *_Nullable const *_Nonnull arguments, struct ctest_streams streams);
 
-// The exit status of a process, 256 + the signal that killed it, -1 while it runs, or -2 where there is no such process.
+// The exit status of a process, 256 + the signal that killed it, -1 while it runs, or -2 where there is no such
+// process.
 int ctest_status(pid_t process);
 
 // Gives the calling thread alone the rights that `user` has to files. What the process may do otherwise stays.
 void ctest_use_files_as(unsigned user);
 
-// Stops one thread of another process for good, as a call does that the kernel never comes back from: nothing but the end
-// of the process ends it. 0 or minus errno. The calling thread is the one that traces it from then on.
+// Stops one thread of another process for good, as a call does that the kernel never comes back from: nothing but the
+// end of the process ends it. 0 or minus errno. The calling thread is the one that traces it from then on.
 int ctest_stop_thread(pid_t thread);
 
-// Starts a file system in user space (FUSE) in this folder: the process that serves it, or minus errno. It has one file,
-// `image`, of 16 MiB, that can be read and not written. A process that is stopped is a file system that does not answer.
-// Who is not root finds it in the process's user and mount namespaces.
+// Starts a file system in user space (FUSE) in this folder: the process that serves it, or minus errno. It has one
+// file, `image`, of 16 MiB, that can be read and not written. A process that is stopped is a file system that does not
+// answer. Who is not root finds it in the process's user and mount namespaces.
 pid_t ctest_file_system_start(const char *_Nonnull folder);
 
 // Ends the process, and takes the file system away.

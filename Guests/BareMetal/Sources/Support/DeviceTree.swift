@@ -109,7 +109,8 @@ extension DeviceTree {
 
     private var stride: Int { Int(cells.address + cells.size) }
 
-    /// The number at the interrupt controller of the first interrupt of `interrupts`, which has the three cells of the GIC.
+    /// The number at the interrupt controller of the first interrupt of `interrupts`, which has the three cells of the
+    /// GIC.
     public var interrupt: UInt32? {
       guard let property = self["interrupts"], let type = property.word(0), let number = property.word(1) else {
         return nil

@@ -1,6 +1,7 @@
 internal import Machine
 
-/// Calls to the hypervisor by the SMC Calling Convention (ARM DEN 0028), with the instruction that the device tree names.
+/// Calls to the hypervisor by the SMC Calling Convention (ARM DEN 0028), with the instruction that the device tree
+/// names.
 public struct Firmware: Sendable {
   private let usesSMC: Bool
 
@@ -15,8 +16,8 @@ public struct Firmware: Sendable {
     _ second: UInt64 = 0,
     _ third: UInt64 = 0
   ) -> (UInt64, UInt64, UInt64, UInt64)? {
-    // SAFETY: the convention keeps all registers that the compiler expects to be kept; only CPU_ON names an address, that of
-    // code that is written for it.
+    // SAFETY: the convention keeps all registers that the compiler expects to be kept; only CPU_ON names an address,
+    // that of code that is written for it.
     let result = unsafe machine_smccc(usesSMC ? 1 : 0, UInt64(function), first, second, third)
     return result.undefined == 0 ? (result.x0, result.x1, result.x2, result.x3) : nil
   }

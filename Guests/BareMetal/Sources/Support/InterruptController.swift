@@ -1,7 +1,7 @@
 internal import Machine
 
-/// The GIC of the device tree, GICv2 or GICv3, as far as one vCPU needs it: private and shared interrupts of group 1 with
-/// one priority, in the form that KVM and QEMU give a guest (one security state).
+/// The GIC of the device tree, GICv2 or GICv3, as far as one vCPU needs it: private and shared interrupts of group 1
+/// with one priority, in the form that KVM and QEMU give a guest (one security state).
 public struct InterruptController: Sendable {
   private enum Version: Sendable {
     /// The base of the CPU interface.

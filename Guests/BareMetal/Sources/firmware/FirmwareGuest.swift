@@ -4,8 +4,8 @@ internal import Support
 ///
 ///     NAME 0xFUNCTION = RESULT…
 ///
-/// FUNCTION is the identifier that is called, or for NAME `…_FEATURES.OF` the one that is asked about. RESULT is x0, for some
-/// functions followed by x1 to x3: negative error codes in decimal, all else in hexadecimal, or `undefined`.
+/// FUNCTION is the identifier that is called, or for NAME `…_FEATURES.OF` the one that is asked about. RESULT is x0,
+/// for some functions followed by x1 to x3: negative error codes in decimal, all else in hexadecimal, or `undefined`.
 @_cdecl("guest_main")
 func main() {
   let firmware = Firmware()

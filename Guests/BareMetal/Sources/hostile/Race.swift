@@ -37,8 +37,8 @@ enum Race {
 
   /// Runs races until at least `rounds` requests were answered and as many refused.
   ///
-  /// - Returns: whether that came about, every request ended, the device always started again, and what lies outside the
-  ///   window was neither written nor found its way to the disk.
+  /// - Returns: whether that came about, every request ended, the device always started again, and what lies outside
+  ///   the window was neither written nor found its way to the disk.
   func run(_ target: inout Target, _ racer: Racer, rounds: UInt64, _ count: inout RaceCount) -> Bool {
     var own = RaceCount()
     let end = VirtualTimer.count + 60 * VirtualTimer.frequency

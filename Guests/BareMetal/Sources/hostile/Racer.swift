@@ -2,8 +2,8 @@ internal import Support
 internal import Synchronization
 internal import VirtioDriver
 
-/// The second vCPU, which changes memory while the first one has the device read it. Between races it is off: the host's
-/// processors are for the device then.
+/// The second vCPU, which changes memory while the first one has the device read it. Between races it is off: the
+/// host's processors are for the device then.
 struct Racer {
   private enum Order {
     static let peace: UInt64 = 0

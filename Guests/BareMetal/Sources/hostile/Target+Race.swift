@@ -41,8 +41,8 @@ extension Target {
     return true
   }
 
-  /// Makes a good request available without notifying: two buffers for random bytes, or the first sector. The device has
-  /// just been started.
+  /// Makes a good request available without notifying: two buffers for random bytes, or the first sector. The device
+  /// has just been started.
   mutating func offerRaced(writing: Bool) -> RacedRequest {
     typealias Queue = DriverQueue<MappedMachine>
     switch kind {

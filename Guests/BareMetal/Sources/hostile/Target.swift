@@ -138,8 +138,8 @@ func wait(milliseconds: UInt64, _ condition: () -> Bool) -> Bool {
   return condition()
 }
 
-/// A fifth of a millisecond in which the host's processor is for the device. Interrupts stay masked: one that is pending
-/// ends the wait all the same.
+/// A fifth of a millisecond in which the host's processor is for the device. Interrupts stay masked: one that is
+/// pending ends the wait all the same.
 enum Nap {
   static func prepare() {
     guard let controller = InterruptController() else { return }

@@ -1,7 +1,7 @@
 internal import Support
 
-/// Touches an address where there is neither memory nor a device, in the way that a boot argument names: `read` (without
-/// any), `write`, `load-pair`, `store-pair` or `jump`. `address=` names another address.
+/// Touches an address where there is neither memory nor a device, in the way that a boot argument names: `read`
+/// (without any), `write`, `load-pair`, `store-pair` or `jump`. `address=` names another address.
 @_cdecl("guest_main")
 func main() {
   let arguments = BootArguments()

@@ -72,7 +72,8 @@ public final class DriverProgram: @unchecked Sendable {
     machine.store(bytes, at: machine.windowStart + offset)
   }
 
-  /// Buffers lie in the window, but for those whose length is odd beyond a limit: their addresses are taken as they are.
+  /// Buffers lie in the window, but for those whose length is odd beyond a limit: their addresses are taken as they
+  /// are.
   private func writeChain(_ input: inout ByteReader, isIndirect: Bool) {
     guard !queues.isEmpty else { return }
     let queue = queues[Int(input.byte()) % queues.count]
