@@ -12,10 +12,10 @@ let strict: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-/// For the programs that are linked statically: the C library's start code for those registers the unwind tables at each
-/// start, reading all of them, which is 2.5 million instructions in the smallest program. Without the function it
-/// doesn't, and unwinding finds the tables by their header, as in every other program. At the end there is nothing to take
-/// back, for which it would read them, too.
+/// For the programs that are linked statically: the C library's start code for those registers the unwind tables at
+/// each start, reading all of them, which is 2.5 million instructions in the smallest program. Without the function it
+/// doesn't, and unwinding finds the tables by their header, as in every other program. At the end there is nothing to
+/// take back, for which it would read them, too.
 let quickStart: [LinkerSetting] = [
   .unsafeFlags(
     [

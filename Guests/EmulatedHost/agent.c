@@ -1,6 +1,7 @@
 // The first process of the emulated arm64 KVM host. It reads /start, which `run` appends to the host's initial file
-// system, loads the kernel's modules if there are any, mounts what is listed there, runs one command and carries its standard streams and its exit status over a
-// virtio-serial port. It ends with the command: `run` takes the machine down as soon as the status has arrived.
+// system, loads the kernel's modules if there are any, mounts what is listed there, runs one command and carries its
+// standard streams and its exit status over a virtio-serial port. It ends with the command: `run` takes the machine
+// down as soon as the status has arrived.
 //
 // /start is a list of strings, each ended by a zero byte; each item is a word and that word's arguments:
 //

@@ -14,6 +14,8 @@ public struct DeviceTextError: Error, Equatable, Sendable, CustomStringConvertib
 
 extension Configuration.Device {
   /// Reads `PATH[,readonly][,serial=TEXT][,queues=N][,window=NAME]`. A comma in the path is written twice.
+  ///
+  /// - Throws: what is wrong with the text, and what would be right.
   public static func block(_ text: String) throws(DeviceTextError) -> Configuration.Device {
     var fields = DeviceFields(text)
     var block = Block(path: fields.value)
@@ -32,6 +34,8 @@ extension Configuration.Device {
   }
 
   /// Reads `PATH[,agent=NAME][,window=NAME]`. A comma in the path is written twice.
+  ///
+  /// - Throws: what is wrong with the text, and what would be right.
   public static func scmi(_ text: String) throws(DeviceTextError) -> Configuration.Device {
     var fields = DeviceFields(text)
     var scmi = SCMI(path: fields.value)
@@ -45,6 +49,8 @@ extension Configuration.Device {
   }
 
   /// Reads `[window=NAME]`.
+  ///
+  /// - Throws: what is wrong with the text, and what would be right.
   public static func entropy(_ text: String) throws(DeviceTextError) -> Configuration.Device {
     var fields = DeviceFields("," + text)
     var device = Configuration.Device(.entropy)

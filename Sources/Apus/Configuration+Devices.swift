@@ -5,8 +5,8 @@ import Host
 extension Configuration {
   /// What devices may reach of the guest's memory.
   public enum DMA: Equatable, Sendable {
-    /// Windows of their own: memory that is no RAM of the guest's kernel but where its bounce buffers are. The number is
-    /// the bytes of each window, a multiple of 2 MiB; without one, a window is as large as its devices need it.
+    /// Windows of their own: memory that is no RAM of the guest's kernel but where its bounce buffers are. The number
+    /// is the bytes of each window, a multiple of 2 MiB; without one, a window is as large as its devices need it.
     case confined(windowSize: UInt64? = nil)
     /// All of RAM, for kernels without CONFIG_DMA_RESTRICTED_POOL.
     case open
@@ -14,7 +14,7 @@ extension Configuration {
 
   /// A virtio device.
   public struct Device: Equatable, Sendable {
-    /// What it is.
+    /// The device type, with what only that type has.
     public var kind: Kind
     /// The window that it shares with the other devices of that name, where DMA is confined. Lower-case letters, digits
     /// and hyphens, at most 32.

@@ -57,7 +57,9 @@ extension Configuration {
 
   /// Checks that a file which the caller is going to write is none of those that the machine needs or writes.
   ///
-  /// - Parameter option: what names the file, for the message.
+  /// - Parameters:
+  ///   - path: of that file.
+  ///   - option: what names the file, for the message.
   /// - Throws: ``ConfigurationError``.
   public func checkWriting(to path: String, for option: String) throws(ConfigurationError) {
     let file = NamedFile(option: option, path: path)

@@ -95,6 +95,8 @@ extension Configuration.Device {
 
 extension Configuration.Device {
   /// Reads `passt|tap=NAME|fd=N[,host-loopback][,forward=[ADDRESS/]HOST:GUEST[/udp]]…[,mac=MAC][,mtu=N][,window=NAME]`.
+  ///
+  /// - Throws: what is wrong with the text, and what would be right.
   public static func network(_ text: String) throws(DeviceTextError) -> Configuration.Device {
     var fields = DeviceFields(text)
     var network = Network(try connection(fields.value))

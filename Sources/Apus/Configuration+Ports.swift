@@ -30,8 +30,8 @@ extension Configuration.Device {
   /// A console device with several ports. It always has one called `virtme.ret`, through which the guest says its exit
   /// status: ``Outcome/guestStatus``.
   public struct Console: Equatable, Sendable {
-    /// Whether the machine's console is the device's first port, hvc0, instead of the serial port. What leaves the serial
-    /// port, which stays for what is said early, then goes where the console leads, and input goes to hvc0 only.
+    /// Whether the machine's console is the device's first port, hvc0, instead of the serial port. What leaves the
+    /// serial port, which stays for what is said early, then goes where the console leads, and input goes to hvc0 only.
     public var carriesConsole: Bool
     /// The channels, at most 29.
     public var ports: [Configuration.Port]

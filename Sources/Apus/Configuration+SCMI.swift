@@ -62,8 +62,8 @@ extension Configuration {
 
   /// Opens the platform of a file.
   ///
-  /// - Returns: the configuration with the platform instead of the file, and every mistake in file and agent; also files
-  ///   that are used twice.
+  /// - Returns: the configuration with the platform instead of the file, and every mistake in file and agent; also
+  ///   files that are used twice.
   func openingPlatform() -> (configuration: Configuration, problems: [ConfigurationError.Problem]) {
     var opened = self
     // As long as the platform's file is known.

@@ -22,8 +22,9 @@ extension Configuration {
     }
   }
 
-  /// The most bytes of a window. Linux keeps 24 bytes for each 2 KiB of its pool in one allocation, which is of 4 MiB at
-  /// most with 4 KiB pages; for a larger pool it says that it failed, and lets the devices' drivers use other memory.
+  /// The most bytes of a window. Linux keeps 24 bytes for each 2 KiB of its pool in one allocation, which is of 4 MiB
+  /// at most with 4 KiB pages; for a larger pool it says that it failed, and lets the devices' drivers use other
+  /// memory.
   static let windowLimit: UInt64 = 340 << 20
 }
 
@@ -33,8 +34,9 @@ extension Configuration.Device {
   /// What Linux takes of its pool for the smallest buffer (IO_TLB_SIZE).
   private static let slot: UInt64 = 2 << 10
 
-  /// How many bytes of its window the device's driver in Linux has in use at the same time: the rings, and as many bytes
-  /// for each descriptor as the driver gives to one. A driver that finds the pool full tries again later, or drops.
+  /// How many bytes of its window the device's driver in Linux has in use at the same time: the rings, and as many
+  /// bytes for each descriptor as the driver gives to one. A driver that finds the pool full tries again later, or
+  /// drops.
   ///
   /// Not more than that, for Linux zeroes the whole of a pool when it starts, and the host has zeroed it before.
   var windowNeed: UInt64 {

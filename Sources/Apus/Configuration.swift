@@ -102,7 +102,7 @@ public struct Configuration: Sendable {
     public var sve = true
     /// The performance monitors.
     public var pmu = true
-    /// Pointer authentication.
+    /// Pointer authentication, of addresses and of data.
     public var pointerAuthentication = true
 
     /// All on where the host has them.
@@ -127,8 +127,8 @@ public struct Configuration: Sendable {
   public enum UnmappedPolicy: String, CaseIterable, Sendable {
     /// The machine ends with ``Outcome/End/guestFault(_:)``.
     case fault
-    /// A read gives 0, a write is dropped, and the report counts both. An instruction that no device can answer (a pair of
-    /// registers, an atomic or a vector) and a jump end the machine all the same.
+    /// A read gives 0, a write is dropped, and the report counts both. An instruction that no device can answer (a pair
+    /// of registers, an atomic or a vector) and a jump end the machine all the same.
     case zero
   }
 

@@ -93,16 +93,16 @@ public enum FirmwareRegisters {
 
     /// One register to write.
     public struct Write: Equatable, Sendable {
-      /// Which.
+      /// The register's identifier for KVM_SET_ONE_REG.
       public let id: RegisterID
-      /// What.
+      /// What is written to it.
       public let value: UInt64
     }
   }
 
   /// A firmware register of the host.
   public struct HostRegister: Equatable, Sendable {
-    /// Which.
+    /// The register's identifier for KVM_GET_ONE_REG.
     public let id: RegisterID
     /// What it holds before anything is written.
     public let value: UInt64

@@ -4,7 +4,7 @@ import KVM
 public struct HostSurvey: Sendable, Encodable {
   /// One thing that was looked at.
   public struct Finding: Sendable, Encodable {
-    /// What.
+    /// What was looked at, in a word or two.
     public let name: String
     /// How it stands.
     public let status: Status

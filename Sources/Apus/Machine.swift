@@ -7,8 +7,8 @@ internal import Synchronization
 
 /// A virtual machine, from a configuration to an outcome.
 ///
-/// Either ``run(stoppingOnSignals:)`` on a thread of the caller's, which becomes the machine's device thread, or
-/// ``start()`` and then ``outcome``. A machine runs once. All members may be used from any thread.
+/// Either ``run(stoppingOnSignals:abandoned:)`` on a thread of the caller's, which becomes the machine's device thread,
+/// or ``start()`` and then ``outcome``. A machine runs once. All members may be used from any thread.
 public final class Machine: Sendable {
   /// What it was made from, with the SCMI platform in the place of its file.
   public let configuration: Configuration
@@ -34,8 +34,10 @@ public final class Machine: Sendable {
 
   /// Checks the configuration whole.
   ///
-  /// - Parameter logger: for what a person should know that is no error; by default nobody hears it. Each message is one
-  ///   line for any terminal, and a run's are bounded.
+  /// - Parameters:
+  ///   - configuration: what the machine is made from; nothing of it is kept open.
+  ///   - logger: for what a person should know that is no error; by default nobody hears it. Each message is one line
+  ///     for any terminal, and a run's are bounded.
   /// - Throws: every mistake at once.
   public init(
     _ configuration: Configuration,
@@ -54,8 +56,8 @@ public final class Machine: Sendable {
     try configuration.rehearse()
   }
 
-  /// Has SIGINT, SIGTERM and SIGHUP wait for ``run(stoppingOnSignals:)``, and after its end for good: for a program that
-  /// makes files before the run and removes or writes them after it.
+  /// Has SIGINT, SIGTERM and SIGHUP wait for ``run(stoppingOnSignals:abandoned:)``, and after its end for good: for a
+  /// program that makes files before the run and removes or writes them after it.
   ///
   /// Call it on the thread that will call `run`, before there are others.
   public static func holdStopSignals() {
@@ -67,8 +69,8 @@ public final class Machine: Sendable {
   /// - Parameter stoppingOnSignals: whether SIGINT, SIGTERM and SIGHUP end the machine (and do nothing else) while it
   ///   runs. The calling thread must then be the one that the process gets its signals on.
   /// - Parameter abandoned: called on a thread of its own where the machine does not end within two seconds after its
-  ///   time limit, a signal or ``stop()`` has ended it: the calling thread waits for something that does not answer, and
-  ///   may wait for ever. It gets the report, and may end the process. It is called, too, where the caller has such
+  ///   time limit, a signal or ``stop()`` has ended it: the calling thread waits for something that does not answer,
+  ///   and may wait for ever. It gets the report, and may end the process. It is called, too, where the caller has such
   ///   trouble after `run` has returned: with it, time limit and signals end the process, and not the machine alone
   ///   (``keepEndable()``).
   /// - Precondition: the machine has not been started before.

@@ -2,7 +2,8 @@ import DeviceTree
 import GuestMemory
 import SCMI
 
-/// The nodes that use a platform's resources. What the agent has not, or may not change as a driver would, is not named.
+/// The nodes that use a platform's resources. What the agent has not, or may not change as a driver would, is not
+/// named.
 extension MachineTree.SCMI {
   /// A CPU's performance domain, where the agent may set its level (PERFORMANCE_LEVEL_SET).
   func describe(cpu: Int, _ node: inout DeviceTreeWriter) {

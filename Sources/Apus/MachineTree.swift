@@ -68,6 +68,7 @@ public struct MachineTree: Sendable {
   ///
   /// - Parameter labels: whether it has its nodes' labels, for people or for overlays.
   /// - Returns: the blob that the kernel gets.
+  /// - Throws: what libfdt refused first.
   public func blob(labels: DeviceTreeWriter.Labels = .dropped) throws(DeviceTreeError) -> [UInt8] {
     // A platform's nodes are many, and the room for the tree is reckoned with each name once.
     var tree = DeviceTreeWriter(labels: labels, sharesNames: scmi != nil)

@@ -39,9 +39,9 @@ public struct MemoryMap: Equatable, Sendable {
 
   /// Shared peripheral interrupts, counted from 0 (SPI n is interrupt 32 + n).
   public enum SharedInterrupt {
-    /// Of the PL011.
+    /// The serial port's one output, UARTINTR.
     public static let pl011: UInt32 = 1
-    /// Of the PL031.
+    /// The clock's alarm, RTCINTR.
     public static let pl031: UInt32 = 2
     /// Of the first virtio-mmio slot; the others follow.
     public static let virtio: UInt32 = 16
@@ -51,13 +51,13 @@ public struct MemoryMap: Equatable, Sendable {
 
   /// Private peripheral interrupts, counted from 0 (PPI n is interrupt 16 + n).
   public enum PrivateInterrupt {
-    /// Of the performance monitors.
+    /// The performance monitors' overflow.
     public static let performanceMonitors: UInt32 = 7
     /// Of the hypervisor's timer.
     public static let hypervisorTimer: UInt32 = 10
-    /// Of the virtual timer.
+    /// The EL1 virtual timer, which the guest's kernel uses.
     public static let virtualTimer: UInt32 = 11
-    /// Of the secure physical timer.
+    /// The EL1 physical timer of the secure state, for the device tree alone: the guest has no such state.
     public static let securePhysicalTimer: UInt32 = 13
     /// Of the non-secure physical timer.
     public static let physicalTimer: UInt32 = 14
@@ -105,8 +105,8 @@ public struct MemoryMap: Equatable, Sendable {
   ///   - cpuCount: 1 or more; with a GICv2 at most ``v2CPULimit``.
   ///   - memorySize: bytes of RAM, a multiple of ``ramGranule``.
   ///   - gic: the interrupt controller's version.
-  ///   - windowSizes: bytes of each DMA window, multiples of ``windowGranule``. The windows follow RAM, so that nothing of
-  ///     the machine stands behind them but what a later hot-plugged memory keeps clear of.
+  ///   - windowSizes: bytes of each DMA window, multiples of ``windowGranule``. The windows follow RAM, so that nothing
+  ///     of the machine stands behind them but what a later hot-plugged memory keeps clear of.
   public init(cpuCount: Int, memorySize: UInt64, gic: GICVersion, windowSizes: [UInt64] = []) {
     precondition(cpuCount >= 1, "a machine has a vCPU")
     let ram = GuestRange(at: Self.ramStart.rawValue, size: memorySize)

@@ -53,7 +53,8 @@ extension Outcome {
 }
 
 extension Outcome.End {
-  /// The exit status of `apus run` unless the guest gave one, stable for scripts. Numbers from `<sysexits.h>` where it has one, 124 as timeout(1).
+  /// The exit status of `apus run` unless the guest gave one, stable for scripts. Numbers from `<sysexits.h>` where it
+  /// has one, 124 as timeout(1).
   public var exitStatus: Int32 {
     switch self {
     case .poweredOff, .stopped: 0

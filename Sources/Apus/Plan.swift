@@ -15,7 +15,7 @@ public struct Plan: Sendable, Encodable {
   public let gic: Int
   /// The payload's file.
   public let payload: String
-  /// What the payload is.
+  /// What the payload is, in words for people.
   public let payloadKind: String
   /// Where the first vCPU starts.
   public let entry: UInt64
@@ -29,7 +29,7 @@ public struct Plan: Sendable, Encodable {
   public let deviceTreeOverlays: [String]
   /// What accesses to addresses where nothing is come to: `fault` or `zero`.
   public let unmapped: String
-  /// The memory map.
+  /// Every range of addresses at which something is.
   public let memoryMap: [Region]
   /// Where the console leads, as the command line writes it.
   public let console: String

@@ -89,7 +89,7 @@ public struct Report: Sendable, Encodable {
   public struct Device: Sendable, Encodable {
     /// Type and slot.
     public let name: String
-    /// What it is.
+    /// The device type, in one word.
     public let type: String
     /// The name of its DMA window, or `open` where it could reach all of RAM.
     public let window: String

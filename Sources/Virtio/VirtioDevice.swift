@@ -103,11 +103,11 @@ public protocol VirtioDevice: AnyObject, Sendable {
   /// Where each queue stands; `nil` for those that do not run. Of a suspended device.
   var queuePositions: [QueuePosition?] { get }
 
-  // A type for it that is associated with the device's would have the runtime look for generic devices' conformances by name,
-  // in all that is linked in: 175,000 instructions for each device of a machine.
+  // A type for it that is associated with the device's would have the runtime look for generic devices' conformances by
+  // name, in all that is linked in: 175,000 instructions for each device of a machine.
 
-  /// What a suspended device needs to go on elsewhere or later, beside its queues' positions and its configuration space: a
-  /// structure of its kind.
+  /// What a suspended device needs to go on elsewhere or later, beside its queues' positions and its configuration
+  /// space: a structure of its kind.
   func savedState() -> any VersionedState
 
   /// Reads a structure of the device's kind, for ``restore(_:)``: `try Versioned<KindOfState>(from: decoder).state`.

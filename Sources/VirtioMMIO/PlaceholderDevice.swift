@@ -1,7 +1,7 @@
 /// A placeholder device (virtio 1.3, 4.2.2): a place of virtio-mmio registers with nothing behind it.
 ///
-/// Programs look for devices in all places that a board has. A placeholder says that it is virtio-mmio, of which version,
-/// and DeviceID 0, at which a driver stops without a word. All else reads 0, and what is
+/// Programs look for devices in all places that a board has. A placeholder says that it is virtio-mmio, of which
+/// version, and DeviceID 0, at which a driver stops without a word. All else reads 0, and what is
 /// written is lost.
 public enum PlaceholderDevice {
   /// Answers a read.

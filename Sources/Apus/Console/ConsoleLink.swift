@@ -124,8 +124,8 @@ final class ConsoleLink {
     }
   }
 
-  /// Moves all that is left, waiting for the reader until `isOver` says otherwise. Only what the guest's device has when
-  /// it is called and ``drainLimit`` more: a ring may have gibibytes.
+  /// Moves all that is left, waiting for the reader until `isOver` says otherwise. Only what the guest's device has
+  /// when it is called and ``drainLimit`` more: a ring may have gibibytes.
   func drain(until isOver: () -> Bool) -> DrainedOutput {
     if let loss { return .lost(loss) }
     var turns = Self.drainLimit / (Self.turnLimit * Self.chunkSize)
@@ -217,7 +217,8 @@ final class ConsoleLink {
 
   // MARK: Input
 
-  /// Watches the input from now on. A hang-up is reported whatever one waits for, so that a pause takes it out of the loop.
+  /// Watches the input from now on. A hang-up is reported whatever one waits for, so that a pause takes it out of the
+  /// loop.
   private func watchInput(_ descriptor: Int32) throws(HostError) {
     let handler = ClosureHandler { [unowned self] _ in readInput(descriptor) }
     isInputPolled = try loop.add(descriptor, EPOLLIN.rawValue, handler)

@@ -4,9 +4,9 @@ internal import Synchronization
 
 /// Where the words about a machine go: the caller's log, through two checks.
 ///
-/// A guest, a peer or a file can choose what stands in a line, so each is made plain (``Swift/String/plain``). And a guest
-/// can make the same line come again and again, with each of its reboots, too: each place in the code has so many lines in
-/// a run and no more. So whatever a guest does, a run's log is bounded.
+/// A guest, a peer or a file can choose what stands in a line, so each is made plain (``Swift/String/plain``). And a
+/// guest can make the same line come again and again, with each of its reboots, too: each place in the code has so many
+/// lines in a run and no more. So whatever a guest does, a run's log is bounded.
 struct RunLog: LogHandler {
   /// How many lines a place in the code has.
   static let limit = 256

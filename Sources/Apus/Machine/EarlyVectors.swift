@@ -3,11 +3,11 @@ import KVM
 
 /// Exception vectors for a guest that has none yet.
 ///
-/// Without them an exception before a guest has set VBAR_EL1 is lost: the processor cannot fetch the vector, which is an
-/// exception of its own, and so on for ever; what a look at the registers finds is the second one. So VBAR_EL1 of the
-/// first vCPU starts with a page of Apus's, in each of whose entries one instruction reads an address where nothing is.
-/// That comes to user space with the exception's registers as the processor left them. KVM resets VBAR_EL1 of vCPUs that
-/// the guest starts; ``AbortLoop`` finds those.
+/// Without them an exception before a guest has set VBAR_EL1 is lost: the processor cannot fetch the vector, which is
+/// an exception of its own, and so on for ever; what a look at the registers finds is the second one. So VBAR_EL1 of
+/// the first vCPU starts with a page of Apus's, in each of whose entries one instruction reads an address where nothing
+/// is. That comes to user space with the exception's registers as the processor left them. KVM resets VBAR_EL1 of vCPUs
+/// that the guest starts; ``AbortLoop`` finds those.
 struct EarlyVectors: ~Copyable, Sendable {
   /// KVM's number, behind that of RAM.
   static let memorySlot: UInt32 = 1

@@ -27,6 +27,7 @@ class LevelInterrupt: @unchecked Sendable {
 }
 
 /// The level of one of KVM's shared peripheral interrupts.
+// SAFETY: @unchecked: it is immutable, and the machine's calls may come from any thread.
 final class MachineLevelInterrupt: LevelInterrupt, @unchecked Sendable {
   private let machine: SharedMachine
   private let sharedPeripheralInterrupt: UInt32

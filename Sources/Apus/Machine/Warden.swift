@@ -5,10 +5,10 @@ internal import Synchronization
 
 /// The second owner of a machine's time limit, its stop signals and its owner's wish to end it.
 ///
-/// The device thread answers these as long as it comes back to its loop. Where it does not (it waits for a disk, or for a
-/// file system that does not answer any more), somebody else has to. A thread of the warden's own sleeps until the time
-/// is over or a signal comes, orders the end, and looks whether it comes within ``grace``; where it does not, the machine
-/// is abandoned.
+/// The device thread answers these as long as it comes back to its loop. Where it does not (it waits for a disk, or for
+/// a file system that does not answer any more), somebody else has to. A thread of the warden's own sleeps until the
+/// time is over or a signal comes, orders the end, and looks whether it comes within ``grace``; where it does not, the
+/// machine is abandoned.
 ///
 /// A thread costs as much as a fifth of a small machine's start, so it is started late: with a time limit before
 /// anything else, and otherwise when the machine has run for a while, or is to end.

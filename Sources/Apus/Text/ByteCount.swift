@@ -3,7 +3,7 @@
 /// A whole number and a unit, a power of 1024: K, M, G or T, each also with B or iB behind it, in either case, or B for
 /// single bytes. Without a unit the number counts MiB, as it does for other virtual machine monitors.
 public struct ByteCount: WrittenValue {
-  /// The number itself.
+  /// How many bytes they are.
   public let bytes: UInt64
 
   /// A number of bytes.
@@ -11,6 +11,7 @@ public struct ByteCount: WrittenValue {
     self.bytes = bytes
   }
 
+  /// - Returns: nil where the text is of another form, or more than a number of 64 bits holds.
   public init?(_ text: String) {
     guard let (digits, rest) = text.leadingDigits(), let number = UInt64(digits) else { return nil }
     let shift: UInt64

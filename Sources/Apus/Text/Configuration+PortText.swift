@@ -29,7 +29,8 @@ extension Configuration.Port: WrittenValue {
 /// A console as people choose it: the device that carries it and where it leads.
 ///
 /// `stdio`, `file=PATH`, `pty`, `pty=LINK` or `none` for the serial port, and the same behind `virtio,` for a virtio
-/// console; `virtio` alone leads to the standard streams. Settings of the device stand between: `virtio,window=NAME,pty`.
+/// console; `virtio` alone leads to the standard streams. Settings of the device stand between:
+/// `virtio,window=NAME,pty`.
 public struct ConsoleChoice: WrittenValue {
   /// Where it leads.
   public var destination: Configuration.Console
@@ -38,6 +39,7 @@ public struct ConsoleChoice: WrittenValue {
   /// The DMA window of that device, where it is not the default one.
   public var window: String?
 
+  /// - Returns: nil where the text is of another form.
   public init?(_ text: String) {
     var rest = text[...]
     isVirtio = rest == "virtio" || rest.hasPrefix("virtio,")

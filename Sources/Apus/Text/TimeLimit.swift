@@ -7,6 +7,7 @@ public struct TimeLimit: WrittenValue {
   /// The time, in whole nanoseconds: from 0 to some 292 years.
   public let duration: Duration
 
+  /// - Returns: nil where the text is of another form, or longer than 64 bits of nanoseconds hold.
   public init?(_ text: String) {
     guard let (whole, rest) = text.leadingDigits() else { return nil }
     var fraction: Substring = "0"

@@ -1,6 +1,6 @@
 /// A value that people write, on a command line or in a file.
 ///
-/// Reading what ``description`` writes gives the same value again.
+/// Reading what `description` writes gives the same value again.
 public protocol WrittenValue: LosslessStringConvertible, Equatable, Sendable {
   /// What such a text looks like, with examples: the second half of a message about one that does not.
   static var form: String { get }

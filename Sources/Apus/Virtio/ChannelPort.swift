@@ -139,6 +139,7 @@ final class ChannelPort: HostPort {
 
   @unsafe
   private func send(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int {
+    // SAFETY: the buffer is valid for the call, which keeps no pointer.
     if let outlet = endpoint.outlet { return unsafe outlet.offer(bytes) }
     guard let base = bytes.baseAddress else { return 0 }
     // SAFETY: the buffer is valid for the call and its size goes along.
@@ -253,7 +254,8 @@ final class ChannelPort: HostPort {
     guard let descriptor = endpoint.descriptor else { return }
     if inputHasEnded, !hasHungUp { hasHungUp = chost_channel_has_hung_up(descriptor) }
     if guestIsOpen, !inputHasEnded { becameReadable() }
-    // What the other side sent before it went, or stopped reading, is the guest's, also one's that opens the port later.
+    // What the other side sent before it went, or stopped reading, is the guest's, also one's that opens the port
+    // later.
     let isReadOut = inputHasEnded || !endpoint.canRead || !guestIsOpen && !chost_channel_has_input(descriptor)
     if inputHasEnded && !endpoint.canWrite || (isFinished || hasHungUp) && isReadOut { close() }
   }

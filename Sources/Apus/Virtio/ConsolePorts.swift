@@ -62,8 +62,8 @@ final class ConsolePorts: DeviceBackend {
 
   /// Moves what the guest has left in its rings, for as long as `patience` lasts. After the vCPUs have ended.
   ///
-  /// A guest's write to a port is over when it is in the ring: it may power off before the device has looked. A ring may
-  /// have gibibytes, of which no more is taken than a reset takes.
+  /// A guest's write to a port is over when it is in the ring: it may power off before the device has looked. A ring
+  /// may have gibibytes, of which no more is taken than a reset takes.
   func drain(_ patience: Patience) {
     var turns = ConsoleDevice<HostPort>.resetBytes / ConsoleDevice<HostPort>.turnBytes
     repeat {

@@ -4,7 +4,8 @@ import Virtio
 
 /// What other threads have the device thread do.
 ///
-/// It is at the same time the place where vCPUs wait for it, so ``close()`` must come before anybody waits for the vCPUs.
+/// It is at the same time the place where vCPUs wait for it, so ``close()`` must come before anybody waits for the
+/// vCPUs.
 final class DeviceWork: DeviceThread, @unchecked Sendable {
   // SAFETY: @unchecked: everything that changes is behind the mutex.
 

@@ -54,6 +54,7 @@ final class DiskFile: Sendable {
   ///
   /// - Returns: whether all of it was.
   func readWithoutWaiting(_ request: DiskRequest) -> Bool {
+    // SAFETY: the device keeps the segments for the request.
     let segments = unsafe request.segments
     // SAFETY: a segment has the layout of the C library's iovec, and the device keeps them for the request.
     let count = unsafe chost_disk_read_cached(
@@ -133,8 +134,8 @@ final class DiskFile: Sendable {
 
   /// Has everything that was written go to stable storage.
   ///
-  /// The host says once that this failed, and takes the data for written from then on, though it may be lost. So it is one
-  /// thread at a time that asks, and the answer stays.
+  /// The host says once that this failed, and takes the data for written from then on, though it may be lost. So it is
+  /// one thread at a time that asks, and the answer stays.
   ///
   /// - Returns: 0 or minus errno.
   private func synchronize() -> Int32 {

@@ -1,6 +1,7 @@
 import VirtioDevices
 
-/// The port `virtme.ret`, through which a guest says its exit status: decimal text from 0 to 255, and a line feed or not.
+/// The port `virtme.ret`, through which a guest says its exit status: decimal text from 0 to 255, and a line feed or
+/// not.
 final class ExitStatusPort: HostPort {
   /// The name by which guests find it.
   static let portName = "virtme.ret"
@@ -29,8 +30,8 @@ final class ExitStatusPort: HostPort {
     return count
   }
 
-  /// What a program writes between opening and closing the port is one text, as in a file that it empties: a guest whose
-  /// driver went in the middle of one, and came back, says its status anew.
+  /// What a program writes between opening and closing the port is one text, as in a file that it empties: a guest
+  /// whose driver went in the middle of one, and came back, says its status anew.
   override func guestChanged(isOpen: Bool) {
     if isOpen { text = [] }
   }

@@ -8,9 +8,9 @@ import VirtioDevices
 
 /// A disk in a file or on a block device.
 ///
-/// What may wait for a disk, or takes long, is done by workers, so that neither a vCPU nor another device ever waits. What
-/// certainly does not is done at once: a read of what the host has in its page cache, and everything on a file system
-/// that is all memory, up to ``inlineLimit``.
+/// What may wait for a disk, or takes long, is done by workers, so that neither a vCPU nor another device ever waits.
+/// What certainly does not is done at once: a read of what the host has in its page cache, and everything on a file
+/// system that is all memory, up to ``inlineLimit``.
 final class FileBlockBackend: BlockBackend, DeviceBackend {
   /// How many threads wait for one disk at the same time.
   private static let workerCount = 4

@@ -32,6 +32,7 @@ extension LoopNetworkBackend {
 extension UnsafeMutableBufferPointer<DMASegment> {
   /// Copies a packet into the segments, one after the other, which have room for it.
   func copyPacket(from bytes: UnsafeRawPointer, size: Int) {
+    // SAFETY: the caller's bytes are as many as it says; no index is beyond the segments.
     var (next, left) = unsafe (bytes, size)
     for index in indices where left > 0 {
       let count = unsafe Swift.min(left, self[index].count)

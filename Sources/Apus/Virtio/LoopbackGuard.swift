@@ -1,8 +1,8 @@
 /// Tells packets for loopback addresses from others, by the bytes that they begin with.
 ///
-/// No such packet belongs on a wire (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3), but a guest can write what it likes, and passt
-/// of before 2024 connects to the host's 127.0.0.1 for it, whatever its options say. 0.0.0.0 and :: are the host itself
-/// for Linux, too, and an IPv4 address in IPv6's form is that address.
+/// No such packet belongs on a wire (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3), but a guest can write what it likes, and
+/// passt of before 2024 connects to the host's 127.0.0.1 for it, whatever its options say. 0.0.0.0 and :: are the host
+/// itself for Linux, too, and an IPv4 address in IPv6's form is that address.
 enum LoopbackGuard {
   /// How many bytes of a packet have to be looked at: the link header and an IPv6 header.
   static let size = linkHeader + 40
@@ -22,12 +22,14 @@ enum LoopbackGuard {
       // SAFETY: the slice lies in the buffer as checked.
       unsafe packet.count >= offset + count ? packet[offset..<offset + count] : nil
     }
+    // SAFETY: as above, for what follows.
     guard let type = unsafe bytes(at: Self.type, 2) else { return false }
     if unsafe type.elementsEqual(ipv4) {
       return unsafe bytes(at: ipv4Destination, 4).map { unsafe isLoopback4($0) } ?? false
     }
     guard unsafe type.elementsEqual(ipv6), let address = unsafe bytes(at: ipv6Destination, 16) else { return false }
-    // :: and ::1, and with ::ffff:a.b.c.d the forms in which IPv4 addresses are written, which go as IPv4 or not at all.
+    // :: and ::1, and with ::ffff:a.b.c.d the forms in which IPv4 addresses are written, which go as IPv4 or not at
+    // all.
     return unsafe address.prefix(10).allSatisfy { $0 == 0 }
   }
 

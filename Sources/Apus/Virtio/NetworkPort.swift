@@ -15,8 +15,8 @@ struct NetworkEvents {
 
 /// A back-end's descriptor in the event loop.
 ///
-/// Edges, not levels: what the device leaves for later because its driver has no buffers is no reason to wake again. Room
-/// is waited for only after there was none, since a peer makes room with each packet that it takes.
+/// Edges, not levels: what the device leaves for later because its driver has no buffers is no reason to wake again.
+/// Room is waited for only after there was none, since a peer makes room with each packet that it takes.
 final class NetworkPort: EventHandler {
   private static let arrival = EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
 

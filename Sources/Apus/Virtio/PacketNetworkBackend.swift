@@ -8,8 +8,8 @@ import VirtioDevices
 
 /// A network behind a tap device or a socket that keeps packets apart: one system call a packet.
 ///
-/// A tap with virtio-net's header takes and gives packets that are not ready for a wire, so everything is offloaded to the
-/// host's kernel. Without the header nothing is.
+/// A tap with virtio-net's header takes and gives packets that are not ready for a wire, so everything is offloaded to
+/// the host's kernel. Without the header nothing is.
 @safe
 final class PacketNetworkBackend: LoopNetworkBackend {
   // SAFETY: the buffer is allocated in init and released in deinit.

@@ -48,8 +48,9 @@ final class PasstProgram {
       ?? "/usr/local/bin:/usr/bin:/bin"
   }
 
-  /// - Parameter hostLoopback: whether the gateway's address leads to the host's loopback interface. Every passt knows the
-  ///   option that says no; one of before 2024 takes a guest's packets to 127.0.0.1 all the same (``LoopbackGuard``).
+  /// - Parameter hostLoopback: whether the gateway's address leads to the host's loopback interface. Every passt knows
+  ///   the option that says no; one of before 2024 takes a guest's packets to 127.0.0.1 all the same
+  ///   (``LoopbackGuard``).
   static func arguments(
     forwards: [Configuration.Device.Network.Forward],
     hostLoopback: Bool,

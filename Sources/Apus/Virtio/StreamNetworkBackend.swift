@@ -9,8 +9,8 @@ import VirtioDevices
 /// A network behind a stream socket, each packet behind its size in four bytes, most significant first: what passt and
 /// QEMU's `-netdev stream` speak.
 ///
-/// A batch of packets goes out in one system call from where it lies in the guest's buffers; what arrives is read as much
-/// at a time as there is. Packets have no header of virtio-net's, so they are complete: nothing is offloaded.
+/// A batch of packets goes out in one system call from where it lies in the guest's buffers; what arrives is read as
+/// much at a time as there is. Packets have no header of virtio-net's, so they are complete: nothing is offloaded.
 @safe
 final class StreamNetworkBackend: LoopNetworkBackend {
   // SAFETY: the buffers are allocated in init and released in deinit, with the sizes that the constants name.

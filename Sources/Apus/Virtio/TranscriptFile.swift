@@ -9,8 +9,8 @@ internal import Synchronization
 
 /// A file that gets each message of a platform as a line of JSON.
 ///
-/// Records come under the platform's lock, on which every machine of that platform waits: none of them waits for the file
-/// or its reader. What finds no room is lost, which a gap in the records' sequence numbers shows.
+/// Records come under the platform's lock, on which every machine of that platform waits: none of them waits for the
+/// file or its reader. What finds no room is lost, which a gap in the records' sequence numbers shows.
 final class TranscriptFile: Sendable {
   private let lines: LineQueue
   private let path: String
@@ -55,7 +55,8 @@ final class TranscriptFile: Sendable {
     logger.warning("the transcript ends here: \(OutputFileError(file: path, errno: errno))")
   }
 
-  /// Waits until the file has everything, for as long as `patience` lasts, and says what it lacks. After the last record.
+  /// Waits until the file has everything, for as long as `patience` lasts, and says what it lacks. After the last
+  /// record.
   func finish(_ patience: Patience) {
     let isWhole = lines.finish(by: patience.deadline, shouldStop: { patience.isOver })
     noteFailure()

@@ -19,6 +19,7 @@ struct NetworkCard {
       let mtu = network.mtu ?? PasstProgram.largestMTU
       (device, backend) = try Self.passt(forwards, hostLoopback, mtu, mac, place)
     case .tap(let name):
+      // SAFETY: the name and the description hold for the calls.
       let number = unsafe name.withCString { unsafe chost_tap_open($0) }
       guard number >= 0 else { throw NetworkError.cannotOpenTap(name: name, errno: -number) }
       let tap = OwnedDescriptor(owning: number)

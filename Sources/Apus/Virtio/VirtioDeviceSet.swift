@@ -150,8 +150,8 @@ final class VirtioDeviceSet {
 
   /// Ends what works for the devices. After the vCPUs have ended.
   ///
-  /// - Returns: the images of disks that did not answer for as long as `patience` lasted: their workers still run, and may
-  ///   use the guest's memory.
+  /// - Returns: the images of disks that did not answer for as long as `patience` lasted: their workers still run, and
+  ///   may use the guest's memory.
   func shutDown(_ patience: Patience) -> [String] {
     let disks = backends.compactMap { $0 as? FileBlockBackend }
     for disk in disks { disk.stop() }
