@@ -1,4 +1,5 @@
 public import GuestMemory
+import VirtioMMIO
 
 /// Where everything stands in the guest's physical address space.
 ///
@@ -23,7 +24,7 @@ public struct MemoryMap: Equatable, Sendable {
   /// The slots of virtio-mmio devices, ``virtioSlotSize`` bytes each.
   public static let virtio = GuestRange(at: 0x0A00_0000, size: virtioSlotSize * virtioSlotCount)
   /// The bytes of one virtio-mmio slot.
-  public static let virtioSlotSize: UInt64 = 0x200
+  public static let virtioSlotSize = MMIOTransport.registerSpace
   /// How many virtio-mmio slots there are.
   public static let virtioSlotCount: UInt64 = 32
   /// Devices of an SCMI platform's tree, where QEMU's board has its platform bus: buses without anything at their

@@ -165,6 +165,19 @@ extension SCMIPlatform {
     emit(Outgoing(agent: agent, channel: .event, message: message))
   }
 
+  /// The reply to a command that asks for a resource's whole name.
+  ///
+  /// - Parameter name: of the resource in that place of the definition's list.
+  func resourceName(
+    _ request: ResourceFields<some ResourceProtocol>,
+    _ kind: ResourceKind,
+    _ context: Context,
+    name: (Int) -> String
+  ) throws(SCMIStatus) -> NameFields {
+    let slot = try slot(kind, request.resource, context.agent, .read)
+    return NameFields { $0.name = name(Int(slot.resource)) }
+  }
+
   /// Enables or disables a notification of one resource.
   mutating func setNotification(
     _ request: NotifyFields<some ResourceProtocol>,

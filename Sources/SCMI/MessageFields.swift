@@ -230,6 +230,30 @@ package struct NameFields: MessageFields {
   }
 }
 
+/// Where the fast channel of one of a resource's messages is.
+package struct DescribeFastChannelFields<Owner: ResourceProtocol>: MessageFields {
+  package var resource: UInt32 = 0
+  package var message: UInt32 = 0
+
+  package init() {}
+
+  package mutating func visit(_ fields: inout some FieldVisitor) {
+    fields.resource(Owner.resourceField, &resource)
+    fields.word("message_id", &message)
+  }
+}
+
+/// The reply to a command that asks for a fast channel. None is offered, so its words have no names.
+package struct FastChannelFields: MessageFields {
+  package var values: [UInt32] = []
+
+  package init() {}
+
+  package mutating func visit(_ fields: inout some FieldVisitor) {
+    fields.rest("values", &values, .hexadecimal)
+  }
+}
+
 /// Sizes of fields in bytes, the zero at the end of a text included.
 package enum MessageFieldSize {
   package static var shortName: Int { 16 }

@@ -7,6 +7,8 @@ extension PerformanceProtocol {
   package typealias Resource = ResourceFields<PerformanceProtocol>
   package typealias Notify = NotifyFields<PerformanceProtocol>
   package typealias Name = NameFields
+  package typealias DescribeFastChannel = DescribeFastChannelFields<PerformanceProtocol>
+  package typealias FastChannel = FastChannelFields
 
   /// The reply to PERFORMANCE_DOMAIN_ATTRIBUTES.
   package struct Attributes: MessageFields {
@@ -102,30 +104,6 @@ extension PerformanceProtocol {
 
     package mutating func visit(_ fields: inout some FieldVisitor) {
       fields.word("performance_level", &level)
-    }
-  }
-
-  /// PERFORMANCE_DESCRIBE_FASTCHANNEL.
-  package struct DescribeFastChannel: MessageFields {
-    package var domain: UInt32 = 0
-    package var message: UInt32 = 0
-
-    package init() {}
-
-    package mutating func visit(_ fields: inout some FieldVisitor) {
-      fields.resource("domain_id", &domain)
-      fields.word("message_id", &message)
-    }
-  }
-
-  /// The reply to PERFORMANCE_DESCRIBE_FASTCHANNEL.
-  package struct FastChannel: MessageFields {
-    package var values: [UInt32] = []
-
-    package init() {}
-
-    package mutating func visit(_ fields: inout some FieldVisitor) {
-      fields.rest("values", &values, .hexadecimal)
     }
   }
 

@@ -76,17 +76,5 @@ extension PowerDomainProtocol {
   }
 
   /// POWER_STATE_CHANGE_REQUESTED.
-  package struct StateChangeRequested: MessageFields {
-    package var agent: UInt32 = 0
-    package var domain: UInt32 = 0
-    package var state: UInt32 = 0
-
-    package init() {}
-
-    package mutating func visit(_ fields: inout some FieldVisitor) {
-      fields.word("agent_id", &agent)
-      fields.resource("domain_id", &domain)
-      fields.word("power_state", &state, .hexadecimal)
-    }
-  }
+  package typealias StateChangeRequested = StateChanged
 }

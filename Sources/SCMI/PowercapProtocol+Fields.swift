@@ -7,6 +7,8 @@ extension PowercapProtocol {
   package typealias Resource = ResourceFields<PowercapProtocol>
   package typealias Notify = NotifyFields<PowercapProtocol>
   package typealias Name = NameFields
+  package typealias DescribeFastChannel = DescribeFastChannelFields<PowercapProtocol>
+  package typealias FastChannel = FastChannelFields
 
   /// The reply to POWERCAP_DOMAIN_ATTRIBUTES.
   package struct Attributes: MessageFields {
@@ -131,30 +133,6 @@ extension PowercapProtocol {
       fields.flags("notify_enable", &enable, .decimal)
       fields.word("power_thresh_low", &low)
       fields.word("power_thresh_high", &high)
-    }
-  }
-
-  /// POWERCAP_DESCRIBE_FASTCHANNEL.
-  package struct DescribeFastChannel: MessageFields {
-    package var domain: UInt32 = 0
-    package var message: UInt32 = 0
-
-    package init() {}
-
-    package mutating func visit(_ fields: inout some FieldVisitor) {
-      fields.resource("domain_id", &domain)
-      fields.word("message_id", &message)
-    }
-  }
-
-  /// The reply to POWERCAP_DESCRIBE_FASTCHANNEL.
-  package struct FastChannel: MessageFields {
-    package var values: [UInt32] = []
-
-    package init() {}
-
-    package mutating func visit(_ fields: inout some FieldVisitor) {
-      fields.rest("values", &values, .hexadecimal)
     }
   }
 

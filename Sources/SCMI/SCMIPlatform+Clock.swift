@@ -16,7 +16,9 @@ extension SCMIPlatform {
     case .describeRates: reply.append(try clockRates(request.fields(), context))
     case .rateSet: try clockRateSet(request, context)
     case .configSet: try clockConfigSet(request.fields(), context)
-    case .nameGet: reply.append(try clockName(request.fields(), context))
+    case .nameGet:
+      let request: ClockProtocol.Resource = try request.fields()
+      reply.append(try resourceName(request, .clock, context) { definition.clocks[$0].name })
     case .rateNotify: try clockNotify(request.fields(), .rateChanged, context)
     case .rateChangeRequestedNotify: try clockNotify(request.fields(), .rateChangeRequested, context)
     case .configGet: reply.append(try clockConfig(request.fields(), context))
@@ -79,14 +81,6 @@ extension SCMIPlatform {
       reply.count = PartCount(returned: reply.rates.count, of: rates.count, from: request.index)
     }
     return reply
-  }
-
-  private func clockName(
-    _ request: ClockProtocol.Resource,
-    _ context: Context
-  ) throws(SCMIStatus) -> ClockProtocol.Name {
-    let slot = try slot(.clock, request.resource, context.agent, .read)
-    return ClockProtocol.Name { $0.name = definition.clocks[Int(slot.resource)].name }
   }
 
   private mutating func clockNotify(

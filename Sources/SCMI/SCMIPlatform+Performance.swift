@@ -16,7 +16,9 @@ extension SCMIPlatform {
     case .notifyLimits: try performanceNotify(request.fields(), .limitsChanged, context)
     case .notifyLevel: try performanceNotify(request.fields(), .levelChanged, context)
     case .describeFastChannel: throw .notSupported
-    case .domainNameGet: reply.append(try performanceName(request.fields(), context))
+    case .domainNameGet:
+      let request: PerformanceProtocol.Resource = try request.fields()
+      reply.append(try resourceName(request, .performanceDomain, context) { definition.performanceDomains[$0].name })
     }
   }
 
@@ -68,14 +70,6 @@ extension SCMIPlatform {
     let slot = try slot(.performanceDomain, request.resource, context.agent, .read)
     let level = performanceState.domains[Int(slot.resource)].level
     return PerformanceProtocol.Level { $0.level = wireLevel(level, slot, context.version) }
-  }
-
-  private func performanceName(
-    _ request: PerformanceProtocol.Resource,
-    _ context: Context
-  ) throws(SCMIStatus) -> PerformanceProtocol.Name {
-    let slot = try slot(.performanceDomain, request.resource, context.agent, .read)
-    return PerformanceProtocol.Name { $0.name = definition.performanceDomains[Int(slot.resource)].name }
   }
 
   private mutating func performanceNotify(

@@ -12,7 +12,9 @@ extension SCMIPlatform {
     case .stateGet: reply.append(try powerState(request.fields(), context))
     case .stateNotify: try powerStateNotify(request.fields(), .stateChanged, context)
     case .stateChangeRequestedNotify: try powerStateNotify(request.fields(), .stateChangeRequested, context)
-    case .nameGet: reply.append(try powerDomainName(request.fields(), context))
+    case .nameGet:
+      let request: PowerDomainProtocol.Resource = try request.fields()
+      reply.append(try resourceName(request, .powerDomain, context) { definition.powerDomains[$0].name })
     }
   }
 
@@ -47,14 +49,6 @@ extension SCMIPlatform {
   ) throws(SCMIStatus) -> PowerDomainProtocol.State {
     let slot = try slot(.powerDomain, request.resource, context.agent, .read)
     return PowerDomainProtocol.State { $0.state = powerDomainState.domains[Int(slot.resource)] }
-  }
-
-  private func powerDomainName(
-    _ request: PowerDomainProtocol.Resource,
-    _ context: Context
-  ) throws(SCMIStatus) -> PowerDomainProtocol.Name {
-    let slot = try slot(.powerDomain, request.resource, context.agent, .read)
-    return PowerDomainProtocol.Name { $0.name = definition.powerDomains[Int(slot.resource)].name }
   }
 
   private mutating func powerStateNotify(

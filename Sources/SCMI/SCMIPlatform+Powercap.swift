@@ -12,7 +12,9 @@ extension SCMIPlatform {
     case .capSet: try powercapSet(request, context)
     case .averagingIntervalGet: reply.append(try averagingInterval(request.fields(), context))
     case .averagingIntervalSet: try averagingIntervalSet(request.fields(), context)
-    case .domainNameGet: reply.append(try powercapName(request.fields(), context))
+    case .domainNameGet:
+      let request: PowercapProtocol.Resource = try request.fields()
+      reply.append(try resourceName(request, .powercapDomain, context) { definition.powercaps[$0].name })
     case .measurementsGet: reply.append(try measurements(request.fields(), context))
     case .capNotify:
       let domains = definition.powercaps
@@ -85,14 +87,6 @@ extension SCMIPlatform {
     return PowercapProtocol.AveragingInterval {
       $0.interval = powercapState.domains[Int(slot.resource)].averagingInterval
     }
-  }
-
-  private func powercapName(
-    _ request: PowercapProtocol.Resource,
-    _ context: Context
-  ) throws(SCMIStatus) -> PowercapProtocol.Name {
-    let slot = try slot(.powercapDomain, request.resource, context.agent, .read)
-    return PowercapProtocol.Name { $0.name = definition.powercaps[Int(slot.resource)].name }
   }
 
   private func measurements(

@@ -13,7 +13,9 @@ extension SCMIPlatform {
       let domains = definition.resets
       let request: ResetProtocol.Notify = try request.fields()
       try setNotification(request, .resetDomain, ResetProtocol.Notification.issued, context) { domains[$0].notifies }
-    case .domainNameGet: reply.append(try resetDomainName(request.fields(), context))
+    case .domainNameGet:
+      let request: ResetProtocol.Resource = try request.fields()
+      reply.append(try resourceName(request, .resetDomain, context) { definition.resets[$0].name })
     }
   }
 
@@ -37,14 +39,6 @@ extension SCMIPlatform {
       $0.latency = domain.latency
       $0.name = domain.name
     }
-  }
-
-  private func resetDomainName(
-    _ request: ResetProtocol.Resource,
-    _ context: Context
-  ) throws(SCMIStatus) -> ResetProtocol.Name {
-    let slot = try slot(.resetDomain, request.resource, context.agent, .read)
-    return ResetProtocol.Name { $0.name = definition.resets[Int(slot.resource)].name }
   }
 
   private mutating func reset(_ message: SCMIMessage, _ context: Context) throws(SCMIStatus) {

@@ -16,17 +16,11 @@ extension SCMIPlatform {
     case .configGet: reply.append(try sensorConfig(request.fields(), context))
     case .configSet: try sensorConfigSet(request.fields(), context)
     case .continuousUpdateNotify: try sensorUpdateNotify(request.fields(), context)
-    case .nameGet: reply.append(try sensorName(request.fields(), context))
+    case .nameGet:
+      let request: SensorProtocol.Resource = try request.fields()
+      reply.append(try resourceName(request, .sensor, context) { definition.sensors[$0].name })
     case .axisNameGet: reply.append(try sensorAxisName(request.fields(), context))
     }
-  }
-
-  private func sensorName(
-    _ request: SensorProtocol.Resource,
-    _ context: Context
-  ) throws(SCMIStatus) -> SensorProtocol.Name {
-    let slot = try slot(.sensor, request.resource, context.agent, .read)
-    return SensorProtocol.Name { $0.name = definition.sensors[Int(slot.resource)].name }
   }
 
   /// As many descriptors as fit.

@@ -13,7 +13,9 @@ extension SCMIPlatform {
     case .configGet: reply.append(try voltageConfig(request.fields(), context))
     case .levelSet: try voltageLevelSet(request, context)
     case .levelGet: reply.append(try voltageLevel(request.fields(), context))
-    case .domainNameGet: reply.append(try voltageName(request.fields(), context))
+    case .domainNameGet:
+      let request: VoltageProtocol.Resource = try request.fields()
+      reply.append(try resourceName(request, .voltageDomain, context) { definition.regulators[$0].name })
     }
   }
 
@@ -72,14 +74,6 @@ extension SCMIPlatform {
   ) throws(SCMIStatus) -> VoltageProtocol.Level {
     let slot = try slot(.voltageDomain, request.resource, context.agent, .read)
     return VoltageProtocol.Level { $0.level = voltageState.domains[Int(slot.resource)].level }
-  }
-
-  private func voltageName(
-    _ request: VoltageProtocol.Resource,
-    _ context: Context
-  ) throws(SCMIStatus) -> VoltageProtocol.Name {
-    let slot = try slot(.voltageDomain, request.resource, context.agent, .read)
-    return VoltageProtocol.Name { $0.name = definition.regulators[Int(slot.resource)].name }
   }
 
   private mutating func voltageConfigSet(_ request: VoltageProtocol.ConfigSet, _ context: Context) throws(SCMIStatus) {
