@@ -144,7 +144,7 @@ let package = Package(
     .target(name: "CTestSupport", path: "Tests/CTestSupport"),
     .target(
       name: "TestSupport",
-      dependencies: ["CTestSupport", "TestBasics"],
+      dependencies: ["CTestSupport", "TestBasics", .product(name: "Logging", package: "swift-log")],
       path: "Tests/TestSupport",
       swiftSettings: strict
     ),

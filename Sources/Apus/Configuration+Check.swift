@@ -79,7 +79,7 @@ extension Configuration {
       do {
         try network.checkHost()
       } catch {
-        problems.append(.init(kind: error.kind, message: "\(error)"))
+        problems.append(.init(kind: error.kind, message: "--network: \(error)"))
       }
     }
     if pages == .huge, let problem = HugePages.problem { problems.append(.init(kind: .hostFailure, message: problem)) }
@@ -139,11 +139,15 @@ extension Configuration {
         problems.append(.init(kind: error.kind, message: "\(file.option): \(error)"))
       }
     }
-    var messages = (consoleDevice?.ports ?? []).compactMap { PortEndpoint.problem(of: $0) }
-    if case .pseudoTerminal(let link?) = console, let problem = ConsoleEndpoint.problem(ofLink: link) {
-      messages.append(problem)
+    for port in consoleDevice?.ports ?? [] {
+      guard case .socket(let path) = port.destination, let problem = PortEndpoint.problem(ofSocket: path) else {
+        continue
+      }
+      problems.append(.init(kind: problem.kind, message: "--port \(port): \(problem)"))
     }
-    problems += messages.map { .init(kind: .cannotCreate, message: $0) }
+    if case .pseudoTerminal(let link?) = console, let problem = ConsoleEndpoint.problem(ofLink: link) {
+      problems.append(.init(kind: problem.kind, message: "--console: \(problem)"))
+    }
     return problems
   }
 
@@ -288,8 +292,8 @@ extension Outcome {
       case .inputUnusable, .doesNotFit: self.init(.badInput, "\(error)")
       case .hostFailed: self.init(.hostFailure, "\(error)")
       }
-    case let error as DiskError: self.init(input: error.kind, "\(error)")
-    case let error as DeviceTreeOverlayFileError: self.init(input: error.kind, "\(error)")
+    case let error as DiskError: self.init(kind: error.kind, "\(error)")
+    case let error as DeviceTreeOverlayFileError: self.init(kind: error.kind, "\(error)")
     case let error as DeviceTreeTooLarge: self.init(.badInput, "\(error)")
     case let error as NetworkError: self.init(error.kind == .hostFailure ? .hostFailure : .badInput, "\(error)")
     case let error as OutputFileError:
@@ -298,12 +302,13 @@ extension Outcome {
     }
   }
 
-  /// That of an input which was good when the configuration was checked, and is not when the machine starts.
-  private init(input kind: ConfigurationError.Kind, _ message: String) {
+  /// That of something which was good when the configuration was checked, and is not when the machine starts.
+  init(kind: FailureKind, _ message: String) {
     switch kind {
     case .inputNotFound: self.init(.inputNotFound, message)
     case .badInput, .usage: self.init(.badInput, message)
-    case .hostFailure, .cannotCreate: self.init(.hostFailure, message)
+    case .hostFailure: self.init(.hostFailure, message)
+    case .cannotCreate: self.init(.cannotCreate, message)
     }
   }
 }

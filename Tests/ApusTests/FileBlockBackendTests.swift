@@ -21,7 +21,13 @@ import VirtioTesting
     }
   ) throws -> FileBlockBackend {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-    return try FileBlockBackend(.init(path: image.path), name: "disk", logger: logger, startThread: startThread)
+    return try FileBlockBackend(
+      path: image.path,
+      isReadOnly: false,
+      name: "disk",
+      logger: logger,
+      startThread: startThread
+    )
   }
 
   /// Waits for so many.

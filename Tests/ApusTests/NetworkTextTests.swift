@@ -29,8 +29,6 @@ import Testing
 
     #expect(plain.kind == .network(Network(.passt(hostLoopback: false))))
     #expect(open.kind == .network(Network(.passt(hostLoopback: true))))
-    #expect(PasstProgram.arguments(forwards: [], hostLoopback: false, mtu: 1500).contains("--no-map-gw"))
-    #expect(!PasstProgram.arguments(forwards: [], hostLoopback: true, mtu: 1500).contains("--no-map-gw"))
   }
 
   @Test func oneDescriptorForTwoCardsOrForACardAndAPortIsRefused() throws {
@@ -121,17 +119,5 @@ import Testing
     #expect(!others.contains(first))
     #expect(first.bytes[0] == 0x02)
     #expect(Configuration.Device.MACAddress(first.description) == first)
-  }
-
-  @Test func passtIsToldThePortsAndTheSizeOfPackets() {
-    var udp = Network.Forward(hostPort: 53, guestPort: 5353)
-    udp.transport = .udp
-    let forwards = [Network.Forward(hostPort: 2222, guestPort: 22), udp]
-
-    let arguments = PasstProgram.arguments(forwards: forwards, hostLoopback: false, mtu: 1500).joined(separator: " ")
-
-    #expect(arguments.hasSuffix("--tcp-ports 127.0.0.1/2222:22 --udp-ports 127.0.0.1/53:5353"))
-    #expect(arguments.contains("--fd 3 --mtu 1500"))
-    #expect(arguments.contains("--no-map-gw"))
   }
 }

@@ -20,22 +20,24 @@ import Testing
     return path
   }
 
-  private func supervisor(_ path: String, _ loop: EventLoop, _ verdict: Verdict) throws -> PasstSupervisor {
+  private func supervisor(_ path: String, _ loop: EventLoop, cannotServe: @escaping (String) -> Void = { _ in }) throws
+    -> PasstSupervisor
+  {
     try PasstSupervisor(
       name: "network0",
       path: path,
       arguments: ["passt"],
       backend: try StreamNetworkBackend(loop),
       loop: loop,
-      verdict: verdict,
-      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+      cannotServe: cannotServe
     )
   }
 
   @Test func aProgramThatDiesTakesTheLinkDownAndTheNextOneBringsItBack() throws {
     let folder = try TemporaryFolder()
     let loop = try EventLoop()
-    let supervisor = try supervisor(try program("exec cat <&3", in: folder), loop, try Verdict())
+    let supervisor = try supervisor(try program("exec cat <&3", in: folder), loop)
     var links: [Bool] = []
     try supervisor.connect { isUp in
       links.append(isUp)
@@ -57,21 +59,22 @@ import Testing
   @Test func aProgramThatCannotDoWhatItIsToldEndsTheMachineWithItsWords() throws {
     let folder = try TemporaryFolder()
     let loop = try EventLoop()
-    let verdict = try Verdict()
-    _ = try loop.add(verdict.event.rawValue, EventLoop.readable, ClosureHandler { _ in loop.stop() })
-    let supervisor = try supervisor(try program("echo no port 22 >&2; exit 1", in: folder), loop, verdict)
+    var reasons: [String] = []
+    let supervisor = try supervisor(try program("echo no port 22 >&2; exit 1", in: folder), loop) {
+      reasons.append($0)
+      loop.stop()
+    }
 
     try supervisor.connect { _ in }
     try loop.run()
 
-    #expect(verdict.given?.end == .hostFailure)
-    #expect(verdict.given?.message.contains("ended with status 1 (no port 22)") == true)
+    #expect(reasons == ["passt ended with status 1 (no port 22)"])
     supervisor.shutDown()
   }
 
   @Test func aProgramThatIsNotThereIsAnError() throws {
     let loop = try EventLoop()
-    let supervisor = try supervisor("/nowhere/passt", loop, try Verdict())
+    let supervisor = try supervisor("/nowhere/passt", loop)
 
     #expect(throws: NetworkError.cannotStartPasst(path: "/nowhere/passt", errno: ENOENT)) {
       try supervisor.connect { _ in }
@@ -139,5 +142,20 @@ import Testing
     #expect(isReadable(running.end.rawValue, within: 10_000))
     #expect(running.takeEnd()?.status == 0)
     program = nil
+  }
+
+  @Test func passtIsToldThePortsAndTheSizeOfPackets() {
+    let forwards = [
+      PasstForward(isUDP: false, ports: "127.0.0.1/2222:22"), PasstForward(isUDP: true, ports: "127.0.0.1/53:5353"),
+    ]
+
+    let closed = PasstProgram.arguments(forwards: forwards, hostLoopback: false, mtu: 1500)
+    let open = PasstProgram.arguments(forwards: [], hostLoopback: true, mtu: 1500)
+
+    let text = closed.joined(separator: " ")
+    #expect(text.hasSuffix("--tcp-ports 127.0.0.1/2222:22 --udp-ports 127.0.0.1/53:5353"))
+    #expect(text.contains("--fd 3 --mtu 1500"))
+    #expect(closed.contains("--no-map-gw"))
+    #expect(!open.contains("--no-map-gw"))
   }
 }

@@ -161,7 +161,7 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
     // SAFETY: the buffer has room for two.
     _ = unsafe socketpair(AF_UNIX, kind, 0, &numbers)
     peer = OwnedPeer(numbers[0])
-    let endpoint = try PortEndpoint(.init("test", .descriptor(numbers[1])), files: RunFiles())
+    let endpoint = try PortEndpoint(name: "test", .descriptor(numbers[1]), files: RunFiles())
     close(numbers[1])
     port = try ChannelPort(endpoint, loop: loop, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
   }
@@ -303,7 +303,7 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
 @Suite(.timeLimit(.minutes(10))) struct PortEndpointTests {
   @Test func aSocketThatAKilledMachineLeftIsReplacedAndALiveOneIsNot() throws {
     let folder = try TemporaryFolder()
-    let port = Configuration.Port("a", .socket(path: folder.path("socket")))
+    let path = folder.path("socket")
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
     // SAFETY: a temporary path is shorter than the field, which is a part of the structure.
@@ -320,13 +320,15 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
     close(number)
     #expect(bound == 0)
 
-    let first = try PortEndpoint(port, files: RunFiles())
-    let second = #expect(throws: PortEndpoint.OpenFailure.self) { _ = try PortEndpoint(port, files: RunFiles()) }
+    let first = try PortEndpoint(name: "a", .socket(path: path), files: RunFiles())
+    let second = #expect(throws: PortEndpoint.OpenFailure.self) {
+      _ = try PortEndpoint(name: "a", .socket(path: path), files: RunFiles())
+    }
 
     #expect(first.waitingListener != nil)
-    #expect(second?.outcome.end == .cannotCreate)
+    #expect(second?.kind == .cannotCreate)
     // The one that listens saw nothing of the second's look at it.
-    #expect(PortEndpoint.problem(of: port)?.contains("something else is there") == true)
+    #expect(PortEndpoint.problem(ofSocket: path)?.description.contains("something else is there") == true)
     #expect(first.accept() == EAGAIN)
   }
 
@@ -334,7 +336,7 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
     let folder = try TemporaryFolder()
     let path = folder.path("socket")
     do {
-      let endpoint = try PortEndpoint(.init("a", .socket(path: path)), files: RunFiles())
+      let endpoint = try PortEndpoint(name: "a", .socket(path: path), files: RunFiles())
       // SAFETY: the path holds for the call.
       try #require(unsafe unlink(path) == 0)
       try folder.write("socket", [1, 2, 3])
@@ -348,13 +350,15 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
   func aSocketThatCannotBeMadeIsKnownBeforeItIs(name: String) throws {
     let folder = try TemporaryFolder()
     try folder.write("file", [1])
-    let port = Configuration.Port("a", .socket(path: folder.path(name)))
+    let path = folder.path(name)
 
-    let problem = PortEndpoint.problem(of: port)
-    let failure = #expect(throws: PortEndpoint.OpenFailure.self) { _ = try PortEndpoint(port, files: RunFiles()) }
+    let problem = PortEndpoint.problem(ofSocket: path)
+    let failure = #expect(throws: PortEndpoint.OpenFailure.self) {
+      _ = try PortEndpoint(name: "a", .socket(path: path), files: RunFiles())
+    }
 
-    #expect(problem != nil && problem == failure?.outcome.message)
-    #expect(PortEndpoint.problem(of: .init("a", .socket(path: folder.path("new")))) == nil)
+    #expect(problem != nil && problem?.description == failure?.description)
+    #expect(PortEndpoint.problem(ofSocket: folder.path("new")) == nil)
     #expect(try folder.names == ["file"])
   }
 
@@ -365,14 +369,14 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
     #expect(unsafe mkfifo(path, 0o600) == 0)
 
     let failure = #expect(throws: PortEndpoint.OpenFailure.self) {
-      _ = try PortEndpoint(.init("a", .file(path: path)), files: RunFiles())
+      _ = try PortEndpoint(name: "a", .file(path: path), files: RunFiles())
     }
     let reader = unsafe open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
     defer { close(reader) }
-    let endpoint = try PortEndpoint(.init("a", .file(path: path)), files: RunFiles())
+    let endpoint = try PortEndpoint(name: "a", .file(path: path), files: RunFiles())
 
-    #expect(failure?.outcome.end == .cannotCreate)
-    #expect(failure?.outcome.message.contains("start the pipe's reader first") == true)
+    #expect(failure?.kind == .cannotCreate)
+    #expect(failure?.description.contains("start the pipe's reader first") == true)
     #expect(endpoint.canWrite)
   }
 
@@ -380,15 +384,15 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
     let folder = try TemporaryFolder()
     let path = try folder.write("log", [1, 2, 3])
     let files = RunFiles()
-    let endpoint = try PortEndpoint(.init("a", .file(path: path)), files: files)
+    let endpoint = try PortEndpoint(name: "a", .file(path: path), files: files)
 
     let failure = #expect(throws: PortEndpoint.OpenFailure.self) {
-      _ = try PortEndpoint(.init("b", .descriptor(1000)), files: files)
+      _ = try PortEndpoint(name: "b", .descriptor(1000), files: files)
     }
 
     #expect(endpoint.canWrite)
     #expect(!endpoint.canRead)
-    #expect(failure?.outcome.end == .hostFailure)
+    #expect(failure?.kind == .hostFailure)
     #expect(folder.read("log") == [])
   }
 
@@ -399,8 +403,8 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
 
     do {
       let files = RunFiles()
-      _ = try PortEndpoint(.init("a", .file(path: folder.path("new"))), files: files)
-      _ = try PortEndpoint(.init("b", .file(path: old)), files: files)
+      _ = try PortEndpoint(name: "a", .file(path: folder.path("new")), files: files)
+      _ = try PortEndpoint(name: "b", .file(path: old), files: files)
       if starts { files.keep() }
     }
 

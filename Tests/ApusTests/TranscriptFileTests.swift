@@ -23,10 +23,6 @@ import Testing
     return try #require(try TranscriptRecord.records(lines: line).first)
   }
 
-  private func patience(_ limit: UInt64) -> Patience {
-    Patience(Ending(), signals: nil, limit: limit)
-  }
-
   @Test func aFileHasEveryRecordInOrder() throws {
     let path = folder.path("transcript")
     let files = RunFiles()
@@ -34,7 +30,7 @@ import Testing
     files.keep()
 
     for sequence in 0..<1000 { file.append(try record(sequence)) }
-    file.finish(patience(10_000_000_000))
+    file.finish(by: HostClock.monotonic + 10_000_000_000) { false }
 
     let text = String(decoding: folder.read("transcript") ?? [], as: UTF8.self)
     #expect(try TranscriptRecord.records(lines: text).map(\.sequence) == Array(0..<1000))
@@ -52,7 +48,7 @@ import Testing
 
     // Some 100 bytes each: more than the queue and the pipe have together.
     for _ in 0..<60_000 { file.append(one) }
-    file.finish(patience(1_000_000))
+    file.finish(by: HostClock.monotonic + 1_000_000) { false }
 
     let lines = log.messages
     #expect(lines.count == 3)

@@ -37,7 +37,7 @@ private let wrongValues: [(option: String, value: String, words: [String])] = [
   ("--name", "naïve", ["--name takes 1 to 64 printable ASCII characters"]),
   ("--network", "slirp", ["is invalid for '--network", "passt, tap=NAME or fd=NUMBER"]),
   ("--network", "passt,forward=0:22", ["--network forward=0:22: ports are from 1 to 65535"]),
-  ("--network", "fd=9999", ["--network fd=9999: Bad file descriptor", "inherits open"]),
+  ("--network", "fd=9999", ["--network: descriptor 9999: Bad file descriptor", "inherits open"]),
   ("--network", "passt,forward=1:2/tcpp", ["is invalid for '--network", "[ADDRESS/]HOST:GUEST[/udp]", "to 65535"]),
   ("--network", "passt,forward=7:1,forward=7:2", ["--network forward=7:…", "leads to another one already"]),
   ("--network", "passt,mtu=1500,mtu=9000", ["is invalid for '--network", "mtu is there twice"]),

@@ -1,7 +1,6 @@
 internal import CHost
 internal import Glibc
 import Host
-import KVM
 internal import Logging
 
 /// The files behind a console, opened before the machine starts and released when it has ended.
@@ -35,18 +34,27 @@ final class ConsoleEndpoint {
   private var link: MadeName?
   private var isRaw = false
 
-  /// Opens what the configuration names.
+  /// Where a console leads.
+  enum Destination {
+    /// Nowhere.
+    case none
+    /// To the program.
+    case stream(ConsoleStream)
+    /// To a file that is truncated; there is no input.
+    case file(path: String)
+    /// To a new pseudo-terminal, with a link to it where one is named.
+    case pseudoTerminal(link: String?)
+    /// To this process's standard input and output.
+    case standardStreams
+  }
+
+  /// Opens where the console leads.
   ///
   /// - Throws: what the host refused, or the file that cannot be made.
-  init(
-    _ console: Configuration.Console,
-    files: RunFiles,
-    stream: ConsoleStream,
-    logger: Logger
-  ) throws(OpenFailure) {
-    switch console {
+  init(_ destination: Destination, files: RunFiles, logger: Logger) throws(OpenFailure) {
+    switch destination {
     case .none: break
-    case .stream:
+    case .stream(let stream):
       input = .stream(stream)
       output = .stream(stream)
     case .file(let path): try openFile(path, files)
@@ -62,31 +70,29 @@ final class ConsoleEndpoint {
   }
 
   /// Why a console could not be opened.
-  enum OpenFailure: Error {
+  enum OpenFailure: Error, CustomStringConvertible {
     case host(HostError)
     case cannotWrite(OutputFileError)
     case terminalInUse
     case linkInUse(path: String)
 
-    var outcome: Outcome {
+    /// What kind of failure it is.
+    var kind: FailureKind {
       switch self {
-      case .host(let error): Outcome(.hostFailure, "\(error)")
-      case .cannotWrite(let error): Outcome(.cannotCreate, "--console: \(error)")
-      case .terminalInUse:
-        Outcome(
-          .hostFailure,
-          "another Apus uses this terminal; end it (Ctrl-A x), or use --console pty or --console file=PATH"
-        )
-      case .linkInUse(let path):
-        Outcome(
-          .cannotCreate,
-          Self.linkInUse(path)
-        )
+      case .host, .terminalInUse: .hostFailure
+      case .cannotWrite, .linkInUse: .cannotCreate
       }
     }
 
-    fileprivate static func linkInUse(_ path: String) -> String {
-      "'\(path)' exists already, perhaps as the console of another Apus; name another link or remove it"
+    var description: String {
+      switch self {
+      case .host(let error): "\(error)"
+      case .cannotWrite(let error): "\(error)"
+      case .terminalInUse:
+        "another Apus uses this terminal; end it (Ctrl-A x), or lead the console to a pseudo-terminal or a file"
+      case .linkInUse(let path):
+        "'\(path)' exists already, perhaps as the console of another Apus; name another link or remove it"
+      }
     }
   }
 
@@ -97,7 +103,7 @@ final class ConsoleEndpoint {
     } catch {
       throw .cannotWrite(error)
     }
-    outputAdvice = "free some space where '\(path)' is, or name another file with --console file=PATH"
+    outputAdvice = "free some space where '\(path)' is, or name another file"
   }
 
   private func openPseudoTerminal(link path: String?, logger: Logger) throws(OpenFailure) {
@@ -147,13 +153,13 @@ final class ConsoleEndpoint {
   /// Looks whether a link to a pseudo-terminal could be made, and leaves everything as it is.
   ///
   /// - Returns: why not.
-  static func problem(ofLink path: String) -> String? {
+  static func problem(ofLink path: String) -> OpenFailure? {
     if FileIdentity(named: path) != nil {
-      return staleLink(path) == nil ? OpenFailure.linkInUse(path) : nil
+      return staleLink(path) == nil ? .linkInUse(path: path) : nil
     }
     // SAFETY: the path holds for the call.
     let result = unsafe path.withHostPath { unsafe chost_folder_check($0) }
-    return result == 0 ? nil : "--console: \(OutputFileError(file: path, errno: -result))"
+    return result == 0 ? nil : .cannotWrite(OutputFileError(file: path, errno: -result))
   }
 
   /// Makes the input one whose reads never wait, where that can be: others may read from the same terminal or pipe, and
@@ -179,7 +185,7 @@ final class ConsoleEndpoint {
 
   private func openStandardStreams(logger: Logger) throws(OpenFailure) {
     output = .outlet(Outlet(standardStream: STDOUT_FILENO))
-    outputAdvice = "its reader has gone; keep it open, or use --console file=PATH or --console none"
+    outputAdvice = "its reader has gone; keep it open, or lead the console to a file or nowhere"
     guard isatty(STDIN_FILENO) == 1 else {
       input = .descriptor(STDIN_FILENO)
       return
@@ -192,7 +198,7 @@ final class ConsoleEndpoint {
     if lock >= 0 { terminalLock = OwnedDescriptor(owning: lock) }
     let error = chost_terminal_make_raw(STDIN_FILENO)
     guard error == 0 else {
-      throw .host(HostError("putting the terminal into raw mode", errno: -error, advice: "use --console file=PATH"))
+      throw .host(HostError("putting the terminal into raw mode", errno: -error, advice: "lead the console to a file"))
     }
     input = .descriptor(STDIN_FILENO)
     hasEscapes = true

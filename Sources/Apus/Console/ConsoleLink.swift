@@ -1,7 +1,6 @@
 internal import CHost
 internal import Glibc
 import Host
-import KVM
 internal import Logging
 
 /// What became of the output that was left at the end.
@@ -9,8 +8,8 @@ enum DrainedOutput: Equatable {
   case all
   /// Its reader did not take it in time.
   case cutOff
-  /// It could not be written, now or before: what the run has come to.
-  case lost(Outcome)
+  /// It could not be written, now or before.
+  case lost(HostError)
 }
 
 /// The way between a guest's console and where the configuration says it leads. Lives on the device thread.
@@ -33,12 +32,12 @@ final class ConsoleLink {
   private var input: ConsoleEndpoint.Input
   private let port: any GuestConsole
   private let loop: EventLoop
-  private let verdict: Verdict
+  private let fail: (HostError) -> Void
   private let stop: () -> Void
   private let logger: Logger
   private var pending: ArraySlice<UInt8> = []
-  /// What the run comes to because output could not be written.
-  private var loss: Outcome?
+  /// Why output could not be written.
+  private var loss: HostError?
   /// What is in the loop for room for output.
   private var watchedRoom: Int32?
   private var isInputPolled = false
@@ -52,20 +51,21 @@ final class ConsoleLink {
   /// - Parameters:
   ///   - takesInput: whether input is for this one of the guest's consoles.
   ///   - stop: called when a person at the terminal wants the machine to end.
+  ///   - fail: called when output or input cannot go on: the machine is to end.
   init(
     endpoint: ConsoleEndpoint,
     port: any GuestConsole,
     takesInput: Bool,
     loop: EventLoop,
-    verdict: Verdict,
     logger: Logger,
-    stop: @escaping () -> Void
+    stop: @escaping () -> Void,
+    fail: @escaping (HostError) -> Void
   ) throws(HostError) {
     self.endpoint = endpoint
     input = takesInput ? endpoint.input : .none
     self.port = port
     self.loop = loop
-    self.verdict = verdict
+    self.fail = fail
     self.logger = logger
     self.stop = stop
     readerTimer = try HostTimer()
@@ -120,7 +120,7 @@ final class ConsoleLink {
       pending = []
       let failure = failure(errno)
       loss = failure
-      verdict.give(failure)
+      fail(failure)
     }
   }
 
@@ -210,9 +210,8 @@ final class ConsoleLink {
     }
   }
 
-  private func failure(_ error: Int32) -> Outcome {
-    let reason = HostError("writing the guest's console", errno: error, advice: endpoint.outputAdvice)
-    return Outcome(.hostFailure, "\(reason)")
+  private func failure(_ error: Int32) -> HostError {
+    HostError("writing the guest's console", errno: error, advice: endpoint.outputAdvice)
   }
 
   // MARK: Input
@@ -245,7 +244,7 @@ final class ConsoleLink {
       do {
         try watchInput(descriptor)
       } catch {
-        verdict.give(Outcome(.hostFailure, "\(error)"))
+        fail(error)
       }
     }
   }

@@ -25,12 +25,3 @@ protocol GuestConsole: AnyObject {
   /// - Precondition: it fits; see ``inputSpace()``.
   func receive(_ bytes: ArraySlice<UInt8>)
 }
-
-extension SerialPort: GuestConsole {
-  var outputDescriptor: Int32 { outputTimer.rawValue }
-  func answerOutput() { outputTimer.clear() }
-  func armOutput(after nanoseconds: UInt64) { outputTimer.arm(after: nanoseconds) }
-  var inputRoomDescriptor: Int32 { inputRoom.rawValue }
-  func answerInputRoom() { inputRoom.clear() }
-  var ringInputRoom: @Sendable () -> Void { { self.inputRoom.signal() } }
-}

@@ -1,7 +1,6 @@
 internal import CHost
 internal import Glibc
 import Host
-import KVM
 internal import Logging
 
 /// The host's side of a named port, opened before the machine starts and kept over its reboots.
@@ -20,17 +19,27 @@ final class PortEndpoint {
   let canRead: Bool
   let canWrite: Bool
 
-  /// Opens what the configuration names.
+  /// Where a port leads.
+  enum Destination: Equatable {
+    /// To a file that is truncated; the guest only writes.
+    case file(path: String)
+    /// To a UNIX stream socket that listens: one peer at a time.
+    case socket(path: String)
+    /// To a descriptor that is open already and stays its owner's.
+    case descriptor(Int32)
+  }
+
+  /// Opens where the port leads.
   ///
   /// - Throws: what the host refused, or the file that cannot be made.
-  init(_ port: Configuration.Port, files: RunFiles) throws(OpenFailure) {
-    name = port.name
-    switch port.destination {
+  init(name: String, _ destination: Destination, files: RunFiles) throws(OpenFailure) {
+    self.name = name
+    switch destination {
     case .file(let path):
       do {
         outlet = Outlet(owning: try files.open(path))
       } catch {
-        throw .cannotWrite(port: port, error)
+        throw .cannotWrite(error)
       }
       listener = nil
       socket = nil
@@ -40,7 +49,7 @@ final class PortEndpoint {
     case .socket(let path):
       // SAFETY: the path holds for the call.
       let number = unsafe path.withHostPath { unsafe chost_socket_listen($0) }
-      guard number >= 0 else { throw .cannotCreate(port: port, path: path, errno: -number) }
+      guard number >= 0 else { throw .cannotCreate(path: path, errno: -number) }
       listener = OwnedDescriptor(owning: number)
       socket = MadeName(path)
       isSocket = true
@@ -48,7 +57,7 @@ final class PortEndpoint {
       canWrite = true
     case .descriptor(let original):
       let number = chost_duplicate(original)
-      guard number >= 0 else { throw .notOpen(port: port, descriptor: original, errno: -number) }
+      guard number >= 0 else { throw .notOpen(descriptor: original, errno: -number) }
       connection = OwnedDescriptor(owning: number)
       listener = nil
       socket = nil
@@ -58,7 +67,7 @@ final class PortEndpoint {
       // SAFETY: the variables hold for the calls.
       let hasMode = unsafe chost_access_mode(number, &reads, &writes) == 0
       let isKnown = unsafe hasMode && chost_file_status(number, &kind, &size) == 0
-      guard isKnown else { throw .notOpen(port: port, descriptor: original, errno: chost_errno()) }
+      guard isKnown else { throw .notOpen(descriptor: original, errno: chost_errno()) }
       (canRead, canWrite) = (reads, writes)
       isSocket = kind == chost_file_socket
       if writes, !isSocket {
@@ -67,7 +76,7 @@ final class PortEndpoint {
           outlet = try Outlet(sharing: number)
           connection = nil
         } catch {
-          throw .notOpen(port: port, descriptor: original, errno: error.errno)
+          throw .notOpen(descriptor: original, errno: error.errno)
         }
       }
     }
@@ -79,39 +88,41 @@ final class PortEndpoint {
   }
 
   /// Why a port could not be opened.
-  enum OpenFailure: Error {
-    case cannotWrite(port: Configuration.Port, OutputFileError)
-    case cannotCreate(port: Configuration.Port, path: String, errno: Int32)
-    case notOpen(port: Configuration.Port, descriptor: Int32, errno: Int32)
+  enum OpenFailure: Error, CustomStringConvertible {
+    case cannotWrite(OutputFileError)
+    case cannotCreate(path: String, errno: Int32)
+    case notOpen(descriptor: Int32, errno: Int32)
 
-    var outcome: Outcome {
+    /// What kind of failure it is.
+    var kind: FailureKind {
       switch self {
-      case .cannotWrite(let port, let error): return Outcome(.cannotCreate, "--port \(port): \(error)")
-      case .cannotCreate(let port, let path, let errno):
-        return Outcome(.cannotCreate, Self.cannotMake(port, path, errno))
-      case .notOpen(let port, let descriptor, let errno):
-        let advice = "open it in the caller"
-        return Outcome(.hostFailure, "--port \(port): descriptor \(descriptor): \(errorText(errno)); \(advice)")
+      case .cannotWrite, .cannotCreate: .cannotCreate
+      case .notOpen: .hostFailure
       }
     }
 
-    fileprivate static func cannotMake(_ port: Configuration.Port, _ path: String, _ errno: Int32) -> String {
-      let advice =
-        errno == EADDRINUSE
-        ? "something else is there; name another path or remove it"
-        : ErrorNumber.advice(errno, otherwise: "name a path in a folder that exists and that you may write to")
-      return "--port \(port): cannot make '\(path)': \(errorText(errno)); \(advice)"
+    var description: String {
+      switch self {
+      case .cannotWrite(let error): return "\(error)"
+      case .cannotCreate(let path, let errno):
+        let advice =
+          errno == EADDRINUSE
+          ? "something else is there; name another path or remove it"
+          : ErrorNumber.advice(errno, otherwise: "name a path in a folder that exists and that you may write to")
+        return "cannot make '\(path)': \(errorText(errno)); \(advice)"
+      case .notOpen(let descriptor, let errno):
+        return "descriptor \(descriptor): \(errorText(errno)); open it in the caller"
+      }
     }
   }
 
   /// Looks whether a socket could be made, and leaves everything as it is.
   ///
   /// - Returns: why not.
-  static func problem(of port: Configuration.Port) -> String? {
-    guard case .socket(let path) = port.destination else { return nil }
+  static func problem(ofSocket path: String) -> OpenFailure? {
     // SAFETY: the path holds for the call.
     let result = unsafe path.withHostPath { unsafe chost_socket_check($0) }
-    return result < 0 ? OpenFailure.cannotMake(port, path, -result) : nil
+    return result < 0 ? .cannotCreate(path: path, errno: -result) : nil
   }
 
   /// What to read and write, where something is connected.

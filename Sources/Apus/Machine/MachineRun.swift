@@ -53,9 +53,10 @@ struct MachineRun {
       let files = RunFiles()
       let endpoint: ConsoleEndpoint
       do {
-        endpoint = try ConsoleEndpoint(configuration.console, files: files, stream: console, logger: logger)
+        let destination = ConsoleEndpoint.Destination(configuration.console, console)
+        endpoint = try ConsoleEndpoint(destination, files: files, logger: logger)
       } catch {
-        return error.outcome
+        return Outcome(kind: error.kind, "--console: \(error)")
       }
       var transcript: TranscriptFile?
       if let path = configuration.scmiTranscript, let place = configuration.scmiPlace {
@@ -63,14 +64,19 @@ struct MachineRun {
         place.platform.record { file.append($0) }
         transcript = file
       }
-      defer { transcript?.finish(patience(hurried: false, limit: Self.portDrain)) }
+      defer {
+        let patience = patience(hurried: false, limit: Self.portDrain)
+        transcript?.finish(by: patience.deadline) { patience.isOver }
+      }
       let hasSize = endpoint.hasEscapes && configuration.consoleDevice?.carriesConsole == true
       let sizeSignal = hasSize ? try SignalDescriptor.terminalSize() : nil
       var ports: [PortEndpoint] = []
-      do throws(PortEndpoint.OpenFailure) {
-        for port in configuration.consoleDevice?.ports ?? [] { ports.append(try PortEndpoint(port, files: files)) }
-      } catch {
-        return error.outcome
+      for port in configuration.consoleDevice?.ports ?? [] {
+        do throws(PortEndpoint.OpenFailure) {
+          ports.append(try PortEndpoint(name: port.name, .init(port.destination), files: files))
+        } catch {
+          return Outcome(kind: error.kind, "--port \(port): \(error)")
+        }
       }
       while true {
         let verdict = try Verdict()
@@ -105,15 +111,16 @@ struct MachineRun {
     progress.note(assembly.summary)
     // Keys at the terminal are its person's wish, as a signal is.
     let stop = { [ending] in ending.order(Outcome(.stopped, "ended from the terminal")) }
+    let fail = { (error: HostError) in verdict.give(Outcome(.hostFailure, "\(error)")) }
     let virtioConsole = assembly.devices.console?.console
     let serialLink = try ConsoleLink(
       endpoint: endpoint,
       port: assembly.serialPort,
       takesInput: virtioConsole == nil,
       loop: loop,
-      verdict: verdict,
       logger: logger,
-      stop: stop
+      stop: stop,
+      fail: fail
     )
     let virtioLink = try virtioConsole.map {
       try ConsoleLink(
@@ -121,9 +128,9 @@ struct MachineRun {
         port: $0,
         takesInput: true,
         loop: loop,
-        verdict: verdict,
         logger: logger,
-        stop: stop
+        stop: stop,
+        fail: fail
       )
     }
     if let sizeSignal, let console = assembly.devices.console { try followSize(sizeSignal, console, loop) }
@@ -164,7 +171,7 @@ struct MachineRun {
     if !stuck.isEmpty { drained.append(.cutOff) }
     if outcome.end == .poweredOff || outcome.end == .reset {
       // The machine's end was none of the kinds that matter more than the lost output.
-      for case .lost(let loss) in drained.reversed() { outcome = loss }
+      for case .lost(let loss) in drained.reversed() { outcome = Outcome(.hostFailure, "\(loss)") }
       // Somebody ended the wait for the reader: that is how it ended.
       if let order = ending.ordered, drained.contains(.cutOff) { outcome = order.outcome }
     }
@@ -291,4 +298,28 @@ final class FirstEntry: Sendable {
   }
 
   var time: (wall: UInt64, processor: UInt64)? { stored.withLock { $0 } }
+}
+
+extension ConsoleEndpoint.Destination {
+  init(_ console: Configuration.Console, _ stream: ConsoleStream) {
+    self =
+      switch console {
+      case .stream: .stream(stream)
+      case .standardStreams: .standardStreams
+      case .file(let path): .file(path: path)
+      case .pseudoTerminal(let link): .pseudoTerminal(link: link)
+      case .none: .none
+      }
+  }
+}
+
+extension PortEndpoint.Destination {
+  init(_ destination: Configuration.Port.Destination) {
+    self =
+      switch destination {
+      case .file(let path): .file(path: path)
+      case .socket(let path): .socket(path: path)
+      case .descriptor(let number): .descriptor(number)
+      }
+  }
 }

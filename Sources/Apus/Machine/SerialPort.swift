@@ -147,3 +147,12 @@ final class SerialPort: BusDevice, @unchecked Sendable {
     }
   }
 }
+
+extension SerialPort: GuestConsole {
+  var outputDescriptor: Int32 { outputTimer.rawValue }
+  func answerOutput() { outputTimer.clear() }
+  func armOutput(after nanoseconds: UInt64) { outputTimer.arm(after: nanoseconds) }
+  var inputRoomDescriptor: Int32 { inputRoom.rawValue }
+  func answerInputRoom() { inputRoom.clear() }
+  var ringInputRoom: @Sendable () -> Void { { self.inputRoom.signal() } }
+}

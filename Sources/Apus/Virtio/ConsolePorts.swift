@@ -3,7 +3,6 @@ import Host
 internal import Logging
 import Virtio
 import VirtioDevices
-import VirtioMMIO
 
 /// A machine's console device and what stands behind its ports: the console, the guest's exit status, the channels.
 final class ConsolePorts: DeviceBackend {
@@ -17,15 +16,17 @@ final class ConsolePorts: DeviceBackend {
   private let ports: [HostPort]
 
   init(
-    _ wanted: Configuration.Device.Console,
-    _ endpoints: [PortEndpoint],
-    _ place: DevicePlace
+    name: String,
+    carriesConsole: Bool,
+    endpoints: [PortEndpoint],
+    loop: EventLoop,
+    logger: Logger
   ) throws(HostError) {
     console =
-      wanted.carriesConsole
+      carriesConsole
       ? VirtioConsolePort(timer: Shared(try HostTimer()), room: Shared(try EventDescriptor())) : nil
     var channels: [ChannelPort] = []
-    for endpoint in endpoints { channels.append(try ChannelPort(endpoint, loop: place.loop, logger: place.logger)) }
+    for endpoint in endpoints { channels.append(try ChannelPort(endpoint, loop: loop, logger: logger)) }
     self.channels = channels
     var described: [(ConsolePortDescription, HostPort)] = []
     if let console { described.append((ConsolePortDescription(isConsole: true), console)) }
@@ -34,20 +35,22 @@ final class ConsolePorts: DeviceBackend {
       described.append((ConsolePortDescription(name: endpoint.name, isConnected: channel.isConnected), channel))
     }
     ports = described.map(\.1)
-    device = makeConsoleDevice(name: place.name, ports: described)
+    device = makeConsoleDevice(name: name, ports: described)
   }
 
   /// Lets the ports call the device. Before the machine starts.
-  func connect(_ transport: MMIOTransport) {
+  ///
+  /// - Parameter kickAgain: has a queue's kick come again on the device thread.
+  func connect(kickAgain: @escaping (_ queue: Int) -> Void) {
     let device = device
     for (number, port) in ports.enumerated() {
       let receive = ConsoleQueue.receive(number).index
       let transmit = ConsoleQueue.transmit(number).index
-      port.becameReadable = { [unowned device, unowned transport] in
-        if device.portReadable(number) { transport.kickAgain(queue: receive) }
+      port.becameReadable = { [unowned device] in
+        if device.portReadable(number) { kickAgain(receive) }
       }
-      port.becameWritable = { [unowned device, unowned transport] in
-        if device.portWritable(number) { transport.kickAgain(queue: transmit) }
+      port.becameWritable = { [unowned device] in
+        if device.portWritable(number) { kickAgain(transmit) }
       }
       if let channel = port as? ChannelPort {
         channel.connectionChanged = { [unowned device] in device.portChanged(number, isConnected: $0) }

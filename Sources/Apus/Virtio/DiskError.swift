@@ -13,7 +13,7 @@ enum DiskError: Error {
 
 extension DiskError {
   /// What kind of mistake it is.
-  var kind: ConfigurationError.Kind {
+  var kind: FailureKind {
     switch self {
     case .missing: .inputNotFound
     case .notADisk, .odd: .badInput

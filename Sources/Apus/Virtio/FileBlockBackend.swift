@@ -45,21 +45,23 @@ final class FileBlockBackend: BlockBackend, DeviceBackend {
   private var withWorkers = 0
 
   /// - Parameters:
+  ///   - path: of the image.
   ///   - name: the device's.
   ///   - logger: gets what the host refused to do.
   ///   - startThread: how workers are started.
   init(
-    _ block: Configuration.Device.Block,
+    path: String,
+    isReadOnly: Bool,
     name: String,
     logger: Logger,
     startThread: @escaping StartThread = { body throws(HostError) in try HostThread(name: "disk", body) }
   ) throws(DiskError) {
     self.startThread = startThread
-    path = block.path
-    let trouble = DiskTrouble(name: name, path: block.path, logger)
-    let (file, description) = try DiskFile.open(block.path, isReadOnly: block.isReadOnly, trouble)
+    self.path = path
+    let trouble = DiskTrouble(name: name, path: path, logger)
+    let (file, description) = try DiskFile.open(path, isReadOnly: isReadOnly, trouble)
     self.file = file
-    isReadOnly = block.isReadOnly
+    self.isReadOnly = isReadOnly
     capacity = description.size / 512
     blockSize = description.logical_block
     physicalBlockExponent = UInt8((description.physical_block / description.logical_block).trailingZeroBitCount)

@@ -12,7 +12,7 @@ enum NetworkError: Error, Equatable {
 
 extension NetworkError {
   /// What kind of mistake it is.
-  var kind: ConfigurationError.Kind {
+  var kind: FailureKind {
     switch self {
     case .passtMissing, .cannotStartPasst, .cannotOpenTap: .hostFailure
     case .cannotUseDescriptor, .notANetwork: .usage
@@ -24,7 +24,7 @@ extension NetworkError: CustomStringConvertible {
   var description: String {
     switch self {
     case .passtMissing:
-      "--network passt needs the program passt, which is in no folder of PATH; "
+      "passt, the program for the guest's network, is in no folder of PATH; "
         + "install it (Debian: apt-get install passt)"
     case .cannotStartPasst(let path, let errno):
       "passt cannot be started as '\(path)': \(errorText(errno)); "
@@ -32,19 +32,19 @@ extension NetworkError: CustomStringConvertible {
     case .cannotOpenTap(let name, let errno):
       "tap device '\(name)' cannot be opened: \(errorText(errno)); " + Self.advice(name, errno)
     case .cannotUseDescriptor(let number, let errno):
-      "--network fd=\(number): \(errorText(errno)); give the number of a descriptor that Apus inherits open"
+      "descriptor \(number): \(errorText(errno)); give the number of a descriptor that Apus inherits open"
     case .notANetwork(let number):
-      "--network fd=\(number) is neither a socket nor a tap device (IFF_TAP with IFF_NO_PI); give one of these"
+      "descriptor \(number) is neither a socket nor a tap device (IFF_TAP with IFF_NO_PI); give one of these"
     }
   }
 
   private static func advice(_ name: String, _ errno: Int32) -> String {
     switch errno {
-    case EPERM: "make it for your user (ip tuntap add mode tap user \"$USER\" name \(name)) or use --network passt"
-    case EACCES, ENOENT: "the host gives no access to /dev/net/tun; load the module tun, or use --network passt"
+    case EPERM: "make it for your user (ip tuntap add mode tap user \"$USER\" name \(name)) or use passt"
+    case EACCES, ENOENT: "the host gives no access to /dev/net/tun; load the module tun, or use passt"
     case EBUSY: "another program has it open; end that one or use another tap device"
     case EMFILE, ENFILE: ErrorNumber.adviceForCall(errno, otherwise: "")
-    default: "check that it is a tap device of one queue (ip -d link show \(name)), or use --network passt"
+    default: "check that it is a tap device of one queue (ip -d link show \(name)), or use passt"
     }
   }
 }

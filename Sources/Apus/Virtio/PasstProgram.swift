@@ -3,6 +3,14 @@ internal import Glibc
 import Host
 import KVM
 
+/// Ports of the host that passt has lead into the guest.
+struct PasstForward: Equatable {
+  /// UDP's and not TCP's.
+  var isUDP: Bool
+  /// As passt's options want it: `[ADDRESS/]HOST:GUEST`.
+  var ports: String
+}
+
 /// The program passt: where it is, how it is called, and one process of it.
 ///
 /// passt ends when its socket is closed, so it outlives no end of Apus, not even SIGKILL: the kernel closes it.
@@ -52,13 +60,13 @@ final class PasstProgram {
   ///   the option that says no; one of before 2024 takes a guest's packets to 127.0.0.1 all the same
   ///   (``LoopbackGuard``).
   static func arguments(
-    forwards: [Configuration.Device.Network.Forward],
+    forwards: [PasstForward],
     hostLoopback: Bool,
     mtu: UInt16
   ) -> [String] {
     ["passt", "--foreground", "--quiet", "--fd", "\(CHOST_PROGRAM_DESCRIPTOR)", "--mtu", "\(mtu)"] + network
       + (hostLoopback ? [] : ["--no-map-gw"])
-      + forwards.flatMap { [$0.transport == .tcp ? "--tcp-ports" : "--udp-ports", $0.passtText] }
+      + forwards.flatMap { [$0.isUDP ? "--udp-ports" : "--tcp-ports", $0.ports] }
   }
 
   /// Starts a process.

@@ -27,7 +27,7 @@ final class PasstSupervisor: DeviceBackend {
   private let backend: StreamNetworkBackend
   private let loop: EventLoop
   private let logger: Logger
-  private let verdict: Verdict
+  private let cannotServe: (String) -> Void
   private let timer: HostTimer
   private var setLink: (Bool) -> Void = { _ in }
 
@@ -43,21 +43,22 @@ final class PasstSupervisor: DeviceBackend {
   ///   - name: the device's.
   ///   - path: the program.
   ///   - arguments: the program's, the first of which is its name.
+  ///   - cannotServe: called with the reason where the first process ends at once: it cannot do what it is told.
   init(
     name: String,
     path: String,
     arguments: [String],
     backend: StreamNetworkBackend,
     loop: EventLoop,
-    verdict: Verdict,
-    logger: Logger
+    logger: Logger,
+    cannotServe: @escaping (String) -> Void
   ) throws(HostError) {
     self.name = name
     self.path = path
     self.arguments = arguments
     self.backend = backend
     self.loop = loop
-    self.verdict = verdict
+    self.cannotServe = cannotServe
     self.logger = logger
     timer = try HostTimer()
   }
@@ -130,7 +131,7 @@ final class PasstSupervisor: DeviceBackend {
       ? "ended" : end.by_signal ? "was ended by signal \(end.status)" : "ended with status \(end.status)"
     let text = lastLine.isEmpty ? reason : "\(reason) (\(lastLine))"
     if processes == 1, end.is_unknown || !end.by_signal && end.status != 0, life < Self.startLimit {
-      verdict.give(Outcome(.hostFailure, "passt \(text); change what --network asks for, or the host"))
+      cannotServe("passt \(text)")
       return
     }
     if life > Self.goodLife { pause = Self.firstPause }

@@ -1,7 +1,6 @@
 internal import CHost
 internal import Glibc
 import Host
-import KVM
 internal import Logging
 import SCMI
 import SCMIFile
@@ -55,10 +54,13 @@ final class TranscriptFile: Sendable {
     logger.warning("the transcript ends here: \(OutputFileError(file: path, errno: errno))")
   }
 
-  /// Waits until the file has everything, for as long as `patience` lasts, and says what it lacks. After the last
-  /// record.
-  func finish(_ patience: Patience) {
-    let isWhole = lines.finish(by: patience.deadline, shouldStop: { patience.isOver })
+  /// Waits until the file has everything, and says what it lacks. After the last record.
+  ///
+  /// - Parameters:
+  ///   - deadline: until when, in nanoseconds of the monotonic clock.
+  ///   - shouldStop: asked again and again whether nobody waits any longer.
+  func finish(by deadline: UInt64, shouldStop: () -> Bool) {
+    let isWhole = lines.finish(by: deadline, shouldStop: shouldStop)
     noteFailure()
     let count = lines.droppedCount
     if count > 0 { logger.warning("the transcript '\(path)' lacks \(count) messages: it was not written fast enough") }

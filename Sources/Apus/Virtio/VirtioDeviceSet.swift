@@ -90,7 +90,10 @@ final class VirtioDeviceSet {
         observer: log
       )
       bus.attach(plugged, at: MemoryMap.virtioSlot(index))
-      if case .console = wanted.kind { console?.connect(plugged.transport) }
+      if case .console = wanted.kind {
+        let transport = plugged.transport
+        console?.connect { [unowned transport] queue in transport.kickAgain(queue: queue) }
+      }
       devices.append(plugged)
     }
     if let empty = MemoryMap.emptyVirtioSlots(from: devices.count) { bus.attach(PlaceholderDevices(), at: empty) }
@@ -106,7 +109,12 @@ final class VirtioDeviceSet {
     case .entropy:
       return makeEntropyDevice(name: place.name, source: HostEntropy())
     case .block(let block):
-      let backend = try FileBlockBackend(block, name: place.name, logger: place.logger)
+      let backend = try FileBlockBackend(
+        path: block.path,
+        isReadOnly: block.isReadOnly,
+        name: place.name,
+        logger: place.logger
+      )
       let device = makeBlockDevice(
         name: place.name,
         backend: backend,
@@ -117,13 +125,27 @@ final class VirtioDeviceSet {
       backends.append(backend)
       return device
     case .network(let network):
-      let mac = Configuration.Device.MACAddress(machine: configuration.name, index: cardCount)
+      let mac = network.mac ?? Configuration.Device.MACAddress(machine: configuration.name, index: cardCount)
       cardCount += 1
-      let card = try NetworkCard(network, mac: mac, place)
+      let verdict = place.verdict
+      let card = try NetworkCard(
+        NetworkCard.Connection(network.connection),
+        mac: mac.bytes,
+        mtu: network.mtu,
+        .init(name: place.name, loop: place.loop, logger: place.logger) { reason in
+          verdict.give(Outcome(.hostFailure, "\(reason); change what the network is connected to, or the host"))
+        }
+      )
       backends.append(card.backend)
       return card.device
     case .console(let wanted):
-      let ports = try ConsolePorts(wanted, endpoints, place)
+      let ports = try ConsolePorts(
+        name: place.name,
+        carriesConsole: wanted.carriesConsole,
+        endpoints: endpoints,
+        loop: place.loop,
+        logger: place.logger
+      )
       backends.append(ports)
       console = ports
       return ports.device
@@ -192,8 +214,14 @@ struct DevicePlace {
   let logger: Logger
 }
 
-/// What stands behind a device and has something to end.
-protocol DeviceBackend: AnyObject {
-  /// Ends threads and takes descriptors out of the loop.
-  func shutDown()
+extension NetworkCard.Connection {
+  init(_ connection: Configuration.Device.Network.Connection) {
+    switch connection {
+    case .passt(let forwards, let hostLoopback):
+      let forwards = forwards.map { PasstForward(isUDP: $0.transport == .udp, ports: $0.passtText) }
+      self = .passt(forwards: forwards, hostLoopback: hostLoopback)
+    case .tap(let name): self = .tap(name: name)
+    case .descriptor(let number): self = .descriptor(number)
+    }
+  }
 }

@@ -1,7 +1,6 @@
 internal import CHost
 import GuestMemory
 import Host
-import KVM
 internal import Logging
 import Virtio
 import VirtioDevices
@@ -11,12 +10,36 @@ struct NetworkCard {
   let device: any VirtioDevice
   let backend: any DeviceBackend
 
-  /// - Parameter mac: the card's address if the configuration has none.
-  init(_ network: Configuration.Device.Network, mac: Configuration.Device.MACAddress, _ place: DevicePlace) throws {
-    let mac = (network.mac ?? mac).bytes
-    switch network.connection {
+  /// What a card is connected to.
+  enum Connection {
+    /// The host's own network through the program passt.
+    case passt(forwards: [PasstForward], hostLoopback: Bool)
+    /// The tap device of that name.
+    case tap(name: String)
+    /// A socket or a tap device that is open already and stays its owner's.
+    case descriptor(Int32)
+  }
+
+  /// Whom a card has to do with.
+  struct Place {
+    /// The device's name.
+    let name: String
+    let loop: EventLoop
+    let logger: Logger
+    /// Called with the reason where the program behind the card cannot do what it is told.
+    let cannotServe: (String) -> Void
+  }
+
+  /// Connects a card.
+  ///
+  /// - Parameters:
+  ///   - mac: the card's address, six bytes.
+  ///   - mtu: in bytes without the link header; nil for what suits the connection.
+  /// - Throws: ``NetworkError`` or ``HostError``.
+  init(_ connection: Connection, mac: [UInt8], mtu: UInt16?, _ place: Place) throws {
+    switch connection {
     case .passt(let forwards, let hostLoopback):
-      let mtu = network.mtu ?? PasstProgram.largestMTU
+      let mtu = mtu ?? PasstProgram.largestMTU
       (device, backend) = try Self.passt(forwards, hostLoopback, mtu, mac, place)
     case .tap(let name):
       // SAFETY: the name and the description hold for the calls.
@@ -26,14 +49,14 @@ struct NetworkCard {
       var description = chost_network()
       let error = unsafe chost_network_describe(number, &description)
       guard error == 0 else { throw NetworkError.cannotOpenTap(name: name, errno: -error) }
-      let mtu = network.mtu ?? Self.mtu(of: description)
+      let mtu = mtu ?? Self.mtu(of: description)
       (device, backend) = try Self.packets(tap, description, mtu, mac, place)
     case .descriptor(let number):
       let description = try Self.describe(number)
       let copy = chost_duplicate(number)
       guard copy >= 0 else { throw NetworkError.cannotUseDescriptor(number, errno: -copy) }
       let descriptor = OwnedDescriptor(owning: copy)
-      let mtu = network.mtu ?? Self.mtu(of: description)
+      let mtu = mtu ?? Self.mtu(of: description)
       (device, backend) =
         description.kind == chost_network_stream
         ? try Self.stream(descriptor, mtu, mac, place) : try Self.packets(descriptor, description, mtu, mac, place)
@@ -58,11 +81,11 @@ struct NetworkCard {
   private typealias Parts = (any VirtioDevice, any DeviceBackend)
 
   private static func passt(
-    _ forwards: [Configuration.Device.Network.Forward],
+    _ forwards: [PasstForward],
     _ hostLoopback: Bool,
     _ mtu: UInt16,
     _ mac: [UInt8],
-    _ place: DevicePlace
+    _ place: Place
   ) throws -> Parts {
     let backend = try StreamNetworkBackend(place.loop, peer: .passt(hostLoopback: hostLoopback))
     let device = makeNetworkDevice(name: place.name, backend: backend, mac: mac, mtu: mtu)
@@ -72,8 +95,8 @@ struct NetworkCard {
       arguments: PasstProgram.arguments(forwards: forwards, hostLoopback: hostLoopback, mtu: mtu),
       backend: backend,
       loop: place.loop,
-      verdict: place.verdict,
-      logger: place.logger
+      logger: place.logger,
+      cannotServe: place.cannotServe
     )
     try backend.connect(device) { [unowned supervisor] in supervisor.lost() }
     try supervisor.connect { [unowned device, unowned backend] isUp in backend.changeLink(of: device, isUp) }
@@ -84,7 +107,7 @@ struct NetworkCard {
     _ descriptor: consuming OwnedDescriptor,
     _ mtu: UInt16,
     _ mac: [UInt8],
-    _ place: DevicePlace
+    _ place: Place
   ) throws -> Parts {
     let backend = try StreamNetworkBackend(place.loop)
     let device = makeNetworkDevice(name: place.name, backend: backend, mac: mac, mtu: mtu)
@@ -99,7 +122,7 @@ struct NetworkCard {
     _ description: chost_network,
     _ mtu: UInt16,
     _ mac: [UInt8],
-    _ place: DevicePlace
+    _ place: Place
   ) throws -> Parts {
     let backend = try PacketNetworkBackend(descriptor, description, place.loop)
     let device = makeNetworkDevice(name: place.name, backend: backend, mac: mac, mtu: mtu)
@@ -132,7 +155,7 @@ extension LoopNetworkBackend {
   /// The same for a peer that does not come back: when it has gone, the link is down.
   fileprivate func connect(
     _ device: NetworkDevice<Self>,
-    for place: DevicePlace,
+    for place: NetworkCard.Place,
     reasonOfLoss: String
   ) throws(HostError) {
     let (name, logger) = (place.name, place.logger)
