@@ -130,12 +130,29 @@ let package = Package(
       swiftSettings: strict
     ),
     .target(name: "KVM", dependencies: ["CHost", "CKVM", "Host"], swiftSettings: strict),
+    .target(
+      name: "HostBackends",
+      dependencies: [
+        "CHost", "GuestMemory", "Host", "SCMI", "SCMIFile", "Virtio", "VirtioDevices",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict
+    ),
+    .testTarget(
+      name: "HostBackendsTests",
+      dependencies: [
+        "CHost", "CTestSupport", "GuestMemory", "Host", "HostBackends", "SCMI", "SCMIFile", "TestBasics", "TestSupport",
+        "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict
+    ),
     .target(name: "DeviceTree", dependencies: ["CFDT"], swiftSettings: strict),
     .testTarget(name: "DeviceTreeTests", dependencies: ["DeviceTree", "TestSupport"], swiftSettings: strict),
     .target(
       name: "Apus",
       dependencies: [
-        "BootImage", "CHost", "Host", "KVM", "GuestMemory", "DeviceTree", "Peripherals", "SCMI", "SCMIFile",
+        "BootImage", "CHost", "Host", "HostBackends", "KVM", "GuestMemory", "DeviceTree", "Peripherals", "SCMI", "SCMIFile",
         "Virtio", "VirtioDevices", "VirtioMMIO",
         .product(name: "Logging", package: "swift-log"),
       ],

@@ -3,6 +3,7 @@ internal import CHost
 import DeviceTree
 import GuestMemory
 import Host
+import HostBackends
 
 /// Everything that is wrong with a configuration, at once.
 public struct ConfigurationError: Error, Equatable, Sendable, CustomStringConvertible {

@@ -1,3 +1,5 @@
+import HostBackends
+
 // What a machine's console device has: the console itself and named ports.
 
 extension Configuration {

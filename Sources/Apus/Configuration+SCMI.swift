@@ -1,4 +1,5 @@
 import Host
+import HostBackends
 public import SCMI
 internal import SCMIFile
 

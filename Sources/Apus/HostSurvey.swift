@@ -1,3 +1,4 @@
+import HostBackends
 import KVM
 
 /// What this host offers a machine, and what to do about what is missing: what `apus doctor` prints.

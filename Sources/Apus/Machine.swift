@@ -1,6 +1,7 @@
 internal import CHost
 internal import Glibc
 import Host
+import HostBackends
 import KVM
 public import Logging
 internal import Synchronization

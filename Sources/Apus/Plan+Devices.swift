@@ -1,4 +1,5 @@
 import GuestMemory
+import HostBackends
 import SCMI
 
 // What a machine's devices come to, before anything is started.

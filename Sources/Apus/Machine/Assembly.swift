@@ -2,6 +2,7 @@ internal import BootImage
 import DeviceTree
 import GuestMemory
 import Host
+import HostBackends
 import KVM
 internal import Logging
 

@@ -1,6 +1,7 @@
 internal import CHost
 internal import Glibc
 import Host
+import HostBackends
 import KVM
 internal import Logging
 import SCMI
@@ -154,7 +155,7 @@ struct MachineRun {
     threads.stop()
     let isHurried = verdict.given?.end.isHurried ?? true
     let patience = patience(hurried: isHurried, limit: nil)
-    assembly.devices.console?.drain(patience.atMost(Self.portDrain))
+    assembly.devices.console?.drain(until: { [patience = patience.atMost(Self.portDrain)] in patience.isOver })
     let stuck = assembly.devices.shutDown(patience)
     for path in stuck { logger.warning("disk '\(path)' does not answer: what waits for it is left behind") }
     if !stuck.isEmpty {

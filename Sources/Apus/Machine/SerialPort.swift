@@ -1,4 +1,5 @@
 import Host
+import HostBackends
 import Peripherals
 internal import Synchronization
 

@@ -1,0 +1,90 @@
+import Host
+import HostBackends
+import KVM
+internal import Logging
+import SCMI
+import Virtio
+import VirtioDevices
+
+/// What stands between a platform and a machine's SCMI device: the device thread, a timer, and the machine's end.
+final class SCMIConnection: DeviceBackend {
+  private let place: SCMIPlace
+  let device: SCMIDevice<PlatformTimer>
+  private let work: DeviceWork
+  private let logger: Logger
+
+  /// - Throws: ``UnsuitableHost`` where another machine is this agent.
+  ///
+  /// - Parameter lines: of the devices in the platform's tree.
+  init(
+    _ place: SCMIPlace,
+    name: String,
+    lines: PlatformDeviceLines,
+    loop: EventLoop,
+    work: DeviceWork,
+    verdict: Verdict,
+    logger: Logger
+  ) throws {
+    self.place = place
+    self.work = work
+    self.logger = logger
+    let timer = try PlatformTimer(place.platform)
+    let device = makeSCMIDevice(name: name, platform: place.platform, agent: place.agent, timer: timer)
+    self.device = device
+    let attachment = SharedPlatform.Attachment(
+      wake: { Self.deliver(device, work) },
+      act: { event in Self.act(event, verdict, lines) }
+    )
+    guard place.platform.attach(place.agent, attachment) else {
+      let agent = place.platform.definition.agents[place.agent].name
+      throw UnsuitableHost("another machine is the platform's agent \(agent); give this one another agent")
+    }
+    _ = try loop.add(
+      timer.timer.rawValue,
+      EventLoop.readable,
+      ClosureHandler { _ in
+        timer.fired()
+        if device.timerFired() { Self.deliver(device, work) }
+      }
+    )
+    device.armTimer()
+  }
+
+  /// Has the device thread bring messages to the guest, in turns.
+  private static func deliver(_ device: SCMIDevice<PlatformTimer>, _ work: DeviceWork) {
+    work.post {
+      if device.platformChanged() { deliver(device, work) }
+    }
+  }
+
+  /// A forceful transition is the machine's to carry out; a graceful one is announced to the guest by the platform.
+  private static func act(_ event: PlatformEvent, _ verdict: Verdict, _ lines: PlatformDeviceLines) {
+    switch event {
+    case .systemPower(_, 0, graceful: false):
+      verdict.give(Outcome(.poweredOff, "the guest powered off through SCMI"))
+    case .systemPower(_, 1...2, graceful: false):
+      verdict.give(Outcome(.reset, "the guest reset the machine through SCMI"))
+    case .systemPower: break
+    case .interrupt(let consumer, let line, let asserted):
+      lines.drive(consumer: consumer, line: line, asserted: asserted)
+    }
+  }
+
+  /// What the device did. On the device thread.
+  var summary: Report.Device.SCMI {
+    let counters = device.counters
+    return .init(
+      commands: counters.commands,
+      events: counters.events,
+      droppedNotifications: counters.droppedNotifications
+    )
+  }
+
+  func shutDown() {
+    let dropped = device.counters.droppedNotifications
+    place.platform.detach(place.agent)
+    if dropped > 0 {
+      logger.notice("\(device.name): \(dropped) messages of the event queue found no buffer of the guest's")
+    }
+  }
+}

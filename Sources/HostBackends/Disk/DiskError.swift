@@ -1,0 +1,44 @@
+internal import Glibc
+package import Host
+
+/// Why a disk could not be opened.
+package enum DiskError: Error {
+  case missing(path: String)
+  case notADisk(path: String)
+  case inUse(path: String)
+  case cannotOpen(path: String, errno: Int32, isReadOnly: Bool)
+  case odd(path: String, size: UInt64)
+  case host(HostError)
+}
+
+extension DiskError {
+  /// What kind of mistake it is.
+  package var kind: FailureKind {
+    switch self {
+    case .missing: .inputNotFound
+    case .notADisk, .odd: .badInput
+    case .cannotOpen(_, let errno, _): ErrorNumber.isHostFailure(errno) ? .hostFailure : .inputNotFound
+    case .inUse, .host: .hostFailure
+    }
+  }
+}
+
+extension DiskError: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .missing(let path): "disk '\(path)' does not exist; make it (truncate -s 1G '\(path)') or check the path"
+    case .notADisk(let path): "disk '\(path)' is neither a regular file nor a block device; give one of these"
+    case .inUse(let path):
+      "disk '\(path)' is in use by another Apus; end that one, copy the image, or open it in both with readonly"
+    case .cannotOpen(let path, let errno, let isReadOnly):
+      "disk '\(path)' cannot be opened for \(isReadOnly ? "reading" : "reading and writing"): \(errorText(errno)); "
+        + ErrorNumber.adviceForInput(errno)
+        + (isReadOnly || ErrorNumber.isHostFailure(errno) ? "" : ", or add readonly if the guest need not write")
+    case .odd(let path, 0): "disk '\(path)' is empty; make it as long as the disk is to be (truncate -s 1G '\(path)')"
+    case .odd(let path, let size):
+      "disk '\(path)' has \(size) bytes, which is no multiple of 512; "
+        + "make it longer (truncate -s %512 '\(path)')"
+    case .host(let error): "\(error)"
+    }
+  }
+}
