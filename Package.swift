@@ -175,7 +175,7 @@ let package = Package(
       ],
       swiftSettings: strict
     ),
-    .testTarget(name: "CommandTests", dependencies: ["ApusCommand", "TestSupport"], swiftSettings: strict),
+    .testTarget(name: "CommandTests", dependencies: ["Apus", "ApusCommand", "TestSupport"], swiftSettings: strict),
     .executableTarget(
       name: "LibraryBenchmark",
       dependencies: ["Apus"],

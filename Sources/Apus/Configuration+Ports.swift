@@ -120,3 +120,14 @@ extension Configuration {
     return false
   }
 }
+
+extension Configuration.Port: CustomStringConvertible {
+  /// Its name, and behind an equals sign where it leads: `file=`, `unix=` or `fd=`.
+  public var description: String {
+    switch destination {
+    case .file(let path): "\(name)=file=\(path)"
+    case .socket(let path): "\(name)=unix=\(path)"
+    case .descriptor(let number): "\(name)=fd=\(number)"
+    }
+  }
+}

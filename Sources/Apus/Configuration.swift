@@ -178,3 +178,16 @@ public struct UUID: Equatable, Sendable, CustomStringConvertible {
     return String(decoding: text, as: UTF8.self)
   }
 }
+
+extension Configuration.Console: CustomStringConvertible {
+  /// `stream`, `stdio`, `file=` and a path, `pty`, `pty=` and a link's path, or `none`.
+  public var description: String {
+    switch self {
+    case .stream: "stream"
+    case .standardStreams: "stdio"
+    case .file(let path): "file=\(path)"
+    case .pseudoTerminal(let link): link.map { "pty=\($0)" } ?? "pty"
+    case .none: "none"
+    }
+  }
+}

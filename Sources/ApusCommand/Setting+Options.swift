@@ -61,7 +61,7 @@ extension Setting {
   static let block: Reader = { try device($0, Configuration.Device.block) }
   static let network: Reader = { try device($0, Configuration.Device.network) }
 
-  /// For an option that adds a device, which the library reads.
+  /// For an option that adds a device.
   private static func device(
     _ text: String,
     _ read: (String) throws(DeviceTextError) -> Configuration.Device

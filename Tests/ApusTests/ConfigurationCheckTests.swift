@@ -200,7 +200,7 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
     let sameNew = files.folder.path("./new")
     var configuration = Configuration(kernel: files.kernel, initramfs: disk)
     configuration.devices = [
-      try .block(link),
+      .init(.block(.init(path: link))),
       Configuration.Device(
         .console(
           .init(
@@ -235,9 +235,15 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
     // SAFETY: the texts hold for the call.
     try #require(unsafe Glibc.link(disk, name) == 0)
     var configuration = Configuration(kernel: files.kernel)
-    configuration.devices = [try .block(disk), try .block("\(name),readonly")]
+    let blocks = [disk, name].map { Configuration.Device.Block(path: $0) }
+    let readOnly = blocks.map { block in
+      var block = block
+      block.isReadOnly = true
+      return block
+    }
+    configuration.devices = [.init(.block(blocks[0])), .init(.block(readOnly[1]))]
     var readers = configuration
-    readers.devices = [try .block("\(disk),readonly"), try .block("\(name),readonly")]
+    readers.devices = readOnly.map { .init(.block($0)) }
 
     let problems = mistakes(in: configuration)
 
