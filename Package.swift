@@ -194,7 +194,7 @@ let package = Package(
     // Limits of time and comparisons, for every test target.
     .target(name: "TestBasics", swiftSettings: strict),
     .testTarget(name: "TestBasicsTests", dependencies: ["TestBasics"], swiftSettings: strict),
-    .target(name: "ApusTesting", dependencies: ["Apus", "TestBasics"], swiftSettings: strict),
+    .target(name: "ApusTesting", dependencies: ["Apus", "SCMI", "TestBasics"], swiftSettings: strict),
     .testTarget(
       name: "KVMTests",
       dependencies: ["Apus", "ApusTesting", "GuestMemory", "KVM", "TestBasics"],

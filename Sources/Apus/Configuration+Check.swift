@@ -4,6 +4,7 @@ import DeviceTree
 import GuestMemory
 import Host
 import HostBackends
+public import SCMI
 
 /// Everything that is wrong with a configuration, at once.
 public struct ConfigurationError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -38,15 +39,19 @@ extension Configuration {
 
   /// Checks everything that can be checked without KVM.
   ///
-  /// - Returns: what the configuration comes to.
+  /// - Parameter platform: the one that a machine of this configuration would be given, or nil.
+  /// - Returns: what the configuration comes to; with an identity that is drawn for it where there is none.
   /// - Throws: every mistake at once.
-  public func check() throws(ConfigurationError) -> Plan {
-    let (opened, problems) = openingPlatform()
-    return try opened.check(adding: problems).plan
+  public func check(platform: SharedPlatform? = nil) throws(ConfigurationError) -> Plan {
+    let (opened, problems) = opened(on: platform)
+    return try check(opened, adding: problems).plan
   }
 
   /// The same where the platform is open already.
-  func check(adding found: [ConfigurationError.Problem]) throws(ConfigurationError) -> CheckedConfiguration {
+  func check(
+    _ opened: OpenedConfiguration,
+    adding found: [ConfigurationError.Problem]
+  ) throws(ConfigurationError) -> CheckedConfiguration {
     var problems = valueProblems + found
     var image: BootImageDescription?
     var initramfsFile: BootPlacement.Initramfs?
@@ -89,9 +94,9 @@ extension Configuration {
     let version = gic.planned
     let map = MemoryMap(self, gic: version)
     do {
-      let loader = try BootLoader(self, map, hasPerformanceMonitors: cpuFeatures.pmu)
+      let loader = try BootLoader(opened, map, hasPerformanceMonitors: cpuFeatures.pmu)
       let placement = try loader.placement(image, initramfsFile)
-      return CheckedConfiguration(configuration: self, image: image, placement: placement, map: map, gic: version)
+      return CheckedConfiguration(opened: opened, image: image, placement: placement, map: map, gic: version)
     } catch {
       throw ConfigurationError(problems: [.init(loading: error)])
     }
@@ -163,35 +168,22 @@ extension Configuration {
     }
   }
 
-  /// Loads the payload and the initramfs as a start would, into memory that goes again: only so is it known whether a
-  /// compressed kernel can be decompressed.
-  ///
-  /// - Throws: ``ConfigurationError``, what a start would end with.
-  func rehearse() throws(ConfigurationError) {
-    let map = MemoryMap(self, gic: gic.planned)
-    do {
-      let ram = try PrivateRAM(range: map.ram, pages: .hugeWherePossible)
-      _ = try BootLoader(self, map, hasPerformanceMonitors: cpuFeatures.pmu).loadFiles(into: ram)
-    } catch {
-      throw ConfigurationError(problems: [.init(loading: error)])
-    }
-  }
-
   /// A memory slot of KVM has less than 2³¹ pages, which is 8 TiB of the smallest ones.
   private static let memoryLimit: UInt64 = 4 << 40
 
   /// The device tree as the guest would get it from a host with everything, without KVM and without a payload.
   ///
+  /// - Parameter platform: the one that a machine of this configuration would be given, or nil.
   /// - Throws: ``ConfigurationError``.
-  public func deviceTree() throws(ConfigurationError) -> [UInt8] {
-    try deviceTree(isForPeople: false)
+  public func deviceTree(platform: SharedPlatform? = nil) throws(ConfigurationError) -> [UInt8] {
+    try deviceTree(platform, isForPeople: false)
   }
 
-  private func deviceTree(isForPeople: Bool) throws(ConfigurationError) -> [UInt8] {
-    let (opened, found) = openingPlatform()
+  private func deviceTree(_ platform: SharedPlatform?, isForPeople: Bool) throws(ConfigurationError) -> [UInt8] {
+    let (opened, found) = opened(on: platform)
     let problems = valueProblems + found
     guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
-    let map = MemoryMap(opened, gic: gic.planned)
+    let map = MemoryMap(self, gic: gic.planned)
     do {
       let loader = try BootLoader(opened, map, hasPerformanceMonitors: cpuFeatures.pmu)
       return try loader.deviceTree(initramfs: nil, isForPeople: isForPeople)
@@ -203,7 +195,7 @@ extension Configuration {
 
 /// A configuration without mistakes, and what it comes to.
 struct CheckedConfiguration: Sendable {
-  let configuration: Configuration
+  let opened: OpenedConfiguration
   let image: BootImageDescription
   let placement: BootPlacement
   let map: MemoryMap
@@ -211,18 +203,33 @@ struct CheckedConfiguration: Sendable {
 
   /// With the devices. For people and programs that ask: no guest needs it.
   var plan: Plan {
-    var plan = configuration.plan(image, placement, map, gic)
-    plan.addDevices(of: configuration)
+    var plan = opened.plan(image, placement, map, gic)
+    plan.addDevices(of: opened)
     return plan
+  }
+
+  /// Loads the payload and the initramfs as a start would, into memory that goes again: only so is it known whether a
+  /// compressed kernel can be decompressed.
+  ///
+  /// - Throws: ``ConfigurationError``, what a start would end with.
+  func rehearse() throws(ConfigurationError) {
+    do {
+      let ram = try PrivateRAM(range: map.ram, pages: .hugeWherePossible)
+      let loader = try BootLoader(opened, map, hasPerformanceMonitors: opened.configuration.cpuFeatures.pmu)
+      _ = try loader.loadFiles(into: ram)
+    } catch {
+      throw ConfigurationError(problems: [.init(loading: error)])
+    }
   }
 }
 
 extension Configuration {
-  /// ``deviceTree()`` as text, for people: with the labels that overlays may refer to.
+  /// ``deviceTree(platform:)`` as text, for people: with the labels that overlays may refer to.
   ///
+  /// - Parameter platform: the one that a machine of this configuration would be given, or nil.
   /// - Throws: ``ConfigurationError``.
-  public func deviceTreeSource() throws(ConfigurationError) -> String {
-    let blob = try deviceTree(isForPeople: true)
+  public func deviceTreeSource(platform: SharedPlatform? = nil) throws(ConfigurationError) -> String {
+    let blob = try deviceTree(platform, isForPeople: true)
     do {
       return try DeviceTreeSource.text(of: blob)
     } catch {

@@ -45,31 +45,72 @@ extension Configuration.Device {
     case scmi(SCMI)
   }
 
-  /// A disk.
-  public struct Block: Equatable, Sendable {
-    /// The path of a raw image or of a block device.
-    public var path: String
-    /// Whether the guest may only read.
-    public var isReadOnly = false
-    /// What the guest sees as its serial number: at most 20 ASCII characters.
-    public var serial = ""
-    /// How many request queues, 1 to 16.
-    public var queueCount = 1
-
-    /// A disk that the guest may write.
-    public init(path: String) {
-      self.path = path
-    }
+  /// The names of the kinds, for events, the report and a coded configuration.
+  enum KindName: String, CaseIterable {
+    case entropy
+    case block
+    case network
+    case console
+    case scmi
   }
 
   /// The name that events and the report use.
   var typeName: String {
+    let name: KindName =
+      switch kind {
+      case .entropy: .entropy
+      case .block: .block
+      case .network: .network
+      case .console: .console
+      case .scmi: .scmi
+      }
+    return name.rawValue
+  }
+}
+
+extension Configuration.Device: Codable {
+  /// - Throws: `DecodingError`, which says with its path what is missing without a default, unknown or of another form.
+  public init(from decoder: any Decoder) throws {
+    let kinds = KindName.allCases.map(\.rawValue)
+    let object = try CodedObject(decoder, keys: kinds + ["window"])
+    let name = try object.onlyKey(of: kinds)
+    let key = CodedKey(stringValue: name)
+    guard let known = KindName(rawValue: name) else { preconditionFailure("the key is one of the kinds") }
+    switch known {
+    case .entropy:
+      let _: NoValues = try object.value(key)
+      self.init(.entropy)
+    case .block: self.init(.block(try object.value(key)))
+    case .network: self.init(.network(try object.value(key)))
+    case .console: self.init(.console(try object.value(key)))
+    case .scmi: self.init(.scmi(try object.value(key)))
+    }
+    try object.read("window", into: &window)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodedKey.self)
+    let key = CodedKey(stringValue: typeName)
     switch kind {
-    case .entropy: "entropy"
-    case .block: "block"
-    case .network: "network"
-    case .console: "console"
-    case .scmi: "scmi"
+    case .entropy: try container.encode(NoValues(), forKey: key)
+    case .block(let block): try container.encode(block, forKey: key)
+    case .network(let network): try container.encode(network, forKey: key)
+    case .console(let console): try container.encode(console, forKey: key)
+    case .scmi(let scmi): try container.encode(scmi, forKey: key)
+    }
+    try container.encode(window, forKey: "window")
+  }
+
+  /// An object without keys.
+  private struct NoValues: Codable {
+    init() {}
+
+    init(from decoder: any Decoder) throws {
+      _ = try CodedObject(decoder, keys: [])
+    }
+
+    func encode(to encoder: any Encoder) throws {
+      _ = encoder.container(keyedBy: CodedKey.self)
     }
   }
 }

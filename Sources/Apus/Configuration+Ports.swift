@@ -131,3 +131,53 @@ extension Configuration.Port: CustomStringConvertible {
     }
   }
 }
+
+extension Configuration.Device.Console: Codable {
+  /// - Throws: `DecodingError` for an unknown key, and for a port that is none.
+  public init(from decoder: any Decoder) throws {
+    self.init()
+    let object = try CodedObject(decoder, keys: ["carriesConsole", "ports"])
+    try object.read("carriesConsole", into: &carriesConsole)
+    try object.read("ports", into: &ports)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodedKey.self)
+    try container.encode(carriesConsole, forKey: "carriesConsole")
+    try container.encode(ports, forKey: "ports")
+  }
+}
+
+extension Configuration.Port: Codable {
+  /// - Throws: `DecodingError` where the name or the destination is missing, and for an unknown key.
+  public init(from decoder: any Decoder) throws {
+    let object = try CodedObject(decoder, keys: ["name", "destination"])
+    self.init(try object.value("name"), try object.value("destination"))
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodedKey.self)
+    try container.encode(name, forKey: "name")
+    try container.encode(destination, forKey: "destination")
+  }
+}
+
+extension Configuration.Port.Destination: Codable {
+  /// - Throws: `DecodingError` for an unknown case, and where the path or the number is missing.
+  public init(from decoder: any Decoder) throws {
+    let coded = try CodedCase(decoder, names: ["file", "socket", "descriptor"])
+    switch coded.name {
+    case "descriptor": self = .descriptor(try coded.values(["number"]).value("number"))
+    case "socket": self = .socket(path: try coded.values(["path"]).value("path"))
+    default: self = .file(path: try coded.values(["path"]).value("path"))
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    switch self {
+    case .file(let path): try encoder.encode(case: "file") { try $0.encode(path, forKey: "path") }
+    case .socket(let path): try encoder.encode(case: "socket") { try $0.encode(path, forKey: "path") }
+    case .descriptor(let number): try encoder.encode(case: "descriptor") { try $0.encode(number, forKey: "number") }
+    }
+  }
+}

@@ -1,17 +1,24 @@
 import Host
 import HostBackends
-public import SCMI
+import SCMI
 internal import SCMIFile
 
 extension Configuration.Device {
-  /// An SCMI platform, to which the machine is an agent.
-  public struct SCMI: Sendable {
+  /// A place on an SCMI platform: the machine is one of its agents.
+  public struct SCMI: Equatable, Sendable {
     /// Where the platform is.
-    public enum Source: Sendable {
+    public enum Source: Equatable, Sendable {
       /// Made for this machine from a platform file.
       case file(path: String)
-      /// One that other machines may use, too, as other agents.
-      case shared(SharedPlatform)
+      /// The platform that ``Machine/init(_:platform:logger:)`` is given, which other machines may use, too, as other
+      /// agents.
+      case shared
+    }
+
+    /// The properties, by their names.
+    public enum Property: String, CaseIterable, Sendable {
+      case source
+      case agent
     }
 
     /// Where the platform is.
@@ -19,26 +26,20 @@ extension Configuration.Device {
     /// The agent's name; may be left out where the platform has one agent only.
     public var agent: String?
 
-    /// The platform of a file.
-    public init(path: String) {
-      source = .file(path: path)
+    /// An agent of the platform of a file.
+    public init(path: String, agent: String? = nil) {
+      self.init(source: .file(path: path), agent: agent)
     }
 
-    /// A platform that other machines may use, too.
-    public init(_ platform: SharedPlatform, agent: String? = nil) {
-      source = .shared(platform)
+    /// An agent of a platform.
+    public init(source: Source, agent: String? = nil) {
+      self.source = source
       self.agent = agent
     }
-  }
-}
 
-extension Configuration.Device.SCMI: Equatable {
-  public static func == (left: Self, right: Self) -> Bool {
-    guard left.agent == right.agent else { return false }
-    switch (left.source, right.source) {
-    case (.file(let left), .file(let right)): return left == right
-    case (.shared(let left), .shared(let right)): return left === right
-    case (.file, .shared), (.shared, .file): return false
+    /// An agent of the platform that the machine is given.
+    public static func shared(agent: String? = nil) -> SCMI {
+      SCMI(source: .shared, agent: agent)
     }
   }
 }
@@ -50,47 +51,49 @@ struct SCMIPlace: Sendable {
   let agent: Int
 }
 
-extension Configuration {
-  /// The machine's place on its platform, once the platform is open and where there is one.
-  var scmiPlace: SCMIPlace? {
-    for case .scmi(let scmi) in devices.map(\.kind) {
-      if case .shared(let platform) = scmi.source, let agent = scmi.agentIndex(in: platform.definition) {
-        return SCMIPlace(platform: platform, agent: agent)
-      }
-    }
-    return nil
-  }
+/// A configuration with what it leaves to the machine: an identity, and an SCMI platform that is open.
+struct OpenedConfiguration: Sendable {
+  let configuration: Configuration
+  /// The configuration's, or one that was drawn.
+  let uuid: Configuration.UUID
+  /// The machine's place on its platform, where it is on one.
+  let scmiPlace: SCMIPlace?
+}
 
-  /// Opens the platform of a file.
+extension Configuration {
+  /// Opens what the machine has of its own.
   ///
-  /// - Returns: the configuration with the platform instead of the file, and every mistake in file and agent; also
-  ///   files that are used twice.
-  func openingPlatform() -> (configuration: Configuration, problems: [ConfigurationError.Problem]) {
-    var opened = self
-    // As long as the platform's file is known.
+  /// - Parameter platform: the one that several machines share, or nil.
+  /// - Returns: that, and every mistake in the platform's file and the agent.
+  func opened(
+    on platform: SharedPlatform? = nil
+  ) -> (opened: OpenedConfiguration, problems: [ConfigurationError.Problem]) {
+    var place: SCMIPlace?
     var problems = fileProblems
-    for index in devices.indices {
-      guard case .scmi(var scmi) = devices[index].kind else { continue }
+    for case .scmi(let scmi) in devices.map(\.kind) {
       do throws(ConfigurationError) {
-        try scmi.open()
-        opened.devices[index].kind = .scmi(scmi)
+        place = try scmi.open(on: platform)
       } catch {
         problems += error.problems
       }
     }
-    return (opened, problems)
+    return (OpenedConfiguration(configuration: self, uuid: uuid ?? .random(), scmiPlace: place), problems)
   }
 }
 
 extension Configuration.Device.SCMI {
-  fileprivate mutating func open() throws(ConfigurationError) {
+  fileprivate func open(on shared: SharedPlatform?) throws(ConfigurationError) -> SCMIPlace {
     let platform: SharedPlatform
     switch source {
-    case .shared(let shared): platform = shared
+    case .shared:
+      guard let shared else {
+        let message = "--scmi: the machine is on a shared platform; give it one when it is made"
+        throw ConfigurationError(problems: [.init(kind: .usage, message: message)])
+      }
+      platform = shared
     case .file(let path): platform = try Self.platform(path)
     }
-    source = .shared(platform)
-    guard agentIndex(in: platform.definition) == nil else { return }
+    if let index = agentIndex(in: platform.definition) { return SCMIPlace(platform: platform, agent: index) }
     let names = platform.definition.agents.map(\.name).joined(separator: ", ")
     let message =
       agent.map { "--scmi agent=\($0): the platform's agents are \(names)" }
@@ -122,5 +125,40 @@ extension Configuration.Device.SCMI {
   fileprivate func agentIndex(in definition: PlatformDefinition) -> Int? {
     guard let agent else { return definition.agents.count == 1 ? 0 : nil }
     return definition.agents.firstIndex { $0.name == agent }
+  }
+}
+
+extension Configuration.Device.SCMI: Codable {
+  /// - Throws: `DecodingError` where the source is missing, and for an unknown key.
+  public init(from decoder: any Decoder) throws {
+    let object = try CodedObject(decoder, keys: Property.allCases.map(\.rawValue))
+    self.init(source: try object.value("source"))
+    try object.read("agent", into: &agent)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodedKey.self)
+    try container.encode(source, forKey: "source")
+    try container.encodeIfPresent(agent, forKey: "agent")
+  }
+}
+
+extension Configuration.Device.SCMI.Source: Codable {
+  /// - Throws: `DecodingError` for an unknown case, and for a file without a path.
+  public init(from decoder: any Decoder) throws {
+    let coded = try CodedCase(decoder, names: ["file", "shared"])
+    guard coded.name == "file" else {
+      _ = try coded.values()
+      self = .shared
+      return
+    }
+    self = .file(path: try coded.values(["path"]).value("path"))
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    switch self {
+    case .file(let path): try encoder.encode(case: "file") { try $0.encode(path, forKey: "path") }
+    case .shared: try encoder.encode(case: "shared")
+    }
   }
 }

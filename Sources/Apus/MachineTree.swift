@@ -16,7 +16,7 @@ public struct MachineTree: Sendable {
   /// The machine's name.
   public var name: String
   /// The machine's identity.
-  public var uuid: UUID
+  public var uuid: Configuration.UUID
   /// The kernel's command line.
   public var commandLine: String
   /// Where the initramfs was put.

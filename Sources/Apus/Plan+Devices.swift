@@ -58,7 +58,7 @@ extension Plan {
     public struct Console: Sendable, Encodable {
       /// Whether the machine's console is its first port.
       public let carriesConsole: Bool
-      /// The channels, as the command line writes them.
+      /// The channels: ``Configuration/Port/description`` of each.
       public let ports: [String]
     }
 
@@ -70,7 +70,8 @@ extension Plan {
   }
 
   /// Puts the devices in.
-  mutating func addDevices(of configuration: Configuration) {
+  mutating func addDevices(of opened: OpenedConfiguration) {
+    let configuration = opened.configuration
     let map = MemoryMap(configuration, gic: GICVersion(rawValue: gic) ?? .v3)
     let names = configuration.windowNames
     var cards = 0
@@ -100,7 +101,7 @@ extension Plan {
       case .console(let console):
         device.console = .init(carriesConsole: console.carriesConsole, ports: console.ports.map { "\($0)" })
       case .scmi:
-        device.scmi = configuration.scmiPlace.map { .init(agent: $0.platform.definition.agents[$0.agent].name) }
+        device.scmi = opened.scmiPlace.map { .init(agent: $0.platform.definition.agents[$0.agent].name) }
       }
       return device
     }

@@ -31,7 +31,7 @@ public struct Plan: Sendable, Encodable {
   public let unmapped: String
   /// Every range of addresses at which something is.
   public let memoryMap: [Region]
-  /// Where the console leads, as the command line writes it.
+  /// Where the console leads: ``Configuration/Console/description``.
   public let console: String
   /// What devices may reach: `confined` to their windows, or `open` for all of RAM.
   public let dma: String
@@ -49,7 +49,7 @@ public struct Plan: Sendable, Encodable {
   }
 }
 
-extension Configuration {
+extension OpenedConfiguration {
   func plan(
     _ image: BootImageDescription,
     _ placement: BootPlacement,
@@ -57,24 +57,24 @@ extension Configuration {
     _ version: GICVersion
   ) -> Plan {
     Plan(
-      name: name,
+      name: configuration.name,
       uuid: uuid.description,
-      cpus: cpuCount,
-      memory: memorySize,
+      cpus: configuration.cpuCount,
+      memory: configuration.memorySize,
       gic: version.rawValue,
-      payload: payload.path,
+      payload: configuration.payload.path,
       payloadKind: image.kindName,
       entry: placement.entry.rawValue,
       deviceTree: placement.deviceTree.start.rawValue,
       initramfs: placement.initramfs.map {
         .init(name: "initramfs", start: $0.start.rawValue, size: $0.size)
       },
-      commandLine: kernelCommandLine,
-      deviceTreeOverlays: deviceTreeOverlays,
-      unmapped: unmapped.rawValue,
+      commandLine: configuration.kernelCommandLine,
+      deviceTreeOverlays: configuration.deviceTreeOverlays,
+      unmapped: configuration.unmapped.rawValue,
       memoryMap: map.regions.map { .init(name: $0.name, start: $0.range.start.rawValue, size: $0.range.size) },
-      console: "\(console)",
-      dma: dma == .open ? "open" : "confined"
+      console: "\(configuration.console)",
+      dma: configuration.dma == .open ? "open" : "confined"
     )
   }
 }

@@ -34,13 +34,13 @@ struct PlatformDevicePlace: Equatable, Sendable {
   }
 }
 
-extension Configuration {
+extension OpenedConfiguration {
   /// How many interrupts the machine's controller has.
   var interruptCount: UInt32 {
     let consumers = scmiPlace?.platform.definition.tree.consumers ?? []
     var lineCount = 0
     for consumer in consumers { lineCount += consumer.interrupts.count }
-    return MemoryMap.interruptCount(virtioDeviceCount: devices.count, platformInterruptCount: lineCount)
+    return MemoryMap.interruptCount(virtioDeviceCount: configuration.devices.count, platformInterruptCount: lineCount)
   }
 }
 

@@ -35,7 +35,7 @@ public struct Report: Sendable, Encodable {
   public struct Machine: Sendable, Encodable {
     /// The configuration's name.
     public let name: String
-    /// The configuration's identity.
+    /// The machine's identity.
     public let uuid: String
     /// How many vCPUs.
     public let cpus: Int
@@ -63,13 +63,14 @@ public struct Report: Sendable, Encodable {
     }
 
     init(
-      _ configuration: Configuration,
+      _ opened: OpenedConfiguration,
       gic: GICVersion,
       features: VirtualCPUFeatures,
       firmware: FirmwareRegisters.Plan
     ) {
+      let configuration = opened.configuration
       name = configuration.name
-      uuid = configuration.uuid.description
+      uuid = opened.uuid.description
       cpus = configuration.cpuCount
       var names: [String] = []
       if features.contains(.sve) { names.append("sve") }

@@ -25,7 +25,7 @@ extension Setting {
       $0.configuration.pages = pages
     }
   }
-  static let gic: Reader = value({ Configuration.GIC(rawValue: $0) }, form: "give 'auto', '2' or '3'") {
+  static let gic: Reader = value({ Configuration.GIC(option: $0) }, form: "give 'auto', '2' or '3'") {
     $0.configuration.gic = $1
   }
   static let cpu: Reader = value { $0.configuration.cpuFeatures = $1 }
@@ -82,4 +82,16 @@ extension Setting {
     { $0 == "open" ? .open : ByteCount($0).map { .confined(windowSize: $0.bytes) } },
     form: "give a size such as 64M for each window, or open for all of RAM"
   ) { (settings, dma: Configuration.DMA) in settings.configuration.dma = dma }
+}
+
+extension Configuration.GIC {
+  /// Reads `auto`, `2` or `3`.
+  fileprivate init?(option: String) {
+    switch option {
+    case "auto": self = .automatic
+    case "2": self = .v2
+    case "3": self = .v3
+    default: return nil
+    }
+  }
 }

@@ -22,9 +22,12 @@ private struct Files {
 }
 
 /// What is wrong with a configuration.
-private func mistakes(in configuration: Configuration) -> [ConfigurationError.Problem] {
+private func mistakes(
+  in configuration: Configuration,
+  on platform: SharedPlatform? = nil
+) -> [ConfigurationError.Problem] {
   do throws(ConfigurationError) {
-    _ = try configuration.check()
+    _ = try configuration.check(platform: platform)
     return []
   } catch {
     return error.problems
@@ -131,6 +134,32 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
     #expect(plan.memoryMap.map(\.name).last == "RAM")
   }
 
+  @Test func eachMachineDrawsAnIdentityWhereTheConfigurationHasNoneAndKeepsIt() throws {
+    let files = try Files()
+    var configuration = Configuration(kernel: files.kernel)
+    let (one, other) = (try Machine(configuration), try Machine(configuration))
+    configuration.uuid = other.uuid
+    let same = try Machine(configuration)
+
+    #expect(one.uuid != other.uuid)
+    #expect(one.plan.uuid == "\(one.uuid)" && one.plan.uuid == one.plan.uuid)
+    #expect(one.configuration.uuid == nil)
+    #expect(same.uuid == other.uuid)
+  }
+
+  @Test func aDeviceOnASharedPlatformNeedsOne() throws {
+    let files = try Files()
+    var configuration = Configuration(kernel: files.kernel)
+    configuration.devices = [.init(.scmi(.shared(agent: "two")))]
+    let definition = PlatformDefinition { $0.agents = [AgentDefinition("one"), AgentDefinition("two")] }
+    let platform = SharedPlatform(try SCMIPlatform(definition)) { 0 }
+
+    let plan = try Machine(configuration, platform: platform).plan
+
+    #expect(plan.devices.first?.scmi?.agent == "two")
+    #expect(mistakes(in: configuration).map(\.kind) == [.usage])
+  }
+
   @Test(arguments: [false, true])
   func theKindOfPayloadIsTold(isRaw: Bool) throws {
     let folder = try TemporaryFolder()
@@ -167,10 +196,11 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
       ]
     }
     var configuration = Configuration(kernel: files.kernel)
-    configuration.devices = [.init(.scmi(.init(SharedPlatform(try SCMIPlatform(definition)) { 0 })))]
+    configuration.devices = [.init(.scmi(.shared()))]
+    let platform = SharedPlatform(try SCMIPlatform(definition)) { 0 }
 
-    let problem = try #require(mistakes(in: configuration).first)
-    let error = #expect(throws: ConfigurationError.self) { _ = try configuration.deviceTree() }
+    let problem = try #require(mistakes(in: configuration, on: platform).first)
+    let error = #expect(throws: ConfigurationError.self) { _ = try configuration.deviceTree(platform: platform) }
 
     #expect(problem.kind == .badInput)
     #expect(problem.message.hasPrefix("the device tree has 21"))
@@ -262,10 +292,9 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
 
     #expect(throws: ConfigurationError.self) {
       let configuration = Configuration(kernel: cut, initramfs: initramfs)
-      _ = try configuration.check()
-      try configuration.rehearse()
+      try Machine(configuration).rehearse()
     }
-    try Configuration(kernel: files.kernel, initramfs: initramfs).rehearse()
+    try Machine(Configuration(kernel: files.kernel, initramfs: initramfs)).rehearse()
   }
 
   @Test(arguments: [1, 8, 512])
@@ -290,7 +319,7 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
     let map = MemoryMap(configuration, gic: .v3)
     let ram = try PrivateRAM(range: map.ram)
 
-    let start = try BootLoader(configuration, map, hasPerformanceMonitors: true).load(into: ram)
+    let start = try BootLoader(configuration.opened().opened, map, hasPerformanceMonitors: true).load(into: ram)
 
     #expect(start.entry.rawValue == plan.entry)
     #expect(start.deviceTree.rawValue == plan.deviceTree)

@@ -19,7 +19,7 @@ private func lines(
     cpuCount: cpuCount,
     hasPerformanceMonitors: true,
     name: "test",
-    uuid: try #require(UUID("123e4567-e89b-42d3-a456-426614174000")),
+    uuid: try #require(Configuration.UUID("123e4567-e89b-42d3-a456-426614174000")),
     commandLine: "console=ttyAMA0 quiet",
     initramfs: nil,
     seed: (0..<UInt8(MachineTree.seedSize)).map { $0 }

@@ -3,7 +3,7 @@ import Testing
 
 @Suite struct UUIDTests {
   @Test func aUUIDIsReadAndWritten() throws {
-    let uuid = try #require(UUID("123e4567-E89B-42d3-a456-426614174000"))
+    let uuid = try #require(Configuration.UUID("123e4567-E89B-42d3-a456-426614174000"))
 
     #expect(uuid.description == "123e4567-e89b-42d3-a456-426614174000")
     #expect(uuid.bytes.prefix(4) == [0x12, 0x3E, 0x45, 0x67])
@@ -18,14 +18,14 @@ import Testing
     "１23e4567-e89b-42d3-a456-4266141740",
   ])
   func whatIsNoUUIDIsRefused(text: String) {
-    #expect(UUID(text) == nil)
+    #expect(Configuration.UUID(text) == nil)
   }
 
   @Test func aRandomUUIDIsOfVersion4AndDiffersFromTheNext() {
-    let uuid = UUID.random()
+    let uuid = Configuration.UUID.random()
 
     #expect(uuid.bytes[6] >> 4 == 4)
     #expect(uuid.bytes[8] >> 6 == 0b10)
-    #expect(uuid != UUID.random())
+    #expect(uuid != Configuration.UUID.random())
   }
 }

@@ -10,7 +10,7 @@ import VirtioMMIO
 
 /// All virtio devices of a machine with their windows and back-ends.
 final class VirtioDeviceSet {
-  private let configuration: Configuration
+  private let opened: OpenedConfiguration
   private let windows: [WindowOwner]
   private let work: DeviceWork
   private(set) var devices: [VirtioMMIODevice] = []
@@ -31,11 +31,17 @@ final class VirtioDeviceSet {
   /// The first memory slot behind RAM's.
   private static let firstMemorySlot: UInt32 = EarlyVectors.memorySlot + 1
 
+  private var configuration: Configuration { opened.configuration }
+
   /// Makes the windows and shows them to KVM.
-  init(_ configuration: Configuration, _ map: MemoryMap, ram: borrowing PrivateRAM, _ machine: borrowing VirtualMachine)
-    throws
-  {
-    self.configuration = configuration
+  init(
+    _ opened: OpenedConfiguration,
+    _ map: MemoryMap,
+    ram: borrowing PrivateRAM,
+    _ machine: borrowing VirtualMachine
+  ) throws {
+    self.opened = opened
+    let configuration = opened.configuration
     work = try DeviceWork()
     guard case .confined = configuration.dma else {
       windows = [WindowOwner(DMAWindow(name: "open", opening: ram))]
@@ -151,7 +157,7 @@ final class VirtioDeviceSet {
       console = ports
       return ports.device
     case .scmi:
-      guard let agent = configuration.scmiPlace else { preconditionFailure("a machine's platform is open") }
+      guard let agent = opened.scmiPlace else { preconditionFailure("a machine's platform is open") }
       let connection = try SCMIConnection(
         agent,
         name: place.name,

@@ -20,13 +20,14 @@ struct Assembly {
   /// - Throws: ``KVMError``, ``GuestMemoryError``, ``BootImageError``, ``HostError``, ``DeviceTreeError``,
   ///   ``FirmwareRegisters/Refusal`` or ``UnsuitableHost``; ``Outcome/init(failure:)`` knows them.
   init(
-    _ configuration: Configuration,
+    _ opened: OpenedConfiguration,
     endpoints: [PortEndpoint],
     unmapped: UnmappedAccesses,
     loop: EventLoop,
     verdict: Verdict,
     logger: Logger
   ) throws {
+    let configuration = opened.configuration
     let system = try System(path: configuration.kvmPath)
     let limits = try HostLimits(system, configuration)
     let machine = try system.createVirtualMachine(ipaSize: limits.ipaSize)
@@ -44,8 +45,8 @@ struct Assembly {
       hostAddress: ram.hostAddress
     )
     let earlyVectors = try EarlyVectors(machine)
-    devices = try VirtioDeviceSet(configuration, map, ram: ram, machine)
-    let loader = try BootLoader(configuration, map, hasPerformanceMonitors: features.contains(.pmuV3))
+    devices = try VirtioDeviceSet(opened, map, ram: ram, machine)
+    let loader = try BootLoader(opened, map, hasPerformanceMonitors: features.contains(.pmuV3))
     let start = try loader.load(into: ram)
 
     let runners = try (0..<configuration.cpuCount).map { VCPURunner(try machine.createVirtualCPU(index: $0)) }
@@ -58,7 +59,7 @@ struct Assembly {
     for id in firmware.unknown {
       logger.notice("firmware register \(id) is new to Apus \(ApusVersion.current): the guest does not get it")
     }
-    try interruptController.initialize(numberOfInterrupts: configuration.interruptCount)
+    try interruptController.initialize(numberOfInterrupts: opened.interruptCount)
     if features.contains(.pmuV3) {
       for runner in runners {
         try runner.vcpu.initializePerformanceMonitors(interrupt: 16 + MemoryMap.PrivateInterrupt.performanceMonitors)
@@ -79,7 +80,7 @@ struct Assembly {
     bus.attach(serialPort, at: MemoryMap.pl011)
     bus.attach(clock, at: MemoryMap.pl031)
     bus.attach(PanicNotifier(verdict: verdict), at: MemoryMap.pvpanic)
-    if let place = configuration.scmiPlace { bus.attach(devicesOf: MachineTree.SCMI(place)) }
+    if let place = opened.scmiPlace { bus.attach(devicesOf: MachineTree.SCMI(place)) }
     try devices.plugIn(
       &bus,
       machine: shared,
@@ -97,7 +98,7 @@ struct Assembly {
       verdict: verdict
     )
     self.runners = runners
-    summary = Report.Machine(configuration, gic: gic, features: features, firmware: firmware)
+    summary = Report.Machine(opened, gic: gic, features: features, firmware: firmware)
   }
 }
 
@@ -169,12 +170,13 @@ struct HostLimits {
       }
       return .v2
     }
-    let available = [machine.supports(.vgicV2) ? "2" : nil, machine.supports(.vgicV3) ? "3" : nil].compactMap(\.self)
+    let available = [(GICVersion.v2, machine.supports(.vgicV2)), (.v3, machine.supports(.vgicV3))]
+      .filter(\.1).map { "\($0.0.rawValue)" }
     guard !available.isEmpty else {
       throw UnsuitableHost("this host's KVM emulates no interrupt controller; use a kernel and a CPU with a GIC")
     }
     throw UnsuitableHost(
-      "this host's KVM has no GICv\(wanted.rawValue); use --gic auto or --gic \(available.joined(separator: " or "))"
+      "this host's KVM has no GIC\(wanted.rawValue); use --gic auto or --gic \(available.joined(separator: " or "))"
     )
   }
 }

@@ -17,22 +17,24 @@ struct BootLoader {
   /// How long the reader of a pipe is waited for that gets the device tree: the machine waits as well.
   private static let dumpLimit: Duration = .seconds(1)
 
-  private let configuration: Configuration
+  private let opened: OpenedConfiguration
   private let map: MemoryMap
   private let hasPerformanceMonitors: Bool
   private let overlays: [DeviceTreeOverlayFile]
 
+  private var configuration: Configuration { opened.configuration }
+
   /// Reads the device tree's overlays, where there are any.
   init(
-    _ configuration: Configuration,
+    _ opened: OpenedConfiguration,
     _ map: MemoryMap,
     hasPerformanceMonitors: Bool
   ) throws(DeviceTreeOverlayFileError) {
-    self.configuration = configuration
+    self.opened = opened
     self.map = map
     self.hasPerformanceMonitors = hasPerformanceMonitors
     var overlays: [DeviceTreeOverlayFile] = []
-    for path in configuration.deviceTreeOverlays { overlays.append(try DeviceTreeOverlayFile(path: path)) }
+    for path in opened.configuration.deviceTreeOverlays { overlays.append(try DeviceTreeOverlayFile(path: path)) }
     self.overlays = overlays
   }
 
@@ -102,12 +104,12 @@ struct BootLoader {
       cpuCount: configuration.cpuCount,
       hasPerformanceMonitors: hasPerformanceMonitors,
       name: configuration.name,
-      uuid: configuration.uuid,
+      uuid: opened.uuid,
       commandLine: configuration.kernelCommandLine,
       initramfs: initramfs,
       windowNames: configuration.windowNames,
       virtioDevices: configuration.virtioNodes,
-      scmi: configuration.scmiPlace.map { MachineTree.SCMI($0) },
+      scmi: opened.scmiPlace.map { MachineTree.SCMI($0) },
       seed: HostRandom.bytes(count: MachineTree.seedSize)
     )
   }
@@ -117,7 +119,7 @@ struct BootLoader {
     min(
       BootPlacement.deviceTreeLimit,
       16384 + UInt64(configuration.kernelCommandLine.utf8.count + 256 * configuration.cpuCount)
-        + (configuration.scmiPlace.map { MachineTree.SCMI($0).sizeLimit } ?? 0)
+        + (opened.scmiPlace.map { MachineTree.SCMI($0).sizeLimit } ?? 0)
     )
   }
 }

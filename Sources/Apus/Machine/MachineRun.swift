@@ -9,7 +9,7 @@ internal import Synchronization
 
 /// One run of a machine with all its reboots, on the device thread.
 struct MachineRun {
-  private let configuration: Configuration
+  private let opened: OpenedConfiguration
   private let logger: Logger
   private let console: ConsoleStream
   private let ending: Ending
@@ -30,7 +30,7 @@ struct MachineRun {
   ///   - signals: that ask for the end.
   ///   - warden: which has begun where there is a time limit.
   init(
-    _ configuration: Configuration,
+    _ opened: OpenedConfiguration,
     logger: Logger,
     console: ConsoleStream,
     ending: Ending,
@@ -38,15 +38,17 @@ struct MachineRun {
     warden: Warden,
     progress: RunProgress
   ) {
-    self.configuration = configuration
+    self.opened = opened
     self.logger = logger
     self.console = console
     self.ending = ending
     self.signals = signals
     self.warden = warden
     self.progress = progress
-    unmapped = UnmappedAccesses(configuration.unmapped, logger: logger)
+    unmapped = UnmappedAccesses(opened.configuration.unmapped, logger: logger)
   }
+
+  private var configuration: Configuration { opened.configuration }
 
   /// Boots until an outcome that is not a reboot.
   mutating func untilEnd() -> Outcome {
@@ -60,7 +62,7 @@ struct MachineRun {
         return Outcome(kind: error.kind, "--console: \(error)")
       }
       var transcript: TranscriptFile?
-      if let path = configuration.scmiTranscript, let place = configuration.scmiPlace {
+      if let path = configuration.scmiTranscript, let place = opened.scmiPlace {
         let file = try TranscriptFile(path: path, files: files, logger: logger)
         place.platform.record { file.append($0) }
         transcript = file
@@ -102,7 +104,7 @@ struct MachineRun {
     let loop = try EventLoop()
     defer { loop.removeAll() }
     let assembly = try Assembly(
-      configuration,
+      opened,
       endpoints: ports,
       unmapped: unmapped,
       loop: loop,

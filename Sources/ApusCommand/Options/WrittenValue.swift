@@ -8,7 +8,7 @@ protocol WrittenValue: LosslessStringConvertible, Equatable, Sendable {
   static var form: String { get }
 }
 
-extension Apus.UUID: WrittenValue {
+extension Configuration.UUID: WrittenValue {
   static var form: String {
     "give 32 hexadecimal digits in groups of 8, 4, 4, 4 and 12, such as 123e4567-e89b-42d3-a456-426614174000"
   }

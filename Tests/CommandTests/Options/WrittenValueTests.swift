@@ -85,7 +85,7 @@ import Testing
     for _ in 0..<Effort.cases(50_000) {
       read += expectRoundTrip(ByteCount.self, random.text(of: "0123456789KMGTBikmgtb.- ", limit: 6))
       read += expectRoundTrip(TimeLimit.self, random.text(of: "0123456789.mshe-", limit: 8))
-      read += expectRoundTrip(Apus.UUID.self, random.text(of: "0123456789abcdefABCDEF-g", limit: 40))
+      read += expectRoundTrip(Configuration.UUID.self, random.text(of: "0123456789abcdefABCDEF-g", limit: 40))
       let words = (0..<3).compactMap { _ in cpuWords.randomElement(using: &random) }
       read += expectRoundTrip(Configuration.CPUFeatures.self, words.joined(separator: ","))
       let choice = ["pty", "file=", "pty=", "none", "="].randomElement(using: &random) ?? ""
@@ -104,7 +104,7 @@ import Testing
 
       refused += ByteCount(text) == nil ? 1 : 0
       refused += TimeLimit(text) == nil ? 1 : 0
-      refused += Apus.UUID(text) == nil ? 1 : 0
+      refused += Configuration.UUID(text) == nil ? 1 : 0
       refused += Configuration.CPUFeatures(text) == nil ? 1 : 0
       refused += Configuration.Console(text) == nil ? 1 : 0
     }
