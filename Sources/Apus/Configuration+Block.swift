@@ -43,3 +43,18 @@ extension Configuration.Device.Block: Codable {
     try container.encode(queueCount, forKey: "queueCount")
   }
 }
+
+extension Configuration.Device.Block {
+  /// The mistakes in the plain values.
+  func problems(ofDevice index: Int) -> [ConfigurationError.Problem] {
+    var problems: [ConfigurationError.Problem] = []
+    if serial.utf8.count > 20 || !serial.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) {
+      let reason: ConfigurationError.Reason = "a serial number has at most 20 printable ASCII characters"
+      problems.append(.init(.usage, .device(index, .block(.serial)), reason))
+    }
+    if !(1...16).contains(queueCount) {
+      problems.append(.init(.usage, .device(index, .block(.queueCount)), "a disk has 1 to 16 queues"))
+    }
+    return problems
+  }
+}

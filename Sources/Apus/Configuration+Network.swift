@@ -118,13 +118,13 @@ extension Configuration.Device.Network.Forward {
   }
 
   /// The mistakes in it.
-  fileprivate var problems: [String] {
-    var problems: [String] = []
+  fileprivate var problems: [(property: Property, reason: ConfigurationError.Reason)] {
+    var problems: [(Property, ConfigurationError.Reason)] = []
     if hostPort == 0 || guestPort == 0 {
-      problems.append("--network forward=\(hostPort):\(guestPort): ports are from 1 to 65535")
+      problems.append((hostPort == 0 ? .hostPort : .guestPort, "ports are from 1 to 65535"))
     }
     if !isAddressPlain {
-      problems.append("--network forward=\(address)/…: give an IPv4 or IPv6 address of the host, such as 127.0.0.1")
+      problems.append((.address, "give an IPv4 or IPv6 address of the host, such as 127.0.0.1"))
     }
     return problems
   }
@@ -132,25 +132,26 @@ extension Configuration.Device.Network.Forward {
 
 extension Configuration.Device.Network {
   /// The mistakes in the plain values.
-  var problems: [String] {
-    var problems: [String] = []
-    if let mtu, mtu < 68 { problems.append("--network mtu=\(mtu): give a number from 68 to 65535") }
+  func problems(ofDevice index: Int) -> [ConfigurationError.Problem] {
+    var problems: [ConfigurationError.Problem] = []
+    func add(_ property: Property, _ reason: ConfigurationError.Reason) {
+      problems.append(.init(.usage, .device(index, .network(property)), reason))
+    }
+    if let mtu, mtu < 68 { add(.mtu, "give a number from 68 to 65535") }
     switch connection {
     case .passt(let forwards, _):
-      if let mtu, mtu > PasstProgram.largestMTU {
-        problems.append("--network passt,mtu=\(mtu): passt has at most \(PasstProgram.largestMTU)")
+      if let mtu, mtu > PasstProgram.largestMTU { add(.mtu, "passt has at most \(PasstProgram.largestMTU)") }
+      for (number, forward) in forwards.enumerated() {
+        for problem in forward.problems { add(.forward(number, problem.property), problem.reason) }
       }
-      problems += forwards.flatMap(\.problems)
-      if forwards.count > 64 { problems.append("--network forward: at most 64, not \(forwards.count)") }
+      if forwards.count > 64 { add(.forwards, "there are at most 64, not \(forwards.count)") }
     case .tap(let name):
       let isPlain = name.utf8.allSatisfy { 0x21...0x7E ~= $0 && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "%") }
       if !isPlain || !(1...15).contains(name.utf8.count) {
-        problems.append("--network tap=\(name): the name of a network interface has 1 to 15 characters")
+        add(.connection, "the name of a network interface has 1 to 15 characters")
       }
     case .descriptor(let number):
-      if number < 3 {
-        problems.append("--network fd=\(number): give a descriptor from 3, which is none of the standard streams")
-      }
+      if number < 3 { add(.connection, "give a descriptor from 3, which is none of the standard streams") }
     }
     return problems
   }
@@ -163,6 +164,34 @@ extension Configuration.Device.Network {
     case .passt: _ = try PasstProgram.find()
     case .tap: break
     case .descriptor(let number): if number >= 3 { _ = try NetworkCard.describe(number) }
+    }
+  }
+}
+
+extension Configuration.Device.Network {
+  /// The properties of a network card, those of its connection included.
+  public enum Property: Hashable, Sendable, CaseIterable, CustomStringConvertible {
+    case connection
+    /// All of them.
+    case forwards
+    /// One of them, counted from 0, and what of it.
+    case forward(Int, Forward.Property)
+    case mac
+    case mtu
+
+    /// One of each, with 0 for each index.
+    public static var allCases: [Property] {
+      [.connection, .forwards, .mac, .mtu] + Forward.Property.allCases.map { .forward(0, $0) }
+    }
+
+    public var description: String {
+      switch self {
+      case .connection: "connection"
+      case .forwards: "connection.passt.forwards"
+      case .forward(let index, let property): "connection.passt.forwards[\(index)].\(property.rawValue)"
+      case .mac: "mac"
+      case .mtu: "mtu"
+      }
     }
   }
 }

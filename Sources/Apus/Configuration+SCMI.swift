@@ -61,18 +61,24 @@ struct OpenedConfiguration: Sendable {
 }
 
 extension Configuration {
+  /// The number of the device that is on a platform, where there is one.
+  var scmiDevice: Int? {
+    devices.firstIndex { if case .scmi = $0.kind { true } else { false } }
+  }
+
   /// Opens what the machine has of its own.
   ///
   /// - Parameter platform: the one that several machines share, or nil.
-  /// - Returns: that, and every mistake in the platform's file and the agent.
+  /// - Returns: that, and every mistake in the platform's file and the agent; also files that are used twice.
   func opened(
     on platform: SharedPlatform? = nil
   ) -> (opened: OpenedConfiguration, problems: [ConfigurationError.Problem]) {
     var place: SCMIPlace?
     var problems = fileProblems
-    for case .scmi(let scmi) in devices.map(\.kind) {
+    for (index, device) in devices.enumerated() {
+      guard case .scmi(let scmi) = device.kind else { continue }
       do throws(ConfigurationError) {
-        place = try scmi.open(on: platform)
+        place = try scmi.open(on: platform, device: index)
       } catch {
         problems += error.problems
       }
@@ -82,31 +88,37 @@ extension Configuration {
 }
 
 extension Configuration.Device.SCMI {
-  fileprivate func open(on shared: SharedPlatform?) throws(ConfigurationError) -> SCMIPlace {
+  fileprivate func open(on shared: SharedPlatform?, device: Int) throws(ConfigurationError) -> SCMIPlace {
+    let place = Configuration.Path.device(device, .scmi(.source))
     let platform: SharedPlatform
     switch source {
     case .shared:
       guard let shared else {
-        let message = "--scmi: the machine is on a shared platform; give it one when it is made"
-        throw ConfigurationError(problems: [.init(kind: .usage, message: message)])
+        throw ConfigurationError(.usage, place, "the platform is a shared one; give it beside the configuration")
       }
       platform = shared
-    case .file(let path): platform = try Self.platform(path)
+    case .file(let path): platform = try Self.platform(path, place)
     }
     if let index = agentIndex(in: platform.definition) { return SCMIPlace(platform: platform, agent: index) }
     let names = platform.definition.agents.map(\.name).joined(separator: ", ")
-    let message =
-      agent.map { "--scmi agent=\($0): the platform's agents are \(names)" }
-      ?? "--scmi …,agent=NAME: the platform has several agents; say which one the machine is: \(names)"
-    throw ConfigurationError(problems: [.init(kind: .usage, message: message)])
+    throw ConfigurationError(
+      .usage,
+      .device(device, .scmi(.agent)),
+      agent == nil
+        ? "the platform has several agents; say which one the machine is: \(names)"
+        : "the platform's agents are \(names)"
+    )
   }
 
-  private static func platform(_ path: String) throws(ConfigurationError) -> SharedPlatform {
+  private static func platform(
+    _ path: String,
+    _ place: Configuration.Path
+  ) throws(ConfigurationError) -> SharedPlatform {
     let json: [UInt8]
     do throws(InputFileError) {
       json = try InputFile.read(path)
     } catch {
-      throw ConfigurationError(problems: [.init(kind: error.kind, message: "--scmi: \(error)")])
+      throw ConfigurationError(error.kind, place, .init(error))
     }
     do {
       let platform = try SCMIPlatform(HostSensors().bind(try PlatformDefinition(json: json)))
@@ -114,10 +126,10 @@ extension Configuration.Device.SCMI {
       return SharedPlatform(platform) { HostClock.monotonic - start }
     } catch let error as PlatformFileError {
       throw ConfigurationError(
-        problems: error.messages(for: path).map { .init(kind: .badInput, message: $0) }
+        problems: error.messages(for: path).map { .init(.badInput, place, .init($0)) }
       )
     } catch {
-      throw ConfigurationError(problems: [.init(kind: .badInput, message: "\(path): \(error)")])
+      throw ConfigurationError(.badInput, place, .init("\(path): \(error)"))
     }
   }
 

@@ -1,7 +1,7 @@
 internal import BootImage
 import GuestMemory
 
-/// What a configuration comes to, before anything is started: what `apus run --dry-run` prints.
+/// What a configuration comes to, before anything is started: what a dry run prints.
 public struct Plan: Sendable, Encodable {
   /// The machine's name.
   public let name: String

@@ -14,8 +14,11 @@ public struct Report: Sendable, Encodable {
   public let exitStatus: Int32
   /// ``Outcome/guestStatus``.
   public let guestStatus: Int32?
-  /// The outcome in words.
-  public let message: String
+  /// The outcome in words. A program that knows the configuration by names of its own may say it with these:
+  /// ``problem``.
+  public var message: String
+  /// ``Outcome/problem``. It is not encoded.
+  public let problem: ConfigurationError.Problem?
   /// The registers, where the guest did what no machine goes on from.
   public let guestFault: GuestFault?
   /// What ran, or nil where nothing was started.
@@ -166,6 +169,7 @@ public struct Report: Sendable, Encodable {
     exitStatus = outcome.exitStatus
     guestStatus = outcome.guestStatus
     message = outcome.message
+    problem = outcome.problem
     guestFault = if case .guestFault(let fault) = outcome.end { fault } else { nil }
     self.machine = machine
     self.devices = devices

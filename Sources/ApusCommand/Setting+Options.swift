@@ -87,11 +87,16 @@ extension Setting {
 extension Configuration.GIC {
   /// Reads `auto`, `2` or `3`.
   fileprivate init?(option: String) {
-    switch option {
-    case "auto": self = .automatic
-    case "2": self = .v2
-    case "3": self = .v3
-    default: return nil
+    guard let choice = Self.allCases.first(where: { $0.option == option }) else { return nil }
+    self = choice
+  }
+
+  /// The option's word for it.
+  var option: String {
+    switch self {
+    case .automatic: "auto"
+    case .v2: "2"
+    case .v3: "3"
     }
   }
 }

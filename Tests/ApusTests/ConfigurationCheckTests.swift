@@ -49,18 +49,18 @@ private func mistakes(
     let problems = mistakes(in: configuration)
 
     #expect(
-      problems.map(\.message) == [
-        "--name takes 1 to 64 printable ASCII characters",
-        "--cpus takes at most 512, which is KVM's limit on arm64, not 600",
-        "--gic 2 serves at most 8 vCPUs, not 600; use --gic 3",
-        "--memory takes a multiple of 1 MiB, not 12345 bytes",
-        "--append takes less than 2048 bytes, which is what an arm64 kernel keeps of it",
-        "--timeout takes more than 0 seconds",
-        "'/nonexistent/Image' does not exist; check the path",
-        "'/nonexistent/initrd' does not exist; check the path",
-        "--console: cannot write '/nonexistent/console': No such file or directory; "
+      problems.map(\.description) == [
+        "name: takes 1 to 64 printable ASCII characters",
+        "cpuCount: takes at most 512, which is KVM's limit on arm64, not 600",
+        "gic: serves at most 8 vCPUs, not 600; use `gic` v3",
+        "memorySize: takes a multiple of 1 MiB, not 12345 bytes",
+        "commandLine: takes less than 2048 bytes, which is what an arm64 kernel keeps of it",
+        "timeout: takes more than 0 seconds",
+        "payload: '/nonexistent/Image' does not exist; check the path",
+        "initramfs: '/nonexistent/initrd' does not exist; check the path",
+        "console: cannot write '/nonexistent/console': No such file or directory; "
           + "name a file in a folder that exists and that you may write to",
-        "--dump-dtb: cannot write '/nonexistent/dtb': No such file or directory; "
+        "deviceTreeDump: cannot write '/nonexistent/dtb': No such file or directory; "
           + "name a file in a folder that exists and that you may write to",
       ]
     )
@@ -73,22 +73,22 @@ private func mistakes(
   }
 
   @Test(arguments: [
-    (0, "--cpus takes 1 or more, not 0"), (-1, "--cpus takes 1 or more, not -1"),
-    (513, "--cpus takes at most 512, which is KVM's limit on arm64, not 513"),
+    (0, "takes 1 or more, not 0"), (-1, "takes 1 or more, not -1"),
+    (513, "takes at most 512, which is KVM's limit on arm64, not 513"),
   ])
   func aNumberOfVCPUsThatNoMachineHasIsRefused(cpuCount: Int, message: String) throws {
     var configuration = Configuration(kernel: try Files().kernel)
     configuration.cpuCount = cpuCount
 
-    #expect(mistakes(in: configuration).map(\.message).contains(message))
+    #expect(mistakes(in: configuration).map(\.description).contains("cpuCount: " + message))
   }
 
   @Test(
     arguments: [
-      (0, "--memory takes at least 1M, not 0"),
-      ((1 << 20) - 1, "--memory takes a multiple of 1 MiB, not 1048575 bytes"),
-      ((4 << 40) + (1 << 20), "--memory takes at most 4T, which is what one memory slot of KVM holds"),
-      (0xFFFF_FFFF_FFF0_0000, "--memory takes at most 4T, which is what one memory slot of KVM holds"),
+      (0, "takes at least 1M, not 0"),
+      ((1 << 20) - 1, "takes a multiple of 1 MiB, not 1048575 bytes"),
+      ((4 << 40) + (1 << 20), "takes at most 4T, which is what one memory slot of KVM holds"),
+      (0xFFFF_FFFF_FFF0_0000, "takes at most 4T, which is what one memory slot of KVM holds"),
     ] as [(UInt64, String)]
   )
   func aSizeThatNoMachineHasIsRefused(memorySize: UInt64, message: String) throws {
@@ -96,7 +96,7 @@ private func mistakes(
     var configuration = Configuration(kernel: files.kernel)
     configuration.memorySize = memorySize
 
-    #expect(mistakes(in: configuration) == [.init(kind: .usage, message: message)])
+    #expect(mistakes(in: configuration).map(\.description) == ["memorySize: " + message])
   }
 
   @Test(arguments: [(1, 512), (512, 512), (512, 1 << 20)])
@@ -180,8 +180,9 @@ private func mistakes(
     let problem = try #require(mistakes(in: configuration).first)
 
     #expect(problem.kind == .badInput)
-    #expect(problem.message.hasPrefix("'\(kernel)' does not fit: it needs 32 MiB"))
-    #expect(problem.message.hasSuffix("give the guest more memory"))
+    #expect(problem.path == .property(.payload))
+    #expect(problem.description.hasPrefix("payload: '\(kernel)' does not fit: it needs 32 MiB"))
+    #expect(problem.description.hasSuffix("give the guest more memory"))
   }
 
   @Test func aDeviceTreeThatNoKernelTakesIsRefused() throws {
@@ -203,7 +204,7 @@ private func mistakes(
     let error = #expect(throws: ConfigurationError.self) { _ = try configuration.deviceTree(platform: platform) }
 
     #expect(problem.kind == .badInput)
-    #expect(problem.message.hasPrefix("the device tree has 21"))
+    #expect(problem.description.hasPrefix("devices[0].scmi.source: the device tree has 21"))
     #expect(error?.problems == [problem])
   }
 
@@ -245,17 +246,19 @@ private func mistakes(
     ]
     configuration.deviceTreeDump = files.kernel
 
-    let messages = mistakes(in: configuration).filter { $0.kind == .usage }.map(\.message)
+    let messages = mistakes(in: configuration).filter { $0.kind == .usage }.map(\.description)
 
     #expect(
       messages == [
-        "--dump-dtb: '\(files.kernel)' is the file of --kernel, too; name another one",
-        "--port a=file=\(disk): '\(disk)' is the file of --initrd, too; name another one",
-        "--port c=file=\(sameNew): '\(sameNew)' is the file of --port b=file=\(new), too; name another one",
+        "deviceTreeDump: '\(files.kernel)' is the file of `payload`, too; name another one",
+        "devices[1].console.ports[0].destination: '\(disk)' is the file of `initramfs`, too; name another one",
+        "devices[1].console.ports[2].destination: '\(sameNew)' is the file of "
+          + "`devices[1].console.ports[1].destination`, too; name another one",
       ]
     )
-    #expect(throws: ConfigurationError.self) { try configuration.checkWriting(to: link, for: "--report") }
-    #expect(throws: Never.self) { try configuration.checkWriting(to: files.folder.path("report"), for: "--report") }
+    #expect(configuration.use(ofFile: link) == .property(.initramfs))
+    #expect(configuration.use(ofFile: sameNew) == .device(1, .console(.port(1, .destination))))
+    #expect(configuration.use(ofFile: files.folder.path("report")) == nil)
   }
 
   @Test func oneImageUnderTwoNamesIsOneDiskUnlessBothOnlyRead() throws {
@@ -278,7 +281,8 @@ private func mistakes(
     let problems = mistakes(in: configuration)
 
     #expect(problems.map(\.kind) == [.usage])
-    #expect(problems.first?.message.contains("the image is another disk's, too") == true)
+    #expect(problems.first?.path == .device(1, .block(.path)))
+    #expect(problems.first?.description.contains("'\(name)' is another disk's, too") == true)
     #expect(mistakes(in: readers).isEmpty)
   }
 
@@ -336,8 +340,8 @@ private func mistakes(
 
     let problems = try asNobody { mistakes(in: Configuration(kernel: kernel)) }
 
-    let message = "'\(kernel)' cannot be read: permission denied; make it readable for this user"
-    #expect(problems == [.init(kind: .inputNotFound, message: message)])
+    let reason = "'\(kernel)' cannot be read: permission denied; make it readable for this user"
+    #expect(problems == [.init(.inputNotFound, .property(.payload), .init(reason))])
   }
 
   @Test func aFolderThatThisUserMayNotWriteToIsToldSo() throws {

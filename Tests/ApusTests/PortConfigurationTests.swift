@@ -30,7 +30,10 @@ import Testing
       ([.init("a", .socket(path: String(repeating: "x", count: 108)))], "at most 107 bytes"),
       ([.init("a", .descriptor(5)), .init("a", .descriptor(6))], "another port of that name"),
       ((0..<30).map { .init("p\($0)", .descriptor(1000 + $0)) }, "at most 29"),
-      ([.init("a", .descriptor(1000)), .init("b", .descriptor(1000))], "is that of --port a=fd=1000, too"),
+      (
+        [.init("a", .descriptor(1000)), .init("b", .descriptor(1000))],
+        "is that of `devices[0].console.ports[0].destination`, too"
+      ),
     ] as [([Configuration.Port], String)]
   )
   func aPortThatNoMachineCanHaveIsNamed(ports: [Configuration.Port], words: String) {
@@ -40,7 +43,7 @@ import Testing
     let problems = configuration.deviceProblems()
 
     #expect(problems.count == 1)
-    #expect(problems.first?.contains(words) == true, "\(problems)")
+    #expect(problems.first?.description.contains(words) == true, "\(problems)")
   }
 
   @Test func twoConsoleDevicesAreRefusedAndOneWithAllPortsIsNot() {

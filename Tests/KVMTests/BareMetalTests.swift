@@ -86,7 +86,7 @@ struct BareMetalTests {
       configuration.gic = gic
       let run = try await GuestRun.boot(configuration)
       #expect(run.outcome.end == .hostFailure)
-      #expect(run.outcome.message.contains("no GIC\(gic.rawValue); use --gic auto or --gic"))
+      #expect(run.outcome.message.contains("no GIC\(gic.rawValue); use `gic` automatic or `gic` v"))
       #expect(run.report.boots == 0)
     }
     #expect(missing.count < 2)

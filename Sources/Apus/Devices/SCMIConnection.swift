@@ -13,7 +13,7 @@ final class SCMIConnection: DeviceBackend {
   private let work: DeviceWork
   private let logger: Logger
 
-  /// - Throws: ``UnsuitableHost`` where another machine is this agent.
+  /// - Throws: ``AgentInUse``, or what the host refused.
   ///
   /// - Parameter lines: of the devices in the platform's tree.
   init(
@@ -37,7 +37,7 @@ final class SCMIConnection: DeviceBackend {
     )
     guard place.platform.attach(place.agent, attachment) else {
       let agent = place.platform.definition.agents[place.agent].name
-      throw UnsuitableHost("another machine is the platform's agent \(agent); give this one another agent")
+      throw AgentInUse(name: agent)
     }
     _ = try loop.add(
       timer.timer.rawValue,
@@ -48,6 +48,13 @@ final class SCMIConnection: DeviceBackend {
       }
     )
     device.armTimer()
+  }
+
+  /// Another machine is this agent.
+  struct AgentInUse: Error, CustomStringConvertible {
+    let name: String
+
+    var description: String { "another machine is the platform's agent \(name); give this one another agent" }
   }
 
   /// Has the device thread bring messages to the guest, in turns.

@@ -77,15 +77,28 @@ final class VirtioDeviceSet {
     let log = FaultLog(logger)
     let names = configuration.windowNames
     if configuration.dma == .open, !configuration.devices.isEmpty {
-      logger.notice("--dma open: devices reach all of the guest's memory")
+      logger.notice("DMA is open: devices reach all of the guest's memory")
     }
     for (index, wanted) in configuration.devices.enumerated() {
       let window = windows[names.firstIndex(of: wanted.window) ?? 0]
       let name = "\(wanted.typeName)\(index)"
       let place = DevicePlace(name: name, loop: loop, verdict: verdict, logger: logger)
-      let device = try makeDevice(wanted, place, endpoints, machine)
+      let device: any VirtioDevice
+      do {
+        device = try makeDevice(wanted, place, endpoints, machine)
+      } catch let error as DiskError {
+        throw ConfigurationError(error.kind, .device(index, .block(.path)), .init(error))
+      } catch let error as NetworkError {
+        throw ConfigurationError(error.kind, .device(index, .network(.connection)), .init(error))
+      } catch let error as SCMIConnection.AgentInUse {
+        throw ConfigurationError(.hostFailure, .device(index, .scmi(.agent)), .init(error))
+      }
       guard device.reach != .everything || window.window.extent == .open else {
-        throw UnsuitableHost("\(name) reaches all memory, which this machine does not grant; use --dma open")
+        throw ConfigurationError(
+          .hostFailure,
+          .device(index, .whole),
+          "\(name) reaches all memory, which this machine does not grant; use \(at: .property(.dma), "open")"
+        )
       }
       let plugged = try VirtioMMIODevice(
         device,

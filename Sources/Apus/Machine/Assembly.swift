@@ -17,8 +17,8 @@ struct Assembly {
   let devices: VirtioDeviceSet
   let summary: Report.Machine
 
-  /// - Throws: ``KVMError``, ``GuestMemoryError``, ``BootImageError``, ``HostError``, ``DeviceTreeError``,
-  ///   ``FirmwareRegisters/Refusal`` or ``UnsuitableHost``; ``Outcome/init(failure:)`` knows them.
+  /// - Throws: ``KVMError``, ``GuestMemoryError``, ``HostError``, ``FirmwareRegisters/Refusal``, or
+  ///   ``ConfigurationError`` for what the configuration asks for and the host does not have.
   init(
     _ opened: OpenedConfiguration,
     endpoints: [PortEndpoint],
@@ -46,8 +46,13 @@ struct Assembly {
     )
     let earlyVectors = try EarlyVectors(machine)
     devices = try VirtioDeviceSet(opened, map, ram: ram, machine)
-    let loader = try BootLoader(opened, map, hasPerformanceMonitors: features.contains(.pmuV3))
-    let start = try loader.load(into: ram)
+    let start: BootLoader.Start
+    do {
+      let loader = try BootLoader(opened, map, hasPerformanceMonitors: features.contains(.pmuV3))
+      start = try loader.load(into: ram)
+    } catch {
+      throw ConfigurationError(loading: error, in: configuration)
+    }
 
     let runners = try (0..<configuration.cpuCount).map { VCPURunner(try machine.createVirtualCPU(index: $0)) }
     let interruptController = try InterruptController(map.interruptController, machine)
@@ -102,15 +107,6 @@ struct Assembly {
   }
 }
 
-/// A host that cannot carry the machine that was asked for.
-struct UnsuitableHost: Error, CustomStringConvertible {
-  let description: String
-
-  init(_ description: String) {
-    self.description = description
-  }
-}
-
 /// What this host's KVM can give one machine.
 struct HostLimits {
   let ipaSize: Int
@@ -118,21 +114,27 @@ struct HostLimits {
   private let hasPMU: Bool
   private let hasPointerAuthentication: Bool
 
-  /// - Throws: ``UnsuitableHost`` for a machine that is too large for the host.
+  /// - Throws: ``ConfigurationError`` for a machine that is too large for the host.
   init(_ system: borrowing System, _ configuration: Configuration) throws {
     let maximum = max(1, system.checkExtension(.maximumVCPUs))
     guard configuration.cpuCount <= maximum else {
-      throw UnsuitableHost(
-        "\(configuration.cpuCount) vCPUs are too many: this host's KVM has at most \(maximum); give a smaller --cpus"
+      throw ConfigurationError(
+        .hostFailure,
+        .property(.cpuCount),
+        "\(configuration.cpuCount) vCPUs are too many: this host's KVM has at most \(maximum); give fewer"
       )
     }
     // The GICv3 map is the larger one.
     let map = MemoryMap(configuration, gic: .v3)
     let limit = system.ipaSizeLimit
     guard map.addressBits <= limit else {
-      throw UnsuitableHost(
-        "\(configuration.memorySize >> 20) MiB of memory are too many: this host's KVM has guest addresses of "
-          + "\(limit) bits and the machine needs \(map.addressBits); give a smaller --memory"
+      throw ConfigurationError(
+        .hostFailure,
+        .property(.memorySize),
+        """
+        \(configuration.memorySize >> 20) MiB of memory are too many: this host's KVM has guest addresses of \(limit) \
+        bits and the machine needs \(map.addressBits); give less
+        """
       )
     }
     ipaSize = max(map.addressBits, min(40, limit))
@@ -154,7 +156,7 @@ struct HostLimits {
     return features
   }
 
-  /// - Throws: ``UnsuitableHost`` where the host lacks what is asked for.
+  /// - Throws: ``ConfigurationError`` where the host lacks what is asked for.
   func chooseGIC(
     _ wanted: Configuration.GIC,
     cpuCount: Int,
@@ -163,20 +165,30 @@ struct HostLimits {
     if wanted != .v2, machine.supports(.vgicV3) { return .v3 }
     if wanted != .v3, machine.supports(.vgicV2) {
       guard cpuCount <= MemoryMap.v2CPULimit else {
-        throw UnsuitableHost(
-          "\(cpuCount) vCPUs are too many for this host's GICv2, which has at most \(MemoryMap.v2CPULimit); "
-            + "give a smaller --cpus"
+        throw ConfigurationError(
+          .hostFailure,
+          .property(.cpuCount),
+          """
+          \(cpuCount) vCPUs are too many for this host's GICv2, which has at most \(MemoryMap.v2CPULimit); give fewer
+          """
         )
       }
       return .v2
     }
-    let available = [(GICVersion.v2, machine.supports(.vgicV2)), (.v3, machine.supports(.vgicV3))]
-      .filter(\.1).map { "\($0.0.rawValue)" }
-    guard !available.isEmpty else {
-      throw UnsuitableHost("this host's KVM emulates no interrupt controller; use a kernel and a CPU with a GIC")
+    let path = Configuration.Path.property(.gic)
+    guard machine.supports(.vgicV2) || machine.supports(.vgicV3) else {
+      let reason: ConfigurationError.Reason =
+        "this host's KVM emulates no interrupt controller; use a kernel and a CPU with a GIC"
+      throw ConfigurationError(.hostFailure, path, reason)
     }
-    throw UnsuitableHost(
-      "this host's KVM has no GIC\(wanted.rawValue); use --gic auto or --gic \(available.joined(separator: " or "))"
+    let available = machine.supports(.vgicV2) ? Configuration.GIC.v2 : .v3
+    throw ConfigurationError(
+      .hostFailure,
+      path,
+      """
+      this host's KVM has no GIC\(wanted.rawValue); use \(at: path, Configuration.GIC.automatic.rawValue) or \
+      \(at: path, available.rawValue)
+      """
     )
   }
 }

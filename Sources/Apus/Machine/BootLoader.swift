@@ -34,7 +34,9 @@ struct BootLoader {
     self.map = map
     self.hasPerformanceMonitors = hasPerformanceMonitors
     var overlays: [DeviceTreeOverlayFile] = []
-    for path in opened.configuration.deviceTreeOverlays { overlays.append(try DeviceTreeOverlayFile(path: path)) }
+    for (index, path) in opened.configuration.deviceTreeOverlays.enumerated() {
+      overlays.append(try DeviceTreeOverlayFile(path: path, index: index))
+    }
     self.overlays = overlays
   }
 

@@ -59,11 +59,16 @@ struct MachineRun {
         let destination = ConsoleEndpoint.Destination(configuration.console, console)
         endpoint = try ConsoleEndpoint(destination, files: files, logger: logger)
       } catch {
-        return Outcome(kind: error.kind, "--console: \(error)")
+        return Outcome(.init(error.kind, .property(.console), .init(error)))
       }
       var transcript: TranscriptFile?
       if let path = configuration.scmiTranscript, let place = opened.scmiPlace {
-        let file = try TranscriptFile(path: path, files: files, logger: logger)
+        let file: TranscriptFile
+        do {
+          file = try TranscriptFile(path: path, files: files, logger: logger)
+        } catch {
+          return Outcome(.init(error.kind, .property(.scmiTranscript), .init(error)))
+        }
         place.platform.record { file.append($0) }
         transcript = file
       }
@@ -74,11 +79,11 @@ struct MachineRun {
       let hasSize = endpoint.hasEscapes && configuration.consoleDevice?.carriesConsole == true
       let sizeSignal = hasSize ? try SignalDescriptor.terminalSize() : nil
       var ports: [PortEndpoint] = []
-      for port in configuration.consoleDevice?.ports ?? [] {
+      for (place, port) in configuration.ports {
         do throws(PortEndpoint.OpenFailure) {
           ports.append(try PortEndpoint(name: port.name, .init(port.destination), files: files))
         } catch {
-          return Outcome(kind: error.kind, "--port \(port): \(error)")
+          return Outcome(.init(error.kind, place, .init(error)))
         }
       }
       while true {

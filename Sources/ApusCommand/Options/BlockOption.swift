@@ -22,3 +22,16 @@ extension Configuration.Device {
     return device
   }
 }
+
+enum BlockOption {
+  /// The option, with the setting that is meant.
+  static func name(_ property: Configuration.Device.Block.Property, of device: Configuration.Device?) -> String {
+    guard case .block(let block)? = device?.kind else { return "--block" }
+    return switch property {
+    case .path: "--block"
+    case .isReadOnly: "--block readonly"
+    case .serial: "--block serial=\(block.serial)"
+    case .queueCount: "--block queues=\(block.queueCount)"
+    }
+  }
+}

@@ -66,3 +66,36 @@ extension Configuration.Device.Network.Forward {
     if let address = parts.first { self.address = String(address) }
   }
 }
+
+enum NetworkOption {
+  /// The option, with the setting that is meant.
+  static func name(_ property: Configuration.Device.Network.Property, of device: Configuration.Device?) -> String {
+    guard case .network(let network)? = device?.kind else { return "--network" }
+    switch property {
+    case .connection:
+      switch network.connection {
+      case .passt: return "--network passt"
+      case .tap(let name): return "--network tap=\(name)"
+      case .descriptor(let number): return "--network fd=\(number)"
+      }
+    case .forwards: return "--network forward"
+    case .forward(let index, .address), .forward(let index, .hostPort), .forward(let index, .guestPort),
+      .forward(let index, .transport):
+      guard case .passt(let forwards, _) = network.connection, forwards.indices.contains(index) else {
+        return "--network forward"
+      }
+      return "--network forward=\(forwards[index].text)"
+    case .mac: return network.mac.map { "--network mac=\($0)" } ?? "--network mac"
+    case .mtu: return network.mtu.map { "--network mtu=\($0)" } ?? "--network mtu"
+    }
+  }
+}
+
+extension Configuration.Device.Network.Forward {
+  /// `[ADDRESS/]HOST:GUEST[/udp]`, without what goes without saying.
+  fileprivate var text: String {
+    let standard = Self(hostPort: hostPort, guestPort: guestPort)
+    let address = address == standard.address ? "" : "\(address)/"
+    return "\(address)\(hostPort):\(guestPort)" + (transport == standard.transport ? "" : "/\(transport.rawValue)")
+  }
+}

@@ -18,3 +18,16 @@ extension Configuration.Port: WrittenValue {
 
   static var form: String { "give NAME=file=PATH, NAME=unix=PATH or NAME=fd=N" }
 }
+
+enum PortOption {
+  /// The option, with the port that is meant.
+  static func name(_ property: Configuration.Device.Console.Property, of device: Configuration.Device?) -> String {
+    guard case .console(let console)? = device?.kind else { return "--port" }
+    switch property {
+    case .carriesConsole: return "--console virtio"
+    case .ports: return "--port"
+    case .port(let index, .name), .port(let index, .destination):
+      return console.ports.indices.contains(index) ? "--port \(console.ports[index])" : "--port"
+    }
+  }
+}

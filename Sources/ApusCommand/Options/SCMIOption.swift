@@ -16,3 +16,14 @@ extension Configuration.Device {
     return device
   }
 }
+
+enum SCMIOption {
+  /// The option, with the setting that is meant.
+  static func name(_ property: Configuration.Device.SCMI.Property, of device: Configuration.Device?) -> String {
+    guard case .scmi(let scmi)? = device?.kind else { return "--scmi" }
+    return switch property {
+    case .source: "--scmi"
+    case .agent: scmi.agent.map { "--scmi agent=\($0)" } ?? "--scmi …,agent=NAME"
+    }
+  }
+}
