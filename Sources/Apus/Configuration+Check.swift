@@ -16,52 +16,49 @@ extension Configuration {
   /// - Returns: what the configuration comes to; with an identity that is drawn for it where there is none.
   /// - Throws: every mistake at once.
   public func check(platform: SharedPlatform? = nil) throws(ConfigurationError) -> Plan {
-    let (opened, problems) = opened(on: platform)
-    return try check(opened, adding: problems).plan
+    try checkAndOpen(platform).checked.plan
   }
 
-  /// The same where the platform is open already.
-  func check(
-    _ opened: OpenedConfiguration,
-    adding found: [ConfigurationError.Problem]
-  ) throws(ConfigurationError) -> CheckedConfiguration {
-    var problems = valueProblems + found
-    var image: BootImageDescription?
-    var initramfsFile: BootPlacement.Initramfs?
-    do {
-      image = try BootImageFile(path: payload.path).inspect(raw: payload.isRaw)
-    } catch {
-      problems.append(.init(error, in: self))
-    }
-    if let initramfs {
-      do {
-        initramfsFile = .init(try BootImageFile(path: initramfs))
-      } catch {
-        problems.append(.init(error, in: self))
-      }
-    }
-    for (index, path) in deviceTreeOverlays.enumerated() {
-      do {
-        _ = try DeviceTreeOverlayFile(path: path, index: index)
-      } catch {
-        problems.append(.init(error))
-      }
-    }
-    problems += devices.indices.compactMap { hostProblem(ofDevice: $0) }
+  /// The same, and opens what the machine reads.
+  func checkAndOpen(
+    _ platform: SharedPlatform? = nil
+  ) throws(ConfigurationError) -> (checked: CheckedConfiguration, inputs: Inputs) {
+    var problems = valueProblems + fileProblems
+    let place = openPlatform(platform, &problems)
+    let inputs = openInputs(place, &problems)
     if pages == .huge, let problem = HugePages.problem {
       problems.append(.init(.hostFailure, .property(.pages), .init(problem)))
     }
     problems += outputProblems + descriptorProblems
-    guard problems.isEmpty, let image else { throw ConfigurationError(problems: problems) }
-    let version = gic.planned
-    let map = MemoryMap(self, gic: version)
+    guard problems.isEmpty, let inputs else { throw ConfigurationError(problems: problems) }
+    let board = Board(self, platform: place, gic: gic.planned)
+    let uuid = uuid ?? .random()
     do {
-      let loader = try BootLoader(opened, map, hasPerformanceMonitors: cpuFeatures.pmu)
-      let placement = try loader.placement(image, initramfsFile)
-      return CheckedConfiguration(opened: opened, image: image, placement: placement, map: map, gic: version)
+      let loader = BootLoader(inputs: inputs, tree: plannedTree(board, uuid, inputs.overlays))
+      let placement = try loader.placement()
+      let checked = CheckedConfiguration(
+        configuration: self,
+        uuid: uuid,
+        board: board,
+        image: inputs.image,
+        placement: placement,
+        platform: place
+      )
+      return (checked, inputs)
     } catch {
       throw ConfigurationError(loading: error, in: self)
     }
+  }
+
+  /// The device tree as the guest gets it from a host with everything.
+  func plannedTree(_ board: Board, _ uuid: UUID, _ overlays: [DeviceTreeOverlayFile]) -> GuestDeviceTree {
+    GuestDeviceTree(
+      board: board,
+      name: name,
+      identity: uuid,
+      hasPerformanceMonitors: cpuFeatures.pmu,
+      overlays: overlays
+    )
   }
 
   /// The mistakes in plain values.
@@ -105,26 +102,6 @@ extension Configuration {
     problems += deviceProblems()
     if let timeout { require(timeout > .zero, .timeout, "takes more than 0 seconds") }
     return problems
-  }
-
-  /// What the host does not have that a device is to be made of.
-  private func hostProblem(ofDevice index: Int) -> ConfigurationError.Problem? {
-    switch devices[index].kind {
-    case .block(let block):
-      do {
-        _ = try DiskFile.open(block.path, isReadOnly: block.isReadOnly)
-      } catch {
-        return .init(error.kind, .device(index, .block(.path)), .init(error))
-      }
-    case .network(let network):
-      do {
-        try network.checkHost()
-      } catch {
-        return .init(error.kind, .device(index, .network(.connection)), .init(error))
-      }
-    case .entropy, .console, .scmi: break
-    }
-    return nil
   }
 
   /// The files that cannot be written. What is there stays as it is.
@@ -172,13 +149,14 @@ extension Configuration {
   }
 
   private func deviceTree(_ platform: SharedPlatform?, isForPeople: Bool) throws(ConfigurationError) -> [UInt8] {
-    let (opened, found) = opened(on: platform)
-    let problems = valueProblems + found
+    var problems = valueProblems + fileProblems
+    let place = openPlatform(platform, &problems)
+    let overlays = openOverlays(&problems)
     guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
-    let map = MemoryMap(self, gic: gic.planned)
+    let board = Board(self, platform: place, gic: gic.planned)
     do {
-      let loader = try BootLoader(opened, map, hasPerformanceMonitors: cpuFeatures.pmu)
-      return try loader.deviceTree(initramfs: nil, isForPeople: isForPeople)
+      let tree = plannedTree(board, uuid ?? .random(), overlays)
+      return try tree.blob(board.devices, initramfs: nil, isForPeople: isForPeople)
     } catch {
       throw ConfigurationError(loading: error, in: self)
     }
@@ -187,30 +165,30 @@ extension Configuration {
 
 /// A configuration without mistakes, and what it comes to.
 struct CheckedConfiguration: Sendable {
-  let opened: OpenedConfiguration
+  let configuration: Configuration
+  /// The configuration's, or one that was drawn.
+  let uuid: Configuration.UUID
+  /// As planned: where the configuration leaves the interrupt controller to the host, with a GICv3.
+  let board: Board
   let image: BootImageDescription
   let placement: BootPlacement
-  let map: MemoryMap
-  let gic: GICVersion
+  /// The machine's place on its platform.
+  let platform: SCMIPlace?
 
   /// With the devices. For people and programs that ask: no guest needs it.
-  var plan: Plan {
-    var plan = opened.plan(image, placement, map, gic)
-    plan.addDevices(of: opened)
-    return plan
-  }
+  var plan: Plan { Plan(self) }
 
   /// Loads the payload and the initramfs as a start would, into memory that goes again: only so is it known whether a
   /// compressed kernel can be decompressed.
   ///
   /// - Throws: ``ConfigurationError``, what a start would end with.
-  func rehearse() throws(ConfigurationError) {
+  func rehearse(_ inputs: Inputs) throws(ConfigurationError) {
     do {
-      let ram = try PrivateRAM(range: map.ram, pages: .hugeWherePossible)
-      let loader = try BootLoader(opened, map, hasPerformanceMonitors: opened.configuration.cpuFeatures.pmu)
-      _ = try loader.loadFiles(into: ram)
+      let ram = try PrivateRAM(range: board.map.ram, pages: .hugeWherePossible)
+      let tree = configuration.plannedTree(board, uuid, inputs.overlays)
+      _ = try BootLoader(inputs: inputs, tree: tree).loadFiles(into: ram)
     } catch {
-      throw ConfigurationError(loading: error, in: opened.configuration)
+      throw ConfigurationError(loading: error, in: configuration)
     }
   }
 }
@@ -257,7 +235,7 @@ extension BootImageDescription {
 }
 
 extension ConfigurationError.Problem {
-  fileprivate init(_ error: BootImageError, in configuration: Configuration) {
+  init(_ error: BootImageError, in configuration: Configuration) {
     let kind: ConfigurationError.Kind =
       switch error.category {
       case .inputNotFound: .inputNotFound
@@ -274,7 +252,7 @@ extension ConfigurationError.Problem {
     self.init(kind, path, "\(error) (\(at: payload, "raw") \(at: dma, "open") \(at: unmapped, "zero"))")
   }
 
-  fileprivate init(_ error: DeviceTreeOverlayFileError) {
+  init(_ error: DeviceTreeOverlayFileError) {
     self.init(error.kind, .deviceTreeOverlay(error.index), .init(error))
   }
 }
@@ -293,6 +271,17 @@ extension ConfigurationError {
     default: problem = Problem(.hostFailure, .property(.memorySize), .init("\(error)"))
     }
     self.init(problems: [problem])
+  }
+}
+
+extension ConfigurationError {
+  /// Places or loads files of the guest's.
+  static func loading<Result>(_ configuration: Configuration, _ body: () throws -> Result) throws -> Result {
+    do {
+      return try body()
+    } catch {
+      throw ConfigurationError(loading: error, in: configuration)
+    }
   }
 }
 

@@ -116,24 +116,16 @@ extension Configuration.Device: Codable {
 }
 
 extension Configuration {
-  /// The devices as the device tree tells of them.
-  var virtioNodes: [MachineTree.VirtioNode] {
-    let names = windowNames
-    return devices.enumerated().map { slot, device in
-      MachineTree.VirtioNode(slot: slot, window: names.firstIndex(of: device.window))
-    }
-  }
-
   /// The mistakes in the devices' plain values.
   func deviceProblems() -> [ConfigurationError.Problem] {
     var problems: [ConfigurationError.Problem] = []
     func add(_ path: Path, _ reason: ConfigurationError.Reason) {
       problems.append(.init(.usage, path, reason))
     }
-    if devices.count > Int(MemoryMap.virtioSlotCount) {
+    if devices.count > Int(MemoryMap.virtioDeviceLimit) {
       add(
         .property(.devices),
-        "\(devices.count) devices are too many: there are \(MemoryMap.virtioSlotCount) slots"
+        "\(devices.count) devices are too many: there are \(MemoryMap.virtioDeviceLimit) slots"
       )
     }
     let platforms = devices.indices.filter { if case .scmi = devices[$0].kind { true } else { false } }

@@ -51,39 +51,29 @@ struct SCMIPlace: Sendable {
   let agent: Int
 }
 
-/// A configuration with what it leaves to the machine: an identity, and an SCMI platform that is open.
-struct OpenedConfiguration: Sendable {
-  let configuration: Configuration
-  /// The configuration's, or one that was drawn.
-  let uuid: Configuration.UUID
-  /// The machine's place on its platform, where it is on one.
-  let scmiPlace: SCMIPlace?
-}
-
 extension Configuration {
   /// The number of the device that is on a platform, where there is one.
   var scmiDevice: Int? {
     devices.firstIndex { if case .scmi = $0.kind { true } else { false } }
   }
 
-  /// Opens what the machine has of its own.
+  /// Opens the platform of a file, or takes the shared one.
   ///
-  /// - Parameter platform: the one that several machines share, or nil.
-  /// - Returns: that, and every mistake in the platform's file and the agent; also files that are used twice.
-  func opened(
-    on platform: SharedPlatform? = nil
-  ) -> (opened: OpenedConfiguration, problems: [ConfigurationError.Problem]) {
+  /// - Parameters:
+  ///   - shared: the platform that several machines share, or nil.
+  ///   - problems: gets every mistake in the platform's file and the agent.
+  /// - Returns: the machine's place on its platform; nil where it is on none, or there are mistakes.
+  func openPlatform(_ shared: SharedPlatform?, _ problems: inout [ConfigurationError.Problem]) -> SCMIPlace? {
     var place: SCMIPlace?
-    var problems = fileProblems
     for (index, device) in devices.enumerated() {
       guard case .scmi(let scmi) = device.kind else { continue }
       do throws(ConfigurationError) {
-        place = try scmi.open(on: platform, device: index)
+        place = try scmi.open(on: shared, device: index)
       } catch {
         problems += error.problems
       }
     }
-    return (OpenedConfiguration(configuration: self, uuid: uuid ?? .random(), scmiPlace: place), problems)
+    return place
   }
 }
 

@@ -1,3 +1,4 @@
+import GuestMemory
 internal import KVM
 
 /// What a run leaves behind for programs to read. Documentation/Report.md describes each key.
@@ -66,14 +67,14 @@ public struct Report: Sendable, Encodable {
     }
 
     init(
-      _ opened: OpenedConfiguration,
-      gic: GICVersion,
+      _ checked: CheckedConfiguration,
+      _ board: Board,
       features: VirtualCPUFeatures,
       firmware: FirmwareRegisters.Plan
     ) {
-      let configuration = opened.configuration
+      let configuration = checked.configuration
       name = configuration.name
-      uuid = opened.uuid.description
+      uuid = checked.uuid.description
       cpus = configuration.cpuCount
       var names: [String] = []
       if features.contains(.sve) { names.append("sve") }
@@ -81,9 +82,9 @@ public struct Report: Sendable, Encodable {
       if features.contains(.pointerAuthenticationAddress) { names.append("pauth") }
       cpuFeatures = names
       hugePages = configuration.pages != .small
-      self.gic = gic.rawValue
+      gic = board.gic.rawValue
       dma = if case .open = configuration.dma { "open" } else { "confined" }
-      windows = zip(configuration.windowNames, configuration.windowSizes).map { Window(name: $0, size: $1) }
+      windows = board.windows.map { Window(name: $0.name, size: $0.range.size) }
       firmwareTable = FirmwareRegisters.tableVersion
       hiddenFirmwareRegisters = firmware.unknown.map(\.description)
     }
