@@ -175,7 +175,7 @@ let package = Package(
       ],
       swiftSettings: strict
     ),
-    .testTarget(name: "CommandTests", dependencies: ["ApusCommand", "TestSupport"], swiftSettings: strict),
+    .testTarget(name: "CommandTests", dependencies: ["Apus", "ApusCommand", "TestSupport"], swiftSettings: strict),
     .executableTarget(
       name: "LibraryBenchmark",
       dependencies: ["Apus"],
@@ -194,7 +194,7 @@ let package = Package(
     // Limits of time and comparisons, for every test target.
     .target(name: "TestBasics", swiftSettings: strict),
     .testTarget(name: "TestBasicsTests", dependencies: ["TestBasics"], swiftSettings: strict),
-    .target(name: "ApusTesting", dependencies: ["Apus", "TestBasics"], swiftSettings: strict),
+    .target(name: "ApusTesting", dependencies: ["Apus", "SCMI", "TestBasics"], swiftSettings: strict),
     .testTarget(
       name: "KVMTests",
       dependencies: ["Apus", "ApusTesting", "GuestMemory", "KVM", "TestBasics"],

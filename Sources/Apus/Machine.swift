@@ -4,6 +4,7 @@ import Host
 import HostBackends
 import KVM
 public import Logging
+public import SCMI
 internal import Synchronization
 
 /// A virtual machine, from a configuration to an outcome.
@@ -11,8 +12,11 @@ internal import Synchronization
 /// Either ``run(stoppingOnSignals:abandoned:)`` on a thread of the caller's, which becomes the machine's device thread,
 /// or ``start()`` and then ``outcome``. A machine runs once. All members may be used from any thread.
 public final class Machine: Sendable {
-  /// What it was made from, with the SCMI platform in the place of its file.
-  public let configuration: Configuration
+  /// What it was made from.
+  public var configuration: Configuration { checked.configuration }
+  /// Its identity: the configuration's, or one that was drawn when the machine was made. The guest's device tree, the
+  /// plan and the report have it.
+  public var uuid: Configuration.UUID { checked.uuid }
   /// What the configuration comes to.
   public var plan: Plan { checked.plan }
   /// The serial port, where the configuration's console is ``Configuration/Console/stream``.
@@ -39,16 +43,18 @@ public final class Machine: Sendable {
   ///
   /// - Parameters:
   ///   - configuration: what the machine is made from.
+  ///   - platform: on which the machine is where the configuration says ``Configuration/Device/SCMI/Source/shared``;
+  ///     other machines may be on it, too, as other agents.
   ///   - logger: for what a person should know that is no error; by default nobody hears it. Each message is one line
   ///     for any terminal, and a run's are bounded.
   /// - Throws: every mistake at once.
   public init(
     _ configuration: Configuration,
+    platform: SharedPlatform? = nil,
     logger: Logger = Logger(label: "apus") { _ in SwiftLogNoOpLogHandler() }
   ) throws(ConfigurationError) {
-    let (checked, inputs) = try configuration.checkAndOpen()
+    let (checked, inputs) = try configuration.checkAndOpen(platform)
     self.checked = checked
-    self.configuration = checked.configuration
     state = Mutex(State(inputs: inputs))
     self.logger = RunLog.logger(over: logger)
   }

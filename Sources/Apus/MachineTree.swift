@@ -14,7 +14,7 @@ struct MachineTree: Sendable {
   /// The machine's name.
   var name: String
   /// The machine's identity.
-  var uuid: UUID
+  var uuid: Configuration.UUID
   /// Where the initramfs was put.
   var initramfs: GuestRange?
   /// The virtio devices that are there.

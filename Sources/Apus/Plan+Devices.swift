@@ -58,7 +58,7 @@ extension Plan {
     public struct Console: Sendable, Encodable {
       /// Whether the machine's console is its first port.
       public let carriesConsole: Bool
-      /// The channels, as the command line writes them.
+      /// The channels: ``Configuration/Port/description`` of each.
       public let ports: [String]
     }
 

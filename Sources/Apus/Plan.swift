@@ -1,7 +1,7 @@
 internal import BootImage
 import GuestMemory
 
-/// What a configuration comes to, before anything is started: what `apus run --dry-run` prints.
+/// What a configuration comes to, before anything is started: what a dry run prints.
 public struct Plan: Sendable, Encodable {
   /// The machine's name.
   public let name: String
@@ -31,7 +31,7 @@ public struct Plan: Sendable, Encodable {
   public let unmapped: String
   /// Every range of addresses at which something is.
   public let memoryMap: [Region]
-  /// Where the console leads, as the command line writes it.
+  /// Where the console leads: ``Configuration/Console/description``.
   public let console: String
   /// What devices may reach: `confined` to their windows, or `open` for all of RAM.
   public let dma: String
@@ -53,7 +53,7 @@ extension Plan {
   init(_ checked: CheckedConfiguration) {
     let (configuration, board, placement) = (checked.configuration, checked.board, checked.placement)
     name = configuration.name
-    uuid = configuration.uuid.description
+    uuid = checked.uuid.description
     cpus = board.cpuCount
     memory = board.map.ram.size
     gic = board.gic.rawValue

@@ -15,8 +15,11 @@ public struct Report: Sendable, Encodable {
   public let exitStatus: Int32
   /// ``Outcome/guestStatus``.
   public let guestStatus: Int32?
-  /// The outcome in words.
-  public let message: String
+  /// The outcome in words. A program that knows the configuration by names of its own may say it with these:
+  /// ``problem``.
+  public var message: String
+  /// ``Outcome/problem``. It is not encoded.
+  public let problem: ConfigurationError.Problem?
   /// The registers, where the guest did what no machine goes on from.
   public let guestFault: GuestFault?
   /// What ran, or nil where nothing was started.
@@ -36,7 +39,7 @@ public struct Report: Sendable, Encodable {
   public struct Machine: Sendable, Encodable {
     /// The configuration's name.
     public let name: String
-    /// The configuration's identity.
+    /// The machine's identity.
     public let uuid: String
     /// How many vCPUs.
     public let cpus: Int
@@ -64,13 +67,14 @@ public struct Report: Sendable, Encodable {
     }
 
     init(
-      _ configuration: Configuration,
+      _ checked: CheckedConfiguration,
       _ board: Board,
       features: VirtualCPUFeatures,
       firmware: FirmwareRegisters.Plan
     ) {
+      let configuration = checked.configuration
       name = configuration.name
-      uuid = configuration.uuid.description
+      uuid = checked.uuid.description
       cpus = configuration.cpuCount
       var names: [String] = []
       if features.contains(.sve) { names.append("sve") }
@@ -166,6 +170,7 @@ public struct Report: Sendable, Encodable {
     exitStatus = outcome.exitStatus
     guestStatus = outcome.guestStatus
     message = outcome.message
+    problem = outcome.problem
     guestFault = if case .guestFault(let fault) = outcome.end { fault } else { nil }
     self.machine = machine
     self.devices = devices

@@ -23,9 +23,12 @@ private struct Files {
 }
 
 /// What is wrong with a configuration.
-private func mistakes(in configuration: Configuration) -> [ConfigurationError.Problem] {
+private func mistakes(
+  in configuration: Configuration,
+  on platform: SharedPlatform? = nil
+) -> [ConfigurationError.Problem] {
   do throws(ConfigurationError) {
-    _ = try configuration.check()
+    _ = try configuration.check(platform: platform)
     return []
   } catch {
     return error.problems
@@ -47,18 +50,18 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
     let problems = mistakes(in: configuration)
 
     #expect(
-      problems.map(\.message) == [
-        "--name takes 1 to 64 printable ASCII characters",
-        "--cpus takes at most 512, which is KVM's limit on arm64, not 600",
-        "--gic 2 serves at most 8 vCPUs, not 600; use --gic 3",
-        "--memory takes a multiple of 1 MiB, not 12345 bytes",
-        "--append takes less than 2048 bytes, which is what an arm64 kernel keeps of it",
-        "--timeout takes more than 0 seconds",
-        "'/nonexistent/Image' does not exist; check the path",
-        "'/nonexistent/initrd' does not exist; check the path",
-        "--console: cannot write '/nonexistent/console': No such file or directory; "
+      problems.map(\.description) == [
+        "name: takes 1 to 64 printable ASCII characters",
+        "cpuCount: takes at most 512, which is KVM's limit on arm64, not 600",
+        "gic: serves at most 8 vCPUs, not 600; use `gic` v3",
+        "memorySize: takes a multiple of 1 MiB, not 12345 bytes",
+        "commandLine: takes less than 2048 bytes, which is what an arm64 kernel keeps of it",
+        "timeout: takes more than 0 seconds",
+        "payload: '/nonexistent/Image' does not exist; check the path",
+        "initramfs: '/nonexistent/initrd' does not exist; check the path",
+        "console: cannot write '/nonexistent/console': No such file or directory; "
           + "name a file in a folder that exists and that you may write to",
-        "--dump-dtb: cannot write '/nonexistent/dtb': No such file or directory; "
+        "deviceTreeDump: cannot write '/nonexistent/dtb': No such file or directory; "
           + "name a file in a folder that exists and that you may write to",
       ]
     )
@@ -71,22 +74,22 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
   }
 
   @Test(arguments: [
-    (0, "--cpus takes 1 or more, not 0"), (-1, "--cpus takes 1 or more, not -1"),
-    (513, "--cpus takes at most 512, which is KVM's limit on arm64, not 513"),
+    (0, "takes 1 or more, not 0"), (-1, "takes 1 or more, not -1"),
+    (513, "takes at most 512, which is KVM's limit on arm64, not 513"),
   ])
   func aNumberOfVCPUsThatNoMachineHasIsRefused(cpuCount: Int, message: String) throws {
     var configuration = Configuration(kernel: try Files().kernel)
     configuration.cpuCount = cpuCount
 
-    #expect(mistakes(in: configuration).map(\.message).contains(message))
+    #expect(mistakes(in: configuration).map(\.description).contains("cpuCount: " + message))
   }
 
   @Test(
     arguments: [
-      (0, "--memory takes at least 1M, not 0"),
-      ((1 << 20) - 1, "--memory takes a multiple of 1 MiB, not 1048575 bytes"),
-      ((4 << 40) + (1 << 20), "--memory takes at most 4T, which is what one memory slot of KVM holds"),
-      (0xFFFF_FFFF_FFF0_0000, "--memory takes at most 4T, which is what one memory slot of KVM holds"),
+      (0, "takes at least 1M, not 0"),
+      ((1 << 20) - 1, "takes a multiple of 1 MiB, not 1048575 bytes"),
+      ((4 << 40) + (1 << 20), "takes at most 4T, which is what one memory slot of KVM holds"),
+      (0xFFFF_FFFF_FFF0_0000, "takes at most 4T, which is what one memory slot of KVM holds"),
     ] as [(UInt64, String)]
   )
   func aSizeThatNoMachineHasIsRefused(memorySize: UInt64, message: String) throws {
@@ -94,7 +97,7 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
     var configuration = Configuration(kernel: files.kernel)
     configuration.memorySize = memorySize
 
-    #expect(mistakes(in: configuration) == [.init(kind: .usage, message: message)])
+    #expect(mistakes(in: configuration).map(\.description) == ["memorySize: " + message])
   }
 
   @Test(arguments: [(1, 512), (512, 512), (512, 1 << 20)])
@@ -132,6 +135,32 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
     #expect(plan.memoryMap.map(\.name).last == "RAM")
   }
 
+  @Test func eachMachineDrawsAnIdentityWhereTheConfigurationHasNoneAndKeepsIt() throws {
+    let files = try Files()
+    var configuration = Configuration(kernel: files.kernel)
+    let (one, other) = (try Machine(configuration), try Machine(configuration))
+    configuration.uuid = other.uuid
+    let same = try Machine(configuration)
+
+    #expect(one.uuid != other.uuid)
+    #expect(one.plan.uuid == "\(one.uuid)" && one.plan.uuid == one.plan.uuid)
+    #expect(one.configuration.uuid == nil)
+    #expect(same.uuid == other.uuid)
+  }
+
+  @Test func aDeviceOnASharedPlatformNeedsOne() throws {
+    let files = try Files()
+    var configuration = Configuration(kernel: files.kernel)
+    configuration.devices = [.init(.scmi(.shared(agent: "two")))]
+    let definition = PlatformDefinition { $0.agents = [AgentDefinition("one"), AgentDefinition("two")] }
+    let platform = SharedPlatform(try SCMIPlatform(definition)) { 0 }
+
+    let plan = try Machine(configuration, platform: platform).plan
+
+    #expect(plan.devices.first?.scmi?.agent == "two")
+    #expect(mistakes(in: configuration).map(\.kind) == [.usage])
+  }
+
   @Test(arguments: [false, true])
   func theKindOfPayloadIsTold(isRaw: Bool) throws {
     let folder = try TemporaryFolder()
@@ -152,8 +181,9 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
     let problem = try #require(mistakes(in: configuration).first)
 
     #expect(problem.kind == .badInput)
-    #expect(problem.message.hasPrefix("'\(kernel)' does not fit: it needs 32 MiB"))
-    #expect(problem.message.hasSuffix("give the guest more memory"))
+    #expect(problem.path == .property(.payload))
+    #expect(problem.description.hasPrefix("payload: '\(kernel)' does not fit: it needs 32 MiB"))
+    #expect(problem.description.hasSuffix("give the guest more memory"))
   }
 
   @Test func aDeviceTreeThatNoKernelTakesIsRefused() throws {
@@ -168,13 +198,14 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
       ]
     }
     var configuration = Configuration(kernel: files.kernel)
-    configuration.devices = [.init(.scmi(.init(SharedPlatform(try SCMIPlatform(definition)) { 0 })))]
+    configuration.devices = [.init(.scmi(.shared()))]
+    let platform = SharedPlatform(try SCMIPlatform(definition)) { 0 }
 
-    let problem = try #require(mistakes(in: configuration).first)
-    let error = #expect(throws: ConfigurationError.self) { _ = try configuration.deviceTree() }
+    let problem = try #require(mistakes(in: configuration, on: platform).first)
+    let error = #expect(throws: ConfigurationError.self) { _ = try configuration.deviceTree(platform: platform) }
 
     #expect(problem.kind == .badInput)
-    #expect(problem.message.hasPrefix("the device tree has 21"))
+    #expect(problem.description.hasPrefix("devices[0].scmi.source: the device tree has 21"))
     #expect(error?.problems == [problem])
   }
 
@@ -201,7 +232,7 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
     let sameNew = files.folder.path("./new")
     var configuration = Configuration(kernel: files.kernel, initramfs: disk)
     configuration.devices = [
-      try .block(link),
+      .init(.block(.init(path: link))),
       Configuration.Device(
         .console(
           .init(
@@ -216,17 +247,19 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
     ]
     configuration.deviceTreeDump = files.kernel
 
-    let messages = mistakes(in: configuration).filter { $0.kind == .usage }.map(\.message)
+    let messages = mistakes(in: configuration).filter { $0.kind == .usage }.map(\.description)
 
     #expect(
       messages == [
-        "--dump-dtb: '\(files.kernel)' is the file of --kernel, too; name another one",
-        "--port a=file=\(disk): '\(disk)' is the file of --initrd, too; name another one",
-        "--port c=file=\(sameNew): '\(sameNew)' is the file of --port b=file=\(new), too; name another one",
+        "deviceTreeDump: '\(files.kernel)' is the file of `payload`, too; name another one",
+        "devices[1].console.ports[0].destination: '\(disk)' is the file of `initramfs`, too; name another one",
+        "devices[1].console.ports[2].destination: '\(sameNew)' is the file of "
+          + "`devices[1].console.ports[1].destination`, too; name another one",
       ]
     )
-    #expect(throws: ConfigurationError.self) { try configuration.checkWriting(to: link, for: "--report") }
-    #expect(throws: Never.self) { try configuration.checkWriting(to: files.folder.path("report"), for: "--report") }
+    #expect(configuration.use(ofFile: link) == .property(.initramfs))
+    #expect(configuration.use(ofFile: sameNew) == .device(1, .console(.port(1, .destination))))
+    #expect(configuration.use(ofFile: files.folder.path("report")) == nil)
   }
 
   @Test func oneImageUnderTwoNamesIsOneDiskUnlessBothOnlyRead() throws {
@@ -236,14 +269,21 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
     // SAFETY: the texts hold for the call.
     try #require(unsafe Glibc.link(disk, name) == 0)
     var configuration = Configuration(kernel: files.kernel)
-    configuration.devices = [try .block(disk), try .block("\(name),readonly")]
+    let blocks = [disk, name].map { Configuration.Device.Block(path: $0) }
+    let readOnly = blocks.map { block in
+      var block = block
+      block.isReadOnly = true
+      return block
+    }
+    configuration.devices = [.init(.block(blocks[0])), .init(.block(readOnly[1]))]
     var readers = configuration
-    readers.devices = [try .block("\(disk),readonly"), try .block("\(name),readonly")]
+    readers.devices = readOnly.map { .init(.block($0)) }
 
     let problems = mistakes(in: configuration)
 
     #expect(problems.map(\.kind) == [.usage])
-    #expect(problems.first?.message.contains("the image is another disk's, too") == true)
+    #expect(problems.first?.path == .device(1, .block(.path)))
+    #expect(problems.first?.description.contains("'\(name)' is another disk's, too") == true)
     #expect(mistakes(in: readers).isEmpty)
   }
 
@@ -256,8 +296,8 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
     let cut = try files.folder.write("cut", image)
 
     #expect(throws: ConfigurationError.self) {
-      let machine = try Machine(Configuration(kernel: cut, initramfs: initramfs))
-      try machine.rehearse()
+      let configuration = Configuration(kernel: cut, initramfs: initramfs)
+      try Machine(configuration).rehearse()
     }
     try Machine(Configuration(kernel: files.kernel, initramfs: initramfs)).rehearse()
   }
@@ -283,7 +323,7 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
     let (checked, inputs) = try configuration.checkAndOpen()
     let plan = checked.plan
     let ram = try PrivateRAM(range: checked.board.map.ram)
-    let tree = configuration.plannedTree(checked.board, inputs.overlays)
+    let tree = configuration.plannedTree(checked.board, checked.uuid, inputs.overlays)
     let loader = BootLoader(inputs: inputs, tree: tree)
 
     let placement = try loader.loadFiles(into: ram)
@@ -304,8 +344,8 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
 
     let problems = try asNobody { mistakes(in: Configuration(kernel: kernel)) }
 
-    let message = "'\(kernel)' cannot be read: permission denied; make it readable for this user"
-    #expect(problems == [.init(kind: .inputNotFound, message: message)])
+    let reason = "'\(kernel)' cannot be read: permission denied; make it readable for this user"
+    #expect(problems == [.init(.inputNotFound, .property(.payload), .init(reason))])
   }
 
   @Test func aFolderThatThisUserMayNotWriteToIsToldSo() throws {

@@ -21,7 +21,7 @@ private func lines(
     board: Board(configuration, platform: nil, gic: gic),
     hasPerformanceMonitors: true,
     name: "test",
-    uuid: try #require(UUID("123e4567-e89b-42d3-a456-426614174000")),
+    uuid: try #require(Configuration.UUID("123e4567-e89b-42d3-a456-426614174000")),
     initramfs: nil,
     virtioDevices: [],
     seed: (0..<UInt8(MachineTree.seedSize)).map { $0 }

@@ -15,11 +15,12 @@ final class ConsoleResource: DeviceResource {
   }
 
   override func open(_ run: RunPlace) throws {
-    for port in wanted.ports {
+    for (index, port) in wanted.ports.enumerated() {
       do throws(PortEndpoint.OpenFailure) {
         endpoints.append(try PortEndpoint(name: port.name, .init(port.destination), files: run.files))
       } catch {
-        throw OpenFailure(kind: error.kind, message: "--port \(port): \(error)")
+        let path = Configuration.Path.device(run.place.index, .console(.port(index, .destination)))
+        throw ConfigurationError(error.kind, path, .init(error))
       }
     }
   }

@@ -14,7 +14,8 @@ class DeviceResource {
 
   /// Opens what the run writes or begins. Once, before the first boot.
   ///
-  /// - Throws: ``OpenFailure`` for what the configuration names and the host refuses, or another error of the host's.
+  /// - Throws: ``ConfigurationError`` for what the configuration names and the host refuses, or another error of the
+  ///   host's.
   func open(_ run: RunPlace) throws {}
 
   /// Makes the device of a boot.
@@ -53,8 +54,7 @@ class DeviceResource {
 
 /// What a run has for its devices.
 struct RunPlace {
-  /// The device's name.
-  let name: String
+  let place: Board.DevicePlace
   let files: RunFiles
   let loop: EventLoop
   let mailbox: Mailbox
@@ -69,10 +69,4 @@ struct BootPlace {
   let loop: EventLoop
   let mailbox: Mailbox
   let logger: Logger
-}
-
-/// What the configuration names and could not be opened.
-struct OpenFailure: Error {
-  let kind: FailureKind
-  let message: String
 }

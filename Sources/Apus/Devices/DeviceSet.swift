@@ -66,7 +66,11 @@ final class DeviceSet {
         BootPlace(place: place, board: board, machine: machine, loop: loop, mailbox: mailbox, logger: logger)
       )
       guard device.reach != .everything || owner.window.extent == .open else {
-        throw UnsuitableHost("\(place.name) reaches all memory, which this machine does not grant; use --dma open")
+        throw ConfigurationError(
+          .hostFailure,
+          .device(place.index, .whole),
+          "\(place.name) reaches all memory, which this machine does not grant; use \(at: .property(.dma), "open")"
+        )
       }
       let plugged = try VirtioMMIODevice(
         device,

@@ -14,14 +14,18 @@ final class NetworkResource: DeviceResource {
 
   override func open(_ run: RunPlace) throws {
     let mailbox = run.mailbox
-    card = try NetworkCard(
-      NetworkCard.Connection(network.connection),
-      name: run.name,
-      mtu: network.mtu,
-      loop: run.loop,
-      logger: run.logger
-    ) { reason in
-      mailbox.order(Outcome(.hostFailure, "\(reason); change what the network is connected to, or the host"))
+    do {
+      card = try NetworkCard(
+        NetworkCard.Connection(network.connection),
+        name: run.place.name,
+        mtu: network.mtu,
+        loop: run.loop,
+        logger: run.logger
+      ) { reason in
+        mailbox.order(Outcome(.hostFailure, "\(reason); change what the network is connected to, or the host"))
+      }
+    } catch let error as NetworkError {
+      throw ConfigurationError(error.kind, .device(run.place.index, .network(.connection)), .init(error))
     }
   }
 

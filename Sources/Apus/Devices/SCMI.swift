@@ -14,14 +14,19 @@ final class SCMIResource: DeviceResource {
   override var platform: SCMIPlace? { place }
 
   override func makeDevice(_ boot: BootPlace) throws -> any VirtioDevice {
-    let connection = try SCMIConnection(
-      place,
-      name: boot.place.name,
-      lines: PlatformDeviceLines(boot.board.platform?.places ?? [], boot.machine),
-      loop: boot.loop,
-      mailbox: boot.mailbox,
-      logger: boot.logger
-    )
+    let connection: SCMIConnection
+    do {
+      connection = try SCMIConnection(
+        place,
+        name: boot.place.name,
+        lines: PlatformDeviceLines(boot.board.platform?.places ?? [], boot.machine),
+        loop: boot.loop,
+        mailbox: boot.mailbox,
+        logger: boot.logger
+      )
+    } catch let error as SCMIConnection.AgentInUse {
+      throw ConfigurationError(.hostFailure, .device(boot.place.index, .scmi(.agent)), .init(error))
+    }
     self.connection = connection
     return connection.device
   }

@@ -13,7 +13,7 @@ final class SCMIConnection {
   private let mailbox: Mailbox
   private let logger: Logger
 
-  /// - Throws: ``UnsuitableHost`` where another machine is this agent.
+  /// - Throws: ``AgentInUse``, or what the host refused.
   ///
   /// - Parameter lines: of the devices in the platform's tree.
   init(
@@ -36,7 +36,7 @@ final class SCMIConnection {
     )
     guard place.platform.attach(place.agent, attachment) else {
       let agent = place.platform.definition.agents[place.agent].name
-      throw UnsuitableHost("another machine is the platform's agent \(agent); give this one another agent")
+      throw AgentInUse(name: agent)
     }
     _ = try loop.add(
       timer.timer.rawValue,
@@ -47,6 +47,13 @@ final class SCMIConnection {
       }
     )
     device.armTimer()
+  }
+
+  /// Another machine is this agent.
+  struct AgentInUse: Error, CustomStringConvertible {
+    let name: String
+
+    var description: String { "another machine is the platform's agent \(name); give this one another agent" }
   }
 
   /// Has the device thread bring messages to the guest, in turns.

@@ -18,8 +18,8 @@ struct Assembly {
   let devices: DeviceSet
   let summary: Report.Machine
 
-  /// - Throws: ``KVMError``, ``GuestMemoryError``, ``BootImageError``, ``HostError``, ``DeviceTreeError``,
-  ///   ``FirmwareRegisters/Refusal`` or ``UnsuitableHost``; ``Outcome/init(failure:)`` knows them.
+  /// - Throws: ``KVMError``, ``GuestMemoryError``, ``HostError``, ``FirmwareRegisters/Refusal``, or
+  ///   ``ConfigurationError`` for what the configuration asks for and the host does not have.
   init(
     _ checked: CheckedConfiguration,
     _ inputs: Inputs,
@@ -52,12 +52,12 @@ struct Assembly {
       tree: GuestDeviceTree(
         board: board,
         name: configuration.name,
-        identity: configuration.uuid,
+        identity: checked.uuid,
         hasPerformanceMonitors: features.contains(.pmuV3),
         overlays: inputs.overlays
       )
     )
-    let placement = try loader.loadFiles(into: ram)
+    let placement = try ConfigurationError.loading(configuration) { try loader.loadFiles(into: ram) }
 
     runners = try (0..<board.cpuCount).map { VCPURunner(try virtualMachine.createVirtualCPU(index: $0)) }
     let interruptController = try InterruptController(board.map.interruptController, virtualMachine)
@@ -96,7 +96,10 @@ struct Assembly {
     }
     try devices.plugIn(&bus, board: board, machine: shared, loop: loop, mailbox: mailbox, logger: logger)
 
-    try loader.writeTree(of: devices.places, placement, dump: configuration.deviceTreeDump, into: ram)
+    let places = devices.places
+    try ConfigurationError.loading(configuration) {
+      try loader.writeTree(of: places, placement, dump: configuration.deviceTreeDump, into: ram)
+    }
     try runners[0].vcpu.setRegister(.programCounter, placement.entry.rawValue)
     try runners[0].vcpu.setRegister(.general(0), placement.deviceTree.start.rawValue)
     try runners[0].vcpu.setRegister(.vectorBaseEL1, MemoryMap.earlyVectors.start.rawValue)
@@ -108,16 +111,7 @@ struct Assembly {
       unmapped: unmapped,
       mailbox: mailbox
     )
-    summary = Report.Machine(configuration, board, features: features, firmware: firmware)
-  }
-}
-
-/// A host that cannot carry the machine that was asked for.
-struct UnsuitableHost: Error, CustomStringConvertible {
-  let description: String
-
-  init(_ description: String) {
-    self.description = description
+    summary = Report.Machine(checked, board, features: features, firmware: firmware)
   }
 }
 
@@ -128,22 +122,28 @@ struct HostLimits {
   private let hasPMU: Bool
   private let hasPointerAuthentication: Bool
 
-  /// - Throws: ``UnsuitableHost`` for a machine that is too large for the host.
+  /// - Throws: ``ConfigurationError`` for a machine that is too large for the host.
   ///
   /// - Parameter board: as planned, with a GICv3 unless the configuration says otherwise: the larger map.
   init(_ system: borrowing System, _ configuration: Configuration, _ board: Board) throws {
     let maximum = max(1, system.checkExtension(.maximumVCPUs))
     guard configuration.cpuCount <= maximum else {
-      throw UnsuitableHost(
-        "\(configuration.cpuCount) vCPUs are too many: this host's KVM has at most \(maximum); give a smaller --cpus"
+      throw ConfigurationError(
+        .hostFailure,
+        .property(.cpuCount),
+        "\(configuration.cpuCount) vCPUs are too many: this host's KVM has at most \(maximum); give fewer"
       )
     }
     let map = board.map
     let limit = system.ipaSizeLimit
     guard map.addressBits <= limit else {
-      throw UnsuitableHost(
-        "\(configuration.memorySize >> 20) MiB of memory are too many: this host's KVM has guest addresses of "
-          + "\(limit) bits and the machine needs \(map.addressBits); give a smaller --memory"
+      throw ConfigurationError(
+        .hostFailure,
+        .property(.memorySize),
+        """
+        \(configuration.memorySize >> 20) MiB of memory are too many: this host's KVM has guest addresses of \(limit) \
+        bits and the machine needs \(map.addressBits); give less
+        """
       )
     }
     ipaSize = max(map.addressBits, min(40, limit))
@@ -165,7 +165,7 @@ struct HostLimits {
     return features
   }
 
-  /// - Throws: ``UnsuitableHost`` where the host lacks what is asked for.
+  /// - Throws: ``ConfigurationError`` where the host lacks what is asked for.
   func chooseGIC(
     _ wanted: Configuration.GIC,
     cpuCount: Int,
@@ -174,19 +174,30 @@ struct HostLimits {
     if wanted != .v2, machine.supports(.vgicV3) { return .v3 }
     if wanted != .v3, machine.supports(.vgicV2) {
       guard cpuCount <= MemoryMap.v2CPULimit else {
-        throw UnsuitableHost(
-          "\(cpuCount) vCPUs are too many for this host's GICv2, which has at most \(MemoryMap.v2CPULimit); "
-            + "give a smaller --cpus"
+        throw ConfigurationError(
+          .hostFailure,
+          .property(.cpuCount),
+          """
+          \(cpuCount) vCPUs are too many for this host's GICv2, which has at most \(MemoryMap.v2CPULimit); give fewer
+          """
         )
       }
       return .v2
     }
-    let available = [machine.supports(.vgicV2) ? "2" : nil, machine.supports(.vgicV3) ? "3" : nil].compactMap(\.self)
-    guard !available.isEmpty else {
-      throw UnsuitableHost("this host's KVM emulates no interrupt controller; use a kernel and a CPU with a GIC")
+    let path = Configuration.Path.property(.gic)
+    guard machine.supports(.vgicV2) || machine.supports(.vgicV3) else {
+      let reason: ConfigurationError.Reason =
+        "this host's KVM emulates no interrupt controller; use a kernel and a CPU with a GIC"
+      throw ConfigurationError(.hostFailure, path, reason)
     }
-    throw UnsuitableHost(
-      "this host's KVM has no GICv\(wanted.rawValue); use --gic auto or --gic \(available.joined(separator: " or "))"
+    let available = machine.supports(.vgicV2) ? Configuration.GIC.v2 : .v3
+    throw ConfigurationError(
+      .hostFailure,
+      path,
+      """
+      this host's KVM has no GIC\(wanted.rawValue); use \(at: path, Configuration.GIC.automatic.rawValue) or \
+      \(at: path, available.rawValue)
+      """
     )
   }
 }

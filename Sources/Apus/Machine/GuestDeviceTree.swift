@@ -7,7 +7,7 @@ import Host
 struct GuestDeviceTree {
   let board: Board
   let name: String
-  let identity: UUID
+  let identity: Configuration.UUID
   let hasPerformanceMonitors: Bool
   let overlays: [DeviceTreeOverlayFile]
 

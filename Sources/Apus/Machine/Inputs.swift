@@ -59,19 +59,19 @@ extension Configuration {
       image = try opened.file.inspect(raw: payload.isRaw)
       payloadFile = opened
     } catch {
-      problems.append(.init(error))
+      problems.append(.init(error, in: self))
     }
     if let initramfs {
       do {
         initramfsFile = try OpenImage(path: initramfs)
       } catch {
-        problems.append(.init(error))
+        problems.append(.init(error, in: self))
       }
     }
     let overlays = openOverlays(&problems)
     var resources: [DeviceResource] = []
-    for device in devices {
-      if let resource = openResource(device, platform, &problems) { resources.append(resource) }
+    for index in devices.indices {
+      if let resource = openResource(index, platform, &problems) { resources.append(resource) }
     }
     guard problems.isEmpty, let image, let payloadFile else { return nil }
     return Inputs(
@@ -86,9 +86,9 @@ extension Configuration {
   /// Reads the device tree's overlays.
   func openOverlays(_ problems: inout [ConfigurationError.Problem]) -> [DeviceTreeOverlayFile] {
     var overlays: [DeviceTreeOverlayFile] = []
-    for path in deviceTreeOverlays {
+    for (index, path) in deviceTreeOverlays.enumerated() {
       do {
-        overlays.append(try DeviceTreeOverlayFile(path: path))
+        overlays.append(try DeviceTreeOverlayFile(path: path, index: index))
       } catch {
         problems.append(.init(error))
       }
@@ -97,11 +97,11 @@ extension Configuration {
   }
 
   private func openResource(
-    _ device: Device,
+    _ index: Int,
     _ platform: SCMIPlace?,
     _ problems: inout [ConfigurationError.Problem]
   ) -> DeviceResource? {
-    switch device.kind {
+    switch devices[index].kind {
     case .entropy: return EntropyResource()
     case .block(let block):
       do {
@@ -109,14 +109,14 @@ extension Configuration {
       } catch {
         // Where another disk of this machine has it, the files' check has said so.
         if case .inUse = error, devices.hasTwice(block) { return nil }
-        problems.append(.init(kind: error.kind, message: "\(error)"))
+        problems.append(.init(error.kind, .device(index, .block(.path)), .init(error)))
         return nil
       }
     case .network(let network):
       do {
         try network.checkHost()
       } catch {
-        problems.append(.init(kind: error.kind, message: "--network: \(error)"))
+        problems.append(.init(error.kind, .device(index, .network(.connection)), .init(error)))
       }
       return NetworkResource(network, machineName: name)
     case .console(let console): return ConsoleResource(console)

@@ -41,7 +41,7 @@ struct MachineRun {
   ///   - stream: of a console that leads to the program.
   ///   - signals: that ask for the end.
   ///   - warden: which has begun where there is a time limit.
-  /// - Throws: ``OpenFailure`` for what the configuration names, or another error of the host's.
+  /// - Throws: ``ConfigurationError`` for what the configuration names, or another error of the host's.
   init(
     _ checked: CheckedConfiguration,
     _ inputs: Inputs,
@@ -68,11 +68,16 @@ struct MachineRun {
     do throws(ConsoleEndpoint.OpenFailure) {
       console = try ConsoleEndpoint(.init(configuration.console, stream), files: files, logger: logger)
     } catch {
-      throw OpenFailure(kind: error.kind, message: "--console: \(error)")
+      throw ConfigurationError(error.kind, .property(.console), .init(error))
     }
     var transcript: TranscriptFile?
     if let path = configuration.scmiTranscript, let place = checked.platform {
-      let file = try TranscriptFile(path: path, files: files, logger: logger)
+      let file: TranscriptFile
+      do throws(OutputFileError) {
+        file = try TranscriptFile(path: path, files: files, logger: logger)
+      } catch {
+        throw ConfigurationError(error.kind, .property(.scmiTranscript), .init(error))
+      }
       place.platform.record { file.append($0) }
       transcript = file
     }
@@ -80,7 +85,7 @@ struct MachineRun {
     let hasSize = console.hasEscapes && configuration.consoleDevice?.carriesConsole == true
     sizeSignal = hasSize ? try SignalDescriptor.terminalSize() : nil
     for (resource, place) in zip(inputs.devices, checked.board.devices) {
-      try resource.open(RunPlace(name: place.name, files: files, loop: loop, mailbox: mailbox, logger: logger))
+      try resource.open(RunPlace(place: place, files: files, loop: loop, mailbox: mailbox, logger: logger))
     }
     if let signals {
       _ = try loop.add(

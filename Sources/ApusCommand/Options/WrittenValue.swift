@@ -1,13 +1,15 @@
-/// A value that people write, on a command line or in a file.
+import Apus
+
+/// A value that people write on a command line.
 ///
 /// Reading what `description` writes gives the same value again.
-public protocol WrittenValue: LosslessStringConvertible, Equatable, Sendable {
+protocol WrittenValue: LosslessStringConvertible, Equatable, Sendable {
   /// What such a text looks like, with examples: the second half of a message about one that does not.
   static var form: String { get }
 }
 
-extension UUID: WrittenValue {
-  public static var form: String {
+extension Configuration.UUID: WrittenValue {
+  static var form: String {
     "give 32 hexadecimal digits in groups of 8, 4, 4, 4 and 12, such as 123e4567-e89b-42d3-a456-426614174000"
   }
 }

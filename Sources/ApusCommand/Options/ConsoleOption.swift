@@ -1,46 +1,20 @@
-import Host
-
-extension Configuration.Port: WrittenValue {
-  /// Reads `NAME=file=PATH`, `NAME=unix=PATH` or `NAME=fd=N`.
-  public init?(_ text: String) {
-    let parts = text.split(separator: "=", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
-    guard parts.count == 3, !parts[0].isEmpty, !parts[2].isEmpty else { return nil }
-    switch parts[1] {
-    case "file": self.init(parts[0], .file(path: parts[2]))
-    case "unix": self.init(parts[0], .socket(path: parts[2]))
-    case "fd":
-      guard let number = Int32(plain: parts[2]) else { return nil }
-      self.init(parts[0], .descriptor(number))
-    default: return nil
-    }
-  }
-
-  public var description: String {
-    switch destination {
-    case .file(let path): "\(name)=file=\(path)"
-    case .socket(let path): "\(name)=unix=\(path)"
-    case .descriptor(let number): "\(name)=fd=\(number)"
-    }
-  }
-
-  public static var form: String { "give NAME=file=PATH, NAME=unix=PATH or NAME=fd=N" }
-}
+import Apus
 
 /// A console as people choose it: the device that carries it and where it leads.
 ///
 /// `stdio`, `file=PATH`, `pty`, `pty=LINK` or `none` for the serial port, and the same behind `virtio,` for a virtio
 /// console; `virtio` alone leads to the standard streams. Settings of the device stand between:
 /// `virtio,window=NAME,pty`.
-public struct ConsoleChoice: WrittenValue {
+struct ConsoleChoice: WrittenValue {
   /// Where it leads.
-  public var destination: Configuration.Console
+  var destination: Configuration.Console
   /// Whether a virtio console carries it.
-  public var isVirtio: Bool
+  var isVirtio: Bool
   /// The DMA window of that device, where it is not the default one.
-  public var window: String?
+  var window: String?
 
   /// - Returns: nil where the text is of another form.
-  public init?(_ text: String) {
+  init?(_ text: String) {
     var rest = text[...]
     isVirtio = rest == "virtio" || rest.hasPrefix("virtio,")
     if isVirtio {
@@ -61,12 +35,29 @@ public struct ConsoleChoice: WrittenValue {
     self.destination = destination
   }
 
-  public var description: String {
+  var description: String {
     let settings = (isVirtio ? ["virtio"] : []) + (window.map { ["window=\($0)"] } ?? [])
     return (settings + ["\(destination)"]).joined(separator: ",")
   }
 
-  public static var form: String {
+  static var form: String {
     "give stdio, file=PATH, pty, pty=LINK or none, or virtio, or virtio and one of these with a comma between"
   }
+}
+
+extension Configuration.Console: WrittenValue {
+  /// Reads `stdio`, `none`, `pty`, `pty=LINK` or `file=PATH`. A program's ``stream`` is no choice on a command line.
+  init?(_ text: String) {
+    let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    switch (parts[0], parts.count == 2 ? parts[1] : nil) {
+    case ("stdio", nil): self = .standardStreams
+    case ("none", nil): self = .none
+    case ("pty", nil): self = .pseudoTerminal()
+    case ("pty", let link?) where !link.isEmpty: self = .pseudoTerminal(link: link)
+    case ("file", let path?) where !path.isEmpty: self = .file(path: path)
+    default: return nil
+    }
+  }
+
+  static var form: String { "give stdio, file=PATH, pty, pty=LINK or none" }
 }

@@ -2,17 +2,17 @@
 ///
 /// A whole number and a unit, a power of 1024: K, M, G or T, each also with B or iB behind it, in either case, or B for
 /// single bytes. Without a unit the number counts MiB, as it does for other virtual machine monitors.
-public struct ByteCount: WrittenValue {
+struct ByteCount: WrittenValue {
   /// How many bytes they are.
-  public let bytes: UInt64
+  let bytes: UInt64
 
   /// A number of bytes.
-  public init(_ bytes: UInt64) {
+  init(_ bytes: UInt64) {
     self.bytes = bytes
   }
 
   /// - Returns: nil where the text is of another form, or more than a number of 64 bits holds.
-  public init?(_ text: String) {
+  init?(_ text: String) {
     guard let (digits, rest) = text.leadingDigits(), let number = UInt64(digits) else { return nil }
     let shift: UInt64
     // All ASCII, of which letters alone become letters by this bit. What works for all of Unicode costs a start much.
@@ -30,12 +30,12 @@ public struct ByteCount: WrittenValue {
   }
 
   /// In the largest unit of which it is a whole number.
-  public var description: String {
+  var description: String {
     for (shift, unit) in [(UInt64(40), "T"), (30, "G"), (20, "M"), (10, "K")] where bytes % (1 << shift) == 0 {
       return "\(bytes >> shift)\(unit)"
     }
     return "\(bytes)B"
   }
 
-  public static var form: String { "give a whole number with K, M, G or T (MiB without one), such as 512M or 2G" }
+  static var form: String { "give a whole number with K, M, G or T (MiB without one), such as 512M or 2G" }
 }

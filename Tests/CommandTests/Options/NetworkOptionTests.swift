@@ -1,9 +1,9 @@
-import Glibc
+import Apus
 import Testing
 
-@testable import Apus
+@testable import ApusCommand
 
-@Suite struct NetworkTextTests {
+@Suite struct NetworkOptionTests {
   private typealias Network = Configuration.Device.Network
 
   @Test func passtWithEverythingIsReadWhole() throws {
@@ -31,27 +31,6 @@ import Testing
     #expect(open.kind == .network(Network(.passt(hostLoopback: true))))
   }
 
-  @Test func oneDescriptorForTwoCardsOrForACardAndAPortIsRefused() throws {
-    var ends: [Int32] = [0, 0]
-    // SAFETY: the array has room for two.
-    try #require(unsafe socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)
-    let copy = dup(ends[0])
-    defer { for number in ends + [copy] { close(number) } }
-    func problems(_ first: Int32, _ second: Int32) -> [String] {
-      var configuration = Configuration(kernel: "Image")
-      configuration.devices = [
-        .init(.network(.init(.descriptor(first)))),
-        .init(.console(.init(carriesConsole: false, ports: [.init("p", .descriptor(second))]))),
-      ]
-      return configuration.deviceProblems()
-    }
-
-    #expect(problems(ends[0], ends[1]).isEmpty)
-    for second in [ends[0], copy] {
-      #expect(problems(ends[0], second).contains { $0.contains("is that of --network fd=\(ends[0]), too") })
-    }
-  }
-
   @Test func otherConnectionsAreRead() throws {
     let tap = try Configuration.Device.network("tap=tap0")
     let descriptor = try Configuration.Device.network("fd=7,mtu=1400")
@@ -74,18 +53,6 @@ import Testing
     #expect(throws: DeviceTextError.self) { _ = try Configuration.Device.network(text) }
   }
 
-  @Test(arguments: [
-    ("passt,mtu=67", "mtu=67"), ("passt,mtu=65535", "65520"), ("passt,forward=0:22", "ports are from 1"),
-    ("passt,forward=localhost/1:22", "IPv4 or IPv6 address"), ("tap=a-name-that-is-too-long", "1 to 15"),
-    ("tap=a/b", "1 to 15"), ("fd=0", "descriptor from 3"), ("fd=2", "descriptor from 3"),
-  ])
-  func valuesThatNoCardCanHaveAreProblems(text: String, problem: String) throws {
-    var configuration = Configuration(kernel: "Image")
-    configuration.devices = [try Configuration.Device.network(text)]
-
-    #expect(configuration.deviceProblems().contains { $0.contains(problem) })
-  }
-
   @Test func textsOfAnyKindAreReadOrRefused() {
     var generator = SystemRandomNumberGenerator()
     let pieces = ["passt", "tap=", "fd=", "forward=", "mac=", "mtu=", ":", "/", ",", ",,", "=", "1", "65536", "é"]
@@ -98,26 +65,5 @@ import Testing
     }
 
     #expect(refused > 0)
-  }
-
-  @Test(arguments: ["00:00:00:00:00:00", "01:00:00:00:00:00", "ff:ff:ff:ff:ff:ff", "02:00:00:00:00", "02:0:0:0:0:1"])
-  func anAddressThatNoCardCanHaveIsNone(text: String) {
-    let address = Configuration.Device.MACAddress(text)
-
-    #expect(address == nil)
-  }
-
-  @Test func addressesFollowFromTheMachinesNameAndTheCardsNumber() {
-    let first = Configuration.Device.MACAddress(machine: "apus", index: 0)
-    let again = Configuration.Device.MACAddress(machine: "apus", index: 0)
-    let others = [
-      Configuration.Device.MACAddress(machine: "apus", index: 1),
-      Configuration.Device.MACAddress(machine: "swift", index: 0),
-    ]
-
-    #expect(first == again)
-    #expect(!others.contains(first))
-    #expect(first.bytes[0] == 0x02)
-    #expect(Configuration.Device.MACAddress(first.description) == first)
   }
 }

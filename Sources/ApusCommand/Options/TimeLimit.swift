@@ -3,12 +3,12 @@ import Host
 /// A time as people write it: `10`, `1.5s`, `250ms`, `2m`.
 ///
 /// A decimal number with at most nine digits behind the point and a unit: ms, s, m or h; without one it counts seconds.
-public struct TimeLimit: WrittenValue {
+struct TimeLimit: WrittenValue {
   /// The time, in whole nanoseconds: from 0 to some 292 years.
-  public let duration: Duration
+  let duration: Duration
 
   /// - Returns: nil where the text is of another form, or longer than 64 bits of nanoseconds hold.
-  public init?(_ text: String) {
+  init?(_ text: String) {
     guard let (whole, rest) = text.leadingDigits() else { return nil }
     var fraction: Substring = "0"
     var unit = rest
@@ -38,7 +38,7 @@ public struct TimeLimit: WrittenValue {
   }
 
   /// In seconds, with as many decimals as it takes.
-  public var description: String {
+  var description: String {
     let (seconds, attoseconds) = duration.components
     let nanoseconds = attoseconds / 1_000_000_000
     guard nanoseconds != 0 else { return "\(seconds)s" }
@@ -47,5 +47,5 @@ public struct TimeLimit: WrittenValue {
     return "\(seconds).\(decimals)s"
   }
 
-  public static var form: String { "give seconds, or a number with ms, s, m or h, such as 10, 1.5s or 2m" }
+  static var form: String { "give seconds, or a number with ms, s, m or h, such as 10, 1.5s or 2m" }
 }

@@ -1,61 +1,14 @@
-import Host
+import Apus
 
 // Devices as people write them on a command line: a value and then settings, separated by commas.
 
 /// A text that does not say what it should.
-public struct DeviceTextError: Error, Equatable, Sendable, CustomStringConvertible {
+struct DeviceTextError: Error, Equatable, Sendable, CustomStringConvertible {
   /// What is wrong and what would be right.
-  public let description: String
+  let description: String
 
   init(_ description: String) {
     self.description = description
-  }
-}
-
-extension Configuration.Device {
-  /// Reads `PATH[,readonly][,serial=TEXT][,queues=N][,window=NAME]`. A comma in the path is written twice.
-  ///
-  /// - Throws: what is wrong with the text, and what would be right.
-  public static func block(_ text: String) throws(DeviceTextError) -> Configuration.Device {
-    var fields = DeviceFields(text)
-    var block = Block(path: fields.value)
-    guard !block.path.isEmpty else { throw DeviceTextError("the path of the image comes first: PATH[,readonly][,…]") }
-    block.isReadOnly = try fields.takeFlag("readonly")
-    block.serial = try fields.take("serial") ?? ""
-    if let queues = try fields.take("queues") {
-      guard let number = Int(plain: queues) else {
-        throw DeviceTextError("queues=\(queues): give a number from 1 to 16")
-      }
-      block.queueCount = number
-    }
-    var device = Configuration.Device(.block(block))
-    try fields.finish(&device, known: "readonly, serial=TEXT, queues=N, window=NAME")
-    return device
-  }
-
-  /// Reads `PATH[,agent=NAME][,window=NAME]`. A comma in the path is written twice.
-  ///
-  /// - Throws: what is wrong with the text, and what would be right.
-  public static func scmi(_ text: String) throws(DeviceTextError) -> Configuration.Device {
-    var fields = DeviceFields(text)
-    var scmi = SCMI(path: fields.value)
-    guard !fields.value.isEmpty else {
-      throw DeviceTextError("the path of the platform file comes first: PATH[,agent=NAME][,…]")
-    }
-    scmi.agent = try fields.take("agent")
-    var device = Configuration.Device(.scmi(scmi))
-    try fields.finish(&device, known: "agent=NAME, window=NAME")
-    return device
-  }
-
-  /// Reads `[window=NAME]`.
-  ///
-  /// - Throws: what is wrong with the text, and what would be right.
-  public static func entropy(_ text: String) throws(DeviceTextError) -> Configuration.Device {
-    var fields = DeviceFields("," + text)
-    var device = Configuration.Device(.entropy)
-    try fields.finish(&device, known: "window=NAME")
-    return device
   }
 }
 

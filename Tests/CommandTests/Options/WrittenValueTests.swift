@@ -1,7 +1,8 @@
 import Apus
-import Host
 import TestSupport
 import Testing
+
+@testable import ApusCommand
 
 @Suite struct WrittenValueTests {
   @Test(
@@ -77,33 +78,6 @@ import Testing
     #expect(Configuration.Console(text) == nil)
   }
 
-  @Test func aUUIDIsReadAndWritten() throws {
-    let uuid = try #require(UUID("123e4567-E89B-42d3-a456-426614174000"))
-
-    #expect(uuid.description == "123e4567-e89b-42d3-a456-426614174000")
-    #expect(uuid.bytes.prefix(4) == [0x12, 0x3E, 0x45, 0x67])
-    #expect(uuid.bytes.count == 16)
-  }
-
-  @Test(arguments: [
-    "", "123e4567e89b42d3a456426614174000", "123e4567-e89b-42d3-a456-42661417400",
-    "123e4567-e89b-42d3-a456-4266141740000",
-    "123e456g-e89b-42d3-a456-426614174000", "{123e4567-e89b-42d3-a456-426614174000}",
-    "123e4567-e89b-42d3-a456-42661417400é", "123e-4567e89b-42d3-a456-426614174000",
-    "１23e4567-e89b-42d3-a456-4266141740",
-  ])
-  func whatIsNoUUIDIsRefused(text: String) {
-    #expect(UUID(text) == nil)
-  }
-
-  @Test func aRandomUUIDIsOfVersion4AndDiffersFromTheNext() {
-    let uuid = UUID.random()
-
-    #expect(uuid.bytes[6] >> 4 == 4)
-    #expect(uuid.bytes[8] >> 6 == 0b10)
-    #expect(uuid != UUID.random())
-  }
-
   /// Texts of the characters that matter, so that many are well-formed.
   @Test func whateverIsReadIsWrittenAndReadAsTheSame() {
     var random = SplitMix64(seed: 2)
@@ -111,7 +85,7 @@ import Testing
     for _ in 0..<Effort.cases(50_000) {
       read += expectRoundTrip(ByteCount.self, random.text(of: "0123456789KMGTBikmgtb.- ", limit: 6))
       read += expectRoundTrip(TimeLimit.self, random.text(of: "0123456789.mshe-", limit: 8))
-      read += expectRoundTrip(UUID.self, random.text(of: "0123456789abcdefABCDEF-g", limit: 40))
+      read += expectRoundTrip(Configuration.UUID.self, random.text(of: "0123456789abcdefABCDEF-g", limit: 40))
       let words = (0..<3).compactMap { _ in cpuWords.randomElement(using: &random) }
       read += expectRoundTrip(Configuration.CPUFeatures.self, words.joined(separator: ","))
       let choice = ["pty", "file=", "pty=", "none", "="].randomElement(using: &random) ?? ""
@@ -130,7 +104,7 @@ import Testing
 
       refused += ByteCount(text) == nil ? 1 : 0
       refused += TimeLimit(text) == nil ? 1 : 0
-      refused += UUID(text) == nil ? 1 : 0
+      refused += Configuration.UUID(text) == nil ? 1 : 0
       refused += Configuration.CPUFeatures(text) == nil ? 1 : 0
       refused += Configuration.Console(text) == nil ? 1 : 0
     }
