@@ -19,7 +19,8 @@ let strict: [SwiftSetting] = [
 let quickStart: [LinkerSetting] = [
   .unsafeFlags(
     [
-      "-Xlinker", "--defsym=__register_frame_info=0", "-Xlinker", "--defsym=__deregister_frame_info=0",
+      // The order of symbols is an option of lld's, which comes with the toolchain.
+      "-use-ld=lld", "-Xlinker", "--defsym=__register_frame_info=0", "-Xlinker", "--defsym=__deregister_frame_info=0",
       "-Xlinker", "--eh-frame-hdr",
       "-Xlinker", "--symbol-ordering-file=\(Context.packageDirectory)/Benchmarks/StartOrder/order.txt",
       "-Xlinker", "--no-warn-symbol-ordering",
@@ -28,6 +29,20 @@ let quickStart: [LinkerSetting] = [
   )
 ]
 
+/// Not for users: what the fuzz targets see of the library's insides. They are a package of their own, and of another
+/// one SwiftPM lets them see products alone; these are there only where `Tests/Fuzz/build` asks for them.
+let forFuzzing: [Product] =
+  Context.environment["APUS_FUZZING"] == nil
+  ? []
+  : [
+    .library(name: "SCMIFuzzing", targets: ["SCMI", "SCMIFile", "SCMIFuzzing"]),
+    .library(name: "DeviceTree", targets: ["DeviceTree"]),
+    .library(
+      name: "VirtioTesting",
+      targets: ["GuestMemory", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting"]
+    ),
+  ]
+
 let package = Package(
   name: "apus",
   products: [
@@ -35,14 +50,7 @@ let package = Package(
     .library(name: "SCMI", targets: ["SCMI", "SCMIFile"]),
     .library(name: "ApusTesting", targets: ["ApusTesting"]),
     .executable(name: "apus", targets: ["ApusCommand"]),
-    // For the fuzz targets, which are a package of their own.
-    .library(name: "SCMIFuzzing", targets: ["SCMI", "SCMIFile", "SCMIFuzzing"]),
-    .library(name: "DeviceTree", targets: ["DeviceTree"]),
-    .library(
-      name: "VirtioTesting",
-      targets: ["GuestMemory", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting"]
-    ),
-  ],
+  ] + forFuzzing,
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
@@ -152,8 +160,8 @@ let package = Package(
     .target(
       name: "Apus",
       dependencies: [
-        "BootImage", "CHost", "Host", "HostBackends", "KVM", "GuestMemory", "DeviceTree", "Peripherals", "SCMI", "SCMIFile",
-        "Virtio", "VirtioDevices", "VirtioMMIO",
+        "BootImage", "CHost", "Host", "HostBackends", "KVM", "GuestMemory", "DeviceTree", "Peripherals", "SCMI",
+        "SCMIFile", "Virtio", "VirtioDevices", "VirtioMMIO",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
@@ -176,21 +184,6 @@ let package = Package(
       swiftSettings: strict
     ),
     .testTarget(name: "CommandTests", dependencies: ["ApusCommand", "TestSupport"], swiftSettings: strict),
-    .executableTarget(
-      name: "LibraryBenchmark",
-      dependencies: ["Apus"],
-      path: "Benchmarks/Library",
-      swiftSettings: strict,
-      linkerSettings: quickStart
-    ),
-    .executableTarget(
-      name: "SCMIBenchmark",
-      dependencies: ["SCMI", "SCMIFile"],
-      path: "Benchmarks/SCMI",
-      exclude: ["measure", "platform-200"],
-      swiftSettings: strict,
-      linkerSettings: quickStart
-    ),
     // Limits of time and comparisons, for every test target.
     .target(name: "TestBasics", swiftSettings: strict),
     .testTarget(name: "TestBasicsTests", dependencies: ["TestBasics"], swiftSettings: strict),
