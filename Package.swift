@@ -176,7 +176,7 @@ let package = Package(
     .testTarget(
       name: "ApusTests",
       dependencies: [
-        "Apus", "CHost", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "Peripherals", "SCMI",
+        "Apus", "BootImage", "CHost", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "Peripherals", "SCMI",
         "SCMIFile", "TestBasics", "TestSupport",
         "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
         .product(name: "Logging", package: "swift-log"),

@@ -41,60 +41,43 @@ extension Configuration {
   /// - Returns: what the configuration comes to.
   /// - Throws: every mistake at once.
   public func check() throws(ConfigurationError) -> Plan {
-    let (opened, problems) = openingPlatform()
-    return try opened.check(adding: problems).plan
+    try checkAndOpen().checked.plan
   }
 
-  /// The same where the platform is open already.
-  func check(adding found: [ConfigurationError.Problem]) throws(ConfigurationError) -> CheckedConfiguration {
+  /// The same, and opens what the machine reads.
+  func checkAndOpen() throws(ConfigurationError) -> (checked: CheckedConfiguration, inputs: Inputs) {
+    let (opened, found) = openingPlatform()
     var problems = valueProblems + found
-    var image: BootImageDescription?
-    var initramfsFile: BootPlacement.Initramfs?
-    do {
-      image = try BootImageFile(path: payload.path).inspect(raw: payload.isRaw)
-    } catch {
-      problems.append(.init(error))
-    }
-    if let initramfs {
-      do {
-        initramfsFile = .init(try BootImageFile(path: initramfs))
-      } catch {
-        problems.append(.init(error))
-      }
-    }
-    for path in deviceTreeOverlays {
-      do {
-        _ = try DeviceTreeOverlayFile(path: path)
-      } catch {
-        problems.append(.init(error))
-      }
-    }
-    for case .block(let block) in devices.map(\.kind) {
-      do {
-        _ = try DiskFile.open(block.path, isReadOnly: block.isReadOnly)
-      } catch {
-        problems.append(.init(kind: error.kind, message: "\(error)"))
-      }
-    }
-    for case .network(let network) in devices.map(\.kind) {
-      do {
-        try network.checkHost()
-      } catch {
-        problems.append(.init(kind: error.kind, message: "--network: \(error)"))
-      }
-    }
+    let inputs = opened.openInputs(opened.scmiPlace, &problems)
     if pages == .huge, let problem = HugePages.problem { problems.append(.init(kind: .hostFailure, message: problem)) }
     problems += outputProblems + descriptorProblems
-    guard problems.isEmpty, let image else { throw ConfigurationError(problems: problems) }
-    let version = gic.planned
-    let map = MemoryMap(self, gic: version)
+    guard problems.isEmpty, let inputs else { throw ConfigurationError(problems: problems) }
+    let board = Board(opened, platform: opened.scmiPlace, gic: gic.planned)
     do {
-      let loader = try BootLoader(self, map, hasPerformanceMonitors: cpuFeatures.pmu)
-      let placement = try loader.placement(image, initramfsFile)
-      return CheckedConfiguration(configuration: self, image: image, placement: placement, map: map, gic: version)
+      let loader = BootLoader(inputs: inputs, tree: opened.plannedTree(board, inputs.overlays))
+      let placement = try loader.placement()
+      let checked = CheckedConfiguration(
+        configuration: opened,
+        board: board,
+        image: inputs.image,
+        placement: placement,
+        platform: opened.scmiPlace
+      )
+      return (checked, inputs)
     } catch {
       throw ConfigurationError(problems: [.init(loading: error)])
     }
+  }
+
+  /// The device tree as the guest gets it from a host with everything.
+  func plannedTree(_ board: Board, _ overlays: [DeviceTreeOverlayFile]) -> GuestDeviceTree {
+    GuestDeviceTree(
+      board: board,
+      name: name,
+      identity: uuid,
+      hasPerformanceMonitors: cpuFeatures.pmu,
+      overlays: overlays
+    )
   }
 
   /// The mistakes in plain values.
@@ -163,20 +146,6 @@ extension Configuration {
     }
   }
 
-  /// Loads the payload and the initramfs as a start would, into memory that goes again: only so is it known whether a
-  /// compressed kernel can be decompressed.
-  ///
-  /// - Throws: ``ConfigurationError``, what a start would end with.
-  func rehearse() throws(ConfigurationError) {
-    let map = MemoryMap(self, gic: gic.planned)
-    do {
-      let ram = try PrivateRAM(range: map.ram, pages: .hugeWherePossible)
-      _ = try BootLoader(self, map, hasPerformanceMonitors: cpuFeatures.pmu).loadFiles(into: ram)
-    } catch {
-      throw ConfigurationError(problems: [.init(loading: error)])
-    }
-  }
-
   /// A memory slot of KVM has less than 2³¹ pages, which is 8 TiB of the smallest ones.
   private static let memoryLimit: UInt64 = 4 << 40
 
@@ -189,12 +158,12 @@ extension Configuration {
 
   private func deviceTree(isForPeople: Bool) throws(ConfigurationError) -> [UInt8] {
     let (opened, found) = openingPlatform()
-    let problems = valueProblems + found
+    var problems = valueProblems + found
+    let overlays = openOverlays(&problems)
     guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
-    let map = MemoryMap(opened, gic: gic.planned)
+    let board = Board(opened, platform: opened.scmiPlace, gic: gic.planned)
     do {
-      let loader = try BootLoader(opened, map, hasPerformanceMonitors: cpuFeatures.pmu)
-      return try loader.deviceTree(initramfs: nil, isForPeople: isForPeople)
+      return try plannedTree(board, overlays).blob(board.devices, initramfs: nil, isForPeople: isForPeople)
     } catch {
       throw ConfigurationError(problems: [.init(loading: error)])
     }
@@ -204,16 +173,28 @@ extension Configuration {
 /// A configuration without mistakes, and what it comes to.
 struct CheckedConfiguration: Sendable {
   let configuration: Configuration
+  /// As planned: where the configuration leaves the interrupt controller to the host, with a GICv3.
+  let board: Board
   let image: BootImageDescription
   let placement: BootPlacement
-  let map: MemoryMap
-  let gic: GICVersion
+  /// The machine's place on its platform.
+  let platform: SCMIPlace?
 
   /// With the devices. For people and programs that ask: no guest needs it.
-  var plan: Plan {
-    var plan = configuration.plan(image, placement, map, gic)
-    plan.addDevices(of: configuration)
-    return plan
+  var plan: Plan { Plan(self) }
+
+  /// Loads the payload and the initramfs as a start would, into memory that goes again: only so is it known whether a
+  /// compressed kernel can be decompressed.
+  ///
+  /// - Throws: ``ConfigurationError``, what a start would end with.
+  func rehearse(_ inputs: Inputs) throws(ConfigurationError) {
+    do {
+      let ram = try PrivateRAM(range: board.map.ram, pages: .hugeWherePossible)
+      let tree = configuration.plannedTree(board, inputs.overlays)
+      _ = try BootLoader(inputs: inputs, tree: tree).loadFiles(into: ram)
+    } catch {
+      throw ConfigurationError(problems: [.init(loading: error)])
+    }
   }
 }
 
@@ -258,7 +239,7 @@ extension BootImageDescription {
 }
 
 extension ConfigurationError.Problem {
-  fileprivate init(_ error: BootImageError) {
+  init(_ error: BootImageError) {
     let kind: ConfigurationError.Kind =
       switch error.category {
       case .inputNotFound: .inputNotFound
@@ -268,7 +249,7 @@ extension ConfigurationError.Problem {
     self.init(kind: kind, message: "\(error)")
   }
 
-  fileprivate init(_ error: DeviceTreeOverlayFileError) {
+  init(_ error: DeviceTreeOverlayFileError) {
     self.init(kind: error.kind, message: "\(error)")
   }
 
@@ -287,6 +268,7 @@ extension Outcome {
   /// The outcome of a machine that could not be started.
   init(failure: any Error) {
     switch failure {
+    case let error as OpenFailure: self.init(kind: error.kind, error.message)
     case let error as BootImageError:
       switch error.category {
       case .inputNotFound: self.init(.inputNotFound, "\(error)")

@@ -75,19 +75,11 @@ extension Configuration.Device {
 }
 
 extension Configuration {
-  /// The devices as the device tree tells of them.
-  var virtioNodes: [MachineTree.VirtioNode] {
-    let names = windowNames
-    return devices.enumerated().map { slot, device in
-      MachineTree.VirtioNode(slot: slot, window: names.firstIndex(of: device.window))
-    }
-  }
-
   /// The mistakes in the devices' plain values.
   func deviceProblems() -> [String] {
     var problems: [String] = []
-    if devices.count > Int(MemoryMap.virtioSlotCount) {
-      problems.append("\(devices.count) devices are too many: there are \(MemoryMap.virtioSlotCount) slots")
+    if devices.count > Int(MemoryMap.virtioDeviceLimit) {
+      problems.append("\(devices.count) devices are too many: there are \(MemoryMap.virtioDeviceLimit) slots")
     }
     let platforms = devices.count { if case .scmi = $0.kind { true } else { false } }
     if platforms > 1 { problems.append("--scmi: a machine is on one platform, not on \(platforms)") }

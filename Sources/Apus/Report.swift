@@ -1,3 +1,4 @@
+import GuestMemory
 internal import KVM
 
 /// What a run leaves behind for programs to read. Documentation/Report.md describes each key.
@@ -64,7 +65,7 @@ public struct Report: Sendable, Encodable {
 
     init(
       _ configuration: Configuration,
-      gic: GICVersion,
+      _ board: Board,
       features: VirtualCPUFeatures,
       firmware: FirmwareRegisters.Plan
     ) {
@@ -77,9 +78,9 @@ public struct Report: Sendable, Encodable {
       if features.contains(.pointerAuthenticationAddress) { names.append("pauth") }
       cpuFeatures = names
       hugePages = configuration.pages != .small
-      self.gic = gic.rawValue
+      gic = board.gic.rawValue
       dma = if case .open = configuration.dma { "open" } else { "confined" }
-      windows = zip(configuration.windowNames, configuration.windowSizes).map { Window(name: $0, size: $1) }
+      windows = board.windows.map { Window(name: $0.name, size: $0.range.size) }
       firmwareTable = FirmwareRegisters.tableVersion
       hiddenFirmwareRegisters = firmware.unknown.map(\.description)
     }

@@ -7,6 +7,8 @@ internal import Glibc
 open class EventHandler {
   /// Whether a loop watches a descriptor for it: an event may have come in the same batch as its removal.
   package fileprivate(set) final var isWatching = false
+  /// Whether it stays when the others of a loop go; see ``EventLoop/removePassing()``.
+  package final var lasts = false
 
   /// A handler that watches nothing yet.
   public init() {}
@@ -23,8 +25,11 @@ open class EventHandler {
 package final class ClosureHandler: EventHandler {
   private let body: (UInt32) -> Void
 
-  package init(_ body: @escaping (UInt32) -> Void) {
+  /// - Parameter lasts: whether it stays when the others of a loop go.
+  package init(lasts: Bool = false, _ body: @escaping (UInt32) -> Void) {
     self.body = body
+    super.init()
+    self.lasts = lasts
   }
 
   public override func ready(_ events: UInt32) {
@@ -95,6 +100,12 @@ package final class EventLoop {
   package func removeAll() {
     for descriptor in handlers.indices { remove(Int32(descriptor)) }
     handlers = []
+    removed = []
+  }
+
+  /// The same for handlers that do not last. Not in a handler.
+  package func removePassing() {
+    for (descriptor, handler) in handlers.enumerated() where handler?.lasts == false { remove(Int32(descriptor)) }
     removed = []
   }
 

@@ -1,3 +1,4 @@
+import BootImage
 import CTestSupport
 import Glibc
 import GuestMemory
@@ -255,11 +256,10 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
     let cut = try files.folder.write("cut", image)
 
     #expect(throws: ConfigurationError.self) {
-      let configuration = Configuration(kernel: cut, initramfs: initramfs)
-      _ = try configuration.check()
-      try configuration.rehearse()
+      let machine = try Machine(Configuration(kernel: cut, initramfs: initramfs))
+      try machine.rehearse()
     }
-    try Configuration(kernel: files.kernel, initramfs: initramfs).rehearse()
+    try Machine(Configuration(kernel: files.kernel, initramfs: initramfs)).rehearse()
   }
 
   @Test(arguments: [1, 8, 512])
@@ -280,19 +280,22 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
     }
     configuration.dma = .confined(windowSize: 2 << 20)
     configuration.deviceTreeDump = files.folder.path("dtb")
-    let plan = try configuration.check()
-    let map = MemoryMap(configuration, gic: .v3)
-    let ram = try PrivateRAM(range: map.ram)
+    let (checked, inputs) = try configuration.checkAndOpen()
+    let plan = checked.plan
+    let ram = try PrivateRAM(range: checked.board.map.ram)
+    let tree = configuration.plannedTree(checked.board, inputs.overlays)
+    let loader = BootLoader(inputs: inputs, tree: tree)
 
-    let start = try BootLoader(configuration, map, hasPerformanceMonitors: true).load(into: ram)
+    let placement = try loader.loadFiles(into: ram)
+    try loader.writeTree(of: checked.board.devices, placement, dump: configuration.deviceTreeDump, into: ram)
 
-    #expect(start.entry.rawValue == plan.entry)
-    #expect(start.deviceTree.rawValue == plan.deviceTree)
-    #expect(try ram.read(at: start.entry, count: 8192) == linuxImage())
+    #expect(placement.entry.rawValue == plan.entry)
+    #expect(placement.deviceTree.start.rawValue == plan.deviceTree)
+    #expect(try ram.read(at: placement.entry, count: 8192) == linuxImage())
     let initramfsStart = GuestAddress(plan.initramfs?.start ?? 0)
     #expect(try firstDifference(ram.read(at: initramfsStart, count: 5000), repeatElement(7, count: 5000)) == nil)
     let dump = try #require(files.folder.read("dtb"))
-    #expect(try ram.read(at: start.deviceTree, count: dump.count) == dump)
+    #expect(try ram.read(at: placement.deviceTree.start, count: dump.count) == dump)
   }
 
   @Test func aKernelThatThisUserMayNotReadIsToldSo() async throws {

@@ -155,35 +155,25 @@ private enum UART {
 }
 
 @Suite struct PanicNotifierTests {
+  private let mailbox = Mailbox()
+
   @Test func aGuestThatReportsAPanicEndsTheMachine() throws {
-    let verdict = try Verdict()
-    let notifier = PanicNotifier(verdict: verdict)
+    let event = try mailbox.open()
+    let notifier = PanicNotifier(mailbox: mailbox)
 
     notifier.write(1, at: 0, width: 1)
 
-    #expect(verdict.given?.end == .panicked)
-    #expect(isReadable(verdict.event.rawValue))
+    #expect(mailbox.verdict?.end == .panicked)
+    #expect(isReadable(event.value.rawValue))
   }
 
-  @Test func aCrashKernelThatWasLoadedIsNoEnd() throws {
-    let verdict = try Verdict()
-    let notifier = PanicNotifier(verdict: verdict)
+  @Test func aCrashKernelThatWasLoadedIsNoEnd() {
+    let notifier = PanicNotifier(mailbox: mailbox)
 
     notifier.write(2, at: 0, width: 1)
 
-    #expect(verdict.given == nil)
+    #expect(mailbox.verdict == nil)
     #expect(notifier.read(at: 0, width: 1) & 1 == 1)
-  }
-}
-
-@Suite struct VerdictTests {
-  @Test func theFirstVerdictStands() throws {
-    let verdict = try Verdict()
-
-    verdict.give(Outcome(.timedOut, "first"))
-    verdict.give(Outcome(.poweredOff, "second"))
-
-    #expect(verdict.given == Outcome(.timedOut, "first"))
   }
 }
 

@@ -13,7 +13,7 @@ import VirtioDevices
   private func unreliableFile() -> (file: DiskFile, descriptor: Int32) {
     // SAFETY: the path holds for the call.
     let descriptor = unsafe "/dev/null".withCString { unsafe open($0, O_RDWR | O_CLOEXEC) }
-    return (DiskFile(OwnedDescriptor(owning: descriptor), isDevice: false, nil), descriptor)
+    return (DiskFile(DiskImage(OwnedDescriptor(owning: descriptor)), nil), descriptor)
   }
 
   private func write(_ buffer: TestBuffer, isDurable: Bool) -> DiskRequest {
@@ -32,7 +32,7 @@ import VirtioDevices
   func aDiskOfAnotherMachineIsNeverEmptied(isReadOnly: Bool) throws {
     let folder = try TemporaryFolder()
     let path = try folder.write("disk", [UInt8](repeating: 7, count: 512))
-    let disk = try DiskFile.open(path, isReadOnly: isReadOnly)
+    let disk = try DiskImage(path: path, isReadOnly: isReadOnly)
 
     #expect(throws: OutputFileError(inUse: path)) { _ = try RunFiles().open(path) }
 
@@ -71,7 +71,7 @@ import VirtioDevices
   }
 
   private func perform(_ work: DiskRequest.Work, _ offset: UInt64, _ count: UInt64, _ image: TestImage) throws -> Bool {
-    let (file, _) = try DiskFile.open(image.path, isReadOnly: false)
+    let file = DiskFile(try DiskImage(path: image.path, isReadOnly: false), nil)
     return file.perform(DiskRequest(tag: 0, work: work, offset: offset, count: count))
   }
 
@@ -119,7 +119,7 @@ import VirtioDevices
   @Test func aDiscardIsAHintToAFileSystemThatKnowsNoHoles() {
     // SAFETY: the path holds for the call.
     let descriptor = unsafe "/proc/self/comm".withCString { unsafe open($0, O_RDWR | O_CLOEXEC) }
-    let file = DiskFile(OwnedDescriptor(owning: descriptor), isDevice: false, nil)
+    let file = DiskFile(DiskImage(OwnedDescriptor(owning: descriptor)), nil)
 
     #expect(file.perform(DiskRequest(tag: 0, work: .discard, offset: 0, count: 4096)))
   }
@@ -139,7 +139,7 @@ import VirtioDevices
 
   @Test func flushesOfManyThreadsAllSucceedOnAGoodFile() throws {
     let image = try TestImage(.folder, size: 65_536)
-    let (file, _) = try DiskFile.open(image.path, isReadOnly: false)
+    let file = DiskFile(try DiskImage(path: image.path, isReadOnly: false), nil)
     let finished = try CompletionBox()
     let threads = try (0..<4 as Range<UInt32>).map { tag in
       try HostThread(name: "flusher") {

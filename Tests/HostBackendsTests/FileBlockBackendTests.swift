@@ -22,8 +22,7 @@ import VirtioTesting
   ) throws -> FileBlockBackend {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     return try FileBlockBackend(
-      path: image.path,
-      isReadOnly: false,
+      try DiskImage(path: image.path, isReadOnly: false),
       name: "disk",
       logger: logger,
       startThread: startThread

@@ -78,7 +78,7 @@ private func ipv6Packet(to address: [UInt8]) -> [UInt8] {
       PasstProgram.arguments(forwards: [], hostLoopback: isAllowed, mtu: 1500)
     )
     var hasAnswered = false
-    try backend.connect(
+    backend.turns.connect(
       NetworkEvents(
         readable: {
           backend.noteArrivals()

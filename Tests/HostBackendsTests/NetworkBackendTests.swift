@@ -142,7 +142,7 @@ extension EventLoop {
     let backend = try StreamNetworkBackend(loop)
     let peer = try Peer.attached(to: backend)
     var hasRoom = false
-    try backend.connect(
+    backend.turns.connect(
       NetworkEvents(
         readable: { false },
         writable: {
@@ -175,7 +175,7 @@ extension EventLoop {
     let loop = try EventLoop()
     let backend = try StreamNetworkBackend(loop)
     let peer = try Peer.attached(to: backend)
-    try backend.connect(NetworkEvents(readable: { false }, writable: { false }, lost: { loop.stop() }))
+    backend.turns.connect(NetworkEvents(readable: { false }, writable: { false }, lost: { loop.stop() }))
     peer.send([24, 16, 8, 0].map { UInt8(truncatingIfNeeded: size >> UInt32($0)) }[...])
 
     let next = backend.nextPacketSize()
@@ -204,7 +204,7 @@ extension EventLoop {
     let loop = try EventLoop()
     let backend = try StreamNetworkBackend(loop)
     let device = NetworkDevice(name: "net", backend: backend, mac: [2, 0, 0, 0, 0, 1])
-    try backend.connect(device) {}
+    backend.connect(device) {}
     let first = try Peer.attached(to: backend)
     var fixture = try DeviceFixture(device, queueSize: 256)
     // The first peer never reads, so the ring fills up behind the socket.
@@ -234,7 +234,7 @@ extension EventLoop {
     let loop = try EventLoop()
     let backend = try StreamNetworkBackend(loop)
     var received: [[UInt8]] = []
-    try backend.connect(
+    backend.turns.connect(
       NetworkEvents(
         readable: {
           backend.noteArrivals()
@@ -259,7 +259,7 @@ extension EventLoop {
   @Test func aPeerThatGoesIsNoticedAndANewOneServed() throws {
     let loop = try EventLoop()
     let backend = try StreamNetworkBackend(loop)
-    try backend.connect(
+    backend.turns.connect(
       NetworkEvents(
         readable: {
           backend.noteArrivals()

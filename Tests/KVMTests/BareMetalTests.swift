@@ -1,6 +1,7 @@
-import Apus
 import ApusTesting
 import Testing
+
+@testable import Apus
 
 @Suite("Bare-metal guests", .requiresKVM, .ownThread)
 struct BareMetalTests {

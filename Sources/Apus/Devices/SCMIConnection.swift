@@ -7,10 +7,10 @@ import Virtio
 import VirtioDevices
 
 /// What stands between a platform and a machine's SCMI device: the device thread, a timer, and the machine's end.
-final class SCMIConnection: DeviceBackend {
+final class SCMIConnection {
   private let place: SCMIPlace
   let device: SCMIDevice<PlatformTimer>
-  private let work: DeviceWork
+  private let mailbox: Mailbox
   private let logger: Logger
 
   /// - Throws: ``UnsuitableHost`` where another machine is this agent.
@@ -21,19 +21,18 @@ final class SCMIConnection: DeviceBackend {
     name: String,
     lines: PlatformDeviceLines,
     loop: EventLoop,
-    work: DeviceWork,
-    verdict: Verdict,
+    mailbox: Mailbox,
     logger: Logger
   ) throws {
     self.place = place
-    self.work = work
+    self.mailbox = mailbox
     self.logger = logger
     let timer = try PlatformTimer(place.platform)
     let device = makeSCMIDevice(name: name, platform: place.platform, agent: place.agent, timer: timer)
     self.device = device
     let attachment = SharedPlatform.Attachment(
-      wake: { Self.deliver(device, work) },
-      act: { event in Self.act(event, verdict, lines) }
+      wake: { Self.deliver(device, mailbox) },
+      act: { event in Self.act(event, mailbox, lines) }
     )
     guard place.platform.attach(place.agent, attachment) else {
       let agent = place.platform.definition.agents[place.agent].name
@@ -44,33 +43,33 @@ final class SCMIConnection: DeviceBackend {
       EventLoop.readable,
       ClosureHandler { _ in
         timer.fired()
-        if device.timerFired() { Self.deliver(device, work) }
+        if device.timerFired() { Self.deliver(device, mailbox) }
       }
     )
     device.armTimer()
   }
 
   /// Has the device thread bring messages to the guest, in turns.
-  private static func deliver(_ device: SCMIDevice<PlatformTimer>, _ work: DeviceWork) {
-    work.post {
-      if device.platformChanged() { deliver(device, work) }
+  private static func deliver(_ device: SCMIDevice<PlatformTimer>, _ mailbox: Mailbox) {
+    mailbox.post {
+      if device.platformChanged() { deliver(device, mailbox) }
     }
   }
 
   /// A forceful transition is the machine's to carry out; a graceful one is announced to the guest by the platform.
-  private static func act(_ event: PlatformEvent, _ verdict: Verdict, _ lines: PlatformDeviceLines) {
+  private static func act(_ event: PlatformEvent, _ mailbox: Mailbox, _ lines: PlatformDeviceLines) {
     switch event {
     case .systemPower(_, 0, graceful: false):
-      verdict.give(Outcome(.poweredOff, "the guest powered off through SCMI"))
+      mailbox.give(Outcome(.poweredOff, "the guest powered off through SCMI"))
     case .systemPower(_, 1...2, graceful: false):
-      verdict.give(Outcome(.reset, "the guest reset the machine through SCMI"))
+      mailbox.give(Outcome(.reset, "the guest reset the machine through SCMI"))
     case .systemPower: break
     case .interrupt(let consumer, let line, let asserted):
       lines.drive(consumer: consumer, line: line, asserted: asserted)
     }
   }
 
-  /// What the device did. On the device thread.
+  /// What the device did.
   var summary: Report.Device.SCMI {
     let counters = device.counters
     return .init(

@@ -16,17 +16,17 @@ final class VirtioMMIODevice: BusDevice, @unchecked Sendable {
 
   init(
     _ device: any VirtioDevice,
-    index: Int,
+    place: Board.DevicePlace,
     space: DMASpace,
     machine: SharedMachine,
-    work: DeviceWork,
+    thread: any DeviceThread,
     loop: EventLoop,
     observer: any DriverFaultObserver
   ) throws {
     let interrupt = try EdgeInterrupt()
     try machine.machine.addInterruptDescriptor(
       interrupt.event.rawValue,
-      sharedPeripheralInterrupt: MemoryMap.SharedInterrupt.virtio + UInt32(index)
+      sharedPeripheralInterrupt: place.interrupt
     )
     let notifications = try device.queueSizes.indices.map { try QueueNotification(queue: $0) }
     self.notifications = notifications
@@ -34,13 +34,13 @@ final class VirtioMMIODevice: BusDevice, @unchecked Sendable {
       device: device,
       space: space,
       line: interrupt,
-      thread: work,
+      thread: thread,
       descriptors: notifications.map { QueueDescriptors(kick: $0.event.rawValue) },
       observer: observer,
       discardPendingKicks: { for notification in notifications { notification.event.clear() } }
     )
     super.init()
-    let address = MemoryMap.virtioSlot(index).start.rawValue + MMIOTransport.queueNotify
+    let address = place.registers.start.rawValue + MMIOTransport.queueNotify
     for notification in notifications {
       // SAFETY: the device holds both.
       unsafe notification.transport = transport

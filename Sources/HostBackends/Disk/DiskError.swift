@@ -8,7 +8,6 @@ package enum DiskError: Error {
   case inUse(path: String)
   case cannotOpen(path: String, errno: Int32, isReadOnly: Bool)
   case odd(path: String, size: UInt64)
-  case host(HostError)
 }
 
 extension DiskError {
@@ -18,7 +17,7 @@ extension DiskError {
     case .missing: .inputNotFound
     case .notADisk, .odd: .badInput
     case .cannotOpen(_, let errno, _): ErrorNumber.isHostFailure(errno) ? .hostFailure : .inputNotFound
-    case .inUse, .host: .hostFailure
+    case .inUse: .hostFailure
     }
   }
 }
@@ -38,7 +37,6 @@ extension DiskError: CustomStringConvertible {
     case .odd(let path, let size):
       "disk '\(path)' has \(size) bytes, which is no multiple of 512; "
         + "make it longer (truncate -s %512 '\(path)')"
-    case .host(let error): "\(error)"
     }
   }
 }

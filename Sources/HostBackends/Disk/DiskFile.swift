@@ -1,52 +1,27 @@
-package import CHost
+internal import CHost
 internal import Glibc
 package import GuestMemory
-package import Host
+import Host
 import Synchronization
 
-/// The open file of a disk. For any thread.
+/// The image of a disk as one boot of a machine uses it. For any thread.
 package final class DiskFile: Sendable {
-  private let descriptor: OwnedDescriptor
+  private let image: DiskImage
+  /// The image's.
+  private let descriptor: Int32
   private let isDevice: Bool
   private let trouble: DiskTrouble?
   private let isStopping = Atomic(false)
-  /// What went wrong when something was to go to stable storage: 0 or minus errno. Held while it is going there.
-  private let lost = Mutex<Int32>(0)
-  /// How often that was begun.
-  private let synchronizations = Atomic(0)
 
   /// Large requests are done in pieces, which meet at multiples of so many bytes.
   private static let piece: UInt64 = 16 << 20
 
-  package init(_ descriptor: consuming OwnedDescriptor, isDevice: Bool, _ trouble: DiskTrouble?) {
-    self.descriptor = descriptor
-    self.isDevice = isDevice
+  /// - Parameter trouble: hears what the host refuses.
+  package init(_ image: DiskImage, _ trouble: DiskTrouble?) {
+    self.image = image
+    descriptor = image.descriptor.rawValue
+    isDevice = image.isDevice
     self.trouble = trouble
-  }
-
-  package static func open(
-    _ path: String,
-    isReadOnly: Bool,
-    _ trouble: DiskTrouble? = nil
-  ) throws(DiskError) -> (DiskFile, chost_disk) {
-    // SAFETY: the path holds for the call.
-    let number = unsafe path.withHostPath { unsafe chost_disk_open($0, isReadOnly) }
-    switch number {
-    case -ENOENT, -ENOTDIR: throw .missing(path: path)
-    case -EISDIR: throw .notADisk(path: path)
-    case ..<0: throw .cannotOpen(path: path, errno: -number, isReadOnly: isReadOnly)
-    default: break
-    }
-    let descriptor = OwnedDescriptor(owning: number)
-    var description = chost_disk()
-    // SAFETY: the structure holds for the call.
-    guard unsafe chost_disk_describe(number, &description) == 0 else { throw .notADisk(path: path) }
-    guard description.size > 0, description.size % 512 == 0 else { throw .odd(path: path, size: description.size) }
-    let lock = chost_disk_lock(number, isReadOnly)
-    if lock == -EAGAIN { throw .inUse(path: path) }
-    // A file system without locks leaves people to look after it.
-    if lock != 0 { trouble?.noteLack(ofLock: -lock) }
-    return (DiskFile(descriptor, isDevice: description.is_device, trouble), description)
   }
 
   /// Reads what is in the page cache.
@@ -57,7 +32,7 @@ package final class DiskFile: Sendable {
     let segments = unsafe request.segments
     // SAFETY: a segment has the layout of the C library's iovec, and the device keeps them for the request.
     let count = unsafe chost_disk_read_cached(
-      descriptor.rawValue,
+      descriptor,
       segments.baseAddress,
       Int32(segments.count),
       request.offset
@@ -69,7 +44,7 @@ package final class DiskFile: Sendable {
   ///
   /// - Returns: whether all of it was done.
   package func perform(_ request: DiskRequest) -> Bool {
-    let number = descriptor.rawValue
+    let number = descriptor
     var result =
       switch request.work {
       case .read, .write:
@@ -79,13 +54,13 @@ package final class DiskFile: Sendable {
         } else {
           moveInPieces(request)
         }
-      case .flush: synchronize()
+      case .flush: image.synchronize()
       case .discard:
         inPieces(request.offset, request.count) { chost_disk_discard(number, isDevice, $0, $1) }
       case .writeZeroes(let mayDiscard):
         inPieces(request.offset, request.count) { chost_disk_write_zeroes(number, isDevice, $0, $1, mayDiscard) }
       }
-    if result == 0, request.isDurable { result = synchronize() }
+    if result == 0, request.isDurable { result = image.synchronize() }
     if result != 0, !isStopping.load(ordering: .relaxed) { trouble?.note(request, errno: -result) }
     return result == 0
   }
@@ -104,7 +79,7 @@ package final class DiskFile: Sendable {
     at offset: UInt64,
     _ work: DiskRequest.Work
   ) -> Int32 {
-    let (number, count) = (descriptor.rawValue, Int32(segments.count))
+    let (number, count) = (descriptor, Int32(segments.count))
     // SAFETY: a segment has the layout of the C library's iovec.
     return if case .write = work {
       unsafe chost_disk_write(number, segments.baseAddress, count, offset)
@@ -129,24 +104,6 @@ package final class DiskFile: Sendable {
       offset += unsafe UInt64(segment.count)
     }
     return 0
-  }
-
-  /// Has everything that was written go to stable storage.
-  ///
-  /// The host says once that this failed, and takes the data for written from then on, though it may be lost. So it is
-  /// one thread at a time that asks, and the answer stays.
-  ///
-  /// - Returns: 0 or minus errno.
-  private func synchronize() -> Int32 {
-    let before = synchronizations.load(ordering: .sequentiallyConsistent)
-    return lost.withLock { lost in
-      // What was begun since then, and has ended by now, is enough.
-      if lost == 0, synchronizations.load(ordering: .sequentiallyConsistent) == before {
-        synchronizations.add(1, ordering: .sequentiallyConsistent)
-        lost = chost_disk_flush(descriptor.rawValue)
-      }
-      return lost
-    }
   }
 
   /// Has `body` do a part of the file piece by piece, until it fails or ``stop()`` was called.

@@ -10,7 +10,7 @@ package import VirtioDevices
 /// What may wait for a disk, or takes long, is done by workers, so that neither a vCPU nor another device ever waits.
 /// What certainly does not is done at once: a read of what the host has in its page cache, and everything on a file
 /// system that is all memory, up to ``inlineLimit``.
-package final class FileBlockBackend: BlockBackend, DeviceBackend {
+package final class FileBlockBackend: BlockBackend {
   /// How many threads wait for one disk at the same time.
   private static let workerCount = 4
 
@@ -20,8 +20,7 @@ package final class FileBlockBackend: BlockBackend, DeviceBackend {
   /// Starts a worker.
   package typealias StartThread = (@escaping @Sendable () -> Void) throws(HostError) -> HostThread
 
-  /// Of the image.
-  package let path: String
+  private let image: DiskImage
   package let capacity: UInt64
   package let isReadOnly: Bool
   package let blockSize: UInt32
@@ -44,23 +43,22 @@ package final class FileBlockBackend: BlockBackend, DeviceBackend {
   private var withWorkers = 0
 
   /// - Parameters:
-  ///   - path: of the image.
   ///   - name: the device's.
   ///   - logger: gets what the host refused to do.
   ///   - startThread: how workers are started.
   package init(
-    path: String,
-    isReadOnly: Bool,
+    _ image: DiskImage,
     name: String,
     logger: Logger,
     startThread: @escaping StartThread = { body throws(HostError) in try HostThread(name: "disk", body) }
-  ) throws(DiskError) {
+  ) throws(HostError) {
     self.startThread = startThread
-    self.path = path
-    let trouble = DiskTrouble(name: name, path: path, logger)
-    let (file, description) = try DiskFile.open(path, isReadOnly: isReadOnly, trouble)
-    self.file = file
-    self.isReadOnly = isReadOnly
+    self.image = image
+    let trouble = DiskTrouble(name: name, path: image.path, logger)
+    if image.lockError != 0 { trouble.noteLack(ofLock: image.lockError) }
+    file = DiskFile(image, trouble)
+    isReadOnly = image.isReadOnly
+    let description = image.description
     capacity = description.size / 512
     blockSize = description.logical_block
     physicalBlockExponent = UInt8((description.physical_block / description.logical_block).trailingZeroBitCount)
@@ -68,12 +66,11 @@ package final class FileBlockBackend: BlockBackend, DeviceBackend {
     neverWaits = description.never_waits
     // The host's call for block devices never gives space up.
     zeroesMayUnmap = !description.is_device
-    do {
-      finished = try CompletionBox()
-    } catch {
-      throw .host(error)
-    }
+    finished = try CompletionBox()
   }
+
+  /// Of the image, for messages.
+  package var path: String { image.path }
 
   /// Tells the device when a worker has finished something.
   package func connect(_ loop: EventLoop, _ ready: @escaping () -> Bool) throws(HostError) {

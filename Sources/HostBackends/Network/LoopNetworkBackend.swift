@@ -1,10 +1,10 @@
 import GuestMemory
-package import Host
+import Host
 import Virtio
 package import VirtioDevices
 
 /// A network back-end whose descriptor is in the event loop.
-package protocol LoopNetworkBackend: NetworkBackend, DeviceBackend {
+package protocol LoopNetworkBackend: NetworkBackend {
   /// Where what the descriptor has is told.
   var turns: NetworkTurns { get }
 
@@ -18,14 +18,12 @@ package protocol LoopNetworkBackend: NetworkBackend, DeviceBackend {
 
   /// Lets go of the descriptor.
   func detach()
+
+  /// Takes everything out of the loop.
+  func shutDown()
 }
 
 extension LoopNetworkBackend {
-  /// Whom to tell what happens on the descriptor.
-  package func connect(_ events: NetworkEvents) throws(HostError) {
-    try turns.connect(events)
-  }
-
   package func sendKept() -> Bool { true }
 }
 

@@ -3,12 +3,26 @@ import GuestMemory
 package import Host
 package import Logging
 package import Virtio
-package import VirtioDevices
+import VirtioDevices
 
-/// A network card with what it is connected to.
-package struct NetworkCard {
-  package let device: any VirtioDevice
-  package let backend: any DeviceBackend
+/// What a network card is connected to, for a machine's whole run: its boots have one device after the other.
+///
+/// All on the device thread.
+package final class NetworkCard {
+  private enum Backend {
+    case stream(StreamNetworkBackend)
+    case packets(PacketNetworkBackend)
+  }
+
+  private let backend: Backend
+  private let supervisor: PasstSupervisor?
+  private let mtu: UInt16
+  private let name: String
+  private let logger: Logger
+  private let reasonOfLoss: String
+  private var isLinkUp = true
+  /// Tells the present device.
+  private var tellLink: (Bool) -> Void = { _ in }
 
   /// What a card is connected to.
   package enum Connection {
@@ -20,34 +34,39 @@ package struct NetworkCard {
     case descriptor(Int32)
   }
 
-  /// Whom a card has to do with.
-  package struct Place {
-    /// The device's name.
-    package let name: String
-    package let loop: EventLoop
-    package let logger: Logger
-    /// Called with the reason where the program behind the card cannot do what it is told.
-    package let cannotServe: (String) -> Void
-
-    package init(name: String, loop: EventLoop, logger: Logger, cannotServe: @escaping (String) -> Void) {
-      self.name = name
-      self.loop = loop
-      self.logger = logger
-      self.cannotServe = cannotServe
-    }
-  }
-
-  /// Connects a card.
+  /// Connects a card, whose link is up from then on.
   ///
   /// - Parameters:
-  ///   - mac: the card's address, six bytes.
+  ///   - name: the device's.
   ///   - mtu: in bytes without the link header; nil for what suits the connection.
+  ///   - cannotServe: called with the reason where the program behind the card cannot do what it is told.
   /// - Throws: ``NetworkError`` or ``HostError``.
-  package init(_ connection: Connection, mac: [UInt8], mtu: UInt16?, _ place: Place) throws {
+  package init(
+    _ connection: Connection,
+    name: String,
+    mtu: UInt16?,
+    loop: EventLoop,
+    logger: Logger,
+    cannotServe: @escaping (String) -> Void
+  ) throws {
+    self.name = name
+    self.logger = logger
     switch connection {
     case .passt(let forwards, let hostLoopback):
       let mtu = mtu ?? PasstProgram.largestMTU
-      (device, backend) = try Self.passt(forwards, hostLoopback, mtu, mac, place)
+      let stream = try StreamNetworkBackend(loop, peer: .passt(hostLoopback: hostLoopback))
+      self.mtu = mtu
+      backend = .stream(stream)
+      reasonOfLoss = ""
+      supervisor = try PasstSupervisor(
+        name: name,
+        path: try PasstProgram.find(),
+        arguments: PasstProgram.arguments(forwards: forwards, hostLoopback: hostLoopback, mtu: mtu),
+        backend: stream,
+        loop: loop,
+        logger: logger,
+        cannotServe: cannotServe
+      )
     case .tap(let name):
       // SAFETY: the name and the description hold for the calls.
       let number = unsafe name.withCString { unsafe chost_tap_open($0) }
@@ -56,21 +75,35 @@ package struct NetworkCard {
       var description = chost_network()
       let error = unsafe chost_network_describe(number, &description)
       guard error == 0 else { throw NetworkError.cannotOpenTap(name: name, errno: -error) }
-      let mtu = mtu ?? Self.mtu(of: description)
-      (device, backend) = try Self.packets(tap, description, mtu, mac, place)
+      self.mtu = mtu ?? Self.mtu(of: description)
+      backend = .packets(try PacketNetworkBackend(tap, description, loop))
+      reasonOfLoss = Self.networkGone
+      supervisor = nil
     case .descriptor(let number):
       let description = try Self.describe(number)
       let copy = chost_duplicate(number)
       guard copy >= 0 else { throw NetworkError.cannotUseDescriptor(number, errno: -copy) }
       let descriptor = OwnedDescriptor(owning: copy)
-      let mtu = mtu ?? Self.mtu(of: description)
-      (device, backend) =
-        description.kind == chost_network_stream
-        ? try Self.stream(descriptor, mtu, mac, place) : try Self.packets(descriptor, description, mtu, mac, place)
+      self.mtu = mtu ?? Self.mtu(of: description)
+      supervisor = nil
+      if description.kind == chost_network_stream {
+        let stream = try StreamNetworkBackend(loop)
+        try stream.attach(descriptor)
+        backend = .stream(stream)
+        reasonOfLoss = "the other end of the socket is gone or speaks another language"
+      } else {
+        backend = .packets(try PacketNetworkBackend(descriptor, description, loop))
+        reasonOfLoss = Self.networkGone
+      }
     }
+    try supervisor?.connect { [unowned self] isUp in setLink(isUp: isUp) }
   }
 
+  private static let networkGone = "the other end of its network is gone"
+
   /// What a descriptor is.
+  ///
+  /// - Throws: ``NetworkError`` for one that is not open, or is neither a socket nor a tap device.
   package static func describe(_ number: Int32) throws(NetworkError) -> chost_network {
     var description = chost_network()
     // SAFETY: the structure holds for the call.
@@ -85,69 +118,73 @@ package struct NetworkCard {
     68...65535 ~= description.mtu ? UInt16(description.mtu) : 1500
   }
 
-  private typealias Parts = (any VirtioDevice, any DeviceBackend)
+  // MARK: Boots
 
-  private static func passt(
-    _ forwards: [PasstForward],
-    _ hostLoopback: Bool,
-    _ mtu: UInt16,
-    _ mac: [UInt8],
-    _ place: Place
-  ) throws -> Parts {
-    let backend = try StreamNetworkBackend(place.loop, peer: .passt(hostLoopback: hostLoopback))
-    let device = makeNetworkDevice(name: place.name, backend: backend, mac: mac, mtu: mtu)
-    let supervisor = try PasstSupervisor(
-      name: place.name,
-      path: try PasstProgram.find(),
-      arguments: PasstProgram.arguments(forwards: forwards, hostLoopback: hostLoopback, mtu: mtu),
-      backend: backend,
-      loop: place.loop,
-      logger: place.logger,
-      cannotServe: place.cannotServe
-    )
-    try backend.connect(device) { [unowned supervisor] in supervisor.lost() }
-    try supervisor.connect { [unowned device, unowned backend] isUp in backend.changeLink(of: device, isUp) }
-    return (device, supervisor)
+  /// Makes the device of a boot. ``release()`` comes before the next one.
+  ///
+  /// - Parameter mac: its address, six bytes.
+  package func makeDevice(mac: [UInt8]) -> any VirtioDevice {
+    switch backend {
+    case .stream(let stream): connect(stream, mac)
+    case .packets(let packets): connect(packets, mac)
+    }
   }
 
-  private static func stream(
-    _ descriptor: consuming OwnedDescriptor,
-    _ mtu: UInt16,
-    _ mac: [UInt8],
-    _ place: Place
-  ) throws -> Parts {
-    let backend = try StreamNetworkBackend(place.loop)
-    let device = makeNetworkDevice(name: place.name, backend: backend, mac: mac, mtu: mtu)
-    let reason = "the other end of the socket is gone or speaks another language"
-    try backend.connect(device, for: place, reasonOfLoss: reason)
-    try backend.attach(descriptor)
-    return (device, backend)
+  private func connect<Backend: LoopNetworkBackend>(_ backend: Backend, _ mac: [UInt8]) -> any VirtioDevice {
+    let device = makeNetworkDevice(name: name, backend: backend, mac: mac, mtu: mtu)
+    backend.connect(device) { [unowned self] in lost() }
+    tellLink = { [unowned device, unowned backend] in backend.changeLink(of: device, $0) }
+    if !isLinkUp { device.setLink(isUp: false) }
+    return device
   }
 
-  private static func packets(
-    _ descriptor: consuming OwnedDescriptor,
-    _ description: chost_network,
-    _ mtu: UInt16,
-    _ mac: [UInt8],
-    _ place: Place
-  ) throws -> Parts {
-    let backend = try PacketNetworkBackend(descriptor, description, place.loop)
-    let device = makeNetworkDevice(name: place.name, backend: backend, mac: mac, mtu: mtu)
-    try backend.connect(device, for: place, reasonOfLoss: "the other end of its network is gone")
-    return (device, backend)
+  /// The boot's device has gone. What comes meanwhile waits for the next one.
+  package func release() {
+    tellLink = { _ in }
+    switch backend {
+    case .stream(let stream): stream.release()
+    case .packets(let packets): packets.release()
+    }
+  }
+
+  private func setLink(isUp: Bool) {
+    isLinkUp = isUp
+    tellLink(isUp)
+  }
+
+  private func lost() {
+    if let supervisor { return supervisor.lost() }
+    // Such a peer does not come back.
+    switch backend {
+    case .stream(let stream): stream.detach()
+    case .packets(let packets): packets.detach()
+    }
+    setLink(isUp: false)
+    logger.warning("\(name): \(reasonOfLoss): the link is down")
+  }
+
+  package func shutDown() {
+    if let supervisor { return supervisor.shutDown() }
+    switch backend {
+    case .stream(let stream): stream.shutDown()
+    case .packets(let packets): packets.shutDown()
+    }
   }
 }
 
 extension LoopNetworkBackend {
   /// The link came up or went down: what the guest sends meanwhile is lost, also what has waited for room.
-  package func changeLink(of device: NetworkDevice<Self>, _ isUp: Bool) {
+  func changeLink(of device: NetworkDevice<Self>, _ isUp: Bool) {
     device.setLink(isUp: isUp)
     turns.hasRoom()
   }
 
+  /// Has a device told from now on, which looks at what there is already when its driver is ready.
+  ///
   /// - Parameter lost: called when the peer has gone.
-  package func connect(_ device: NetworkDevice<Self>, _ lost: @escaping () -> Void) throws(HostError) {
-    try connect(
+  func connect(_ device: NetworkDevice<Self>, _ lost: @escaping () -> Void) {
+    noteArrivals()
+    turns.connect(
       NetworkEvents(
         readable: { [unowned self, unowned device] in
           noteArrivals()
@@ -159,17 +196,9 @@ extension LoopNetworkBackend {
     )
   }
 
-  /// The same for a peer that does not come back: when it has gone, the link is down.
-  fileprivate func connect(
-    _ device: NetworkDevice<Self>,
-    for place: NetworkCard.Place,
-    reasonOfLoss: String
-  ) throws(HostError) {
-    let (name, logger) = (place.name, place.logger)
-    try connect(device) { [unowned self, unowned device] in
-      detach()
-      changeLink(of: device, false)
-      logger.warning("\(name): \(reasonOfLoss): the link is down")
-    }
+  /// The device has gone, and with it what its driver accepted.
+  func release() {
+    turns.release()
+    guestAccepts([])
   }
 }

@@ -31,6 +31,7 @@ package final class NetworkPort: EventHandler {
     self.loop = loop
     self.turns = turns
     super.init()
+    lasts = true
     guard try loop.add(rawValue, Self.arrival, self) else {
       throw HostError("epoll_ctl", errno: EPERM, advice: "give a socket or a tap device")
     }
@@ -71,11 +72,19 @@ package final class NetworkTurns: EventHandler {
   package init(_ loop: EventLoop) throws(HostError) {
     event = try EventDescriptor()
     self.loop = loop
+    super.init()
+    lasts = true
+    _ = try loop.add(event.rawValue, EventLoop.readable, self)
   }
 
-  package func connect(_ events: NetworkEvents) throws(HostError) {
+  /// Has a device told from now on what there is.
+  package func connect(_ events: NetworkEvents) {
     self.events = events
-    _ = try loop.add(event.rawValue, EventLoop.readable, self)
+  }
+
+  /// The device has gone: what there is waits for the next one.
+  package func release() {
+    events = nil
   }
 
   package func disconnect() {

@@ -6,7 +6,7 @@ package import Logging
 /// Keeps a network card's passt running: when it dies the guest's link goes down, and comes back with the next one.
 ///
 /// All on the device thread.
-package final class PasstSupervisor: DeviceBackend {
+package final class PasstSupervisor {
   /// How long a new process has to live before the link is up again, in nanoseconds.
   private static let settling: UInt64 = 100_000_000
   /// The first pause before a new process, which doubles up to the last.
@@ -65,7 +65,11 @@ package final class PasstSupervisor: DeviceBackend {
   /// Starts the first process; the link is up at once.
   package func connect(_ setLink: @escaping (Bool) -> Void) throws {
     self.setLink = setLink
-    _ = try loop.add(timer.rawValue, EventLoop.readable, ClosureHandler { [unowned self] _ in timerFired() })
+    _ = try loop.add(
+      timer.rawValue,
+      EventLoop.readable,
+      ClosureHandler(lasts: true) { [unowned self] _ in timerFired() }
+    )
     try start()
   }
 
@@ -75,8 +79,16 @@ package final class PasstSupervisor: DeviceBackend {
   private func start() throws {
     let program = try PasstProgram(path, arguments)
     do {
-      _ = try loop.add(program.end.rawValue, EventLoop.readable, ClosureHandler { [unowned self] _ in ended() })
-      _ = try loop.add(program.output.rawValue, EventLoop.readable, ClosureHandler { [unowned self] _ in log() })
+      _ = try loop.add(
+        program.end.rawValue,
+        EventLoop.readable,
+        ClosureHandler(lasts: true) { [unowned self] _ in ended() }
+      )
+      _ = try loop.add(
+        program.output.rawValue,
+        EventLoop.readable,
+        ClosureHandler(lasts: true) { [unowned self] _ in log() }
+      )
       try backend.attach(program.takeSocket())
     } catch {
       loop.remove(program.end.rawValue)

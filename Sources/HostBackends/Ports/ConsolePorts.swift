@@ -5,7 +5,7 @@ import Virtio
 package import VirtioDevices
 
 /// A machine's console device and what stands behind its ports: the console, the guest's exit status, the channels.
-package final class ConsolePorts: DeviceBackend {
+package final class ConsolePorts {
   /// The device itself.
   package let device: ConsoleDevice<HostPort>
   /// The machine's console, where the device carries it.
