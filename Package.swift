@@ -61,7 +61,7 @@ let package = Package(
     .target(name: "Host", dependencies: ["CHost"], swiftSettings: strict),
     .testTarget(
       name: "HostTests",
-      dependencies: ["CHost", "CTestSupport", "Host", "TestBasics", "TestSupport"],
+      dependencies: ["CHost", "CTestSupport", "Host", "TestSupport"],
       swiftSettings: strict
     ),
     .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
@@ -84,13 +84,13 @@ let package = Package(
     ),
     .testTarget(
       name: "VirtioMMIOTests",
-      dependencies: ["TestBasics", "TestSupport", "Virtio", "VirtioDriver", "VirtioMMIO", "VirtioTesting"],
+      dependencies: ["TestLimits", "TestSupport", "Virtio", "VirtioDriver", "VirtioMMIO", "VirtioTesting"],
       swiftSettings: strict
     ),
     .testTarget(
       name: "VirtioDevicesTests",
       dependencies: [
-        "CHost", "GuestMemory", "SCMI", "SCMIFile", "TestBasics", "Virtio", "VirtioDevices", "VirtioDriver",
+        "CHost", "GuestMemory", "SCMI", "SCMIFile", "TestSupport", "Virtio", "VirtioDevices", "VirtioDriver",
         "VirtioMMIO", "VirtioTesting",
       ],
       swiftSettings: strict
@@ -111,7 +111,7 @@ let package = Package(
     ),
     .testTarget(
       name: "BootImageTests",
-      dependencies: ["BootImage", "CHost", "CZlib", "CZstd", "GuestMemory", "TestBasics", "TestSupport"],
+      dependencies: ["BootImage", "CHost", "CZlib", "CZstd", "GuestMemory", "TestSupport"],
       swiftSettings: strict
     ),
     .target(name: "PositionedJSON", swiftSettings: strict),
@@ -149,8 +149,8 @@ let package = Package(
     .testTarget(
       name: "HostBackendsTests",
       dependencies: [
-        "CHost", "CTestSupport", "GuestMemory", "Host", "HostBackends", "SCMI", "SCMIFile", "TestBasics", "TestSupport",
-        "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
+        "CHost", "CTestSupport", "GuestMemory", "Host", "HostBackends", "SCMI", "SCMIFile", "TestSupport", "Virtio",
+        "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
@@ -169,40 +169,43 @@ let package = Package(
     .target(name: "CTestSupport", path: "Tests/CTestSupport"),
     .target(
       name: "TestSupport",
-      dependencies: ["CTestSupport", "TestBasics", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["CTestSupport", "TestLimits", .product(name: "Logging", package: "swift-log")],
       path: "Tests/TestSupport",
       swiftSettings: strict
     ),
     .testTarget(
       name: "ApusTests",
       dependencies: [
-        "Apus", "BootImage", "CHost", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "Peripherals", "SCMI",
-        "SCMIFile", "TestBasics", "TestSupport",
-        "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
+        "Apus", "BootImage", "CHost", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "Peripherals",
+        "SCMI", "SCMIFile", "TestSupport", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
     ),
     .testTarget(name: "CommandTests", dependencies: ["ApusCommand", "TestSupport"], swiftSettings: strict),
-    // Limits of time and comparisons, for every test target.
-    .target(name: "TestBasics", swiftSettings: strict),
-    .testTarget(name: "TestBasicsTests", dependencies: ["TestBasics"], swiftSettings: strict),
-    .target(name: "ApusTesting", dependencies: ["Apus", "TestBasics"], swiftSettings: strict),
+    // Limits of time: what users' tests and this package's own wait by.
+    .target(name: "TestLimits", swiftSettings: strict),
+    .testTarget(name: "TestSupportTests", dependencies: ["TestLimits", "TestSupport"], swiftSettings: strict),
+    .target(name: "ApusTesting", dependencies: ["Apus", "TestLimits"], swiftSettings: strict),
+    .target(name: "GuestSupport", dependencies: ["TestSupport"], path: "Tests/GuestSupport", swiftSettings: strict),
     .testTarget(
       name: "KVMTests",
-      dependencies: ["Apus", "ApusTesting", "GuestMemory", "KVM", "TestBasics"],
+      dependencies: ["Apus", "ApusTesting", "GuestMemory", "GuestSupport", "KVM", "TestSupport"],
       swiftSettings: strict
     ),
     .testTarget(
       name: "GuestTests",
       dependencies: [
-        "Apus", "ApusTesting", "CTestSupport", "DeviceTree", "SCMI", "SCMIFile", "TestBasics", "TestSupport",
+        "Apus", "ApusTesting", "CTestSupport", "DeviceTree", "GuestSupport", "SCMI", "SCMIFile", "TestLimits",
+        "TestSupport",
       ],
       swiftSettings: strict
     ),
     .testTarget(
       name: "CommandKVMTests",
-      dependencies: ["Apus", "ApusTesting", "CHost", "CTestSupport", "TestBasics"],
+      dependencies: [
+        "Apus", "ApusTesting", "CHost", "CTestSupport", "GuestSupport", "TestLimits", "TestSupport",
+      ],
       swiftSettings: strict
     ),
     .executableTarget(

@@ -1,6 +1,6 @@
 public import Apus
 internal import Synchronization
-internal import TestBasics
+internal import TestLimits
 
 /// A machine that has run to its end, as a test looks at it.
 public struct GuestRun: Sendable {
