@@ -1,7 +1,6 @@
 import GuestMemory
 import Host
 internal import Synchronization
-import TestBasics
 import TestSupport
 import Testing
 

@@ -2,7 +2,6 @@ import CHost
 import Glibc
 import GuestMemory
 import Host
-import TestBasics
 import TestSupport
 import Testing
 import VirtioDevices
