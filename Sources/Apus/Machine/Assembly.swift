@@ -5,6 +5,7 @@ import Host
 import HostBackends
 import KVM
 internal import Logging
+import Peripherals
 
 /// A machine that is ready to run: everything between a checked configuration and the first instruction.
 ///
@@ -14,6 +15,7 @@ struct Assembly {
   let runners: [VCPURunner]
   let serialPort: SerialPort
   let clock: RealTimeClock
+  let panicNotifier: PanicNotifier
   let devices: VirtioDeviceSet
   let summary: Report.Machine
 
@@ -78,7 +80,8 @@ struct Assembly {
     var bus = Bus()
     bus.attach(serialPort, at: MemoryMap.pl011)
     bus.attach(clock, at: MemoryMap.pl031)
-    bus.attach(PanicNotifier(verdict: verdict), at: MemoryMap.pvpanic)
+    panicNotifier = PanicNotifier(verdict: verdict)
+    bus.attach(panicNotifier, at: MemoryMap.pvpanic)
     if let place = configuration.scmiPlace { bus.attach(devicesOf: MachineTree.SCMI(place)) }
     try devices.plugIn(
       &bus,
@@ -98,6 +101,13 @@ struct Assembly {
     )
     self.runners = runners
     summary = Report.Machine(configuration, gic: gic, features: features, firmware: firmware)
+  }
+}
+
+extension Assembly {
+  /// The peripherals in the order of their addresses, with what the guest did wrong with the registers of each.
+  var peripheralEvents: [(name: String, events: RegisterEvents)] {
+    [("pl011", serialPort.events), ("pl031", clock.events), ("pvpanic", panicNotifier.events)]
   }
 }
 

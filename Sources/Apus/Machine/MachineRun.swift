@@ -19,6 +19,7 @@ struct MachineRun {
   private let unmapped: UnmappedAccesses
   private var exits = ExitCounts()
   private var devices: [Report.Device] = []
+  private var peripherals: [Report.Peripheral] = []
   private var memory = Report.Memory()
 
   /// How long a run that was ended from outside waits for all who read what it leaves, in nanoseconds.
@@ -164,6 +165,7 @@ struct MachineRun {
       _ = unsafe Unmanaged.passRetained(assembly.board)
     }
     devices = assembly.devices.summaries
+    Report.Peripheral.add(assembly.peripheralEvents, to: &peripherals)
     for runner in assembly.runners { exits = exits + runner.exitCounts }
     if configuration.measuresMemory { memory = MemorySurvey.take(guest: assembly.board.ram) }
     if let loopFailure { throw loopFailure }
@@ -233,7 +235,7 @@ struct MachineRun {
 
   /// What the run left behind.
   func report(_ outcome: Outcome) -> Report {
-    progress.report(outcome, devices: devices, exits: exits, memory: memory)
+    progress.report(outcome, devices: devices, peripherals: peripherals, exits: exits, memory: memory)
   }
 }
 
@@ -253,6 +255,7 @@ final class RunProgress: Sendable {
   func report(
     _ outcome: Outcome,
     devices: [Report.Device] = [],
+    peripherals: [Report.Peripheral] = [],
     exits: ExitCounts = ExitCounts(),
     memory: Report.Memory = Report.Memory()
   ) -> Report {
@@ -268,6 +271,7 @@ final class RunProgress: Sendable {
       outcome: outcome,
       machine: machine,
       devices: devices,
+      peripherals: peripherals,
       boots: count,
       time: time,
       exits: exits,
