@@ -53,7 +53,7 @@ let package = Package(
     .target(name: "Host", dependencies: ["CHost"], swiftSettings: strict),
     .testTarget(
       name: "HostTests",
-      dependencies: ["CHost", "CTestSupport", "Host", "TestBasics", "TestSupport"],
+      dependencies: ["CHost", "Host", "TestBasics", "TestSupport"],
       swiftSettings: strict
     ),
     .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
@@ -76,7 +76,7 @@ let package = Package(
     ),
     .testTarget(
       name: "VirtioMMIOTests",
-      dependencies: ["TestBasics", "TestSupport", "Virtio", "VirtioDriver", "VirtioMMIO", "VirtioTesting"],
+      dependencies: ["GuestMemory", "TestBasics", "TestSupport", "Virtio", "VirtioDriver", "VirtioMMIO", "VirtioTesting"],
       swiftSettings: strict
     ),
     .testTarget(
@@ -103,7 +103,7 @@ let package = Package(
     ),
     .testTarget(
       name: "BootImageTests",
-      dependencies: ["BootImage", "CHost", "CZlib", "CZstd", "GuestMemory", "TestBasics", "TestSupport"],
+      dependencies: ["BootImage", "CZlib", "CZstd", "GuestMemory", "TestBasics", "TestSupport"],
       swiftSettings: strict
     ),
     .target(name: "PositionedJSON", swiftSettings: strict),
@@ -141,8 +141,8 @@ let package = Package(
     .testTarget(
       name: "HostBackendsTests",
       dependencies: [
-        "CHost", "CTestSupport", "GuestMemory", "Host", "HostBackends", "SCMI", "SCMIFile", "TestBasics", "TestSupport",
-        "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
+        "CHost", "GuestMemory", "Host", "HostBackends", "SCMI", "SCMIFile", "TestBasics", "TestSupport",
+        "VirtioDevices", "VirtioDriver", "VirtioTesting",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
@@ -168,9 +168,8 @@ let package = Package(
     .testTarget(
       name: "ApusTests",
       dependencies: [
-        "Apus", "CHost", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "Peripherals", "SCMI",
-        "SCMIFile", "TestBasics", "TestSupport",
-        "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
+        "Apus", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "Peripherals", "SCMI",
+        "SCMIFile", "TestBasics", "TestSupport", "Virtio", "VirtioDevices",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
@@ -197,19 +196,19 @@ let package = Package(
     .target(name: "ApusTesting", dependencies: ["Apus", "TestBasics"], swiftSettings: strict),
     .testTarget(
       name: "KVMTests",
-      dependencies: ["Apus", "ApusTesting", "GuestMemory", "KVM", "TestBasics"],
+      dependencies: ["Apus", "ApusTesting", "GuestMemory", "KVM"],
       swiftSettings: strict
     ),
     .testTarget(
       name: "GuestTests",
       dependencies: [
-        "Apus", "ApusTesting", "CTestSupport", "DeviceTree", "SCMI", "SCMIFile", "TestBasics", "TestSupport",
+        "Apus", "ApusTesting", "CTestSupport", "DeviceTree", "Host", "SCMI", "SCMIFile", "TestBasics", "TestSupport",
       ],
       swiftSettings: strict
     ),
     .testTarget(
       name: "CommandKVMTests",
-      dependencies: ["Apus", "ApusTesting", "CHost", "CTestSupport", "TestBasics"],
+      dependencies: ["Apus", "ApusTesting", "CHost", "CTestSupport", "Host", "TestBasics"],
       swiftSettings: strict
     ),
     .executableTarget(

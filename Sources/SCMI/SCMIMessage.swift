@@ -14,7 +14,7 @@ public struct SCMIMessage: Sendable {
   @usableFromInline
   var length: Int
 
-  /// Written out, since it is eight stores then, where `InlineArray(repeating:)` is a call and a loop.
+  /// Written out, since it is eight stores then, where the array's repeating initializer is a call and a loop.
   @inlinable
   @inline(__always)
   static var zeros: InlineArray<32, UInt32> {
