@@ -135,19 +135,19 @@ public struct Report: Sendable, Encodable {
 
     /// Counts of accesses.
     public struct Misuses: Sendable, Encodable, Equatable {
-      /// No register begins there.
+      /// How many accesses were where no register begins.
       public var unknownOffset: UInt64 = 0
-      /// The register is not for accesses of this width.
+      /// How many accesses had a width that the register is not for.
       public var unsupportedWidth: UInt64 = 0
-      /// A register was read that can only be written.
+      /// How many reads there were of what can only be written.
       public var readOfWriteOnly: UInt64 = 0
-      /// A register was written that can only be read.
+      /// How many writes there were to what can only be read.
       public var writeToReadOnly: UInt64 = 0
-      /// The value asks for what the device does not have.
+      /// How many writes asked for what the device does not have.
       public var unsupportedValue: UInt64 = 0
-      /// A character was transmitted while the transmitter was off.
+      /// How many characters were transmitted while the transmitter was off.
       public var transmitterDisabled: UInt64 = 0
-      /// A character was lost because a FIFO was full.
+      /// How many characters were lost because a FIFO was full.
       public var characterLost: UInt64 = 0
     }
 

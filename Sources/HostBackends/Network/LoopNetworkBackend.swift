@@ -22,6 +22,8 @@ package protocol LoopNetworkBackend: NetworkBackend, DeviceBackend {
 
 extension LoopNetworkBackend {
   /// Whom to tell what happens on the descriptor.
+  ///
+  /// - Throws: where the loop takes no more.
   package func connect(_ events: NetworkEvents) throws(HostError) {
     try turns.connect(events)
   }

@@ -7,7 +7,9 @@ package import VirtioDevices
 
 /// A network card with what it is connected to.
 package struct NetworkCard {
+  /// The device model, to be plugged in.
   package let device: any VirtioDevice
+  /// What is to be shut down when the machine ends.
   package let backend: any DeviceBackend
 
   /// What a card is connected to.
@@ -24,7 +26,9 @@ package struct NetworkCard {
   package struct Place {
     /// The device's name.
     package let name: String
+    /// The machine's, on whose thread device and back-end live.
     package let loop: EventLoop
+    /// For what happens to the connection.
     package let logger: Logger
     /// Called with the reason where the program behind the card cannot do what it is told.
     package let cannotServe: (String) -> Void
@@ -71,6 +75,8 @@ package struct NetworkCard {
   }
 
   /// What a descriptor is.
+  ///
+  /// - Throws: ``NetworkError``, where it is not open or carries no packets.
   package static func describe(_ number: Int32) throws(NetworkError) -> chost_network {
     var description = chost_network()
     // SAFETY: the structure holds for the call.
@@ -146,6 +152,7 @@ extension LoopNetworkBackend {
   }
 
   /// - Parameter lost: called when the peer has gone.
+  /// - Throws: where the loop takes no more.
   package func connect(_ device: NetworkDevice<Self>, _ lost: @escaping () -> Void) throws(HostError) {
     try connect(
       NetworkEvents(
