@@ -349,6 +349,8 @@ extension SCMIMessage: Codable {
   }
 
   /// Reads the header's word and the payload's bytes.
+  ///
+  /// - Throws: `DecodingError`, where the payload is longer than a message's.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     self.init(header: MessageHeader(rawValue: try values.decode(UInt32.self, forKey: .header)))
@@ -365,6 +367,8 @@ extension SCMIMessage: Codable {
   }
 
   /// Writes the header's word and the payload's bytes.
+  ///
+  /// - Throws: what the encoder throws.
   public func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: CodingKeys.self)
     try values.encode(header.rawValue, forKey: .header)

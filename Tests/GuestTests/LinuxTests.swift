@@ -74,6 +74,7 @@ struct LinuxTests {
     #expect(firstInstruction < report.time.wall)
     #expect(report.exits.total > 0)
     #expect(report.exits.systemEvents == 1)
+    #expect(report.peripherals.map(\.name) == ["pl011", "pl031", "pvpanic"])
   }
 
   /// What dtc makes of `&uart { probe { text = "…"; }; };`.
