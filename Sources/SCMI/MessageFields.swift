@@ -168,12 +168,17 @@ package protocol ResourceProtocol {
   static var resourceField: StaticString { get }
 }
 
+// Of the following generic structures it is the conformance that wants a protocol of resources, and not the structure:
+// else the runtime finds out by name, in all that is linked in, whether each protocol is one (90,000 instructions).
+
 /// A resource and nothing else.
-package struct ResourceFields<Owner: ResourceProtocol>: MessageFields {
+package struct ResourceFields<Owner>: Sendable {
   package var resource: UInt32 = 0
 
   package init() {}
+}
 
+extension ResourceFields: MessageFields where Owner: ResourceProtocol {
   @inline(__always)
   package mutating func visit(_ fields: inout some FieldVisitor) {
     fields.resource(Owner.resourceField, &resource)
@@ -181,12 +186,14 @@ package struct ResourceFields<Owner: ResourceProtocol>: MessageFields {
 }
 
 /// Notifications about a resource, wanted or not.
-package struct NotifyFields<Owner: ResourceProtocol>: MessageFields {
+package struct NotifyFields<Owner>: Sendable {
   package var resource: UInt32 = 0
   package var enable: NotifyEnable = []
 
   package init() {}
+}
 
+extension NotifyFields: MessageFields where Owner: ResourceProtocol {
   package mutating func visit(_ fields: inout some FieldVisitor) {
     fields.resource(Owner.resourceField, &resource)
     fields.flags("notify_enable", &enable, .decimal)
@@ -231,12 +238,14 @@ package struct NameFields: MessageFields {
 }
 
 /// Where the fast channel of one of a resource's messages is.
-package struct DescribeFastChannelFields<Owner: ResourceProtocol>: MessageFields {
+package struct DescribeFastChannelFields<Owner>: Sendable {
   package var resource: UInt32 = 0
   package var message: UInt32 = 0
 
   package init() {}
+}
 
+extension DescribeFastChannelFields: MessageFields where Owner: ResourceProtocol {
   package mutating func visit(_ fields: inout some FieldVisitor) {
     fields.resource(Owner.resourceField, &resource)
     fields.word("message_id", &message)
