@@ -83,13 +83,28 @@ package protocol FieldWord: RawRepresentable<UInt32>, Sendable {
   init(rawValue: UInt32)
 }
 
-/// A word of flags.
-package protocol FieldFlags: FieldWord, OptionSet {
+/// A word of flags, which is said as a set of them.
+///
+/// The standard library's `OptionSet` has twenty functions more for each such type, none of which is needed here.
+package protocol FieldFlags: FieldWord, Equatable, ExpressibleByArrayLiteral where ArrayLiteralElement == Self {
   /// Those that the specification has: the other bits must be zero.
   static var defined: Self { get }
 }
 
 extension FieldFlags {
+  @inline(__always)
+  package init(arrayLiteral flags: Self...) {
+    self.init(rawValue: flags.reduce(0) { $0 | $1.rawValue })
+  }
+
+  /// Whether all of `flags` are set.
+  @inline(__always)
+  package func contains(_ flags: Self) -> Bool { rawValue & flags.rawValue == flags.rawValue }
+
+  /// Sets `flags`, too.
+  @inline(__always)
+  package mutating func insert(_ flags: Self) { self = Self(rawValue: rawValue | flags.rawValue) }
+
   /// - Throws: INVALID_PARAMETERS where a bit is set that must be zero.
   @inline(__always)
   package func expectDefined() throws(SCMIStatus) {

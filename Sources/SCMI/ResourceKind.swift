@@ -50,7 +50,7 @@ public enum ResourceKind: UInt8, CaseIterable, Sendable, Codable {
 }
 
 /// A resource, by kind and name.
-public struct ResourceName: Hashable, Sendable, Codable {
+public struct ResourceName: Hashable, Sendable {
   public var kind: ResourceKind
   public var name: String
 
