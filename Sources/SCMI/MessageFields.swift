@@ -89,13 +89,28 @@ package protocol FieldWord: RawRepresentable<UInt32>, Sendable {
   init(rawValue: UInt32)
 }
 
-/// A word of flags.
-package protocol FieldFlags: FieldWord, OptionSet {
+/// A word of flags, which is said as a set of them.
+///
+/// The standard library's `OptionSet` has twenty functions more for each such type, none of which is needed here.
+package protocol FieldFlags: FieldWord, Equatable, ExpressibleByArrayLiteral where ArrayLiteralElement == Self {
   /// Those that the specification has: the other bits must be zero.
   static var defined: Self { get }
 }
 
 extension FieldFlags {
+  @inline(__always)
+  package init(arrayLiteral flags: Self...) {
+    self.init(rawValue: flags.reduce(0) { $0 | $1.rawValue })
+  }
+
+  /// Whether all of `flags` are set.
+  @inline(__always)
+  package func contains(_ flags: Self) -> Bool { rawValue & flags.rawValue == flags.rawValue }
+
+  /// Sets `flags`, too.
+  @inline(__always)
+  package mutating func insert(_ flags: Self) { self = Self(rawValue: rawValue | flags.rawValue) }
+
   /// - Throws: INVALID_PARAMETERS where a bit is set that must be zero.
   @inline(__always)
   package func expectDefined() throws(SCMIStatus) {
@@ -180,13 +195,18 @@ package protocol ResourceProtocol {
   static var resourceField: StaticString { get }
 }
 
+// Of the following generic structures it is the conformance that wants a protocol of resources, and not the structure:
+// else the runtime finds out by name, in all that is linked in, whether each protocol is one (90,000 instructions).
+
 /// A resource and nothing else.
-package struct ResourceFields<Owner: ResourceProtocol>: MessageFields {
+package struct ResourceFields<Owner>: Sendable {
   /// The agent's identifier for it.
   package var resource: UInt32 = 0
 
   package init() {}
+}
 
+extension ResourceFields: MessageFields where Owner: ResourceProtocol {
   @inline(__always)
   package mutating func visit(_ fields: inout some FieldVisitor) {
     fields.resource(Owner.resourceField, &resource)
@@ -194,14 +214,16 @@ package struct ResourceFields<Owner: ResourceProtocol>: MessageFields {
 }
 
 /// Notifications about a resource, wanted or not.
-package struct NotifyFields<Owner: ResourceProtocol>: MessageFields {
+package struct NotifyFields<Owner>: Sendable {
   /// The agent's identifier for it.
   package var resource: UInt32 = 0
   /// Whether notifications are wanted.
   package var enable: NotifyEnable = []
 
   package init() {}
+}
 
+extension NotifyFields: MessageFields where Owner: ResourceProtocol {
   package mutating func visit(_ fields: inout some FieldVisitor) {
     fields.resource(Owner.resourceField, &resource)
     fields.flags("notify_enable", &enable, .decimal)
@@ -249,14 +271,16 @@ package struct NameFields: MessageFields {
 }
 
 /// Where the fast channel of one of a resource's messages is.
-package struct DescribeFastChannelFields<Owner: ResourceProtocol>: MessageFields {
+package struct DescribeFastChannelFields<Owner>: Sendable {
   /// The agent's identifier for it.
   package var resource: UInt32 = 0
   /// The number of the message that the channel would stand for.
   package var message: UInt32 = 0
 
   package init() {}
+}
 
+extension DescribeFastChannelFields: MessageFields where Owner: ResourceProtocol {
   package mutating func visit(_ fields: inout some FieldVisitor) {
     fields.resource(Owner.resourceField, &resource)
     fields.word("message_id", &message)

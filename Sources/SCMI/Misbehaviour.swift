@@ -1,5 +1,5 @@
 /// One way of being wrong on purpose.
-public enum Misbehaviour: Equatable, Sendable, Codable {
+public enum Misbehaviour: Equatable, Sendable {
   /// The reply comes so many nanoseconds late.
   case late(UInt64)
   /// The request is answered with an empty buffer.
@@ -48,7 +48,7 @@ public enum Misbehaviour: Equatable, Sendable, Codable {
 }
 
 /// A change of one, two or four bytes of a message, little-endian.
-public struct Alteration: Equatable, Sendable, Codable {
+public struct Alteration: Equatable, Sendable {
   /// What is done with the value.
   public enum Operation: String, CaseIterable, Sendable, Codable {
     /// The value is there instead.
@@ -78,7 +78,7 @@ public struct Alteration: Equatable, Sendable, Codable {
 }
 
 /// When and how the platform misbehaves. Conditions that are `nil` always hold.
-public struct MisbehaviourRule: Sendable, Codable {
+public struct MisbehaviourRule: Sendable {
   /// What is wrong.
   public enum Target: String, CaseIterable, Sendable, Codable {
     /// The answer to a request.
@@ -120,8 +120,8 @@ public struct MisbehaviourRule: Sendable, Codable {
 }
 
 /// SplitMix64: small, seedable, the same everywhere.
-struct Noise: Sendable, Codable {
-  private var state: UInt64
+struct Noise: Sendable {
+  var state: UInt64
 
   init(seed: UInt64) {
     state = seed

@@ -51,7 +51,7 @@ public enum ResourceKind: UInt8, CaseIterable, Sendable, Codable {
 }
 
 /// A resource, by kind and name.
-public struct ResourceName: Hashable, Sendable, Codable {
+public struct ResourceName: Hashable, Sendable {
   /// In whose list it stands.
   public var kind: ResourceKind
   /// Unique among the resources of its kind.

@@ -34,7 +34,7 @@ private enum UART {
 @Suite(.timeLimit(.minutes(10))) struct SerialPortTests {
   @Test func whatAGuestDoesWrongWithRegistersIsInTheReportOverAllBoots() throws {
     let ports = [try SerialPort(interrupt: RecordedLine()), try SerialPort(interrupt: RecordedLine())]
-    let panicNotifier = PanicNotifier(verdict: try Verdict())
+    let panicNotifier = PanicNotifier(mailbox: Mailbox())
     var peripherals: [Report.Peripheral] = []
 
     for port in ports {
