@@ -102,13 +102,14 @@ public final class ConsoleTranscript: Sendable {
   ) async throws(MissingOutput) -> Result {
     let limit = TestLimit(limit)
     while true {
-      let (bytes, position) = state.withLock { ($0.bytes, $0.position) }
-      if let (end, result) = find(bytes[position...]) {
-        state.withLock { $0.position = end }
+      // A copy of what is unread alone: of all it would be made again for each piece that comes.
+      let (unread, count) = state.withLock { (Array($0.bytes[$0.position...]), $0.bytes.count) }
+      if let (end, result) = find(unread[...]) {
+        state.withLock { $0.position += end }
         return result
       }
-      guard await waitForChange(from: bytes.count, until: limit) else {
-        throw MissingOutput(wanted: what, unread: Self.text(bytes[position...]))
+      guard await waitForChange(from: count, until: limit) else {
+        throw MissingOutput(wanted: what, unread: Self.text(unread[...]))
       }
     }
   }

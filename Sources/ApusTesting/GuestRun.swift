@@ -11,6 +11,13 @@ public struct GuestRun: Sendable {
   public let outcome: Outcome
   /// All that the guest wrote to its serial port.
   public let console: String
+  /// The console's lines, without those that are empty.
+  public let lines: [Substring]
+
+  private init(report: Report, outcome: Outcome, console: String) {
+    (self.report, self.outcome, self.console) = (report, outcome, console)
+    lines = console.utf8.split(separator: 0x0A).map { Substring($0) }
+  }
 
   /// Boots a machine, drives it, and waits for its end.
   ///
@@ -76,9 +83,6 @@ public struct GuestRun: Sendable {
       machine.stop()
     }
   }
-
-  /// The console's lines.
-  public var lines: [Substring] { console.split(separator: "\n", omittingEmptySubsequences: true) }
 
   /// The fault that ended the machine, if one did.
   public var fault: GuestFault? {

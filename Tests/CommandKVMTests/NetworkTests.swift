@@ -1,7 +1,6 @@
 import ApusTesting
 import Glibc
 import Host
-import TestLimits
 import TestSupport
 import Testing
 
@@ -39,12 +38,7 @@ extension CommandKVMTests {
     private static func isListened(to port: Int, within seconds: Int) -> Bool {
       let digits = String(port, radix: 16, uppercase: true)
       let place = ":" + String(repeating: "0", count: 4 - digits.utf8.count) + digits + " "
-      let limit = TestLimit(.seconds(seconds))
-      repeat {
-        if HostFiles.text("/proc/net/tcp").contains(place) { return true }
-        usleep(100_000)
-      } while !limit.hasPassed
-      return false
+      return becomesTrue(within: .seconds(seconds)) { HostFiles.text("/proc/net/tcp").contains(place) }
     }
 
     @Test("a tap device carries packets with offloads, and is told apart from one that is not there to have")

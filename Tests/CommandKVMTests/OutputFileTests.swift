@@ -1,5 +1,6 @@
 import Glibc
 import Host
+import TestSupport
 import Testing
 
 extension CommandKVMTests {
@@ -34,8 +35,7 @@ extension CommandKVMTests {
       let first = try CommandProcess(
         CommandKVMTests.run("spin", "--console", "file=\(console)", "--report", report, "--port", "a=file=\(port)")
       )
-      let deadline = ContinuousClock.now + .seconds(60)
-      while !workspace.text("console").contains("Waiting"), ContinuousClock.now < deadline { usleep(10_000) }
+      try #require(becomesTrue(for: first.processID) { workspace.text("console").contains("Waiting") })
 
       for options in [
         ["--console", "file=\(console)"], ["--report", console], ["--port", "b=file=\(port)"], ["--report", report],
@@ -67,8 +67,7 @@ extension CommandKVMTests {
         )
       )
       try process.expectError("the console is on")
-      let deadline = ContinuousClock.now + .seconds(60)
-      while workspace.files.count < 2, ContinuousClock.now < deadline { usleep(10_000) }
+      try #require(becomesTrue(for: process.processID) { workspace.files.count == 2 })
 
       for name in ["link", "socket"] {
         workspace.remove(name)

@@ -1,5 +1,6 @@
 import CHost
 import Glibc
+import TestLimits
 
 /// Something to write to whose reader has stopped, and that is full.
 final class StalledOutput {
@@ -65,10 +66,10 @@ final class StalledOutput {
   /// - Returns: what was there and came, without what filled it.
   func read(until text: String) throws -> String {
     var bytes: [UInt8] = []
-    let deadline = ContinuousClock.now + .seconds(60)
+    let limit = TestLimit(.seconds(60))
     var chunk = [UInt8](repeating: 0, count: 64 << 10)
     while !String(decoding: bytes, as: UTF8.self).contains(text) {
-      guard ContinuousClock.now < deadline else {
+      guard !limit.hasPassed else {
         throw CommandProcess.Failure(description: "'\(text)' did not come, but \(bytes.count) bytes")
       }
       guard chost_wait(reading, Int16(POLLIN), 100) else { continue }

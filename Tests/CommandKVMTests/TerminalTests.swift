@@ -55,9 +55,7 @@ extension CommandKVMTests {
       try terminal.expect("stopped 148")
       #expect(terminal.isAsBefore)
       terminal.type("go on\n")
-      let deadline = ContinuousClock.now + .seconds(30)
-      while !terminal.isRaw, ContinuousClock.now < deadline { usleep(10_000) }
-      #expect(terminal.isRaw)
+      #expect(becomesTrue(for: process) { terminal.isRaw })
       terminal.type("still here")
       try terminal.expect("still here")
       terminal.type("\u{1}x")

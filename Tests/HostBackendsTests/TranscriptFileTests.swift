@@ -17,9 +17,10 @@ import Testing
     folder = try TemporaryFolder()
   }
 
-  private func record(_ sequence: Int) throws -> TranscriptRecord {
+  private func record(_ sequence: Int, agentName: String = "os") throws -> TranscriptRecord {
     // A request for the version of the base protocol.
-    let line = #"{"sequence":\#(sequence),"time":1,"agent":1,"agentName":"os","kind":"request","raw":"00400000"}"#
+    let agent = #""agent":1,"agentName":"\#(agentName)""#
+    let line = #"{"sequence":\#(sequence),"time":1,\#(agent),"kind":"request","raw":"00400000"}"#
     return try #require(try TranscriptRecord.records(lines: line).first)
   }
 
@@ -44,10 +45,10 @@ import Testing
     let reader = unsafe open(path, O_RDONLY | O_NONBLOCK)
     defer { close(reader) }
     let file = try TranscriptFile(path: path, files: RunFiles(), logger: log.logger)
-    let one = try record(0)
+    let one = try record(0, agentName: String(repeating: "a", count: 4000))
 
-    // Some 100 bytes each: more than the queue and the pipe have together.
-    for _ in 0..<60_000 { file.append(one) }
+    // Some 4 KiB each: more than the queue and the pipe have together.
+    for _ in 0..<1500 { file.append(one) }
     file.finish(by: HostClock.monotonic + 1_000_000) { false }
 
     let lines = log.messages

@@ -1,5 +1,4 @@
 internal import Glibc
-internal import TestLimits
 
 /// Processes of the host, as /proc shows them.
 public enum HostProcess {
@@ -20,11 +19,8 @@ public enum HostProcess {
 
   /// Whether a process is gone within a time; waits for it.
   public static func isGone(_ process: Int32, within seconds: Int) -> Bool {
-    let limit = TestLimit(.seconds(seconds), for: process)
-    repeat {
-      if kill(process, 0) != 0 || HostFiles.text("/proc/\(process)/stat").contains(") Z ") { return true }
-      usleep(10_000)
-    } while !limit.hasPassed
-    return false
+    becomesTrue(within: .seconds(seconds), for: process) {
+      kill(process, 0) != 0 || HostFiles.text("/proc/\(process)/stat").contains(") Z ")
+    }
   }
 }

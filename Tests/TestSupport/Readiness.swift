@@ -12,3 +12,19 @@ public func isReadable(_ descriptor: Int32, within milliseconds: Int32 = 0) -> B
   }
   return false
 }
+
+/// Whether a condition holds within a time; looks at it every hundredth of a second until then.
+///
+/// - Parameter process: a process that it depends on, besides the test's own.
+public func becomesTrue(
+  within limit: Duration = .seconds(60),
+  for process: Int32? = nil,
+  _ condition: () throws -> Bool
+) rethrows -> Bool {
+  let limit = TestLimit(limit, for: process)
+  while try !condition() {
+    if limit.hasPassed { return false }
+    usleep(10_000)
+  }
+  return true
+}
