@@ -1,7 +1,7 @@
 public import Apus
 public import SCMI
 internal import Synchronization
-internal import TestBasics
+internal import TestLimits
 
 /// A machine that has run to its end, as a test looks at it.
 public struct GuestRun: Sendable {

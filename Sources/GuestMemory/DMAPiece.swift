@@ -7,12 +7,17 @@ public struct DMAPermissions: OptionSet, Hashable, Sendable {
     self.rawValue = rawValue
   }
 
+  // Made where they are used and not stored: a stored one is asked for by a call, on each request's way.
+
   /// The device may read.
-  public static let read = DMAPermissions(rawValue: 1)
+  @inlinable
+  public static var read: DMAPermissions { DMAPermissions(rawValue: 1) }
   /// The device may write.
-  public static let write = DMAPermissions(rawValue: 2)
+  @inlinable
+  public static var write: DMAPermissions { DMAPermissions(rawValue: 2) }
   /// Both: what the memory of a window is for, if nobody says otherwise.
-  public static let readWrite: DMAPermissions = [.read, .write]
+  @inlinable
+  public static var readWrite: DMAPermissions { DMAPermissions(rawValue: 3) }
 }
 
 /// One piece of a ``DMASpace``, as somebody else would map it.

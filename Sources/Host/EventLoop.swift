@@ -6,7 +6,9 @@ internal import Glibc
 /// A base class and not a protocol: the call is one indirect jump and counts no references.
 open class EventHandler {
   /// Whether a loop watches a descriptor for it: an event may have come in the same batch as its removal.
-  package fileprivate(set) final var isWatching = false
+  ///
+  /// For this file alone, so that the compiler sees that no two accesses overlap and checks none while it runs.
+  fileprivate final var isWatching = false
   /// Whether it stays when the others of a loop go; see ``EventLoop/removePassing()``.
   package final var lasts = false
 
@@ -44,6 +46,8 @@ package final class EventLoop {
   /// until the end of the batch. No dictionary: the first one of its kind costs more than all the loop's calls.
   private var handlers: [EventHandler?] = []
   private var removed: [EventHandler] = []
+  /// Whether there are such: a batch in which nothing was removed leaves the array alone, which costs more to look at.
+  private var hasRemoved = false
   private var isStopping = false
 
   /// That a descriptor can be read.
@@ -93,6 +97,7 @@ package final class EventLoop {
     handlers[Int(descriptor)] = nil
     handler.isWatching = false
     removed.append(handler)
+    hasRemoved = true
     _ = chost_epoll_set(epoll.rawValue, EPOLL_CTL_DEL, descriptor, 0, 0)
   }
 
@@ -100,6 +105,11 @@ package final class EventLoop {
   package func removeAll() {
     for descriptor in handlers.indices { remove(Int32(descriptor)) }
     handlers = []
+    forgetRemoved()
+  }
+
+  private func forgetRemoved() {
+    hasRemoved = false
     removed = []
   }
 
@@ -144,7 +154,7 @@ package final class EventLoop {
           }
           if isStopping { break }
         }
-        removed.removeAll(keepingCapacity: true)
+        if hasRemoved { forgetRemoved() }
       }
       return nil
     }

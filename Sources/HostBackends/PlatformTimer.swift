@@ -4,10 +4,12 @@ import VirtioDevices
 
 /// A timer on the platform's clock.
 package final class PlatformTimer: SCMITimer {
+  /// What the event loop waits for; ``fired()`` is to be called then.
   package let timer: HostTimer
   private let platform: SharedPlatform
   private var armed: UInt64?
 
+  /// - Throws: where the host has no timer left.
   package init(_ platform: SharedPlatform) throws(HostError) {
     timer = try HostTimer()
     self.platform = platform

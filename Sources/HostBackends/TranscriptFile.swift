@@ -25,6 +25,7 @@ package final class TranscriptFile: Sendable {
   /// What waits for the file at most, in bytes: the messages of a guest that finds out all about a large platform.
   private static let capacity = 4 << 20
 
+  /// - Throws: where the file cannot be made or opened.
   package init(path: String, files: RunFiles, logger: Logger) throws(OutputFileError) {
     let descriptor = try files.open(path)
     // A line is written as a whole.

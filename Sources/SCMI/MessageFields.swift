@@ -18,6 +18,7 @@ extension MessageFields {
     return message.count
   }
 
+  /// - Parameter configure: sets the fields that are not zero or empty.
   @inline(__always)
   package init(_ configure: (inout Self) -> Void) {
     self.init()
@@ -29,6 +30,7 @@ extension MessageFields {
 ///
 /// `name` is the specification's. Numbers are decimal in texts unless `format` says otherwise.
 package protocol FieldVisitor {
+  /// One word.
   mutating func word(_ name: StaticString, _ value: inout UInt32, _ format: FieldFormat)
   /// The identifier of the resource that the message is about.
   mutating func resource(_ name: StaticString, _ value: inout UInt32)
@@ -45,9 +47,11 @@ package protocol FieldVisitor {
 }
 
 extension FieldVisitor {
+  /// One word, decimal in texts.
   @inline(__always)
   package mutating func word(_ name: StaticString, _ value: inout UInt32) { word(name, &value, .decimal) }
 
+  /// One word with a sign, in two's complement.
   @inline(__always)
   package mutating func signed(_ name: StaticString, _ value: inout Int32) {
     var word = UInt32(bitPattern: value)
@@ -55,9 +59,11 @@ extension FieldVisitor {
     value = Int32(bitPattern: word)
   }
 
+  /// Two words, the low one first, decimal in texts.
   @inline(__always)
   package mutating func wide(_ name: StaticString, _ value: inout UInt64) { wide(name, &value, .wide) }
 
+  /// Two words with a sign, in two's complement, the low one first.
   @inline(__always)
   package mutating func signedWide(_ name: StaticString, _ value: inout Int64) {
     var wide = UInt64(bitPattern: value)
@@ -83,13 +89,28 @@ package protocol FieldWord: RawRepresentable<UInt32>, Sendable {
   init(rawValue: UInt32)
 }
 
-/// A word of flags.
-package protocol FieldFlags: FieldWord, OptionSet {
+/// A word of flags, which is said as a set of them.
+///
+/// The standard library's `OptionSet` has twenty functions more for each such type, none of which is needed here.
+package protocol FieldFlags: FieldWord, Equatable, ExpressibleByArrayLiteral where ArrayLiteralElement == Self {
   /// Those that the specification has: the other bits must be zero.
   static var defined: Self { get }
 }
 
 extension FieldFlags {
+  @inline(__always)
+  package init(arrayLiteral flags: Self...) {
+    self.init(rawValue: flags.reduce(0) { $0 | $1.rawValue })
+  }
+
+  /// Whether all of `flags` are set.
+  @inline(__always)
+  package func contains(_ flags: Self) -> Bool { rawValue & flags.rawValue == flags.rawValue }
+
+  /// Sets `flags`, too.
+  @inline(__always)
+  package mutating func insert(_ flags: Self) { self = Self(rawValue: rawValue | flags.rawValue) }
+
   /// - Throws: INVALID_PARAMETERS where a bit is set that must be zero.
   @inline(__always)
   package func expectDefined() throws(SCMIStatus) {
@@ -99,6 +120,7 @@ extension FieldFlags {
 
 /// How many entries a part of a list has and how many remain for others.
 package struct PartCount: Sendable, Equatable {
+  /// How many entries follow.
   package var returned: UInt32 = 0
   /// What does not fit into its field is shown as the most that does.
   package var remaining: UInt32 = 0
@@ -107,6 +129,10 @@ package struct PartCount: Sendable, Equatable {
 
   package init() {}
 
+  /// - Parameters:
+  ///   - returned: how many follow.
+  ///   - total: how many there are.
+  ///   - first: the index of the first that follows.
   package init(returned: Int, of total: Int, from first: UInt32) {
     self.returned = UInt32(returned)
     remaining = UInt32(clamping: total - Int(first) - returned)
@@ -124,6 +150,7 @@ package struct PartCount: Sendable, Equatable {
 /// What an element of a list can be.
 package protocol FieldEntry: Sendable {
   init(words: UInt64)
+  /// Its one or two words as one number, the low one first.
   var words: UInt64 { get }
   /// In words, 1 or 2.
   static var size: Int { get }
@@ -168,12 +195,18 @@ package protocol ResourceProtocol {
   static var resourceField: StaticString { get }
 }
 
+// Of the following generic structures it is the conformance that wants a protocol of resources, and not the structure:
+// else the runtime finds out by name, in all that is linked in, whether each protocol is one (90,000 instructions).
+
 /// A resource and nothing else.
-package struct ResourceFields<Owner: ResourceProtocol>: MessageFields {
+package struct ResourceFields<Owner>: Sendable {
+  /// The agent's identifier for it.
   package var resource: UInt32 = 0
 
   package init() {}
+}
 
+extension ResourceFields: MessageFields where Owner: ResourceProtocol {
   @inline(__always)
   package mutating func visit(_ fields: inout some FieldVisitor) {
     fields.resource(Owner.resourceField, &resource)
@@ -181,12 +214,16 @@ package struct ResourceFields<Owner: ResourceProtocol>: MessageFields {
 }
 
 /// Notifications about a resource, wanted or not.
-package struct NotifyFields<Owner: ResourceProtocol>: MessageFields {
+package struct NotifyFields<Owner>: Sendable {
+  /// The agent's identifier for it.
   package var resource: UInt32 = 0
+  /// Whether notifications are wanted.
   package var enable: NotifyEnable = []
 
   package init() {}
+}
 
+extension NotifyFields: MessageFields where Owner: ResourceProtocol {
   package mutating func visit(_ fields: inout some FieldVisitor) {
     fields.resource(Owner.resourceField, &resource)
     fields.flags("notify_enable", &enable, .decimal)
@@ -201,6 +238,7 @@ package struct NotifyEnable: FieldFlags {
     self.rawValue = rawValue
   }
 
+  /// They are wanted.
   package static var enabled: Self { Self(rawValue: 1) }
 
   package static var defined: Self { .enabled }
@@ -219,7 +257,9 @@ package struct NoFlags: FieldFlags {
 
 /// The reply to a command that asks for a name that is longer than ``MessageFieldSize/shortName``.
 package struct NameFields: MessageFields {
+  /// Must be zero.
   package var flags: NoFlags = []
+  /// At most 63 bytes.
   package var name = ""
 
   package init() {}
@@ -231,12 +271,16 @@ package struct NameFields: MessageFields {
 }
 
 /// Where the fast channel of one of a resource's messages is.
-package struct DescribeFastChannelFields<Owner: ResourceProtocol>: MessageFields {
+package struct DescribeFastChannelFields<Owner>: Sendable {
+  /// The agent's identifier for it.
   package var resource: UInt32 = 0
+  /// The number of the message that the channel would stand for.
   package var message: UInt32 = 0
 
   package init() {}
+}
 
+extension DescribeFastChannelFields: MessageFields where Owner: ResourceProtocol {
   package mutating func visit(_ fields: inout some FieldVisitor) {
     fields.resource(Owner.resourceField, &resource)
     fields.word("message_id", &message)
@@ -245,6 +289,7 @@ package struct DescribeFastChannelFields<Owner: ResourceProtocol>: MessageFields
 
 /// The reply to a command that asks for a fast channel. None is offered, so its words have no names.
 package struct FastChannelFields: MessageFields {
+  /// As they come.
   package var values: [UInt32] = []
 
   package init() {}
@@ -256,7 +301,9 @@ package struct FastChannelFields: MessageFields {
 
 /// Sizes of fields in bytes, the zero at the end of a text included.
 package enum MessageFieldSize {
+  /// Of a name in a resource's attributes.
   package static var shortName: Int { 16 }
+  /// Of a name in the reply to a command that asks for it alone.
   package static var longName: Int { 64 }
 }
 

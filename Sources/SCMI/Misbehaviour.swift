@@ -1,5 +1,5 @@
 /// One way of being wrong on purpose.
-public enum Misbehaviour: Equatable, Sendable, Codable {
+public enum Misbehaviour: Equatable, Sendable {
   /// The reply comes so many nanoseconds late.
   case late(UInt64)
   /// The request is answered with an empty buffer.
@@ -12,7 +12,9 @@ public enum Misbehaviour: Equatable, Sendable, Codable {
   case outOfOrder(UInt64)
   /// The reply's token, plus so much.
   case wrongToken(Int16)
+  /// The reply's protocol number is this one.
   case wrongProtocol(UInt8)
+  /// The type bits in the reply's header, of which two count, are these.
   case wrongType(UInt8)
   /// The reply's payload is cut to so many bytes.
   case short(Int)
@@ -46,7 +48,8 @@ public enum Misbehaviour: Equatable, Sendable, Codable {
 }
 
 /// A change of one, two or four bytes of a message, little-endian.
-public struct Alteration: Equatable, Sendable, Codable {
+public struct Alteration: Equatable, Sendable {
+  /// What is done with the value.
   public enum Operation: String, CaseIterable, Sendable, Codable {
     /// The value is there instead.
     case replace
@@ -61,6 +64,7 @@ public struct Alteration: Equatable, Sendable, Codable {
   public var offset: Int
   /// 1, 2 or 4 bytes.
   public var width: Int
+  /// What is done with the value.
   public var operation: Operation
   /// Of its bits those of the width count.
   public var value: Int64
@@ -74,7 +78,7 @@ public struct Alteration: Equatable, Sendable, Codable {
 }
 
 /// When and how the platform misbehaves. Conditions that are `nil` always hold.
-public struct MisbehaviourRule: Sendable, Codable {
+public struct MisbehaviourRule: Sendable {
   /// What is wrong.
   public enum Target: String, CaseIterable, Sendable, Codable {
     /// The answer to a request.
@@ -88,10 +92,13 @@ public struct MisbehaviourRule: Sendable, Codable {
   public var name: String
   /// An agent's name.
   public var agent: String?
+  /// A protocol's number.
   public var protocolIdentifier: UInt8?
   /// A command's number, or with another ``target`` the notification's.
   public var message: UInt8?
+  /// The resource that the message is about.
   public var resource: ResourceName?
+  /// Which message goes wrong.
   public var target: Target = .reply
   /// From 1: the rule applies from this matching request on…
   public var firstOccurrence: UInt64 = 1
@@ -101,8 +108,10 @@ public struct MisbehaviourRule: Sendable, Codable {
   public var probability: UInt32 = 1_000_000
   /// For chance and garbage.
   public var seed: UInt64 = 1
+  /// What goes wrong.
   public var action: Misbehaviour
 
+  /// - Parameter configure: sets the conditions, and what else is not to have its default.
   public init(_ name: String, _ action: Misbehaviour, configure: (inout Self) -> Void = { _ in }) {
     self.name = name
     self.action = action
@@ -111,8 +120,8 @@ public struct MisbehaviourRule: Sendable, Codable {
 }
 
 /// SplitMix64: small, seedable, the same everywhere.
-struct Noise: Sendable, Codable {
-  private var state: UInt64
+struct Noise: Sendable {
+  var state: UInt64
 
   init(seed: UInt64) {
     state = seed

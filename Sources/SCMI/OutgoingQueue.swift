@@ -1,5 +1,5 @@
 /// Messages in the order in which they came. How many wait is its owner's to bound.
-struct OutgoingQueue: Sendable, Codable {
+struct OutgoingQueue: Sendable {
   private var messages: [Outgoing] = []
   /// The place of the next one.
   private var head = 0
@@ -35,7 +35,7 @@ struct OutgoingQueue: Sendable, Codable {
   }
 }
 
-extension OutgoingQueue {
+extension OutgoingQueue: Codable {
   /// As a list of what waits.
   init(from decoder: any Decoder) throws {
     messages = try [Outgoing](from: decoder)

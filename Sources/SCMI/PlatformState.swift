@@ -1,5 +1,5 @@
 /// What one agent has of one resource: the agent's identifier for it is the slot's place in its ``View``.
-struct Slot: Sendable, Codable {
+struct Slot: Sendable {
   struct Votes: OptionSet, Sendable, Codable {
     let rawValue: UInt8
     /// ``Slot/value`` is a request.
@@ -15,10 +15,10 @@ struct Slot: Sendable, Codable {
   }
 
   /// The resource's place in the platform's list.
-  var resource: UInt32
-  var access: Access
+  var resource: UInt32 = 0
+  var access = Access.none
   /// What the configuration gives: RESET_AGENT_CONFIGURATION goes back to it.
-  let configured: Access
+  var configured = Access.none
   /// Bit n: the agent asked for notification n.
   var notifications: UInt8 = 0
   var votes: Votes = []
@@ -31,18 +31,18 @@ struct Slot: Sendable, Codable {
 }
 
 /// The resources of one kind that exist for one agent, densely numbered.
-struct View: Sendable, Codable {
+struct View: Sendable {
   var slots: [Slot] = []
 }
 
 /// Who has a slot for a resource.
-struct Holder: Sendable, Codable {
-  var agent: Int
-  var identifier: UInt32
+struct Holder: Sendable {
+  var agent = 0
+  var identifier: UInt32 = 0
 }
 
 /// What one agent may say in one protocol.
-struct ProtocolAccess: Sendable, Codable {
+struct ProtocolAccess: Sendable {
   var isPresent = false
   /// In use: what is advertised, or what was negotiated.
   var version: UInt32 = 0
@@ -56,7 +56,7 @@ struct ProtocolAccess: Sendable, Codable {
   var allowed: UInt32 { implemented & ~denied }
 }
 
-struct AgentState: Sendable, Codable {
+struct AgentState: Sendable {
   /// Whether notifications and delayed responses can be delivered.
   var events = true
   var outstandingResponses = 0
@@ -74,21 +74,21 @@ struct AgentState: Sendable, Codable {
 }
 
 /// An asynchronous command under way.
-struct Operation: Sendable, Codable {
-  var agent: Int
+struct Operation: Sendable {
+  var agent = 0
   /// Whose command it is.
-  var identifier: ProtocolIdentifier
-  var request: SCMIMessage
-  var requested: UInt64
+  var identifier = ProtocolIdentifier.base
+  var request = SCMIMessage()
+  var requested: UInt64 = 0
   /// No delayed response is sent.
-  var isSilent: Bool
+  var isSilent = false
   /// It is sent twice.
-  var isTwice: Bool
+  var isTwice = false
 }
 
 /// What is due later.
-struct Timer: Sendable, Codable {
-  enum Action: Sendable, Codable {
+struct Timer: Sendable {
+  enum Action: Sendable {
     /// A late reply.
     case deliver(Outgoing)
     case deliverEvent(Outgoing)
@@ -97,15 +97,16 @@ struct Timer: Sendable, Codable {
     case releaseHeld(agent: Int)
   }
 
-  var due: UInt64
+  var due: UInt64 = 0
   /// Breaks ties: first in, first out.
-  var order: UInt64
-  var action: Action
+  var order: UInt64 = 0
+  var action = Action()
 }
 
 /// A message from the platform that is not the answer to the call that is running.
-public struct Outgoing: Sendable, Codable {
-  public enum Channel: Equatable, Sendable, Codable {
+public struct Outgoing: Sendable {
+  /// Where a message goes.
+  public enum Channel: Equatable, Sendable {
     /// Into the reply buffer of the request that was handed in with this ticket.
     case reply(ticket: UInt64)
     /// Into a buffer of the event channel.
@@ -114,7 +115,9 @@ public struct Outgoing: Sendable, Codable {
 
   /// The receiver's place in ``PlatformDefinition/agents``.
   public var agent: Int
+  /// Where it goes.
   public var channel: Channel
+  /// What it says.
   public var message: SCMIMessage
   /// When the request came that this answers, for the transcript.
   var requested: UInt64?
@@ -129,7 +132,7 @@ public struct Outgoing: Sendable, Codable {
 }
 
 /// What the machine around the platform has to act on.
-public enum PlatformEvent: Equatable, Sendable, Codable {
+public enum PlatformEvent: Equatable, Sendable {
   /// SYSTEM_POWER_STATE_SET about an agent's system, by itself or by one that is trusted with all: 0 shutdown, 1 cold
   /// reset, 2 warm reset, 3 power up, 4 suspend.
   case systemPower(agent: Int, state: UInt32, graceful: Bool)

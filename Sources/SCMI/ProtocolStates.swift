@@ -1,17 +1,17 @@
 /// What Base knows.
-struct BaseState: Sendable, Codable {
+struct BaseState: Sendable {
   /// By agent: whether it wants BASE_ERROR_EVENT.
   var notifies: [Bool] = []
 }
 
 /// What power domain management knows.
-struct PowerDomainState: Sendable, Codable {
+struct PowerDomainState: Sendable {
   /// The domains' power states.
   var domains: [UInt32] = []
 }
 
 /// What system power management knows.
-struct SystemPowerState: Sendable, Codable {
+struct SystemPowerState: Sendable {
   /// By agent: whether it wants SYSTEM_POWER_STATE_NOTIFIER.
   var notifies: [Bool] = []
   /// By agent: what was requested last of its system.
@@ -19,28 +19,28 @@ struct SystemPowerState: Sendable, Codable {
 }
 
 /// What performance domain management knows.
-struct PerformanceState: Sendable, Codable {
-  struct Domain: Sendable, Codable {
-    var level: UInt32
-    var minimum: UInt32
-    var maximum: UInt32
+struct PerformanceState: Sendable {
+  struct Domain: Sendable {
+    var level: UInt32 = 0
+    var minimum: UInt32 = 0
+    var maximum: UInt32 = 0
   }
 
   var domains: [Domain] = []
 }
 
 /// What clock management knows.
-struct ClockState: Sendable, Codable {
-  struct Clock: Sendable, Codable {
+struct ClockState: Sendable {
+  struct Clock: Sendable {
     /// In Hz.
-    var rate: UInt64
-    var enabled: Bool
+    var rate: UInt64 = 0
+    var enabled = false
     /// The parent's place in the platform's list, −1 for none.
-    var parent: Int
+    var parent = -1
     /// In percent.
-    var dutyCycle: UInt32
+    var dutyCycle: UInt32 = 0
     /// In degrees.
-    var phase: UInt32
+    var phase: UInt32 = 0
   }
 
   var clocks: [Clock] = []
@@ -49,9 +49,9 @@ struct ClockState: Sendable, Codable {
 }
 
 /// What sensor management knows.
-struct SensorState: Sendable, Codable {
-  struct Sensor: Sendable, Codable {
-    var configuration: SensorProtocol.SensorConfiguration
+struct SensorState: Sendable {
+  struct Sensor: Sendable {
+    var configuration = SensorProtocol.SensorConfiguration(rawValue: 0)
     /// From outside; empty while the binding speaks.
     var values: [Int64] = []
     /// The value that trip points were last compared with.
@@ -60,7 +60,7 @@ struct SensorState: Sendable, Codable {
     var isSampled = false
   }
 
-  struct TripPoint: Sendable, Codable {
+  struct TripPoint: Sendable {
     var mode: SensorProtocol.TripPointMode = []
     var value: Int64 = 0
   }
@@ -71,8 +71,8 @@ struct SensorState: Sendable, Codable {
 }
 
 /// What reset domain management knows.
-struct ResetState: Sendable, Codable {
-  struct Domain: Sendable, Codable {
+struct ResetState: Sendable {
+  struct Domain: Sendable {
     var asserted = false
     var count: UInt64 = 0
   }
@@ -81,22 +81,22 @@ struct ResetState: Sendable, Codable {
 }
 
 /// What voltage domain management knows.
-struct VoltageState: Sendable, Codable {
-  struct Domain: Sendable, Codable {
+struct VoltageState: Sendable {
+  struct Domain: Sendable {
     /// In microvolts.
-    var level: Int32
-    var isOn: Bool
+    var level: Int32 = 0
+    var isOn = false
   }
 
   var domains: [Domain] = []
 }
 
 /// What power cap management knows.
-struct PowercapState: Sendable, Codable {
-  struct Domain: Sendable, Codable {
+struct PowercapState: Sendable {
+  struct Domain: Sendable {
     /// In the domain's unit, as all power here.
-    var cap: UInt32
-    var averagingInterval: UInt32
+    var cap: UInt32 = 0
+    var averagingInterval: UInt32 = 0
     /// From outside; empty while the binding speaks.
     var power: [Int64] = []
     /// The power that thresholds were last compared with.
@@ -105,9 +105,9 @@ struct PowercapState: Sendable, Codable {
     var isSampled = false
   }
 
-  struct Thresholds: Sendable, Codable {
-    var low: UInt32
-    var high: UInt32
+  struct Thresholds: Sendable {
+    var low: UInt32 = 0
+    var high: UInt32 = 0
   }
 
   var domains: [Domain] = []
@@ -116,20 +116,22 @@ struct PowercapState: Sendable, Codable {
 }
 
 /// What pin control knows.
-struct PinControlState: Sendable, Codable {
-  struct Setting: Sendable, Codable {
-    var type: UInt8
-    var value: UInt32
+struct PinControlState: Sendable {
+  struct Setting: Sendable {
+    var type: UInt8 = 0
+    var value: UInt32 = 0
   }
 
   /// A pin or a group.
-  struct Element: Sendable, Codable {
+  struct Element: Sendable {
     /// The agent with exclusive control, −1 for none.
     var owner = -1
     /// The selected function's place in the platform's list, −1 for none.
     var function = -1
     /// Ascending by type.
-    private(set) var settings: [Setting] = []
+    var settings: [Setting] = []
+
+    init() {}
 
     init(_ settings: [UInt8: UInt32]) {
       configure(settings)

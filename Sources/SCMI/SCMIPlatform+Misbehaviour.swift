@@ -1,11 +1,11 @@
 /// A rule and what it has seen.
-struct RuleState: Sendable, Codable {
-  let rule: MisbehaviourRule
+struct RuleState: Sendable {
+  var rule = MisbehaviourRule()
   /// The agent's place, `nil` for any.
-  let agent: Int?
-  let resource: Int?
+  var agent: Int?
+  var resource: Int?
   var matches: UInt64 = 0
-  var noise: Noise
+  var noise = Noise(seed: 0)
 }
 
 /// Being wrong on purpose. The first rule that matches a request applies; the same seed gives the same mistakes.

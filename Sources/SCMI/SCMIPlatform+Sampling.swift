@@ -3,28 +3,28 @@
 /// The clock feeds these, and it may run ahead of who computes them: after a stall of the host, or where there are more
 /// samples than the host can take. So each ``SCMIPlatform/advance(to:)`` has a budget of them. What it does not reach
 /// is skipped: the next due time comes by arithmetic, however long the time was.
-struct Recurrence: Sendable, Codable {
-  enum Action: Sendable, Codable {
+struct Recurrence: Sendable {
+  enum Action: Sendable {
     case sampleSensor(Int)
     case samplePowercap(Int)
     /// A storm, by its number.
     case storm(UInt64)
   }
 
-  var due: UInt64
+  var due: UInt64 = 0
   /// Breaks ties: first in, first out. Of the same sequence as ``Timer/order``.
-  var order: UInt64
-  var action: Action
+  var order: UInt64 = 0
+  var action = Action()
 
   func isBefore(_ other: Recurrence) -> Bool { (due, order) < (other.due, other.order) }
 }
 
 /// The same notification again and again, as a rule wants it.
-struct Storm: Sendable, Codable {
-  var message: Outgoing
-  var remaining: UInt64
+struct Storm: Sendable {
+  var message = Outgoing()
+  var remaining: UInt64 = 0
   /// In nanoseconds; 0 is all at once.
-  var interval: UInt64
+  var interval: UInt64 = 0
 }
 
 /// A binary heap: the one that is due first is at the front.
@@ -159,6 +159,7 @@ extension SCMIPlatform {
 
 /// What a transcript says where samples were skipped, so that a replay skips the same ones.
 package struct SkippedSamples {
+  /// How many were skipped.
   package var count: UInt64
   /// In nanoseconds: those that were due up to here.
   package var limit: UInt64
@@ -170,6 +171,7 @@ package struct SkippedSamples {
 
   private static let words = (first: "time ran ahead: ", second: " samples skipped up to ", unit: " ns")
 
+  /// As the transcript has it; ``init(_:)`` reads it again.
   package var text: String { Self.words.first + "\(count)" + Self.words.second + "\(limit)" + Self.words.unit }
 
   /// - Returns: `nil` for another text.

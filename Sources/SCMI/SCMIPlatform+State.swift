@@ -4,41 +4,41 @@ extension SCMIPlatform {
   ///
   /// What stays outside is its owner's: the definition, closures that sensors ask, and who reads the transcript. Any
   /// encoder takes it. It is a plain value; one that comes from elsewhere is checked by ``SCMIPlatform/restore(_:)``.
-  public struct State: Codable, Sendable {
+  public struct State: Sendable {
     /// The form of this structure. What has another number is refused.
     public static let currentVersion: UInt32 = 1
 
     /// The form that the value has.
     public internal(set) var version = State.currentVersion
 
-    var now: UInt64
-    var agents: [AgentState]
-    var protocols: [ProtocolAccess]
-    var views: [View]
-    var holders: [[[Holder]]]
-    var base: BaseState
-    var powerDomain: PowerDomainState
-    var systemPower: SystemPowerState
-    var performance: PerformanceState
-    var clock: ClockState
-    var sensor: SensorState
-    var reset: ResetState
-    var voltage: VoltageState
-    var powercap: PowercapState
-    var pinControl: PinControlState
+    var now: UInt64 = 0
+    var agents: [AgentState] = []
+    var protocols: [ProtocolAccess] = []
+    var views: [View] = []
+    var holders: [[[Holder]]] = []
+    var base = BaseState()
+    var powerDomain = PowerDomainState()
+    var systemPower = SystemPowerState()
+    var performance = PerformanceState()
+    var clock = ClockState()
+    var sensor = SensorState()
+    var reset = ResetState()
+    var voltage = VoltageState()
+    var powercap = PowercapState()
+    var pinControl = PinControlState()
     /// By vendor protocol, in the platform's order.
-    var vendors: [[UInt8]]
-    var timers: [Timer]
-    var timerOrder: UInt64
-    var recurrences: [Recurrence]
-    var storms: [UInt64: Storm]
-    var stormNumber: UInt64
-    var missedSamples: UInt64
-    var outgoing: OutgoingQueue
-    var events: [PlatformEvent]
-    var rules: [RuleState]
-    var ruleNames: [String]
-    var transcriptSequence: UInt64
+    var vendors: [[UInt8]] = []
+    var timers: [Timer] = []
+    var timerOrder: UInt64 = 0
+    var recurrences: [Recurrence] = []
+    var storms: [UInt64: Storm] = [:]
+    var stormNumber: UInt64 = 0
+    var missedSamples: UInt64 = 0
+    var outgoing = OutgoingQueue()
+    var events: [PlatformEvent] = []
+    var rules: [RuleState] = []
+    var ruleNames: [String] = []
+    var transcriptSequence: UInt64 = 0
   }
 
   /// What the platform has come to. Lines of the transcript that nobody has taken yet are not in it.
@@ -339,35 +339,5 @@ extension Alteration {
   /// Whether its bytes lie within ``SCMIMessage/maximumSize``.
   fileprivate var isWithinMessage: Bool {
     [1, 2, 4].contains(width) && (0...SCMIMessage.maximumSize - width).contains(offset)
-  }
-}
-
-extension SCMIMessage: Codable {
-  private enum CodingKeys: String, CodingKey {
-    case header
-    case payload
-  }
-
-  /// Reads the header's word and the payload's bytes.
-  public init(from decoder: any Decoder) throws {
-    let values = try decoder.container(keyedBy: CodingKeys.self)
-    self.init(header: MessageHeader(rawValue: try values.decode(UInt32.self, forKey: .header)))
-    let bytes = try values.decode([UInt8].self, forKey: .payload)
-    guard bytes.count <= SCMIMessage.maximumPayload else {
-      throw Swift.DecodingError.dataCorruptedError(
-        forKey: .payload,
-        in: values,
-        debugDescription: "expected at most \(SCMIMessage.maximumPayload) bytes, found \(bytes.count)"
-      )
-    }
-    resize(to: bytes.count)
-    for (offset, byte) in bytes.enumerated() { words[offset >> 2] |= UInt32(byte) << (8 * UInt32(offset & 3)) }
-  }
-
-  /// Writes the header's word and the payload's bytes.
-  public func encode(to encoder: any Encoder) throws {
-    var values = encoder.container(keyedBy: CodingKeys.self)
-    try values.encode(header.rawValue, forKey: .header)
-    try values.encode(Array(bytes.dropFirst(4)), forKey: .payload)
   }
 }

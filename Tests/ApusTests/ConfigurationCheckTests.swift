@@ -5,7 +5,6 @@ import GuestMemory
 import Host
 import SCMI
 import SCMIFile
-import TestBasics
 import TestSupport
 import Testing
 

@@ -1,6 +1,6 @@
 import BootImage
 import GuestMemory
-import TestBasics
+import TestSupport
 import Testing
 
 /// The start of a file of 1,024 zero bytes but for what is put there.

@@ -1,5 +1,6 @@
 import Apus
 import ApusTesting
+import GuestSupport
 import Host
 import SCMI
 import SCMIFile

@@ -1,7 +1,6 @@
 import Glibc
 import Host
 import Logging
-import TestBasics
 import TestSupport
 import Testing
 import VirtioDevices

@@ -69,6 +69,7 @@ import VirtioTesting
     backend.prepare(requests: 4)
     let buffer = TestBuffer((0..<(1 << 20) + 512).map { UInt8(truncatingIfNeeded: $0 / 512) })
 
+    // SAFETY: the segments lie in the buffer, which outlives its requests; here and below.
     unsafe backend.write(
       tag: 0,
       offset: 512,
@@ -111,6 +112,7 @@ import VirtioTesting
     for sector in 0..<size / 512 { written.put(UInt32(sector), at: 512 * sector) }
     let read = TestBuffer([UInt8](repeating: 0, count: size))
 
+    // SAFETY: the segments lie in buffers that outlive the requests; here and below.
     unsafe backend.write(
       tag: 0,
       offset: 1024,

@@ -2,7 +2,6 @@ import CHost
 import Glibc
 import GuestMemory
 import Host
-import TestBasics
 import TestSupport
 import Testing
 import VirtioDevices
@@ -18,6 +17,7 @@ private struct Peer: ~Copyable {
   /// A socket with one end in the back-end's hands.
   static func attached(to backend: StreamNetworkBackend) throws -> Peer {
     var (ours, theirs): (Int32, Int32) = (-1, -1)
+    // SAFETY: the call writes both variables and keeps neither.
     _ = unsafe chost_stream_pair(&ours, &theirs)
     try backend.attach(OwnedDescriptor(owning: theirs))
     return Peer(descriptor: OwnedDescriptor(owning: ours))
@@ -25,6 +25,7 @@ private struct Peer: ~Copyable {
 
   func send(_ bytes: ArraySlice<UInt8>) {
     let bytes = Array(bytes)
+    // SAFETY: the array holds for the call and has as many bytes as are written.
     #expect(unsafe write(descriptor.rawValue, bytes, bytes.count) == bytes.count)
   }
 
@@ -33,6 +34,7 @@ private struct Peer: ~Copyable {
     var all: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 1 << 16)
     while true {
+      // SAFETY: the call writes at most the array's count of bytes.
       let count = unsafe Int(chost_socket_receive(descriptor.rawValue, &chunk, chunk.count))
       guard count > 0 else { return all }
       all += chunk[..<count]
@@ -301,6 +303,7 @@ extension EventLoop {
   }
 
   @Test func whatCarriesNoPacketsIsRefused() throws {
+    // SAFETY: the path holds for the call.
     let file = unsafe open("/dev/null", O_RDWR)
     defer { close(file) }
 
@@ -317,6 +320,7 @@ extension EventLoop {
       EventLoop()
     )
     let packet = [UInt8](1...100)
+    // SAFETY: the array holds for the call and has as many bytes as are written.
     #expect(unsafe write(ends.1, packet, packet.count) == packet.count)
 
     let size = backend.nextPacketSize()

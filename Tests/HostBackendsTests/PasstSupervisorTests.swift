@@ -100,6 +100,7 @@ import Testing
     let program = try PasstProgram(try program("exit 3", in: folder), ["passt"])
     // As the kernel does where a process ignores SIGCHLD.
     var status: Int32 = 0
+    // SAFETY: the call writes the status and keeps nothing.
     _ = unsafe waitpid(program.process, &status, 0)
 
     let end = program.takeEnd()

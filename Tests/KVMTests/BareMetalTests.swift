@@ -1,4 +1,5 @@
 import ApusTesting
+import GuestSupport
 import Testing
 
 @testable import Apus

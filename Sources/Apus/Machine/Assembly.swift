@@ -5,6 +5,7 @@ import Host
 import HostBackends
 import KVM
 internal import Logging
+import Peripherals
 
 /// A machine that is ready to run: everything between a checked configuration and the first instruction.
 ///
@@ -15,6 +16,7 @@ struct Assembly {
   let runners: [VCPURunner]
   let serialPort: SerialPort
   let clock: RealTimeClock
+  let panicNotifier: PanicNotifier
   let devices: DeviceSet
   let summary: Report.Machine
 
@@ -89,7 +91,8 @@ struct Assembly {
     var bus = Bus()
     bus.attach(serialPort, at: MemoryMap.pl011)
     bus.attach(clock, at: MemoryMap.pl031)
-    bus.attach(PanicNotifier(mailbox: mailbox), at: MemoryMap.pvpanic)
+    panicNotifier = PanicNotifier(mailbox: mailbox)
+    bus.attach(panicNotifier, at: MemoryMap.pvpanic)
     if let platform = board.platform { bus.attach(devicesOf: platform) }
     if configuration.dma == .open, !board.devices.isEmpty {
       logger.notice("DMA is open: devices reach all of the guest's memory")
@@ -112,6 +115,13 @@ struct Assembly {
       mailbox: mailbox
     )
     summary = Report.Machine(checked, board, features: features, firmware: firmware)
+  }
+}
+
+extension Assembly {
+  /// The peripherals in the order of their addresses, with what the guest did wrong with the registers of each.
+  var peripheralEvents: [(name: String, events: RegisterEvents)] {
+    [("pl011", serialPort.events), ("pl031", clock.events), ("pvpanic", panicNotifier.events)]
   }
 }
 

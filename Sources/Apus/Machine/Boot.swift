@@ -144,6 +144,7 @@ final class Boot {
       _ = unsafe Unmanaged.passRetained(assembly.machine)
     }
     run.devices = devices.summaries(assembly.board, configuration)
+    Report.Peripheral.add(assembly.peripheralEvents, to: &run.peripherals)
     for runner in assembly.runners { run.exits = run.exits + runner.exitCounts }
     if configuration.measuresMemory { run.memory = MemorySurvey.take(guest: assembly.machine.ram) }
     if let loopFailure { throw loopFailure }

@@ -28,6 +28,7 @@ struct MachineRun {
   // What the run leaves behind.
   var exits = ExitCounts()
   var devices: [Report.Device] = []
+  var peripherals: [Report.Peripheral] = []
   var memory = Report.Memory()
 
   /// How long a run that was ended from outside waits for all who read what it leaves, in nanoseconds.
@@ -144,7 +145,7 @@ struct MachineRun {
 
   /// What the run left behind.
   func report(_ outcome: Outcome) -> Report {
-    progress.report(outcome, devices: devices, exits: exits, memory: memory)
+    progress.report(outcome, devices: devices, peripherals: peripherals, exits: exits, memory: memory)
   }
 }
 

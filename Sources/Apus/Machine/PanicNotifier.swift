@@ -25,4 +25,7 @@ final class PanicNotifier: BusDevice, @unchecked Sendable {
       mailbox.give(Outcome(.panicked, "the guest reported a panic"))
     }
   }
+
+  /// What the guest did wrong with the registers so far. From any thread.
+  var events: RegisterEvents { state.withLock { $0.events } }
 }

@@ -20,6 +20,7 @@ final class RunProgress: Sendable {
   func report(
     _ outcome: Outcome,
     devices: [Report.Device] = [],
+    peripherals: [Report.Peripheral] = [],
     exits: ExitCounts = ExitCounts(),
     memory: Report.Memory = Report.Memory()
   ) -> Report {
@@ -35,6 +36,7 @@ final class RunProgress: Sendable {
       outcome: outcome,
       machine: machine,
       devices: devices,
+      peripherals: peripherals,
       boots: count,
       time: time,
       exits: exits,

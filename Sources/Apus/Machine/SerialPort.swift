@@ -114,6 +114,9 @@ final class SerialPort: BusDevice, @unchecked Sendable {
     }
   }
 
+  /// What the guest did wrong with the registers so far. From any thread.
+  var events: RegisterEvents { state.withLock { $0.uart.events } }
+
   // MARK: The console's side, on the device thread
 
   /// Takes up to `limit` bytes of output, and lets the guest go on where it waited for room.

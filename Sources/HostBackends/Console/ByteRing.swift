@@ -26,6 +26,7 @@ package struct ByteRing: ~Copyable {
     return true
   }
 
+  /// Takes the byte that was put in first; nil where there is none.
   package mutating func removeFirst() -> UInt8? {
     guard count > 0 else { return nil }
     let byte = bytes[head]

@@ -8,19 +8,26 @@ package final class ConsoleEndpoint {
   /// Where input comes from.
   package enum Input {
     case none
+    /// From tasks of this process.
     case stream(ConsoleStream)
+    /// From a descriptor that stays open as long as the endpoint lives.
     case descriptor(Int32)
   }
 
   /// Where output goes.
   package enum Output {
     case none
+    /// To tasks of this process.
     case stream(ConsoleStream)
+    /// To a descriptor, through what writes without waiting.
     case outlet(Outlet)
   }
 
+  /// Where the guest's input comes from.
   package private(set) var input = Input.none
+  /// Where the guest's output goes.
   package private(set) var output = Output.none
+  /// Whether the other end is a terminal that somebody has to open.
   package private(set) var isPseudoTerminal = false
   /// Whether Ctrl-A x ends the machine: a person types here.
   package private(set) var hasEscapes = false
@@ -71,9 +78,12 @@ package final class ConsoleEndpoint {
 
   /// Why a console could not be opened.
   package enum OpenFailure: Error, CustomStringConvertible {
+    /// The host refused something.
     case host(HostError)
+    /// The file cannot be made or written.
     case cannotWrite(OutputFileError)
     case terminalInUse
+    /// The path of the link to the pseudo-terminal is another file's.
     case linkInUse(path: String)
 
     /// What kind of failure it is.

@@ -135,10 +135,12 @@ public final class ConsoleStream: Sendable {
 
   // MARK: The machine's side, on the device thread
 
+  /// - Parameter onInput: called from any thread when there is input.
   package func connect(onInput: @escaping @Sendable () -> Void) {
     state.withLock { $0.onInput = onInput }
   }
 
+  /// Takes the oldest bytes of the input, at most `limit`. On the device thread.
   package func takeInput(limit: Int) -> ArraySlice<UInt8> {
     state.withLock { state in
       let taken = state.input.prefix(limit)
@@ -147,6 +149,8 @@ public final class ConsoleStream: Sendable {
     }
   }
 
+  /// Hands the guest's output to whoever reads it. What nobody has taken is kept up to a limit; then the oldest is
+  /// lost.
   package func append(_ bytes: [UInt8]) {
     wake { state in
       state.output.append(contentsOf: bytes)
@@ -158,6 +162,7 @@ public final class ConsoleStream: Sendable {
     }
   }
 
+  /// The guest writes no more: readers get what is left, and then the end.
   package func end() {
     wake { state in
       state.hasEnded = true

@@ -30,5 +30,6 @@ package struct EscapeSequence {
     }
   }
 
+  /// What Ctrl-A h shows.
   package static let help = "Ctrl-A x: end the machine   Ctrl-A Ctrl-A: send Ctrl-A   Ctrl-A h: this help"
 }

@@ -3,10 +3,15 @@ package import Host
 
 /// Why a disk could not be opened.
 package enum DiskError: Error {
+  /// There is no such file.
   case missing(path: String)
+  /// It is neither a file nor a block device.
   case notADisk(path: String)
+  /// Somebody else has it open in a way that does not go together with this one.
   case inUse(path: String)
+  /// The host does not let it be opened.
   case cannotOpen(path: String, errno: Int32, isReadOnly: Bool)
+  /// Its size in bytes is no multiple of a sector's.
   case odd(path: String, size: UInt64)
 }
 

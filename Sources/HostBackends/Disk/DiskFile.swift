@@ -125,15 +125,23 @@ package final class DiskFile: Sendable {
 package struct DiskRequest: @unchecked Sendable {
   // SAFETY: @unchecked: the device leaves the segments to the request until it is finished.
 
+  /// What the device asks for.
   package enum Work {
+    /// From the file into the buffers.
     case read
+    /// From the buffers into the file.
     case write
+    /// What was written before goes to stable storage.
     case flush
+    /// The range's content is needed no more.
     case discard
+    /// The range reads as zeroes; its space may be given up where the device says so.
     case writeZeroes(mayDiscard: Bool)
   }
 
+  /// What its device knows it by.
   package let tag: UInt32
+  /// What is asked for.
   package let work: Work
   /// In bytes.
   package let offset: UInt64
@@ -141,6 +149,7 @@ package struct DiskRequest: @unchecked Sendable {
   package let count: UInt64
   /// Whether it is done only when it is on stable storage.
   package let isDurable: Bool
+  /// The guest's buffers, in order; none but for reads and writes.
   package let segments: UnsafeMutableBufferPointer<DMASegment>
 
   /// Work that moves no bytes of the guest's.

@@ -36,6 +36,7 @@ package final class DiskImage: Sendable {
     // SAFETY: the structure holds for the call.
     guard unsafe chost_disk_describe(number, &description) == 0 else { throw .notADisk(path: path) }
     guard description.size > 0, description.size % 512 == 0 else { throw .odd(path: path, size: description.size) }
+    chost_keep_open(number)
     let lock = chost_disk_lock(number, isReadOnly)
     if lock == -EAGAIN { throw .inUse(path: path) }
     // A file system without locks leaves people to look after it.

@@ -29,6 +29,9 @@ package final class DiskQueue: Sendable {
     state.withLock { $0.requests = Array(repeating: nil, count: requests) }
   }
 
+  /// Leaves requests to the workers: each takes the oldest.
+  ///
+  /// - Precondition: no more wait than ``prepare(requests:)`` was told.
   package func add(_ requests: [DiskRequest]) {
     state.withLock { state in
       precondition(state.count + requests.count <= state.requests.count, "a tag is used once at a time")
@@ -75,6 +78,7 @@ package final class CompletionBox: Sendable {
   /// Signalled when there is something new.
   package let event: EventDescriptor
 
+  /// - Throws: where the host has no descriptor left.
   package init() throws(HostError) {
     event = try EventDescriptor()
   }
@@ -84,6 +88,7 @@ package final class CompletionBox: Sendable {
     completions.withLock { $0.reserveCapacity(requests) }
   }
 
+  /// Notes that a request is done, and wakes the device thread. From any thread.
   package func add(_ tag: UInt32, _ succeeded: Bool) {
     let wasEmpty = completions.withLock { completions in
       completions.append(BlockCompletion(tag: tag, succeeded: succeeded))

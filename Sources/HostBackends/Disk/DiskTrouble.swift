@@ -30,6 +30,7 @@ package final class DiskTrouble: Sendable {
     )
   }
 
+  /// Says that a request has failed, the first few times. From any thread.
   package func note(_ request: DiskRequest, errno: Int32) {
     let before = count.add(1, ordering: .relaxed).oldValue
     guard before < Self.loggedCount else { return }
@@ -55,5 +56,6 @@ extension DiskRequest: CustomStringConvertible {
     }
   }
 
+  /// Whether it is one that only reads.
   package var isRead: Bool { if case .read = work { true } else { false } }
 }

@@ -73,6 +73,8 @@ package final class FileBlockBackend: BlockBackend {
   package var path: String { image.path }
 
   /// Tells the device when a worker has finished something.
+  ///
+  /// - Throws: where the loop takes no more.
   package func connect(_ loop: EventLoop, _ ready: @escaping () -> Bool) throws(HostError) {
     let finished = finished
     _ = try loop.add(

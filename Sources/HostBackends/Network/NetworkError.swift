@@ -4,9 +4,13 @@ package import Host
 /// Why a network card could not be connected.
 package enum NetworkError: Error, Equatable {
   case passtMissing
+  /// The program was found and does not start.
   case cannotStartPasst(path: String, errno: Int32)
+  /// The kernel gives no such tap device to this process.
   case cannotOpenTap(name: String, errno: Int32)
+  /// The descriptor's number is none that is open, or it cannot be asked.
   case cannotUseDescriptor(Int32, errno: Int32)
+  /// The descriptor's number leads to what carries no packets.
   case notANetwork(Int32)
 }
 

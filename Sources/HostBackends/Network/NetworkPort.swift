@@ -26,6 +26,7 @@ package final class NetworkPort: EventHandler {
   /// The peer has gone, or will send nothing more.
   package private(set) var hasEnded = false
 
+  /// - Throws: where the descriptor cannot be waited for, or the loop takes no more.
   package init(_ descriptor: consuming OwnedDescriptor, loop: EventLoop, turns: NetworkTurns) throws(HostError) {
     self.descriptor = descriptor
     self.loop = loop
@@ -39,12 +40,14 @@ package final class NetworkPort: EventHandler {
 
   package var rawValue: Int32 { descriptor.rawValue }
 
+  /// Has ``NetworkTurns/hasRoom()`` called when the peer has made room.
   package func waitForRoom() {
     guard !waitsForRoom else { return }
     waitsForRoom = true
     loop.change(rawValue, Self.arrival | EPOLLOUT.rawValue)
   }
 
+  /// Takes the descriptor out of the loop.
   package func disconnect() {
     loop.remove(rawValue)
   }
@@ -69,6 +72,7 @@ package final class NetworkTurns: EventHandler {
   private var isWritable = false
   private var isLost = false
 
+  /// - Throws: where the host has no descriptor left.
   package init(_ loop: EventLoop) throws(HostError) {
     event = try EventDescriptor()
     self.loop = loop
@@ -87,11 +91,13 @@ package final class NetworkTurns: EventHandler {
     events = nil
   }
 
+  /// Nothing is told any more.
   package func disconnect() {
     loop.remove(event.rawValue)
     events = nil
   }
 
+  /// The descriptor has something: it is the device's turn.
   package func hasArrivals() {
     if let events, events.readable() {
       isReadable = true
@@ -105,6 +111,7 @@ package final class NetworkTurns: EventHandler {
     event.signal()
   }
 
+  /// There is room again: it is the device's turn.
   package func hasRoom() {
     if let events, events.writable() {
       isWritable = true

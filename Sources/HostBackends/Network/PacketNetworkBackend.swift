@@ -98,6 +98,7 @@ package final class PacketNetworkBackend: LoopNetworkBackend {
     return flags.reduce(0) { $0 | $1.rawValue }
   }
 
+  /// Tells a tap's kernel; a socket has nothing to be told.
   package func guestAccepts(_ offloads: NetworkOffloads) {
     guard confined.value.descriptor >= 0 else { return }
     _ = chost_tap_set_offloads(confined.value.descriptor, Self.tapFlags(offloads))

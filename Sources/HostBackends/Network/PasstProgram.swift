@@ -33,6 +33,7 @@ package final class PasstProgram {
   /// program that faces a guest.
   private static let environment = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"]
 
+  /// Its number (PID).
   package let process: Int32
   /// Becomes readable when the process ends.
   package let end: OwnedDescriptor
@@ -45,6 +46,7 @@ package final class PasstProgram {
   /// The path of passt.
   ///
   /// - Parameter folders: where to look, separated by colons.
+  /// - Throws: ``NetworkError/passtMissing``, where it is in none of them.
   package static func find(in folders: String = PasstProgram.searchPath) throws(NetworkError) -> String {
     for folder in folders.split(separator: ":") {
       let path = "\(folder)/passt"
@@ -74,6 +76,8 @@ package final class PasstProgram {
   }
 
   /// Starts a process.
+  ///
+  /// - Throws: ``NetworkError/cannotStartPasst(path:errno:)``.
   package init(_ path: String, _ arguments: [String]) throws(NetworkError) {
     var (ours, theirs, end, start): (Int32, Int32, Int32, Int32) = (-1, -1, -1, -1)
     // SAFETY: the numbers hold for the calls.
@@ -115,6 +119,9 @@ package final class PasstProgram {
     if isRunning { chost_process_kill(process) }
   }
 
+  /// Gives our end of its socket away.
+  ///
+  /// - Precondition: nobody has taken it.
   package func takeSocket() -> OwnedDescriptor {
     guard let socket = socket.take() else { preconditionFailure("a program's socket is taken once") }
     return socket

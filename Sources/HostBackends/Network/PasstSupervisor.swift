@@ -63,6 +63,8 @@ package final class PasstSupervisor {
   }
 
   /// Starts the first process; the link is up at once.
+  ///
+  /// - Throws: where it does not start, or the loop takes no more.
   package func connect(_ setLink: @escaping (Bool) -> Void) throws {
     self.setLink = setLink
     _ = try loop.add(

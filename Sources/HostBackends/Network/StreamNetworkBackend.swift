@@ -27,6 +27,7 @@ package final class StreamNetworkBackend: LoopNetworkBackend {
 
   /// Who is on the other side.
   package enum Peer: Equatable {
+    /// passt, which looks at no checksums and leads the gateway's address to the host's loopback interface or not.
     case passt(hostLoopback: Bool)
     case any
   }
@@ -65,6 +66,7 @@ package final class StreamNetworkBackend: LoopNetworkBackend {
     var byteCount = 0
   }
 
+  /// - Throws: where the host has no descriptor or the loop takes no more.
   package init(_ loop: EventLoop, peer: Peer = .any) throws(HostError) {
     self.loop = loop
     // passt ends the guest's connections and reads what is in them: no packet goes on to where its checksum counts.
@@ -88,6 +90,8 @@ package final class StreamNetworkBackend: LoopNetworkBackend {
   }
 
   /// Begins with a socket, whatever was with the one before.
+  ///
+  /// - Throws: where the socket cannot be waited for.
   package func attach(_ socket: consuming OwnedDescriptor) throws(HostError) {
     detach()
     let port = try NetworkPort(socket, loop: loop, turns: turns)

@@ -34,6 +34,7 @@ package final class ChannelPort: HostPort {
   /// Tells the device that something connected, or went. Set before the machine starts.
   package var connectionChanged: (_ isConnected: Bool) -> Void = { _ in }
 
+  /// - Throws: where the loop takes no more.
   package init(_ endpoint: PortEndpoint, loop: EventLoop, logger: Logger) throws(HostError) {
     self.endpoint = endpoint
     self.loop = loop

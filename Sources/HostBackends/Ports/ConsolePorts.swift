@@ -15,6 +15,7 @@ package final class ConsolePorts {
   private let channels: [ChannelPort]
   private let ports: [HostPort]
 
+  /// - Throws: where the loop takes no more.
   package init(
     name: String,
     carriesConsole: Bool,

@@ -15,8 +15,11 @@ package final class PortEndpoint {
   private var listener: OwnedDescriptor?
   /// The name of that socket.
   private let socket: MadeName?
+  /// Whether peers come and go.
   package let isSocket: Bool
+  /// Whether the guest gets anything from there.
   package let canRead: Bool
+  /// Whether the guest's bytes go there.
   package let canWrite: Bool
 
   /// Where a port leads.
@@ -89,8 +92,11 @@ package final class PortEndpoint {
 
   /// Why a port could not be opened.
   package enum OpenFailure: Error, CustomStringConvertible {
+    /// The file cannot be made or written.
     case cannotWrite(OutputFileError)
+    /// The socket cannot be made.
     case cannotCreate(path: String, errno: Int32)
+    /// There is no such descriptor.
     case notOpen(descriptor: Int32, errno: Int32)
 
     /// What kind of failure it is.

@@ -1,14 +1,8 @@
 internal import Glibc
-internal import TestBasics
+internal import TestLimits
 
 /// Processes of the host, as /proc shows them.
 public enum HostProcess {
-  /// Whether the host's kernel has user namespaces, without which passt does not run.
-  public static var hasUserNamespaces: Bool {
-    // SAFETY: the path holds for the call.
-    unsafe access("/proc/self/ns/user", F_OK) == 0
-  }
-
   /// The children of a process that run a program of that name and have not ended.
   ///
   /// - Parameters:

@@ -1,4 +1,4 @@
-import TestBasics
+import TestSupport
 import Testing
 
 @Suite("The first difference")

@@ -2,7 +2,7 @@ import Glibc
 import Synchronization
 import Testing
 
-@testable import TestBasics
+@testable import TestLimits
 
 @Suite("Limits of time in tests", .serialized)
 struct TestLimitTests {

@@ -1,3 +1,5 @@
+internal import TestSupport
+
 /// The files that guests are booted from, by the variables of the environment that name their places.
 ///
 /// Guests/Linux and Guests/BareMetal make them; `make test` sets the variables. All throw ``Missing`` where the
