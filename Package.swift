@@ -61,7 +61,7 @@ let package = Package(
     .target(name: "Host", dependencies: ["CHost"], swiftSettings: strict),
     .testTarget(
       name: "HostTests",
-      dependencies: ["CHost", "CTestSupport", "Host", "TestSupport"],
+      dependencies: ["CHost", "Host", "TestSupport"],
       swiftSettings: strict
     ),
     .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
@@ -84,7 +84,9 @@ let package = Package(
     ),
     .testTarget(
       name: "VirtioMMIOTests",
-      dependencies: ["TestLimits", "TestSupport", "Virtio", "VirtioDriver", "VirtioMMIO", "VirtioTesting"],
+      dependencies: [
+        "GuestMemory", "TestLimits", "TestSupport", "Virtio", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
+      ],
       swiftSettings: strict
     ),
     .testTarget(
@@ -111,7 +113,7 @@ let package = Package(
     ),
     .testTarget(
       name: "BootImageTests",
-      dependencies: ["BootImage", "CHost", "CZlib", "CZstd", "GuestMemory", "TestSupport"],
+      dependencies: ["BootImage", "CZlib", "CZstd", "GuestMemory", "TestSupport"],
       swiftSettings: strict
     ),
     .target(name: "PositionedJSON", swiftSettings: strict),
@@ -149,8 +151,8 @@ let package = Package(
     .testTarget(
       name: "HostBackendsTests",
       dependencies: [
-        "CHost", "CTestSupport", "GuestMemory", "Host", "HostBackends", "SCMI", "SCMIFile", "TestSupport", "Virtio",
-        "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
+        "CHost", "GuestMemory", "Host", "HostBackends", "SCMI", "SCMIFile", "TestSupport",
+        "VirtioDevices", "VirtioDriver", "VirtioTesting",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
@@ -176,8 +178,8 @@ let package = Package(
     .testTarget(
       name: "ApusTests",
       dependencies: [
-        "Apus", "BootImage", "CHost", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "Peripherals",
-        "SCMI", "SCMIFile", "TestSupport", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
+        "Apus", "BootImage", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "Peripherals",
+        "SCMI", "SCMIFile", "TestSupport", "Virtio", "VirtioDevices",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
@@ -186,7 +188,7 @@ let package = Package(
     // Limits of time: what users' tests and this package's own wait by.
     .target(name: "TestLimits", swiftSettings: strict),
     .testTarget(name: "TestSupportTests", dependencies: ["TestLimits", "TestSupport"], swiftSettings: strict),
-    .target(name: "ApusTesting", dependencies: ["Apus", "TestLimits"], swiftSettings: strict),
+    .target(name: "ApusTesting", dependencies: ["Apus", "SCMI", "TestLimits"], swiftSettings: strict),
     .target(name: "GuestSupport", dependencies: ["TestSupport"], path: "Tests/GuestSupport", swiftSettings: strict),
     .testTarget(
       name: "KVMTests",
@@ -196,6 +198,7 @@ let package = Package(
     .testTarget(
       name: "GuestTests",
       dependencies: [
+        "Host",
         "Apus", "ApusTesting", "CTestSupport", "DeviceTree", "GuestSupport", "SCMI", "SCMIFile", "TestLimits",
         "TestSupport",
       ],
@@ -204,6 +207,7 @@ let package = Package(
     .testTarget(
       name: "CommandKVMTests",
       dependencies: [
+        "Host",
         "Apus", "ApusTesting", "CHost", "CTestSupport", "GuestSupport", "TestLimits", "TestSupport",
       ],
       swiftSettings: strict

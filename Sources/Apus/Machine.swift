@@ -190,8 +190,8 @@ public final class Machine: Sendable {
 
   /// Has all vCPUs wait before their next instruction; devices finish what was begun. The guest's clocks go on.
   ///
-  /// - Returns: true when all wait; false where the machine has ended, or ends meanwhile. Before its start, it waits for
-  ///   that.
+  /// - Returns: true when all wait; false where the machine has ended, or ends meanwhile. Before its start, it waits
+  ///   for that.
   public func pause() async -> Bool {
     await withCheckedContinuation { continuation in
       mailbox.ask { boot in

@@ -98,6 +98,7 @@ package protocol FieldFlags: FieldWord, Equatable, ExpressibleByArrayLiteral whe
 }
 
 extension FieldFlags {
+  /// All of the flags together.
   @inline(__always)
   package init(arrayLiteral flags: Self...) {
     self.init(rawValue: flags.reduce(0) { $0 | $1.rawValue })
