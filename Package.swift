@@ -160,9 +160,20 @@ let package = Package(
     .target(name: "DeviceTree", dependencies: ["CFDT"], swiftSettings: strict),
     .testTarget(name: "DeviceTreeTests", dependencies: ["DeviceTree", "TestSupport"], swiftSettings: strict),
     .target(
+      name: "GuestABI",
+      dependencies: ["DeviceTree", "GuestMemory", "Host", "Peripherals", "SCMI", "VirtioMMIO"],
+      swiftSettings: strict
+    ),
+    .testTarget(
+      name: "GuestABITests",
+      dependencies: ["DeviceTree", "GuestABI", "GuestMemory", "Peripherals", "TestSupport"],
+      swiftSettings: strict
+    ),
+    .target(
       name: "Apus",
       dependencies: [
-        "BootImage", "CHost", "Host", "HostBackends", "KVM", "GuestMemory", "DeviceTree", "Peripherals", "SCMI",
+        "GuestABI", "BootImage", "CHost", "Host", "HostBackends", "KVM", "GuestMemory", "DeviceTree", "Peripherals",
+        "SCMI",
         "SCMIFile", "Virtio", "VirtioDevices", "VirtioMMIO",
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -178,7 +189,7 @@ let package = Package(
     .testTarget(
       name: "ApusTests",
       dependencies: [
-        "Apus", "BootImage", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "Peripherals",
+        "Apus", "GuestABI", "BootImage", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "Peripherals",
         "SCMI", "SCMIFile", "TestSupport", "Virtio", "VirtioDevices",
         .product(name: "Logging", package: "swift-log"),
       ],

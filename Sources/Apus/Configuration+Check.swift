@@ -1,6 +1,7 @@
 internal import BootImage
 internal import CHost
 import DeviceTree
+import GuestABI
 import GuestMemory
 import Host
 import HostBackends

@@ -1,3 +1,4 @@
+import GuestABI
 import Host
 
 // What a machine has of virtio devices, and what of the guest's memory they may reach.

@@ -1,3 +1,4 @@
+import GuestABI
 import VirtioDevices
 
 // The DMA windows of a confined machine, and how large they are where nobody says.

@@ -1,4 +1,5 @@
 import Apus
+import GuestABI
 import GuestMemory
 import SCMI
 import TestSupport

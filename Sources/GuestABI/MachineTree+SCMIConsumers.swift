@@ -1,12 +1,12 @@
-import DeviceTree
+package import DeviceTree
 import GuestMemory
-import SCMI
+package import SCMI
 
 /// The nodes that use a platform's resources. What the agent has not, or may not change as a driver would, is not
 /// named.
 extension MachineTree.SCMI {
   /// A CPU's performance domain, where the agent may set its level (PERFORMANCE_LEVEL_SET).
-  func describe(cpu: Int, _ node: inout DeviceTreeWriter) {
+  package func describe(cpu: Int, _ node: inout DeviceTreeWriter) {
     let names = definition.tree.cpus
     guard let last = names.last else { return }
     let name = cpu < names.count ? names[cpu] : last
@@ -16,11 +16,11 @@ extension MachineTree.SCMI {
   }
 
   /// What the machine's real-time clock uses, where the agent has its clock.
-  var clockConsumer: ConsumerDefinition? {
+  package var clockConsumer: ConsumerDefinition? {
     definition.tree.consumers.first { $0.kind == .clock && !clocks(of: $0).isEmpty }
   }
 
-  func node(of consumer: ConsumerDefinition, at index: Int, _ root: inout DeviceTreeWriter) {
+  package func node(of consumer: ConsumerDefinition, at index: Int, _ root: inout DeviceTreeWriter) {
     switch consumer.kind {
     case .clock: break
     case .bus: bus(consumer, at: index, &root)
@@ -67,7 +67,7 @@ extension MachineTree.SCMI {
   }
 
   /// The properties by which a node uses clocks, power domains, resets and pins.
-  func use(by consumer: ConsumerDefinition, _ node: inout DeviceTreeWriter) {
+  package func use(by consumer: ConsumerDefinition, _ node: inout DeviceTreeWriter) {
     let clocks = clocks(of: consumer)
     if !clocks.isEmpty { node.property("clocks", cells: cells(.clock, clocks.map(\.identifier))) }
     let powerDomains = consumer.names(.powerDomain).compactMap { settable(.powerDomain, $0) }
@@ -133,7 +133,7 @@ extension MachineTree.SCMI {
   // MARK: - Devices of any driver
 
   /// Whether the agent's tree has a device: it has one of its resources, or there are none.
-  func hasDevice(_ consumer: ConsumerDefinition) -> Bool {
+  package func hasDevice(_ consumer: ConsumerDefinition) -> Bool {
     consumer.kind == .device
       && (consumer.resources.isEmpty || consumer.resources.contains { view.resource($0.kind, $0.name) != nil })
   }

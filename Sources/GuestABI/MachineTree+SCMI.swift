@@ -1,29 +1,29 @@
-import DeviceTree
-import SCMI
+package import DeviceTree
+package import SCMI
 
 extension MachineTree {
   /// The part of the tree that an SCMI platform gives one agent (Linux: bindings/firmware/arm,scmi.yaml).
-  struct SCMI: Sendable {
-    let view: AgentView
-    let definition: PlatformDefinition
+  package struct SCMI: Sendable {
+    package let view: AgentView
+    package let definition: PlatformDefinition
     /// Where the devices of the platform's tree stand, in the order of the consumers.
-    let places: [PlatformDevicePlace]
+    package let places: [PlatformDevicePlace]
 
-    init(_ place: SCMIPlace) {
-      definition = place.platform.definition
+    package init(_ platform: SharedPlatform, agent: Int) {
+      definition = platform.definition
       places = PlatformDevicePlace.all(of: definition.tree)
-      view = place.platform.change { platform, _ in platform.view(of: place.agent) }
+      view = platform.change { platform, _ in platform.view(of: agent) }
     }
 
-    enum Handle {
-      static func of(_ identifier: ProtocolIdentifier) -> UInt32 { 0x100 + UInt32(identifier.rawValue) }
-      static func regulator(_ identifier: UInt32) -> UInt32 { 0x1_0000 + identifier }
-      static func pins(_ index: Int) -> UInt32 { 0x2_0000 + UInt32(index) }
-      static func trip(_ zone: Int, _ trip: Int) -> UInt32 { 0x3_0000 + UInt32(zone << 8 + trip) }
+    package enum Handle {
+      package static func of(_ identifier: ProtocolIdentifier) -> UInt32 { 0x100 + UInt32(identifier.rawValue) }
+      package static func regulator(_ identifier: UInt32) -> UInt32 { 0x1_0000 + identifier }
+      package static func pins(_ index: Int) -> UInt32 { 0x2_0000 + UInt32(index) }
+      package static func trip(_ zone: Int, _ trip: Int) -> UInt32 { 0x3_0000 + UInt32(zone << 8 + trip) }
     }
 
     /// More bytes than it takes.
-    var sizeLimit: UInt64 {
+    package var sizeLimit: UInt64 {
       let regulators = definition.regulators.reduce(0) { $0 + 320 + 2 * $1.name.utf8.count }
       let zones = definition.tree.thermalZones.reduce(0) { $0 + 512 + 256 * $1.trips.count }
       let consumers = definition.tree.consumers.reduce(0) { sum, consumer in
@@ -55,7 +55,7 @@ extension MachineTree {
 
     // MARK: Nodes
 
-    func write(_ root: inout DeviceTreeWriter) {
+    package func write(_ root: inout DeviceTreeWriter) {
       root.node("firmware") { firmware in
         firmware.node("scmi", label: "scmi") { scmi in
           scmi.property("compatible", "arm,scmi-virtio")
@@ -136,7 +136,7 @@ extension MachineTree {
     }
 
     /// The consumer's function, where the agent has it and may set the pins of a group.
-    func pinFunction(of consumer: ConsumerDefinition) -> String? {
+    package func pinFunction(of consumer: ConsumerDefinition) -> String? {
       consumer.names(.function).first { function in
         view.may(PinControlProtocol.Message.settingsConfigure, on: .function, function)
           && !pinGroups(function, consumer.names(.group)).isEmpty

@@ -1,38 +1,56 @@
-import DeviceTree
-import GuestMemory
+package import DeviceTree
+package import GuestMemory
 import Host
 import Peripherals
 
 /// Everything that the guest's device tree tells, as plain values.
 ///
 /// Documentation/DeviceTree.md lists the nodes; those that have an upstream binding conform to it.
-struct MachineTree: Sendable {
+package struct MachineTree: Sendable {
   /// Where everything stands.
-  var board: Board
+  package var board: Board
   /// Whether the vCPUs have performance monitors.
-  var hasPerformanceMonitors: Bool
+  package var hasPerformanceMonitors: Bool
   /// The machine's name.
-  var name: String
+  package var name: String
   /// The machine's identity.
-  var uuid: Configuration.UUID
+  package var uuid: String
   /// Where the initramfs was put.
-  var initramfs: GuestRange?
+  package var initramfs: GuestRange?
   /// The virtio devices that are there.
-  var virtioDevices: [Board.DevicePlace]
+  package var virtioDevices: [Board.DevicePlace]
   /// Randomness for the kernel: 8 bytes for its address layout, the rest for its random number generator.
-  var seed: [UInt8]
+  package var seed: [UInt8]
+
+  package init(
+    board: Board,
+    hasPerformanceMonitors: Bool,
+    name: String,
+    uuid: String,
+    initramfs: GuestRange?,
+    virtioDevices: [Board.DevicePlace],
+    seed: [UInt8]
+  ) {
+    self.board = board
+    self.hasPerformanceMonitors = hasPerformanceMonitors
+    self.name = name
+    self.uuid = uuid
+    self.initramfs = initramfs
+    self.virtioDevices = virtioDevices
+    self.seed = seed
+  }
 
   private var map: MemoryMap { board.map }
   private var scmi: SCMI? { board.platform }
 
   /// The version of the interface that the `/hypervisor/apus` node describes.
-  static let apiVersion: UInt32 = 1
+  package static let apiVersion: UInt32 = 1
 
   /// How many bytes of randomness a tree carries.
-  static let seedSize = 8 + 64
+  package static let seedSize = 8 + 64
 
   /// The affinity that KVM gives a vCPU: 16 to a cluster, then 256 clusters.
-  static func affinity(of cpu: Int) -> UInt32 {
+  package static func affinity(of cpu: Int) -> UInt32 {
     let number = UInt32(cpu)
     return (number & 0xF) | (number >> 4 & 0xFF) << 8 | (number >> 12 & 0xFF) << 16
   }
@@ -56,7 +74,7 @@ struct MachineTree: Sendable {
   /// - Parameter labels: whether it has its nodes' labels, for people or for overlays.
   /// - Returns: the blob that the kernel gets.
   /// - Throws: what libfdt refused first.
-  func blob(labels: DeviceTreeWriter.Labels = .dropped) throws(DeviceTreeError) -> [UInt8] {
+  package func blob(labels: DeviceTreeWriter.Labels = .dropped) throws(DeviceTreeError) -> [UInt8] {
     // A platform's nodes are many, and the room for the tree is reckoned with each name once.
     var tree = DeviceTreeWriter(labels: labels, sharesNames: scmi != nil)
     tree.node("") { root in
@@ -133,7 +151,7 @@ struct MachineTree: Sendable {
         apus.property("compatible", "apus,machine")
         apus.property("api-version", cells: [Self.apiVersion])
         apus.property("vm-name", name)
-        apus.property("vm-uuid", uuid.description)
+        apus.property("vm-uuid", uuid)
       }
     }
   }
