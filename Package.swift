@@ -166,7 +166,7 @@ let package = Package(
     ),
     .testTarget(
       name: "GuestABITests",
-      dependencies: ["DeviceTree", "GuestABI", "GuestMemory", "Peripherals", "TestSupport"],
+      dependencies: ["DeviceTree", "GuestABI", "GuestMemory", "Host", "Peripherals", "TestSupport"],
       swiftSettings: strict
     ),
     .target(
@@ -189,7 +189,7 @@ let package = Package(
     .testTarget(
       name: "ApusTests",
       dependencies: [
-        "Apus", "GuestABI", "BootImage", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "Peripherals",
+        "Apus", "GuestABI", "BootImage", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM",
         "SCMI", "SCMIFile", "TestSupport", "Virtio", "VirtioDevices",
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -203,7 +203,7 @@ let package = Package(
     .target(name: "GuestSupport", dependencies: ["TestSupport"], path: "Tests/GuestSupport", swiftSettings: strict),
     .testTarget(
       name: "KVMTests",
-      dependencies: ["Apus", "ApusTesting", "GuestMemory", "GuestSupport", "KVM", "TestSupport"],
+      dependencies: ["Apus", "GuestABI", "ApusTesting", "GuestMemory", "GuestSupport", "KVM", "TestSupport"],
       swiftSettings: strict
     ),
     .testTarget(

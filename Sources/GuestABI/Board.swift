@@ -10,6 +10,7 @@ package struct Board: Sendable {
   package let gic: GICVersion
   /// How many vCPUs.
   package let cpuCount: Int
+  /// Where everything stands.
   package let map: MemoryMap
   /// How many interrupts the controller has.
   package let interruptCount: UInt32
@@ -24,15 +25,21 @@ package struct Board: Sendable {
 
   /// KVM's memory slots.
   package enum MemorySlot {
+    /// The whole of RAM.
     package static let ram: UInt32 = 0
+    /// The page of exception vectors for a guest that has none yet.
     package static let earlyVectors: UInt32 = 1
+    /// The first DMA window; the others follow.
     package static let firstWindow: UInt32 = 2
   }
 
   /// Memory that devices reach.
   package struct Window: Equatable, Sendable {
+    /// The configuration's name.
     package let name: String
+    /// Behind RAM.
     package let range: GuestRange
+    /// KVM's number.
     package let memorySlot: UInt32
   }
 
@@ -44,6 +51,7 @@ package struct Board: Sendable {
     package let name: String
     /// How many devices of its type come before it.
     package let ordinal: Int
+    /// The addresses of its virtio-mmio transport.
     package let registers: GuestRange
     /// Its shared peripheral interrupt, counted from 0.
     package let interrupt: UInt32

@@ -4,22 +4,24 @@ package import SCMI
 extension MachineTree {
   /// The part of the tree that an SCMI platform gives one agent (Linux: bindings/firmware/arm,scmi.yaml).
   package struct SCMI: Sendable {
-    package let view: AgentView
+    let view: AgentView
+    /// The whole platform, whatever the agent sees of it.
     package let definition: PlatformDefinition
     /// Where the devices of the platform's tree stand, in the order of the consumers.
     package let places: [PlatformDevicePlace]
 
+    /// - Parameter agent: the number in the definition of the agent that the machine is.
     package init(_ platform: SharedPlatform, agent: Int) {
       definition = platform.definition
       places = PlatformDevicePlace.all(of: definition.tree)
       view = platform.change { platform, _ in platform.view(of: agent) }
     }
 
-    package enum Handle {
-      package static func of(_ identifier: ProtocolIdentifier) -> UInt32 { 0x100 + UInt32(identifier.rawValue) }
-      package static func regulator(_ identifier: UInt32) -> UInt32 { 0x1_0000 + identifier }
-      package static func pins(_ index: Int) -> UInt32 { 0x2_0000 + UInt32(index) }
-      package static func trip(_ zone: Int, _ trip: Int) -> UInt32 { 0x3_0000 + UInt32(zone << 8 + trip) }
+    enum Handle {
+      static func of(_ identifier: ProtocolIdentifier) -> UInt32 { 0x100 + UInt32(identifier.rawValue) }
+      static func regulator(_ identifier: UInt32) -> UInt32 { 0x1_0000 + identifier }
+      static func pins(_ index: Int) -> UInt32 { 0x2_0000 + UInt32(index) }
+      static func trip(_ zone: Int, _ trip: Int) -> UInt32 { 0x3_0000 + UInt32(zone << 8 + trip) }
     }
 
     /// More bytes than it takes.
@@ -55,7 +57,7 @@ extension MachineTree {
 
     // MARK: Nodes
 
-    package func write(_ root: inout DeviceTreeWriter) {
+    func write(_ root: inout DeviceTreeWriter) {
       root.node("firmware") { firmware in
         firmware.node("scmi", label: "scmi") { scmi in
           scmi.property("compatible", "arm,scmi-virtio")

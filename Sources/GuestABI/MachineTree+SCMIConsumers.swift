@@ -6,7 +6,7 @@ package import SCMI
 /// named.
 extension MachineTree.SCMI {
   /// A CPU's performance domain, where the agent may set its level (PERFORMANCE_LEVEL_SET).
-  package func describe(cpu: Int, _ node: inout DeviceTreeWriter) {
+  func describe(cpu: Int, _ node: inout DeviceTreeWriter) {
     let names = definition.tree.cpus
     guard let last = names.last else { return }
     let name = cpu < names.count ? names[cpu] : last
@@ -20,7 +20,7 @@ extension MachineTree.SCMI {
     definition.tree.consumers.first { $0.kind == .clock && !clocks(of: $0).isEmpty }
   }
 
-  package func node(of consumer: ConsumerDefinition, at index: Int, _ root: inout DeviceTreeWriter) {
+  func node(of consumer: ConsumerDefinition, at index: Int, _ root: inout DeviceTreeWriter) {
     switch consumer.kind {
     case .clock: break
     case .bus: bus(consumer, at: index, &root)
@@ -67,7 +67,7 @@ extension MachineTree.SCMI {
   }
 
   /// The properties by which a node uses clocks, power domains, resets and pins.
-  package func use(by consumer: ConsumerDefinition, _ node: inout DeviceTreeWriter) {
+  func use(by consumer: ConsumerDefinition, _ node: inout DeviceTreeWriter) {
     let clocks = clocks(of: consumer)
     if !clocks.isEmpty { node.property("clocks", cells: cells(.clock, clocks.map(\.identifier))) }
     let powerDomains = consumer.names(.powerDomain).compactMap { settable(.powerDomain, $0) }
