@@ -7,15 +7,6 @@ extension Configuration {
     return nil
   }
 
-  /// The console device's ports with their places, in their order.
-  var ports: [(place: Path, port: Port)] {
-    for (index, device) in devices.enumerated() {
-      guard case .console(let console) = device.kind else { continue }
-      return console.ports.enumerated().map { (.device(index, .console(.port($0, .destination))), $1) }
-    }
-    return []
-  }
-
   /// The command line that the kernel gets: where hvc0 is the console and nobody says which is, it says so.
   ///
   /// In front: what stands behind a word `--` is not the kernel's.

@@ -90,19 +90,3 @@ extension Configuration.Device.Network.Forward: Codable {
     try container.encode(transport, forKey: "transport")
   }
 }
-
-extension Configuration.Device.MACAddress: Codable {
-  /// - Throws: `DecodingError` where it is not the address of one card.
-  public init(from decoder: any Decoder) throws {
-    let text = try decoder.singleValueContainer().decode(String.self)
-    guard let address = Self(text) else {
-      let advice = "give the address of one card, such as 02:12:34:56:78:9a"
-      throw DecodingError.mistake("'\(text)' is none; \(advice)", at: decoder.codingPath)
-    }
-    self = address
-  }
-
-  public func encode(to encoder: any Encoder) throws {
-    try encoder.encode(case: description)
-  }
-}

@@ -65,50 +65,11 @@ extension Configuration.Device {
       }
     }
   }
-
-  /// An Ethernet address.
-  public struct MACAddress: Equatable, Sendable, CustomStringConvertible {
-    /// Six.
-    public let bytes: [UInt8]
-
-    /// Reads six pairs of hexadecimal digits between colons; the address of one card, not of a group.
-    public init?(_ text: String) {
-      let pairs = text.split(separator: ":", omittingEmptySubsequences: false)
-      let bytes = pairs.compactMap { $0.utf8.count == 2 && $0.first != "+" ? UInt8($0, radix: 16) : nil }
-      guard pairs.count == 6, bytes.count == 6, bytes[0] & 1 == 0, bytes != Array(repeating: 0, count: 6) else {
-        return nil
-      }
-      self.bytes = bytes
-    }
-
-    /// The address of a machine's network card: locally administered, the same each time.
-    ///
-    /// - Parameters:
-    ///   - machine: the machine's name.
-    ///   - index: which of its network cards, from 0.
-    public init(machine: String, index: Int) {
-      // FNV-1a.
-      var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-      for byte in Array(machine.utf8) + [0, UInt8(truncatingIfNeeded: index)] {
-        hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3
-      }
-      bytes = [0x02] + (0..<5).map { UInt8(truncatingIfNeeded: hash >> (8 * UInt64($0 + 2))) }
-    }
-
-    public var description: String {
-      bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: ":")
-    }
-  }
 }
 
 extension Configuration.Device.Network.Forward {
   /// As passt's options want it.
   var passtText: String { "\(address)/\(hostPort):\(guestPort)" }
-
-  /// Whether both listen at the same place.
-  func takesPort(of other: Self) -> Bool {
-    hostPort == other.hostPort && transport == other.transport && address == other.address
-  }
 
   private var isAddressPlain: Bool {
     var bytes = in6_addr()
@@ -129,9 +90,8 @@ extension Configuration.Device.Network.Forward {
   }
 }
 
-extension Configuration.Device.Network {
-  /// The mistakes in the plain values.
-  func problems(ofDevice index: Int) -> [ConfigurationError.Problem] {
+extension Configuration.Device.Network: DeviceKind {
+  func problems(device index: Int) -> [ConfigurationError.Problem] {
     var problems: [ConfigurationError.Problem] = []
     func add(_ property: Property, _ reason: ConfigurationError.Reason) {
       problems.append(.init(.usage, .device(index, .network(property)), reason))
@@ -154,15 +114,100 @@ extension Configuration.Device.Network {
     }
     return problems
   }
+
+  func claims(device index: Int) -> [DeviceClaim] {
+    switch connection {
+    case .tap: return []
+    case .descriptor(let number): return [.descriptor(number, at: .device(index, .network(.connection)))]
+    case .passt(let forwards, _):
+      var claims: [DeviceClaim] = []
+      for (number, forward) in forwards.enumerated() {
+        let listener = "\(forward.transport.rawValue) \(forward.address) \(forward.hostPort)"
+        claims.append(
+          DeviceClaim(place: .device(index, .network(.forward(number, .hostPort))), subject: .listener(listener)) { _ in
+            "the host's port leads to another one already"
+          }
+        )
+      }
+      return claims
+    }
+  }
+
+  /// The receive queue is filled with buffers of at most a page; what is sent is in pieces of at most 32 KiB, with a
+  /// header of its own for each 64 KiB.
+  var windowNeed: UInt64 {
+    let queue = UInt64(QueueSize.network)
+    return 8 * DriverMemory.page + queue * DriverMemory.page + queue / 3 * (64 << 10)
+  }
+
+  /// Looks for what it is to be connected to. A tap device is opened at the start only: its carrier would show it.
+  func open(
+    device index: Int,
+    of configuration: Configuration,
+    platform: SCMIPlace?
+  ) throws(ConfigurationError) -> DeviceResource? {
+    do {
+      switch connection {
+      case .passt: _ = try PasstProgram.find()
+      case .tap: break
+      case .descriptor(let number): if number >= 3 { _ = try NetworkCard.describe(number) }
+      }
+    } catch {
+      throw ConfigurationError(error.kind, .device(index, .network(.connection)), .init(error))
+    }
+    return NetworkResource(self, machineName: configuration.name)
+  }
+
+  func plan(_ place: Board.DevicePlace, _ checked: CheckedConfiguration) -> (any Encodable & Sendable)? {
+    Plan.Device.Network(self, mac: address(ordinal: place.ordinal, machineName: checked.configuration.name))
+  }
+
+  /// The card's address.
+  ///
+  /// - Parameter ordinal: how many network cards of the machine come before it.
+  func address(ordinal: Int, machineName: String) -> Configuration.Device.MACAddress {
+    mac ?? Configuration.Device.MACAddress(machine: machineName, index: ordinal)
+  }
 }
 
-extension Configuration.Device.Network {
-  /// Looks for what it is to be connected to. A tap device is opened at the start only: its carrier would show it.
-  func checkHost() throws(NetworkError) {
-    switch connection {
-    case .passt: _ = try PasstProgram.find()
-    case .tap: break
-    case .descriptor(let number): if number >= 3 { _ = try NetworkCard.describe(number) }
+extension Plan.Device {
+  /// A network card's part.
+  public var network: Network? { part as? Network }
+
+  /// A network card.
+  public struct Network: Sendable, Encodable {
+    /// `passt`, `tap=NAME` or `fd=N`.
+    public let connection: String
+    /// The card's address.
+    public let mac: String
+    /// In bytes; nil where what it is connected to decides at the start.
+    public let mtu: Int?
+    /// With passt: the host's ports that lead to the guest's.
+    public let forwards: [String]?
+    /// With passt: whether the guest reaches the host's 127.0.0.1.
+    public let hostLoopback: Bool?
+  }
+}
+
+extension Plan.Device.Network {
+  fileprivate init(_ network: Configuration.Device.Network, mac: Configuration.Device.MACAddress) {
+    self.mac = "\(mac)"
+    switch network.connection {
+    case .passt(let forwards, let hostLoopback):
+      connection = "passt"
+      mtu = Int(network.mtu ?? PasstProgram.largestMTU)
+      self.forwards = forwards.map { "\($0.passtText)/\($0.transport.rawValue)" }
+      self.hostLoopback = hostLoopback
+    case .tap(let name):
+      connection = "tap=\(name)"
+      mtu = network.mtu.map { Int($0) }
+      forwards = nil
+      hostLoopback = nil
+    case .descriptor(let number):
+      connection = "fd=\(number)"
+      mtu = network.mtu.map { Int($0) }
+      forwards = nil
+      hostLoopback = nil
     }
   }
 }
@@ -203,15 +248,6 @@ final class NetworkResource: DeviceResource {
   override func release() { card?.release() }
 
   override func close() { card?.shutDown() }
-}
-
-extension Configuration.Device.Network {
-  /// The card's address.
-  ///
-  /// - Parameter ordinal: how many network cards of the machine come before it.
-  func address(ordinal: Int, machineName: String) -> Configuration.Device.MACAddress {
-    mac ?? Configuration.Device.MACAddress(machine: machineName, index: ordinal)
-  }
 }
 
 extension NetworkCard.Connection {

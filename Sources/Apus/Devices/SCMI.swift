@@ -3,6 +3,7 @@ import HostBackends
 import SCMI
 internal import SCMIFile
 import Virtio
+import VirtioDevices
 
 extension Configuration.Device {
   /// A place on an SCMI platform: the machine is one of its agents.
@@ -52,35 +53,25 @@ struct SCMIPlace: Sendable {
   let agent: Int
 }
 
-extension Configuration {
-  /// The number of the device that is on a platform, where there is one.
-  var scmiDevice: Int? {
-    devices.firstIndex { if case .scmi = $0.kind { true } else { false } }
+extension Configuration.Device.SCMI: DeviceKind {
+  func problem(ofSeveral count: Int) -> ConfigurationError.Reason? {
+    "a machine is on one platform, not on \(count)"
+  }
+
+  func files(device index: Int) -> [NamedFile] {
+    guard case .file(let path) = source else { return [] }
+    return [NamedFile(.needed, at: .device(index, .scmi(.source)), path)]
+  }
+
+  /// A message to a buffer, none of which is larger than a slot.
+  var windowNeed: UInt64 {
+    let descriptors = UInt64(QueueSize.scmiCommand) + UInt64(QueueSize.scmiEvent)
+    return 4 * DriverMemory.page + descriptors * DriverMemory.slot
   }
 
   /// Opens the platform of a file, or takes the shared one.
-  ///
-  /// - Parameters:
-  ///   - shared: the platform that several machines share, or nil.
-  ///   - problems: gets every mistake in the platform's file and the agent.
-  /// - Returns: the machine's place on its platform; nil where it is on none, or there are mistakes.
-  func openPlatform(_ shared: SharedPlatform?, _ problems: inout [ConfigurationError.Problem]) -> SCMIPlace? {
-    var place: SCMIPlace?
-    for (index, device) in devices.enumerated() {
-      guard case .scmi(let scmi) = device.kind else { continue }
-      do throws(ConfigurationError) {
-        place = try scmi.open(on: shared, device: index)
-      } catch {
-        problems += error.problems
-      }
-    }
-    return place
-  }
-}
-
-extension Configuration.Device.SCMI {
-  fileprivate func open(on shared: SharedPlatform?, device: Int) throws(ConfigurationError) -> SCMIPlace {
-    let place = Configuration.Path.device(device, .scmi(.source))
+  func openPlatform(_ shared: SharedPlatform?, device index: Int) throws(ConfigurationError) -> SCMIPlace? {
+    let place = Configuration.Path.device(index, .scmi(.source))
     let platform: SharedPlatform
     switch source {
     case .shared:
@@ -94,11 +85,23 @@ extension Configuration.Device.SCMI {
     let names = platform.definition.agents.map(\.name).joined(separator: ", ")
     throw ConfigurationError(
       .usage,
-      .device(device, .scmi(.agent)),
+      .device(index, .scmi(.agent)),
       agent == nil
         ? "the platform has several agents; say which one the machine is: \(names)"
         : "the platform's agents are \(names)"
     )
+  }
+
+  func open(
+    device index: Int,
+    of configuration: Configuration,
+    platform: SCMIPlace?
+  ) throws(ConfigurationError) -> DeviceResource? {
+    platform.map { SCMIResource($0) }
+  }
+
+  func plan(_ place: Board.DevicePlace, _ checked: CheckedConfiguration) -> (any Encodable & Sendable)? {
+    checked.platform.map { Plan.Device.SCMI(agent: $0.platform.definition.agents[$0.agent].name) }
   }
 
   private static func platform(
@@ -128,6 +131,46 @@ extension Configuration.Device.SCMI {
   fileprivate func agentIndex(in definition: PlatformDefinition) -> Int? {
     guard let agent else { return definition.agents.count == 1 ? 0 : nil }
     return definition.agents.firstIndex { $0.name == agent }
+  }
+}
+
+extension Configuration {
+  /// The place of the platform that the machine is on, or nil.
+  var platformPath: Path? {
+    devices.firstIndex { $0.kind.name == .scmi }.map { .device($0, .scmi(.source)) }
+  }
+
+  /// What is wrong with a transcript of a machine that is on no platform.
+  var transcriptProblem: ConfigurationError.Problem? {
+    guard scmiTranscript != nil, platformPath == nil else { return nil }
+    let device = Path.device(devices.count, .scmi(.source))
+    return .init(.usage, .property(.scmiTranscript), .init(predicate: "needs a platform; give \(at: device)"))
+  }
+}
+
+extension Plan.Device {
+  /// An SCMI device's part.
+  public var scmi: SCMI? { part as? SCMI }
+
+  /// A place on a platform.
+  public struct SCMI: Sendable, Encodable {
+    /// Which agent the machine is.
+    public let agent: String
+  }
+}
+
+extension Report.Device {
+  /// An SCMI device's part.
+  public var scmi: SCMI? { part as? SCMI }
+
+  /// What an SCMI device did.
+  public struct SCMI: Sendable, Encodable {
+    /// Commands that the guest sent.
+    public let commands: UInt64
+    /// Notifications and delayed responses that it got.
+    public let events: UInt64
+    /// Notifications that it had no buffer for.
+    public let droppedNotifications: UInt64
   }
 }
 
@@ -201,7 +244,5 @@ final class SCMIResource: DeviceResource {
     connection = nil
   }
 
-  override func report(_ device: inout Report.Device) {
-    device.scmi = connection?.summary
-  }
+  override var report: (any Encodable & Sendable)? { connection?.summary }
 }
