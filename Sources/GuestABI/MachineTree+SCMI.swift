@@ -1,4 +1,4 @@
-package import DeviceTree
+import DeviceTree
 package import SCMI
 
 extension MachineTree {

@@ -1,4 +1,4 @@
-package import DeviceTree
+import DeviceTree
 import GuestMemory
 package import SCMI
 
