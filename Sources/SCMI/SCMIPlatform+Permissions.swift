@@ -103,7 +103,8 @@ extension SCMIPlatform {
       .reset,
       agent: agent,
       SCMIMessage(header: MessageHeader(rawValue: 0)),
-      events ? "with events" : "without events"
+      events ? "with events" : "without events",
+      events: events
     )
   }
 

@@ -65,7 +65,7 @@ public enum Replay {
         let bytes = tooFew ? [] : record.message.bytes + [UInt8](repeating: 0, count: SCMIMessage.maximumPayload + 1)
         _ = platform.handle(bytes: bytes.span, from: record.agent, at: record.time, reply: &reply)
       case .reset:
-        let events = record.decision?.hasPrefix("with events") ?? true
+        guard let events = record.events else { preconditionFailure("a reset says whether there are events") }
         platform.resetAgent(record.agent, events: events, at: record.time)
       case .control:
         guard let skipped = record.decision.flatMap({ SkippedSamples($0) }) else {

@@ -52,6 +52,10 @@ extension TranscriptRecord {
       kind: kind,
       message: message
     )
+    record.events = value["events"]?.boolean
+    if kind == .reset && record.events == nil {
+      throw TranscriptError(line: number, message: "expected events of a reset, true or false")
+    }
     record.latency = value["latency"]?.integer(UInt64.self)
     record.decision = value["decision"]?.string
     record.rule = value["rule"]?.string
