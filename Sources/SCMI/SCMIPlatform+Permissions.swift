@@ -87,8 +87,10 @@ extension SCMIPlatform {
   /// negotiated versions, its pending operations and its undelivered messages vanish.
   ///
   /// - Parameters:
+  ///   - agent: its place in the definition.
   ///   - permissions: whether permissions go back to the configuration's, too.
   ///   - events: whether the agent can receive notifications and delayed responses from now on.
+  ///   - now: nanoseconds; a time before the latest one counts as the latest one.
   /// - Precondition: the agent exists.
   public mutating func resetAgent(_ agent: Int, permissions: Bool = false, events: Bool, at now: UInt64) {
     advance(to: now)

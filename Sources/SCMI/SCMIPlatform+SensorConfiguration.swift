@@ -95,7 +95,10 @@ extension SCMIPlatform {
 
   /// Gives a sensor new values: its trip points are checked at once.
   ///
-  /// - Parameter values: one per axis, or one for all.
+  /// - Parameters:
+  ///   - name: a sensor's.
+  ///   - values: one per axis, or one for all.
+  ///   - now: nanoseconds; a time before the latest one counts as the latest one.
   /// - Returns: `false` where no sensor has that name or `values` is empty.
   @discardableResult
   public mutating func setSensor(_ name: String, values: [Int64], at now: UInt64) -> Bool {

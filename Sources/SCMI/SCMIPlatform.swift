@@ -88,6 +88,7 @@ public struct SCMIPlatform: ~Copyable {
   /// Answers one request.
   ///
   /// - Parameters:
+  ///   - request: as it came, whatever it is.
   ///   - agent: who asks.
   ///   - ticket: comes back with a reply that is late.
   ///   - now: nanoseconds; a time before the latest one counts as the latest one.

@@ -38,7 +38,11 @@ public final class SharedPlatform: Sendable {
   /// What the platform was made of.
   public let definition: PlatformDefinition
 
-  /// - Parameter clock: nanoseconds since the platform began; never goes back.
+  /// Takes a platform over.
+  ///
+  /// - Parameters:
+  ///   - platform: is this value's from now on.
+  ///   - clock: nanoseconds since the platform began; never goes back.
   public init(_ platform: consuming sending SCMIPlatform, clock: @escaping @Sendable () -> UInt64) {
     let definition = platform.definition
     let count = definition.agents.count
@@ -89,7 +93,9 @@ public final class SharedPlatform: Sendable {
 
   /// The agent starts anew.
   ///
-  /// - Parameter events: whether it can receive notifications and delayed responses from now on.
+  /// - Parameters:
+  ///   - agent: its place in the definition.
+  ///   - events: whether it can receive notifications and delayed responses from now on.
   /// - Precondition: the agent exists.
   public func resetAgent(_ agent: Int, events: Bool) {
     run(as: agent) { state in

@@ -38,7 +38,10 @@ public enum Replay {
   ///
   /// Times, agents, kinds and bytes are compared; explanations are not.
   ///
-  /// - Parameter samples: how many samples are computed at most.
+  /// - Parameters:
+  ///   - records: of one session, in order.
+  ///   - platform: has done nothing yet.
+  ///   - samples: how many samples are computed at most.
   public static func run(
     _ records: [TranscriptRecord],
     on platform: inout SCMIPlatform,
