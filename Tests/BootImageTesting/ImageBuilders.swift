@@ -17,14 +17,14 @@ public func pattern(_ count: Int, seed: UInt8 = 1) -> [UInt8] {
 
 extension [UInt8] {
   /// Writes a number, the low byte first.
-  public mutating func put(_ value: some FixedWidthInteger & UnsignedInteger, at offset: Int) {
+  mutating func put(_ value: some FixedWidthInteger & UnsignedInteger, at offset: Int) {
     for index in 0..<value.bitWidth / 8 {
       self[offset + index] = UInt8(truncatingIfNeeded: value >> (8 * index))
     }
   }
 
   /// Writes a text without a zero behind it.
-  public mutating func put(_ text: String, at offset: Int) {
+  mutating func put(_ text: String, at offset: Int) {
     replaceSubrange(offset..<offset + text.utf8.count, with: text.utf8)
   }
 }
