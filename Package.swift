@@ -36,6 +36,7 @@ let forFuzzing: [Product] =
   ? []
   : [
     .library(name: "SCMIFuzzing", targets: ["SCMI", "SCMIFile", "SCMIFuzzing"]),
+    .library(name: "BootImageTesting", targets: ["BootImage", "BootImageTesting", "GuestMemory"]),
     .library(name: "DeviceTree", targets: ["DeviceTree"]),
     .library(
       name: "VirtioTesting",
@@ -111,9 +112,15 @@ let package = Package(
       dependencies: ["CHost", "CZlib", "CZstd", "GuestMemory", "Host"],
       swiftSettings: strict
     ),
+    .target(
+      name: "BootImageTesting",
+      dependencies: ["BootImage", "CZlib", "CZstd", "GuestMemory"],
+      path: "Tests/BootImageTesting",
+      swiftSettings: strict
+    ),
     .testTarget(
       name: "BootImageTests",
-      dependencies: ["BootImage", "CZlib", "CZstd", "GuestMemory", "TestSupport"],
+      dependencies: ["BootImage", "BootImageTesting", "GuestMemory", "TestSupport"],
       swiftSettings: strict
     ),
     .target(name: "PositionedJSON", swiftSettings: strict),

@@ -177,7 +177,7 @@ public final class Machine: Sendable {
 
   /// Starts the machine on a thread of its own and returns at once.
   ///
-  /// - Throws: ``HostError`` where the host gives no thread.
+  /// - Throws: `HostError` where the host gives no thread.
   /// - Precondition: the machine has not been started before.
   public func start() throws(HostError) {
     try HostThread.startDetached(name: "apus") { _ = self.run() }

@@ -85,7 +85,7 @@ package struct MachineTree: Sendable {
       root.property("interrupt-parent", cells: [Handle.interruptController])
       aliases(&root)
       chosen(&root)
-      root.node("memory@\(hexadecimal(map.ram.start))") { memory in
+      root.node("memory@\(unitAddress(map.ram.start))") { memory in
         memory.property("device_type", "memory")
         memory.property("reg", wide: ([map.ram] + map.windows).flatMap { [$0.start.rawValue, $0.size] })
       }
@@ -106,7 +106,7 @@ package struct MachineTree: Sendable {
     root.node("aliases") { $0.property("serial0", serialPath) }
   }
 
-  private var serialPath: String { "/serial@\(hexadecimal(MemoryMap.pl011.start))" }
+  private var serialPath: String { "/serial@\(unitAddress(MemoryMap.pl011.start))" }
 
   private func chosen(_ root: inout DeviceTreeWriter) {
     root.node("chosen", label: "chosen") { chosen in
@@ -159,7 +159,7 @@ package struct MachineTree: Sendable {
   private func interruptController(_ root: inout DeviceTreeWriter) {
     let ranges = map.interruptController.ranges
     root.node(
-      "interrupt-controller@\(hexadecimal(ranges[0].start))",
+      "interrupt-controller@\(unitAddress(ranges[0].start))",
       label: "gic",
       phandle: Handle.interruptController
     ) { controller in
@@ -232,7 +232,7 @@ package struct MachineTree: Sendable {
       [],
       &root
     )
-    root.node("pvpanic@\(hexadecimal(MemoryMap.pvpanic.start))", label: "pvpanic") { pvpanic in
+    root.node("pvpanic@\(unitAddress(MemoryMap.pvpanic.start))", label: "pvpanic") { pvpanic in
       pvpanic.property("compatible", "qemu,pvpanic-mmio")
       pvpanic.property("reg", wide: [MemoryMap.pvpanic.start.rawValue, MemoryMap.pvpanic.size])
     }
@@ -247,7 +247,7 @@ package struct MachineTree: Sendable {
       reserved.property("ranges")
       for (index, window) in board.windows.enumerated() {
         reserved.node(
-          "dma-\(window.name)@\(hexadecimal(window.range.start))",
+          "dma-\(window.name)@\(unitAddress(window.range.start))",
           label: "dma_\(label(window.name))",
           phandle: Handle.firstWindow + UInt32(index)
         ) { pool in
@@ -261,7 +261,7 @@ package struct MachineTree: Sendable {
   private func virtio(_ root: inout DeviceTreeWriter) {
     for device in virtioDevices {
       let range = device.registers
-      root.node("virtio@\(hexadecimal(range.start))", label: "virtio\(device.index)") { node in
+      root.node("virtio@\(unitAddress(range.start))", label: "virtio\(device.index)") { node in
         node.property("compatible", "virtio,mmio")
         node.property("reg", wide: [range.start.rawValue, range.size])
         node.property("interrupts", cells: [InterruptKind.shared, device.interrupt, Self.edgeRising])
@@ -284,7 +284,7 @@ package struct MachineTree: Sendable {
     _ clocks: [String],
     _ root: inout DeviceTreeWriter
   ) {
-    root.node("\(name)@\(hexadecimal(range.start))", label: label) { node in
+    root.node("\(name)@\(unitAddress(range.start))", label: label) { node in
       node.property("compatible", strings: [compatible, "arm,primecell"])
       // A kernel that is told need not read eight registers, each of which is an exit. The binding of the PL031 has no
       // place for it, and it is to read them that Linux takes a PrimeCell out of the reset that a platform may give it.
@@ -306,8 +306,8 @@ package struct MachineTree: Sendable {
     String(name.map { $0 == "-" ? "_" : $0 })
   }
 
-  /// An address as node names write it: no prefix.
-  private func hexadecimal(_ address: GuestAddress) -> String {
+  /// An address as node names write it (Devicetree Specification 0.4, 2.2.1): no prefix.
+  private func unitAddress(_ address: GuestAddress) -> String {
     hexadecimalDigits(address.rawValue)
   }
 }

@@ -18,7 +18,7 @@ extension MessageFields {
     return message.count
   }
 
-  /// - Parameter configure: sets the fields that are not zero or empty.
+  /// What `configure` leaves alone is zero or empty.
   @inline(__always)
   package init(_ configure: (inout Self) -> Void) {
     self.init()

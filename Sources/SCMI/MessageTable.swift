@@ -156,16 +156,12 @@ public enum CommonMessage: UInt8, CaseIterable, Sendable {
 }
 
 extension MessageHeader {
-  /// A command's header.
-  ///
-  /// - Parameter token: 10 bits; higher ones are cut off.
+  /// A command's header; of the token's bits the lower 10 count.
   public init(_ command: some SCMICommand, token: UInt16 = 0) {
     self.init(command.identifier.rawValue, command.rawValue, token: token)
   }
 
-  /// The header of a message that every protocol has.
-  ///
-  /// - Parameter token: 10 bits; higher ones are cut off.
+  /// The header of a message that every protocol has; of the token's bits the lower 10 count.
   public init(_ identifier: ProtocolIdentifier, _ message: CommonMessage, token: UInt16 = 0) {
     self.init(identifier.rawValue, message.rawValue, token: token)
   }
