@@ -19,7 +19,8 @@ let strict: [SwiftSetting] = [
 let quickStart: [LinkerSetting] = [
   .unsafeFlags(
     [
-      "-Xlinker", "--defsym=__register_frame_info=0", "-Xlinker", "--defsym=__deregister_frame_info=0",
+      // The order of symbols is an option of lld's, which comes with the toolchain.
+      "-use-ld=lld", "-Xlinker", "--defsym=__register_frame_info=0", "-Xlinker", "--defsym=__deregister_frame_info=0",
       "-Xlinker", "--eh-frame-hdr",
       "-Xlinker", "--symbol-ordering-file=\(Context.packageDirectory)/Benchmarks/StartOrder/order.txt",
       "-Xlinker", "--no-warn-symbol-ordering",
@@ -28,6 +29,20 @@ let quickStart: [LinkerSetting] = [
   )
 ]
 
+/// Not for users: what the fuzz targets see of the library's insides. They are a package of their own, and of another
+/// one SwiftPM lets them see products alone; these are there only where `Tests/Fuzz/build` asks for them.
+let forFuzzing: [Product] =
+  Context.environment["APUS_FUZZING"] == nil
+  ? []
+  : [
+    .library(name: "SCMIFuzzing", targets: ["SCMI", "SCMIFile", "SCMIFuzzing"]),
+    .library(name: "DeviceTree", targets: ["DeviceTree"]),
+    .library(
+      name: "VirtioTesting",
+      targets: ["GuestMemory", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting"]
+    ),
+  ]
+
 let package = Package(
   name: "apus",
   products: [
@@ -35,14 +50,7 @@ let package = Package(
     .library(name: "SCMI", targets: ["SCMI", "SCMIFile"]),
     .library(name: "ApusTesting", targets: ["ApusTesting"]),
     .executable(name: "apus", targets: ["ApusCommand"]),
-    // For the fuzz targets, which are a package of their own.
-    .library(name: "SCMIFuzzing", targets: ["SCMI", "SCMIFile", "SCMIFuzzing"]),
-    .library(name: "DeviceTree", targets: ["DeviceTree"]),
-    .library(
-      name: "VirtioTesting",
-      targets: ["GuestMemory", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting"]
-    ),
-  ],
+  ] + forFuzzing,
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
@@ -53,7 +61,7 @@ let package = Package(
     .target(name: "Host", dependencies: ["CHost"], swiftSettings: strict),
     .testTarget(
       name: "HostTests",
-      dependencies: ["CHost", "CTestSupport", "Host", "TestBasics", "TestSupport"],
+      dependencies: ["CHost", "Host", "TestSupport"],
       swiftSettings: strict
     ),
     .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
@@ -76,13 +84,15 @@ let package = Package(
     ),
     .testTarget(
       name: "VirtioMMIOTests",
-      dependencies: ["TestBasics", "TestSupport", "Virtio", "VirtioDriver", "VirtioMMIO", "VirtioTesting"],
+      dependencies: [
+        "GuestMemory", "TestLimits", "TestSupport", "Virtio", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
+      ],
       swiftSettings: strict
     ),
     .testTarget(
       name: "VirtioDevicesTests",
       dependencies: [
-        "CHost", "GuestMemory", "SCMI", "SCMIFile", "TestBasics", "Virtio", "VirtioDevices", "VirtioDriver",
+        "CHost", "GuestMemory", "SCMI", "SCMIFile", "TestSupport", "Virtio", "VirtioDevices", "VirtioDriver",
         "VirtioMMIO", "VirtioTesting",
       ],
       swiftSettings: strict
@@ -103,7 +113,7 @@ let package = Package(
     ),
     .testTarget(
       name: "BootImageTests",
-      dependencies: ["BootImage", "CHost", "CZlib", "CZstd", "GuestMemory", "TestBasics", "TestSupport"],
+      dependencies: ["BootImage", "CZlib", "CZstd", "GuestMemory", "TestSupport"],
       swiftSettings: strict
     ),
     .target(name: "PositionedJSON", swiftSettings: strict),
@@ -130,13 +140,30 @@ let package = Package(
       swiftSettings: strict
     ),
     .target(name: "KVM", dependencies: ["CHost", "CKVM", "Host"], swiftSettings: strict),
+    .target(
+      name: "HostBackends",
+      dependencies: [
+        "CHost", "GuestMemory", "Host", "SCMI", "SCMIFile", "Virtio", "VirtioDevices",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict
+    ),
+    .testTarget(
+      name: "HostBackendsTests",
+      dependencies: [
+        "CHost", "GuestMemory", "Host", "HostBackends", "SCMI", "SCMIFile", "TestSupport",
+        "VirtioDevices", "VirtioDriver", "VirtioTesting",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict
+    ),
     .target(name: "DeviceTree", dependencies: ["CFDT"], swiftSettings: strict),
     .testTarget(name: "DeviceTreeTests", dependencies: ["DeviceTree", "TestSupport"], swiftSettings: strict),
     .target(
       name: "Apus",
       dependencies: [
-        "BootImage", "CHost", "Host", "KVM", "GuestMemory", "DeviceTree", "Peripherals", "SCMI", "SCMIFile",
-        "Virtio", "VirtioDevices", "VirtioMMIO",
+        "BootImage", "CHost", "Host", "HostBackends", "KVM", "GuestMemory", "DeviceTree", "Peripherals", "SCMI",
+        "SCMIFile", "Virtio", "VirtioDevices", "VirtioMMIO",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
@@ -144,55 +171,45 @@ let package = Package(
     .target(name: "CTestSupport", path: "Tests/CTestSupport"),
     .target(
       name: "TestSupport",
-      dependencies: ["CTestSupport", "TestBasics"],
+      dependencies: ["CTestSupport", "TestLimits", .product(name: "Logging", package: "swift-log")],
       path: "Tests/TestSupport",
       swiftSettings: strict
     ),
     .testTarget(
       name: "ApusTests",
       dependencies: [
-        "Apus", "CHost", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "Peripherals", "SCMI",
-        "SCMIFile", "TestBasics", "TestSupport",
-        "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
+        "Apus", "BootImage", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "Peripherals",
+        "SCMI", "SCMIFile", "TestSupport", "Virtio", "VirtioDevices",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
     ),
-    .testTarget(name: "CommandTests", dependencies: ["ApusCommand", "TestSupport"], swiftSettings: strict),
-    .executableTarget(
-      name: "LibraryBenchmark",
-      dependencies: ["Apus"],
-      path: "Benchmarks/Library",
-      swiftSettings: strict,
-      linkerSettings: quickStart
-    ),
-    .executableTarget(
-      name: "SCMIBenchmark",
-      dependencies: ["SCMI", "SCMIFile"],
-      path: "Benchmarks/SCMI",
-      exclude: ["measure", "platform-200"],
-      swiftSettings: strict,
-      linkerSettings: quickStart
-    ),
-    // Limits of time and comparisons, for every test target.
-    .target(name: "TestBasics", swiftSettings: strict),
-    .testTarget(name: "TestBasicsTests", dependencies: ["TestBasics"], swiftSettings: strict),
-    .target(name: "ApusTesting", dependencies: ["Apus", "TestBasics"], swiftSettings: strict),
+    .testTarget(name: "CommandTests", dependencies: ["Apus", "ApusCommand", "TestSupport"], swiftSettings: strict),
+    // Limits of time: what users' tests and this package's own wait by.
+    .target(name: "TestLimits", swiftSettings: strict),
+    .testTarget(name: "TestSupportTests", dependencies: ["TestLimits", "TestSupport"], swiftSettings: strict),
+    .target(name: "ApusTesting", dependencies: ["Apus", "SCMI", "TestLimits"], swiftSettings: strict),
+    .target(name: "GuestSupport", dependencies: ["TestSupport"], path: "Tests/GuestSupport", swiftSettings: strict),
     .testTarget(
       name: "KVMTests",
-      dependencies: ["Apus", "ApusTesting", "GuestMemory", "KVM", "TestBasics"],
+      dependencies: ["Apus", "ApusTesting", "GuestMemory", "GuestSupport", "KVM", "TestSupport"],
       swiftSettings: strict
     ),
     .testTarget(
       name: "GuestTests",
       dependencies: [
-        "Apus", "ApusTesting", "CTestSupport", "DeviceTree", "SCMI", "SCMIFile", "TestBasics", "TestSupport",
+        "Host",
+        "Apus", "ApusTesting", "CTestSupport", "DeviceTree", "GuestSupport", "SCMI", "SCMIFile", "TestLimits",
+        "TestSupport",
       ],
       swiftSettings: strict
     ),
     .testTarget(
       name: "CommandKVMTests",
-      dependencies: ["Apus", "ApusTesting", "CHost", "CTestSupport", "TestBasics"],
+      dependencies: [
+        "Host",
+        "Apus", "ApusTesting", "CHost", "CTestSupport", "GuestSupport", "TestLimits", "TestSupport",
+      ],
       swiftSettings: strict
     ),
     .executableTarget(

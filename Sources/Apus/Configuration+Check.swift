@@ -3,33 +3,8 @@ internal import CHost
 import DeviceTree
 import GuestMemory
 import Host
-
-/// Everything that is wrong with a configuration, at once.
-public struct ConfigurationError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// One mistake.
-  public struct Problem: Equatable, Sendable {
-    /// The exit status that it alone would have.
-    public let kind: Kind
-    /// What is wrong and what would be right, with the flag's or file's name: one line, for any terminal.
-    public let message: String
-
-    init(kind: Kind, message: String) {
-      self.kind = kind
-      self.message = message.plain
-    }
-  }
-
-  /// What kind of mistake it is.
-  public typealias Kind = FailureKind
-
-  /// At least one, in the order of the configuration.
-  public let problems: [Problem]
-
-  /// The status for a process that ends because of it: that of the first mistake.
-  public var exitStatus: Int32 { problems.first?.kind.rawValue ?? Kind.usage.rawValue }
-
-  public var description: String { problems.map(\.message).joined(separator: "\n") }
-}
+import HostBackends
+public import SCMI
 
 extension Configuration {
   /// arm64's COMMAND_LINE_SIZE, with the zero at the end.
@@ -37,95 +12,95 @@ extension Configuration {
 
   /// Checks everything that can be checked without KVM.
   ///
-  /// - Returns: what the configuration comes to.
+  /// - Parameter platform: the one that a machine of this configuration would be given, or nil.
+  /// - Returns: what the configuration comes to; with an identity that is drawn for it where there is none.
   /// - Throws: every mistake at once.
-  public func check() throws(ConfigurationError) -> Plan {
-    let (opened, problems) = openingPlatform()
-    return try opened.check(adding: problems).plan
+  public func check(platform: SharedPlatform? = nil) throws(ConfigurationError) -> Plan {
+    try checkAndOpen(platform).checked.plan
   }
 
-  /// The same where the platform is open already.
-  func check(adding found: [ConfigurationError.Problem]) throws(ConfigurationError) -> CheckedConfiguration {
-    var problems = valueProblems + found
-    var image: BootImageDescription?
-    var initramfsFile: BootPlacement.Initramfs?
-    do {
-      image = try BootImageFile(path: payload.path).inspect(raw: payload.isRaw)
-    } catch {
-      problems.append(.init(error))
+  /// The same, and opens what the machine reads.
+  func checkAndOpen(
+    _ platform: SharedPlatform? = nil
+  ) throws(ConfigurationError) -> (checked: CheckedConfiguration, inputs: Inputs) {
+    var problems = valueProblems + fileProblems
+    let place = openPlatform(platform, &problems)
+    let inputs = openInputs(place, &problems)
+    if pages == .huge, let problem = HugePages.problem {
+      problems.append(.init(.hostFailure, .property(.pages), .init(problem)))
     }
-    if let initramfs {
-      do {
-        initramfsFile = .init(try BootImageFile(path: initramfs))
-      } catch {
-        problems.append(.init(error))
-      }
-    }
-    for path in deviceTreeOverlays {
-      do {
-        _ = try DeviceTreeOverlayFile(path: path)
-      } catch {
-        problems.append(.init(error))
-      }
-    }
-    for case .block(let block) in devices.map(\.kind) {
-      do {
-        _ = try DiskFile.open(block.path, isReadOnly: block.isReadOnly)
-      } catch {
-        problems.append(.init(kind: error.kind, message: "\(error)"))
-      }
-    }
-    for case .network(let network) in devices.map(\.kind) {
-      do {
-        try network.checkHost()
-      } catch {
-        problems.append(.init(kind: error.kind, message: "\(error)"))
-      }
-    }
-    if pages == .huge, let problem = HugePages.problem { problems.append(.init(kind: .hostFailure, message: problem)) }
     problems += outputProblems + descriptorProblems
-    guard problems.isEmpty, let image else { throw ConfigurationError(problems: problems) }
-    let version = gic.planned
-    let map = MemoryMap(self, gic: version)
+    guard problems.isEmpty, let inputs else { throw ConfigurationError(problems: problems) }
+    let board = Board(self, platform: place, gic: gic.planned)
+    let uuid = uuid ?? .random()
     do {
-      let loader = try BootLoader(self, map, hasPerformanceMonitors: cpuFeatures.pmu)
-      let placement = try loader.placement(image, initramfsFile)
-      return CheckedConfiguration(configuration: self, image: image, placement: placement, map: map, gic: version)
+      let loader = BootLoader(inputs: inputs, tree: plannedTree(board, uuid, inputs.overlays))
+      let placement = try loader.placement()
+      let checked = CheckedConfiguration(
+        configuration: self,
+        uuid: uuid,
+        board: board,
+        image: inputs.image,
+        placement: placement,
+        platform: place
+      )
+      return (checked, inputs)
     } catch {
-      throw ConfigurationError(problems: [.init(loading: error)])
+      throw ConfigurationError(loading: error, in: self)
     }
+  }
+
+  /// The device tree as the guest gets it from a host with everything.
+  func plannedTree(_ board: Board, _ uuid: UUID, _ overlays: [DeviceTreeOverlayFile]) -> GuestDeviceTree {
+    GuestDeviceTree(
+      board: board,
+      name: name,
+      identity: uuid,
+      hasPerformanceMonitors: cpuFeatures.pmu,
+      overlays: overlays
+    )
   }
 
   /// The mistakes in plain values.
   private var valueProblems: [ConfigurationError.Problem] {
     var problems: [ConfigurationError.Problem] = []
-    func require(_ condition: Bool, _ message: @autoclosure () -> String) {
-      if !condition { problems.append(.init(kind: .usage, message: message())) }
+    func require(
+      _ condition: Bool,
+      _ property: Property,
+      _ predicate: @autoclosure () -> ConfigurationError.Reason
+    ) {
+      if !condition { problems.append(.init(.usage, .property(property), .init(predicate: predicate()))) }
     }
     let isPrintable = name.utf8.allSatisfy { 0x20...0x7E ~= $0 }
-    require(isPrintable && 1...64 ~= name.utf8.count, "--name takes 1 to 64 printable ASCII characters")
-    require(cpuCount >= 1, "--cpus takes 1 or more, not \(cpuCount)")
-    require(cpuCount <= 512, "--cpus takes at most 512, which is KVM's limit on arm64, not \(cpuCount)")
+    require(isPrintable && 1...64 ~= name.utf8.count, .name, "takes 1 to 64 printable ASCII characters")
+    require(cpuCount >= 1, .cpuCount, "takes 1 or more, not \(cpuCount)")
+    require(cpuCount <= 512, .cpuCount, "takes at most 512, which is KVM's limit on arm64, not \(cpuCount)")
     require(
       gic != .v2 || cpuCount <= MemoryMap.v2CPULimit,
-      "--gic 2 serves at most \(MemoryMap.v2CPULimit) vCPUs, not \(cpuCount); use --gic 3"
+      .gic,
+      """
+      serves at most \(MemoryMap.v2CPULimit) vCPUs, not \(cpuCount); use \(at: .property(.gic), GIC.v3.rawValue)
+      """
     )
-    require(memorySize > 0, "--memory takes at least 1M, not 0")
+    require(memorySize > 0, .memorySize, "takes at least 1M, not 0")
     require(
       memorySize % MemoryMap.ramGranule == 0,
-      "--memory takes a multiple of 1 MiB, not \(memorySize) bytes"
+      .memorySize,
+      "takes a multiple of 1 MiB, not \(memorySize) bytes"
     )
     require(
       memorySize <= Self.memoryLimit,
-      "--memory takes at most \(Self.memoryLimit >> 40)T, which is what one memory slot of KVM holds"
+      .memorySize,
+      "takes at most \(Self.memoryLimit >> 40)T, which is what one memory slot of KVM holds"
     )
     require(
       kernelCommandLine.utf8.count < Self.commandLineLimit && !commandLine.utf8.contains(0),
-      "--append takes less than \(Self.commandLineLimit) bytes, which is what an arm64 kernel keeps of it"
+      .commandLine,
+      "takes less than \(Self.commandLineLimit) bytes, which is what an arm64 kernel keeps of it"
     )
-    require(HostPath.isPlain(commandLine), "--append takes UTF-8, which '\(commandLine)' is not")
-    for problem in deviceProblems() { require(false, problem) }
-    if let timeout { require(timeout > .zero, "--timeout takes more than 0 seconds") }
+    require(HostPath.isPlain(commandLine), .commandLine, "takes UTF-8, which '\(commandLine)' is not")
+    problems += deviceProblems()
+    if let timeout { require(timeout > .zero, .timeout, "takes more than 0 seconds") }
     return problems
   }
 
@@ -136,39 +111,29 @@ extension Configuration {
       do {
         try OutputFile.check(path: file.path)
       } catch {
-        problems.append(.init(kind: error.kind, message: "\(file.option): \(error)"))
+        problems.append(.init(error.kind, file.place, .init(error)))
       }
     }
-    var messages = (consoleDevice?.ports ?? []).compactMap { PortEndpoint.problem(of: $0) }
-    if case .pseudoTerminal(let link?) = console, let problem = ConsoleEndpoint.problem(ofLink: link) {
-      messages.append(problem)
+    for (place, port) in ports {
+      guard case .socket(let path) = port.destination, let problem = PortEndpoint.problem(ofSocket: path) else {
+        continue
+      }
+      problems.append(.init(problem.kind, place, .init(problem)))
     }
-    problems += messages.map { .init(kind: .cannotCreate, message: $0) }
+    if case .pseudoTerminal(let link?) = console, let problem = ConsoleEndpoint.problem(ofLink: link) {
+      problems.append(.init(problem.kind, .property(.console), .init(problem)))
+    }
     return problems
   }
 
   /// The descriptors that are to be open and are not.
   private var descriptorProblems: [ConfigurationError.Problem] {
-    (consoleDevice?.ports ?? []).compactMap { port in
+    ports.compactMap { place, port in
       guard case .descriptor(let number) = port.destination, number >= 3 else { return nil }
       var (reads, writes) = (false, false)
       // SAFETY: the variables hold for the call.
       guard unsafe chost_access_mode(number, &reads, &writes) < 0 else { return nil }
-      return .init(kind: .usage, message: "--port \(port): descriptor \(number) is not open; open it in the caller")
-    }
-  }
-
-  /// Loads the payload and the initramfs as a start would, into memory that goes again: only so is it known whether a
-  /// compressed kernel can be decompressed.
-  ///
-  /// - Throws: ``ConfigurationError``, what a start would end with.
-  func rehearse() throws(ConfigurationError) {
-    let map = MemoryMap(self, gic: gic.planned)
-    do {
-      let ram = try PrivateRAM(range: map.ram, pages: .hugeWherePossible)
-      _ = try BootLoader(self, map, hasPerformanceMonitors: cpuFeatures.pmu).loadFiles(into: ram)
-    } catch {
-      throw ConfigurationError(problems: [.init(loading: error)])
+      return .init(.usage, place, "descriptor \(number) is not open; open it in the caller")
     }
   }
 
@@ -177,21 +142,23 @@ extension Configuration {
 
   /// The device tree as the guest would get it from a host with everything, without KVM and without a payload.
   ///
+  /// - Parameter platform: the one that a machine of this configuration would be given, or nil.
   /// - Throws: ``ConfigurationError``.
-  public func deviceTree() throws(ConfigurationError) -> [UInt8] {
-    try deviceTree(isForPeople: false)
+  public func deviceTree(platform: SharedPlatform? = nil) throws(ConfigurationError) -> [UInt8] {
+    try deviceTree(platform, isForPeople: false)
   }
 
-  private func deviceTree(isForPeople: Bool) throws(ConfigurationError) -> [UInt8] {
-    let (opened, found) = openingPlatform()
-    let problems = valueProblems + found
+  private func deviceTree(_ platform: SharedPlatform?, isForPeople: Bool) throws(ConfigurationError) -> [UInt8] {
+    var problems = valueProblems + fileProblems
+    let place = openPlatform(platform, &problems)
+    let overlays = openOverlays(&problems)
     guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
-    let map = MemoryMap(opened, gic: gic.planned)
+    let board = Board(self, platform: place, gic: gic.planned)
     do {
-      let loader = try BootLoader(opened, map, hasPerformanceMonitors: cpuFeatures.pmu)
-      return try loader.deviceTree(initramfs: nil, isForPeople: isForPeople)
+      let tree = plannedTree(board, uuid ?? .random(), overlays)
+      return try tree.blob(board.devices, initramfs: nil, isForPeople: isForPeople)
     } catch {
-      throw ConfigurationError(problems: [.init(loading: error)])
+      throw ConfigurationError(loading: error, in: self)
     }
   }
 }
@@ -199,29 +166,44 @@ extension Configuration {
 /// A configuration without mistakes, and what it comes to.
 struct CheckedConfiguration: Sendable {
   let configuration: Configuration
+  /// The configuration's, or one that was drawn.
+  let uuid: Configuration.UUID
+  /// As planned: where the configuration leaves the interrupt controller to the host, with a GICv3.
+  let board: Board
   let image: BootImageDescription
   let placement: BootPlacement
-  let map: MemoryMap
-  let gic: GICVersion
+  /// The machine's place on its platform.
+  let platform: SCMIPlace?
 
   /// With the devices. For people and programs that ask: no guest needs it.
-  var plan: Plan {
-    var plan = configuration.plan(image, placement, map, gic)
-    plan.addDevices(of: configuration)
-    return plan
+  var plan: Plan { Plan(self) }
+
+  /// Loads the payload and the initramfs as a start would, into memory that goes again: only so is it known whether a
+  /// compressed kernel can be decompressed.
+  ///
+  /// - Throws: ``ConfigurationError``, what a start would end with.
+  func rehearse(_ inputs: Inputs) throws(ConfigurationError) {
+    do {
+      let ram = try PrivateRAM(range: board.map.ram, pages: .hugeWherePossible)
+      let tree = configuration.plannedTree(board, uuid, inputs.overlays)
+      _ = try BootLoader(inputs: inputs, tree: tree).loadFiles(into: ram)
+    } catch {
+      throw ConfigurationError(loading: error, in: configuration)
+    }
   }
 }
 
 extension Configuration {
-  /// ``deviceTree()`` as text, for people: with the labels that overlays may refer to.
+  /// ``deviceTree(platform:)`` as text, for people: with the labels that overlays may refer to.
   ///
+  /// - Parameter platform: the one that a machine of this configuration would be given, or nil.
   /// - Throws: ``ConfigurationError``.
-  public func deviceTreeSource() throws(ConfigurationError) -> String {
-    let blob = try deviceTree(isForPeople: true)
+  public func deviceTreeSource(platform: SharedPlatform? = nil) throws(ConfigurationError) -> String {
+    let blob = try deviceTree(platform, isForPeople: true)
     do {
       return try DeviceTreeSource.text(of: blob)
     } catch {
-      throw ConfigurationError(problems: [.init(kind: .hostFailure, message: "\(error)")])
+      throw ConfigurationError(.hostFailure, .property(.devices), .init(error))
     }
   }
 }
@@ -253,27 +235,52 @@ extension BootImageDescription {
 }
 
 extension ConfigurationError.Problem {
-  fileprivate init(_ error: BootImageError) {
+  init(_ error: BootImageError, in configuration: Configuration) {
     let kind: ConfigurationError.Kind =
       switch error.category {
       case .inputNotFound: .inputNotFound
       case .inputUnusable, .doesNotFit: .badInput
       case .hostFailed: .hostFailure
       }
-    self.init(kind: kind, message: "\(error)")
+    let isInitramfs = error.path == configuration.initramfs && error.path != configuration.payload.path
+    let path = Configuration.Path.property(isInitramfs ? .initramfs : .payload)
+    guard case .foreign(.uBoot, _) = error.reason else {
+      self.init(kind, path, .init(error))
+      return
+    }
+    let (payload, dma, unmapped) = (path, Configuration.Path.property(.dma), Configuration.Path.property(.unmapped))
+    self.init(kind, path, "\(error) (\(at: payload, "raw") \(at: dma, "open") \(at: unmapped, "zero"))")
   }
 
-  fileprivate init(_ error: DeviceTreeOverlayFileError) {
-    self.init(kind: error.kind, message: "\(error)")
+  init(_ error: DeviceTreeOverlayFileError) {
+    self.init(error.kind, .deviceTreeOverlay(error.index), .init(error))
   }
+}
 
+extension ConfigurationError {
   /// A mistake that was found when the guest's files were placed or loaded.
-  fileprivate init(loading error: any Error) {
+  init(loading error: any Error, in configuration: Configuration) {
+    let problem: Problem
     switch error {
-    case let error as BootImageError: self.init(error)
-    case let error as DeviceTreeOverlayFileError: self.init(error)
-    case let error as DeviceTreeTooLarge: self.init(kind: .badInput, message: "\(error)")
-    default: self.init(kind: .hostFailure, message: "\(error)")
+    case let error as BootImageError: problem = Problem(error, in: configuration)
+    case let error as DeviceTreeOverlayFileError: problem = Problem(error)
+    case let error as DeviceTreeTooLarge:
+      let device = configuration.scmiDevice.map { Configuration.Path.device($0, .scmi(.source)) }
+      problem = Problem(.badInput, device ?? .property(.cpuCount), .init(error))
+    case let error as OutputFileError: problem = Problem(error.kind, .property(.deviceTreeDump), .init(error))
+    default: problem = Problem(.hostFailure, .property(.memorySize), .init("\(error)"))
+    }
+    self.init(problems: [problem])
+  }
+}
+
+extension ConfigurationError {
+  /// Places or loads files of the guest's.
+  static func loading<Result>(_ configuration: Configuration, _ body: () throws -> Result) throws -> Result {
+    do {
+      return try body()
+    } catch {
+      throw ConfigurationError(loading: error, in: configuration)
     }
   }
 }
@@ -281,29 +288,23 @@ extension ConfigurationError.Problem {
 extension Outcome {
   /// The outcome of a machine that could not be started.
   init(failure: any Error) {
-    switch failure {
-    case let error as BootImageError:
-      switch error.category {
-      case .inputNotFound: self.init(.inputNotFound, "\(error)")
-      case .inputUnusable, .doesNotFit: self.init(.badInput, "\(error)")
-      case .hostFailed: self.init(.hostFailure, "\(error)")
-      }
-    case let error as DiskError: self.init(input: error.kind, "\(error)")
-    case let error as DeviceTreeOverlayFileError: self.init(input: error.kind, "\(error)")
-    case let error as DeviceTreeTooLarge: self.init(.badInput, "\(error)")
-    case let error as NetworkError: self.init(error.kind == .hostFailure ? .hostFailure : .badInput, "\(error)")
-    case let error as OutputFileError:
-      self.init(error.exitStatus == End.cannotCreate.exitStatus ? .cannotCreate : .hostFailure, "\(error)")
-    default: self.init(.hostFailure, "\(failure)")
+    guard let error = failure as? ConfigurationError, let problem = error.problems.first else {
+      self.init(.hostFailure, "\(failure)")
+      return
     }
+    self.init(problem)
   }
 
-  /// That of an input which was good when the configuration was checked, and is not when the machine starts.
-  private init(input kind: ConfigurationError.Kind, _ message: String) {
-    switch kind {
-    case .inputNotFound: self.init(.inputNotFound, message)
-    case .badInput, .usage: self.init(.badInput, message)
-    case .hostFailure, .cannotCreate: self.init(.hostFailure, message)
-    }
+  /// That of something which was good when the configuration was checked, and is not when the machine starts.
+  init(_ problem: ConfigurationError.Problem) {
+    let end: End =
+      switch problem.kind {
+      case .inputNotFound: .inputNotFound
+      case .badInput, .usage: .badInput
+      case .hostFailure: .hostFailure
+      case .cannotCreate: .cannotCreate
+      }
+    self.init(end, "\(problem)")
+    self.problem = problem
   }
 }

@@ -45,112 +45,168 @@ extension Configuration.Device {
     case scmi(SCMI)
   }
 
-  /// A disk.
-  public struct Block: Equatable, Sendable {
-    /// The path of a raw image or of a block device.
-    public var path: String
-    /// Whether the guest may only read.
-    public var isReadOnly = false
-    /// What the guest sees as its serial number: at most 20 ASCII characters.
-    public var serial = ""
-    /// How many request queues, 1 to 16.
-    public var queueCount = 1
-
-    /// A disk that the guest may write.
-    public init(path: String) {
-      self.path = path
-    }
+  /// The names of the kinds, for events, the report and a coded configuration.
+  enum KindName: String, CaseIterable {
+    case entropy
+    case block
+    case network
+    case console
+    case scmi
   }
 
   /// The name that events and the report use.
   var typeName: String {
+    let name: KindName =
+      switch kind {
+      case .entropy: .entropy
+      case .block: .block
+      case .network: .network
+      case .console: .console
+      case .scmi: .scmi
+      }
+    return name.rawValue
+  }
+}
+
+extension Configuration.Device: Codable {
+  /// - Throws: `DecodingError`, which says with its path what is missing without a default, unknown or of another form.
+  public init(from decoder: any Decoder) throws {
+    let kinds = KindName.allCases.map(\.rawValue)
+    let object = try CodedObject(decoder, keys: kinds + ["window"])
+    let name = try object.onlyKey(of: kinds)
+    let key = CodedKey(stringValue: name)
+    guard let known = KindName(rawValue: name) else { preconditionFailure("the key is one of the kinds") }
+    switch known {
+    case .entropy:
+      let _: NoValues = try object.value(key)
+      self.init(.entropy)
+    case .block: self.init(.block(try object.value(key)))
+    case .network: self.init(.network(try object.value(key)))
+    case .console: self.init(.console(try object.value(key)))
+    case .scmi: self.init(.scmi(try object.value(key)))
+    }
+    try object.read("window", into: &window)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodedKey.self)
+    let key = CodedKey(stringValue: typeName)
     switch kind {
-    case .entropy: "entropy"
-    case .block: "block"
-    case .network: "network"
-    case .console: "console"
-    case .scmi: "scmi"
+    case .entropy: try container.encode(NoValues(), forKey: key)
+    case .block(let block): try container.encode(block, forKey: key)
+    case .network(let network): try container.encode(network, forKey: key)
+    case .console(let console): try container.encode(console, forKey: key)
+    case .scmi(let scmi): try container.encode(scmi, forKey: key)
+    }
+    try container.encode(window, forKey: "window")
+  }
+
+  /// An object without keys.
+  private struct NoValues: Codable {
+    init() {}
+
+    init(from decoder: any Decoder) throws {
+      _ = try CodedObject(decoder, keys: [])
+    }
+
+    func encode(to encoder: any Encoder) throws {
+      _ = encoder.container(keyedBy: CodedKey.self)
     }
   }
 }
 
 extension Configuration {
-  /// The devices as the device tree tells of them.
-  var virtioNodes: [MachineTree.VirtioNode] {
-    let names = windowNames
-    return devices.enumerated().map { slot, device in
-      MachineTree.VirtioNode(slot: slot, window: names.firstIndex(of: device.window))
-    }
-  }
-
   /// The mistakes in the devices' plain values.
-  func deviceProblems() -> [String] {
-    var problems: [String] = []
-    if devices.count > Int(MemoryMap.virtioSlotCount) {
-      problems.append("\(devices.count) devices are too many: there are \(MemoryMap.virtioSlotCount) slots")
+  func deviceProblems() -> [ConfigurationError.Problem] {
+    var problems: [ConfigurationError.Problem] = []
+    func add(_ path: Path, _ reason: ConfigurationError.Reason) {
+      problems.append(.init(.usage, path, reason))
     }
-    let platforms = devices.count { if case .scmi = $0.kind { true } else { false } }
-    if platforms > 1 { problems.append("--scmi: a machine is on one platform, not on \(platforms)") }
-    if scmiTranscript != nil, platforms == 0 { problems.append("--scmi-transcript needs a platform: --scmi PATH") }
+    if devices.count > Int(MemoryMap.virtioDeviceLimit) {
+      add(
+        .property(.devices),
+        "\(devices.count) devices are too many: there are \(MemoryMap.virtioDeviceLimit) slots"
+      )
+    }
+    let platforms = devices.indices.filter { if case .scmi = devices[$0].kind { true } else { false } }
+    if platforms.count > 1 {
+      add(.device(platforms[1], .whole), "a machine is on one platform, not on \(platforms.count)")
+    }
+    if scmiTranscript != nil, platforms.isEmpty {
+      let device = Path.device(devices.count, .scmi(.source))
+      add(.property(.scmiTranscript), .init(predicate: "needs a platform; give \(at: device)"))
+    }
     if case .confined(let size) = dma {
       if let size, size == 0 || size % MemoryMap.windowGranule != 0 || size > Self.windowLimit {
-        problems.append("--dma takes 'open' or a multiple of 2 MiB up to \(Self.windowLimit >> 20)M, not \(size) bytes")
+        let limit = Self.windowLimit >> 20
+        add(.property(.dma), .init(predicate: "takes 'open' or a multiple of 2 MiB up to \(limit)M, not \(size) bytes"))
       }
-      if windowNames.count > 16 { problems.append("window=NAME: at most 16 windows, not \(windowNames.count)") }
+      let names = windowNames
+      if names.count > Self.windowCountLimit,
+        let device = devices.firstIndex(where: { $0.window == names[Self.windowCountLimit] })
+      {
+        add(.device(device, .window), "there are at most \(Self.windowCountLimit) windows, not \(names.count)")
+      }
     }
-    if devices.count(where: { if case .console = $0.kind { true } else { false } }) > 1 {
-      problems.append("a machine has one console device, which has all ports")
+    let consoles = devices.indices.filter { if case .console = devices[$0].kind { true } else { false } }
+    if consoles.count > 1 {
+      add(.device(consoles[1], .whole), "a machine has one console device, which has all ports")
     }
-    for device in devices {
+    for (index, device) in devices.enumerated() {
       let isPlain = device.window.utf8.allSatisfy {
         (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D
       }
       if !isPlain || !(1...32).contains(device.window.utf8.count) {
-        problems.append("--\(device.typeName) window=\(device.window): a window's name has 1 to 32 of a-z, 0-9 and '-'")
+        add(.device(index, .window), "a window's name has 1 to 32 of a-z, 0-9 and '-'")
       } else if dma == .open, device.window != Device.defaultWindow {
-        problems.append(
-          "--\(device.typeName) window=\(device.window): with --dma open there are no windows; leave one of both out"
+        add(
+          .device(index, .window),
+          "with \(at: .property(.dma), "open") there are no windows; leave one of both out"
         )
       }
-      if case .network(let network) = device.kind { problems += network.problems }
-      if case .console(let console) = device.kind { problems += console.problems }
-      guard case .block(let block) = device.kind else { continue }
-      if block.serial.utf8.count > 20 || !block.serial.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) {
-        problems.append("--block serial=\(block.serial): a serial number has at most 20 printable ASCII characters")
-      }
-      if !(1...16).contains(block.queueCount) {
-        problems.append("--block queues=\(block.queueCount): a disk has 1 to 16 queues")
+      switch device.kind {
+      case .entropy, .scmi: break
+      case .block(let block): problems += block.problems(ofDevice: index)
+      case .network(let network): problems += network.problems(ofDevice: index)
+      case .console(let console): problems += console.problems(ofDevice: index)
       }
     }
     return problems + sharingProblems
   }
 
+  /// How many windows there can be.
+  private static let windowCountLimit = 16
+
   /// What two devices cannot both have.
-  private var sharingProblems: [String] {
-    var problems: [String] = []
+  private var sharingProblems: [ConfigurationError.Problem] {
+    var problems: [ConfigurationError.Problem] = []
     var forwards: [Device.Network.Forward] = []
-    var descriptors: [(number: Int32, identity: FileIdentity?, option: String)] = []
-    func take(_ number: Int32, _ option: String) {
+    var descriptors: [(number: Int32, identity: FileIdentity?, place: Path)] = []
+    func take(_ number: Int32, _ place: Path) {
       let identity = FileIdentity(socket: number)
       if let other = descriptors.first(where: { $0.number == number || identity != nil && $0.identity == identity }) {
-        problems.append("\(option): the descriptor is that of \(other.option), too; give each one of its own")
+        let reason: ConfigurationError.Reason =
+          "the descriptor is that of \(at: other.place), too; give each one of its own"
+        problems.append(.init(.usage, place, reason))
       }
-      descriptors.append((number, identity, option))
+      descriptors.append((number, identity, place))
     }
-    for device in devices {
+    for (index, device) in devices.enumerated() {
       switch device.kind {
       case .network(let network):
-        if case .descriptor(let number) = network.connection { take(number, "--network fd=\(number)") }
+        if case .descriptor(let number) = network.connection { take(number, .device(index, .network(.connection))) }
         guard case .passt(let own, _) = network.connection else { continue }
-        for forward in own {
+        for (number, forward) in own.enumerated() {
           if forwards.contains(where: { $0.takesPort(of: forward) }) {
-            problems.append("--network forward=\(forward.hostPort):…: the host's port leads to another one already")
+            let place = Path.device(index, .network(.forward(number, .hostPort)))
+            problems.append(.init(.usage, place, "the host's port leads to another one already"))
           }
           forwards.append(forward)
         }
       case .console(let console):
-        for port in console.ports {
-          if case .descriptor(let number) = port.destination { take(number, "--port \(port)") }
+        for (number, port) in console.ports.enumerated() {
+          let place = Path.device(index, .console(.port(number, .destination)))
+          if case .descriptor(let descriptor) = port.destination { take(descriptor, place) }
         }
       default: break
       }

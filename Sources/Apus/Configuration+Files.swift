@@ -1,8 +1,8 @@
 import Host
 
-/// A file with the option that names it.
+/// A file with the place that names it.
 struct NamedFile {
-  let option: String
+  let place: Configuration.Path
   let path: String
 }
 
@@ -10,11 +10,11 @@ extension Configuration {
   /// The files that a run writes anew.
   var writtenFiles: [NamedFile] {
     var files: [NamedFile] = []
-    if case .file(let path) = console { files.append(NamedFile(option: "--console", path: path)) }
-    if let deviceTreeDump { files.append(NamedFile(option: "--dump-dtb", path: deviceTreeDump)) }
-    if let scmiTranscript { files.append(NamedFile(option: "--scmi-transcript", path: scmiTranscript)) }
-    for port in consoleDevice?.ports ?? [] {
-      if case .file(let path) = port.destination { files.append(NamedFile(option: "--port \(port)", path: path)) }
+    if case .file(let path) = console { files.append(NamedFile(place: .property(.console), path: path)) }
+    if let deviceTreeDump { files.append(NamedFile(place: .property(.deviceTreeDump), path: deviceTreeDump)) }
+    if let scmiTranscript { files.append(NamedFile(place: .property(.scmiTranscript), path: scmiTranscript)) }
+    for (place, port) in ports {
+      if case .file(let path) = port.destination { files.append(NamedFile(place: place, path: path)) }
     }
     return files
   }
@@ -22,24 +22,28 @@ extension Configuration {
   /// The names that a run gives to what is no file: sockets and links.
   private var madeNames: [NamedFile] {
     var names: [NamedFile] = []
-    if case .pseudoTerminal(let link?) = console { names.append(NamedFile(option: "--console", path: link)) }
-    for port in consoleDevice?.ports ?? [] {
-      if case .socket(let path) = port.destination { names.append(NamedFile(option: "--port \(port)", path: path)) }
+    if case .pseudoTerminal(let link?) = console { names.append(NamedFile(place: .property(.console), path: link)) }
+    for (place, port) in ports {
+      if case .socket(let path) = port.destination { names.append(NamedFile(place: place, path: path)) }
     }
     return names
   }
 
   /// The files that a run needs as they are.
   private var neededFiles: [NamedFile] {
-    var files = [NamedFile(option: "--kernel", path: payload.path)]
-    if let initramfs { files.append(NamedFile(option: "--initrd", path: initramfs)) }
-    files += deviceTreeOverlays.map { NamedFile(option: "--dtb-overlay", path: $0) }
-    for device in devices {
+    var files = [NamedFile(place: .property(.payload), path: payload.path)]
+    if let initramfs { files.append(NamedFile(place: .property(.initramfs), path: initramfs)) }
+    for (index, path) in deviceTreeOverlays.enumerated() {
+      files.append(NamedFile(place: .deviceTreeOverlay(index), path: path))
+    }
+    for (index, device) in devices.enumerated() {
       switch device.kind {
-      case .block(let block): files.append(NamedFile(option: "--block", path: block.path))
+      case .block(let block): files.append(NamedFile(place: .device(index, .block(.path)), path: block.path))
       case .scmi(let scmi):
-        if case .file(let path) = scmi.source { files.append(NamedFile(option: "--scmi", path: path)) }
-      default: break
+        if case .file(let path) = scmi.source {
+          files.append(NamedFile(place: .device(index, .scmi(.source)), path: path))
+        }
+      case .entropy, .network, .console: break
       }
     }
     return files
@@ -50,42 +54,40 @@ extension Configuration {
     var problems = diskProblems
     let written = writtenFiles + madeNames
     for (index, file) in written.enumerated() {
-      if let problem = problem(of: file, beside: written[..<index]) { problems.append(problem) }
+      guard let other = use(ofFile: file.path, among: neededFiles + written[..<index]) else { continue }
+      let reason: ConfigurationError.Reason = "'\(file.path)' is the file of \(at: other), too; name another one"
+      problems.append(.init(.usage, file.place, reason))
     }
     return problems
   }
 
-  /// Checks that a file which the caller is going to write is none of those that the machine needs or writes.
+  /// What needs a file as it is, or writes it: for a caller that is going to write a file of its own, which must be
+  /// none of the machine's.
   ///
-  /// - Parameters:
-  ///   - path: of that file.
-  ///   - option: what names the file, for the message.
-  /// - Throws: ``ConfigurationError``.
-  public func checkWriting(to path: String, for option: String) throws(ConfigurationError) {
-    let file = NamedFile(option: option, path: path)
-    if let problem = problem(of: file, beside: (writtenFiles + madeNames)[...]) {
-      throw ConfigurationError(problems: [problem])
-    }
+  /// - Parameter path: of that file. Another name of the same file counts, too.
+  /// - Returns: nil where the machine has nothing to do with it.
+  public func use(ofFile path: String) -> Path? {
+    use(ofFile: path, among: neededFiles + writtenFiles + madeNames)
   }
 
-  private func problem(of file: NamedFile, beside written: ArraySlice<NamedFile>) -> ConfigurationError.Problem? {
-    guard let identity = FileIdentity(file.path) else { return nil }
-    guard let other = (neededFiles + written).first(where: { FileIdentity($0.path) == identity }) else { return nil }
-    let message = "\(file.option): '\(file.path)' is the file of \(other.option), too; name another one"
-    return .init(kind: .usage, message: message)
+  private func use(ofFile path: String, among files: [NamedFile]) -> Path? {
+    guard let identity = FileIdentity(path) else { return nil }
+    return files.first { FileIdentity($0.path) == identity }?.place
   }
 
   private var diskProblems: [ConfigurationError.Problem] {
     var problems: [ConfigurationError.Problem] = []
     var disks: [Device.Block] = []
-    for case .block(let block) in devices.map(\.kind) {
+    for (index, device) in devices.enumerated() {
+      guard case .block(let block) = device.kind else { continue }
       let isShared = disks.contains {
         !($0.isReadOnly && block.isReadOnly)
           && ($0.path == block.path || FileIdentity($0.path).map { $0 == FileIdentity(block.path) } ?? false)
       }
       if isShared {
-        let message = "--block \(block.path): the image is another disk's, too; copy it, or give both readonly"
-        problems.append(.init(kind: .usage, message: message))
+        let reason: ConfigurationError.Reason =
+          "the image '\(block.path)' is another disk's, too; copy it, or give both readonly"
+        problems.append(.init(.usage, .device(index, .block(.path)), reason))
       }
       disks.append(block)
     }

@@ -1,6 +1,7 @@
 internal import CHost
 internal import Glibc
 import Host
+import HostBackends
 import VirtioDevices
 
 // Network cards.
@@ -45,9 +46,17 @@ extension Configuration.Device {
       public var transport = Transport.tcp
 
       /// What is carried.
-      public enum Transport: String, Sendable {
+      public enum Transport: String, Codable, Sendable {
         case tcp
         case udp
+      }
+
+      /// The properties, by their names.
+      public enum Property: String, CaseIterable, Sendable {
+        case address
+        case hostPort
+        case guestPort
+        case transport
       }
 
       /// A TCP port of the host's loopback interface.
@@ -93,71 +102,7 @@ extension Configuration.Device {
   }
 }
 
-extension Configuration.Device {
-  /// Reads `passt|tap=NAME|fd=N[,host-loopback][,forward=[ADDRESS/]HOST:GUEST[/udp]]…[,mac=MAC][,mtu=N][,window=NAME]`.
-  ///
-  /// - Throws: what is wrong with the text, and what would be right.
-  public static func network(_ text: String) throws(DeviceTextError) -> Configuration.Device {
-    var fields = DeviceFields(text)
-    var network = Network(try connection(fields.value))
-    if case .passt = network.connection {
-      var forwards: [Network.Forward] = []
-      while let forward = try fields.takeFirst("forward") {
-        guard let read = Network.Forward(forward) else {
-          throw DeviceTextError(
-            "forward=\(forward): give [ADDRESS/]HOST:GUEST[/udp], such as 2222:22, with ports from 1 to 65535"
-          )
-        }
-        forwards.append(read)
-      }
-      network.connection = .passt(forwards: forwards, hostLoopback: try fields.takeFlag("host-loopback"))
-    }
-    if let mac = try fields.take("mac") {
-      guard let address = MACAddress(mac) else {
-        throw DeviceTextError("mac=\(mac): give the address of one card, such as 02:12:34:56:78:9a")
-      }
-      network.mac = address
-    }
-    if let mtu = try fields.take("mtu") {
-      guard let number = UInt16(plain: mtu) else { throw DeviceTextError("mtu=\(mtu): give a number from 68 to 65535") }
-      network.mtu = number
-    }
-    var device = Configuration.Device(.network(network))
-    let forwards = if case .passt = network.connection { "host-loopback, forward=HOST:GUEST[/udp], " } else { "" }
-    try fields.finish(&device, known: forwards + "mac=MAC, mtu=N, window=NAME")
-    return device
-  }
-
-  private static func connection(_ text: String) throws(DeviceTextError) -> Network.Connection {
-    if text == "passt" { return .passt() }
-    let halves = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-    if halves.count == 2, halves[0] == "tap", !halves[1].isEmpty { return .tap(name: String(halves[1])) }
-    if halves.count == 2, halves[0] == "fd", let number = Int32(plain: halves[1]), number >= 0 {
-      return .descriptor(number)
-    }
-    throw DeviceTextError("what it is connected to comes first: passt, tap=NAME or fd=NUMBER")
-  }
-}
-
 extension Configuration.Device.Network.Forward {
-  /// Reads `[ADDRESS/]HOST:GUEST[/udp]`.
-  init?(_ text: String) {
-    var parts = text.split(separator: "/", omittingEmptySubsequences: false)[...]
-    guard 1...3 ~= parts.count else { return nil }
-    var transport = Transport.tcp
-    if parts.count > 1, let last = parts.last.flatMap({ Transport(rawValue: String($0)) }) {
-      transport = last
-      parts.removeLast()
-    }
-    let ports = parts.removeLast().split(separator: ":", omittingEmptySubsequences: false)
-    guard parts.count <= 1, ports.count == 2, let host = UInt16(plain: ports[0]),
-      let guest = UInt16(plain: ports[1])
-    else { return nil }
-    self.init(hostPort: host, guestPort: guest)
-    self.transport = transport
-    if let address = parts.first { self.address = String(address) }
-  }
-
   /// As passt's options want it.
   var passtText: String { "\(address)/\(hostPort):\(guestPort)" }
 
@@ -173,13 +118,13 @@ extension Configuration.Device.Network.Forward {
   }
 
   /// The mistakes in it.
-  fileprivate var problems: [String] {
-    var problems: [String] = []
+  fileprivate var problems: [(property: Property, reason: ConfigurationError.Reason)] {
+    var problems: [(Property, ConfigurationError.Reason)] = []
     if hostPort == 0 || guestPort == 0 {
-      problems.append("--network forward=\(hostPort):\(guestPort): ports are from 1 to 65535")
+      problems.append((hostPort == 0 ? .hostPort : .guestPort, "ports are from 1 to 65535"))
     }
     if !isAddressPlain {
-      problems.append("--network forward=\(address)/…: give an IPv4 or IPv6 address of the host, such as 127.0.0.1")
+      problems.append((.address, "give an IPv4 or IPv6 address of the host, such as 127.0.0.1"))
     }
     return problems
   }
@@ -187,25 +132,26 @@ extension Configuration.Device.Network.Forward {
 
 extension Configuration.Device.Network {
   /// The mistakes in the plain values.
-  var problems: [String] {
-    var problems: [String] = []
-    if let mtu, mtu < 68 { problems.append("--network mtu=\(mtu): give a number from 68 to 65535") }
+  func problems(ofDevice index: Int) -> [ConfigurationError.Problem] {
+    var problems: [ConfigurationError.Problem] = []
+    func add(_ property: Property, _ reason: ConfigurationError.Reason) {
+      problems.append(.init(.usage, .device(index, .network(property)), reason))
+    }
+    if let mtu, mtu < 68 { add(.mtu, "give a number from 68 to 65535") }
     switch connection {
     case .passt(let forwards, _):
-      if let mtu, mtu > PasstProgram.largestMTU {
-        problems.append("--network passt,mtu=\(mtu): passt has at most \(PasstProgram.largestMTU)")
+      if let mtu, mtu > PasstProgram.largestMTU { add(.mtu, "passt has at most \(PasstProgram.largestMTU)") }
+      for (number, forward) in forwards.enumerated() {
+        for problem in forward.problems { add(.forward(number, problem.property), problem.reason) }
       }
-      problems += forwards.flatMap(\.problems)
-      if forwards.count > 64 { problems.append("--network forward: at most 64, not \(forwards.count)") }
+      if forwards.count > 64 { add(.forwards, "there are at most 64, not \(forwards.count)") }
     case .tap(let name):
       let isPlain = name.utf8.allSatisfy { 0x21...0x7E ~= $0 && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "%") }
       if !isPlain || !(1...15).contains(name.utf8.count) {
-        problems.append("--network tap=\(name): the name of a network interface has 1 to 15 characters")
+        add(.connection, "the name of a network interface has 1 to 15 characters")
       }
     case .descriptor(let number):
-      if number < 3 {
-        problems.append("--network fd=\(number): give a descriptor from 3, which is none of the standard streams")
-      }
+      if number < 3 { add(.connection, "give a descriptor from 3, which is none of the standard streams") }
     }
     return problems
   }
@@ -219,5 +165,114 @@ extension Configuration.Device.Network {
     case .tap: break
     case .descriptor(let number): if number >= 3 { _ = try NetworkCard.describe(number) }
     }
+  }
+}
+
+extension Configuration.Device.Network {
+  /// The properties of a network card, those of its connection included.
+  public enum Property: Hashable, Sendable, CaseIterable, CustomStringConvertible {
+    case connection
+    /// All of them.
+    case forwards
+    /// One of them, counted from 0, and what of it.
+    case forward(Int, Forward.Property)
+    case mac
+    case mtu
+
+    /// One of each, with 0 for each index.
+    public static var allCases: [Property] {
+      [.connection, .forwards, .mac, .mtu] + Forward.Property.allCases.map { .forward(0, $0) }
+    }
+
+    public var description: String {
+      switch self {
+      case .connection: "connection"
+      case .forwards: "connection.passt.forwards"
+      case .forward(let index, let property): "connection.passt.forwards[\(index)].\(property.rawValue)"
+      case .mac: "mac"
+      case .mtu: "mtu"
+      }
+    }
+  }
+}
+
+extension Configuration.Device.Network: Codable {
+  /// - Throws: `DecodingError` for a card without a connection, and for an unknown key.
+  public init(from decoder: any Decoder) throws {
+    let object = try CodedObject(decoder, keys: ["connection", "mac", "mtu"])
+    self.init(try object.value("connection"))
+    try object.read("mac", into: &mac)
+    try object.read("mtu", into: &mtu)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodedKey.self)
+    try container.encode(connection, forKey: "connection")
+    try container.encodeIfPresent(mac, forKey: "mac")
+    try container.encodeIfPresent(mtu, forKey: "mtu")
+  }
+}
+
+extension Configuration.Device.Network.Connection: Codable {
+  /// - Throws: `DecodingError` for an unknown case, and where a value is missing that has no default.
+  public init(from decoder: any Decoder) throws {
+    let coded = try CodedCase(decoder, names: ["passt", "tap", "descriptor"])
+    switch coded.name {
+    case "tap": self = .tap(name: try coded.values(["name"]).value("name"))
+    case "descriptor": self = .descriptor(try coded.values(["number"]).value("number"))
+    default:
+      let values = try coded.values(["forwards", "hostLoopback"])
+      var forwards: [Configuration.Device.Network.Forward] = []
+      var hostLoopback = false
+      try values.read("forwards", into: &forwards)
+      try values.read("hostLoopback", into: &hostLoopback)
+      self = .passt(forwards: forwards, hostLoopback: hostLoopback)
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    switch self {
+    case .tap(let name): try encoder.encode(case: "tap") { try $0.encode(name, forKey: "name") }
+    case .descriptor(let number): try encoder.encode(case: "descriptor") { try $0.encode(number, forKey: "number") }
+    case .passt(let forwards, let hostLoopback):
+      try encoder.encode(case: "passt") {
+        try $0.encode(forwards, forKey: "forwards")
+        try $0.encode(hostLoopback, forKey: "hostLoopback")
+      }
+    }
+  }
+}
+
+extension Configuration.Device.Network.Forward: Codable {
+  /// - Throws: `DecodingError` where a port is missing, and for an unknown key.
+  public init(from decoder: any Decoder) throws {
+    let object = try CodedObject(decoder, keys: Property.allCases.map(\.rawValue))
+    self.init(hostPort: try object.value("hostPort"), guestPort: try object.value("guestPort"))
+    try object.read("address", into: &address)
+    try object.read("transport", into: &transport)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodedKey.self)
+    try container.encode(address, forKey: "address")
+    try container.encode(hostPort, forKey: "hostPort")
+    try container.encode(guestPort, forKey: "guestPort")
+    try container.encode(transport, forKey: "transport")
+  }
+}
+
+extension Configuration.Device.MACAddress: Codable {
+  /// - Throws: `DecodingError` where it is not the address of one card.
+  public init(from decoder: any Decoder) throws {
+    let text = try decoder.singleValueContainer().decode(String.self)
+    guard let address = Self(text) else {
+      let advice = "give the address of one card, such as 02:12:34:56:78:9a"
+      throw DecodingError.mistake("'\(text)' is none; \(advice)", at: decoder.codingPath)
+    }
+    self = address
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    try encoder.encode(case: description)
   }
 }

@@ -1,3 +1,5 @@
+import HostBackends
+
 // What a machine's console device has: the console itself and named ports.
 
 extension Configuration {
@@ -48,24 +50,27 @@ extension Configuration.Device {
     static let socketPathLimit = 107
 
     /// The mistakes in the plain values.
-    var problems: [String] {
-      var problems: [String] = []
-      if ports.count > Self.portLimit {
-        problems.append("--port: \(ports.count) ports are too many: there are at most \(Self.portLimit)")
+    func problems(ofDevice index: Int) -> [ConfigurationError.Problem] {
+      var problems: [ConfigurationError.Problem] = []
+      func add(_ property: Property, _ reason: ConfigurationError.Reason) {
+        problems.append(.init(.usage, .device(index, .console(property)), reason))
       }
-      for (index, port) in ports.enumerated() {
+      if ports.count > Self.portLimit {
+        add(.ports, "\(ports.count) ports are too many: there are at most \(Self.portLimit)")
+      }
+      for (number, port) in ports.enumerated() {
         if !port.hasPlainName {
-          problems.append("--port \(port): a port's name has 1 to 64 letters, digits, dots, hyphens and underscores")
+          add(.port(number, .name), "a port's name has 1 to 64 letters, digits, dots, hyphens and underscores")
         } else if port.name == ExitStatusPort.portName {
-          problems.append("--port \(port): Apus itself reads the guest's exit status there; use another name")
-        } else if ports[..<index].contains(where: { $0.name == port.name }) {
-          problems.append("--port \(port): there is another port of that name")
+          add(.port(number, .name), "Apus itself reads the guest's exit status there; use another name")
+        } else if ports[..<number].contains(where: { $0.name == port.name }) {
+          add(.port(number, .name), "there is another port of that name")
         }
         switch port.destination {
         case .socket(let path) where path.utf8.count > Self.socketPathLimit:
-          problems.append("--port \(port): a socket's path has at most \(Self.socketPathLimit) bytes")
-        case .descriptor(let number) where number < 3:
-          problems.append("--port \(port): give a descriptor from 3, which is none of the standard streams")
+          add(.port(number, .destination), "a socket's path has at most \(Self.socketPathLimit) bytes")
+        case .descriptor(let descriptor) where descriptor < 3:
+          add(.port(number, .destination), "give a descriptor from 3, which is none of the standard streams")
         default: break
         }
       }
@@ -96,6 +101,15 @@ extension Configuration {
     return nil
   }
 
+  /// The console device's ports with their places, in their order.
+  var ports: [(place: Path, port: Port)] {
+    for (index, device) in devices.enumerated() {
+      guard case .console(let console) = device.kind else { continue }
+      return console.ports.enumerated().map { (.device(index, .console(.port($0, .destination))), $1) }
+    }
+    return []
+  }
+
   /// The command line that the kernel gets: where hvc0 is the console and nobody says which is, it says so.
   ///
   /// In front: what stands behind a word `--` is not the kernel's.
@@ -116,5 +130,98 @@ extension Configuration {
       if word.starts(with: "console=".utf8) { return true }
     }
     return false
+  }
+}
+
+extension Configuration.Port: CustomStringConvertible {
+  /// Its name, and behind an equals sign where it leads: `file=`, `unix=` or `fd=`.
+  public var description: String {
+    switch destination {
+    case .file(let path): "\(name)=file=\(path)"
+    case .socket(let path): "\(name)=unix=\(path)"
+    case .descriptor(let number): "\(name)=fd=\(number)"
+    }
+  }
+}
+
+extension Configuration.Device.Console {
+  /// The properties of a console device, those of its ports included.
+  public enum Property: Hashable, Sendable, CaseIterable, CustomStringConvertible {
+    case carriesConsole
+    /// All of them.
+    case ports
+    /// One of them, counted from 0, and what of it.
+    case port(Int, Configuration.Port.Property)
+
+    /// One of each, with 0 for each index.
+    public static var allCases: [Property] {
+      [.carriesConsole, .ports] + Configuration.Port.Property.allCases.map { .port(0, $0) }
+    }
+
+    public var description: String {
+      switch self {
+      case .carriesConsole: "carriesConsole"
+      case .ports: "ports"
+      case .port(let index, let property): "ports[\(index)].\(property.rawValue)"
+      }
+    }
+  }
+}
+
+extension Configuration.Port {
+  /// The properties, by their names.
+  public enum Property: String, CaseIterable, Sendable {
+    case name
+    case destination
+  }
+}
+
+extension Configuration.Device.Console: Codable {
+  /// - Throws: `DecodingError` for an unknown key, and for a port that is none.
+  public init(from decoder: any Decoder) throws {
+    self.init()
+    let object = try CodedObject(decoder, keys: ["carriesConsole", "ports"])
+    try object.read("carriesConsole", into: &carriesConsole)
+    try object.read("ports", into: &ports)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodedKey.self)
+    try container.encode(carriesConsole, forKey: "carriesConsole")
+    try container.encode(ports, forKey: "ports")
+  }
+}
+
+extension Configuration.Port: Codable {
+  /// - Throws: `DecodingError` where the name or the destination is missing, and for an unknown key.
+  public init(from decoder: any Decoder) throws {
+    let object = try CodedObject(decoder, keys: Property.allCases.map(\.rawValue))
+    self.init(try object.value("name"), try object.value("destination"))
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodedKey.self)
+    try container.encode(name, forKey: "name")
+    try container.encode(destination, forKey: "destination")
+  }
+}
+
+extension Configuration.Port.Destination: Codable {
+  /// - Throws: `DecodingError` for an unknown case, and where the path or the number is missing.
+  public init(from decoder: any Decoder) throws {
+    let coded = try CodedCase(decoder, names: ["file", "socket", "descriptor"])
+    switch coded.name {
+    case "descriptor": self = .descriptor(try coded.values(["number"]).value("number"))
+    case "socket": self = .socket(path: try coded.values(["path"]).value("path"))
+    default: self = .file(path: try coded.values(["path"]).value("path"))
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    switch self {
+    case .file(let path): try encoder.encode(case: "file") { try $0.encode(path, forKey: "path") }
+    case .socket(let path): try encoder.encode(case: "socket") { try $0.encode(path, forKey: "path") }
+    case .descriptor(let number): try encoder.encode(case: "descriptor") { try $0.encode(number, forKey: "number") }
+    }
   }
 }

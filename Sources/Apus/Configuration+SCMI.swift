@@ -1,16 +1,24 @@
 import Host
-public import SCMI
+import HostBackends
+import SCMI
 internal import SCMIFile
 
 extension Configuration.Device {
-  /// An SCMI platform, to which the machine is an agent.
-  public struct SCMI: Sendable {
+  /// A place on an SCMI platform: the machine is one of its agents.
+  public struct SCMI: Equatable, Sendable {
     /// Where the platform is.
-    public enum Source: Sendable {
+    public enum Source: Equatable, Sendable {
       /// Made for this machine from a platform file.
       case file(path: String)
-      /// One that other machines may use, too, as other agents.
-      case shared(SharedPlatform)
+      /// The platform that ``Machine/init(_:platform:logger:)`` is given, which other machines may use, too, as other
+      /// agents.
+      case shared
+    }
+
+    /// The properties, by their names.
+    public enum Property: String, CaseIterable, Sendable {
+      case source
+      case agent
     }
 
     /// Where the platform is.
@@ -18,26 +26,20 @@ extension Configuration.Device {
     /// The agent's name; may be left out where the platform has one agent only.
     public var agent: String?
 
-    /// The platform of a file.
-    public init(path: String) {
-      source = .file(path: path)
+    /// An agent of the platform of a file.
+    public init(path: String, agent: String? = nil) {
+      self.init(source: .file(path: path), agent: agent)
     }
 
-    /// A platform that other machines may use, too.
-    public init(_ platform: SharedPlatform, agent: String? = nil) {
-      source = .shared(platform)
+    /// An agent of a platform.
+    public init(source: Source, agent: String? = nil) {
+      self.source = source
       self.agent = agent
     }
-  }
-}
 
-extension Configuration.Device.SCMI: Equatable {
-  public static func == (left: Self, right: Self) -> Bool {
-    guard left.agent == right.agent else { return false }
-    switch (left.source, right.source) {
-    case (.file(let left), .file(let right)): return left == right
-    case (.shared(let left), .shared(let right)): return left === right
-    case (.file, .shared), (.shared, .file): return false
+    /// An agent of the platform that the machine is given.
+    public static func shared(agent: String? = nil) -> SCMI {
+      SCMI(source: .shared, agent: agent)
     }
   }
 }
@@ -50,59 +52,63 @@ struct SCMIPlace: Sendable {
 }
 
 extension Configuration {
-  /// The machine's place on its platform, once the platform is open and where there is one.
-  var scmiPlace: SCMIPlace? {
-    for case .scmi(let scmi) in devices.map(\.kind) {
-      if case .shared(let platform) = scmi.source, let agent = scmi.agentIndex(in: platform.definition) {
-        return SCMIPlace(platform: platform, agent: agent)
-      }
-    }
-    return nil
+  /// The number of the device that is on a platform, where there is one.
+  var scmiDevice: Int? {
+    devices.firstIndex { if case .scmi = $0.kind { true } else { false } }
   }
 
-  /// Opens the platform of a file.
+  /// Opens the platform of a file, or takes the shared one.
   ///
-  /// - Returns: the configuration with the platform instead of the file, and every mistake in file and agent; also
-  ///   files that are used twice.
-  func openingPlatform() -> (configuration: Configuration, problems: [ConfigurationError.Problem]) {
-    var opened = self
-    // As long as the platform's file is known.
-    var problems = fileProblems
-    for index in devices.indices {
-      guard case .scmi(var scmi) = devices[index].kind else { continue }
+  /// - Parameters:
+  ///   - shared: the platform that several machines share, or nil.
+  ///   - problems: gets every mistake in the platform's file and the agent.
+  /// - Returns: the machine's place on its platform; nil where it is on none, or there are mistakes.
+  func openPlatform(_ shared: SharedPlatform?, _ problems: inout [ConfigurationError.Problem]) -> SCMIPlace? {
+    var place: SCMIPlace?
+    for (index, device) in devices.enumerated() {
+      guard case .scmi(let scmi) = device.kind else { continue }
       do throws(ConfigurationError) {
-        try scmi.open()
-        opened.devices[index].kind = .scmi(scmi)
+        place = try scmi.open(on: shared, device: index)
       } catch {
         problems += error.problems
       }
     }
-    return (opened, problems)
+    return place
   }
 }
 
 extension Configuration.Device.SCMI {
-  fileprivate mutating func open() throws(ConfigurationError) {
+  fileprivate func open(on shared: SharedPlatform?, device: Int) throws(ConfigurationError) -> SCMIPlace {
+    let place = Configuration.Path.device(device, .scmi(.source))
     let platform: SharedPlatform
     switch source {
-    case .shared(let shared): platform = shared
-    case .file(let path): platform = try Self.platform(path)
+    case .shared:
+      guard let shared else {
+        throw ConfigurationError(.usage, place, "the platform is a shared one; give it beside the configuration")
+      }
+      platform = shared
+    case .file(let path): platform = try Self.platform(path, place)
     }
-    source = .shared(platform)
-    guard agentIndex(in: platform.definition) == nil else { return }
+    if let index = agentIndex(in: platform.definition) { return SCMIPlace(platform: platform, agent: index) }
     let names = platform.definition.agents.map(\.name).joined(separator: ", ")
-    let message =
-      agent.map { "--scmi agent=\($0): the platform's agents are \(names)" }
-      ?? "--scmi …,agent=NAME: the platform has several agents; say which one the machine is: \(names)"
-    throw ConfigurationError(problems: [.init(kind: .usage, message: message)])
+    throw ConfigurationError(
+      .usage,
+      .device(device, .scmi(.agent)),
+      agent == nil
+        ? "the platform has several agents; say which one the machine is: \(names)"
+        : "the platform's agents are \(names)"
+    )
   }
 
-  private static func platform(_ path: String) throws(ConfigurationError) -> SharedPlatform {
+  private static func platform(
+    _ path: String,
+    _ place: Configuration.Path
+  ) throws(ConfigurationError) -> SharedPlatform {
     let json: [UInt8]
     do throws(InputFileError) {
       json = try InputFile.read(path)
     } catch {
-      throw ConfigurationError(problems: [.init(kind: error.kind, message: "--scmi: \(error)")])
+      throw ConfigurationError(error.kind, place, .init(error))
     }
     do {
       let platform = try SCMIPlatform(HostSensors().bind(try PlatformDefinition(json: json)))
@@ -110,10 +116,10 @@ extension Configuration.Device.SCMI {
       return SharedPlatform(platform) { HostClock.monotonic - start }
     } catch let error as PlatformFileError {
       throw ConfigurationError(
-        problems: error.messages(for: path).map { .init(kind: .badInput, message: $0) }
+        problems: error.messages(for: path).map { .init(.badInput, place, .init($0)) }
       )
     } catch {
-      throw ConfigurationError(problems: [.init(kind: .badInput, message: "\(path): \(error)")])
+      throw ConfigurationError(.badInput, place, .init("\(path): \(error)"))
     }
   }
 
@@ -121,5 +127,40 @@ extension Configuration.Device.SCMI {
   fileprivate func agentIndex(in definition: PlatformDefinition) -> Int? {
     guard let agent else { return definition.agents.count == 1 ? 0 : nil }
     return definition.agents.firstIndex { $0.name == agent }
+  }
+}
+
+extension Configuration.Device.SCMI: Codable {
+  /// - Throws: `DecodingError` where the source is missing, and for an unknown key.
+  public init(from decoder: any Decoder) throws {
+    let object = try CodedObject(decoder, keys: Property.allCases.map(\.rawValue))
+    self.init(source: try object.value("source"))
+    try object.read("agent", into: &agent)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodedKey.self)
+    try container.encode(source, forKey: "source")
+    try container.encodeIfPresent(agent, forKey: "agent")
+  }
+}
+
+extension Configuration.Device.SCMI.Source: Codable {
+  /// - Throws: `DecodingError` for an unknown case, and for a file without a path.
+  public init(from decoder: any Decoder) throws {
+    let coded = try CodedCase(decoder, names: ["file", "shared"])
+    guard coded.name == "file" else {
+      _ = try coded.values()
+      self = .shared
+      return
+    }
+    self = .file(path: try coded.values(["path"]).value("path"))
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    switch self {
+    case .file(let path): try encoder.encode(case: "file") { try $0.encode(path, forKey: "path") }
+    case .shared: try encoder.encode(case: "shared")
+    }
   }
 }

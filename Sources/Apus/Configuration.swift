@@ -2,8 +2,9 @@ import Host
 
 /// What machine to make and how to end it.
 ///
-/// A plain value: nothing is opened or checked until ``Machine/init(_:logger:)``, which reports every mistake at once.
-public struct Configuration: Sendable {
+/// A plain value: nothing is opened or checked until ``Machine/init(_:platform:logger:)``, which reports every mistake
+/// at once. It can be coded: `Documentation/Library.md` shows the form.
+public struct Configuration: Equatable, Sendable {
   /// What the guest runs.
   public var payload: Payload
   /// The path of an initramfs, or none.
@@ -12,8 +13,8 @@ public struct Configuration: Sendable {
   public var commandLine = ""
   /// The machine's name, which the guest finds in its device tree. Printable ASCII, 1 to 64 characters.
   public var name = "apus"
-  /// The machine's identity; a random one by default.
-  public var uuid = UUID.random()
+  /// The machine's identity, or nil: then each machine that is made of the configuration draws one, ``Machine/uuid``.
+  public var uuid: UUID?
   /// How many vCPUs, 1 to the host's maximum.
   public var cpuCount = 1
   /// Bytes of RAM, a multiple of 1 MiB.
@@ -76,7 +77,7 @@ public struct Configuration: Sendable {
   }
 
   /// The host's pages for a guest's RAM.
-  public enum Pages: Sendable {
+  public enum Pages: String, Codable, CaseIterable, Sendable {
     /// Transparent huge pages as far as the host gives them on request and has them free, small ones otherwise.
     case hugeWherePossible
     /// The same; a host that gives none at all is refused.
@@ -87,13 +88,13 @@ public struct Configuration: Sendable {
   }
 
   /// The choice of interrupt controller.
-  public enum GIC: String, CaseIterable, Sendable {
+  public enum GIC: String, Codable, CaseIterable, Sendable {
     /// The newest that the host has.
-    case automatic = "auto"
+    case automatic
     /// GICv2.
-    case v2 = "2"
+    case v2
     /// GICv3.
-    case v3 = "3"
+    case v3
   }
 
   /// Features of the vCPUs that are on where the host has them.
@@ -124,7 +125,7 @@ public struct Configuration: Sendable {
   }
 
   /// What an access to an address with neither memory nor a device comes to.
-  public enum UnmappedPolicy: String, CaseIterable, Sendable {
+  public enum UnmappedPolicy: String, Codable, CaseIterable, Sendable {
     /// The machine ends with ``Outcome/End/guestFault(_:)``.
     case fault
     /// A read gives 0, a write is dropped, and the report counts both. An instruction that no device can answer (a pair
@@ -133,7 +134,7 @@ public struct Configuration: Sendable {
   }
 
   /// What a reset by the guest means.
-  public enum ResetPolicy: Equatable, Sendable {
+  public enum ResetPolicy: String, Codable, CaseIterable, Sendable {
     /// The machine starts anew.
     case reboot
     /// The machine ends with ``Outcome/End/reset``.
@@ -141,40 +142,15 @@ public struct Configuration: Sendable {
   }
 }
 
-/// An RFC 4122 identifier.
-public struct UUID: Equatable, Sendable, CustomStringConvertible {
-  /// The bytes in the order of the text.
-  public let bytes: [UInt8]
-
-  /// A random one, version 4.
-  public static func random() -> UUID {
-    var bytes = HostRandom.bytes(count: 16)
-    bytes[6] = bytes[6] & 0x0F | 0x40
-    bytes[8] = bytes[8] & 0x3F | 0x80
-    return UUID(bytes: bytes)
-  }
-
-  private init(bytes: [UInt8]) {
-    self.bytes = bytes
-  }
-
-  /// Reads the usual text of 36 characters.
-  public init?(_ text: String) {
-    let groups = text.split(separator: "-", omittingEmptySubsequences: false)
-    guard groups.map(\.utf8.count) == [8, 4, 4, 4, 12] else { return nil }
-    let digits = groups.joined().compactMap(\.hexDigitValue)
-    guard digits.count == 32 else { return nil }
-    bytes = (0..<16).map { UInt8(digits[2 * $0] << 4 | digits[2 * $0 + 1]) }
-  }
-
+extension Configuration.Console: CustomStringConvertible {
+  /// `stream`, `stdio`, `file=` and a path, `pty`, `pty=` and a link's path, or `none`.
   public var description: String {
-    var text: [UInt8] = []
-    text.reserveCapacity(36)
-    for (index, byte) in bytes.enumerated() {
-      if index == 4 || index == 6 || index == 8 || index == 10 { text.append(UInt8(ascii: "-")) }
-      text.append(hexadecimalDigit(byte >> 4))
-      text.append(hexadecimalDigit(byte & 0xF))
+    switch self {
+    case .stream: "stream"
+    case .standardStreams: "stdio"
+    case .file(let path): "file=\(path)"
+    case .pseudoTerminal(let link): link.map { "pty=\($0)" } ?? "pty"
+    case .none: "none"
     }
-    return String(decoding: text, as: UTF8.self)
   }
 }

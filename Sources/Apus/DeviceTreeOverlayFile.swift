@@ -4,20 +4,23 @@ import Host
 /// An overlay that was read from a file.
 struct DeviceTreeOverlayFile: Sendable {
   private let path: String
+  private let index: Int
   private let overlay: DeviceTreeOverlay
 
-  init(path: String) throws(DeviceTreeOverlayFileError) {
+  /// - Parameter index: which of the configuration's overlays it is.
+  init(path: String, index: Int) throws(DeviceTreeOverlayFileError) {
     let bytes: [UInt8]
     do throws(InputFileError) {
       bytes = try InputFile.read(path)
     } catch {
-      throw DeviceTreeOverlayFileError(error.kind, "--dtb-overlay: \(error)")
+      throw DeviceTreeOverlayFileError(error.kind, index, "\(error)")
     }
     self.path = path
+    self.index = index
     do {
       overlay = try DeviceTreeOverlay(bytes)
     } catch {
-      throw DeviceTreeOverlayFileError(path, error)
+      throw DeviceTreeOverlayFileError(path, index, error)
     }
   }
 
@@ -29,12 +32,13 @@ struct DeviceTreeOverlayFile: Sendable {
     do {
       result = try overlay.applied(to: tree)
     } catch {
-      throw DeviceTreeOverlayFileError(path, error)
+      throw DeviceTreeOverlayFileError(path, index, error)
     }
     guard result.count <= limit else {
       throw DeviceTreeOverlayFileError(
         .badInput,
-        "--dtb-overlay: '\(path)' makes the device tree \(result.count) bytes large, and a kernel takes at most \(limit); "
+        index,
+        "'\(path)' makes the device tree \(result.count) bytes large, and a kernel takes at most \(limit); "
           + "give a smaller one"
       )
     }
@@ -42,17 +46,20 @@ struct DeviceTreeOverlayFile: Sendable {
   }
 }
 
-/// An overlay that cannot be used, with the option and the file's name.
+/// An overlay that cannot be used, with the file's name.
 struct DeviceTreeOverlayFileError: Error, Equatable, CustomStringConvertible {
   let kind: ConfigurationError.Kind
+  /// Which of the configuration's overlays it is.
+  let index: Int
   let description: String
 
-  init(_ kind: ConfigurationError.Kind, _ description: String) {
+  init(_ kind: ConfigurationError.Kind, _ index: Int, _ description: String) {
     self.kind = kind
+    self.index = index
     self.description = description
   }
 
-  fileprivate init(_ path: String, _ error: DeviceTreeOverlayError) {
-    self.init(.badInput, "--dtb-overlay: '\(path)' \(error)")
+  fileprivate init(_ path: String, _ index: Int, _ error: DeviceTreeOverlayError) {
+    self.init(.badInput, index, "'\(path)' \(error)")
   }
 }

@@ -1,3 +1,4 @@
 // What the library's own declarations are made of, so that who imports `Apus` has it: the kinds of failure and what the
-// host refused. All else in that module is the package's.
+// host refused, a console's stream and the host's sensors. All else in those modules is the package's.
 @_exported public import Host
+@_exported public import HostBackends

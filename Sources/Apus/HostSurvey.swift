@@ -1,3 +1,4 @@
+import HostBackends
 import KVM
 
 /// What this host offers a machine, and what to do about what is missing: what `apus doctor` prints.
@@ -109,7 +110,7 @@ public struct HostSurvey: Sendable, Encodable {
     addOptional(
       "passt",
       (try? PasstProgram.find()) != nil,
-      without: "--network passt needs it; Debian: apt-get install passt"
+      without: "guests get no network through it; Debian: apt-get install passt"
     )
     try lookAtFirmware(machine)
   }

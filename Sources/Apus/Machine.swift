@@ -1,8 +1,10 @@
 internal import CHost
 internal import Glibc
 import Host
+import HostBackends
 import KVM
 public import Logging
+public import SCMI
 internal import Synchronization
 
 /// A virtual machine, from a configuration to an outcome.
@@ -10,8 +12,11 @@ internal import Synchronization
 /// Either ``run(stoppingOnSignals:abandoned:)`` on a thread of the caller's, which becomes the machine's device thread,
 /// or ``start()`` and then ``outcome``. A machine runs once. All members may be used from any thread.
 public final class Machine: Sendable {
-  /// What it was made from, with the SCMI platform in the place of its file.
-  public let configuration: Configuration
+  /// What it was made from.
+  public var configuration: Configuration { checked.configuration }
+  /// Its identity: the configuration's, or one that was drawn when the machine was made. The guest's device tree, the
+  /// plan and the report have it.
+  public var uuid: Configuration.UUID { checked.uuid }
   /// What the configuration comes to.
   public var plan: Plan { checked.plan }
   /// The serial port, where the configuration's console is ``Configuration/Console/stream``.
@@ -19,11 +24,12 @@ public final class Machine: Sendable {
 
   private let checked: CheckedConfiguration
   private let logger: Logger
-  private let state = Mutex(State())
-  private let ending = Ending()
+  private let state: Mutex<State>
+  private let mailbox = Mailbox()
 
   private struct State {
-    var hasStarted = false
+    /// What is open for the run, until that has taken it.
+    var inputs: Inputs?
     var report: Report?
     /// Who ends the process after the run, where the caller said how.
     var warden: Warden?
@@ -32,20 +38,24 @@ public final class Machine: Sendable {
     var waiters: [@Sendable () -> Void] = []
   }
 
-  /// Checks the configuration whole.
+  /// Checks the configuration whole, and opens what the machine reads: that stays open, and is what the guest gets,
+  /// until the run has ended or the machine goes.
   ///
   /// - Parameters:
-  ///   - configuration: what the machine is made from; nothing of it is kept open.
+  ///   - configuration: what the machine is made from.
+  ///   - platform: on which the machine is where the configuration says ``Configuration/Device/SCMI/Source/shared``;
+  ///     other machines may be on it, too, as other agents.
   ///   - logger: for what a person should know that is no error; by default nobody hears it. Each message is one line
   ///     for any terminal, and a run's are bounded.
   /// - Throws: every mistake at once.
   public init(
     _ configuration: Configuration,
+    platform: SharedPlatform? = nil,
     logger: Logger = Logger(label: "apus") { _ in SwiftLogNoOpLogHandler() }
   ) throws(ConfigurationError) {
-    let (opened, problems) = configuration.openingPlatform()
-    checked = try opened.check(adding: problems)
-    self.configuration = opened
+    let (checked, inputs) = try configuration.checkAndOpen(platform)
+    self.checked = checked
+    state = Mutex(State(inputs: inputs))
     self.logger = RunLog.logger(over: logger)
   }
 
@@ -53,7 +63,10 @@ public final class Machine: Sendable {
   ///
   /// - Throws: ``ConfigurationError`` for files that look right and turn out damaged when they are loaded.
   public func rehearse() throws(ConfigurationError) {
-    try configuration.rehearse()
+    guard let inputs = state.withLock({ $0.inputs }) else {
+      preconditionFailure("a machine that has run is not loaded")
+    }
+    try checked.rehearse(inputs)
   }
 
   /// Has SIGINT, SIGTERM and SIGHUP wait for ``run(stoppingOnSignals:abandoned:)``, and after its end for good: for a
@@ -75,22 +88,20 @@ public final class Machine: Sendable {
   ///   (``keepEndable()``).
   /// - Precondition: the machine has not been started before.
   public func run(stoppingOnSignals: Bool = false, abandoned: (@Sendable (Report) -> Void)? = nil) -> Report {
-    let isFirst = state.withLock { state in
-      defer { state.hasStarted = true }
-      return !state.hasStarted
-    }
-    precondition(isFirst, "a machine runs once")
+    guard let inputs = state.withLock({ $0.inputs.take() }) else { preconditionFailure("a machine runs once") }
     let progress = RunProgress()
-    let (outcome, report) = runToEnd(progress, stoppingOnSignals, abandoned)
+    let (outcome, report) = runToEnd(inputs, progress, stoppingOnSignals, abandoned)
     // Now that nothing is left of the run: whoever waits may count descriptors, or start another machine.
     return end(outcome, report)
   }
 
   private func runToEnd(
+    _ inputs: Inputs,
     _ progress: RunProgress,
     _ stoppingOnSignals: Bool,
     _ abandoned: (@Sendable (Report) -> Void)?
   ) -> (Outcome, Report) {
+    defer { mailbox.finish() }
     do {
       let signals = stoppingOnSignals ? try SignalDescriptor.stop() : nil
       let warden = try warden(progress, signals, abandoned)
@@ -102,16 +113,18 @@ public final class Machine: Sendable {
           state.withLock { $0.warden = warden }
         }
       }
-      var run = MachineRun(
-        configuration,
-        logger: logger,
-        console: console,
-        ending: ending,
+      var run = try MachineRun(
+        checked,
+        inputs,
+        stream: console,
+        mailbox: mailbox,
         signals: signals,
         warden: warden,
-        progress: progress
+        progress: progress,
+        logger: logger
       )
       let outcome = run.untilEnd()
+      run.close()
       return (outcome, run.report(outcome))
     } catch {
       let outcome = Outcome(failure: error)
@@ -133,7 +146,7 @@ public final class Machine: Sendable {
   ) throws(HostError) -> Warden {
     let timeout = configuration.timeout
     let warden = try Warden(
-      ending,
+      mailbox,
       signals: signals,
       deadline: timeout.map { progress.started.addingReportingOverflow($0.nanoseconds) }
         .map { $0.overflow ? .max : $0.partialValue },
@@ -172,7 +185,41 @@ public final class Machine: Sendable {
 
   /// Ends the machine from outside. Its outcome is then ``Outcome/End/stopped``, unless it has ended already.
   public func stop() {
-    ending.order(Outcome(.stopped, "ended by its owner"))
+    mailbox.order(Outcome(.stopped, "ended by its owner"))
+  }
+
+  /// Has all vCPUs wait before their next instruction; devices finish what was begun. The guest's clocks go on.
+  ///
+  /// - Returns: true when all wait; false where the machine has ended, or ends meanwhile. Before its start, it waits
+  ///   for that.
+  public func pause() async -> Bool {
+    await withCheckedContinuation { continuation in
+      mailbox.ask { boot in
+        guard let boot else { return continuation.resume(returning: false) }
+        boot.pause { continuation.resume(returning: $0) }
+      }
+    }
+  }
+
+  /// Lets the vCPUs go on.
+  ///
+  /// - Returns: false where the machine has ended. Before its start, it waits for that.
+  public func resume() async -> Bool {
+    await withCheckedContinuation { continuation in
+      mailbox.ask { boot in
+        boot?.resume()
+        continuation.resume(returning: boot != nil)
+      }
+    }
+  }
+
+  /// What the machine does and has done so far.
+  ///
+  /// - Returns: nil where the machine has ended. Before its start, it waits for that.
+  public func inspect() async -> Inspection? {
+    await withCheckedContinuation { continuation in
+      mailbox.ask { continuation.resume(returning: $0?.inspect()) }
+    }
   }
 
   /// How the machine ended; waits for it.

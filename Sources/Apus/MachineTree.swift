@@ -1,51 +1,38 @@
-public import DeviceTree
-public import GuestMemory
+import DeviceTree
+import GuestMemory
 import Host
 import Peripherals
 
 /// Everything that the guest's device tree tells, as plain values.
 ///
 /// Documentation/DeviceTree.md lists the nodes; those that have an upstream binding conform to it.
-public struct MachineTree: Sendable {
+struct MachineTree: Sendable {
   /// Where everything stands.
-  public var map: MemoryMap
-  /// How many vCPUs.
-  public var cpuCount: Int
+  var board: Board
   /// Whether the vCPUs have performance monitors.
-  public var hasPerformanceMonitors: Bool
+  var hasPerformanceMonitors: Bool
   /// The machine's name.
-  public var name: String
+  var name: String
   /// The machine's identity.
-  public var uuid: UUID
-  /// The kernel's command line.
-  public var commandLine: String
+  var uuid: Configuration.UUID
   /// Where the initramfs was put.
-  public var initramfs: GuestRange?
-  /// The DMA windows of a confined machine by name, in the order of the map's.
-  public var windowNames: [String] = []
-  /// The virtio devices, by slot.
-  public var virtioDevices: [VirtioNode] = []
-  /// What the guest finds of an SCMI platform.
-  var scmi: SCMI?
+  var initramfs: GuestRange?
+  /// The virtio devices that are there.
+  var virtioDevices: [Board.DevicePlace]
   /// Randomness for the kernel: 8 bytes for its address layout, the rest for its random number generator.
-  public var seed: [UInt8]
+  var seed: [UInt8]
 
-  /// A virtio-mmio device.
-  public struct VirtioNode: Sendable {
-    /// The number of its slot.
-    public var slot: Int
-    /// Which of the windows it is confined to, or nil where it reaches all of RAM.
-    public var window: Int?
-  }
+  private var map: MemoryMap { board.map }
+  private var scmi: SCMI? { board.platform }
 
   /// The version of the interface that the `/hypervisor/apus` node describes.
-  public static let apiVersion: UInt32 = 1
+  static let apiVersion: UInt32 = 1
 
   /// How many bytes of randomness a tree carries.
-  public static let seedSize = 8 + 64
+  static let seedSize = 8 + 64
 
   /// The affinity that KVM gives a vCPU: 16 to a cluster, then 256 clusters.
-  public static func affinity(of cpu: Int) -> UInt32 {
+  static func affinity(of cpu: Int) -> UInt32 {
     let number = UInt32(cpu)
     return (number & 0xF) | (number >> 4 & 0xFF) << 8 | (number >> 12 & 0xFF) << 16
   }
@@ -69,7 +56,7 @@ public struct MachineTree: Sendable {
   /// - Parameter labels: whether it has its nodes' labels, for people or for overlays.
   /// - Returns: the blob that the kernel gets.
   /// - Throws: what libfdt refused first.
-  public func blob(labels: DeviceTreeWriter.Labels = .dropped) throws(DeviceTreeError) -> [UInt8] {
+  func blob(labels: DeviceTreeWriter.Labels = .dropped) throws(DeviceTreeError) -> [UInt8] {
     // A platform's nodes are many, and the room for the tree is reckoned with each name once.
     var tree = DeviceTreeWriter(labels: labels, sharesNames: scmi != nil)
     tree.node("") { root in
@@ -105,7 +92,7 @@ public struct MachineTree: Sendable {
 
   private func chosen(_ root: inout DeviceTreeWriter) {
     root.node("chosen", label: "chosen") { chosen in
-      chosen.property("bootargs", commandLine)
+      chosen.property("bootargs", board.commandLine)
       chosen.property("stdout-path", serialPath)
       if let initramfs {
         chosen.property("linux,initrd-start", wide: [initramfs.start.rawValue])
@@ -122,13 +109,13 @@ public struct MachineTree: Sendable {
     root.node("cpus", label: "cpus") { cpus in
       cpus.property("#address-cells", cells: [1])
       cpus.property("#size-cells", cells: [0])
-      for index in 0..<cpuCount {
+      for index in 0..<board.cpuCount {
         let affinity = Self.affinity(of: index)
         cpus.node("cpu@\(hexadecimalDigits(UInt64(affinity)))", label: "cpu\(index)") { cpu in
           cpu.property("device_type", "cpu")
           cpu.property("compatible", "arm,armv8")
           cpu.property("reg", cells: [affinity])
-          if cpuCount > 1 { cpu.property("enable-method", "psci") }
+          if board.cpuCount > 1 { cpu.property("enable-method", "psci") }
           scmi?.describe(cpu: index, &cpu)
         }
       }
@@ -177,7 +164,7 @@ public struct MachineTree: Sendable {
   /// The third cell of a private interrupt: the trigger and, for a GICv2, which vCPUs it reaches.
   private var privateFlags: UInt32 {
     switch map.interruptController {
-    case .v2: Self.levelHigh | ((1 << UInt32(cpuCount)) - 1) << 8
+    case .v2: Self.levelHigh | ((1 << UInt32(board.cpuCount)) - 1) << 8
     case .v3: Self.levelHigh
     }
   }
@@ -235,19 +222,19 @@ public struct MachineTree: Sendable {
 
   /// The pools that confine devices: Linux takes rings and bounce buffers of the devices that name one from it.
   private func windows(_ root: inout DeviceTreeWriter) {
-    guard !map.windows.isEmpty else { return }
+    guard !board.windows.isEmpty else { return }
     root.node("reserved-memory") { reserved in
       reserved.property("#address-cells", cells: [2])
       reserved.property("#size-cells", cells: [2])
       reserved.property("ranges")
-      for (index, (window, name)) in zip(map.windows, windowNames).enumerated() {
+      for (index, window) in board.windows.enumerated() {
         reserved.node(
-          "dma-\(name)@\(hexadecimal(window.start))",
-          label: "dma_\(label(name))",
+          "dma-\(window.name)@\(hexadecimal(window.range.start))",
+          label: "dma_\(label(window.name))",
           phandle: Handle.firstWindow + UInt32(index)
         ) { pool in
           pool.property("compatible", "restricted-dma-pool")
-          pool.property("reg", wide: [window.start.rawValue, window.size])
+          pool.property("reg", wide: [window.range.start.rawValue, window.range.size])
         }
       }
     }
@@ -255,12 +242,11 @@ public struct MachineTree: Sendable {
 
   private func virtio(_ root: inout DeviceTreeWriter) {
     for device in virtioDevices {
-      let range = MemoryMap.virtioSlot(device.slot)
-      root.node("virtio@\(hexadecimal(range.start))", label: "virtio\(device.slot)") { node in
+      let range = device.registers
+      root.node("virtio@\(hexadecimal(range.start))", label: "virtio\(device.index)") { node in
         node.property("compatible", "virtio,mmio")
         node.property("reg", wide: [range.start.rawValue, range.size])
-        let interrupt = MemoryMap.SharedInterrupt.virtio + UInt32(device.slot)
-        node.property("interrupts", cells: [InterruptKind.shared, interrupt, Self.edgeRising])
+        node.property("interrupts", cells: [InterruptKind.shared, device.interrupt, Self.edgeRising])
         node.property("dma-coherent")
         if let window = device.window {
           node.property("memory-region", cells: [Handle.firstWindow + UInt32(window)])

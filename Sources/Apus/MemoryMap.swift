@@ -21,12 +21,12 @@ public struct MemoryMap: Equatable, Sendable {
   public static let pvpanic = GuestRange(at: 0x090F_0000, size: 0x2)
   /// The exception vectors of a guest that has set none yet (see `EarlyVectors`). Nothing of QEMU's board is here.
   public static let earlyVectors = GuestRange(at: 0x0FFF_0000, size: 0x1_0000)
-  /// The slots of virtio-mmio devices, ``virtioSlotSize`` bytes each.
-  public static let virtio = GuestRange(at: 0x0A00_0000, size: virtioSlotSize * virtioSlotCount)
-  /// The bytes of one virtio-mmio slot.
-  public static let virtioSlotSize = MMIOTransport.registerSpace
-  /// How many virtio-mmio slots there are.
-  public static let virtioSlotCount: UInt64 = 32
+  /// The registers of virtio-mmio devices, ``virtioDeviceSize`` bytes each.
+  public static let virtio = GuestRange(at: 0x0A00_0000, size: virtioDeviceSize * virtioDeviceLimit)
+  /// The bytes of one virtio-mmio device's registers.
+  public static let virtioDeviceSize = MMIOTransport.registerSpace
+  /// How many virtio-mmio devices there can be.
+  public static let virtioDeviceLimit: UInt64 = 32
   /// Devices of an SCMI platform's tree, where QEMU's board has its platform bus: buses without anything at their
   /// addresses, and in the upper half scratch memory.
   public static let platformBus = GuestRange(at: 0x0C00_0000, size: 0x0200_0000)
@@ -44,7 +44,7 @@ public struct MemoryMap: Equatable, Sendable {
     public static let pl011: UInt32 = 1
     /// The clock's alarm, RTCINTR.
     public static let pl031: UInt32 = 2
-    /// Of the first virtio-mmio slot; the others follow.
+    /// Of the first virtio-mmio device; the others follow.
     public static let virtio: UInt32 = 16
     /// Of the first device of an SCMI platform's tree; the others follow, 64 at most.
     public static let platformBus: UInt32 = 112
@@ -69,7 +69,7 @@ public struct MemoryMap: Equatable, Sendable {
   /// Not more than the machine has a use for: a guest's driver sets each of them up, and each time the host answers.
   ///
   /// - Parameters:
-  ///   - virtioDeviceCount: the devices, in the slots from the first on.
+  ///   - virtioDeviceCount: how many virtio devices.
   ///   - platformInterruptCount: the lines of the devices of an SCMI platform's tree.
   public static func interruptCount(virtioDeviceCount: Int, platformInterruptCount: Int = 0) -> UInt32 {
     let devices = SharedInterrupt.virtio + UInt32(virtioDeviceCount)
@@ -138,26 +138,16 @@ public struct MemoryMap: Equatable, Sendable {
     }
   }
 
-  /// Lays out the machine of a configuration.
-  init(_ configuration: Configuration, gic: GICVersion) {
-    self.init(
-      cpuCount: configuration.cpuCount,
-      memorySize: configuration.memorySize,
-      gic: gic,
-      windowSizes: configuration.windowSizes
-    )
+  /// The registers of a virtio-mmio device, counted from 0.
+  public static func virtioDevice(_ index: Int) -> GuestRange {
+    precondition(0..<Int(virtioDeviceLimit) ~= index, "there are 32 devices")
+    return GuestRange(at: virtio.start.rawValue + UInt64(index) * virtioDeviceSize, size: virtioDeviceSize)
   }
 
-  /// The slot of a virtio-mmio device, counted from 0.
-  public static func virtioSlot(_ index: Int) -> GuestRange {
-    precondition(0..<Int(virtioSlotCount) ~= index, "there are 32 slots")
-    return GuestRange(at: virtio.start.rawValue + UInt64(index) * virtioSlotSize, size: virtioSlotSize)
-  }
-
-  /// The slots from `first` on that have no device, or nil where all have one.
-  static func emptyVirtioSlots(from first: Int) -> GuestRange? {
-    guard first < virtioSlotCount else { return nil }
-    let start = virtioSlot(first).start.rawValue
+  /// The registers from device `first` on where there is none, or nil where all are there.
+  static func unusedVirtio(from first: Int) -> GuestRange? {
+    guard first < virtioDeviceLimit else { return nil }
+    let start = virtioDevice(first).start.rawValue
     return GuestRange(at: start, size: virtio.start.rawValue + virtio.size - start)
   }
 

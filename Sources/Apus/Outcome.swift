@@ -8,6 +8,8 @@ public struct Outcome: Equatable, Sendable {
   public let end: End
   /// In words, for a person: one line, for any terminal.
   public let message: String
+  /// What in the configuration has to change, where that is why.
+  public internal(set) var problem: ConfigurationError.Problem?
   /// What the guest wrote to its port `virtme.ret`, 0 to 255: the exit status that it says it has. Nil where it wrote
   /// nothing or something else.
   public internal(set) var guestStatus: Int32?

@@ -1,4 +1,5 @@
 import GuestMemory
+import HostBackends
 import SCMI
 
 // What a machine's devices come to, before anything is started.
@@ -57,7 +58,7 @@ extension Plan {
     public struct Console: Sendable, Encodable {
       /// Whether the machine's console is its first port.
       public let carriesConsole: Bool
-      /// The channels, as the command line writes them.
+      /// The channels: ``Configuration/Port/description`` of each.
       public let ports: [String]
     }
 
@@ -67,48 +68,31 @@ extension Plan {
       public let agent: String
     }
   }
-
-  /// Puts the devices in.
-  mutating func addDevices(of configuration: Configuration) {
-    let map = MemoryMap(configuration, gic: GICVersion(rawValue: gic) ?? .v3)
-    let names = configuration.windowNames
-    var cards = 0
-    devices = configuration.devices.enumerated().map { slot, wanted in
-      let window = names.firstIndex(of: wanted.window).map { Region(name: names[$0], map.windows[$0]) }
-      var device = Device(
-        name: "\(wanted.typeName)\(slot)",
-        type: wanted.typeName,
-        slot: slot,
-        registers: Region(name: "virtio-mmio", MemoryMap.virtioSlot(slot)),
-        interrupt: MemoryMap.SharedInterrupt.virtio + UInt32(slot),
-        window: window ?? Region(name: "open", map.ram)
-      )
-      switch wanted.kind {
-      case .entropy: break
-      case .block(let block):
-        device.block = .init(
-          path: block.path,
-          readOnly: block.isReadOnly,
-          serial: block.serial,
-          queues: block.queueCount
-        )
-      case .network(let network):
-        let mac = network.mac ?? .init(machine: configuration.name, index: cards)
-        device.network = .init(network, mac: mac)
-        cards += 1
-      case .console(let console):
-        device.console = .init(carriesConsole: console.carriesConsole, ports: console.ports.map { "\($0)" })
-      case .scmi:
-        device.scmi = configuration.scmiPlace.map { .init(agent: $0.platform.definition.agents[$0.agent].name) }
-      }
-      return device
-    }
-  }
 }
 
-extension Plan.Region {
-  fileprivate init(name: String, _ range: GuestRange) {
-    self.init(name: name, start: range.start.rawValue, size: range.size)
+extension Plan.Device {
+  init(_ place: Board.DevicePlace, _ wanted: Configuration.Device, _ checked: CheckedConfiguration) {
+    let reach = checked.board.reach(of: place)
+    self.init(
+      name: place.name,
+      type: wanted.typeName,
+      slot: place.index,
+      registers: Plan.Region(name: "virtio-mmio", place.registers),
+      interrupt: place.interrupt,
+      window: Plan.Region(name: reach.name, reach.range)
+    )
+    switch wanted.kind {
+    case .entropy: break
+    case .block(let disk):
+      block = .init(path: disk.path, readOnly: disk.isReadOnly, serial: disk.serial, queues: disk.queueCount)
+    case .network(let card):
+      let mac = card.address(ordinal: place.ordinal, machineName: checked.configuration.name)
+      network = .init(card, mac: mac)
+    case .console(let wanted):
+      console = .init(carriesConsole: wanted.carriesConsole, ports: wanted.ports.map { "\($0)" })
+    case .scmi:
+      scmi = checked.platform.map { .init(agent: $0.platform.definition.agents[$0.agent].name) }
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 internal import BootImage
 import GuestMemory
 
-/// What a configuration comes to, before anything is started: what `apus run --dry-run` prints.
+/// What a configuration comes to, before anything is started: what a dry run prints.
 public struct Plan: Sendable, Encodable {
   /// The machine's name.
   public let name: String
@@ -31,12 +31,12 @@ public struct Plan: Sendable, Encodable {
   public let unmapped: String
   /// Every range of addresses at which something is.
   public let memoryMap: [Region]
-  /// Where the console leads, as the command line writes it.
+  /// Where the console leads: ``Configuration/Console/description``.
   public let console: String
   /// What devices may reach: `confined` to their windows, or `open` for all of RAM.
   public let dma: String
   /// The virtio devices in the order of their slots.
-  public internal(set) var devices: [Device] = []
+  public let devices: [Device]
 
   /// A named range of guest-physical addresses.
   public struct Region: Sendable, Encodable {
@@ -49,32 +49,31 @@ public struct Plan: Sendable, Encodable {
   }
 }
 
-extension Configuration {
-  func plan(
-    _ image: BootImageDescription,
-    _ placement: BootPlacement,
-    _ map: MemoryMap,
-    _ version: GICVersion
-  ) -> Plan {
-    Plan(
-      name: name,
-      uuid: uuid.description,
-      cpus: cpuCount,
-      memory: memorySize,
-      gic: version.rawValue,
-      payload: payload.path,
-      payloadKind: image.kindName,
-      entry: placement.entry.rawValue,
-      deviceTree: placement.deviceTree.start.rawValue,
-      initramfs: placement.initramfs.map {
-        .init(name: "initramfs", start: $0.start.rawValue, size: $0.size)
-      },
-      commandLine: kernelCommandLine,
-      deviceTreeOverlays: deviceTreeOverlays,
-      unmapped: unmapped.rawValue,
-      memoryMap: map.regions.map { .init(name: $0.name, start: $0.range.start.rawValue, size: $0.range.size) },
-      console: "\(console)",
-      dma: dma == .open ? "open" : "confined"
-    )
+extension Plan {
+  init(_ checked: CheckedConfiguration) {
+    let (configuration, board, placement) = (checked.configuration, checked.board, checked.placement)
+    name = configuration.name
+    uuid = checked.uuid.description
+    cpus = board.cpuCount
+    memory = board.map.ram.size
+    gic = board.gic.rawValue
+    payload = configuration.payload.path
+    payloadKind = checked.image.kindName
+    entry = placement.entry.rawValue
+    deviceTree = placement.deviceTree.start.rawValue
+    initramfs = placement.initramfs.map { Region(name: "initramfs", $0) }
+    commandLine = board.commandLine
+    deviceTreeOverlays = configuration.deviceTreeOverlays
+    unmapped = configuration.unmapped.rawValue
+    memoryMap = board.map.regions.map { Region(name: $0.name, $0.range) }
+    console = "\(configuration.console)"
+    dma = configuration.dma == .open ? "open" : "confined"
+    devices = board.devices.map { Device($0, configuration.devices[$0.index], checked) }
+  }
+}
+
+extension Plan.Region {
+  init(name: String, _ range: GuestRange) {
+    self.init(name: name, start: range.start.rawValue, size: range.size)
   }
 }

@@ -34,16 +34,6 @@ struct PlatformDevicePlace: Equatable, Sendable {
   }
 }
 
-extension Configuration {
-  /// How many interrupts the machine's controller has.
-  var interruptCount: UInt32 {
-    let consumers = scmiPlace?.platform.definition.tree.consumers ?? []
-    var lineCount = 0
-    for consumer in consumers { lineCount += consumer.interrupts.count }
-    return MemoryMap.interruptCount(virtioDeviceCount: devices.count, platformInterruptCount: lineCount)
-  }
-}
-
 /// A range of scratch memory on the bus: reads give what was written last.
 final class ScratchRegisters: BusDevice, @unchecked Sendable {
   // SAFETY: @unchecked: all that changes is behind the mutex.
@@ -80,9 +70,10 @@ final class PlatformDeviceLines: Sendable {
   /// By consumer, then by line.
   private let lines: Mutex<[[LevelInterrupt]]>
 
-  init(_ place: SCMIPlace, _ machine: SharedMachine) {
+  /// - Parameter places: of the consumers of the platform's tree.
+  init(_ places: [PlatformDevicePlace], _ machine: SharedMachine) {
     lines = Mutex(
-      PlatformDevicePlace.all(of: place.platform.definition.tree).map { place in
+      places.map { place in
         place.interrupts.map { MachineLevelInterrupt(machine, sharedPeripheralInterrupt: $0) }
       }
     )

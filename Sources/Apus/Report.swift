@@ -1,9 +1,12 @@
+import GuestMemory
 internal import KVM
+import Peripherals
 
 /// What a run leaves behind for programs to read. Documentation/Report.md describes each key.
 public struct Report: Sendable, Encodable {
   private enum CodingKeys: CodingKey {
-    case apus, outcome, exitStatus, guestStatus, message, guestFault, machine, devices, boots, time, exits, memory
+    case apus, outcome, exitStatus, guestStatus, message, guestFault, machine, devices, peripherals, boots, time, exits
+    case memory
   }
 
   /// The version of Apus.
@@ -14,14 +17,20 @@ public struct Report: Sendable, Encodable {
   public let exitStatus: Int32
   /// ``Outcome/guestStatus``.
   public let guestStatus: Int32?
-  /// The outcome in words.
-  public let message: String
+  /// The outcome in words. A program that knows the configuration by names of its own may say it with these:
+  /// ``problem``.
+  public var message: String
+  /// ``Outcome/problem``. It is not encoded.
+  public let problem: ConfigurationError.Problem?
   /// The registers, where the guest did what no machine goes on from.
   public let guestFault: GuestFault?
   /// What ran, or nil where nothing was started.
   public let machine: Machine?
   /// The virtio devices of the last boot and what each did.
   public let devices: [Device]
+  /// What the guest did wrong with the registers of the serial port, the clock and the panic notifier, over all boots;
+  /// none where the machine did not run, or was abandoned.
+  public let peripherals: [Peripheral]
   /// How often it was started: 1, and one more for each reboot.
   public let boots: Int
   /// Nanoseconds.
@@ -35,7 +44,7 @@ public struct Report: Sendable, Encodable {
   public struct Machine: Sendable, Encodable {
     /// The configuration's name.
     public let name: String
-    /// The configuration's identity.
+    /// The machine's identity.
     public let uuid: String
     /// How many vCPUs.
     public let cpus: Int
@@ -63,13 +72,14 @@ public struct Report: Sendable, Encodable {
     }
 
     init(
-      _ configuration: Configuration,
-      gic: GICVersion,
+      _ checked: CheckedConfiguration,
+      _ board: Board,
       features: VirtualCPUFeatures,
       firmware: FirmwareRegisters.Plan
     ) {
+      let configuration = checked.configuration
       name = configuration.name
-      uuid = configuration.uuid.description
+      uuid = checked.uuid.description
       cpus = configuration.cpuCount
       var names: [String] = []
       if features.contains(.sve) { names.append("sve") }
@@ -77,9 +87,9 @@ public struct Report: Sendable, Encodable {
       if features.contains(.pointerAuthenticationAddress) { names.append("pauth") }
       cpuFeatures = names
       hugePages = configuration.pages != .small
-      self.gic = gic.rawValue
+      gic = board.gic.rawValue
       dma = if case .open = configuration.dma { "open" } else { "confined" }
-      windows = zip(configuration.windowNames, configuration.windowSizes).map { Window(name: $0, size: $1) }
+      windows = board.windows.map { Window(name: $0.name, size: $0.range.size) }
       firmwareTable = FirmwareRegisters.tableVersion
       hiddenFirmwareRegisters = firmware.unknown.map(\.description)
     }
@@ -121,6 +131,53 @@ public struct Report: Sendable, Encodable {
     }
   }
 
+  /// A device that is nothing but registers, and the accesses by which the guest did something that it does not do.
+  public struct Peripheral: Sendable, Encodable, Equatable {
+    /// `pl011`, `pl031` or `pvpanic`.
+    public let name: String
+    /// How many such accesses there were, by kind.
+    public private(set) var misuses: Misuses
+
+    /// Counts of accesses.
+    public struct Misuses: Sendable, Encodable, Equatable {
+      /// How many accesses were where no register begins.
+      public var unknownOffset: UInt64 = 0
+      /// How many accesses had a width that the register is not for.
+      public var unsupportedWidth: UInt64 = 0
+      /// How many reads there were of what can only be written.
+      public var readOfWriteOnly: UInt64 = 0
+      /// How many writes there were to what can only be read.
+      public var writeToReadOnly: UInt64 = 0
+      /// How many writes asked for what the device does not have.
+      public var unsupportedValue: UInt64 = 0
+      /// How many characters were transmitted while the transmitter was off.
+      public var transmitterDisabled: UInt64 = 0
+      /// How many characters were lost because a FIFO was full.
+      public var characterLost: UInt64 = 0
+    }
+
+    init(_ name: String) {
+      self.name = name
+      misuses = Misuses()
+    }
+
+    /// Adds what one boot's devices have counted.
+    static func add(_ counted: [(name: String, events: RegisterEvents)], to peripherals: inout [Peripheral]) {
+      if peripherals.isEmpty { peripherals = counted.map { Peripheral($0.name) } }
+      for (index, device) in counted.enumerated() { peripherals[index].add(device.events) }
+    }
+
+    private mutating func add(_ events: RegisterEvents) {
+      misuses.unknownOffset &+= events.count(of: .unknownOffset)
+      misuses.unsupportedWidth &+= events.count(of: .unsupportedWidth)
+      misuses.readOfWriteOnly &+= events.count(of: .readOfWriteOnly)
+      misuses.writeToReadOnly &+= events.count(of: .writeToReadOnly)
+      misuses.unsupportedValue &+= events.count(of: .unsupportedValue)
+      misuses.transmitterDisabled &+= events.count(of: .transmitterDisabled)
+      misuses.characterLost &+= events.count(of: .characterLost)
+    }
+  }
+
   /// Times, in nanoseconds.
   public struct Time: Sendable, Encodable {
     /// From the call of `run` to the end of the machine.
@@ -154,6 +211,7 @@ public struct Report: Sendable, Encodable {
     outcome: Outcome,
     machine: Machine?,
     devices: [Device],
+    peripherals: [Peripheral],
     boots: Int,
     time: Time,
     exits: ExitCounts,
@@ -165,9 +223,11 @@ public struct Report: Sendable, Encodable {
     exitStatus = outcome.exitStatus
     guestStatus = outcome.guestStatus
     message = outcome.message
+    problem = outcome.problem
     guestFault = if case .guestFault(let fault) = outcome.end { fault } else { nil }
     self.machine = machine
     self.devices = devices
+    self.peripherals = peripherals
     self.boots = boots
     self.time = time
     self.exits = exits

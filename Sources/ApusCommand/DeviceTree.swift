@@ -34,7 +34,7 @@ extension ApusCommand {
       var settings = Settings(configuration: Configuration(kernel: ""))
       for change in machine.changes + devices.changes { change.apply(to: &settings) }
       let configuration = settings.complete
-      let bytes = try Message.reporting { () throws(ConfigurationError) in
+      let bytes = try Message.reporting(configuration) { () throws(ConfigurationError) in
         switch format {
         case .dtb: try configuration.deviceTree()
         case .dts: Array(try configuration.deviceTreeSource().utf8)

@@ -39,6 +39,19 @@ enum Message {
     }
   }
 
+  /// The same for what may be wrong with a configuration, which the caller wrote as options.
+  static func reporting<Result: ~Copyable>(
+    _ configuration: Configuration,
+    _ body: () throws(ConfigurationError) -> Result
+  ) throws -> Result {
+    do {
+      return try body()
+    } catch {
+      for problem in error.problems { say("error: \(configuration.message(problem))") }
+      throw ExitCode(error.exitStatus)
+    }
+  }
+
   /// Gives the help or the version that was asked for, or says what the argument parser has found wrong.
   ///
   /// - Returns: the exit status.
@@ -82,9 +95,6 @@ extension CommandFailure {
   var messages: [String] { ["\(self)"] }
 }
 
-extension ConfigurationError: CommandFailure {
-  var messages: [String] { problems.map(\.message) }
-}
 extension InputFileError: CommandFailure {}
 extension OutputFileError: CommandFailure {}
 

@@ -7,6 +7,7 @@ import Synchronization
 /// does not come back.
 final class RunEnd: Sendable {
   private let report: ReportFile?
+  private let configuration: Configuration
   private let isTold = Atomic(false)
 
   /// How long those are waited for who read standard error and the report: not long where somebody waits for the end.
@@ -16,8 +17,17 @@ final class RunEnd: Sendable {
   /// ever, since its file may be what does not answer.
   private static let abandonedLimit: Duration = .seconds(2)
 
-  init(_ report: ReportFile?) {
+  init(_ report: ReportFile?, of configuration: Configuration) {
     self.report = report
+    self.configuration = configuration
+  }
+
+  /// The report with the options' names in what is wrong with them.
+  private func retold(_ report: Report) -> Report {
+    guard let problem = report.problem else { return report }
+    var report = report
+    report.message = configuration.message(problem)
+    return report
   }
 
   /// Says how it ended and writes the report.
@@ -25,6 +35,7 @@ final class RunEnd: Sendable {
   /// - Returns: the exit status: the run's, or that of a report that cannot be written. A report whose reader takes
   ///   nothing has a say only where all else went well: whoever waits for 124 has it.
   func tell(_ result: Report, of machine: Machine) throws -> Int32 {
+    let result = retold(result)
     // The other thread is about to end the process.
     guard !isTold.exchange(true, ordering: .acquiring) else { while true { pause() } }
     say(result)
@@ -45,6 +56,7 @@ final class RunEnd: Sendable {
 
   /// Ends the process without the thread that ran the machine.
   func abandon(_ result: Report) {
+    let result = retold(result)
     let isFirst = !isTold.exchange(true, ordering: .acquiring)
     say(result)
     Message.say("something that Apus waits for does not answer, such as a disk or a file: it is left behind")

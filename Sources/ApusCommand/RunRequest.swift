@@ -29,22 +29,21 @@ struct RunRequest {
   func run() throws {
     let settings = settings
     let configuration = settings.complete
-    let machine = try Message.reporting { () throws(ConfigurationError) in
+    let machine = try Message.reporting(configuration) { () throws(ConfigurationError) in
       try Machine(configuration, logger: Message.logger(settings.logLevel))
     }
-    if let report = settings.report {
-      try Message.reporting { () throws(ConfigurationError) in
-        try configuration.checkWriting(to: report, for: "--report")
-      }
+    if let report = settings.report, let other = configuration.use(ofFile: report) {
+      Message.say("error: --report: '\(report)' is the file of \(configuration.option(other)), too; name another one")
+      throw ExitCode(FailureKind.usage.rawValue)
     }
     // From here on a signal ends the machine, and the report tells of it.
     if !isDry { Machine.holdStopSignals() }
     let reportFile = try Message.reporting { () throws(OutputFileError) in
       try settings.report.map { path throws(OutputFileError) in try ReportFile(path: path) }
     }
-    let end = RunEnd(reportFile)
+    let end = RunEnd(reportFile, of: configuration)
     guard !isDry else {
-      try Message.reporting { () throws(ConfigurationError) in try machine.rehearse() }
+      try Message.reporting(configuration) { () throws(ConfigurationError) in try machine.rehearse() }
       return try Message.show(json: machine.plan)
     }
     StandardStreams.stopWaitingForErrors()

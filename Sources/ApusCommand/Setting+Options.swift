@@ -25,7 +25,7 @@ extension Setting {
       $0.configuration.pages = pages
     }
   }
-  static let gic: Reader = value({ Configuration.GIC(rawValue: $0) }, form: "give 'auto', '2' or '3'") {
+  static let gic: Reader = value({ Configuration.GIC(option: $0) }, form: "give 'auto', '2' or '3'") {
     $0.configuration.gic = $1
   }
   static let cpu: Reader = value { $0.configuration.cpuFeatures = $1 }
@@ -61,7 +61,7 @@ extension Setting {
   static let block: Reader = { try device($0, Configuration.Device.block) }
   static let network: Reader = { try device($0, Configuration.Device.network) }
 
-  /// For an option that adds a device, which the library reads.
+  /// For an option that adds a device.
   private static func device(
     _ text: String,
     _ read: (String) throws(DeviceTextError) -> Configuration.Device
@@ -82,4 +82,21 @@ extension Setting {
     { $0 == "open" ? .open : ByteCount($0).map { .confined(windowSize: $0.bytes) } },
     form: "give a size such as 64M for each window, or open for all of RAM"
   ) { (settings, dma: Configuration.DMA) in settings.configuration.dma = dma }
+}
+
+extension Configuration.GIC {
+  /// Reads `auto`, `2` or `3`.
+  fileprivate init?(option: String) {
+    guard let choice = Self.allCases.first(where: { $0.option == option }) else { return nil }
+    self = choice
+  }
+
+  /// The option's word for it.
+  var option: String {
+    switch self {
+    case .automatic: "auto"
+    case .v2: "2"
+    case .v3: "3"
+    }
+  }
 }

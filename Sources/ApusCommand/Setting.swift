@@ -51,7 +51,7 @@ struct Setting: Sendable {
     { text in Setting { change(&$0, text) } }
   }
 
-  /// For an option that takes a value which the library reads.
+  /// For an option that takes a value of a type that knows its text.
   static func value<Value: WrittenValue>(
     _ change: @escaping @Sendable (inout Settings, Value) -> Void
   ) -> Reader {

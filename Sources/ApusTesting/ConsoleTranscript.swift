@@ -1,6 +1,6 @@
 public import Apus
 internal import Synchronization
-internal import TestBasics
+internal import TestLimits
 
 /// Everything that a guest has written to its serial port so far but for carriage returns, and a place in it up to
 /// which a test has read.

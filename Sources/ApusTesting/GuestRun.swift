@@ -1,6 +1,7 @@
 public import Apus
+public import SCMI
 internal import Synchronization
-internal import TestBasics
+internal import TestLimits
 
 /// A machine that has run to its end, as a test looks at it.
 public struct GuestRun: Sendable {
@@ -18,6 +19,7 @@ public struct GuestRun: Sendable {
   ///
   /// - Parameters:
   ///   - configuration: its console must be `.stream`, the default.
+  ///   - platform: the shared SCMI platform that the configuration's device is on, or nil.
   ///   - limit: how long the machine may run, on a host that has nothing else to do, where the configuration has no
   ///     limit of its own. One that runs longer is stopped, and ``Hang`` thrown.
   ///   - isBeside: whether another machine that this test drives runs at the same time, and has its place among those
@@ -25,11 +27,12 @@ public struct GuestRun: Sendable {
   ///   - drive: talks with the running guest. When it throws, the machine is stopped.
   public static func boot(
     _ configuration: Configuration,
+    platform: SharedPlatform? = nil,
     limit: Duration = .seconds(180),
     beside isBeside: Bool = false,
     _ drive: (Machine, ConsoleTranscript) async throws -> Void = { _, _ in }
   ) async throws -> GuestRun {
-    let machine = try Machine(configuration)
+    let machine = try Machine(configuration, platform: platform)
     return try await MachineSlots.shared.withSlot(isNeeded: !isBeside) {
       let transcript = ConsoleTranscript(machine.console)
       let hangs = Flag()

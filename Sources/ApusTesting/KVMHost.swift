@@ -7,13 +7,21 @@ public enum KVMHost {
   public static let isUsable = HostSurvey().isUsable
 
   /// Whether REQUIRE_KVM=1 is set: tests that need KVM then run, and fail, also where it is missing.
-  public static var isRequired: Bool { Variable.value("REQUIRE_KVM") == "1" }
+  public static var isRequired: Bool {
+    // SAFETY: the texts hold for the calls, and nothing in a test changes the environment.
+    unsafe getenv("REQUIRE_KVM").map { unsafe String(cString: $0) } == "1"
+  }
 
   /// Whether to run tests that need KVM.
   public static var runsTests: Bool { isRequired || isUsable }
 
   /// Whether to run tests that also need user namespaces: for passt, or to mount a file system.
-  public static var runsTestsWithUserNamespaces: Bool { isRequired || HostProcess.hasUserNamespaces }
+  public static var runsTestsWithUserNamespaces: Bool { isRequired || hasUserNamespaces }
+
+  private static var hasUserNamespaces: Bool {
+    // SAFETY: the path holds for the call.
+    unsafe access("/proc/self/ns/user", F_OK) == 0
+  }
 
   /// The interrupt controllers that the host gives guests; none where it runs no guest.
   public static let interruptControllers: [Configuration.GIC] = HostSurvey().interruptControllers.map {
@@ -22,16 +30,4 @@ public enum KVMHost {
     case .v3: .v3
     }
   }
-}
-
-/// The environment's variables.
-package enum Variable {
-  /// What a variable holds, or nil where it is not set.
-  package static func value(_ name: String) -> String? {
-    // SAFETY: the texts hold for the calls, and nothing in a test changes the environment.
-    unsafe getenv(name).map { unsafe String(cString: $0) }
-  }
-
-  /// The number that a variable holds, or `standard` where it holds none.
-  package static func number(_ name: String, or standard: Int) -> Int { value(name).flatMap { Int($0) } ?? standard }
 }

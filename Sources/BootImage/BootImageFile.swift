@@ -29,6 +29,7 @@ public struct BootImageFile: ~Copyable, Sendable {
       }
     }
     try self.init(path: path, owning: FileDescriptor(number))
+    chost_keep_open(number)
   }
 
   /// Makes a file of `contents`, for images that a program carries with it.

@@ -80,8 +80,8 @@ extension ForeignFormat {
       "an EFI program but no arm64 kernel; take the Image out of a unified kernel image (objcopy --dump-section "
         + ".linux=Image)"
     case .uBoot:
-      "U-Boot, and firmware as such is not supported yet; run it as a headerless binary (--raw --dma open --unmapped "
-        + "zero), or give the kernel that it would load"
+      "U-Boot, and firmware as such is not supported yet; give the kernel that it would load, or run it as a headerless "
+        + "binary whose devices reach all of RAM, with zeros where nothing is"
     case .edk2:
       "UEFI firmware (EDK2), which is not supported yet: the machine has no flash memory for it; give the kernel that it "
         + "would load"

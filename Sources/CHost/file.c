@@ -5,8 +5,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
 
 int chost_open_for_reading(const char *path) {
   int descriptor;
@@ -14,6 +17,15 @@ int chost_open_for_reading(const char *path) {
     descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
   while (descriptor < 0 && errno == EINTR);
   return descriptor;
+}
+
+void chost_keep_open(int descriptor) {
+  struct statfs filesystem;
+  if (fstatfs(descriptor, &filesystem) != 0 || (unsigned long)filesystem.f_type != FUSE_SUPER_MAGIC)
+    return;
+  int copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
+  if (copy >= 0)
+    close(copy);
 }
 
 int chost_open_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }

@@ -9,6 +9,8 @@ open class EventHandler {
   ///
   /// For this file alone, so that the compiler sees that no two accesses overlap and checks none while it runs.
   fileprivate final var isWatching = false
+  /// Whether it stays when the others of a loop go; see ``EventLoop/removePassing()``.
+  package final var lasts = false
 
   /// A handler that watches nothing yet.
   public init() {}
@@ -25,8 +27,11 @@ open class EventHandler {
 package final class ClosureHandler: EventHandler {
   private let body: (UInt32) -> Void
 
-  package init(_ body: @escaping (UInt32) -> Void) {
+  /// - Parameter lasts: whether it stays when the others of a loop go.
+  package init(lasts: Bool = false, _ body: @escaping (UInt32) -> Void) {
     self.body = body
+    super.init()
+    self.lasts = lasts
   }
 
   public override func ready(_ events: UInt32) {
@@ -105,6 +110,12 @@ package final class EventLoop {
 
   private func forgetRemoved() {
     hasRemoved = false
+    removed = []
+  }
+
+  /// The same for handlers that do not last. Not in a handler.
+  package func removePassing() {
+    for (descriptor, handler) in handlers.enumerated() where handler?.lasts == false { remove(Int32(descriptor)) }
     removed = []
   }
 

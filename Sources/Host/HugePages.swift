@@ -8,9 +8,9 @@ package enum HugePages {
   /// The same by another file of the kernel's, for tests.
   package static func problem(path: String) -> String? {
     guard let setting = try? InputFile.read(path) else {
-      return "--memory …,hugepages: this host's kernel has no transparent huge pages; leave hugepages out"
+      return "this host's kernel has no transparent huge pages; do not insist on them"
     }
     guard String(decoding: setting, as: UTF8.self).contains("[never]") else { return nil }
-    return "--memory …,hugepages: the host gives none; as root: echo madvise >\(path), or leave hugepages out"
+    return "the host gives no huge pages; as root: echo madvise >\(path), or do not insist on them"
   }
 }

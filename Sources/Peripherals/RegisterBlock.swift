@@ -23,17 +23,8 @@ public protocol RegisterBlock: Sendable {
   ///   - width: of the access, in bytes: 1, 2, 4 or 8.
   mutating func write(_ value: UInt64, at offset: UInt64, width: Int)
 
-  /// What the guest did wrong since the last ``takeEvents()``.
-  var events: RegisterEvents { get set }
-}
-
-extension RegisterBlock {
-  /// Gives what the guest did wrong since the last call, and starts to count anew.
-  public mutating func takeEvents() -> RegisterEvents {
-    let taken = events
-    events = RegisterEvents()
-    return taken
-  }
+  /// What the guest did wrong so far.
+  var events: RegisterEvents { get }
 }
 
 /// The part of `value` that an access of `width` bytes carries.

@@ -23,6 +23,7 @@ public struct AgentView: Equatable, Sendable {
     self.messages = messages
   }
 
+  /// Whether the agent may use a protocol of the specification.
   public func has(_ identifier: ProtocolIdentifier) -> Bool { protocols.contains(identifier.rawValue) }
 
   /// The resource, or `nil` where the agent may not see it or lacks its protocol.

@@ -2,6 +2,7 @@
 extension BaseProtocol {
   /// The reply to BASE_DISCOVER_VENDOR.
   package struct Vendor: MessageFields {
+    /// At most 15 bytes; longer ones are cut.
     package var vendor = ""
 
     package init() {}
@@ -13,6 +14,7 @@ extension BaseProtocol {
 
   /// The reply to BASE_DISCOVER_SUB_VENDOR.
   package struct SubVendor: MessageFields {
+    /// At most 15 bytes; longer ones are cut.
     package var subVendor = ""
 
     package init() {}
@@ -24,6 +26,7 @@ extension BaseProtocol {
 
   /// The reply to BASE_DISCOVER_IMPLEMENTATION_VERSION.
   package struct ImplementationVersion: MessageFields {
+    /// The vendor's own number.
     package var version: UInt32 = 0
 
     package init() {}
@@ -35,6 +38,7 @@ extension BaseProtocol {
 
   /// BASE_DISCOVER_LIST_PROTOCOLS.
   package struct DiscoverListProtocols: MessageFields {
+    /// How many protocols of the list the agent has already.
     package var skip: UInt32 = 0
 
     package init() {}
@@ -46,7 +50,9 @@ extension BaseProtocol {
 
   /// The reply to BASE_DISCOVER_LIST_PROTOCOLS.
   package struct ProtocolList: MessageFields {
+    /// How many protocols ``protocols`` has; the list may have more.
     package var count: UInt32 = 0
+    /// Four identifiers to a word, the first in its lowest byte.
     package var protocols: [UInt32] = []
 
     package init() {}
@@ -59,6 +65,7 @@ extension BaseProtocol {
 
   /// BASE_DISCOVER_AGENT.
   package struct DiscoverAgent: MessageFields {
+    /// The agent to name; 0xFFFF_FFFF is the one that asks, from 2.0 on.
     package var agent: UInt32 = 0
 
     package init() {}
@@ -70,7 +77,9 @@ extension BaseProtocol {
 
   /// The reply to BASE_DISCOVER_AGENT.
   package struct AgentName: MessageFields {
+    /// Whose name it is; missing before 2.0.
     package var agent: UInt32?
+    /// At most 15 bytes; longer ones are cut.
     package var name = ""
 
     package init() {}
@@ -83,6 +92,7 @@ extension BaseProtocol {
 
   /// BASE_NOTIFY_ERRORS.
   package struct NotifyErrors: MessageFields {
+    /// Whether error events are wanted.
     package var enable: NotifyEnable = []
 
     package init() {}
@@ -94,8 +104,11 @@ extension BaseProtocol {
 
   /// BASE_SET_DEVICE_PERMISSIONS.
   package struct SetDevicePermissions: MessageFields {
+    /// Whose permissions change.
     package var agent: UInt32 = 0
+    /// The device's place in ``PlatformDefinition/devices``.
     package var device: UInt32 = 0
+    /// Whether the device is given or taken.
     package var flags: PermissionFlags = []
 
     package init() {}
@@ -109,9 +122,13 @@ extension BaseProtocol {
 
   /// BASE_SET_PROTOCOL_PERMISSIONS.
   package struct SetProtocolPermissions: MessageFields {
+    /// Whose permissions change.
     package var agent: UInt32 = 0
+    /// The device's place in ``PlatformDefinition/devices``.
     package var device: UInt32 = 0
+    /// The one protocol whose commands about the device are meant.
     package var protocolIdentifier: UInt32 = 0
+    /// Whether they are given or taken.
     package var flags: PermissionFlags = []
 
     package init() {}
@@ -126,7 +143,9 @@ extension BaseProtocol {
 
   /// BASE_RESET_AGENT_CONFIGURATION.
   package struct ResetAgentConfiguration: MessageFields {
+    /// Whose requests are taken back.
     package var agent: UInt32 = 0
+    /// What is taken back besides.
     package var flags: ResetFlags = []
 
     package init() {}
@@ -139,8 +158,11 @@ extension BaseProtocol {
 
   /// BASE_ERROR_EVENT.
   package struct ErrorEvent: MessageFields {
+    /// The agent whose commands went wrong.
     package var agent: UInt32 = 0
+    /// How bad it is, and how many reports follow.
     package var status = ErrorStatus(rawValue: 0)
+    /// The vendor's own, two words each.
     package var reports: [UInt64] = []
 
     package init() {}

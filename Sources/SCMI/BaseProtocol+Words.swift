@@ -39,6 +39,7 @@ extension BaseProtocol {
     /// How many reports fit behind it.
     package static var maximumReports: Int { 15 }
 
+    /// - Parameter reports: how many follow, at most ``maximumReports``.
     package init(isFatal: Bool, reports: Int) {
       rawValue = UInt32(reports) | (isFatal ? 1 << 31 : 0)
     }

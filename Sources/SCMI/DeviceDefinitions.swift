@@ -2,11 +2,13 @@
 public enum PropertyValue: Equatable, Sendable {
   /// It is there, without a value.
   case flag
+  /// Texts, each with the zero that ends it.
   case strings([String])
   /// 32 bits each.
   case cells([UInt32])
   /// 64 bits each.
   case wide([UInt64])
+  /// Any bytes, as they are.
   case bytes([UInt8])
 }
 
@@ -16,6 +18,7 @@ public struct DeviceNodeDefinition: Sendable {
   public var properties: [(name: String, value: PropertyValue)] = []
   /// What the driver calls a resource (`clock-names`, `…-supply` and so on); otherwise it is the resource's own name.
   public var names: [ResourceName: String] = [:]
+  /// Nodes below this one.
   public var children: [ChildDefinition] = []
 
   public init() {}
@@ -24,6 +27,7 @@ public struct DeviceNodeDefinition: Sendable {
   /// for among those before when the tree is written.
   public static let maximumProperties = 4_096
 
+  /// How many properties it and all below it have.
   package var propertyCount: Int { children.reduce(properties.count) { $0 + $1.node.propertyCount } }
 }
 
@@ -31,10 +35,14 @@ public struct DeviceNodeDefinition: Sendable {
 public struct ChildDefinition: Sendable {
   /// Characters that a device tree allows, with an address (`@` and hexadecimal digits) where there is one.
   public var name: String
+  /// What a driver finds the node by, the most special one first; empty is none.
   public var compatible: [String] = []
+  /// What the node uses of the platform.
   public var resources: [ResourceName] = []
+  /// Properties, names of resources and nodes below.
   public var node = DeviceNodeDefinition()
 
+  /// - Parameter configure: sets what is not to have its default.
   public init(_ name: String, configure: (inout Self) -> Void = { _ in }) {
     self.name = name
     configure(&self)
@@ -67,6 +75,7 @@ public struct RegisterDefinition: Equatable, Sendable {
 
 /// An interrupt line of a device.
 public struct InterruptDefinition: Equatable, Sendable {
+  /// When the guest is interrupted.
   public enum Trigger: String, CaseIterable, Sendable {
     /// Each step of the script is one interrupt.
     case edge
@@ -76,6 +85,7 @@ public struct InterruptDefinition: Equatable, Sendable {
 
   /// In `interrupt-names`; empty is none.
   public var name: String
+  /// When the guest is interrupted.
   public var trigger: Trigger
 
   public init(_ name: String = "", trigger: Trigger = .edge) {

@@ -94,7 +94,9 @@ package enum FieldFormat: Sendable, Equatable {
 
 /// What a field of a message is called and how it is written.
 package struct FieldDescription: Sendable {
+  /// The specification's, in lower case.
   package let name: String
+  /// How its number is written, and how many bytes it has.
   package let format: FieldFormat
   /// Whether there are more of its kind, to the end of the message.
   package let isRest: Bool
@@ -108,6 +110,7 @@ package struct FieldDescription: Sendable {
 
 /// Notes what the fields of a payload are.
 package struct FieldLayout: FieldVisitor {
+  /// What was noted so far, in the order of the wire.
   package private(set) var fields: [FieldDescription] = []
   /// The place of the word that names the resource.
   package private(set) var resource: Int?
@@ -148,6 +151,7 @@ package struct FieldLayout: FieldVisitor {
 }
 
 extension MessageFields {
+  /// What visiting an empty payload notes.
   package static var layout: FieldLayout {
     var layout = FieldLayout()
     var fields = Self()
@@ -155,5 +159,6 @@ extension MessageFields {
     return layout
   }
 
+  /// The fields in the order of the wire; a list's entry stands once.
   package static var descriptions: [FieldDescription] { layout.fields }
 }

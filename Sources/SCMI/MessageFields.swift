@@ -18,6 +18,7 @@ extension MessageFields {
     return message.count
   }
 
+  /// - Parameter configure: sets the fields that are not zero or empty.
   @inline(__always)
   package init(_ configure: (inout Self) -> Void) {
     self.init()
@@ -29,6 +30,7 @@ extension MessageFields {
 ///
 /// `name` is the specification's. Numbers are decimal in texts unless `format` says otherwise.
 package protocol FieldVisitor {
+  /// One word.
   mutating func word(_ name: StaticString, _ value: inout UInt32, _ format: FieldFormat)
   /// The identifier of the resource that the message is about.
   mutating func resource(_ name: StaticString, _ value: inout UInt32)
@@ -45,9 +47,11 @@ package protocol FieldVisitor {
 }
 
 extension FieldVisitor {
+  /// One word, decimal in texts.
   @inline(__always)
   package mutating func word(_ name: StaticString, _ value: inout UInt32) { word(name, &value, .decimal) }
 
+  /// One word with a sign, in two's complement.
   @inline(__always)
   package mutating func signed(_ name: StaticString, _ value: inout Int32) {
     var word = UInt32(bitPattern: value)
@@ -55,9 +59,11 @@ extension FieldVisitor {
     value = Int32(bitPattern: word)
   }
 
+  /// Two words, the low one first, decimal in texts.
   @inline(__always)
   package mutating func wide(_ name: StaticString, _ value: inout UInt64) { wide(name, &value, .wide) }
 
+  /// Two words with a sign, in two's complement, the low one first.
   @inline(__always)
   package mutating func signedWide(_ name: StaticString, _ value: inout Int64) {
     var wide = UInt64(bitPattern: value)
@@ -92,6 +98,7 @@ package protocol FieldFlags: FieldWord, Equatable, ExpressibleByArrayLiteral whe
 }
 
 extension FieldFlags {
+  /// All of the flags together.
   @inline(__always)
   package init(arrayLiteral flags: Self...) {
     self.init(rawValue: flags.reduce(0) { $0 | $1.rawValue })
@@ -114,6 +121,7 @@ extension FieldFlags {
 
 /// How many entries a part of a list has and how many remain for others.
 package struct PartCount: Sendable, Equatable {
+  /// How many entries follow.
   package var returned: UInt32 = 0
   /// What does not fit into its field is shown as the most that does.
   package var remaining: UInt32 = 0
@@ -122,6 +130,10 @@ package struct PartCount: Sendable, Equatable {
 
   package init() {}
 
+  /// - Parameters:
+  ///   - returned: how many follow.
+  ///   - total: how many there are.
+  ///   - first: the index of the first that follows.
   package init(returned: Int, of total: Int, from first: UInt32) {
     self.returned = UInt32(returned)
     remaining = UInt32(clamping: total - Int(first) - returned)
@@ -139,6 +151,7 @@ package struct PartCount: Sendable, Equatable {
 /// What an element of a list can be.
 package protocol FieldEntry: Sendable {
   init(words: UInt64)
+  /// Its one or two words as one number, the low one first.
   var words: UInt64 { get }
   /// In words, 1 or 2.
   static var size: Int { get }
@@ -188,6 +201,7 @@ package protocol ResourceProtocol {
 
 /// A resource and nothing else.
 package struct ResourceFields<Owner>: Sendable {
+  /// The agent's identifier for it.
   package var resource: UInt32 = 0
 
   package init() {}
@@ -202,7 +216,9 @@ extension ResourceFields: MessageFields where Owner: ResourceProtocol {
 
 /// Notifications about a resource, wanted or not.
 package struct NotifyFields<Owner>: Sendable {
+  /// The agent's identifier for it.
   package var resource: UInt32 = 0
+  /// Whether notifications are wanted.
   package var enable: NotifyEnable = []
 
   package init() {}
@@ -223,6 +239,7 @@ package struct NotifyEnable: FieldFlags {
     self.rawValue = rawValue
   }
 
+  /// They are wanted.
   package static var enabled: Self { Self(rawValue: 1) }
 
   package static var defined: Self { .enabled }
@@ -241,7 +258,9 @@ package struct NoFlags: FieldFlags {
 
 /// The reply to a command that asks for a name that is longer than ``MessageFieldSize/shortName``.
 package struct NameFields: MessageFields {
+  /// Must be zero.
   package var flags: NoFlags = []
+  /// At most 63 bytes.
   package var name = ""
 
   package init() {}
@@ -254,7 +273,9 @@ package struct NameFields: MessageFields {
 
 /// Where the fast channel of one of a resource's messages is.
 package struct DescribeFastChannelFields<Owner>: Sendable {
+  /// The agent's identifier for it.
   package var resource: UInt32 = 0
+  /// The number of the message that the channel would stand for.
   package var message: UInt32 = 0
 
   package init() {}
@@ -269,6 +290,7 @@ extension DescribeFastChannelFields: MessageFields where Owner: ResourceProtocol
 
 /// The reply to a command that asks for a fast channel. None is offered, so its words have no names.
 package struct FastChannelFields: MessageFields {
+  /// As they come.
   package var values: [UInt32] = []
 
   package init() {}
@@ -280,7 +302,9 @@ package struct FastChannelFields: MessageFields {
 
 /// Sizes of fields in bytes, the zero at the end of a text included.
 package enum MessageFieldSize {
+  /// Of a name in a resource's attributes.
   package static var shortName: Int { 16 }
+  /// Of a name in the reply to a command that asks for it alone.
   package static var longName: Int { 64 }
 }
 

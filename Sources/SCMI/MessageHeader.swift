@@ -29,12 +29,14 @@ public struct MessageHeader: RawRepresentable, Hashable, Sendable {
       UInt32(message) | UInt32(type.rawValue) << 8 | UInt32(protocolIdentifier) << 10 | UInt32(token & 0x3FF) << 18
   }
 
+  /// The number of the message in its protocol: a command's or, by ``type``, a notification's.
   @inlinable
   public var message: UInt8 {
     get { UInt8(truncatingIfNeeded: rawValue) }
     set { rawValue = rawValue & ~0xFF | UInt32(newValue) }
   }
 
+  /// Whether it is a command (or its reply), a delayed response or a notification.
   @inlinable
   public var type: MessageType {
     get {
@@ -48,12 +50,14 @@ public struct MessageHeader: RawRepresentable, Hashable, Sendable {
     set { rawValue = rawValue & ~0x300 | UInt32(newValue.rawValue) << 8 }
   }
 
+  /// The number of a ``ProtocolIdentifier``, or a vendor's from 0x80 on.
   @inlinable
   public var protocolIdentifier: UInt8 {
     get { UInt8(truncatingIfNeeded: rawValue >> 10) }
     set { rawValue = rawValue & ~0x3_FC00 | UInt32(newValue) << 10 }
   }
 
+  /// What the agent knows the answer by; 10 bits. Zero in a notification.
   @inlinable
   public var token: UInt16 {
     get { UInt16(truncatingIfNeeded: rawValue >> 18) & 0x3FF }
@@ -74,16 +78,27 @@ public struct SCMIStatus: RawRepresentable, Hashable, Error, Sendable, Codable {
     self.rawValue = rawValue
   }
 
+  /// The command was carried out, or will be.
   public static let success = SCMIStatus(rawValue: 0)
+  /// Here is no such command, or not for this agent.
   public static let notSupported = SCMIStatus(rawValue: -1)
+  /// A parameter is none that the command allows.
   public static let invalidParameters = SCMIStatus(rawValue: -2)
+  /// The agent may not do this.
   public static let denied = SCMIStatus(rawValue: -3)
+  /// There is no such resource or entity for the agent.
   public static let notFound = SCMIStatus(rawValue: -4)
+  /// A value lies beyond what the resource can have.
   public static let outOfRange = SCMIStatus(rawValue: -5)
+  /// Another agent or an earlier command is in the way.
   public static let busy = SCMIStatus(rawValue: -6)
+  /// The platform could not reach what it drives.
   public static let communicationError = SCMIStatus(rawValue: -7)
+  /// Anything that no other code tells.
   public static let genericError = SCMIStatus(rawValue: -8)
+  /// What the platform drives does not work.
   public static let hardwareError = SCMIStatus(rawValue: -9)
+  /// The message is not of the form that its protocol has.
   public static let protocolError = SCMIStatus(rawValue: -10)
   /// New in SCMI 3.2, for pin control.
   public static let inUse = SCMIStatus(rawValue: -11)

@@ -12,11 +12,13 @@ public protocol SCMINotification: RawRepresentable<UInt8>, CaseIterable, Sendabl
 
 /// A protocol's table: a row for each command.
 package protocol TabledMessage: SCMICommand {
+  /// What there is to know of the command.
   var row: MessageRow { get }
 }
 
 /// A protocol's table of notifications.
 package protocol TabledNotification: SCMINotification {
+  /// What there is to know of the notification.
   var row: NotificationRow { get }
 }
 
@@ -25,7 +27,9 @@ package protocol TabledNotification: SCMINotification {
 package struct MessageRow: Sendable {
   /// The specification's name.
   package let name: StaticString
+  /// The fields of the command.
   package let request: any MessageFields.Type
+  /// The fields behind the status of a reply that reports success.
   package let reply: any MessageFields.Type
   /// `nil` where the command has no delayed response.
   package let delayed: (any MessageFields.Type)?
@@ -40,6 +44,7 @@ package struct MessageRow: Sendable {
   /// The answer to MESSAGE_ATTRIBUTES. Bit 0, "has a fast channel", is never set.
   package let attributes: UInt32
 
+  /// - Parameter major: the first version of the protocol that has the command; 0 is the first of all.
   package init(
     _ name: StaticString,
     _ request: any MessageFields.Type = NoFields.self,
@@ -67,6 +72,7 @@ package struct MessageRow: Sendable {
 package struct NotificationRow: Sendable {
   /// The specification's name.
   package let name: StaticString
+  /// What the notification carries.
   package let fields: any MessageFields.Type
 
   package init(_ name: StaticString, _ fields: any MessageFields.Type) {
@@ -86,6 +92,7 @@ public enum CommonMessage: UInt8, CaseIterable, Sendable {
   /// NEGOTIATE_PROTOCOL_VERSION: the version that the agent speaks.
   case negotiateVersion = 0x10
 
+  /// What there is to know of the message.
   package var row: MessageRow {
     switch self {
     case .version: MessageRow("PROTOCOL_VERSION", reply: Version.self)
@@ -98,6 +105,7 @@ public enum CommonMessage: UInt8, CaseIterable, Sendable {
 
   /// PROTOCOL_VERSION's reply and NEGOTIATE_PROTOCOL_VERSION.
   package struct Version: MessageFields {
+    /// A ``ProtocolVersion``.
     package var version: UInt32 = 0
 
     package init() {}
@@ -109,7 +117,9 @@ public enum CommonMessage: UInt8, CaseIterable, Sendable {
 
   /// The reply to PROTOCOL_ATTRIBUTES; the words behind the first one are the protocol's own.
   package struct Attributes: MessageFields {
+    /// The protocol's own; in most the count of resources is in the lower bits.
     package var attributes: UInt32 = 0
+    /// The words behind it, where a protocol has more.
     package var values: [UInt32] = []
 
     package init() {}
@@ -122,6 +132,7 @@ public enum CommonMessage: UInt8, CaseIterable, Sendable {
 
   /// PROTOCOL_MESSAGE_ATTRIBUTES.
   package struct MessageAttributes: MessageFields {
+    /// The number of a command of the protocol.
     package var message: UInt32 = 0
 
     package init() {}
@@ -132,6 +143,7 @@ public enum CommonMessage: UInt8, CaseIterable, Sendable {
 
     /// The reply to PROTOCOL_MESSAGE_ATTRIBUTES.
     package struct Reply: MessageFields {
+      /// The ``MessageRow/attributes`` of the command.
       package var attributes: UInt32 = 0
 
       package init() {}
@@ -229,5 +241,6 @@ extension ProtocolIdentifier {
   /// Every notification that the specification has, ascending by number.
   package var notificationRows: [(number: UInt8, row: NotificationRow)] { Self.notificationTables[index] }
 
+  /// The row of a command; `nil` where the specification has none of the number.
   package func row(_ message: UInt8) -> MessageRow? { rows.first { $0.number == message }?.row }
 }

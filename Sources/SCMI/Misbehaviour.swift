@@ -12,7 +12,9 @@ public enum Misbehaviour: Equatable, Sendable {
   case outOfOrder(UInt64)
   /// The reply's token, plus so much.
   case wrongToken(Int16)
+  /// The reply's protocol number is this one.
   case wrongProtocol(UInt8)
+  /// The type bits in the reply's header, of which two count, are these.
   case wrongType(UInt8)
   /// The reply's payload is cut to so many bytes.
   case short(Int)
@@ -47,6 +49,7 @@ public enum Misbehaviour: Equatable, Sendable {
 
 /// A change of one, two or four bytes of a message, little-endian.
 public struct Alteration: Equatable, Sendable {
+  /// What is done with the value.
   public enum Operation: String, CaseIterable, Sendable, Codable {
     /// The value is there instead.
     case replace
@@ -61,6 +64,7 @@ public struct Alteration: Equatable, Sendable {
   public var offset: Int
   /// 1, 2 or 4 bytes.
   public var width: Int
+  /// What is done with the value.
   public var operation: Operation
   /// Of its bits those of the width count.
   public var value: Int64
@@ -88,10 +92,13 @@ public struct MisbehaviourRule: Sendable {
   public var name: String
   /// An agent's name.
   public var agent: String?
+  /// A protocol's number.
   public var protocolIdentifier: UInt8?
   /// A command's number, or with another ``target`` the notification's.
   public var message: UInt8?
+  /// The resource that the message is about.
   public var resource: ResourceName?
+  /// Which message goes wrong.
   public var target: Target = .reply
   /// From 1: the rule applies from this matching request on…
   public var firstOccurrence: UInt64 = 1
@@ -101,8 +108,10 @@ public struct MisbehaviourRule: Sendable {
   public var probability: UInt32 = 1_000_000
   /// For chance and garbage.
   public var seed: UInt64 = 1
+  /// What goes wrong.
   public var action: Misbehaviour
 
+  /// - Parameter configure: sets the conditions, and what else is not to have its default.
   public init(_ name: String, _ action: Misbehaviour, configure: (inout Self) -> Void = { _ in }) {
     self.name = name
     self.action = action

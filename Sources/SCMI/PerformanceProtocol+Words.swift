@@ -8,10 +8,15 @@ extension PerformanceProtocol {
       self.rawValue = rawValue
     }
 
+    /// PERFORMANCE_LIMITS_SET is there for the agent.
     package static var setsLimits: Self { Self(rawValue: 1 << 31) }
+    /// PERFORMANCE_LEVEL_SET is there for the agent.
     package static var setsLevel: Self { Self(rawValue: 1 << 30) }
+    /// PERFORMANCE_NOTIFY_LIMITS is there for the domain.
     package static var limitsNotify: Self { Self(rawValue: 1 << 29) }
+    /// PERFORMANCE_NOTIFY_LEVEL is there for the domain.
     package static var levelNotify: Self { Self(rawValue: 1 << 28) }
+    /// The name is longer than its field: PERFORMANCE_DOMAIN_NAME_GET has all of it.
     package static var extendedName: Self { Self(rawValue: 1 << 26) }
     /// Levels are named by their places in the list, from 4.0 on.
     package static var levelIndexing: Self { Self(rawValue: 1 << 25) }

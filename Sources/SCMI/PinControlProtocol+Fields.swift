@@ -4,11 +4,14 @@ extension PinControlProtocol: ResourceProtocol {
 
 /// The structures of its payloads.
 extension PinControlProtocol {
+  /// The reply to PINCTRL_NAME_GET.
   package typealias Name = NameFields
 
   /// What most commands of the protocol have: an identifier and what it is one of.
   package struct Element: MessageFields {
+    /// The identifier of a pin, group or function.
     package var element: UInt32 = 0
+    /// A ``Selector``; other numbers come from agents, too.
     package var selector: UInt32 = 0
 
     package init() {}
@@ -21,7 +24,9 @@ extension PinControlProtocol {
 
   /// The reply to PINCTRL_ATTRIBUTES.
   package struct Attributes: MessageFields {
+    /// How many elements belong to it.
     package var attributes = AttributeWord(rawValue: 0)
+    /// At most 15 bytes; ``AttributeWord`` tells of a longer one.
     package var name = ""
 
     package init() {}
@@ -34,8 +39,11 @@ extension PinControlProtocol {
 
   /// PINCTRL_LIST_ASSOCIATIONS.
   package struct ListAssociations: MessageFields {
+    /// The identifier of a group or function.
     package var element: UInt32 = 0
+    /// A ``Selector``; other numbers come from agents, too.
     package var selector: UInt32 = 0
+    /// The first element that is wanted, from 0.
     package var index: UInt32 = 0
 
     package init() {}
@@ -49,7 +57,9 @@ extension PinControlProtocol {
 
   /// The reply to PINCTRL_LIST_ASSOCIATIONS.
   package struct Associations: MessageFields {
+    /// How many elements follow, and how many remain.
     package var count = PartCount()
+    /// A group's pins or a function's groups: two identifiers of 16 bits to a word, the first in the lower half.
     package var elements: [UInt32] = []
 
     package init() {}
@@ -62,7 +72,9 @@ extension PinControlProtocol {
 
   /// PINCTRL_SETTINGS_GET.
   package struct SettingsGet: MessageFields {
+    /// The identifier of a pin or group.
     package var element: UInt32 = 0
+    /// Which of its settings are wanted.
     package var attributes = SettingsGetAttributes(rawValue: 0)
 
     package init() {}
@@ -75,8 +87,11 @@ extension PinControlProtocol {
 
   /// The reply to PINCTRL_SETTINGS_GET.
   package struct Settings: MessageFields {
+    /// The function that is selected, or 0xFFFF_FFFF for none.
     package var function: UInt32 = 0
+    /// How many settings follow, and how many remain.
     package var count = PartCount()
+    /// A setting's type and its value, two words each.
     package var settings: [UInt32] = []
 
     package init() {}
@@ -90,9 +105,13 @@ extension PinControlProtocol {
 
   /// PINCTRL_SETTINGS_CONFIGURE.
   package struct SettingsConfigure: MessageFields {
+    /// The identifier of a pin or group.
     package var element: UInt32 = 0
+    /// The function to select, where ``attributes`` says so.
     package var function: UInt32 = 0
+    /// What there is to configure.
     package var attributes = SettingsConfigureAttributes(rawValue: 0)
+    /// A setting's type and its value, two words each.
     package var settings: [UInt32] = []
 
     package init() {}
@@ -107,8 +126,11 @@ extension PinControlProtocol {
 
   /// PINCTRL_SET_PERMISSIONS.
   package struct SetPermissions: MessageFields {
+    /// Whose permissions change.
     package var agent: UInt32 = 0
+    /// The identifier of a pin, group or function.
     package var element: UInt32 = 0
+    /// What the element is, and whether it is given or taken.
     package var flags = PermissionWord(rawValue: 0)
 
     package init() {}

@@ -18,6 +18,7 @@ extension PinControlProtocol {
       self.rawValue = rawValue
     }
 
+    /// - Parameter elements: how many belong to it, at most 65,535.
     package init(elements: Int, hasExtendedName: Bool) {
       rawValue = UInt32(elements) | (hasExtendedName ? 1 << 31 : 0)
     }
@@ -31,10 +32,15 @@ extension PinControlProtocol {
       self.rawValue = rawValue
     }
 
+    /// Which settings an agent asks for.
     package enum Wanted: UInt32 {
+      /// The setting of ``type``.
       case one = 0
+      /// All settings, from ``skip`` on.
       case all = 1
+      /// The function that is selected, and no setting.
       case function = 2
+      /// No agent may ask for it.
       case reserved = 3
     }
 
@@ -47,14 +53,19 @@ extension PinControlProtocol {
       rawValue |= UInt32(skip) << Self.skipShift | UInt32(type)
     }
 
+    /// Which settings are asked for.
     package var wanted: Wanted { Wanted(rawValue: rawValue >> Self.wantedShift & 0x3) ?? .reserved }
 
+    /// A ``Selector``; other numbers come from agents, too.
     package var selector: UInt32 { rawValue >> Self.selectorShift & Selector.mask }
 
+    /// How many settings the agent has already.
     package var skip: Int { Int(rawValue >> Self.skipShift & 0xFF) }
 
+    /// The type of the one setting that is asked for.
     package var type: UInt8 { UInt8(truncatingIfNeeded: rawValue) }
 
+    /// Whether all bits without a meaning are zero.
     package var isDefined: Bool { rawValue >> Self.wantedShift & ~0x3 == 0 }
   }
 
@@ -69,16 +80,21 @@ extension PinControlProtocol {
     private static var functionFlag: UInt32 { 1 << 10 }
     private static var countShift: UInt32 { 2 }
 
+    /// - Parameter settings: how many follow.
     package init(_ selector: Selector, settings: UInt8, setsFunction: Bool = false) {
       rawValue = selector.rawValue | UInt32(settings) << Self.countShift | (setsFunction ? Self.functionFlag : 0)
     }
 
+    /// A ``Selector``; other numbers come from agents, too.
     package var selector: UInt32 { rawValue & Selector.mask }
 
+    /// How many settings follow, 0 to 255.
     package var count: Int { Int(rawValue >> Self.countShift & 0xFF) }
 
+    /// Whether the function is to be selected.
     package var setsFunction: Bool { rawValue & Self.functionFlag != 0 }
 
+    /// Whether all bits without a meaning are zero.
     package var isDefined: Bool { rawValue & ~(Self.functionFlag << 1 - 1) == 0 }
   }
 
@@ -92,14 +108,18 @@ extension PinControlProtocol {
 
     private static var allowedFlag: UInt32 { 1 << 2 }
 
+    /// - Parameter allowed: whether the agent gets the element; otherwise it is taken away.
     package init(_ selector: Selector, allowed: Bool) {
       rawValue = selector.rawValue | (allowed ? Self.allowedFlag : 0)
     }
 
+    /// A ``Selector``; other numbers come from agents, too.
     package var selector: UInt32 { rawValue & Selector.mask }
 
+    /// Whether the agent gets the element; otherwise it is taken away.
     package var isAllowed: Bool { rawValue & Self.allowedFlag != 0 }
 
+    /// Whether all bits without a meaning are zero.
     package var isDefined: Bool { rawValue & ~(Self.allowedFlag | Selector.mask) == 0 }
   }
 }

@@ -105,6 +105,7 @@ struct Timer: Sendable {
 
 /// A message from the platform that is not the answer to the call that is running.
 public struct Outgoing: Sendable {
+  /// Where a message goes.
   public enum Channel: Equatable, Sendable {
     /// Into the reply buffer of the request that was handed in with this ticket.
     case reply(ticket: UInt64)
@@ -114,7 +115,9 @@ public struct Outgoing: Sendable {
 
   /// The receiver's place in ``PlatformDefinition/agents``.
   public var agent: Int
+  /// Where it goes.
   public var channel: Channel
+  /// What it says.
   public var message: SCMIMessage
   /// When the request came that this answers, for the transcript.
   var requested: UInt64?

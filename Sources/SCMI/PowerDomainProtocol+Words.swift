@@ -8,6 +8,7 @@ extension PowerDomainProtocol {
       self.rawValue = rawValue
     }
 
+    /// The reply comes at once; that the state has changed is told later.
     package static var asynchronous: Self { Self(rawValue: 1 << 0) }
 
     package static var defined: Self { [.asynchronous] }
@@ -21,10 +22,15 @@ extension PowerDomainProtocol {
       self.rawValue = rawValue
     }
 
+    /// POWER_STATE_NOTIFY is there for the domain.
     package static var stateNotify: Self { Self(rawValue: 1 << 31) }
+    /// POWER_STATE_SET can be answered before the state has changed.
     package static var asynchronousSet: Self { Self(rawValue: 1 << 30) }
+    /// POWER_STATE_SET can be answered when the state has changed.
     package static var synchronousSet: Self { Self(rawValue: 1 << 29) }
+    /// POWER_STATE_CHANGE_REQUESTED_NOTIFY is there for the domain.
     package static var stateChangeRequestedNotify: Self { Self(rawValue: 1 << 28) }
+    /// The name is longer than its field: POWER_DOMAIN_NAME_GET has all of it.
     package static var extendedName: Self { Self(rawValue: 1 << 27) }
 
     package static var defined: Self {

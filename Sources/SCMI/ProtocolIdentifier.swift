@@ -54,6 +54,7 @@ public enum ProtocolIdentifier: UInt8, CaseIterable, Sendable, Codable {
     }
   }
 
+  /// - Parameter name: as in platform files; `nil` for any other.
   public init?(name: String) {
     guard let match = ProtocolIdentifier.allCases.first(where: { $0.name == name }) else { return nil }
     self = match
@@ -74,7 +75,9 @@ public struct ProtocolVersion: RawRepresentable, Hashable, Comparable, Sendable 
     rawValue = UInt32(major) << 16 | UInt32(minor)
   }
 
+  /// Clients and gates look at it alone.
   public var major: UInt16 { UInt16(rawValue >> 16) }
+  /// Additions that a client need not know.
   public var minor: UInt16 { UInt16(truncatingIfNeeded: rawValue) }
 
   /// The first version of a major number.

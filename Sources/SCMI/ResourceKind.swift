@@ -43,6 +43,7 @@ public enum ResourceKind: UInt8, CaseIterable, Sendable, Codable {
     }
   }
 
+  /// - Parameter name: as in platform files; `nil` for any other.
   public init?(name: String) {
     guard let match = ResourceKind.allCases.first(where: { $0.name == name }) else { return nil }
     self = match
@@ -51,7 +52,9 @@ public enum ResourceKind: UInt8, CaseIterable, Sendable, Codable {
 
 /// A resource, by kind and name.
 public struct ResourceName: Hashable, Sendable {
+  /// In whose list it stands.
   public var kind: ResourceKind
+  /// Unique among the resources of its kind.
   public var name: String
 
   public init(_ kind: ResourceKind, _ name: String) {

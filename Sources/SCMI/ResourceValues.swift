@@ -1,6 +1,8 @@
 /// The values that a resource can be set to.
 package enum ResourceValues {
+  /// These and no others.
   case list([Int64])
+  /// From the lowest by steps to the highest; what is between two steps is none.
   case range(minimum: Int64, maximum: Int64, step: Int64)
 
   /// A range that ends before it begins, of a resource that may be invalid.
@@ -11,6 +13,7 @@ package enum ResourceValues {
     }
   }
 
+  /// Whether the resource can be set to exactly this.
   package func contains(_ value: Int64) -> Bool {
     switch self {
     case .list(let values): values.contains(value)
@@ -40,6 +43,7 @@ package enum ResourceValues {
     }
   }
 
+  /// As messages tell it to people.
   package var text: String {
     switch self {
     case .list(let values):

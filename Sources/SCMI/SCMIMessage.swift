@@ -8,13 +8,14 @@ public struct SCMIMessage: Sendable {
   /// In bytes, header included.
   public static let maximumSize = 4 + maximumPayload
 
+  /// The first word.
   public var header: MessageHeader
   @usableFromInline
   var words: InlineArray<32, UInt32>
   @usableFromInline
   var length: Int
 
-  /// Written out, since it is eight stores then, where `InlineArray(repeating:)` is a call and a loop.
+  /// Written out, since it is eight stores then, where the array's repeating initializer is a call and a loop.
   @inlinable
   @inline(__always)
   static var zeros: InlineArray<32, UInt32> {
@@ -49,6 +50,8 @@ public struct SCMIMessage: Sendable {
   }
 
   /// Reads the little-endian bytes of a header and its payload.
+  ///
+  /// - Throws: ``DecodingError``, where there is no whole header, or more payload than a message has.
   @inlinable
   public init(bytes: Span<UInt8>) throws(DecodingError) {
     guard bytes.count >= 4 else { throw .truncated }
@@ -70,6 +73,7 @@ public struct SCMIMessage: Sendable {
     setCount(payload)
   }
 
+  /// - Throws: ``DecodingError``, where there is no whole header, or more payload than a message has.
   @inlinable
   public init(bytes: [UInt8]) throws(DecodingError) {
     try self.init(bytes: bytes.span)

@@ -159,6 +159,7 @@ extension SCMIPlatform {
 
 /// What a transcript says where samples were skipped, so that a replay skips the same ones.
 package struct SkippedSamples {
+  /// How many were skipped.
   package var count: UInt64
   /// In nanoseconds: those that were due up to here.
   package var limit: UInt64
@@ -170,6 +171,7 @@ package struct SkippedSamples {
 
   private static let words = (first: "time ran ahead: ", second: " samples skipped up to ", unit: " ns")
 
+  /// As the transcript has it; ``init(_:)`` reads it again.
   package var text: String { Self.words.first + "\(count)" + Self.words.second + "\(limit)" + Self.words.unit }
 
   /// - Returns: `nil` for another text.

@@ -2,6 +2,7 @@
 public enum ValueBinding: Sendable {
   /// One value per axis (one for a scalar sensor), until ``SCMIPlatform/setSensor(_:values:at:)`` gives others.
   case constant([Int64])
+  /// A value that goes up and down for ever, the same on all axes.
   case waveform(Waveform)
   /// The values one after the other, `interval` nanoseconds each, from the start again behind the last. All axes
   /// read the same.
@@ -14,16 +15,25 @@ public enum ValueBinding: Sendable {
   case host(String)
 }
 
+/// A value that repeats itself.
 public struct Waveform: Equatable, Sendable {
+  /// The way from one end to the other.
   public enum Shape: String, CaseIterable, Sendable {
+    /// Smoothly.
     case sine
+    /// In straight lines, up and down.
     case triangle
+    /// The maximum for half of the period, then the minimum.
     case square
+    /// In a straight line up, then from the start.
     case sawtooth
   }
 
+  /// The way from one end to the other.
   public var shape: Shape
+  /// In the sensor's unit.
   public var minimum: Int64
+  /// In the sensor's unit, not below the minimum.
   public var maximum: Int64
   /// In nanoseconds, at least 1.
   public var period: UInt64
@@ -106,8 +116,11 @@ public struct UpdateInterval: Equatable, Sendable {
   }
 }
 
+/// What a sensor or an axis can read.
 public struct ValueRange: Equatable, Sendable {
+  /// In the unit of what has the range.
   public var minimum: Int64
+  /// In the unit of what has the range, not below the minimum.
   public var maximum: Int64
   /// In units × 10^`resolutionExponent`, 27 bits.
   public var resolution: UInt32
@@ -122,32 +135,41 @@ public struct ValueRange: Equatable, Sendable {
   }
 }
 
+/// One of several things that a sensor measures at once.
 public struct AxisDefinition: Sendable {
+  /// At most 63 bytes; more than 15 make it an extended name.
   public var name: String
   /// A sensor type (DSP0249), see ``SensorDefinition/type``.
   public var type: UInt8 = 0
   /// Power of ten of the unit, −16 to 15.
   public var scale: Int8 = 0
+  /// What it can read; `nil` is not told.
   public var range: ValueRange?
 
+  /// - Parameter configure: sets what is not to have its default.
   public init(_ name: String, configure: (inout Self) -> Void = { _ in }) {
     self.name = name
     configure(&self)
   }
 }
 
+/// What is measured, as ``SensorProtocol`` shows it.
 public struct SensorDefinition: Sendable {
+  /// Unique among the sensors. More than 15 bytes make it an extended name (up to 63).
   public var name: String
   /// The number of DSP0249: 2 is degrees Celsius, 5 volt, 6 ampere, 7 watt, 8 joule, …
   public var type: UInt8 = 2
   /// Power of ten of the unit, −16 to 15.
   public var scale: Int8 = 0
+  /// Where its values come from.
   public var binding: ValueBinding = .constant([0])
   /// At boot.
   public var enabled = true
+  /// Whether a reading can be asked for that comes later.
   public var asynchronous = false
   /// In nanoseconds.
   public var asynchronousLatency: UInt64 = 0
+  /// Whether readings can have their times.
   public var timestamps = false
   /// Empty for a scalar sensor. At most 7: their readings must fit into one message.
   public var axes: [AxisDefinition] = []
@@ -155,20 +177,24 @@ public struct SensorDefinition: Sendable {
   public var tripPoints: UInt8 = 0
   /// Whether it sends continuous updates.
   public var updates = false
+  /// How often it can read, ascending, or the three of a range.
   public var intervals: [UpdateInterval] = []
   /// The three intervals are lowest, highest and step.
   public var intervalsAreSegment = false
+  /// What a scalar sensor can read; `nil` is not told.
   public var range: ValueRange?
   /// Average power of the sensor itself, in microwatts.
   public var power: UInt32 = 0
   /// Lets ranges be upside down and axes have one name twice, for tests of what a client does with them.
   public var allowInvalid = false
 
+  /// - Parameter configure: sets what is not to have its default.
   public init(_ name: String, configure: (inout Self) -> Void = { _ in }) {
     self.name = name
     configure(&self)
   }
 
+  /// How many values one reading has.
   package var readingCount: Int { max(axes.count, 1) }
 
   /// The interval that exists for what a SENSOR_CONFIG_SET asks for: the next shorter one, the next longer one or the

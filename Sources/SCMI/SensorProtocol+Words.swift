@@ -8,6 +8,7 @@ extension SensorProtocol {
       self.rawValue = rawValue
     }
 
+    /// The reply comes at once, what is read later.
     package static var asynchronous: Self { Self(rawValue: 1 << 0) }
 
     package static var defined: Self { [.asynchronous] }
@@ -28,10 +29,13 @@ extension SensorProtocol {
       rawValue = UInt32(tripPoint) << Self.identifierShift | mode.rawValue
     }
 
+    /// From 0 to 255, as the agent says it.
     package var tripPoint: Int { Int(rawValue >> Self.identifierShift & 0xFF) }
 
+    /// Which crossings it is to tell of; none turns it off.
     package var mode: TripPointMode { TripPointMode(rawValue: rawValue & TripPointMode.both.rawValue) }
 
+    /// Whether all bits without a meaning are zero.
     package var isDefined: Bool { rawValue & ~Self.defined == 0 }
   }
 
@@ -43,8 +47,11 @@ extension SensorProtocol {
       self.rawValue = rawValue
     }
 
+    /// From below the trip point to it or above.
     package static var rising: Self { Self(rawValue: 1) }
+    /// From above the trip point to it or below.
     package static var falling: Self { Self(rawValue: 2) }
+    /// In either direction.
     package static var both: Self { [.rising, .falling] }
   }
 
@@ -56,6 +63,7 @@ extension SensorProtocol {
       self.rawValue = rawValue
     }
 
+    /// - Parameter tripPoint: its number, at most 255.
     package init(tripPoint: Int, isRising: Bool) {
       rawValue = UInt32(tripPoint) | (isRising ? 1 << 16 : 0)
     }
@@ -70,10 +78,15 @@ extension SensorProtocol {
       self.rawValue = rawValue
     }
 
+    /// What becomes of an interval that the sensor does not have.
     package enum Rounding: UInt32 {
+      /// The next shorter one.
       case down = 0
+      /// The next longer one.
       case up = 1
+      /// The one that differs least.
       case nearest = 2
+      /// No agent may ask for it.
       case reserved = 3
     }
 
@@ -85,6 +98,7 @@ extension SensorProtocol {
     /// Bits 8:2 must be zero.
     private static var reservedMask: UInt32 { 0x1FC }
 
+    /// - Parameter interval: `nil` leaves it as it is.
     package init(
       enabled: Bool,
       timestamps: Bool = false,
@@ -97,10 +111,13 @@ extension SensorProtocol {
       rawValue |= UInt32(interval.seconds) << Self.secondsShift | interval.exponentField << Self.exponentShift
     }
 
+    /// Whether the sensor reads at all.
     package var isEnabled: Bool { rawValue & Self.enabledFlag != 0 }
 
+    /// Whether readings have their times.
     package var hasTimestamps: Bool { rawValue & Self.timestampsFlag != 0 }
 
+    /// What becomes of an interval that the sensor does not have.
     package var rounding: Rounding { Rounding(rawValue: rawValue >> Self.roundingShift & 0x3) ?? .reserved }
 
     /// `nil` where the seconds are 0.
@@ -110,6 +127,7 @@ extension SensorProtocol {
       return UpdateInterval(seconds, exponentField: rawValue >> Self.exponentShift)
     }
 
+    /// Whether all bits without a meaning are zero, and the rounding has one.
     package var isDefined: Bool { rawValue & Self.reservedMask == 0 && rounding != .reserved }
   }
 
@@ -122,12 +140,16 @@ extension SensorProtocol {
       self.rawValue = rawValue
     }
 
+    /// - Parameter tripPoints: how many the sensor has.
     package init(tripPoints: UInt8) {
       rawValue = UInt32(tripPoints)
     }
 
+    /// SENSOR_READING_GET can be answered before the sensor was read.
     package static var asynchronous: Self { Self(rawValue: 1 << 31) }
+    /// SENSOR_CONTINUOUS_UPDATE_NOTIFY is there for the sensor.
     package static var updates: Self { Self(rawValue: 1 << 30) }
+    /// The name is longer than its field: SENSOR_NAME_GET has all of it.
     package static var extendedName: Self { Self(rawValue: 1 << 29) }
     /// Timestamps are there and count 10⁻⁹ seconds.
     package static var nanosecondTimestamps: Self { Self(rawValue: 1 << 9 | exponentField(-9) << 10) }
@@ -148,12 +170,17 @@ extension SensorProtocol {
       self.rawValue = rawValue
     }
 
+    /// - Parameters:
+    ///   - type: a number of DSP0249.
+    ///   - scale: power of ten of the unit, −16 to 15.
     package init(type: UInt8, scale: Int8) {
       rawValue = UInt32(type) | exponentField(scale) << 11
     }
 
+    /// - Parameter count: of a sensor that is no scalar, at most 63.
     package mutating func setAxes(_ count: Int) { rawValue |= 1 << 8 | UInt32(count) << 16 }
 
+    /// Only 1.0 has it here; later a list has the intervals.
     package mutating func setInterval(_ interval: UpdateInterval) {
       rawValue |= UInt32(interval.seconds & 0x1F) << 27 | interval.exponentField << 22
     }
@@ -167,6 +194,7 @@ extension SensorProtocol {
       self.rawValue = rawValue
     }
 
+    /// The name is longer than its field: SENSOR_AXIS_NAME_GET has all of it.
     package static var extendedName: Self { Self(rawValue: 1 << 9) }
     /// The range follows the name.
     package static var extended: Self { Self(rawValue: 1 << 8) }

@@ -122,6 +122,7 @@ public final class SharedPlatform: Sendable {
 
   /// What ``next(for:)`` found.
   public enum Next: Sendable {
+    /// The next message; there may be more behind it.
     case message(Outgoing)
     /// There is no message. ``advance(as:)`` has something to do at this time, in nanoseconds of the platform's clock;
     /// `nil` is never.

@@ -2,7 +2,9 @@
 extension SystemPowerProtocol {
   /// SYSTEM_POWER_STATE_SET.
   package struct StateSet: MessageFields {
+    /// Whether the system is asked or told.
     package var flags: SetFlags = []
+    /// The state that the system is to go to.
     package var state = SystemState(rawValue: 0)
 
     package init() {}
@@ -15,6 +17,7 @@ extension SystemPowerProtocol {
 
   /// The reply to SYSTEM_POWER_STATE_GET.
   package struct State: MessageFields {
+    /// The state that was requested last.
     package var state = SystemState(rawValue: 0)
 
     package init() {}
@@ -26,6 +29,7 @@ extension SystemPowerProtocol {
 
   /// SYSTEM_POWER_STATE_NOTIFY.
   package struct StateNotify: MessageFields {
+    /// Whether requests are told.
     package var enable: NotifyEnable = []
 
     package init() {}
@@ -37,9 +41,13 @@ extension SystemPowerProtocol {
 
   /// SYSTEM_POWER_STATE_NOTIFIER.
   package struct StateNotifier: MessageFields {
+    /// Who requested it; 0 is the platform.
     package var agent: UInt32 = 0
+    /// Whether the system is asked or told.
     package var flags: SetFlags = []
+    /// The state that the system is to go to.
     package var state = SystemState(rawValue: 0)
+    /// How long the system has, in milliseconds; 0 is no limit. Missing before 2.0.
     package var timeout: UInt32?
 
     package init() {}

@@ -22,7 +22,9 @@ extension SystemPowerProtocol {
       self.rawValue = rawValue
     }
 
+    /// The system can restart and keep its memory.
     package static var warmReset: Self { Self(rawValue: 1 << 31) }
+    /// The system can sleep.
     package static var suspend: Self { Self(rawValue: 1 << 30) }
 
     package static var defined: Self { [.warmReset, .suspend] }
@@ -38,10 +40,15 @@ public struct SystemState: RawRepresentable, Hashable, Sendable, Codable {
     self.rawValue = rawValue
   }
 
+  /// Off.
   public static let shutdown = SystemState(rawValue: 0)
+  /// Restarts, from power-on.
   public static let coldReset = SystemState(rawValue: 1)
+  /// Restarts, and memory keeps its content.
   public static let warmReset = SystemState(rawValue: 2)
+  /// On again.
   public static let powerUp = SystemState(rawValue: 3)
+  /// Sleeps, and memory keeps its content.
   public static let suspend = SystemState(rawValue: 4)
 
   /// Whether it is one of a vendor's, which have the upper half of the numbers.

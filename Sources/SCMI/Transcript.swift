@@ -1,9 +1,14 @@
 /// One line of a transcript.
 public struct TranscriptRecord: Sendable {
+  /// What a line is about.
   public enum Kind: String, CaseIterable, Sendable {
+    /// An agent's command, as it came.
     case request
+    /// The answer to a command, as it went.
     case reply
+    /// The second answer to an asynchronous command.
     case delayedResponse
+    /// What the platform said by itself.
     case notification
     /// A message on the event channel that is none of these.
     case unsolicited
@@ -23,8 +28,11 @@ public struct TranscriptRecord: Sendable {
   public var time: UInt64
   /// The agent's place in the definition.
   public var agent: Int
+  /// As the definition has it.
   public var agentName: String
+  /// What the line is about.
   public var kind: Kind
+  /// What was sent. Empty for a line that is about no message.
   public var message: SCMIMessage
   /// Nanoseconds since the request, for what answers one.
   public var latency: UInt64?

@@ -6,7 +6,9 @@ public struct TreeDefinition: Sendable {
   public var replyTimeout: UInt32?
   /// Names of performance domains: that of CPU n at n; CPUs behind the last one have the last one's.
   public var cpus: [String] = []
+  /// What the guest's thermal framework watches.
   public var thermalZones: [ThermalZoneDefinition] = []
+  /// Who in the guest uses what.
   public var consumers: [ConsumerDefinition] = []
 
   public init() {}
@@ -14,11 +16,15 @@ public struct TreeDefinition: Sendable {
 
 /// A thermal zone of the guest, over one sensor.
 public struct ThermalZoneDefinition: Sendable {
+  /// What a guest does at a trip point, by the device tree's names.
   public enum TripKind: String, CaseIterable, Sendable {
+    /// Cools actively, cools by being slower, tells its driver, shuts down.
     case active, passive, hot, critical
   }
 
+  /// A temperature at which a guest does something.
   public struct Trip: Equatable, Sendable {
+    /// What it does.
     public var kind: TripKind
     /// In thousandths of a degree Celsius, −273,000 to 200,000.
     public var temperature: Int32
@@ -38,8 +44,10 @@ public struct ThermalZoneDefinition: Sendable {
   public var sensor: String
   /// In milliseconds; 0 is never.
   public var pollingInterval: UInt32 = 1_000
+  /// Ascending or not, as the tree is to have them.
   public var trips: [Trip] = []
 
+  /// - Parameter configure: sets what is not to have its default.
   public init(_ name: String, sensor: String, configure: (inout Self) -> Void = { _ in }) {
     self.name = name
     self.sensor = sensor
@@ -49,6 +57,7 @@ public struct ThermalZoneDefinition: Sendable {
 
 /// Something in the guest that uses resources of the platform.
 public struct ConsumerDefinition: Sendable {
+  /// What kind of node it becomes.
   public enum Kind: String, CaseIterable, Sendable {
     /// A bus without devices (`simple-pm-bus`): its clocks and its power domain are on while it is.
     case bus
@@ -64,7 +73,9 @@ public struct ConsumerDefinition: Sendable {
 
   /// Lower-case letters, digits and hyphens, at most 31, a letter first; unique.
   public var name: String
+  /// What kind of node it becomes.
   public var kind: Kind
+  /// What it uses, in the order of the node's phandles.
   public var resources: [ResourceName] = []
   /// What the guest sets when it begins to use a clock, in Hz, by the clock's name.
   public var rates: [String: UInt32] = [:]
@@ -79,6 +90,7 @@ public struct ConsumerDefinition: Sendable {
   /// Of a ``Kind/device``: lines that ``ScriptAction/interrupt(_:line:asserted:)`` drives.
   public var interrupts: [InterruptDefinition] = []
 
+  /// - Parameter configure: sets what is not to have its default.
   public init(
     _ name: String,
     _ kind: Kind,

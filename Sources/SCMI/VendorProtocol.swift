@@ -4,6 +4,7 @@
 public protocol VendorProtocol: Sendable {
   /// 0x80 to 0xFF.
   var identifier: UInt8 { get }
+  /// What PROTOCOL_VERSION answers.
   var version: ProtocolVersion { get }
   /// PROTOCOL_ATTRIBUTES.
   var attributes: UInt32 { get }

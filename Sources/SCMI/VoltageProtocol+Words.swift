@@ -8,6 +8,7 @@ extension VoltageProtocol {
       self.rawValue = rawValue
     }
 
+    /// The reply comes at once; that the voltage has changed is told later.
     package static var asynchronous: Self { Self(rawValue: 1 << 0) }
 
     package static var defined: Self { [.asynchronous] }
@@ -21,7 +22,9 @@ extension VoltageProtocol {
       self.rawValue = rawValue
     }
 
+    /// VOLTAGE_LEVEL_SET can be answered before the voltage has changed.
     package static var asynchronousSet: Self { Self(rawValue: 1 << 31) }
+    /// The name is longer than its field: VOLTAGE_DOMAIN_NAME_GET has all of it.
     package static var extendedName: Self { Self(rawValue: 1 << 30) }
 
     package static var defined: Self { [.asynchronousSet, .extendedName] }
@@ -35,7 +38,9 @@ extension VoltageProtocol {
       self.rawValue = rawValue
     }
 
+    /// The architectural mode "off".
     package static var off: Mode { Mode(rawValue: 0) }
+    /// The architectural mode "on": the voltage is what the level says.
     package static var on: Mode { Mode(rawValue: 7) }
   }
 }

@@ -18,6 +18,7 @@ public struct DefinitionError: Error, Equatable, Sendable, CustomStringConvertib
 
 /// Every mistake of a definition, in order.
 public struct DefinitionErrors: Error, Sendable, CustomStringConvertible {
+  /// In the order of the definition's lists.
   public var errors: [DefinitionError]
 
   public var description: String { errors.map(\.description).joined(separator: "\n") }

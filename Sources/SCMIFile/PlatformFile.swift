@@ -3,6 +3,7 @@ public import SCMI
 
 /// Every mistake of a platform file.
 public struct PlatformFileError: Error, Sendable, CustomStringConvertible {
+  /// One thing that is wrong, and where.
   public struct Mistake: Equatable, Sendable, CustomStringConvertible {
     /// From 1.
     public var line: Int
@@ -70,6 +71,7 @@ extension PlatformDefinition {
     return (definition, root)
   }
 
+  /// - Throws: every mistake, with line, column and path.
   public init(json: String) throws(PlatformFileError) {
     try self.init(json: Array(json.utf8))
   }

@@ -2,10 +2,13 @@ public import SCMI
 
 /// Sends a recorded session to a platform and compares what it says.
 public enum Replay {
+  /// A line that came out differently.
   public struct Difference: Equatable, Sendable, CustomStringConvertible {
     /// The recorded line's sequence number, or the number of recorded lines where there are too many new ones.
     public var sequence: UInt64
+    /// The line as it was recorded; `nil` where there was none.
     public var recorded: String?
+    /// The line as it came out; `nil` where there was none.
     public var replayed: String?
 
     public var description: String {
@@ -13,10 +16,13 @@ public enum Replay {
     }
   }
 
+  /// What a replay has found.
   public struct Report: Equatable, Sendable {
+    /// Lines that were handed to the platform.
     public var requests = 0
     /// Lines that were compared.
     public var compared = 0
+    /// In order; empty is what is hoped for.
     public var differences: [Difference] = []
     /// Changes of permissions by the machine's owner: a transcript does not say enough to repeat them.
     public var skipped = 0

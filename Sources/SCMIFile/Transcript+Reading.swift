@@ -5,6 +5,7 @@ public import SCMI
 public struct TranscriptError: Error, Equatable, Sendable, CustomStringConvertible {
   /// From 1.
   public var line: Int
+  /// What is wrong, for people.
   public var message: String
 
   public var description: String { "line \(line): \(message)" }
@@ -14,6 +15,8 @@ extension TranscriptRecord {
   /// Reads a transcript: one JSON object per line, empty lines are skipped.
   ///
   /// What a record says is taken from its raw bytes; names, fields and status are for other readers.
+  ///
+  /// - Throws: the first line that is no record, and why.
   public static func records(lines text: String) throws(TranscriptError) -> [TranscriptRecord] {
     var records: [TranscriptRecord] = []
     var number = 0

@@ -1,10 +1,10 @@
+import BootImage
 import CTestSupport
 import Glibc
 import GuestMemory
 import Host
 import SCMI
 import SCMIFile
-import TestBasics
 import TestSupport
 import Testing
 
@@ -22,9 +22,12 @@ private struct Files {
 }
 
 /// What is wrong with a configuration.
-private func mistakes(in configuration: Configuration) -> [ConfigurationError.Problem] {
+private func mistakes(
+  in configuration: Configuration,
+  on platform: SharedPlatform? = nil
+) -> [ConfigurationError.Problem] {
   do throws(ConfigurationError) {
-    _ = try configuration.check()
+    _ = try configuration.check(platform: platform)
     return []
   } catch {
     return error.problems
@@ -46,18 +49,18 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
     let problems = mistakes(in: configuration)
 
     #expect(
-      problems.map(\.message) == [
-        "--name takes 1 to 64 printable ASCII characters",
-        "--cpus takes at most 512, which is KVM's limit on arm64, not 600",
-        "--gic 2 serves at most 8 vCPUs, not 600; use --gic 3",
-        "--memory takes a multiple of 1 MiB, not 12345 bytes",
-        "--append takes less than 2048 bytes, which is what an arm64 kernel keeps of it",
-        "--timeout takes more than 0 seconds",
-        "'/nonexistent/Image' does not exist; check the path",
-        "'/nonexistent/initrd' does not exist; check the path",
-        "--console: cannot write '/nonexistent/console': No such file or directory; "
+      problems.map(\.description) == [
+        "name: takes 1 to 64 printable ASCII characters",
+        "cpuCount: takes at most 512, which is KVM's limit on arm64, not 600",
+        "gic: serves at most 8 vCPUs, not 600; use `gic` v3",
+        "memorySize: takes a multiple of 1 MiB, not 12345 bytes",
+        "commandLine: takes less than 2048 bytes, which is what an arm64 kernel keeps of it",
+        "timeout: takes more than 0 seconds",
+        "payload: '/nonexistent/Image' does not exist; check the path",
+        "initramfs: '/nonexistent/initrd' does not exist; check the path",
+        "console: cannot write '/nonexistent/console': No such file or directory; "
           + "name a file in a folder that exists and that you may write to",
-        "--dump-dtb: cannot write '/nonexistent/dtb': No such file or directory; "
+        "deviceTreeDump: cannot write '/nonexistent/dtb': No such file or directory; "
           + "name a file in a folder that exists and that you may write to",
       ]
     )
@@ -70,22 +73,22 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
   }
 
   @Test(arguments: [
-    (0, "--cpus takes 1 or more, not 0"), (-1, "--cpus takes 1 or more, not -1"),
-    (513, "--cpus takes at most 512, which is KVM's limit on arm64, not 513"),
+    (0, "takes 1 or more, not 0"), (-1, "takes 1 or more, not -1"),
+    (513, "takes at most 512, which is KVM's limit on arm64, not 513"),
   ])
   func aNumberOfVCPUsThatNoMachineHasIsRefused(cpuCount: Int, message: String) throws {
     var configuration = Configuration(kernel: try Files().kernel)
     configuration.cpuCount = cpuCount
 
-    #expect(mistakes(in: configuration).map(\.message).contains(message))
+    #expect(mistakes(in: configuration).map(\.description).contains("cpuCount: " + message))
   }
 
   @Test(
     arguments: [
-      (0, "--memory takes at least 1M, not 0"),
-      ((1 << 20) - 1, "--memory takes a multiple of 1 MiB, not 1048575 bytes"),
-      ((4 << 40) + (1 << 20), "--memory takes at most 4T, which is what one memory slot of KVM holds"),
-      (0xFFFF_FFFF_FFF0_0000, "--memory takes at most 4T, which is what one memory slot of KVM holds"),
+      (0, "takes at least 1M, not 0"),
+      ((1 << 20) - 1, "takes a multiple of 1 MiB, not 1048575 bytes"),
+      ((4 << 40) + (1 << 20), "takes at most 4T, which is what one memory slot of KVM holds"),
+      (0xFFFF_FFFF_FFF0_0000, "takes at most 4T, which is what one memory slot of KVM holds"),
     ] as [(UInt64, String)]
   )
   func aSizeThatNoMachineHasIsRefused(memorySize: UInt64, message: String) throws {
@@ -93,7 +96,7 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
     var configuration = Configuration(kernel: files.kernel)
     configuration.memorySize = memorySize
 
-    #expect(mistakes(in: configuration) == [.init(kind: .usage, message: message)])
+    #expect(mistakes(in: configuration).map(\.description) == ["memorySize: " + message])
   }
 
   @Test(arguments: [(1, 512), (512, 512), (512, 1 << 20)])
@@ -131,6 +134,32 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
     #expect(plan.memoryMap.map(\.name).last == "RAM")
   }
 
+  @Test func eachMachineDrawsAnIdentityWhereTheConfigurationHasNoneAndKeepsIt() throws {
+    let files = try Files()
+    var configuration = Configuration(kernel: files.kernel)
+    let (one, other) = (try Machine(configuration), try Machine(configuration))
+    configuration.uuid = other.uuid
+    let same = try Machine(configuration)
+
+    #expect(one.uuid != other.uuid)
+    #expect(one.plan.uuid == "\(one.uuid)" && one.plan.uuid == one.plan.uuid)
+    #expect(one.configuration.uuid == nil)
+    #expect(same.uuid == other.uuid)
+  }
+
+  @Test func aDeviceOnASharedPlatformNeedsOne() throws {
+    let files = try Files()
+    var configuration = Configuration(kernel: files.kernel)
+    configuration.devices = [.init(.scmi(.shared(agent: "two")))]
+    let definition = PlatformDefinition { $0.agents = [AgentDefinition("one"), AgentDefinition("two")] }
+    let platform = SharedPlatform(try SCMIPlatform(definition)) { 0 }
+
+    let plan = try Machine(configuration, platform: platform).plan
+
+    #expect(plan.devices.first?.scmi?.agent == "two")
+    #expect(mistakes(in: configuration).map(\.kind) == [.usage])
+  }
+
   @Test(arguments: [false, true])
   func theKindOfPayloadIsTold(isRaw: Bool) throws {
     let folder = try TemporaryFolder()
@@ -151,8 +180,9 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
     let problem = try #require(mistakes(in: configuration).first)
 
     #expect(problem.kind == .badInput)
-    #expect(problem.message.hasPrefix("'\(kernel)' does not fit: it needs 32 MiB"))
-    #expect(problem.message.hasSuffix("give the guest more memory"))
+    #expect(problem.path == .property(.payload))
+    #expect(problem.description.hasPrefix("payload: '\(kernel)' does not fit: it needs 32 MiB"))
+    #expect(problem.description.hasSuffix("give the guest more memory"))
   }
 
   @Test func aDeviceTreeThatNoKernelTakesIsRefused() throws {
@@ -167,13 +197,14 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
       ]
     }
     var configuration = Configuration(kernel: files.kernel)
-    configuration.devices = [.init(.scmi(.init(SharedPlatform(try SCMIPlatform(definition)) { 0 })))]
+    configuration.devices = [.init(.scmi(.shared()))]
+    let platform = SharedPlatform(try SCMIPlatform(definition)) { 0 }
 
-    let problem = try #require(mistakes(in: configuration).first)
-    let error = #expect(throws: ConfigurationError.self) { _ = try configuration.deviceTree() }
+    let problem = try #require(mistakes(in: configuration, on: platform).first)
+    let error = #expect(throws: ConfigurationError.self) { _ = try configuration.deviceTree(platform: platform) }
 
     #expect(problem.kind == .badInput)
-    #expect(problem.message.hasPrefix("the device tree has 21"))
+    #expect(problem.description.hasPrefix("devices[0].scmi.source: the device tree has 21"))
     #expect(error?.problems == [problem])
   }
 
@@ -200,7 +231,7 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
     let sameNew = files.folder.path("./new")
     var configuration = Configuration(kernel: files.kernel, initramfs: disk)
     configuration.devices = [
-      try .block(link),
+      .init(.block(.init(path: link))),
       Configuration.Device(
         .console(
           .init(
@@ -215,17 +246,19 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
     ]
     configuration.deviceTreeDump = files.kernel
 
-    let messages = mistakes(in: configuration).filter { $0.kind == .usage }.map(\.message)
+    let messages = mistakes(in: configuration).filter { $0.kind == .usage }.map(\.description)
 
     #expect(
       messages == [
-        "--dump-dtb: '\(files.kernel)' is the file of --kernel, too; name another one",
-        "--port a=file=\(disk): '\(disk)' is the file of --initrd, too; name another one",
-        "--port c=file=\(sameNew): '\(sameNew)' is the file of --port b=file=\(new), too; name another one",
+        "deviceTreeDump: '\(files.kernel)' is the file of `payload`, too; name another one",
+        "devices[1].console.ports[0].destination: '\(disk)' is the file of `initramfs`, too; name another one",
+        "devices[1].console.ports[2].destination: '\(sameNew)' is the file of "
+          + "`devices[1].console.ports[1].destination`, too; name another one",
       ]
     )
-    #expect(throws: ConfigurationError.self) { try configuration.checkWriting(to: link, for: "--report") }
-    #expect(throws: Never.self) { try configuration.checkWriting(to: files.folder.path("report"), for: "--report") }
+    #expect(configuration.use(ofFile: link) == .property(.initramfs))
+    #expect(configuration.use(ofFile: sameNew) == .device(1, .console(.port(1, .destination))))
+    #expect(configuration.use(ofFile: files.folder.path("report")) == nil)
   }
 
   @Test func oneImageUnderTwoNamesIsOneDiskUnlessBothOnlyRead() throws {
@@ -235,14 +268,21 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
     // SAFETY: the texts hold for the call.
     try #require(unsafe Glibc.link(disk, name) == 0)
     var configuration = Configuration(kernel: files.kernel)
-    configuration.devices = [try .block(disk), try .block("\(name),readonly")]
+    let blocks = [disk, name].map { Configuration.Device.Block(path: $0) }
+    let readOnly = blocks.map { block in
+      var block = block
+      block.isReadOnly = true
+      return block
+    }
+    configuration.devices = [.init(.block(blocks[0])), .init(.block(readOnly[1]))]
     var readers = configuration
-    readers.devices = [try .block("\(disk),readonly"), try .block("\(name),readonly")]
+    readers.devices = readOnly.map { .init(.block($0)) }
 
     let problems = mistakes(in: configuration)
 
     #expect(problems.map(\.kind) == [.usage])
-    #expect(problems.first?.message.contains("the image is another disk's, too") == true)
+    #expect(problems.first?.path == .device(1, .block(.path)))
+    #expect(problems.first?.description.contains("'\(name)' is another disk's, too") == true)
     #expect(mistakes(in: readers).isEmpty)
   }
 
@@ -256,10 +296,9 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
 
     #expect(throws: ConfigurationError.self) {
       let configuration = Configuration(kernel: cut, initramfs: initramfs)
-      _ = try configuration.check()
-      try configuration.rehearse()
+      try Machine(configuration).rehearse()
     }
-    try Configuration(kernel: files.kernel, initramfs: initramfs).rehearse()
+    try Machine(Configuration(kernel: files.kernel, initramfs: initramfs)).rehearse()
   }
 
   @Test(arguments: [1, 8, 512])
@@ -280,19 +319,22 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
     }
     configuration.dma = .confined(windowSize: 2 << 20)
     configuration.deviceTreeDump = files.folder.path("dtb")
-    let plan = try configuration.check()
-    let map = MemoryMap(configuration, gic: .v3)
-    let ram = try PrivateRAM(range: map.ram)
+    let (checked, inputs) = try configuration.checkAndOpen()
+    let plan = checked.plan
+    let ram = try PrivateRAM(range: checked.board.map.ram)
+    let tree = configuration.plannedTree(checked.board, checked.uuid, inputs.overlays)
+    let loader = BootLoader(inputs: inputs, tree: tree)
 
-    let start = try BootLoader(configuration, map, hasPerformanceMonitors: true).load(into: ram)
+    let placement = try loader.loadFiles(into: ram)
+    try loader.writeTree(of: checked.board.devices, placement, dump: configuration.deviceTreeDump, into: ram)
 
-    #expect(start.entry.rawValue == plan.entry)
-    #expect(start.deviceTree.rawValue == plan.deviceTree)
-    #expect(try ram.read(at: start.entry, count: 8192) == linuxImage())
+    #expect(placement.entry.rawValue == plan.entry)
+    #expect(placement.deviceTree.start.rawValue == plan.deviceTree)
+    #expect(try ram.read(at: placement.entry, count: 8192) == linuxImage())
     let initramfsStart = GuestAddress(plan.initramfs?.start ?? 0)
     #expect(try firstDifference(ram.read(at: initramfsStart, count: 5000), repeatElement(7, count: 5000)) == nil)
     let dump = try #require(files.folder.read("dtb"))
-    #expect(try ram.read(at: start.deviceTree, count: dump.count) == dump)
+    #expect(try ram.read(at: placement.deviceTree.start, count: dump.count) == dump)
   }
 
   @Test func aKernelThatThisUserMayNotReadIsToldSo() async throws {
@@ -301,8 +343,8 @@ private func mistakes(in configuration: Configuration) -> [ConfigurationError.Pr
 
     let problems = try asNobody { mistakes(in: Configuration(kernel: kernel)) }
 
-    let message = "'\(kernel)' cannot be read: permission denied; make it readable for this user"
-    #expect(problems == [.init(kind: .inputNotFound, message: message)])
+    let reason = "'\(kernel)' cannot be read: permission denied; make it readable for this user"
+    #expect(problems == [.init(.inputNotFound, .property(.payload), .init(reason))])
   }
 
   @Test func aFolderThatThisUserMayNotWriteToIsToldSo() throws {

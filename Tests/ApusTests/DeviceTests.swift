@@ -1,7 +1,6 @@
 import GuestMemory
 import Host
 internal import Synchronization
-import TestBasics
 import TestSupport
 import Testing
 
@@ -33,6 +32,32 @@ private enum UART {
 }
 
 @Suite(.timeLimit(.minutes(10))) struct SerialPortTests {
+  @Test func whatAGuestDoesWrongWithRegistersIsInTheReportOverAllBoots() throws {
+    let ports = [try SerialPort(interrupt: RecordedLine()), try SerialPort(interrupt: RecordedLine())]
+    let panicNotifier = PanicNotifier(mailbox: Mailbox())
+    var peripherals: [Report.Peripheral] = []
+
+    for port in ports {
+      _ = port.read(at: 0x01C, width: 4)
+      port.write(1, at: UART.flags, width: 4)
+      port.write(UInt64(UInt8(ascii: "x")), at: UART.data, width: 4)
+    }
+    panicNotifier.write(0x80, at: 0, width: 1)
+    for port in ports {
+      Report.Peripheral.add(
+        [("pl011", port.events), ("pvpanic", panicNotifier.events)],
+        to: &peripherals
+      )
+    }
+
+    #expect(peripherals.map(\.name) == ["pl011", "pvpanic"])
+    #expect(peripherals[0].misuses.unknownOffset == 2)
+    #expect(peripherals[0].misuses.writeToReadOnly == 2)
+    #expect(peripherals[0].misuses.transmitterDisabled == 2)
+    #expect(peripherals[0].misuses.readOfWriteOnly == 0)
+    #expect(peripherals[1].misuses.unsupportedValue == 2)
+  }
+
   @Test func whatTheGuestWritesIsTakenInOrderAfterTheTimerHasFired() throws {
     let port = try SerialPort(interrupt: RecordedLine())
 
@@ -155,35 +180,25 @@ private enum UART {
 }
 
 @Suite struct PanicNotifierTests {
+  private let mailbox = Mailbox()
+
   @Test func aGuestThatReportsAPanicEndsTheMachine() throws {
-    let verdict = try Verdict()
-    let notifier = PanicNotifier(verdict: verdict)
+    let event = try mailbox.open()
+    let notifier = PanicNotifier(mailbox: mailbox)
 
     notifier.write(1, at: 0, width: 1)
 
-    #expect(verdict.given?.end == .panicked)
-    #expect(isReadable(verdict.event.rawValue))
+    #expect(mailbox.verdict?.end == .panicked)
+    #expect(isReadable(event.value.rawValue))
   }
 
-  @Test func aCrashKernelThatWasLoadedIsNoEnd() throws {
-    let verdict = try Verdict()
-    let notifier = PanicNotifier(verdict: verdict)
+  @Test func aCrashKernelThatWasLoadedIsNoEnd() {
+    let notifier = PanicNotifier(mailbox: mailbox)
 
     notifier.write(2, at: 0, width: 1)
 
-    #expect(verdict.given == nil)
+    #expect(mailbox.verdict == nil)
     #expect(notifier.read(at: 0, width: 1) & 1 == 1)
-  }
-}
-
-@Suite struct VerdictTests {
-  @Test func theFirstVerdictStands() throws {
-    let verdict = try Verdict()
-
-    verdict.give(Outcome(.timedOut, "first"))
-    verdict.give(Outcome(.poweredOff, "second"))
-
-    #expect(verdict.given == Outcome(.timedOut, "first"))
   }
 }
 

@@ -84,7 +84,7 @@ private func overlay(path: String? = nil, bytes: Int = 4) throws -> [UInt8] {
     let error = #expect(throws: ConfigurationError.self) { try configuration.deviceTree() }
 
     #expect(error?.exitStatus == 66)
-    #expect(error?.description.hasPrefix("--dtb-overlay: '/nonexistent.dtbo' cannot be read") == true)
+    #expect(error?.description.hasPrefix("deviceTreeOverlays[0]: '/nonexistent.dtbo' cannot be read") == true)
   }
 
   @Test func anOverlayThatDoesNotFitTheTreeIsABadInputOfADryRunToo() throws {

@@ -1,5 +1,6 @@
 import GuestMemory
 import Logging
+import TestSupport
 import Testing
 
 @testable import Apus

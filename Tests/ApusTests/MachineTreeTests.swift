@@ -14,14 +14,16 @@ private func lines(
   gic: GICVersion = .v3,
   change: (inout MachineTree) -> Void = { _ in }
 ) throws -> [Substring] {
+  var configuration = Configuration(kernel: "", commandLine: "console=ttyAMA0 quiet")
+  configuration.cpuCount = cpuCount
+  configuration.memorySize = memorySize
   var tree = MachineTree(
-    map: MemoryMap(cpuCount: cpuCount, memorySize: memorySize, gic: gic),
-    cpuCount: cpuCount,
+    board: Board(configuration, platform: nil, gic: gic),
     hasPerformanceMonitors: true,
     name: "test",
-    uuid: try #require(UUID("123e4567-e89b-42d3-a456-426614174000")),
-    commandLine: "console=ttyAMA0 quiet",
+    uuid: try #require(Configuration.UUID("123e4567-e89b-42d3-a456-426614174000")),
     initramfs: nil,
+    virtioDevices: [],
     seed: (0..<UInt8(MachineTree.seedSize)).map { $0 }
   )
   change(&tree)
@@ -169,14 +171,14 @@ private func node(_ name: String, in lines: [Substring]) throws -> [Substring] {
 
   @Test(arguments: ["\"quoted\" and \\ back", "tab\tand bell\u{7}", "é", "x=" + String(repeating: "y", count: 2000)])
   func anyCommandLineIsKeptByteForByte(commandLine: String) throws {
+    let configuration = Configuration(kernel: "", commandLine: commandLine)
     let tree = MachineTree(
-      map: MemoryMap(cpuCount: 1, memorySize: 1 << 20, gic: .v3),
-      cpuCount: 1,
+      board: Board(configuration, platform: nil, gic: .v3),
       hasPerformanceMonitors: false,
       name: "n",
       uuid: .random(),
-      commandLine: commandLine,
       initramfs: nil,
+      virtioDevices: [],
       seed: []
     )
 

@@ -69,7 +69,7 @@ struct MemoryMapDocumentTests {
     #expect(page.filter { $0.hasPrefix("| shared") || $0.hasPrefix("| private") }.map(String.init) == expected)
     let counts = [16, 17].map { MemoryMap.interruptCount(virtioDeviceCount: $0) }
     #expect(page.contains { $0.contains("The controller has \(counts[0]) interrupts, \(counts[1]) with more than 16") })
-    #expect(page.contains { $0.contains("\(MemoryMap.virtioSlotCount) slots of 0x200 bytes") })
+    #expect(page.contains { $0.contains("\(MemoryMap.virtioDeviceLimit) slots of 0x200 bytes") })
     #expect(page.contains { $0.contains("\(MemoryMap.lowRedistributorCount) of them fit below the PL011") })
   }
 }

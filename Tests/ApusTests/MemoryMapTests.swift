@@ -44,7 +44,7 @@ private let sizes: [UInt64] = [
     #expect(MemoryMap.PrivateInterrupt.physicalTimer == 14)
   }
 
-  @Test(arguments: 0...Int(MemoryMap.virtioSlotCount))
+  @Test(arguments: 0...Int(MemoryMap.virtioDeviceLimit))
   func theControllerHasAnInterruptForEachDevice(deviceCount: Int) {
     let count = MemoryMap.interruptCount(virtioDeviceCount: deviceCount)
 
@@ -134,8 +134,8 @@ private let sizes: [UInt64] = [
     #expect(map.addressBits == 39)
   }
 
-  @Test func virtioSlotsFollowEachOtherAndFillTheirRegion() {
-    let slots = (0..<Int(MemoryMap.virtioSlotCount)).map(MemoryMap.virtioSlot)
+  @Test func virtioDevicesFollowEachOtherAndFillTheirRegion() {
+    let slots = (0..<Int(MemoryMap.virtioDeviceLimit)).map(MemoryMap.virtioDevice)
 
     #expect(slots.first?.start == MemoryMap.virtio.start)
     #expect(slots.last?.end == MemoryMap.virtio.end)
@@ -151,22 +151,22 @@ private let sizes: [UInt64] = [
 
   @Test(arguments: [0, 1, 31])
   func slotsWithoutADeviceAreThoseBehindTheOnesWithOne(devices: Int) throws {
-    let empty = try #require(MemoryMap.emptyVirtioSlots(from: devices))
+    let empty = try #require(MemoryMap.unusedVirtio(from: devices))
 
-    #expect(empty.start == MemoryMap.virtioSlot(devices).start)
+    #expect(empty.start == MemoryMap.virtioDevice(devices).start)
     #expect(empty.end == MemoryMap.virtio.end)
-    #expect(MemoryMap.emptyVirtioSlots(from: 32) == nil)
+    #expect(MemoryMap.unusedVirtio(from: 32) == nil)
   }
 
   @Test(arguments: [0, 5, 30])
   func emptySlotSaysThatItIsVirtioWithoutADeviceAndTakesWritesInSilence(slot: UInt64) {
     let slots = PlaceholderDevices()
-    let start = slot * MemoryMap.virtioSlotSize
+    let start = slot * MemoryMap.virtioDeviceSize
 
-    for offset in stride(from: UInt64(0), to: MemoryMap.virtioSlotSize, by: 4) {
+    for offset in stride(from: UInt64(0), to: MemoryMap.virtioDeviceSize, by: 4) {
       slots.write(.max, at: start + offset, width: 4)
     }
-    let words = stride(from: UInt64(0), to: MemoryMap.virtioSlotSize, by: 4).map {
+    let words = stride(from: UInt64(0), to: MemoryMap.virtioDeviceSize, by: 4).map {
       slots.read(at: start + $0, width: 4)
     }
 

@@ -61,4 +61,16 @@ private let ends: [(end: Outcome.End, status: Int32, name: String)] = [
   @Test func aFaultWithoutRegistersIsShownInOneLine() {
     #expect(GuestFault(reason: "stops", cpu: 0, registers: []).lines == ["vCPU 0 stops"])
   }
+
+  @Test func aGuestThatPowersOffHasItsOwnStatusAndNoOtherEndHas() {
+    var off = Outcome(.poweredOff, "")
+    var panicked = Outcome(.panicked, "")
+    #expect(off.exitStatus == 0)
+
+    off.guestStatus = 82
+    panicked.guestStatus = 0
+
+    #expect(off.exitStatus == 82)
+    #expect(panicked.exitStatus == 81)
+  }
 }

@@ -81,8 +81,8 @@ private struct TreeText {
     var count = 0
     for agent in definition.agents {
       var configuration = Configuration(kernel: "")
-      configuration.devices = [Configuration.Device(.scmi(.init(platform, agent: agent.name)))]
-      let references = TreeText(try configuration.deviceTreeSource()).references
+      configuration.devices = [Configuration.Device(.scmi(.shared(agent: agent.name)))]
+      let references = TreeText(try configuration.deviceTreeSource(platform: platform)).references
       count += references.count
       for reference in references where reference.node == nil {
         Issue.record(

@@ -16,8 +16,8 @@ private func lines(
   var configuration = Configuration(kernel: "")
   configuration.cpuCount = cpuCount
   let platform = SharedPlatform(try SCMIPlatform(definition)) { 0 }
-  configuration.devices = [Configuration.Device(.scmi(.init(platform, agent: agent)))]
-  return try configuration.deviceTreeSource().split(separator: "\n").map { line in
+  configuration.devices = [Configuration.Device(.scmi(.shared(agent: agent)))]
+  return try configuration.deviceTreeSource(platform: platform).split(separator: "\n").map { line in
     let line = line.drop { $0 == "\t" }
     // Without a node's label.
     return line.hasSuffix("{") ? line.split(separator: ": ").last ?? line : line
@@ -294,9 +294,9 @@ private let clocks = ["crystal", "pixel"].map { name in ClockDefinition(name) { 
     let place = SCMIPlace(platform: SharedPlatform(try SCMIPlatform(definition)) { 0 }, agent: 0)
     var configuration = Configuration(kernel: "")
     let bare = try configuration.deviceTree().count
-    configuration.devices = [Configuration.Device(.scmi(.init(place.platform)))]
+    configuration.devices = [Configuration.Device(.scmi(.shared()))]
 
-    let added = UInt64(try configuration.deviceTree().count - bare)
+    let added = UInt64(try configuration.deviceTree(platform: place.platform).count - bare)
 
     let limit = MachineTree.SCMI(place).sizeLimit
     #expect(added < limit)
@@ -307,9 +307,9 @@ private let clocks = ["crystal", "pixel"].map { name in ClockDefinition(name) { 
       try SCMIPlatform(PlatformDefinition { $0.agents = [AgentDefinition("a"), AgentDefinition("b")] })
     ) { 0 }
     var configuration = Configuration(kernel: "")
-    configuration.devices = [Configuration.Device(.scmi(.init(platform)))]
+    configuration.devices = [Configuration.Device(.scmi(.shared()))]
 
-    let error = #expect(throws: ConfigurationError.self) { try configuration.deviceTree() }
+    let error = #expect(throws: ConfigurationError.self) { try configuration.deviceTree(platform: platform) }
     #expect(error?.exitStatus == 64)
     #expect(error?.description.contains("a, b") ?? false)
   }

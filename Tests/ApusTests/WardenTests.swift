@@ -27,7 +27,7 @@ private final class Told: Sendable {
 }
 
 @Suite(.timeLimit(.minutes(10))) struct WardenTests {
-  private let ending = Ending()
+  private let mailbox = Mailbox()
   private let told: Told
   private let limit = Outcome(.timedOut, "the time was over")
 
@@ -37,18 +37,17 @@ private final class Told: Sendable {
 
   private func warden(deadline: UInt64?, grace: UInt64) throws -> Warden {
     let told = told
-    return try Warden(ending, signals: nil, deadline: deadline, limit: limit, grace: grace) { told.tell($0) }
+    return try Warden(mailbox, signals: nil, deadline: deadline, limit: limit, grace: grace) { told.tell($0) }
   }
 
   @Test func aMachineThatDoesNotEndInTimeIsEndedAndThenAbandoned() throws {
-    let verdict = try Verdict()
-    ending.concerns(verdict)
+    mailbox.beginBoot()
     let warden = try warden(deadline: HostClock.monotonic + 1_000_000, grace: 1_000_000)
 
     try warden.begin()
 
     #expect(told.wait(milliseconds: 10_000) == [limit])
-    #expect(verdict.given == limit)
+    #expect(mailbox.verdict == limit)
   }
 
   @Test func aMachineThatEndsInTimeIsLeftAlone() throws {
@@ -58,40 +57,27 @@ private final class Told: Sendable {
     warden.end()
 
     #expect(told.wait(milliseconds: 100).isEmpty)
-    #expect(ending.ordered == nil)
+    #expect(mailbox.ordered == nil)
   }
 
   @Test func anOrderStartsTheWardenOfAMachineWithoutATimeLimit() throws {
     let stopped = Outcome(.stopped, "stopped")
     let warden = try warden(deadline: nil, grace: 1_000_000)
 
-    ending.order(stopped)
+    mailbox.order(stopped)
 
     #expect(told.wait(milliseconds: 10_000) == [stopped])
     warden.end()
   }
 
-  @Test func theFirstOrderCountsAndConcernsEachBootThatComes() throws {
-    let first = try Verdict()
-    ending.concerns(first)
-    ending.concerns(nil)
-    ending.order(Outcome(.stopped, "one"))
-    ending.order(Outcome(.timedOut, "two"))
-    let second = try Verdict()
-    ending.concerns(second)
-
-    #expect(first.given == nil)
-    #expect(second.given?.message == "one")
-  }
-
   @Test func patienceEndsWithTheOrderThatComesAndWithTheLimitOfOneThatHasCome() {
-    let patience = Patience(ending, signals: nil, limit: nil)
+    let patience = Patience(mailbox, signals: nil, limit: nil)
     #expect(!patience.isOver)
 
-    ending.order(limit)
+    mailbox.order(limit)
 
     #expect(patience.isOver)
-    #expect(!Patience(ending, signals: nil, limit: 60_000_000_000).isOver)
-    #expect(Patience(ending, signals: nil, limit: 60_000_000_000).atMost(0).isOver)
+    #expect(!Patience(mailbox, signals: nil, limit: 60_000_000_000).isOver)
+    #expect(Patience(mailbox, signals: nil, limit: 60_000_000_000).atMost(0).isOver)
   }
 }

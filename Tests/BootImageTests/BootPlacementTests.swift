@@ -1,6 +1,6 @@
 import BootImage
 import GuestMemory
-import TestBasics
+import TestSupport
 import Testing
 
 private let mebibyte: UInt64 = 1 << 20

@@ -1,6 +1,5 @@
 import BootImage
 import GuestMemory
-import TestBasics
 import TestSupport
 import Testing
 

@@ -1,6 +1,6 @@
 import BootImage
 import GuestMemory
-import TestBasics
+import TestSupport
 import Testing
 
 /// The start of a file of 1,024 zero bytes but for what is put there.
@@ -32,7 +32,7 @@ private let uBootHead: [UInt8] =
       (file("HdrS", at: 0x202), .x86Linux, "x86"),
       (file("RSC\u{5}", at: 0x38), .riscvLinux, "RISC-V"),
       (file("MZ"), .efiProgram, "EFI program"),
-      (file("", uBootHead), .uBoot, "--raw"),
+      (file("", uBootHead), .uBoot, "as a headerless binary"),
       (file("_FVH", at: 0x28), .edk2, "no flash memory"),
       (file("", [0x01, 0x00, 0x64, 0xAA, 0x78, 0x56, 0x34, 0x12]), .trustedFirmware, "starts at EL1"),
       (file("070701"), .initramfs, "initramfs"),

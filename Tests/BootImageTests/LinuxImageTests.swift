@@ -1,6 +1,6 @@
 import BootImage
 import GuestMemory
-import TestBasics
+import TestSupport
 import Testing
 
 @Suite struct LinuxImageTests {

@@ -1,4 +1,5 @@
 import ApusTesting
+import GuestSupport
 import Testing
 
 /// `apus` as people and scripts use it, on KVM. One process after the other: each of these tests waits for its own.

@@ -1,7 +1,7 @@
-import ApusTesting
 import Glibc
+import GuestSupport
 import Host
-import TestBasics
+import TestLimits
 
 /// `apus` as a process of its own, with pipes to its standard streams or a terminal in their place.
 ///

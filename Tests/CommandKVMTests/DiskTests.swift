@@ -1,6 +1,7 @@
 import ApusTesting
 import CTestSupport
 import Glibc
+import GuestSupport
 import Host
 import Testing
 

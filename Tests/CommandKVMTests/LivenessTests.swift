@@ -1,7 +1,8 @@
-import ApusTesting
 import CTestSupport
 import Glibc
+import GuestSupport
 import Host
+import TestSupport
 import Testing
 
 extension CommandKVMTests {

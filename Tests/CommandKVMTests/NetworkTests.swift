@@ -1,7 +1,8 @@
 import ApusTesting
 import Glibc
 import Host
-import TestBasics
+import TestLimits
+import TestSupport
 import Testing
 
 extension CommandKVMTests {

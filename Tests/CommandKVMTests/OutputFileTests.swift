@@ -1,4 +1,3 @@
-import ApusTesting
 import Glibc
 import Host
 import Testing

@@ -1,5 +1,5 @@
-import ApusTesting
 import Glibc
+import GuestSupport
 import Testing
 
 extension CommandKVMTests {

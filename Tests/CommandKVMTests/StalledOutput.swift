@@ -1,4 +1,3 @@
-import ApusTesting
 import CHost
 import Glibc
 

@@ -1,5 +1,6 @@
-import ApusTesting
 import Glibc
+import GuestSupport
+import TestSupport
 import Testing
 
 extension CommandKVMTests {

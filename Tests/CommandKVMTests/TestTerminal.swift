@@ -1,6 +1,6 @@
 import CHost
 import Glibc
-import TestBasics
+import TestLimits
 
 /// A pseudo-terminal with the settings that a person's has, and a person's end of it.
 final class TestTerminal {

@@ -1,5 +1,5 @@
-import ApusTesting
 import Glibc
+import TestSupport
 
 /// A folder for one test, gone when the test is over.
 final class Workspace {

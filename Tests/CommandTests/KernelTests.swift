@@ -214,13 +214,23 @@ private struct BitWriter {
     )
   }
 
+  @Test func howUBootRunsIsToldInOptions() throws {
+    // A branch over the addresses of U-Boot for arm64, as its start.S has them.
+    let head: [UInt8] = [0x0A, 0, 0, 0x14, 0x1F, 0x20, 0x03, 0xD5]
+    let ends = [UInt64(0), 0x1000, 0x1000, 0x2000].flatMap { number in (0..<8).map { UInt8(number >> (8 * $0) & 0xFF) }
+    }
+    let kernel = try TemporaryFile(head + ends + [UInt8](repeating: 0, count: 0x1000))
+
+    expectRefusal(try dryRun(kernel.path), status: 65, "is U-Boot", "(--raw --dma open --unmapped zero)")
+  }
+
   @Test func kernelAndInitramfsAreBothNamedWhereBothAreWrong() throws {
     let result = try dryRun("/nonexistent/Image", "--initrd", "/nonexistent/initrd")
 
     #expect(
       result.error == """
-        apus: error: '/nonexistent/Image' does not exist; check the path
-        apus: error: '/nonexistent/initrd' does not exist; check the path
+        apus: error: --kernel: '/nonexistent/Image' does not exist; check the path
+        apus: error: --initrd: '/nonexistent/initrd' does not exist; check the path
 
         """
     )

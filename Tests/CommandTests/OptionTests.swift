@@ -37,9 +37,12 @@ private let wrongValues: [(option: String, value: String, words: [String])] = [
   ("--name", "naïve", ["--name takes 1 to 64 printable ASCII characters"]),
   ("--network", "slirp", ["is invalid for '--network", "passt, tap=NAME or fd=NUMBER"]),
   ("--network", "passt,forward=0:22", ["--network forward=0:22: ports are from 1 to 65535"]),
-  ("--network", "fd=9999", ["--network fd=9999: Bad file descriptor", "inherits open"]),
+  ("--network", "fd=9999", ["--network fd=9999: descriptor 9999: Bad file descriptor", "inherits open"]),
   ("--network", "passt,forward=1:2/tcpp", ["is invalid for '--network", "[ADDRESS/]HOST:GUEST[/udp]", "to 65535"]),
-  ("--network", "passt,forward=7:1,forward=7:2", ["--network forward=7:…", "leads to another one already"]),
+  (
+    "--network", "passt,forward=7:1,forward=7:2",
+    ["--network forward=7:2: the host's port leads to another one already"]
+  ),
   ("--network", "passt,mtu=1500,mtu=9000", ["is invalid for '--network", "mtu is there twice"]),
   ("--network", "tap=t,forward=1:2", ["is invalid for '--network", "'forward' is no setting here", "window=NAME"]),
   ("--block", "disk,ro", ["'disk,ro' is invalid for '--block", "'ro' is no setting here", "readonly"]),
@@ -101,7 +104,7 @@ private let options = [
         apus: error: --cpus takes 1 or more, not 0
         apus: error: --memory takes at least 1M, not 0
         apus: error: --timeout takes more than 0 seconds
-        apus: error: '/nonexistent/Image' does not exist; check the path
+        apus: error: --kernel: '/nonexistent/Image' does not exist; check the path
 
         """
     )

@@ -71,8 +71,8 @@ private let canUnshare = (try? shell("unshare -m true").status) == 0
     #expect(
       result.error.hasPrefix(
         #"""
-        apus: error: 'a\nb\x1b[31m\xff' does not exist; check the path
-        apus: error: 'c\u{9b}m' does not exist; check the path
+        apus: error: --kernel: 'a\nb\x1b[31m\xff' does not exist; check the path
+        apus: error: --initrd: 'c\u{9b}m' does not exist; check the path
         apus: error: Unknown option '--frob\x1b]0;x\x07\napus: error: forged'
         """#
       ),

@@ -1,6 +1,7 @@
 import Apus
 import ApusTesting
-import TestBasics
+import GuestSupport
+import TestLimits
 import Testing
 
 @Suite("Debian", .requiresKVM, .ownThread)

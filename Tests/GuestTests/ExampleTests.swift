@@ -1,5 +1,6 @@
 import Apus
 import ApusTesting
+import GuestSupport
 import Testing
 
 /// What README.md shows of the library, compiled and run.

@@ -1,5 +1,5 @@
 import Glibc
-import TestBasics
+import TestLimits
 
 /// UDP on the host's loopback interface.
 struct HostDatagrams: ~Copyable {

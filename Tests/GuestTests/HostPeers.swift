@@ -1,5 +1,5 @@
 import Glibc
-import TestBasics
+import TestLimits
 
 /// TCP on the host's loopback interface. Nothing here waits.
 struct HostSocket: ~Copyable {

@@ -1,5 +1,5 @@
 import Apus
-import ApusTesting
+import GuestSupport
 
 /// Machines that boot Linux, as the tests here want them.
 enum LinuxGuest {

@@ -1,7 +1,8 @@
 import Apus
 import ApusTesting
 import Glibc
-import TestBasics
+import TestLimits
+import TestSupport
 import Testing
 
 @Suite("Network cards in Linux guests", .requiresKVM, .ownThread)

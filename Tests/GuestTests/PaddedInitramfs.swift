@@ -1,5 +1,5 @@
-import ApusTesting
 import Glibc
+import GuestSupport
 
 /// An initramfs with a large file `padding` behind the project's own archive: the kernel unpacks both.
 enum PaddedInitramfs {

@@ -1,6 +1,6 @@
-import ApusTesting
 import Glibc
-import TestBasics
+import TestLimits
+import TestSupport
 
 /// The host's end of a port, as a harness holds it.
 final class PortPeer: Sendable {

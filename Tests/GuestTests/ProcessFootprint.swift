@@ -1,7 +1,7 @@
-import ApusTesting
 import CTestSupport
 import Glibc
-import TestBasics
+import TestLimits
+import TestSupport
 
 /// What this process holds of the system.
 struct ProcessFootprint {

@@ -62,7 +62,9 @@ struct SCMIDeviceTests {
   func devices() async throws {
     let platform = try SCMIGuest.platform(Self.definition)
 
-    let run = try await GuestRun.boot(try SCMIGuest.configuration(platform), limit: .seconds(120)) { machine, console in
+    let run = try await GuestRun.boot(try SCMIGuest.configuration(), platform: platform, limit: .seconds(120)) {
+      machine,
+      console in
       let shell = try await GuestShell(console)
       try await timer(shell, platform)
       try await alarm(shell, platform)

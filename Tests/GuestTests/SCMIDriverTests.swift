@@ -14,7 +14,9 @@ struct SCMIDriverTests {
     // The guest finds its real-time clock in reset.
     _ = platform.change { $0.setValue(ResourceName(.resetDomain, "rtc"), 1, at: $1) }
 
-    let run = try await GuestRun.boot(try SCMIGuest.configuration(platform), limit: .seconds(120)) { _, console in
+    let run = try await GuestRun.boot(try SCMIGuest.configuration(), platform: platform, limit: .seconds(120)) {
+      _,
+      console in
       let shell = try await GuestShell(console)
       let start = session.records.count
       try await shell.run("echo 1 > /sys/kernel/tracing/events/scmi/enable")

@@ -128,10 +128,10 @@ enum SCMIGuest {
   }
 
   /// A machine that is an agent, with a shell on its virtio console: the serial port takes an exit for each character.
-  static func configuration(_ platform: SharedPlatform, agent: String? = nil) throws -> Configuration {
+  static func configuration(agent: String? = nil) throws -> Configuration {
     var configuration = try LinuxGuest.configuration("")
     configuration.commandLine = "quiet initcall_blacklist=trace_eval_init apus_mode=shell"
-    configuration.devices = [.init(.scmi(.init(platform, agent: agent))), .init(.console(.init()))]
+    configuration.devices = [.init(.scmi(.shared(agent: agent))), .init(.console(.init()))]
     return configuration
   }
 }

@@ -237,7 +237,9 @@ struct SCMIMisbehaviourTests {
   func cases() async throws {
     let platform = try SCMIGuest.platform(Self.definition)
 
-    let run = try await GuestRun.boot(try SCMIGuest.configuration(platform), limit: .seconds(240)) { machine, console in
+    let run = try await GuestRun.boot(try SCMIGuest.configuration(), platform: platform, limit: .seconds(240)) {
+      machine,
+      console in
       let shell = try await GuestShell(console)
       try await shell.run("ls -d /sys/class/hwmon/hwmon* >/tmp/hwmon-path; D=/sys/bus/scmi_protocol/drivers")
       try await shell.run(

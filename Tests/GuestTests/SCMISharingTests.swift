@@ -36,12 +36,12 @@ struct SCMISharingTests {
 
     let limit = Duration.seconds(300)
     let (one, two) = (
-      try SCMIGuest.configuration(platform, agent: "first"), try SCMIGuest.configuration(platform, agent: "second")
+      try SCMIGuest.configuration(agent: "first"), try SCMIGuest.configuration(agent: "second")
     )
 
-    let run = try await GuestRun.boot(one, limit: limit) { machine, console in
+    let run = try await GuestRun.boot(one, platform: platform, limit: limit) { machine, console in
       let first = try await GuestShell(console)
-      let other = try await GuestRun.boot(two, limit: limit, beside: true) { machine, console in
+      let other = try await GuestRun.boot(two, platform: platform, limit: limit, beside: true) { machine, console in
         let second = try await GuestShell(console)
         #expect(try await first.run(Self.labels) == ["common", "probe"])
         #expect(try await first.run(Self.probe) == ["77000"])
@@ -83,7 +83,7 @@ struct SCMISharingTests {
     let platform = try SCMIGuest.platform(Self.definition)
     #expect(platform.attach(0, .init(wake: {})))
 
-    let run = try await GuestRun.boot(try SCMIGuest.configuration(platform, agent: "first"))
+    let run = try await GuestRun.boot(try SCMIGuest.configuration(agent: "first"), platform: platform)
 
     #expect(run.outcome.end == .hostFailure)
     #expect(run.outcome.message.contains("another machine is the platform's agent first"))
@@ -118,7 +118,9 @@ struct SCMISharingTests {
     #expect(missing.isEmpty, "\(missing)")
     let session = RecordedSession(platform)
 
-    let run = try await GuestRun.boot(try SCMIGuest.configuration(platform), limit: .seconds(120)) { machine, console in
+    let run = try await GuestRun.boot(try SCMIGuest.configuration(), platform: platform, limit: .seconds(120)) {
+      machine,
+      console in
       let shell = try await GuestShell(console)
       let start = session.records.count
       var read: [String] = []

@@ -1,5 +1,6 @@
 import Apus
 import ApusTesting
+import GuestSupport
 import Host
 import SCMI
 import SCMIFile
@@ -26,8 +27,8 @@ struct SharedPlatformExampleTests {
     for agent in ["one", "two"] {
       var configuration = Configuration(kernel: kernel, initramfs: initramfs)
       configuration.commandLine = "quiet apus_mode=exec apus_exec=\"cat /sys/class/hwmon/hwmon0/temp1_label\""
-      configuration.devices = [.init(.scmi(.init(platform, agent: agent)))]
-      machines.append(try Machine(configuration))
+      configuration.devices = [.init(.scmi(.shared(agent: agent)))]
+      machines.append(try Machine(configuration, platform: platform))
     }
     for machine in machines { try machine.start() }
     // It ends here.

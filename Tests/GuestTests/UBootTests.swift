@@ -1,5 +1,6 @@
 import Apus
 import ApusTesting
+import GuestSupport
 import TestSupport
 import Testing
 

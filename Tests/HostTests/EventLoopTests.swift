@@ -1,6 +1,5 @@
 import Glibc
 import Host
-import TestBasics
 import TestSupport
 import Testing
 

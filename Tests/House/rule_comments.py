@@ -95,8 +95,17 @@ class Types:
         if not declaration.parent or declaration.parent.kind == "protocol":
             return False
         owner = declaration.parent.names[0].split(".")[-1]
-        protocols = self.conformances.get(owner, set()) | {owner}
-        return any(full_name(declaration) in self.requirements.get(one, ()) for one in protocols)
+        return any(full_name(declaration) in self.requirements.get(one, ()) for one in self.ancestors(owner))
+
+    def ancestors(self, name):
+        """A type, the protocols that it conforms to, and those that these build on."""
+        found, waiting = set(), [name]
+        while waiting:
+            one = waiting.pop()
+            if one not in found:
+                found.add(one)
+                waiting.extend(self.conformances.get(one, ()))
+        return found
 
     def says_for_all(self, declaration):
         """Whether the comment of the type says when its members throw."""

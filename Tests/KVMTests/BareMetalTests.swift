@@ -1,6 +1,8 @@
-import Apus
 import ApusTesting
+import GuestSupport
 import Testing
+
+@testable import Apus
 
 @Suite("Bare-metal guests", .requiresKVM, .ownThread)
 struct BareMetalTests {
@@ -74,7 +76,7 @@ struct BareMetalTests {
     let run = try await GuestRun.boot(configuration)
 
     #expect(run.outcome.end == .poweredOff)
-    #expect(run.console.hasPrefix("GICv\(gic.rawValue): 20 timer interrupts, 0 others, in "))
+    #expect(run.console.hasPrefix("GIC\(gic.rawValue): 20 timer interrupts, 0 others, in "))
   }
 
   @Test("an interrupt controller that the host lacks is refused, and the message says which it has")
@@ -86,7 +88,7 @@ struct BareMetalTests {
       configuration.gic = gic
       let run = try await GuestRun.boot(configuration)
       #expect(run.outcome.end == .hostFailure)
-      #expect(run.outcome.message.contains("no GICv\(gic.rawValue); use --gic auto or --gic"))
+      #expect(run.outcome.message.contains("no GIC\(gic.rawValue); use `gic` automatic or `gic` v"))
       #expect(run.report.boots == 0)
     }
     #expect(missing.count < 2)

@@ -1,6 +1,6 @@
 import Apus
-import ApusTesting
 import GuestMemory
+import GuestSupport
 import KVM
 import Testing
 

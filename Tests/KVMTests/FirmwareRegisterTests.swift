@@ -1,5 +1,6 @@
 import Apus
 import ApusTesting
+import GuestSupport
 import KVM
 import Testing
 

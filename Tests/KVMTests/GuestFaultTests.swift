@@ -1,5 +1,6 @@
 import Apus
 import ApusTesting
+import GuestSupport
 import Testing
 
 @Suite("Guests that go where nothing is", .requiresKVM, .ownThread)

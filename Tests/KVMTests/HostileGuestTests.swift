@@ -1,6 +1,7 @@
 import Apus
 import ApusTesting
 import Glibc
+import TestSupport
 import Testing
 
 @Suite("A guest with a hostile driver", .requiresKVM, .ownThread)

@@ -1,7 +1,8 @@
-import Apus
 import ApusTesting
 import KVM
 import Testing
+
+@testable import Apus
 
 @Suite("Registers of a vCPU", .requiresKVM, .ownThread)
 struct RegisterTests {

@@ -67,8 +67,8 @@ import Testing
     let value = uart.read(at: 0x044, width: 4)
 
     #expect(value == 0)
-    #expect(uart.takeEvents().count(of: .readOfWriteOnly) == 1)
-    #expect(uart.events.isEmpty)
+    #expect(uart.events.count(of: .readOfWriteOnly) == 1)
+    #expect(uart.events.last?.offset == 0x044)
   }
 
   @Test(arguments: [0x001, 0x008, 0x014, 0x01C, 0x04C, 0x080, 0xFDC, 0xFFD, 0x1000, .max] as [UInt64])

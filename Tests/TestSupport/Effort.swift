@@ -1,5 +1,3 @@
-import Glibc
-
 /// How much a test with many random or exhaustive cases tries.
 public enum Effort {
   /// As many cases as a test asks for, or a twentieth where `APUS_TEST_EFFORT` is `brief`: on an emulated processor,
@@ -7,8 +5,5 @@ public enum Effort {
   public static func cases(_ count: Int) -> Int { isBrief ? max(1, count / 20) : count }
 
   /// Whether `APUS_TEST_EFFORT` is `brief`.
-  public static var isBrief: Bool {
-    // SAFETY: nothing changes the environment while tests run.
-    unsafe getenv("APUS_TEST_EFFORT").map { unsafe String(cString: $0) } == "brief"
-  }
+  public static var isBrief: Bool { Variable.value("APUS_TEST_EFFORT") == "brief" }
 }

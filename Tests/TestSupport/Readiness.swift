@@ -1,5 +1,5 @@
 internal import Glibc
-internal import TestBasics
+internal import TestLimits
 
 /// Whether the descriptor can be read within so many milliseconds.
 public func isReadable(_ descriptor: Int32, within milliseconds: Int32 = 0) -> Bool {

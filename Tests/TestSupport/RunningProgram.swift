@@ -1,6 +1,6 @@
 internal import CTestSupport
 internal import Glibc
-internal import TestBasics
+internal import TestLimits
 
 /// What a program left behind.
 public struct ProgramResult: Sendable {

@@ -1,4 +1,4 @@
-import TestBasics
+import TestSupport
 import Testing
 import Virtio
 import VirtioDevices

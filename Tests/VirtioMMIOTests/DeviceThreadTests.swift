@@ -1,7 +1,7 @@
 import Dispatch
 import Glibc
 import Synchronization
-import TestBasics
+import TestLimits
 import TestSupport
 import Testing
 import Virtio

@@ -2,72 +2,86 @@ internal import BootImage
 import DeviceTree
 import GuestMemory
 import Host
+import HostBackends
 import KVM
 internal import Logging
+import Peripherals
 
 /// A machine that is ready to run: everything between a checked configuration and the first instruction.
 ///
 /// One direction, no step looks back: KVM, memory, the kernel in it, vCPUs, interrupt controller, registers, devices.
 struct Assembly {
   let board: Board
+  let machine: RunningMachine
   let runners: [VCPURunner]
   let serialPort: SerialPort
   let clock: RealTimeClock
-  let devices: VirtioDeviceSet
+  let panicNotifier: PanicNotifier
+  let devices: DeviceSet
   let summary: Report.Machine
 
-  /// - Throws: ``KVMError``, ``GuestMemoryError``, ``BootImageError``, ``HostError``, ``DeviceTreeError``,
-  ///   ``FirmwareRegisters/Refusal`` or ``UnsuitableHost``; ``Outcome/init(failure:)`` knows them.
+  /// - Throws: ``KVMError``, ``GuestMemoryError``, ``HostError``, ``FirmwareRegisters/Refusal``, or
+  ///   ``ConfigurationError`` for what the configuration asks for and the host does not have.
   init(
-    _ configuration: Configuration,
-    endpoints: [PortEndpoint],
+    _ checked: CheckedConfiguration,
+    _ inputs: Inputs,
     unmapped: UnmappedAccesses,
     loop: EventLoop,
-    verdict: Verdict,
+    mailbox: Mailbox,
     logger: Logger
   ) throws {
+    let configuration = checked.configuration
     let system = try System(path: configuration.kvmPath)
-    let limits = try HostLimits(system, configuration)
-    let machine = try system.createVirtualMachine(ipaSize: limits.ipaSize)
-    if machine.checkExtension(.armNoSyndromeToUser) > 0 { try machine.enable(.armNoSyndromeToUser) }
-    let gic = try limits.chooseGIC(configuration.gic, cpuCount: configuration.cpuCount, machine)
-    let map = MemoryMap(configuration, gic: gic)
+    let limits = try HostLimits(system, configuration, checked.board)
+    let virtualMachine = try system.createVirtualMachine(ipaSize: limits.ipaSize)
+    if virtualMachine.checkExtension(.armNoSyndromeToUser) > 0 { try virtualMachine.enable(.armNoSyndromeToUser) }
+    let gic = try limits.chooseGIC(configuration.gic, cpuCount: configuration.cpuCount, virtualMachine)
+    board = checked.board.with(gic, of: configuration)
     let features = limits.features(configuration.cpuFeatures)
 
-    let ram = try PrivateRAM(range: map.ram, pages: PrivateRAM.Pages(configuration.pages))
-    // SAFETY: the RAM lives on the board, which every thread that runs a vCPU holds.
-    try unsafe machine.setUserMemoryRegion(
-      slot: 0,
-      guestAddress: map.ram.start.rawValue,
-      size: map.ram.size,
+    let ram = try PrivateRAM(range: board.map.ram, pages: PrivateRAM.Pages(configuration.pages))
+    // SAFETY: the RAM lives in the running machine, which every thread that runs a vCPU holds.
+    try unsafe virtualMachine.setUserMemoryRegion(
+      slot: Board.MemorySlot.ram,
+      guestAddress: ram.range.start.rawValue,
+      size: ram.range.size,
       hostAddress: ram.hostAddress
     )
-    let earlyVectors = try EarlyVectors(machine)
-    devices = try VirtioDeviceSet(configuration, map, ram: ram, machine)
-    let loader = try BootLoader(configuration, map, hasPerformanceMonitors: features.contains(.pmuV3))
-    let start = try loader.load(into: ram)
+    let earlyVectors = try EarlyVectors(virtualMachine)
+    devices = try DeviceSet(board, inputs.devices, ram: ram, isOpen: configuration.dma == .open, virtualMachine)
+    let loader = BootLoader(
+      inputs: inputs,
+      tree: GuestDeviceTree(
+        board: board,
+        name: configuration.name,
+        identity: checked.uuid,
+        hasPerformanceMonitors: features.contains(.pmuV3),
+        overlays: inputs.overlays
+      )
+    )
+    let placement = try ConfigurationError.loading(configuration) { try loader.loadFiles(into: ram) }
 
-    let runners = try (0..<configuration.cpuCount).map { VCPURunner(try machine.createVirtualCPU(index: $0)) }
-    let interruptController = try InterruptController(map.interruptController, machine)
+    runners = try (0..<board.cpuCount).map { VCPURunner(try virtualMachine.createVirtualCPU(index: $0)) }
+    let interruptController = try InterruptController(board.map.interruptController, virtualMachine)
     for runner in runners {
-      try runner.vcpu.initialize(features: runner.vcpu.index == 0 ? features : [features, .powerOff], machine: machine)
+      try runner.vcpu.initialize(
+        features: runner.vcpu.index == 0 ? features : [features, .powerOff],
+        machine: virtualMachine
+      )
       if features.contains(.sve) { try runner.vcpu.finalizeSVE() }
     }
     let firmware = try runners[0].vcpu.applyFirmwareTable()
     for id in firmware.unknown {
       logger.notice("firmware register \(id) is new to Apus \(ApusVersion.current): the guest does not get it")
     }
-    try interruptController.initialize(numberOfInterrupts: configuration.interruptCount)
+    try interruptController.initialize(numberOfInterrupts: board.interruptCount)
     if features.contains(.pmuV3) {
       for runner in runners {
         try runner.vcpu.initializePerformanceMonitors(interrupt: 16 + MemoryMap.PrivateInterrupt.performanceMonitors)
       }
     }
-    try runners[0].vcpu.setRegister(.programCounter, start.entry.rawValue)
-    try runners[0].vcpu.setRegister(.general(0), start.deviceTree.rawValue)
-    try runners[0].vcpu.setRegister(.vectorBaseEL1, MemoryMap.earlyVectors.start.rawValue)
 
-    let shared = SharedMachine(machine, interruptController)
+    let shared = SharedMachine(virtualMachine, interruptController)
     serialPort = try SerialPort(
       interrupt: MachineLevelInterrupt(shared, sharedPeripheralInterrupt: MemoryMap.SharedInterrupt.pl011)
     )
@@ -77,35 +91,37 @@ struct Assembly {
     var bus = Bus()
     bus.attach(serialPort, at: MemoryMap.pl011)
     bus.attach(clock, at: MemoryMap.pl031)
-    bus.attach(PanicNotifier(verdict: verdict), at: MemoryMap.pvpanic)
-    if let place = configuration.scmiPlace { bus.attach(devicesOf: MachineTree.SCMI(place)) }
-    try devices.plugIn(
-      &bus,
-      machine: shared,
-      endpoints: endpoints,
-      loop: loop,
-      verdict: verdict,
-      logger: logger
-    )
-    board = Board(
+    panicNotifier = PanicNotifier(mailbox: mailbox)
+    bus.attach(panicNotifier, at: MemoryMap.pvpanic)
+    if let platform = board.platform { bus.attach(devicesOf: platform) }
+    if configuration.dma == .open, !board.devices.isEmpty {
+      logger.notice("DMA is open: devices reach all of the guest's memory")
+    }
+    try devices.plugIn(&bus, board: board, machine: shared, loop: loop, mailbox: mailbox, logger: logger)
+
+    let places = devices.places
+    try ConfigurationError.loading(configuration) {
+      try loader.writeTree(of: places, placement, dump: configuration.deviceTreeDump, into: ram)
+    }
+    try runners[0].vcpu.setRegister(.programCounter, placement.entry.rawValue)
+    try runners[0].vcpu.setRegister(.general(0), placement.deviceTree.start.rawValue)
+    try runners[0].vcpu.setRegister(.vectorBaseEL1, MemoryMap.earlyVectors.start.rawValue)
+    machine = RunningMachine(
       machine: shared,
       bus: bus,
       ram: ram,
       earlyVectors: earlyVectors,
       unmapped: unmapped,
-      verdict: verdict
+      mailbox: mailbox
     )
-    self.runners = runners
-    summary = Report.Machine(configuration, gic: gic, features: features, firmware: firmware)
+    summary = Report.Machine(checked, board, features: features, firmware: firmware)
   }
 }
 
-/// A host that cannot carry the machine that was asked for.
-struct UnsuitableHost: Error, CustomStringConvertible {
-  let description: String
-
-  init(_ description: String) {
-    self.description = description
+extension Assembly {
+  /// The peripherals in the order of their addresses, with what the guest did wrong with the registers of each.
+  var peripheralEvents: [(name: String, events: RegisterEvents)] {
+    [("pl011", serialPort.events), ("pl031", clock.events), ("pvpanic", panicNotifier.events)]
   }
 }
 
@@ -116,21 +132,28 @@ struct HostLimits {
   private let hasPMU: Bool
   private let hasPointerAuthentication: Bool
 
-  /// - Throws: ``UnsuitableHost`` for a machine that is too large for the host.
-  init(_ system: borrowing System, _ configuration: Configuration) throws {
+  /// - Throws: ``ConfigurationError`` for a machine that is too large for the host.
+  ///
+  /// - Parameter board: as planned, with a GICv3 unless the configuration says otherwise: the larger map.
+  init(_ system: borrowing System, _ configuration: Configuration, _ board: Board) throws {
     let maximum = max(1, system.checkExtension(.maximumVCPUs))
     guard configuration.cpuCount <= maximum else {
-      throw UnsuitableHost(
-        "\(configuration.cpuCount) vCPUs are too many: this host's KVM has at most \(maximum); give a smaller --cpus"
+      throw ConfigurationError(
+        .hostFailure,
+        .property(.cpuCount),
+        "\(configuration.cpuCount) vCPUs are too many: this host's KVM has at most \(maximum); give fewer"
       )
     }
-    // The GICv3 map is the larger one.
-    let map = MemoryMap(configuration, gic: .v3)
+    let map = board.map
     let limit = system.ipaSizeLimit
     guard map.addressBits <= limit else {
-      throw UnsuitableHost(
-        "\(configuration.memorySize >> 20) MiB of memory are too many: this host's KVM has guest addresses of "
-          + "\(limit) bits and the machine needs \(map.addressBits); give a smaller --memory"
+      throw ConfigurationError(
+        .hostFailure,
+        .property(.memorySize),
+        """
+        \(configuration.memorySize >> 20) MiB of memory are too many: this host's KVM has guest addresses of \(limit) \
+        bits and the machine needs \(map.addressBits); give less
+        """
       )
     }
     ipaSize = max(map.addressBits, min(40, limit))
@@ -152,7 +175,7 @@ struct HostLimits {
     return features
   }
 
-  /// - Throws: ``UnsuitableHost`` where the host lacks what is asked for.
+  /// - Throws: ``ConfigurationError`` where the host lacks what is asked for.
   func chooseGIC(
     _ wanted: Configuration.GIC,
     cpuCount: Int,
@@ -161,19 +184,30 @@ struct HostLimits {
     if wanted != .v2, machine.supports(.vgicV3) { return .v3 }
     if wanted != .v3, machine.supports(.vgicV2) {
       guard cpuCount <= MemoryMap.v2CPULimit else {
-        throw UnsuitableHost(
-          "\(cpuCount) vCPUs are too many for this host's GICv2, which has at most \(MemoryMap.v2CPULimit); "
-            + "give a smaller --cpus"
+        throw ConfigurationError(
+          .hostFailure,
+          .property(.cpuCount),
+          """
+          \(cpuCount) vCPUs are too many for this host's GICv2, which has at most \(MemoryMap.v2CPULimit); give fewer
+          """
         )
       }
       return .v2
     }
-    let available = [machine.supports(.vgicV2) ? "2" : nil, machine.supports(.vgicV3) ? "3" : nil].compactMap(\.self)
-    guard !available.isEmpty else {
-      throw UnsuitableHost("this host's KVM emulates no interrupt controller; use a kernel and a CPU with a GIC")
+    let path = Configuration.Path.property(.gic)
+    guard machine.supports(.vgicV2) || machine.supports(.vgicV3) else {
+      let reason: ConfigurationError.Reason =
+        "this host's KVM emulates no interrupt controller; use a kernel and a CPU with a GIC"
+      throw ConfigurationError(.hostFailure, path, reason)
     }
-    throw UnsuitableHost(
-      "this host's KVM has no GICv\(wanted.rawValue); use --gic auto or --gic \(available.joined(separator: " or "))"
+    let available = machine.supports(.vgicV2) ? Configuration.GIC.v2 : .v3
+    throw ConfigurationError(
+      .hostFailure,
+      path,
+      """
+      this host's KVM has no GIC\(wanted.rawValue); use \(at: path, Configuration.GIC.automatic.rawValue) or \
+      \(at: path, available.rawValue)
+      """
     )
   }
 }

@@ -1,134 +1,53 @@
 internal import BootImage
 internal import CHost
-import DeviceTree
 import GuestMemory
 import Host
 
 /// Puts the payload, the initramfs and the device tree into RAM.
 struct BootLoader {
-  /// What the first vCPU starts with.
-  struct Start: Equatable {
-    /// Where.
-    let entry: GuestAddress
-    /// In x0.
-    let deviceTree: GuestAddress
-  }
+  let inputs: Inputs
+  let tree: GuestDeviceTree
 
   /// How long the reader of a pipe is waited for that gets the device tree: the machine waits as well.
   private static let dumpLimit: Duration = .seconds(1)
 
-  private let configuration: Configuration
-  private let map: MemoryMap
-  private let hasPerformanceMonitors: Bool
-  private let overlays: [DeviceTreeOverlayFile]
-
-  /// Reads the device tree's overlays, where there are any.
-  init(
-    _ configuration: Configuration,
-    _ map: MemoryMap,
-    hasPerformanceMonitors: Bool
-  ) throws(DeviceTreeOverlayFileError) {
-    self.configuration = configuration
-    self.map = map
-    self.hasPerformanceMonitors = hasPerformanceMonitors
-    var overlays: [DeviceTreeOverlayFile] = []
-    for path in configuration.deviceTreeOverlays { overlays.append(try DeviceTreeOverlayFile(path: path)) }
-    self.overlays = overlays
-  }
-
   /// Where everything goes, without touching memory.
   ///
   /// - Throws: ``BootImageError``, ``DeviceTreeError`` or ``DeviceTreeOverlayFileError``.
-  func placement(_ image: BootImageDescription, _ initramfs: BootPlacement.Initramfs?) throws -> BootPlacement {
-    var size = deviceTreeLimit
-    // What overlays add is known when they are in, and a headerless binary leaves little room to be generous with.
-    if !overlays.isEmpty || size > BootImageDescription.rawOffset {
-      let anywhere = initramfs.map { _ in GuestRange(at: map.ram.start.rawValue, size: 1) }
-      size = UInt64(try deviceTree(initramfs: anywhere).count)
-    }
-    return try BootPlacement(image, initramfs: initramfs, deviceTreeSize: size, in: map.ram)
-  }
-
-  /// Loads everything.
-  ///
-  /// - Throws: ``BootImageError``, ``DeviceTreeError``, ``DeviceTreeOverlayFileError``, ``GuestMemoryError`` or
-  ///   ``OutputFileError``.
-  func load(into ram: borrowing PrivateRAM) throws -> Start {
-    let placement = try loadFiles(into: ram)
-    let tree = try deviceTree(initramfs: placement.initramfs)
-    precondition(tree.count <= placement.deviceTree.size, "a device tree keeps the limit that it was placed with")
-    if let path = configuration.deviceTreeDump { try OutputFile(path: path).write(tree, within: Self.dumpLimit) }
-    try ram.write(tree.span, at: placement.deviceTree.start)
-    return Start(entry: placement.entry, deviceTree: placement.deviceTree.start)
+  func placement() throws -> BootPlacement {
+    let initramfs = inputs.initramfsSize
+    let room = try tree.room(hasInitramfs: initramfs != nil)
+    return try BootPlacement(inputs.image, initramfs: initramfs, deviceTreeSize: room, in: tree.board.map.ram)
   }
 
   /// Loads the payload and the initramfs.
   ///
   /// - Returns: where everything goes, the device tree too.
   func loadFiles(into ram: borrowing PrivateRAM) throws -> BootPlacement {
-    let file = try BootImageFile(path: configuration.payload.path)
-    let image = try file.inspect(raw: configuration.payload.isRaw)
-    guard let path = configuration.initramfs else {
-      let placement = try placement(image, nil)
-      _ = try file.load(image, into: ram)
-      return placement
+    let placement = try placement()
+    _ = try inputs.payload.file.load(inputs.image, into: ram)
+    if let place = placement.initramfs {
+      _ = try inputs.initramfs?.file.load(into: ram, at: place.start)
     }
-    let initramfs = try BootImageFile(path: path)
-    let placement = try placement(image, .init(initramfs))
-    _ = try file.load(image, into: ram)
-    if let place = placement.initramfs { _ = try initramfs.load(into: ram, at: place.start) }
     return placement
   }
 
-  /// The blob that the guest gets, with randomness of its own, and with the overlays.
+  /// Writes the device tree.
   ///
-  /// - Parameter isForPeople: whether it has labels in any case.
-  /// - Throws: ``DeviceTreeError`` or ``DeviceTreeOverlayFileError``.
-  func deviceTree(initramfs: GuestRange?, isForPeople: Bool = false) throws -> [UInt8] {
-    guard !overlays.isEmpty else {
-      let blob = try tree(initramfs: initramfs).blob(labels: isForPeople ? .written : .dropped)
-      guard blob.count <= BootPlacement.deviceTreeLimit else { throw DeviceTreeTooLarge(size: blob.count) }
-      return blob
-    }
-    var blob = try tree(initramfs: initramfs).blob(labels: .referable)
-    for overlay in overlays { blob = try overlay.applied(to: blob, limit: BootPlacement.deviceTreeLimit) }
-    return blob
-  }
-
-  /// What the device tree tells, without overlays.
-  private func tree(initramfs: GuestRange?) -> MachineTree {
-    MachineTree(
-      map: map,
-      cpuCount: configuration.cpuCount,
-      hasPerformanceMonitors: hasPerformanceMonitors,
-      name: configuration.name,
-      uuid: configuration.uuid,
-      commandLine: configuration.kernelCommandLine,
-      initramfs: initramfs,
-      windowNames: configuration.windowNames,
-      virtioDevices: configuration.virtioNodes,
-      scmi: configuration.scmiPlace.map { MachineTree.SCMI($0) },
-      seed: HostRandom.bytes(count: MachineTree.seedSize)
-    )
-  }
-
-  /// More than the tree takes: what never changes, the command line, and each vCPU's node.
-  private var deviceTreeLimit: UInt64 {
-    min(
-      BootPlacement.deviceTreeLimit,
-      16384 + UInt64(configuration.kernelCommandLine.utf8.count + 256 * configuration.cpuCount)
-        + (configuration.scmiPlace.map { MachineTree.SCMI($0).sizeLimit } ?? 0)
-    )
-  }
-}
-
-/// A tree that no kernel would take.
-struct DeviceTreeTooLarge: Error, CustomStringConvertible {
-  let size: Int
-
-  var description: String {
-    "the device tree has \(size) bytes, and a kernel takes at most \(BootPlacement.deviceTreeLimit); give a smaller SCMI "
-      + "platform, fewer vCPUs or a shorter command line"
+  /// - Parameters:
+  ///   - devices: that are plugged in.
+  ///   - dump: the path of a file that gets it, too.
+  /// - Throws: ``DeviceTreeError``, ``DeviceTreeOverlayFileError``, ``GuestMemoryError`` or ``OutputFileError``.
+  func writeTree(
+    of devices: [Board.DevicePlace],
+    _ placement: BootPlacement,
+    dump: String?,
+    into ram: borrowing PrivateRAM
+  ) throws {
+    let blob = try tree.blob(devices, initramfs: placement.initramfs)
+    precondition(blob.count <= placement.deviceTree.size, "a device tree keeps the limit that it was placed with")
+    if let dump { try OutputFile(path: dump).write(blob, within: Self.dumpLimit) }
+    try ram.write(blob.span, at: placement.deviceTree.start)
   }
 }
 

@@ -9,9 +9,6 @@ import KVM
 /// is. That comes to user space with the exception's registers as the processor left them. KVM resets VBAR_EL1 of vCPUs
 /// that the guest starts; ``AbortLoop`` finds those.
 struct EarlyVectors: ~Copyable, Sendable {
-  /// KVM's number, behind that of RAM.
-  static let memorySlot: UInt32 = 1
-
   private let page: PrivateRAM
 
   /// What the entries read. Before the page, where no device is.
@@ -33,9 +30,9 @@ struct EarlyVectors: ~Copyable, Sendable {
       for byte in 0..<4 { code[Int(offset) + byte] = UInt8(truncatingIfNeeded: instruction >> (8 * UInt32(byte))) }
     }
     try page.write(code.span, at: MemoryMap.earlyVectors.start)
-    // SAFETY: the page lives on the board, which every thread that runs a vCPU holds.
+    // SAFETY: the page lives in the running machine, which every thread that runs a vCPU holds.
     try unsafe machine.setUserMemoryRegion(
-      slot: Self.memorySlot,
+      slot: Board.MemorySlot.earlyVectors,
       guestAddress: page.range.start.rawValue,
       size: page.range.size,
       hostAddress: page.hostAddress,

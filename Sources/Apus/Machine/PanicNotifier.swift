@@ -3,13 +3,13 @@ internal import Synchronization
 
 /// The pvpanic device on the bus.
 final class PanicNotifier: BusDevice, @unchecked Sendable {
-  // SAFETY: @unchecked: all that changes is behind the mutex; the verdict is for any thread.
+  // SAFETY: @unchecked: all that changes is behind the mutex; the mailbox is for any thread.
 
   private let state = Mutex(Pvpanic())
-  private let verdict: Verdict
+  private let mailbox: Mailbox
 
-  init(verdict: Verdict) {
-    self.verdict = verdict
+  init(mailbox: Mailbox) {
+    self.mailbox = mailbox
   }
 
   override func read(at offset: UInt64, width: Int) -> UInt64 {
@@ -22,7 +22,10 @@ final class PanicNotifier: BusDevice, @unchecked Sendable {
       return state.reported
     }
     if reported.contains(.panicked) {
-      verdict.give(Outcome(.panicked, "the guest reported a panic"))
+      mailbox.give(Outcome(.panicked, "the guest reported a panic"))
     }
   }
+
+  /// What the guest did wrong with the registers so far. From any thread.
+  var events: RegisterEvents { state.withLock { $0.events } }
 }

@@ -45,6 +45,9 @@ final class RealTimeClock: BusDevice, @unchecked Sendable {
     }
   }
 
+  /// What the guest did wrong with the registers so far. From any thread.
+  var events: RegisterEvents { state.withLock { $0.clock.events } }
+
   /// The alarm's time may have come. On the device thread.
   func alarmFired() {
     alarm.clear()

@@ -1,4 +1,5 @@
 import Host
+import HostBackends
 import Peripherals
 internal import Synchronization
 
@@ -113,6 +114,9 @@ final class SerialPort: BusDevice, @unchecked Sendable {
     }
   }
 
+  /// What the guest did wrong with the registers so far. From any thread.
+  var events: RegisterEvents { state.withLock { $0.uart.events } }
+
   // MARK: The console's side, on the device thread
 
   /// Takes up to `limit` bytes of output, and lets the guest go on where it waited for room.
@@ -146,4 +150,13 @@ final class SerialPort: BusDevice, @unchecked Sendable {
       settle(&state)
     }
   }
+}
+
+extension SerialPort: GuestConsole {
+  var outputDescriptor: Int32 { outputTimer.rawValue }
+  func answerOutput() { outputTimer.clear() }
+  func armOutput(after nanoseconds: UInt64) { outputTimer.arm(after: nanoseconds) }
+  var inputRoomDescriptor: Int32 { inputRoom.rawValue }
+  func answerInputRoom() { inputRoom.clear() }
+  var ringInputRoom: @Sendable () -> Void { { self.inputRoom.signal() } }
 }

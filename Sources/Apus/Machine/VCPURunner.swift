@@ -35,33 +35,6 @@ public struct ExitCounts: Equatable, Sendable, Encodable {
   }
 }
 
-/// What the threads of a machine share while it runs.
-final class Board: Sendable {
-  let machine: SharedMachine
-  let bus: Bus
-  let ram: PrivateRAM
-  private let earlyVectors: EarlyVectors
-  let unmapped: UnmappedAccesses
-  let verdict: Verdict
-  let isStopping = Atomic(false)
-
-  init(
-    machine: SharedMachine,
-    bus: consuming Bus,
-    ram: consuming PrivateRAM,
-    earlyVectors: consuming EarlyVectors,
-    unmapped: UnmappedAccesses,
-    verdict: Verdict
-  ) {
-    self.machine = machine
-    self.bus = bus
-    self.ram = ram
-    self.earlyVectors = earlyVectors
-    self.unmapped = unmapped
-    self.verdict = verdict
-  }
-}
-
 /// One vCPU and the thread that runs it, as the device thread sees them.
 final class VCPURunner: Sendable {
   /// Only its own thread runs it. It lives as long as the runner, so a kick never comes too late.
@@ -83,14 +56,14 @@ final class VCPURunner: Sendable {
   var exitsSoFar: UInt64 { progress.load(ordering: .relaxed) }
 
   /// The body of the vCPU's thread. Returns when the machine stops or the vCPU cannot go on.
-  func run(on board: Board, onFirstEntry: () -> Void) {
+  func run(on machine: RunningMachine, onFirstEntry: () -> Void) {
     HostThread.prepareForKicks()
     onFirstEntry()
-    let counts = loop(board)
+    let counts = loop(machine)
     self.counts.withLock { $0 = counts }
   }
 
-  /// Makes the vCPU's thread look at ``Board/isStopping`` and at wanted inspections.
+  /// Makes the vCPU's thread look at what ``RunningMachine`` wants of it, and at wanted inspections.
   func kick(_ thread: HostThread) {
     vcpu.kick.setImmediateExit(true)
     thread.kick()
@@ -102,7 +75,7 @@ final class VCPURunner: Sendable {
     kick(thread)
   }
 
-  private func loop(_ board: Board) -> ExitCounts {
+  private func loop(_ machine: RunningMachine) -> ExitCounts {
     var counts = ExitCounts()
     var exits: UInt64 = 0
     var place = Bus.Place()
@@ -112,8 +85,8 @@ final class VCPURunner: Sendable {
       progress.store(exits, ordering: .relaxed)
       switch vcpu.run() {
       case .mmioRead(let address, let width):
-        guard let value = board.bus.read(address, width: width, near: &place) else {
-          guard passes(board, unmapped: "reads", address, width) else { return counts }
+        guard let value = machine.bus.read(address, width: width, near: &place) else {
+          guard passes(machine, unmapped: "reads", address, width) else { return counts }
           counts.unmappedReads &+= 1
           vcpu.answerRead(0)
           continue
@@ -121,8 +94,8 @@ final class VCPURunner: Sendable {
         counts.mmioReads &+= 1
         vcpu.answerRead(value)
       case .mmioWrite(let address, let value, let width):
-        guard board.bus.write(value, at: address, width: width, near: &place) else {
-          guard passes(board, unmapped: "writes", address, width) else { return counts }
+        guard machine.bus.write(value, at: address, width: width, near: &place) else {
+          guard passes(machine, unmapped: "writes", address, width) else { return counts }
           counts.unmappedWrites &+= 1
           continue
         }
@@ -132,21 +105,23 @@ final class VCPURunner: Sendable {
         // Being looked at is no progress.
         exits &-= 1
         vcpu.kick.setImmediateExit(false)
-        if board.isStopping.load(ordering: .acquiring) { return counts }
+        if machine.isStopping.load(ordering: .acquiring) { return counts }
+        if machine.hold.isWanted { machine.hold.wait() }
+        if machine.isStopping.load(ordering: .acquiring) { return counts }
         guard isInspectionWanted.exchange(false, ordering: .acquiring) else { continue }
-        let suspicion = AbortLoop(vcpu)?.reason(in: board.ram.range)
+        let suspicion = AbortLoop(vcpu)?.reason(in: machine.ram.range)
         // A vCPU that another is just turning on may look like this once.
         if let suspicion, suspicion == formerSuspicion {
-          fault(board, suspicion)
+          fault(machine, suspicion)
           return counts
         }
         formerSuspicion = suspicion
       case .systemEvent(let event):
         counts.systemEvents &+= 1
-        board.verdict.give(Self.outcome(of: event))
+        machine.mailbox.give(Self.outcome(of: event))
         return counts
       case let exit:
-        end(board, after: exit)
+        end(machine, after: exit)
         return counts
       }
     }
@@ -156,12 +131,12 @@ final class VCPURunner: Sendable {
   ///
   /// Never inlined: what it takes to tell somebody would crowd the registers of the loop.
   @inline(never)
-  private func passes(_ board: Board, unmapped verb: String, _ address: UInt64, _ width: Int) -> Bool {
+  private func passes(_ machine: RunningMachine, unmapped verb: String, _ address: UInt64, _ width: Int) -> Bool {
     if address == EarlyVectors.trap, let reason = EarlyVectors.reason(vcpu) {
-      fault(board, reason)
+      fault(machine, reason)
       return false
     }
-    let policy = board.unmapped
+    let policy = machine.unmapped
     if policy.passes, policy.isTold { return true }
     let access =
       "\(verb) \(width) bytes at \(hexadecimal(address)), where there is neither memory nor a device"
@@ -169,7 +144,7 @@ final class VCPURunner: Sendable {
       policy.tell(cpu: vcpu.index, access)
       return true
     }
-    fault(board, access)
+    fault(machine, access)
     return false
   }
 
@@ -183,31 +158,31 @@ final class VCPURunner: Sendable {
   }
 
   /// Exits that no vCPU goes on from.
-  private func end(_ board: Board, after exit: VirtualCPUExit) {
+  private func end(_ machine: RunningMachine, after exit: VirtualCPUExit) {
     switch exit {
     case .noSyndrome(_, let address):
       fault(
-        board,
+        machine,
         "accesses \(hexadecimal(address)), where there is no memory, by an instruction that no device can answer "
           + "(a pair of registers, an atomic or a vector)"
       )
     case .refused(let errno):
       let error = KVMError.call("KVM_RUN", errno: errno)
-      board.verdict.give(Outcome(.hostFailure, "vCPU \(vcpu.index): \(error)"))
+      machine.mailbox.give(Outcome(.hostFailure, "vCPU \(vcpu.index): \(error)"))
     case .failed(let reason), .unexpected(let reason):
-      board.verdict.give(
+      machine.mailbox.give(
         Outcome(.hostFailure, "vCPU \(vcpu.index): KVM cannot go on (exit reason \(reason)); 'dmesg' may tell why")
       )
     case .hypercall:
-      board.verdict.give(Outcome(.hostFailure, "vCPU \(vcpu.index): KVM forwarded a hypercall that nobody asked for"))
+      machine.mailbox.give(Outcome(.hostFailure, "vCPU \(vcpu.index): KVM forwarded a hypercall that nobody asked for"))
     case .mmioRead, .mmioWrite, .interrupted, .systemEvent:
       preconditionFailure("the loop goes on after these")
     }
   }
 
-  private func fault(_ board: Board, _ reason: String) {
+  private func fault(_ machine: RunningMachine, _ reason: String) {
     let fault = GuestFault(reason: reason, cpu: vcpu.index, registers: vcpu.faultRegisters())
-    board.verdict.give(Outcome(.guestFault(fault), "vCPU \(vcpu.index) \(reason)"))
+    machine.mailbox.give(Outcome(.guestFault(fault), "vCPU \(vcpu.index) \(reason)"))
   }
 }
 

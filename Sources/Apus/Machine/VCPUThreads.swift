@@ -8,7 +8,7 @@ internal import Synchronization
 final class VCPUThreads {
   private let runners: [VCPURunner]
   private let threads: [HostThread]
-  private let board: Board
+  private let machine: RunningMachine
   private let loop: EventLoop
 
   /// Fires when vCPUs that have not come back are to be looked at.
@@ -26,14 +26,14 @@ final class VCPUThreads {
   /// - Parameter onFirstLook: called once, when the vCPUs have run for a quarter of a second.
   init(
     _ runners: [VCPURunner],
-    on board: Board,
+    on machine: RunningMachine,
     loop: EventLoop,
     firstEntry: FirstEntry,
     onFirstLook: @escaping () -> Void
   ) throws(HostError) {
     self.runners = runners
     self.onFirstLook = onFirstLook
-    self.board = board
+    self.machine = machine
     self.loop = loop
     exitsSeen = runners.map { _ in 0 }
     watchdog = try HostTimer()
@@ -42,13 +42,13 @@ final class VCPUThreads {
     do {
       for runner in runners.reversed() {
         let thread = try HostThread(name: "vcpu " + decimalDigits(UInt64(runner.vcpu.index))) {
-          runner.run(on: board) { if runner.vcpu.index == 0 { firstEntry.note() } }
+          runner.run(on: machine) { if runner.vcpu.index == 0 { firstEntry.note() } }
         }
         threads.insert(thread, at: 0)
       }
       self.threads = threads
     } catch {
-      Self.stop(threads, runners.suffix(threads.count), board)
+      Self.stop(threads, runners.suffix(threads.count), machine)
       throw error
     }
     _ = try loop.add(
@@ -62,19 +62,39 @@ final class VCPUThreads {
   /// Ends all threads and waits for them.
   func stop() {
     loop.remove(watchdog.rawValue)
-    Self.stop(threads, runners[...], board)
+    Self.stop(threads, runners[...], machine)
   }
 
-  private static func stop(_ threads: [HostThread], _ runners: ArraySlice<VCPURunner>, _ board: Board) {
-    board.isStopping.store(true, ordering: .releasing)
+  private static func stop(_ threads: [HostThread], _ runners: ArraySlice<VCPURunner>, _ machine: RunningMachine) {
+    machine.isStopping.store(true, ordering: .releasing)
+    machine.hold.end()
     for (runner, thread) in zip(runners, threads) { runner.kick(thread) }
     for thread in threads { thread.join() }
   }
+
+  /// Has all vCPUs wait before their next instruction. One that waits for the device thread comes when that has
+  /// answered.
+  ///
+  /// - Parameter finished: called once, on any thread: true when all wait, false where they go on or end instead.
+  func pause(_ finished: @escaping @Sendable (Bool) -> Void) {
+    machine.hold.begin(runners.count, finished)
+    for (runner, thread) in zip(runners, threads) { runner.kick(thread) }
+  }
+
+  /// Lets all vCPUs go on.
+  func resume() {
+    machine.hold.end()
+  }
+
+  /// Whether the vCPUs wait, or are to.
+  var isPaused: Bool { machine.hold.isWanted }
 
   /// A vCPU that has not come back since the last look may compute, sleep, or be caught in an abort loop.
   private func look() {
     watchdog.clear()
     onFirstLook.take()?()
+    // Whoever waits does not come back.
+    if isPaused { return watchdog.arm(after: interval) }
     for (index, runner) in runners.enumerated() {
       let exits = runner.exitsSoFar
       if exits == exitsSeen[index] { runner.inspect(threads[index]) }

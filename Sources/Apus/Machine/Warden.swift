@@ -16,7 +16,7 @@ final class Warden: Sendable {
   /// How long a machine that is to end may take, in nanoseconds. Its own winding down waits less than that.
   static let grace: UInt64 = 2_000_000_000
 
-  private let ending: Ending
+  private let mailbox: Mailbox
   private let signals: SignalDescriptor?
   private let deadline: UInt64?
   private let limit: @Sendable () -> Outcome
@@ -35,21 +35,21 @@ final class Warden: Sendable {
   ///   - limit: the outcome then; its text is made when it is needed.
   ///   - abandon: called once, on the warden's thread, where the machine does not end.
   init(
-    _ ending: Ending,
+    _ mailbox: Mailbox,
     signals: SignalDescriptor?,
     deadline: UInt64?,
     limit: @autoclosure @escaping @Sendable () -> Outcome,
     grace: UInt64 = Warden.grace,
     abandon: @escaping @Sendable (Outcome) -> Void
   ) throws(HostError) {
-    self.ending = ending
+    self.mailbox = mailbox
     self.signals = signals
     self.deadline = deadline
     self.limit = limit
     self.grace = grace
     self.abandon = abandon
     bell = try EventDescriptor()
-    ending.whenOrdered { [weak self] in
+    mailbox.whenOrdered { [weak self] in
       self?.bell.signal()
       // A host without room for one more thread has the device thread still.
       try? self?.begin()
@@ -77,19 +77,19 @@ final class Warden: Sendable {
   private func watch() {
     while !state.withLock({ $0.hasEnded }) {
       let now = HostClock.monotonic
-      let order = ending.ordered
+      let order = mailbox.ordered
       if let order, now >= order.time + grace {
         abandon(order.outcome)
         return
       }
       if order == nil, let deadline, now >= deadline {
-        ending.order(limit())
+        mailbox.order(limit())
         continue
       }
       let next = order.map { $0.time + grace } ?? deadline
       sleep(for: next.map { $0 - now })
       bell.clear()
-      if let signal = signals?.take() { ending.order(.interrupted(by: signal)) }
+      if let signal = signals?.take() { mailbox.order(.interrupted(by: signal)) }
     }
   }
 

@@ -1,0 +1,52 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+/// The programs that `Benchmarks/run` measures beside `apus`: a package of their own, so that they see of the library
+/// what users see of it.
+///
+/// `Guests/Setup/cross-swift build` in this folder builds them into the scratch folder of the package above, where the
+/// library has been compiled already.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// As `apus` is linked: the package above says why.
+let quickStart: [LinkerSetting] = [
+  .unsafeFlags(
+    [
+      "-use-ld=lld", "-Xlinker", "--defsym=__register_frame_info=0", "-Xlinker", "--defsym=__deregister_frame_info=0",
+      "-Xlinker", "--eh-frame-hdr",
+      "-Xlinker", "--symbol-ordering-file=\(Context.packageDirectory)/StartOrder/order.txt",
+      "-Xlinker", "--no-warn-symbol-ordering",
+    ],
+    .when(platforms: [.linux], configuration: .release)
+  )
+]
+
+let package = Package(
+  name: "Benchmarks",
+  dependencies: [.package(name: "apus", path: "..")],
+  targets: [
+    .executableTarget(
+      name: "LibraryBenchmark",
+      dependencies: [.product(name: "Apus", package: "apus")],
+      path: "Library",
+      swiftSettings: strict,
+      linkerSettings: quickStart
+    ),
+    .executableTarget(
+      name: "SCMIBenchmark",
+      dependencies: [.product(name: "SCMI", package: "apus")],
+      path: "SCMI",
+      exclude: ["measure", "platform-200"],
+      swiftSettings: strict,
+      linkerSettings: quickStart
+    ),
+  ]
+)

@@ -1,0 +1,86 @@
+extension Configuration {
+  /// The properties, by their names.
+  public enum Property: String, CaseIterable, Sendable {
+    case payload
+    case initramfs
+    case commandLine
+    case name
+    case uuid
+    case cpuCount
+    case memorySize
+    case pages
+    case gic
+    case cpuFeatures
+    case devices
+    case dma
+    case scmiTranscript
+    case console
+    case onReset
+    case unmapped
+    case timeout
+    case measuresMemory
+    case kvmPath
+    case deviceTreeOverlays
+    case deviceTreeDump
+  }
+
+  /// Where something stands in a configuration. The description is as in Swift and in a coded configuration:
+  /// `cpuCount`, `devices[2].block.queueCount`.
+  public enum Path: Hashable, Sendable, CaseIterable, CustomStringConvertible {
+    /// A property of the configuration itself.
+    case property(Property)
+    /// One of the overlays, counted from 0.
+    case deviceTreeOverlay(Int)
+    /// One of the devices, counted from 0, and what of it.
+    case device(Int, Device.Property)
+
+    /// One of each, with 0 for each index.
+    public static var allCases: [Path] {
+      Property.allCases.map { .property($0) } + [.deviceTreeOverlay(0)]
+        + Device.Property.allCases.map { .device(0, $0) }
+    }
+
+    public var description: String {
+      switch self {
+      case .property(let property): property.rawValue
+      case .deviceTreeOverlay(let index): "deviceTreeOverlays[\(index)]"
+      case .device(let index, .whole): "devices[\(index)]"
+      case .device(let index, let property): "devices[\(index)].\(property)"
+      }
+    }
+  }
+}
+
+extension Configuration.Device {
+  /// The properties of a device, those of its kind included.
+  public enum Property: Hashable, Sendable, CaseIterable, CustomStringConvertible {
+    /// The device itself.
+    case whole
+    case window
+    /// A disk's.
+    case block(Block.Property)
+    /// A network card's.
+    case network(Network.Property)
+    /// A console device's.
+    case console(Console.Property)
+    /// An SCMI device's.
+    case scmi(SCMI.Property)
+
+    /// One of each, with 0 for each index.
+    public static var allCases: [Property] {
+      [.whole, .window] + Block.Property.allCases.map { .block($0) } + Network.Property.allCases.map { .network($0) }
+        + Console.Property.allCases.map { .console($0) } + SCMI.Property.allCases.map { .scmi($0) }
+    }
+
+    public var description: String {
+      switch self {
+      case .whole: "device"
+      case .window: "window"
+      case .block(let property): "block.\(property.rawValue)"
+      case .network(let property): "network.\(property)"
+      case .console(let property): "console.\(property)"
+      case .scmi(let property): "scmi.\(property.rawValue)"
+      }
+    }
+  }
+}

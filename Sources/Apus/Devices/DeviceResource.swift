@@ -1,0 +1,72 @@
+import GuestMemory
+import Host
+import Logging
+import Virtio
+import VirtioMMIO
+
+/// What stands behind one device of a machine: opened once, lent to the device of each boot, and closed with the run.
+///
+/// A base class and not a protocol: of each method most kinds need only what stands here. What is opened when the
+/// configuration is checked is passed to the initializer; everything else comes on the device thread.
+class DeviceResource {
+  /// The machine's place on a platform, where the device has one.
+  var platform: SCMIPlace? { nil }
+
+  /// Opens what the run writes or begins. Once, before the first boot.
+  ///
+  /// - Throws: ``ConfigurationError`` for what the configuration names and the host refuses, or another error of the
+  ///   host's.
+  func open(_ run: RunPlace) throws {}
+
+  /// Makes the device of a boot.
+  ///
+  /// - Throws: what the host refuses.
+  func makeDevice(_ place: BootPlace) throws -> any VirtioDevice {
+    preconditionFailure("a kind of device makes its devices")
+  }
+
+  /// The device has its transport. Before the machine starts.
+  func plugged(into transport: MMIOTransport) {}
+
+  /// The console device's ports, where the device has them.
+  var console: ConsolePorts? { nil }
+
+  /// Begins nothing new. After the vCPUs have ended.
+  func stop() {}
+
+  /// Whether something is under way that may use the guest's memory still.
+  var isWorking: Bool { false }
+
+  /// Leaves it alone: it does not answer. Whoever calls this keeps the guest's memory for ever.
+  ///
+  /// - Returns: what to tell people of it.
+  func abandon() -> String { "" }
+
+  /// The boot has ended, and its device goes.
+  func release() {}
+
+  /// The run has ended.
+  func close() {}
+
+  /// Adds what only this kind has to tell of the boot that ends.
+  func report(_ device: inout Report.Device) {}
+}
+
+/// What a run has for its devices.
+struct RunPlace {
+  let place: Board.DevicePlace
+  let files: RunFiles
+  let loop: EventLoop
+  let mailbox: Mailbox
+  let logger: Logger
+}
+
+/// What a boot has for a device.
+struct BootPlace {
+  let place: Board.DevicePlace
+  let board: Board
+  let machine: SharedMachine
+  let loop: EventLoop
+  let mailbox: Mailbox
+  let logger: Logger
+}

@@ -1,0 +1,111 @@
+internal import CHost
+internal import Glibc
+import GuestMemory
+import Host
+import KVM
+internal import Logging
+import Virtio
+import VirtioMMIO
+
+/// A virtio-mmio device: its registers on the bus, its queues' eventfds in the loop, its interrupt at KVM.
+final class VirtioMMIODevice: BusDevice, @unchecked Sendable {
+  // SAFETY: @unchecked: nothing changes after the machine has started; the transport is for any thread.
+
+  let transport: MMIOTransport
+  private let notifications: [QueueNotification]
+
+  init(
+    _ device: any VirtioDevice,
+    place: Board.DevicePlace,
+    space: DMASpace,
+    machine: SharedMachine,
+    thread: any DeviceThread,
+    loop: EventLoop,
+    observer: any DriverFaultObserver
+  ) throws {
+    let interrupt = try EdgeInterrupt()
+    try machine.machine.addInterruptDescriptor(
+      interrupt.event.rawValue,
+      sharedPeripheralInterrupt: place.interrupt
+    )
+    let notifications = try device.queueSizes.indices.map { try QueueNotification(queue: $0) }
+    self.notifications = notifications
+    transport = MMIOTransport(
+      device: device,
+      space: space,
+      line: interrupt,
+      thread: thread,
+      descriptors: notifications.map { QueueDescriptors(kick: $0.event.rawValue) },
+      observer: observer,
+      discardPendingKicks: { for notification in notifications { notification.event.clear() } }
+    )
+    super.init()
+    let address = place.registers.start.rawValue + MMIOTransport.queueNotify
+    for notification in notifications {
+      // SAFETY: the device holds both.
+      unsafe notification.transport = transport
+      try machine.machine.addIOEventDescriptor(
+        notification.event.rawValue,
+        address: address,
+        value: UInt32(notification.queue)
+      )
+      guard !device.takesKickDescriptors else { continue }
+      _ = try loop.add(notification.event.rawValue, EPOLLIN.rawValue, notification)
+    }
+  }
+
+  override func read(at offset: UInt64, width: Int) -> UInt64 {
+    transport.read(offset: offset, width: width)
+  }
+
+  override func write(_ value: UInt64, at offset: UInt64, width: Int) {
+    transport.write(offset: offset, width: width, value: value)
+  }
+}
+
+/// A queue's eventfd, which KVM signals when the driver notifies.
+private final class QueueNotification: EventHandler, @unchecked Sendable {
+  // SAFETY: @unchecked: the transport is set before the loop runs.
+
+  let queue: Int
+  let event: EventDescriptor
+  unowned(unsafe) var transport: MMIOTransport?
+
+  init(queue: Int) throws(HostError) {
+    self.queue = queue
+    event = try EventDescriptor()
+  }
+
+  override func ready(_ events: UInt32) {
+    event.clear()
+    // SAFETY: the device holds the transport and outlives the loop.
+    guard let transport = unsafe transport else { return }
+    if transport.kick(queue: queue) { transport.kickAgain(queue: queue) }
+  }
+}
+
+/// An interrupt that KVM raises for an eventfd.
+private final class EdgeInterrupt: InterruptLine {
+  let event: EventDescriptor
+
+  init() throws(HostError) {
+    event = try EventDescriptor()
+  }
+
+  func raise(_ cause: InterruptCause) {
+    event.signal()
+  }
+}
+
+/// Logs what guests do wrong.
+final class FaultLog: DriverFaultObserver {
+  private let logger: Logger
+
+  init(_ logger: Logger) {
+    self.logger = logger
+  }
+
+  func driverMisbehaved(_ event: DriverFaultEvent) {
+    logger.warning("\(event.description)")
+  }
+}

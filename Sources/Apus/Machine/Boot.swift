@@ -1,0 +1,173 @@
+internal import Glibc
+import Host
+import HostBackends
+import KVM
+internal import Logging
+
+/// One boot of a machine, from its assembly to its end. On the device thread.
+final class Boot {
+  private let assembly: Assembly
+  private var threads: VCPUThreads?
+  private let serialLink: ConsoleLink
+  private let virtioLink: ConsoleLink?
+  private let configuration: Configuration
+  private let progress: RunProgress
+
+  /// Assembles a machine.
+  ///
+  /// - Throws: as ``Assembly/init(_:_:unmapped:loop:mailbox:logger:)``, or ``HostError``.
+  init(_ run: borrowing MachineRun) throws {
+    configuration = run.checked.configuration
+    progress = run.progress
+    let (loop, mailbox, logger) = (run.loop, run.mailbox, run.logger)
+    assembly = try Assembly(
+      run.checked,
+      run.inputs,
+      unmapped: run.unmapped,
+      loop: loop,
+      mailbox: mailbox,
+      logger: logger
+    )
+    run.progress.note(assembly.summary)
+    // Keys at the terminal are its person's wish, as a signal is.
+    let stop = { mailbox.order(Outcome(.stopped, "ended from the terminal")) }
+    let fail = { (error: HostError) in mailbox.give(Outcome(.hostFailure, "\(error)")) }
+    let virtioConsole = assembly.devices.console?.console
+    serialLink = try ConsoleLink(
+      endpoint: run.console,
+      port: assembly.serialPort,
+      takesInput: virtioConsole == nil,
+      loop: loop,
+      logger: logger,
+      stop: stop,
+      fail: fail
+    )
+    virtioLink = try virtioConsole.map {
+      try ConsoleLink(
+        endpoint: run.console,
+        port: $0,
+        takesInput: true,
+        loop: loop,
+        logger: logger,
+        stop: stop,
+        fail: fail
+      )
+    }
+    if let sizeSignal = run.sizeSignal, let console = assembly.devices.console {
+      try Self.followSize(sizeSignal, console, loop)
+    }
+    let clock = assembly.clock
+    _ = try loop.add(clock.alarm.rawValue, EventLoop.readable, ClosureHandler { _ in clock.alarmFired() })
+    _ = try loop.add(
+      run.mailboxEvent.value.rawValue,
+      EventLoop.readable,
+      ClosureHandler { [unowned self] _ in if mailbox.answerAll(self) == .end { loop.stop() } }
+    )
+  }
+
+  /// Starts the vCPUs. Once, and ``end(_:_:)`` follows.
+  func start(_ run: borrowing MachineRun) throws(HostError) {
+    run.files.keep()
+    threads = try VCPUThreads(
+      assembly.runners,
+      on: assembly.machine,
+      loop: run.loop,
+      firstEntry: run.progress.firstEntry,
+      // A machine that has run for a while is worth a second thread that can end it.
+      onFirstLook: { [warden = run.warden, signals = run.signals] in if signals != nil { try? warden.begin() } }
+    )
+  }
+
+  private static func followSize(
+    _ signal: SignalDescriptor,
+    _ console: ConsolePorts,
+    _ loop: EventLoop
+  ) throws(HostError) {
+    let show = { [unowned console] in
+      if let size = ConsoleEndpoint.terminalSize { console.show(columns: size.columns, rows: size.rows) }
+    }
+    show()
+    _ = try loop.add(
+      signal.rawValue,
+      EventLoop.readable,
+      ClosureHandler { _ in
+        while signal.take() != nil {}
+        show()
+      }
+    )
+  }
+
+  // MARK: While it runs
+
+  /// Has all vCPUs wait before their next instruction.
+  ///
+  /// - Parameter finished: called once, on any thread: true when all wait, false where they go on or end instead.
+  func pause(_ finished: @escaping @Sendable (Bool) -> Void) {
+    guard let threads else { return finished(false) }
+    threads.pause(finished)
+  }
+
+  /// Lets the vCPUs go on.
+  func resume() {
+    threads?.resume()
+  }
+
+  /// What there is to tell of the boot so far.
+  func inspect() -> Inspection {
+    Inspection(
+      state: threads?.isPaused == true ? .paused : .running,
+      machine: assembly.summary,
+      devices: assembly.devices.summaries(assembly.board, configuration),
+      boots: progress.boots,
+      exits: assembly.runners.map(\.exitsSoFar)
+    )
+  }
+
+  // MARK: The end
+
+  /// Ends the boot, and adds what it did to what the run leaves behind.
+  ///
+  /// - Parameter loopFailure: why the loop ended where no verdict ended it.
+  func end(_ run: inout MachineRun, _ loopFailure: HostError?) throws -> Outcome {
+    let devices = assembly.devices
+    run.mailbox.endBoot()
+    threads?.stop()
+    let isHurried = run.mailbox.verdict?.end.isHurried ?? true
+    let patience = run.patience(hurried: isHurried, limit: nil)
+    let portPatience = patience.atMost(MachineRun.portDrain)
+    devices.console?.drain { portPatience.isOver }
+    let stuck = devices.shutDown(patience)
+    for text in stuck { run.logger.warning("\(text)") }
+    if !stuck.isEmpty {
+      // SAFETY: until the process ends somebody may still write to the guest's memory, which is kept.
+      _ = unsafe Unmanaged.passRetained(devices)
+      _ = unsafe Unmanaged.passRetained(assembly.machine)
+    }
+    run.devices = devices.summaries(assembly.board, configuration)
+    Report.Peripheral.add(assembly.peripheralEvents, to: &run.peripherals)
+    for runner in assembly.runners { run.exits = run.exits + runner.exitCounts }
+    if configuration.measuresMemory { run.memory = MemorySurvey.take(guest: assembly.machine.ram) }
+    if let loopFailure { throw loopFailure }
+    guard var outcome = run.mailbox.verdict else { preconditionFailure("the loop ends with a verdict") }
+    var drained = [serialLink.drain { patience.isOver }, virtioLink?.drain { patience.isOver } ?? .all]
+    if !stuck.isEmpty { drained.append(.cutOff) }
+    if outcome.end == .poweredOff || outcome.end == .reset {
+      // The machine's end was none of the kinds that matter more than the lost output.
+      for case .lost(let loss) in drained.reversed() { outcome = Outcome(.hostFailure, "\(loss)") }
+      // Somebody ended the wait for the reader: that is how it ended.
+      if let order = run.mailbox.ordered, drained.contains(.cutOff) { outcome = order.outcome }
+    }
+    serialLink.disconnect()
+    virtioLink?.disconnect()
+    if let port = devices.console?.exitStatus { outcome.guestStatus = guestStatus(of: port, run.logger) }
+    devices.release()
+    return outcome
+  }
+
+  private func guestStatus(of port: ExitStatusPort, _ logger: Logger) -> Int32? {
+    if port.isWritten, port.status == nil {
+      logger.warning("port \(ExitStatusPort.portName): what the guest wrote is no decimal number from 0 to 255")
+    }
+    return port.status
+  }
+}

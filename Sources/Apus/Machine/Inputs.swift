@@ -1,0 +1,136 @@
+internal import BootImage
+import Host
+import HostBackends
+
+/// What a machine reads, open: found when its configuration is checked, lent to each of its boots, and closed with it.
+///
+/// What is opened here is what the guest gets: nobody looks at a path a second time.
+final class Inputs: @unchecked Sendable {
+  // SAFETY: @unchecked: whoever checks the configuration hands the devices to the device thread, and keeps nothing.
+
+  let payload: OpenImage
+  let image: BootImageDescription
+  let initramfs: OpenImage?
+  let overlays: [DeviceTreeOverlayFile]
+  /// What stands behind each virtio device, in the order of the configuration.
+  let devices: [DeviceResource]
+
+  init(
+    payload: OpenImage,
+    image: BootImageDescription,
+    initramfs: OpenImage?,
+    overlays: [DeviceTreeOverlayFile],
+    devices: [DeviceResource]
+  ) {
+    self.payload = payload
+    self.image = image
+    self.initramfs = initramfs
+    self.overlays = overlays
+    self.devices = devices
+  }
+
+  /// What has to be known of the initramfs to find its place.
+  var initramfsSize: BootPlacement.Initramfs? { initramfs.map { .init($0.file) } }
+}
+
+/// An open file that the guest's memory is loaded from, as a reference.
+final class OpenImage: Sendable {
+  let file: BootImageFile
+
+  /// - Throws: as ``BootImageFile/init(path:)``.
+  init(path: String) throws(BootImageError) {
+    file = try BootImageFile(path: path)
+  }
+}
+
+extension Configuration {
+  /// Opens everything that the machine reads.
+  ///
+  /// - Parameters:
+  ///   - platform: which the configuration names, opened.
+  ///   - problems: gets every mistake.
+  /// - Returns: nil where there are mistakes.
+  func openInputs(_ platform: SCMIPlace?, _ problems: inout [ConfigurationError.Problem]) -> Inputs? {
+    var payloadFile: OpenImage?
+    var image: BootImageDescription?
+    var initramfsFile: OpenImage?
+    do {
+      let opened = try OpenImage(path: payload.path)
+      image = try opened.file.inspect(raw: payload.isRaw)
+      payloadFile = opened
+    } catch {
+      problems.append(.init(error, in: self))
+    }
+    if let initramfs {
+      do {
+        initramfsFile = try OpenImage(path: initramfs)
+      } catch {
+        problems.append(.init(error, in: self))
+      }
+    }
+    let overlays = openOverlays(&problems)
+    var resources: [DeviceResource] = []
+    for index in devices.indices {
+      if let resource = openResource(index, platform, &problems) { resources.append(resource) }
+    }
+    guard problems.isEmpty, let image, let payloadFile else { return nil }
+    return Inputs(
+      payload: payloadFile,
+      image: image,
+      initramfs: initramfsFile,
+      overlays: overlays,
+      devices: resources
+    )
+  }
+
+  /// Reads the device tree's overlays.
+  func openOverlays(_ problems: inout [ConfigurationError.Problem]) -> [DeviceTreeOverlayFile] {
+    var overlays: [DeviceTreeOverlayFile] = []
+    for (index, path) in deviceTreeOverlays.enumerated() {
+      do {
+        overlays.append(try DeviceTreeOverlayFile(path: path, index: index))
+      } catch {
+        problems.append(.init(error))
+      }
+    }
+    return overlays
+  }
+
+  private func openResource(
+    _ index: Int,
+    _ platform: SCMIPlace?,
+    _ problems: inout [ConfigurationError.Problem]
+  ) -> DeviceResource? {
+    switch devices[index].kind {
+    case .entropy: return EntropyResource()
+    case .block(let block):
+      do {
+        return BlockResource(block, try DiskImage(path: block.path, isReadOnly: block.isReadOnly))
+      } catch {
+        // Where another disk of this machine has it, the files' check has said so.
+        if case .inUse = error, devices.hasTwice(block) { return nil }
+        problems.append(.init(error.kind, .device(index, .block(.path)), .init(error)))
+        return nil
+      }
+    case .network(let network):
+      do {
+        try network.checkHost()
+      } catch {
+        problems.append(.init(error.kind, .device(index, .network(.connection)), .init(error)))
+      }
+      return NetworkResource(network, machineName: name)
+    case .console(let console): return ConsoleResource(console)
+    case .scmi: return platform.map { SCMIResource($0) }
+    }
+  }
+}
+
+extension [Configuration.Device] {
+  /// Whether two disks are of that one's file.
+  fileprivate func hasTwice(_ block: Configuration.Device.Block) -> Bool {
+    let identity = FileIdentity(block.path)
+    return count {
+      if case .block(let other) = $0.kind { identity != nil && FileIdentity(other.path) == identity } else { false }
+    } > 1
+  }
+}

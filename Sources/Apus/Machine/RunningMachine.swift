@@ -1,0 +1,31 @@
+import GuestMemory
+internal import Synchronization
+
+/// What the threads of a machine share while it runs.
+final class RunningMachine: Sendable {
+  let machine: SharedMachine
+  let bus: Bus
+  let ram: PrivateRAM
+  private let earlyVectors: EarlyVectors
+  let unmapped: UnmappedAccesses
+  let mailbox: Mailbox
+  /// Whether vCPUs are to end, and where they wait while they are paused.
+  let isStopping = Atomic(false)
+  let hold = VCPUHold()
+
+  init(
+    machine: SharedMachine,
+    bus: consuming Bus,
+    ram: consuming PrivateRAM,
+    earlyVectors: consuming EarlyVectors,
+    unmapped: UnmappedAccesses,
+    mailbox: Mailbox
+  ) {
+    self.machine = machine
+    self.bus = bus
+    self.ram = ram
+    self.earlyVectors = earlyVectors
+    self.unmapped = unmapped
+    self.mailbox = mailbox
+  }
+}
