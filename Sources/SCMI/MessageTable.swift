@@ -184,8 +184,14 @@ extension SCMINotification {
 
 extension ProtocolIdentifier {
   private static func rows<Message: TabledMessage>(_ type: Message.Type) -> [(number: UInt8, row: MessageRow)] {
+    table(Message.allCases.map { (number: $0.rawValue, row: $0.row) })
+  }
+
+  /// Apart from ``rows(_:)``, which the program has for each protocol.
+  @inline(never)
+  private static func table(_ own: [(number: UInt8, row: MessageRow)]) -> [(number: UInt8, row: MessageRow)] {
     let common = CommonMessage.allCases.map { (number: $0.rawValue, row: $0.row) }
-    return (common + Message.allCases.map { (number: $0.rawValue, row: $0.row) }).sorted { $0.number < $1.number }
+    return (common + own).sorted { $0.number < $1.number }
   }
 
   private static func notificationRows<Notification: TabledNotification>(
