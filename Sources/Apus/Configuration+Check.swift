@@ -1,6 +1,6 @@
 internal import BootImage
-internal import CHost
 import DeviceTree
+import GuestABI
 import GuestMemory
 import Host
 import HostBackends
@@ -29,7 +29,7 @@ extension Configuration {
     if pages == .huge, let problem = HugePages.problem {
       problems.append(.init(.hostFailure, .property(.pages), .init(problem)))
     }
-    problems += outputProblems + descriptorProblems
+    problems += outputProblems
     guard problems.isEmpty, let inputs else { throw ConfigurationError(problems: problems) }
     let board = Board(self, platform: place, gic: gic.planned)
     let uuid = uuid ?? .random()
@@ -107,34 +107,17 @@ extension Configuration {
   /// The files that cannot be written. What is there stays as it is.
   private var outputProblems: [ConfigurationError.Problem] {
     var problems: [ConfigurationError.Problem] = []
-    for file in writtenFiles {
+    for file in files where file.use == .written {
       do {
         try OutputFile.check(path: file.path)
       } catch {
         problems.append(.init(error.kind, file.place, .init(error)))
       }
     }
-    for (place, port) in ports {
-      guard case .socket(let path) = port.destination, let problem = PortEndpoint.problem(ofSocket: path) else {
-        continue
-      }
-      problems.append(.init(problem.kind, place, .init(problem)))
-    }
     if case .pseudoTerminal(let link?) = console, let problem = ConsoleEndpoint.problem(ofLink: link) {
       problems.append(.init(problem.kind, .property(.console), .init(problem)))
     }
     return problems
-  }
-
-  /// The descriptors that are to be open and are not.
-  private var descriptorProblems: [ConfigurationError.Problem] {
-    ports.compactMap { place, port in
-      guard case .descriptor(let number) = port.destination, number >= 3 else { return nil }
-      var (reads, writes) = (false, false)
-      // SAFETY: the variables hold for the call.
-      guard unsafe chost_access_mode(number, &reads, &writes) < 0 else { return nil }
-      return .init(.usage, place, "descriptor \(number) is not open; open it in the caller")
-    }
   }
 
   /// A memory slot of KVM has less than 2³¹ pages, which is 8 TiB of the smallest ones.
@@ -265,8 +248,7 @@ extension ConfigurationError {
     case let error as BootImageError: problem = Problem(error, in: configuration)
     case let error as DeviceTreeOverlayFileError: problem = Problem(error)
     case let error as DeviceTreeTooLarge:
-      let device = configuration.scmiDevice.map { Configuration.Path.device($0, .scmi(.source)) }
-      problem = Problem(.badInput, device ?? .property(.cpuCount), .init(error))
+      problem = Problem(.badInput, configuration.platformPath ?? .property(.cpuCount), .init(error))
     case let error as OutputFileError: problem = Problem(error.kind, .property(.deviceTreeDump), .init(error))
     default: problem = Problem(.hostFailure, .property(.memorySize), .init("\(error)"))
     }

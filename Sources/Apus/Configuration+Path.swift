@@ -50,37 +50,3 @@ extension Configuration {
     }
   }
 }
-
-extension Configuration.Device {
-  /// The properties of a device, those of its kind included.
-  public enum Property: Hashable, Sendable, CaseIterable, CustomStringConvertible {
-    /// The device itself.
-    case whole
-    case window
-    /// A disk's.
-    case block(Block.Property)
-    /// A network card's.
-    case network(Network.Property)
-    /// A console device's.
-    case console(Console.Property)
-    /// An SCMI device's.
-    case scmi(SCMI.Property)
-
-    /// One of each, with 0 for each index.
-    public static var allCases: [Property] {
-      [.whole, .window] + Block.Property.allCases.map { .block($0) } + Network.Property.allCases.map { .network($0) }
-        + Console.Property.allCases.map { .console($0) } + SCMI.Property.allCases.map { .scmi($0) }
-    }
-
-    public var description: String {
-      switch self {
-      case .whole: "device"
-      case .window: "window"
-      case .block(let property): "block.\(property.rawValue)"
-      case .network(let property): "network.\(property)"
-      case .console(let property): "console.\(property)"
-      case .scmi(let property): "scmi.\(property.rawValue)"
-      }
-    }
-  }
-}

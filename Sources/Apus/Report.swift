@@ -1,3 +1,4 @@
+import GuestABI
 import GuestMemory
 internal import KVM
 import Peripherals
@@ -117,17 +118,22 @@ public struct Report: Sendable, Encodable {
     public let interrupts: UInt64
     /// How often the driver broke the rules.
     public let faults: UInt64
-    /// SCMI alone: commands, messages on the event queue, and notifications that found no buffer there.
-    public var scmi: SCMI?
+    /// What only its kind has, such as ``scmi``; encoded under the kind's name.
+    let part: (any Encodable & Sendable)?
 
-    /// What an SCMI device did.
-    public struct SCMI: Sendable, Encodable {
-      /// Commands that the guest sent.
-      public let commands: UInt64
-      /// Notifications and delayed responses that it got.
-      public let events: UInt64
-      /// Notifications that it had no buffer for.
-      public let droppedNotifications: UInt64
+    public func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodedKey.self)
+      try container.encode(name, forKey: "name")
+      try container.encode(type, forKey: "type")
+      try container.encode(window, forKey: "window")
+      try container.encode(bytesRead, forKey: "bytesRead")
+      try container.encode(bytesWritten, forKey: "bytesWritten")
+      try container.encode(largestChain, forKey: "largestChain")
+      try container.encode(refusedAccesses, forKey: "refusedAccesses")
+      try container.encode(kicks, forKey: "kicks")
+      try container.encode(interrupts, forKey: "interrupts")
+      try container.encode(faults, forKey: "faults")
+      if let part { try container.encode(part, forKey: CodedKey(stringValue: type)) }
     }
   }
 

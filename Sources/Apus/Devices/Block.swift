@@ -1,6 +1,121 @@
+import GuestABI
 import HostBackends
 import Virtio
 import VirtioDevices
+
+extension Configuration.Device {
+  /// A disk.
+  public struct Block: Equatable, Sendable {
+    /// The path of a raw image or of a block device.
+    public var path: String
+    /// Whether the guest may only read.
+    public var isReadOnly = false
+    /// What the guest sees as its serial number: at most 20 ASCII characters.
+    public var serial = ""
+    /// How many request queues, 1 to 16.
+    public var queueCount = 1
+
+    /// The properties, by their names.
+    public enum Property: String, CaseIterable, Sendable {
+      case path
+      case isReadOnly
+      case serial
+      case queueCount
+    }
+
+    /// A disk that the guest may write.
+    public init(path: String) {
+      self.path = path
+    }
+  }
+}
+
+extension Configuration.Device.Block: Codable {
+  /// - Throws: `DecodingError` for a disk without a path, and for an unknown key.
+  public init(from decoder: any Decoder) throws {
+    let object = try CodedObject(decoder, keys: Property.allCases.map(\.rawValue))
+    self.init(path: try object.value("path"))
+    try object.read("isReadOnly", into: &isReadOnly)
+    try object.read("serial", into: &serial)
+    try object.read("queueCount", into: &queueCount)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodedKey.self)
+    try container.encode(path, forKey: "path")
+    try container.encode(isReadOnly, forKey: "isReadOnly")
+    try container.encode(serial, forKey: "serial")
+    try container.encode(queueCount, forKey: "queueCount")
+  }
+}
+
+extension Configuration.Device.Block: DeviceKind {
+  func problems(device index: Int) -> [ConfigurationError.Problem] {
+    var problems: [ConfigurationError.Problem] = []
+    if serial.utf8.count > 20 || !serial.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) {
+      let reason: ConfigurationError.Reason = "a serial number has at most 20 printable ASCII characters"
+      problems.append(.init(.usage, .device(index, .block(.serial)), reason))
+    }
+    if !(1...16).contains(queueCount) {
+      problems.append(.init(.usage, .device(index, .block(.queueCount)), "a disk has 1 to 16 queues"))
+    }
+    return problems
+  }
+
+  func files(device index: Int) -> [NamedFile] {
+    [NamedFile(.needed, at: .device(index, .block(.path)), path)]
+  }
+
+  func claims(device index: Int) -> [DeviceClaim] {
+    let place = Configuration.Path.device(index, .block(.path))
+    return [
+      DeviceClaim(place: place, subject: .file(path: path, isReadOnly: isReadOnly)) { [path] _ in
+        "the image '\(path)' is another disk's, too; copy it, or give both readonly"
+      }
+    ]
+  }
+
+  /// As many segments as there are descriptors, none of them larger than the device takes.
+  var windowNeed: UInt64 {
+    let queue = 2 * DriverMemory.page + UInt64(QueueSize.block) * UInt64(BlockSegment.maximum)
+    return UInt64(queueCount) * queue
+  }
+
+  func open(
+    device index: Int,
+    of configuration: Configuration,
+    platform: SCMIPlace?
+  ) throws(ConfigurationError) -> DeviceResource? {
+    do {
+      return BlockResource(self, try DiskImage(path: path, isReadOnly: isReadOnly))
+    } catch {
+      // Where another disk of this machine has it, the check of the claims has said so.
+      if case .inUse = error, configuration.isRefused(claims(device: index)) { return nil }
+      throw ConfigurationError(error.kind, .device(index, .block(.path)), .init(error))
+    }
+  }
+
+  func plan(_ place: Board.DevicePlace, _ checked: CheckedConfiguration) -> (any Encodable & Sendable)? {
+    Plan.Device.Block(path: path, readOnly: isReadOnly, serial: serial, queues: queueCount)
+  }
+}
+
+extension Plan.Device {
+  /// A disk's part.
+  public var block: Block? { part as? Block }
+
+  /// A disk.
+  public struct Block: Sendable, Encodable {
+    /// The image's path.
+    public let path: String
+    /// Whether the guest may only read.
+    public let readOnly: Bool
+    /// What the guest sees as its serial number.
+    public let serial: String
+    /// How many request queues.
+    public let queues: Int
+  }
+}
 
 /// A disk's image, open and locked from the configuration's check to the end of the run.
 final class BlockResource: DeviceResource {

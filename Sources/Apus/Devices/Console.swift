@@ -1,7 +1,189 @@
+internal import CHost
+import GuestABI
 import HostBackends
 import Virtio
 import VirtioDevices
 import VirtioMMIO
+
+extension Configuration {
+  /// A channel between a program in the guest, which opens `/dev/virtio-ports/NAME`, and the host.
+  public struct Port: Equatable, Sendable {
+    /// 1 to 64 letters, digits, dots, hyphens and underscores, not `virtme.ret`, which is Apus's own.
+    public var name: String
+    /// Where it leads.
+    public var destination: Destination
+
+    /// A port of that name.
+    public init(_ name: String, _ destination: Destination) {
+      self.name = name
+      self.destination = destination
+    }
+
+    /// Where a port leads.
+    public enum Destination: Equatable, Sendable {
+      /// To a file that is truncated; the guest only writes.
+      case file(path: String)
+      /// To a UNIX stream socket on which Apus listens: one peer at a time, at most 107 bytes of path.
+      case socket(path: String)
+      /// To a descriptor that is open already, which is read and written as far as it can be: 3 or more.
+      case descriptor(Int32)
+    }
+  }
+}
+
+extension Configuration.Device {
+  /// A console device with several ports. It always has one called `virtme.ret`, through which the guest says its exit
+  /// status: ``Outcome/guestStatus``.
+  public struct Console: Equatable, Sendable {
+    /// Whether the machine's console is the device's first port, hvc0, instead of the serial port. What leaves the
+    /// serial port, which stays for what is said early, then goes where the console leads, and input goes to hvc0 only.
+    public var carriesConsole: Bool
+    /// The channels, at most 29.
+    public var ports: [Configuration.Port]
+
+    /// A device that carries the console, or only ports.
+    public init(carriesConsole: Bool = true, ports: [Configuration.Port] = []) {
+      self.carriesConsole = carriesConsole
+      self.ports = ports
+    }
+
+    /// A device has 31 ports; two of them are the console and the exit status.
+    static let portLimit = 29
+    /// The bytes of sun_path without the zero at its end.
+    static let socketPathLimit = 107
+  }
+}
+
+extension Configuration.Device.Console: DeviceKind {
+  func problems(device index: Int) -> [ConfigurationError.Problem] {
+    var problems: [ConfigurationError.Problem] = []
+    func add(_ property: Property, _ reason: ConfigurationError.Reason) {
+      problems.append(.init(.usage, .device(index, .console(property)), reason))
+    }
+    if ports.count > Self.portLimit {
+      add(.ports, "\(ports.count) ports are too many: there are at most \(Self.portLimit)")
+    }
+    for (number, port) in ports.enumerated() {
+      if !port.hasPlainName {
+        add(.port(number, .name), "a port's name has 1 to 64 letters, digits, dots, hyphens and underscores")
+      } else if port.name == ExitStatusPort.portName {
+        add(.port(number, .name), "Apus itself reads the guest's exit status there; use another name")
+      } else if ports[..<number].contains(where: { $0.name == port.name }) {
+        add(.port(number, .name), "there is another port of that name")
+      }
+      switch port.destination {
+      case .socket(let path) where path.utf8.count > Self.socketPathLimit:
+        add(.port(number, .destination), "a socket's path has at most \(Self.socketPathLimit) bytes")
+      case .descriptor(let descriptor) where descriptor < 3:
+        add(.port(number, .destination), "give a descriptor from 3, which is none of the standard streams")
+      default: break
+      }
+    }
+    return problems
+  }
+
+  func problem(ofSeveral count: Int) -> ConfigurationError.Reason? {
+    "a machine has one console device, which has all ports"
+  }
+
+  func files(device index: Int) -> [NamedFile] {
+    var files: [NamedFile] = []
+    for (number, port) in ports.enumerated() {
+      let place = Configuration.Path.device(index, .console(.port(number, .destination)))
+      switch port.destination {
+      case .file(let path): files.append(NamedFile(.written, at: place, path))
+      case .socket(let path): files.append(NamedFile(.made, at: place, path))
+      case .descriptor: break
+      }
+    }
+    return files
+  }
+
+  func claims(device index: Int) -> [DeviceClaim] {
+    var claims: [DeviceClaim] = []
+    for (number, port) in ports.enumerated() {
+      guard case .descriptor(let descriptor) = port.destination else { continue }
+      claims.append(.descriptor(descriptor, at: .device(index, .console(.port(number, .destination)))))
+    }
+    return claims
+  }
+
+  /// Each queue that receives is filled with pages; a queue that transmits has one write of 32 KiB at a time. There is
+  /// one pair for the control messages, one for `virtme.ret` and one for each port.
+  var windowNeed: UInt64 {
+    let pairs = UInt64(ports.count) + (carriesConsole ? 3 : 2)
+    return pairs * (2 * DriverMemory.page + UInt64(QueueSize.console) * DriverMemory.page + (32 << 10))
+  }
+
+  func open(
+    device index: Int,
+    of configuration: Configuration,
+    platform: SCMIPlace?
+  ) throws(ConfigurationError) -> DeviceResource? {
+    var problems: [ConfigurationError.Problem] = []
+    for (number, port) in ports.enumerated() {
+      let place = Configuration.Path.device(index, .console(.port(number, .destination)))
+      switch port.destination {
+      case .file: break
+      case .socket(let path):
+        guard let problem = PortEndpoint.problem(ofSocket: path) else { continue }
+        problems.append(.init(problem.kind, place, .init(problem)))
+      case .descriptor(let descriptor):
+        guard descriptor >= 3, !Self.isOpen(descriptor) else { continue }
+        problems.append(.init(.usage, place, "descriptor \(descriptor) is not open; open it in the caller"))
+      }
+    }
+    guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
+    return ConsoleResource(self)
+  }
+
+  private static func isOpen(_ descriptor: Int32) -> Bool {
+    var (reads, writes) = (false, false)
+    // SAFETY: the variables hold for the call.
+    return unsafe chost_access_mode(descriptor, &reads, &writes) >= 0
+  }
+
+  func plan(_ place: Board.DevicePlace, _ checked: CheckedConfiguration) -> (any Encodable & Sendable)? {
+    Plan.Device.Console(carriesConsole: carriesConsole, ports: ports.map { "\($0)" })
+  }
+}
+
+extension Plan.Device {
+  /// A console device's part.
+  public var console: Console? { part as? Console }
+
+  /// A console device.
+  public struct Console: Sendable, Encodable {
+    /// Whether the machine's console is its first port.
+    public let carriesConsole: Bool
+    /// The channels: ``Configuration/Port/description`` of each.
+    public let ports: [String]
+  }
+}
+
+extension Configuration.Port {
+  fileprivate var hasPlainName: Bool {
+    let isPlain = name.utf8.allSatisfy {
+      switch $0 {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+      case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"): true
+      default: false
+      }
+    }
+    return isPlain && 1...64 ~= name.utf8.count && name != "." && name != ".."
+  }
+}
+
+extension Configuration.Port: CustomStringConvertible {
+  /// Its name, and behind an equals sign where it leads: `file=`, `unix=` or `fd=`.
+  public var description: String {
+    switch destination {
+    case .file(let path): "\(name)=file=\(path)"
+    case .socket(let path): "\(name)=unix=\(path)"
+    case .descriptor(let number): "\(name)=fd=\(number)"
+    }
+  }
+}
 
 /// The console device's ports: the host's sides are open for the whole run, so that a peer outlives a reboot.
 final class ConsoleResource: DeviceResource {

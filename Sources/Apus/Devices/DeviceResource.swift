@@ -1,3 +1,4 @@
+import GuestABI
 import GuestMemory
 import Host
 import Logging
@@ -48,8 +49,8 @@ class DeviceResource {
   /// The run has ended.
   func close() {}
 
-  /// Adds what only this kind has to tell of the boot that ends.
-  func report(_ device: inout Report.Device) {}
+  /// What only this kind has to tell of the boot that ends.
+  var report: (any Encodable & Sendable)? { nil }
 }
 
 /// What a run has for its devices.

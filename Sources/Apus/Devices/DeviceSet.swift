@@ -1,4 +1,5 @@
 internal import CHost
+import GuestABI
 import GuestMemory
 import Host
 import KVM
@@ -119,7 +120,7 @@ final class DeviceSet {
     var summaries: [Report.Device] = []
     for (plugged, place) in zip(devices, places) {
       let counters = plugged.transport.connection.counters
-      var summary = Report.Device(
+      let summary = Report.Device(
         name: place.name,
         type: configuration.devices[place.index].typeName,
         window: board.reach(of: place).name,
@@ -129,9 +130,9 @@ final class DeviceSet {
         refusedAccesses: counters.memory.refusedAccesses,
         kicks: counters.kicks,
         interrupts: counters.interrupts,
-        faults: counters.faults
+        faults: counters.faults,
+        part: resources[place.index].report
       )
-      resources[place.index].report(&summary)
       summaries.append(summary)
     }
     return summaries

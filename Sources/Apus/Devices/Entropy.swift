@@ -2,6 +2,32 @@ import HostBackends
 import Virtio
 import VirtioDevices
 
+extension Configuration.Device {
+  /// Random numbers from the host's, which there is nothing to say about.
+  struct Entropy {}
+}
+
+extension Configuration.Device.Entropy: DeviceKind {
+  init(from decoder: any Decoder) throws {
+    _ = try CodedObject(decoder, keys: [])
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    _ = encoder.container(keyedBy: CodedKey.self)
+  }
+
+  /// One buffer at a time, of a cache line.
+  var windowNeed: UInt64 { DriverMemory.page + DriverMemory.slot }
+
+  func open(
+    device index: Int,
+    of configuration: Configuration,
+    platform: SCMIPlace?
+  ) throws(ConfigurationError) -> DeviceResource? {
+    EntropyResource()
+  }
+}
+
 /// The entropy device has the host's random numbers, which need no opening.
 final class EntropyResource: DeviceResource {
   override func makeDevice(_ place: BootPlace) -> any VirtioDevice {

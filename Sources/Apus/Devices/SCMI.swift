@@ -1,5 +1,214 @@
+import GuestABI
+import Host
+import HostBackends
 import SCMI
+internal import SCMIFile
 import Virtio
+import VirtioDevices
+
+extension Configuration.Device {
+  /// A place on an SCMI platform: the machine is one of its agents.
+  public struct SCMI: Equatable, Sendable {
+    /// Where the platform is.
+    public enum Source: Equatable, Sendable {
+      /// Made for this machine from a platform file.
+      case file(path: String)
+      /// The platform that ``Machine/init(_:platform:logger:)`` is given, which other machines may use, too, as other
+      /// agents.
+      case shared
+    }
+
+    /// The properties, by their names.
+    public enum Property: String, CaseIterable, Sendable {
+      case source
+      case agent
+    }
+
+    /// Where the platform is.
+    public var source: Source
+    /// The agent's name; may be left out where the platform has one agent only.
+    public var agent: String?
+
+    /// An agent of the platform of a file.
+    public init(path: String, agent: String? = nil) {
+      self.init(source: .file(path: path), agent: agent)
+    }
+
+    /// An agent of a platform.
+    public init(source: Source, agent: String? = nil) {
+      self.source = source
+      self.agent = agent
+    }
+
+    /// An agent of the platform that the machine is given.
+    public static func shared(agent: String? = nil) -> SCMI {
+      SCMI(source: .shared, agent: agent)
+    }
+  }
+}
+
+/// The platform of a machine, open.
+struct SCMIPlace: Sendable {
+  let platform: SharedPlatform
+  /// The machine's place in the platform's definition.
+  let agent: Int
+}
+
+extension Configuration.Device.SCMI: DeviceKind {
+  func problem(ofSeveral count: Int) -> ConfigurationError.Reason? {
+    "a machine is on one platform, not on \(count)"
+  }
+
+  func files(device index: Int) -> [NamedFile] {
+    guard case .file(let path) = source else { return [] }
+    return [NamedFile(.needed, at: .device(index, .scmi(.source)), path)]
+  }
+
+  /// A message to a buffer, none of which is larger than a slot.
+  var windowNeed: UInt64 {
+    let descriptors = UInt64(QueueSize.scmiCommand) + UInt64(QueueSize.scmiEvent)
+    return 4 * DriverMemory.page + descriptors * DriverMemory.slot
+  }
+
+  /// Opens the platform of a file, or takes the shared one.
+  func openPlatform(_ shared: SharedPlatform?, device index: Int) throws(ConfigurationError) -> SCMIPlace? {
+    let place = Configuration.Path.device(index, .scmi(.source))
+    let platform: SharedPlatform
+    switch source {
+    case .shared:
+      guard let shared else {
+        throw ConfigurationError(.usage, place, "the platform is a shared one; give it beside the configuration")
+      }
+      platform = shared
+    case .file(let path): platform = try Self.platform(path, place)
+    }
+    if let index = agentIndex(in: platform.definition) { return SCMIPlace(platform: platform, agent: index) }
+    let names = platform.definition.agents.map(\.name).joined(separator: ", ")
+    throw ConfigurationError(
+      .usage,
+      .device(index, .scmi(.agent)),
+      agent == nil
+        ? "the platform has several agents; say which one the machine is: \(names)"
+        : "the platform's agents are \(names)"
+    )
+  }
+
+  func open(
+    device index: Int,
+    of configuration: Configuration,
+    platform: SCMIPlace?
+  ) throws(ConfigurationError) -> DeviceResource? {
+    platform.map { SCMIResource($0) }
+  }
+
+  func plan(_ place: Board.DevicePlace, _ checked: CheckedConfiguration) -> (any Encodable & Sendable)? {
+    checked.platform.map { Plan.Device.SCMI(agent: $0.platform.definition.agents[$0.agent].name) }
+  }
+
+  private static func platform(
+    _ path: String,
+    _ place: Configuration.Path
+  ) throws(ConfigurationError) -> SharedPlatform {
+    let json: [UInt8]
+    do throws(InputFileError) {
+      json = try InputFile.read(path)
+    } catch {
+      throw ConfigurationError(error.kind, place, .init(error))
+    }
+    do {
+      let platform = try SCMIPlatform(HostSensors().bind(try PlatformDefinition(json: json)))
+      let start = HostClock.monotonic
+      return SharedPlatform(platform) { HostClock.monotonic - start }
+    } catch let error as PlatformFileError {
+      throw ConfigurationError(
+        problems: error.messages(for: path).map { .init(.badInput, place, .init($0)) }
+      )
+    } catch {
+      throw ConfigurationError(.badInput, place, .init("\(path): \(error)"))
+    }
+  }
+
+  /// - Returns: `nil` where no agent has that name, or none is named and there are several.
+  fileprivate func agentIndex(in definition: PlatformDefinition) -> Int? {
+    guard let agent else { return definition.agents.count == 1 ? 0 : nil }
+    return definition.agents.firstIndex { $0.name == agent }
+  }
+}
+
+extension Configuration {
+  /// The place of the platform that the machine is on, or nil.
+  var platformPath: Path? {
+    devices.firstIndex { $0.kind.name == .scmi }.map { .device($0, .scmi(.source)) }
+  }
+
+  /// What is wrong with a transcript of a machine that is on no platform.
+  var transcriptProblem: ConfigurationError.Problem? {
+    guard scmiTranscript != nil, platformPath == nil else { return nil }
+    let device = Path.device(devices.count, .scmi(.source))
+    return .init(.usage, .property(.scmiTranscript), .init(predicate: "needs a platform; give \(at: device)"))
+  }
+}
+
+extension Plan.Device {
+  /// An SCMI device's part.
+  public var scmi: SCMI? { part as? SCMI }
+
+  /// A place on a platform.
+  public struct SCMI: Sendable, Encodable {
+    /// Which agent the machine is.
+    public let agent: String
+  }
+}
+
+extension Report.Device {
+  /// An SCMI device's part.
+  public var scmi: SCMI? { part as? SCMI }
+
+  /// What an SCMI device did.
+  public struct SCMI: Sendable, Encodable {
+    /// Commands that the guest sent.
+    public let commands: UInt64
+    /// Notifications and delayed responses that it got.
+    public let events: UInt64
+    /// Notifications that it had no buffer for.
+    public let droppedNotifications: UInt64
+  }
+}
+
+extension Configuration.Device.SCMI: Codable {
+  /// - Throws: `DecodingError` where the source is missing, and for an unknown key.
+  public init(from decoder: any Decoder) throws {
+    let object = try CodedObject(decoder, keys: Property.allCases.map(\.rawValue))
+    self.init(source: try object.value("source"))
+    try object.read("agent", into: &agent)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodedKey.self)
+    try container.encode(source, forKey: "source")
+    try container.encodeIfPresent(agent, forKey: "agent")
+  }
+}
+
+extension Configuration.Device.SCMI.Source: Codable {
+  /// - Throws: `DecodingError` for an unknown case, and for a file without a path.
+  public init(from decoder: any Decoder) throws {
+    let coded = try CodedCase(decoder, names: ["file", "shared"])
+    guard coded.name == "file" else {
+      _ = try coded.values()
+      self = .shared
+      return
+    }
+    self = .file(path: try coded.values(["path"]).value("path"))
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    switch self {
+    case .file(let path): try encoder.encode(case: "file") { try $0.encode(path, forKey: "path") }
+    case .shared: try encoder.encode(case: "shared")
+    }
+  }
+}
 
 /// The machine's place on its platform, which has the platform's state over all boots.
 final class SCMIResource: DeviceResource {
@@ -36,7 +245,5 @@ final class SCMIResource: DeviceResource {
     connection = nil
   }
 
-  override func report(_ device: inout Report.Device) {
-    device.scmi = connection?.summary
-  }
+  override var report: (any Encodable & Sendable)? { connection?.summary }
 }

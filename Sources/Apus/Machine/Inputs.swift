@@ -1,6 +1,5 @@
 internal import BootImage
-import Host
-import HostBackends
+import SCMI
 
 /// What a machine reads, open: found when its configuration is checked, lent to each of its boots, and closed with it.
 ///
@@ -70,8 +69,13 @@ extension Configuration {
     }
     let overlays = openOverlays(&problems)
     var resources: [DeviceResource] = []
-    for index in devices.indices {
-      if let resource = openResource(index, platform, &problems) { resources.append(resource) }
+    for (index, device) in devices.enumerated() {
+      do throws(ConfigurationError) {
+        let resource = try device.kind.value.open(device: index, of: self, platform: platform)
+        if let resource { resources.append(resource) }
+      } catch {
+        problems += error.problems
+      }
     }
     guard problems.isEmpty, let image, let payloadFile else { return nil }
     return Inputs(
@@ -96,41 +100,21 @@ extension Configuration {
     return overlays
   }
 
-  private func openResource(
-    _ index: Int,
-    _ platform: SCMIPlace?,
-    _ problems: inout [ConfigurationError.Problem]
-  ) -> DeviceResource? {
-    switch devices[index].kind {
-    case .entropy: return EntropyResource()
-    case .block(let block):
-      do {
-        return BlockResource(block, try DiskImage(path: block.path, isReadOnly: block.isReadOnly))
+  /// Opens the platform that the machine is on.
+  ///
+  /// - Parameters:
+  ///   - shared: the platform that several machines share, or nil.
+  ///   - problems: gets every mistake in the platform's file and the agent.
+  /// - Returns: the machine's place on its platform; nil where it is on none, or there are mistakes.
+  func openPlatform(_ shared: SharedPlatform?, _ problems: inout [ConfigurationError.Problem]) -> SCMIPlace? {
+    var place: SCMIPlace?
+    for (index, device) in devices.enumerated() {
+      do throws(ConfigurationError) {
+        if let opened = try device.kind.value.openPlatform(shared, device: index) { place = opened }
       } catch {
-        // Where another disk of this machine has it, the files' check has said so.
-        if case .inUse = error, devices.hasTwice(block) { return nil }
-        problems.append(.init(error.kind, .device(index, .block(.path)), .init(error)))
-        return nil
+        problems += error.problems
       }
-    case .network(let network):
-      do {
-        try network.checkHost()
-      } catch {
-        problems.append(.init(error.kind, .device(index, .network(.connection)), .init(error)))
-      }
-      return NetworkResource(network, machineName: name)
-    case .console(let console): return ConsoleResource(console)
-    case .scmi: return platform.map { SCMIResource($0) }
     }
-  }
-}
-
-extension [Configuration.Device] {
-  /// Whether two disks are of that one's file.
-  fileprivate func hasTwice(_ block: Configuration.Device.Block) -> Bool {
-    let identity = FileIdentity(block.path)
-    return count {
-      if case .block(let other) = $0.kind { identity != nil && FileIdentity(other.path) == identity } else { false }
-    } > 1
+    return place
   }
 }

@@ -1,0 +1,93 @@
+// The kinds of device that there are, each once in each of these enumerations. What a kind is and does stands in its
+// own file; the compiler asks for the rest of its lines here.
+
+extension Configuration.Device {
+  /// The kinds of device that there are.
+  public enum Kind: Equatable, Sendable {
+    /// Random numbers from the host's.
+    case entropy
+    /// A disk.
+    case block(Block)
+    /// A network card.
+    case network(Network)
+    /// The console and channels of the guest's; at most one such device.
+    case console(Console)
+    /// A place on an SCMI platform; one at most, since Linux takes one.
+    case scmi(SCMI)
+
+    var value: any DeviceKind {
+      switch self {
+      case .entropy: Entropy()
+      case .block(let block): block
+      case .network(let network): network
+      case .console(let console): console
+      case .scmi(let scmi): scmi
+      }
+    }
+
+    var name: KindName {
+      switch self {
+      case .entropy: .entropy
+      case .block: .block
+      case .network: .network
+      case .console: .console
+      case .scmi: .scmi
+      }
+    }
+
+    /// What a coded configuration has under a kind's name.
+    init(_ name: KindName, _ object: CodedObject) throws {
+      let key = CodedKey(stringValue: name.rawValue)
+      switch name {
+      case .entropy:
+        let _: Entropy = try object.value(key)
+        self = .entropy
+      case .block: self = .block(try object.value(key))
+      case .network: self = .network(try object.value(key))
+      case .console: self = .console(try object.value(key))
+      case .scmi: self = .scmi(try object.value(key))
+      }
+    }
+  }
+
+  /// The names of the kinds, for events, the report and a coded configuration.
+  enum KindName: String, CaseIterable {
+    case entropy
+    case block
+    case network
+    case console
+    case scmi
+  }
+
+  /// The properties of a device, those of its kind included.
+  public enum Property: Hashable, Sendable, CaseIterable, CustomStringConvertible {
+    /// The device itself.
+    case whole
+    case window
+    /// A disk's.
+    case block(Block.Property)
+    /// A network card's.
+    case network(Network.Property)
+    /// A console device's.
+    case console(Console.Property)
+    /// An SCMI device's.
+    case scmi(SCMI.Property)
+
+    /// One of each, with 0 for each index.
+    public static var allCases: [Property] {
+      [.whole, .window] + Block.Property.allCases.map { .block($0) } + Network.Property.allCases.map { .network($0) }
+        + Console.Property.allCases.map { .console($0) } + SCMI.Property.allCases.map { .scmi($0) }
+    }
+
+    public var description: String {
+      switch self {
+      case .whole: "device"
+      case .window: "window"
+      case .block(let property): "block.\(property.rawValue)"
+      case .network(let property): "network.\(property)"
+      case .console(let property): "console.\(property)"
+      case .scmi(let property): "scmi.\(property.rawValue)"
+      }
+    }
+  }
+}
