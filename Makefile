@@ -8,7 +8,7 @@ help:
 	@echo 'make shell   boot a Linux guest and use its shell'
 	@echo 'make test    run every test, natively and on arm64 KVM'
 	@echo 'make campaign  the same with all random and exhaustive cases, on arm64 too: before a release'
-	@echo 'make check   format, lint, rules of the house, build with warnings as errors'
+	@echo 'make check   format, lint, rules of the house, build with warnings as errors, documentation'
 	@echo 'make docs    make the documentation of the libraries, with DocC'
 	@echo 'make bench   measure, and compare with a peer'
 	@echo 'make fuzz    fuzz every parser for a minute each (SECONDS=N for N seconds)'

@@ -36,6 +36,7 @@ let forFuzzing: [Product] =
   ? []
   : [
     .library(name: "SCMIFuzzing", targets: ["SCMI", "SCMIFile", "SCMIFuzzing"]),
+    .library(name: "BootImageTesting", targets: ["BootImage", "BootImageTesting", "GuestMemory"]),
     .library(name: "DeviceTree", targets: ["DeviceTree"]),
     .library(
       name: "VirtioTesting",
@@ -61,7 +62,7 @@ let package = Package(
     .target(name: "Host", dependencies: ["CHost"], swiftSettings: strict),
     .testTarget(
       name: "HostTests",
-      dependencies: ["CHost", "CTestSupport", "Host", "TestSupport"],
+      dependencies: ["CHost", "Host", "TestSupport"],
       swiftSettings: strict
     ),
     .systemLibrary(name: "CFDT", providers: [.apt(["libfdt-dev"])]),
@@ -84,7 +85,9 @@ let package = Package(
     ),
     .testTarget(
       name: "VirtioMMIOTests",
-      dependencies: ["TestLimits", "TestSupport", "Virtio", "VirtioDriver", "VirtioMMIO", "VirtioTesting"],
+      dependencies: [
+        "GuestMemory", "TestLimits", "TestSupport", "Virtio", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
+      ],
       swiftSettings: strict
     ),
     .testTarget(
@@ -109,9 +112,15 @@ let package = Package(
       dependencies: ["CHost", "CZlib", "CZstd", "GuestMemory", "Host"],
       swiftSettings: strict
     ),
+    .target(
+      name: "BootImageTesting",
+      dependencies: ["BootImage", "CZlib", "CZstd", "GuestMemory"],
+      path: "Tests/BootImageTesting",
+      swiftSettings: strict
+    ),
     .testTarget(
       name: "BootImageTests",
-      dependencies: ["BootImage", "CHost", "CZlib", "CZstd", "GuestMemory", "TestSupport"],
+      dependencies: ["BootImage", "BootImageTesting", "GuestMemory", "TestSupport"],
       swiftSettings: strict
     ),
     .target(name: "PositionedJSON", swiftSettings: strict),
@@ -149,8 +158,8 @@ let package = Package(
     .testTarget(
       name: "HostBackendsTests",
       dependencies: [
-        "CHost", "CTestSupport", "GuestMemory", "Host", "HostBackends", "SCMI", "SCMIFile", "TestSupport", "Virtio",
-        "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
+        "CHost", "GuestMemory", "Host", "HostBackends", "SCMI", "SCMIFile", "TestSupport",
+        "VirtioDevices", "VirtioDriver", "VirtioTesting",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
@@ -158,9 +167,20 @@ let package = Package(
     .target(name: "DeviceTree", dependencies: ["CFDT"], swiftSettings: strict),
     .testTarget(name: "DeviceTreeTests", dependencies: ["DeviceTree", "TestSupport"], swiftSettings: strict),
     .target(
+      name: "GuestABI",
+      dependencies: ["DeviceTree", "GuestMemory", "Host", "Peripherals", "SCMI", "VirtioMMIO"],
+      swiftSettings: strict
+    ),
+    .testTarget(
+      name: "GuestABITests",
+      dependencies: ["DeviceTree", "GuestABI", "GuestMemory", "Host", "Peripherals", "TestSupport"],
+      swiftSettings: strict
+    ),
+    .target(
       name: "Apus",
       dependencies: [
-        "BootImage", "CHost", "Host", "HostBackends", "KVM", "GuestMemory", "DeviceTree", "Peripherals", "SCMI",
+        "GuestABI", "BootImage", "CHost", "Host", "HostBackends", "KVM", "GuestMemory", "DeviceTree", "Peripherals",
+        "SCMI",
         "SCMIFile", "Virtio", "VirtioDevices", "VirtioMMIO",
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -176,8 +196,8 @@ let package = Package(
     .testTarget(
       name: "ApusTests",
       dependencies: [
-        "Apus", "BootImage", "CHost", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM", "Peripherals",
-        "SCMI", "SCMIFile", "TestSupport", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
+        "Apus", "GuestABI", "BootImage", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM",
+        "SCMI", "SCMIFile", "TestSupport", "Virtio", "VirtioDevices",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
@@ -186,16 +206,17 @@ let package = Package(
     // Limits of time: what users' tests and this package's own wait by.
     .target(name: "TestLimits", swiftSettings: strict),
     .testTarget(name: "TestSupportTests", dependencies: ["TestLimits", "TestSupport"], swiftSettings: strict),
-    .target(name: "ApusTesting", dependencies: ["Apus", "TestLimits"], swiftSettings: strict),
+    .target(name: "ApusTesting", dependencies: ["Apus", "SCMI", "TestLimits"], swiftSettings: strict),
     .target(name: "GuestSupport", dependencies: ["TestSupport"], path: "Tests/GuestSupport", swiftSettings: strict),
     .testTarget(
       name: "KVMTests",
-      dependencies: ["Apus", "ApusTesting", "GuestMemory", "GuestSupport", "KVM", "TestSupport"],
+      dependencies: ["Apus", "GuestABI", "ApusTesting", "GuestMemory", "GuestSupport", "KVM", "TestSupport"],
       swiftSettings: strict
     ),
     .testTarget(
       name: "GuestTests",
       dependencies: [
+        "Host",
         "Apus", "ApusTesting", "CTestSupport", "DeviceTree", "GuestSupport", "SCMI", "SCMIFile", "TestLimits",
         "TestSupport",
       ],
@@ -204,6 +225,7 @@ let package = Package(
     .testTarget(
       name: "CommandKVMTests",
       dependencies: [
+        "Host",
         "Apus", "ApusTesting", "CHost", "CTestSupport", "GuestSupport", "TestLimits", "TestSupport",
       ],
       swiftSettings: strict

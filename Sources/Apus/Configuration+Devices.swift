@@ -1,3 +1,5 @@
+import GuestABI
+
 // What a machine has of virtio devices, and what of the guest's memory they may reach.
 
 extension Configuration {

@@ -1,3 +1,5 @@
+import GuestABI
+
 // The DMA windows of a confined machine, and how large they are where nobody says.
 
 extension Configuration {

@@ -1,4 +1,5 @@
 // What the library's own declarations are made of, so that who imports `Apus` has it: the kinds of failure and what the
-// host refused, a console's stream and the host's sensors. All else in those modules is the package's.
+// host refused, a console's stream and the host's sensors, the memory map. All else in those modules is the package's.
+@_exported public import GuestABI
 @_exported public import Host
 @_exported public import HostBackends

@@ -1,3 +1,4 @@
+import GuestABI
 import HostBackends
 import KVM
 

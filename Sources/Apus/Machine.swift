@@ -177,7 +177,7 @@ public final class Machine: Sendable {
 
   /// Starts the machine on a thread of its own and returns at once.
   ///
-  /// - Throws: ``HostError`` where the host gives no thread.
+  /// - Throws: `HostError` where the host gives no thread.
   /// - Precondition: the machine has not been started before.
   public func start() throws(HostError) {
     try HostThread.startDetached(name: "apus") { _ = self.run() }
@@ -190,8 +190,8 @@ public final class Machine: Sendable {
 
   /// Has all vCPUs wait before their next instruction; devices finish what was begun. The guest's clocks go on.
   ///
-  /// - Returns: true when all wait; false where the machine has ended, or ends meanwhile. Before its start, it waits for
-  ///   that.
+  /// - Returns: true when all wait; false where the machine has ended, or ends meanwhile. Before its start, it waits
+  ///   for that.
   public func pause() async -> Bool {
     await withCheckedContinuation { continuation in
       mailbox.ask { boot in

@@ -1,3 +1,5 @@
+import GuestABI
+
 // What a machine's devices come to, before anything is started.
 
 extension Plan {

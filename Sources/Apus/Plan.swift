@@ -1,4 +1,5 @@
 internal import BootImage
+import GuestABI
 import GuestMemory
 
 /// What a configuration comes to, before anything is started: what a dry run prints.

@@ -1,4 +1,9 @@
-/// A number in hexadecimal digits, without a prefix.
+/// A number in hexadecimal, as messages write addresses: digits behind `0x`.
+package func hexadecimalNumber(_ value: UInt64) -> String {
+  "0x" + hexadecimalDigits(value)
+}
+
+/// A number in hexadecimal digits, without a prefix, as node names of a device tree have it.
 ///
 /// The standard library's text of a number works for all types and radixes, and its first use costs as many
 /// instructions as a device tree.

@@ -116,7 +116,7 @@ package final class EventLoop {
   /// The same for handlers that do not last. Not in a handler.
   package func removePassing() {
     for (descriptor, handler) in handlers.enumerated() where handler?.lasts == false { remove(Int32(descriptor)) }
-    removed = []
+    forgetRemoved()
   }
 
   private func handler(of descriptor: Int32) -> EventHandler? {

@@ -74,8 +74,6 @@ public struct Capability: RawRepresentable, Hashable, Sendable {
     self.rawValue = rawValue
   }
 
-  /// KVM_CAP_NR_VCPUS: how many vCPUs are recommended.
-  public static let numberOfVCPUs = Capability(rawValue: 9)
   /// KVM_CAP_MAX_VCPUS: how many vCPUs are possible.
   public static let maximumVCPUs = Capability(rawValue: 66)
   /// KVM_CAP_ARM_PSCI_0_2.

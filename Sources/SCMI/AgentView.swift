@@ -72,12 +72,12 @@ extension SCMIPlatform {
   private func resources(_ kind: ResourceKind, of agent: Int) -> [String: AgentView.Resource] {
     let names = definition.names(kind)
     var resources: [String: AgentView.Resource] = [:]
-    for (identifier, slot) in views[agent * ResourceKind.count + Int(kind.rawValue)].slots.enumerated()
-    where slot.access != .none {
-      resources[names[Int(slot.resource)]] = AgentView.Resource(
+    for (identifier, grant) in views[agent * ResourceKind.count + Int(kind.rawValue)].grants.enumerated()
+    where grant.access != .none {
+      resources[names[Int(grant.resource)]] = AgentView.Resource(
         identifier: UInt32(identifier),
-        access: slot.access,
-        bounds: slot.minimum...max(slot.minimum, slot.maximum)
+        access: grant.access,
+        bounds: grant.minimum...max(grant.minimum, grant.maximum)
       )
     }
     return resources

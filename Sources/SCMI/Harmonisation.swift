@@ -6,19 +6,19 @@ extension SCMIPlatform {
   func claim(
     _ kind: ResourceKind,
     _ resource: Int,
-    _ votes: Slot.Votes,
+    _ votes: Grant.Votes,
     _ policy: HarmonisationPolicy,
     by agent: Int
   ) throws(SCMIStatus) {
     guard policy == .exclusive else { return }
     for holder in holders[Int(kind.rawValue)][resource] where holder.agent != agent {
-      if !slot(of: holder, kind).votes.isDisjoint(with: votes) { throw .busy }
+      if !grant(of: holder, kind).votes.isDisjoint(with: votes) { throw .busy }
     }
   }
 
   @inline(__always)
-  func slot(of holder: Holder, _ kind: ResourceKind) -> Slot {
-    views[holder.agent * ResourceKind.count + Int(kind.rawValue)].slots[Int(holder.identifier)]
+  func grant(of holder: Holder, _ kind: ResourceKind) -> Grant {
+    views[holder.agent * ResourceKind.count + Int(kind.rawValue)].grants[Int(holder.identifier)]
   }
 
   /// The value that the votes amount to.
@@ -37,11 +37,11 @@ extension SCMIPlatform {
     var highest = Int64.min
     var lowest = Int64.max
     for holder in holders[Int(kind.rawValue)][resource] {
-      let slot = slot(of: holder, kind)
-      guard slot.votes.contains(.value) else { continue }
+      let grant = grant(of: holder, kind)
+      guard grant.votes.contains(.value) else { continue }
       count += 1
-      highest = max(highest, slot.value)
-      lowest = min(lowest, slot.value)
+      highest = max(highest, grant.value)
+      lowest = min(lowest, grant.value)
     }
     guard count > 0 else { return current }
     let result: Int64 =
@@ -71,7 +71,7 @@ extension SCMIPlatform {
     var count = 0
     var on = 0
     for holder in holders[Int(kind.rawValue)][resource] {
-      let votes = slot(of: holder, kind).votes
+      let votes = grant(of: holder, kind).votes
       guard votes.contains(.state) else { continue }
       count += 1
       if votes.contains(.isOn) { on += 1 }
@@ -98,7 +98,7 @@ extension SCMIPlatform {
     _ policy: HarmonisationPolicy,
     by agent: Int
   ) throws(SCMIStatus) {
-    let resource = Int(views[agent * ResourceKind.count + Int(kind.rawValue)].slots[Int(identifier)].resource)
+    let resource = Int(views[agent * ResourceKind.count + Int(kind.rawValue)].grants[Int(identifier)].resource)
     try claim(kind, resource, [.value, .settings], policy, by: agent)
     update(kind, identifier, agent) { $0.votes.insert(.settings) }
   }
@@ -106,7 +106,7 @@ extension SCMIPlatform {
   /// Settings are as at boot again when nobody is left who has made any.
   mutating func harmoniseSettings(_ kind: ResourceKind, _ resource: Int) {
     for holder in holders[Int(kind.rawValue)][resource] {
-      if slot(of: holder, kind).votes.contains(.settings) { return }
+      if grant(of: holder, kind).votes.contains(.settings) { return }
     }
     switch kind {
     case .clock:
@@ -154,10 +154,10 @@ extension SCMIPlatform {
     }
   }
 
-  /// Whether who has a slot for a resource wants a notification, and may and can get it.
+  /// Whether who has a grant for a resource wants a notification, and may and can get it.
   func isTold(_ holder: Holder, _ kind: ResourceKind, _ notification: some SCMINotification) -> Bool {
-    let slot = slot(of: holder, kind)
-    return slot.wants(notification) && slot.access >= .read && agents[holder.agent].events
+    let grant = grant(of: holder, kind)
+    return grant.wants(notification) && grant.access >= .read && agents[holder.agent].events
   }
 
   mutating func emit(_ notification: some SCMINotification, _ fields: some MessageFields, to agent: Int) {
@@ -174,8 +174,8 @@ extension SCMIPlatform {
     _ context: Context,
     name: (Int) -> String
   ) throws(SCMIStatus) -> NameFields {
-    let slot = try slot(kind, request.resource, context.agent, .read)
-    return NameFields { $0.name = name(Int(slot.resource)) }
+    let grant = try grant(kind, request.resource, context.agent, .read)
+    return NameFields { $0.name = name(Int(grant.resource)) }
   }
 
   /// Enables or disables a notification of one resource.
@@ -186,16 +186,16 @@ extension SCMIPlatform {
     _ context: Context,
     isSupported: (Int) -> Bool
   ) throws(SCMIStatus) {
-    let slot = try slot(kind, request.resource, context.agent, .read)
+    let grant = try grant(kind, request.resource, context.agent, .read)
     try request.enable.expectDefined()
-    guard isSupported(Int(slot.resource)) else { throw .notSupported }
-    update(kind, request.resource, context.agent) { slot in
-      slot.want(notification, request.enable.contains(.enabled))
+    guard isSupported(Int(grant.resource)) else { throw .notSupported }
+    update(kind, request.resource, context.agent) { grant in
+      grant.want(notification, request.enable.contains(.enabled))
     }
   }
 }
 
-extension Slot {
+extension Grant {
   /// Whether the agent asked for a notification.
   func wants(_ notification: some SCMINotification) -> Bool { notifications & 1 << notification.rawValue != 0 }
 

@@ -18,7 +18,7 @@ extension MessageFields {
     return message.count
   }
 
-  /// - Parameter configure: sets the fields that are not zero or empty.
+  /// What `configure` leaves alone is zero or empty.
   @inline(__always)
   package init(_ configure: (inout Self) -> Void) {
     self.init()
@@ -98,6 +98,7 @@ package protocol FieldFlags: FieldWord, Equatable, ExpressibleByArrayLiteral whe
 }
 
 extension FieldFlags {
+  /// All of the flags together.
   @inline(__always)
   package init(arrayLiteral flags: Self...) {
     self.init(rawValue: flags.reduce(0) { $0 | $1.rawValue })

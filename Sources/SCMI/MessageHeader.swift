@@ -22,7 +22,7 @@ public struct MessageHeader: RawRepresentable, Hashable, Sendable {
     self.rawValue = rawValue
   }
 
-  /// - Parameter token: 10 bits; higher ones are cut off.
+  /// A header of its parts; of the token's bits the lower 10 count.
   @inlinable
   public init(_ protocolIdentifier: UInt8, _ message: UInt8, type: MessageType = .command, token: UInt16 = 0) {
     rawValue =

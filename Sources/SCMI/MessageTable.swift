@@ -156,16 +156,12 @@ public enum CommonMessage: UInt8, CaseIterable, Sendable {
 }
 
 extension MessageHeader {
-  /// A command's header.
-  ///
-  /// - Parameter token: 10 bits; higher ones are cut off.
+  /// A command's header; of the token's bits the lower 10 count.
   public init(_ command: some SCMICommand, token: UInt16 = 0) {
     self.init(command.identifier.rawValue, command.rawValue, token: token)
   }
 
-  /// The header of a message that every protocol has.
-  ///
-  /// - Parameter token: 10 bits; higher ones are cut off.
+  /// The header of a message that every protocol has; of the token's bits the lower 10 count.
   public init(_ identifier: ProtocolIdentifier, _ message: CommonMessage, token: UInt16 = 0) {
     self.init(identifier.rawValue, message.rawValue, token: token)
   }
@@ -188,8 +184,14 @@ extension SCMINotification {
 
 extension ProtocolIdentifier {
   private static func rows<Message: TabledMessage>(_ type: Message.Type) -> [(number: UInt8, row: MessageRow)] {
+    table(Message.allCases.map { (number: $0.rawValue, row: $0.row) })
+  }
+
+  /// Apart from ``rows(_:)``, which the program has for each protocol.
+  @inline(never)
+  private static func table(_ own: [(number: UInt8, row: MessageRow)]) -> [(number: UInt8, row: MessageRow)] {
     let common = CommonMessage.allCases.map { (number: $0.rawValue, row: $0.row) }
-    return (common + Message.allCases.map { (number: $0.rawValue, row: $0.row) }).sorted { $0.number < $1.number }
+    return (common + own).sorted { $0.number < $1.number }
   }
 
   private static func notificationRows<Notification: TabledNotification>(

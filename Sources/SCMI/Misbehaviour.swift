@@ -111,7 +111,7 @@ public struct MisbehaviourRule: Sendable {
   /// What goes wrong.
   public var action: Misbehaviour
 
-  /// - Parameter configure: sets the conditions, and what else is not to have its default.
+  /// What `configure` leaves alone has its default: a rule without conditions applies to all.
   public init(_ name: String, _ action: Misbehaviour, configure: (inout Self) -> Void = { _ in }) {
     self.name = name
     self.action = action

@@ -96,7 +96,7 @@ public struct AgentDefinition: Sendable {
   /// Delayed responses that may be outstanding.
   public var outstandingResponses = 64
 
-  /// - Parameter configure: sets what is not to have its default.
+  /// What `configure` leaves alone has its default.
   public init(_ name: String, configure: (inout Self) -> Void = { _ in }) {
     self.name = name
     configure(&self)
@@ -147,7 +147,7 @@ public struct VendorProtocolDefinition: Sendable {
 
 /// Everything about a platform, as plain values: the Swift builder, and what a platform file is read into.
 ///
-/// References are by name; ``validate()`` finds those that lead nowhere.
+/// References are by name; `validate()` of `SCMIFile` finds those that lead nowhere.
 public struct PlatformDefinition: Sendable {
   /// At most 15 bytes.
   public var vendor = "Apus"
@@ -206,7 +206,7 @@ public struct PlatformDefinition: Sendable {
   /// Who uses the resources in a guest whose device tree is made for it.
   public var tree = TreeDefinition()
 
-  /// - Parameter configure: sets what is not to have its default.
+  /// What `configure` leaves alone has its default.
   public init(configure: (inout Self) -> Void = { _ in }) {
     configure(&self)
   }

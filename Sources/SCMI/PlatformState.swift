@@ -1,13 +1,13 @@
-/// What one agent has of one resource: the agent's identifier for it is the slot's place in its ``View``.
-struct Slot: Sendable {
+/// What one agent has of one resource: the agent's identifier for it is the grant's place in its ``View``.
+struct Grant: Sendable {
   struct Votes: OptionSet, Sendable, Codable {
     let rawValue: UInt8
-    /// ``Slot/value`` is a request.
+    /// ``Grant/value`` is a request.
     static let value = Votes(rawValue: 1)
     /// ``isOn`` is a request.
     static let state = Votes(rawValue: 2)
     static let isOn = Votes(rawValue: 4)
-    /// ``Slot/lower`` and ``Slot/upper`` are a request.
+    /// ``Grant/lower`` and ``Grant/upper`` are a request.
     static let limits = Votes(rawValue: 8)
     /// The agent has set something of which the latest request holds: a clock's parent and extended configuration, a
     /// power cap's averaging interval, what a pin is configured to.
@@ -32,10 +32,10 @@ struct Slot: Sendable {
 
 /// The resources of one kind that exist for one agent, densely numbered.
 struct View: Sendable {
-  var slots: [Slot] = []
+  var grants: [Grant] = []
 }
 
-/// Who has a slot for a resource.
+/// Who has a grant for a resource.
 struct Holder: Sendable {
   var agent = 0
   var identifier: UInt32 = 0

@@ -45,7 +45,7 @@ public struct ClockDefinition: Sendable {
   /// Lets the rates break the rules of order and duplicates, for tests of what a client does with them.
   public var allowInvalid = false
 
-  /// - Parameter configure: sets what is not to have its default.
+  /// What `configure` leaves alone has its default.
   public init(_ name: String, configure: (inout Self) -> Void = { _ in }) {
     self.name = name
     configure(&self)
@@ -69,7 +69,7 @@ public struct PowerDomainDefinition: Sendable {
   /// How the agents' states become one.
   public var policy: HarmonisationPolicy = .referenceCount
 
-  /// - Parameter configure: sets what is not to have its default.
+  /// What `configure` leaves alone has its default.
   public init(_ name: String, configure: (inout Self) -> Void = { _ in }) {
     self.name = name
     configure(&self)
@@ -122,7 +122,7 @@ public struct PerformanceDomainDefinition: Sendable {
   /// Lets the operating points break the rules of order and duplicates, for tests of what a client does with them.
   public var allowInvalid = false
 
-  /// - Parameter configure: sets what is not to have its default.
+  /// What `configure` leaves alone has its default.
   public init(_ name: String, configure: (inout Self) -> Void = { _ in }) {
     self.name = name
     configure(&self)
@@ -146,7 +146,7 @@ public struct ResetDefinition: Sendable {
   /// `exclusive`, or anything else for "asserted while one agent asserts".
   public var policy: HarmonisationPolicy = .referenceCount
 
-  /// - Parameter configure: sets what is not to have its default.
+  /// What `configure` leaves alone has its default.
   public init(_ name: String, configure: (inout Self) -> Void = { _ in }) {
     self.name = name
     configure(&self)
@@ -182,7 +182,7 @@ public struct VoltageDomainDefinition: Sendable {
   /// Lets the levels break the rules of order and duplicates, for tests of what a client does with them.
   public var allowInvalid = false
 
-  /// - Parameter configure: sets what is not to have its default.
+  /// What `configure` leaves alone has its default.
   public init(_ name: String, configure: (inout Self) -> Void = { _ in }) {
     self.name = name
     configure(&self)
@@ -240,7 +240,7 @@ public struct PowercapDefinition: Sendable {
   /// Lets caps, intervals and steps be what a platform may not have, for tests of what a client does with them.
   public var allowInvalid = false
 
-  /// - Parameter configure: sets what is not to have its default.
+  /// What `configure` leaves alone has its default.
   public init(_ name: String, configure: (inout Self) -> Void = { _ in }) {
     self.name = name
     configure(&self)
@@ -259,7 +259,7 @@ public struct PinDefinition: Sendable {
   /// Types that an agent may configure. `nil` is every type of the specification.
   public var configurable: [UInt8]?
 
-  /// - Parameter configure: sets what is not to have its default.
+  /// What `configure` leaves alone has its default.
   public init(_ name: String, configure: (inout Self) -> Void = { _ in }) {
     self.name = name
     configure(&self)
@@ -277,7 +277,7 @@ public struct GroupDefinition: Sendable {
   /// Lets a pin be there twice, for tests of what a client does with it.
   public var allowInvalid = false
 
-  /// - Parameter configure: sets what is not to have its default.
+  /// What `configure` leaves alone has its default.
   public init(_ name: String, configure: (inout Self) -> Void = { _ in }) {
     self.name = name
     configure(&self)
@@ -293,7 +293,7 @@ public struct FunctionDefinition: Sendable {
   /// Lets a group be there twice, for tests of what a client does with it.
   public var allowInvalid = false
 
-  /// - Parameter configure: sets what is not to have its default.
+  /// What `configure` leaves alone has its default.
   public init(_ name: String, configure: (inout Self) -> Void = { _ in }) {
     self.name = name
     configure(&self)

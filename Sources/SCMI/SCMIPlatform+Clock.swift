@@ -10,8 +10,8 @@ extension SCMIPlatform {
     case .rateGet:
       // In place: what is asked most often is worth no copy of anything.
       let request: ClockProtocol.Resource = try request.fields()
-      let slot = try slot(.clock, request.resource, context.agent, .read)
-      reply.append(ClockProtocol.Rate { $0.rate = clockState.clocks[Int(slot.resource)].rate })
+      let grant = try grant(.clock, request.resource, context.agent, .read)
+      reply.append(ClockProtocol.Rate { $0.rate = clockState.clocks[Int(grant.resource)].rate })
     case .attributes: reply.append(try clockAttributes(request.fields(), context))
     case .describeRates: reply.append(try clockRates(request.fields(), context))
     case .rateSet: try clockRateSet(request, context)
@@ -34,8 +34,8 @@ extension SCMIPlatform {
     _ context: Context
   ) throws(SCMIStatus) -> ClockProtocol.Attributes {
     typealias Message = ClockProtocol.Message
-    let slot = try slot(.clock, request.resource, context.agent, .read)
-    let resource = Int(slot.resource)
+    let grant = try grant(.clock, request.resource, context.agent, .read)
+    let resource = Int(grant.resource)
     let clock = definition.clocks[resource]
     var flags: ClockProtocol.AttributeFlags = clockState.clocks[resource].enabled ? [.enabled] : []
     if context.version >= .major(2) {
@@ -50,7 +50,7 @@ extension SCMIPlatform {
         flags.insert(.parents)
       }
       let isExtended = clock.dutyCycle != nil || clock.phase != nil || !clock.extendedConfiguration.isEmpty
-      if isExtended && may(Message.configGet, context) && may(Message.configSet, slot, context) {
+      if isExtended && may(Message.configGet, context) && may(Message.configSet, grant, context) {
         flags.insert(.extendedConfiguration)
       }
       if may(Message.getPermissions, context) { flags.insert(.permissions) }
@@ -66,16 +66,16 @@ extension SCMIPlatform {
     _ request: ClockProtocol.DescribeRates,
     _ context: Context
   ) throws(SCMIStatus) -> ClockProtocol.Rates {
-    let slot = try slot(.clock, request.clock, context.agent, .read)
+    let grant = try grant(.clock, request.clock, context.agent, .read)
     var reply = ClockProtocol.Rates()
-    switch definition.clocks[Int(slot.resource)].rates {
+    switch definition.clocks[Int(grant.resource)].rates {
     case .range(let minimum, let maximum, let step):
       guard request.index == 0 else { throw .outOfRange }
-      let bounds = slot.bounds(minimum, maximum, step)
+      let bounds = grant.bounds(minimum, maximum, step)
       reply.count = .range
       reply.rates = [bounds.minimum, bounds.maximum, step]
     case .list(let all):
-      let rates = all.filter { slot.allows($0) }
+      let rates = all.filter { grant.allows($0) }
       guard request.index < rates.count else { throw .outOfRange }
       reply.rates = Array(rates.dropFirst(Int(request.index)).prefix(ClockProtocol.maximumRates))
       reply.count = PartCount(returned: reply.rates.count, of: rates.count, from: request.index)
@@ -108,14 +108,14 @@ extension SCMIPlatform {
     try startAsynchronous(
       message,
       context,
-      latency: definition.clocks[Int(change.slot.resource)].asynchronousLatency,
+      latency: definition.clocks[Int(change.grant.resource)].asynchronousLatency,
       isSilent: isSilent
     )
   }
 
   struct ClockRateChange {
     var identifier: UInt32
-    var slot: Slot
+    var grant: Grant
     var rate: UInt64
   }
 
@@ -124,9 +124,9 @@ extension SCMIPlatform {
     _ request: ClockProtocol.RateSet,
     _ agent: Int
   ) throws(SCMIStatus) -> ClockRateChange {
-    let slot = try slot(.clock, request.clock, agent, .full)
+    let grant = try grant(.clock, request.clock, agent, .full)
     try request.flags.expectDefined()
-    let clock = definition.clocks[Int(slot.resource)]
+    let clock = definition.clocks[Int(grant.resource)]
     guard clock.rateControl else { throw .denied }
     let rounding: ClockRates.Rounding =
       if request.flags.contains(.roundToNearest) {
@@ -136,16 +136,16 @@ extension SCMIPlatform {
       } else {
         .down
       }
-    guard let rate = clock.rates.rounded(request.rate, rounding, within: slot) else { throw .invalidParameters }
-    return ClockRateChange(identifier: request.clock, slot: slot, rate: rate)
+    guard let rate = clock.rates.rounded(request.rate, rounding, within: grant) else { throw .invalidParameters }
+    return ClockRateChange(identifier: request.clock, grant: grant, rate: rate)
   }
 
   private mutating func setClockRate(_ change: ClockRateChange, _ agent: Int) throws(SCMIStatus) {
-    let resource = Int(change.slot.resource)
+    let resource = Int(change.grant.resource)
     try claim(.clock, resource, [.value, .settings], definition.clocks[resource].ratePolicy, by: agent)
-    update(.clock, change.identifier, agent) { slot in
-      slot.votes.insert(.value)
-      slot.value = Int64(change.rate)
+    update(.clock, change.identifier, agent) { grant in
+      grant.votes.insert(.value)
+      grant.value = Int64(change.rate)
     }
     harmoniseClock(resource, cause: agent, latest: change.rate)
     guard clockState.clocks[resource].rate != change.rate else { return }
@@ -168,7 +168,7 @@ extension SCMIPlatform {
     try setClockRate(change, agent)
     return ClockProtocol.RateSetComplete {
       $0.clock = request.clock
-      $0.rate = clockState.clocks[Int(change.slot.resource)].rate
+      $0.rate = clockState.clocks[Int(change.grant.resource)].rate
     }
   }
 
@@ -207,7 +207,7 @@ extension SCMIPlatform {
   }
 }
 
-extension Slot {
+extension Grant {
   func allows(_ value: UInt64) -> Bool {
     value <= UInt64(Int64.max) && Int64(value) >= minimum && Int64(value) <= maximum
   }
@@ -231,17 +231,17 @@ extension ClockRates {
   }
 
   /// The rate next to `wanted` that exists, or `nil` where `wanted` lies outside of what the agent may set.
-  func rounded(_ wanted: UInt64, _ rounding: Rounding, within slot: Slot) -> UInt64? {
+  func rounded(_ wanted: UInt64, _ rounding: Rounding, within grant: Grant) -> UInt64? {
     let below: UInt64
     let above: UInt64
     switch self {
     case .range(let minimum, let maximum, let step):
-      let bounds = slot.bounds(minimum, maximum, step)
+      let bounds = grant.bounds(minimum, maximum, step)
       guard wanted >= bounds.minimum, wanted <= bounds.maximum else { return nil }
       below = minimum + (wanted - minimum) / step * step
       above = bounds.maximum - below > step ? below + step : bounds.maximum
     case .list(let all):
-      let allowed = all.filter { slot.allows($0) }
+      let allowed = all.filter { grant.allows($0) }
       guard let first = allowed.first, let last = allowed.last, wanted >= first, wanted <= last else { return nil }
       below = allowed.last { $0 <= wanted } ?? first
       above = allowed.first { $0 >= wanted } ?? last

@@ -4,30 +4,30 @@ extension SCMIPlatform {
     let isExtended = context.version >= .major(3)
     // Before 3.0 there is no extended value.
     guard (request.extendedValue != nil) == isExtended else { throw .protocolError }
-    let slot = try slot(.clock, request.clock, context.agent, .full)
+    let grant = try grant(.clock, request.clock, context.agent, .full)
     try request.attributes.expectDefined(isExtended: isExtended)
     let (state, type) = (request.attributes.state, request.attributes.type)
     let isChange = state == .enable || state == .disable
     guard isChange || state == .unchanged && type != ClockProtocol.ExtendedType.none else { throw .invalidParameters }
-    if isChange && !definition.clocks[Int(slot.resource)].stateControl { throw .denied }
+    if isChange && !definition.clocks[Int(grant.resource)].stateControl { throw .denied }
     if type != ClockProtocol.ExtendedType.none {
-      try setExtendedConfiguration(type, request.extendedValue ?? 0, request.clock, slot, context.agent)
+      try setExtendedConfiguration(type, request.extendedValue ?? 0, request.clock, grant, context.agent)
     }
-    if isChange { try setClockState(state == .enable, request.clock, slot, context.agent) }
+    if isChange { try setClockState(state == .enable, request.clock, grant, context.agent) }
   }
 
   private mutating func setClockState(
     _ on: Bool,
     _ identifier: UInt32,
-    _ slot: Slot,
+    _ grant: Grant,
     _ agent: Int
   ) throws(SCMIStatus) {
-    let resource = Int(slot.resource)
+    let resource = Int(grant.resource)
     let policy = definition.clocks[resource].statePolicy
     try claim(.clock, resource, .state, policy, by: agent)
-    update(.clock, identifier, agent) { slot in
-      slot.votes.insert(.state)
-      if on { slot.votes.insert(.isOn) } else { slot.votes.remove(.isOn) }
+    update(.clock, identifier, agent) { grant in
+      grant.votes.insert(.state)
+      if on { grant.votes.insert(.isOn) } else { grant.votes.remove(.isOn) }
     }
     clockState.clocks[resource].enabled = isOn(
       .clock,
@@ -43,10 +43,10 @@ extension SCMIPlatform {
     _ type: UInt8,
     _ value: UInt32,
     _ identifier: UInt32,
-    _ slot: Slot,
+    _ grant: Grant,
     _ agent: Int
   ) throws(SCMIStatus) {
-    let resource = Int(slot.resource)
+    let resource = Int(grant.resource)
     let clock = definition.clocks[resource]
     switch type {
     case ClockProtocol.ExtendedType.dutyCycle:
@@ -67,9 +67,9 @@ extension SCMIPlatform {
   }
 
   func clockConfig(_ request: ClockProtocol.ConfigGet, _ context: Context) throws(SCMIStatus) -> ClockProtocol.Config {
-    let slot = try slot(.clock, request.clock, context.agent, .read)
+    let grant = try grant(.clock, request.clock, context.agent, .read)
     guard let type = UInt8(exactly: request.extendedType) else { throw .invalidParameters }
-    let resource = Int(slot.resource)
+    let resource = Int(grant.resource)
     let clock = definition.clocks[resource]
     let value: UInt32
     switch type {
@@ -98,8 +98,8 @@ extension SCMIPlatform {
     _ request: ClockProtocol.PossibleParentsGet,
     _ context: Context
   ) throws(SCMIStatus) -> ClockProtocol.PossibleParents {
-    let slot = try slot(.clock, request.clock, context.agent, .read)
-    let parents = visibleParents(Int(slot.resource), context.agent)
+    let grant = try grant(.clock, request.clock, context.agent, .read)
+    let parents = visibleParents(Int(grant.resource), context.agent)
     guard !parents.isEmpty else { throw .notSupported }
     guard request.skip < parents.count else { throw .outOfRange }
     return ClockProtocol.PossibleParents {
@@ -109,9 +109,9 @@ extension SCMIPlatform {
   }
 
   mutating func clockParentSet(_ request: ClockProtocol.ParentSet, _ context: Context) throws(SCMIStatus) {
-    let slot = try slot(.clock, request.clock, context.agent, .full)
-    let parent = try self.slot(.clock, request.parent, context.agent, .read)
-    let resource = Int(slot.resource)
+    let grant = try grant(.clock, request.clock, context.agent, .full)
+    let parent = try self.grant(.clock, request.parent, context.agent, .read)
+    let resource = Int(grant.resource)
     guard definition.clocks[resource].parentControl else { throw .denied }
     guard clockParents[resource].contains(Int(parent.resource)) else { throw .invalidParameters }
     guard !leads(from: Int(parent.resource), to: resource) else {
@@ -123,8 +123,8 @@ extension SCMIPlatform {
   }
 
   func clockParent(_ request: ClockProtocol.Resource, _ context: Context) throws(SCMIStatus) -> ClockProtocol.Parent {
-    let slot = try slot(.clock, request.resource, context.agent, .read)
-    let parent = clockState.clocks[Int(slot.resource)].parent
+    let grant = try grant(.clock, request.resource, context.agent, .read)
+    let parent = clockState.clocks[Int(grant.resource)].parent
     guard parent >= 0, let identifier = identifier(.clock, parent, for: context.agent) else { throw .notSupported }
     return ClockProtocol.Parent { $0.parent = identifier }
   }
@@ -145,16 +145,16 @@ extension SCMIPlatform {
     _ context: Context
   ) throws(SCMIStatus) -> ClockProtocol.Permissions {
     typealias Message = ClockProtocol.Message
-    let slot = try slot(.clock, request.resource, context.agent, .read)
-    let clock = definition.clocks[Int(slot.resource)]
+    let grant = try grant(.clock, request.resource, context.agent, .read)
+    let clock = definition.clocks[Int(grant.resource)]
     var permissions: ClockProtocol.PermissionFlags = []
-    if clock.stateControl && may(Message.configSet, slot, context) { permissions.insert(.state) }
-    if clock.parentControl && may(Message.parentSet, slot, context),
-      !visibleParents(Int(slot.resource), context.agent).isEmpty
+    if clock.stateControl && may(Message.configSet, grant, context) { permissions.insert(.state) }
+    if clock.parentControl && may(Message.parentSet, grant, context),
+      !visibleParents(Int(grant.resource), context.agent).isEmpty
     {
       permissions.insert(.parent)
     }
-    if clock.rateControl && may(Message.rateSet, slot, context) { permissions.insert(.rate) }
+    if clock.rateControl && may(Message.rateSet, grant, context) { permissions.insert(.rate) }
     return ClockProtocol.Permissions { $0.permissions = permissions }
   }
 }

@@ -98,7 +98,7 @@ extension SCMIPlatform {
     guard let place else { return false }
     let identifier = message[word: place]
     let view = agent * ResourceKind.count + Int(kind.rawValue)
-    return identifier < views[view].slots.count && Int(views[view].slots[Int(identifier)].resource) == resource
+    return identifier < views[view].grants.count && Int(views[view].grants[Int(identifier)].resource) == resource
   }
 
   private mutating func misbehave(

@@ -27,18 +27,18 @@ extension SCMIPlatform {
     _ context: Context
   ) throws(SCMIStatus) -> PerformanceProtocol.Attributes {
     typealias Message = PerformanceProtocol.Message
-    let slot = try slot(.performanceDomain, request.resource, context.agent, .read)
-    let domain = definition.performanceDomains[Int(slot.resource)]
+    let grant = try grant(.performanceDomain, request.resource, context.agent, .read)
+    let domain = definition.performanceDomains[Int(grant.resource)]
     var flags: PerformanceProtocol.AttributeFlags = []
-    if domain.setsLimits && may(Message.limitsSet, slot, context) { flags.insert(.setsLimits) }
-    if domain.setsLevel && may(Message.levelSet, slot, context) { flags.insert(.setsLevel) }
+    if domain.setsLimits && may(Message.limitsSet, grant, context) { flags.insert(.setsLimits) }
+    if domain.setsLevel && may(Message.levelSet, grant, context) { flags.insert(.setsLevel) }
     if domain.notifies && may(Message.notifyLimits, context) { flags.insert(.limitsNotify) }
     if domain.notifies && may(Message.notifyLevel, context) { flags.insert(.levelNotify) }
     if context.version >= .major(3) && domain.name.isLongName && may(Message.domainNameGet, context) {
       flags.insert(.extendedName)
     }
-    if usesIndexes(Int(slot.resource), context.version) { flags.insert(.levelIndexing) }
-    let sustained = sustained(slot)
+    if usesIndexes(Int(grant.resource), context.version) { flags.insert(.levelIndexing) }
+    let sustained = sustained(grant)
     return PerformanceProtocol.Attributes {
       $0.attributes = flags
       $0.rateLimit = domain.rateLimit & PerformanceProtocol.rateLimitMask
@@ -52,14 +52,14 @@ extension SCMIPlatform {
     _ request: PerformanceProtocol.Resource,
     _ context: Context
   ) throws(SCMIStatus) -> PerformanceProtocol.Limits {
-    let slot = try slot(.performanceDomain, request.resource, context.agent, .read)
-    let points = points(slot)
-    let state = performanceState.domains[Int(slot.resource)]
+    let grant = try grant(.performanceDomain, request.resource, context.agent, .read)
+    let points = points(grant)
+    let state = performanceState.domains[Int(grant.resource)]
     // Limits beyond what the agent may set are none of its own.
     let (lowest, highest) = (points.first?.level ?? 0, points.last?.level ?? 0)
     return PerformanceProtocol.Limits {
-      $0.maximum = wireLevel(min(max(state.maximum, lowest), highest), slot, context.version)
-      $0.minimum = wireLevel(min(max(state.minimum, lowest), highest), slot, context.version)
+      $0.maximum = wireLevel(min(max(state.maximum, lowest), highest), grant, context.version)
+      $0.minimum = wireLevel(min(max(state.minimum, lowest), highest), grant, context.version)
     }
   }
 
@@ -67,9 +67,9 @@ extension SCMIPlatform {
     _ request: PerformanceProtocol.Resource,
     _ context: Context
   ) throws(SCMIStatus) -> PerformanceProtocol.Level {
-    let slot = try slot(.performanceDomain, request.resource, context.agent, .read)
-    let level = performanceState.domains[Int(slot.resource)].level
-    return PerformanceProtocol.Level { $0.level = wireLevel(level, slot, context.version) }
+    let grant = try grant(.performanceDomain, request.resource, context.agent, .read)
+    let level = performanceState.domains[Int(grant.resource)].level
+    return PerformanceProtocol.Level { $0.level = wireLevel(level, grant, context.version) }
   }
 
   private mutating func performanceNotify(
@@ -83,23 +83,23 @@ extension SCMIPlatform {
 
   /// The sustained frequency in kHz and the level that it belongs to: as defined, otherwise those of the highest
   /// operating point that has a frequency, and never more than the agent may set.
-  private func sustained(_ slot: Slot) -> (frequency: UInt32, level: UInt32) {
-    let domain = definition.performanceDomains[Int(slot.resource)]
+  private func sustained(_ grant: Grant) -> (frequency: UInt32, level: UInt32) {
+    let domain = definition.performanceDomains[Int(grant.resource)]
     var (frequency, level) = (domain.sustainedFrequency, domain.sustainedLevel)
     if level == 0, let point = domain.operatingPoints.last(where: { $0.frequency > 0 }) ?? domain.operatingPoints.last {
       level = point.level
     }
     if frequency == 0 { frequency = domain.operatingPoints.last { $0.level == level }?.frequency ?? 0 }
-    guard let highest = points(slot).last, highest.level < level else { return (frequency, level) }
+    guard let highest = points(grant).last, highest.level < level else { return (frequency, level) }
     if highest.frequency > 0 { return (highest.frequency, highest.level) }
     return (UInt32(clamping: UInt64(frequency) * UInt64(highest.level) / UInt64(level)), highest.level)
   }
 
   /// The operating points that the agent may set.
-  private func points(_ slot: Slot) -> [OperatingPoint] {
-    let points = definition.performanceDomains[Int(slot.resource)].operatingPoints
-    guard slot.minimum != .min || slot.maximum != .max else { return points }
-    return points.filter { slot.allows(UInt64($0.level)) }
+  private func points(_ grant: Grant) -> [OperatingPoint] {
+    let points = definition.performanceDomains[Int(grant.resource)].operatingPoints
+    guard grant.minimum != .min || grant.maximum != .max else { return points }
+    return points.filter { grant.allows(UInt64($0.level)) }
   }
 
   private func usesIndexes(_ domain: Int, _ version: ProtocolVersion) -> Bool {
@@ -110,8 +110,8 @@ extension SCMIPlatform {
     _ request: PerformanceProtocol.DescribeLevels,
     _ context: Context
   ) throws(SCMIStatus) -> PerformanceProtocol.Levels {
-    let slot = try slot(.performanceDomain, request.domain, context.agent, .read)
-    let points = points(slot)
+    let grant = try grant(.performanceDomain, request.domain, context.agent, .read)
+    let points = points(grant)
     guard request.index < points.count else { throw .invalidParameters }
     let isLong = context.version >= .major(4)
     let most = isLong ? PerformanceProtocol.maximumLongLevels : PerformanceProtocol.maximumLevels
@@ -127,21 +127,21 @@ extension SCMIPlatform {
 
   // MARK: - Levels and their numbers on the wire
 
-  private func wireLevel(_ level: UInt32, _ slot: Slot, _ version: ProtocolVersion) -> UInt32 {
-    wireLevel(level, slot, usesIndexes: usesIndexes(Int(slot.resource), version))
+  private func wireLevel(_ level: UInt32, _ grant: Grant, _ version: ProtocolVersion) -> UInt32 {
+    wireLevel(level, grant, usesIndexes: usesIndexes(Int(grant.resource), version))
   }
 
   /// Indexes are those of the levels that the agent may set, of which there is at least one.
-  private func wireLevel(_ level: UInt32, _ slot: Slot, usesIndexes: Bool) -> UInt32 {
+  private func wireLevel(_ level: UInt32, _ grant: Grant, usesIndexes: Bool) -> UInt32 {
     guard usesIndexes else { return level }
-    let points = points(slot)
+    let points = points(grant)
     return UInt32(points.firstIndex { $0.level >= level } ?? max(points.count - 1, 0))
   }
 
   /// - Throws: OUT_OF_RANGE for what is no level, or none that the agent may set.
-  private func level(wire: UInt32, _ slot: Slot, _ context: Context) throws(SCMIStatus) -> UInt32 {
-    let points = points(slot)
-    if usesIndexes(Int(slot.resource), context.version) {
+  private func level(wire: UInt32, _ grant: Grant, _ context: Context) throws(SCMIStatus) -> UInt32 {
+    let points = points(grant)
+    if usesIndexes(Int(grant.resource), context.version) {
       guard wire < points.count else { throw .outOfRange }
       return points[Int(wire)].level
     }
@@ -161,28 +161,28 @@ extension SCMIPlatform {
     _ request: PerformanceProtocol.LimitsSet,
     _ context: Context
   ) throws(SCMIStatus) {
-    let slot = try slot(.performanceDomain, request.domain, context.agent, .full)
-    let domain = Int(slot.resource)
+    let grant = try grant(.performanceDomain, request.domain, context.agent, .full)
+    let domain = Int(grant.resource)
     guard definition.performanceDomains[domain].setsLimits else { throw .denied }
-    let points = points(slot)
-    var maximum = slot.votes.contains(.limits) ? slot.upper : points.last?.level ?? 0
-    var minimum = slot.votes.contains(.limits) ? slot.lower : points.first?.level ?? 0
+    let points = points(grant)
+    var maximum = grant.votes.contains(.limits) ? grant.upper : points.last?.level ?? 0
+    var minimum = grant.votes.contains(.limits) ? grant.lower : points.first?.level ?? 0
     let keepsMaximum = isFree(request.maximum, domain, context)
     let keepsMinimum = isFree(request.minimum, domain, context)
     guard keepsMaximum || keepsMinimum || request.minimum <= request.maximum else { throw .invalidParameters }
     guard !keepsMaximum || !keepsMinimum else { throw .outOfRange }
-    if !keepsMaximum { maximum = try level(wire: request.maximum, slot, context) }
-    if !keepsMinimum { minimum = try level(wire: request.minimum, slot, context) }
+    if !keepsMaximum { maximum = try level(wire: request.maximum, grant, context) }
+    if !keepsMinimum { minimum = try level(wire: request.minimum, grant, context) }
     guard minimum <= maximum else { throw .invalidParameters }
     let others = intersection(domain, except: context.agent)
     guard max(others.minimum, minimum) <= min(others.maximum, maximum) else {
       explain("limits \(minimum)–\(maximum) do not meet the others' \(others.minimum)–\(others.maximum)")
       throw .outOfRange
     }
-    update(.performanceDomain, request.domain, context.agent) { slot in
-      slot.votes.insert(.limits)
-      slot.lower = minimum
-      slot.upper = maximum
+    update(.performanceDomain, request.domain, context.agent) { grant in
+      grant.votes.insert(.limits)
+      grant.lower = minimum
+      grant.upper = maximum
     }
     harmonisePerformance(domain, cause: context.agent, latest: performanceState.domains[domain].level)
   }
@@ -191,8 +191,8 @@ extension SCMIPlatform {
     _ request: PerformanceProtocol.LevelSet,
     _ context: Context
   ) throws(SCMIStatus) {
-    let slot = try slot(.performanceDomain, request.domain, context.agent, .full)
-    let domain = Int(slot.resource)
+    let grant = try grant(.performanceDomain, request.domain, context.agent, .full)
+    let domain = Int(grant.resource)
     guard definition.performanceDomains[domain].setsLevel else { throw .denied }
     try claim(.performanceDomain, domain, .value, definition.performanceDomains[domain].policy, by: context.agent)
     if isFree(request.level, domain, context) {
@@ -200,12 +200,12 @@ extension SCMIPlatform {
       update(.performanceDomain, request.domain, context.agent) { $0.votes.remove(.value) }
       return harmonisePerformance(domain, cause: context.agent, latest: nil)
     }
-    let wanted = try level(wire: request.level, slot, context)
+    let wanted = try level(wire: request.level, grant, context)
     let limits = performanceState.domains[domain]
     guard wanted >= limits.minimum, wanted <= limits.maximum else { throw .outOfRange }
-    update(.performanceDomain, request.domain, context.agent) { slot in
-      slot.votes.insert(.value)
-      slot.value = Int64(wanted)
+    update(.performanceDomain, request.domain, context.agent) { grant in
+      grant.votes.insert(.value)
+      grant.value = Int64(wanted)
     }
     harmonisePerformance(domain, cause: context.agent, latest: wanted)
   }
@@ -215,9 +215,9 @@ extension SCMIPlatform {
     let points = definition.performanceDomains[domain].operatingPoints
     var result = (minimum: points.first?.level ?? 0, maximum: points.last?.level ?? 0)
     for holder in holders[Int(ResourceKind.performanceDomain.rawValue)][domain] where holder.agent != except {
-      let slot = slot(of: holder, .performanceDomain)
-      guard slot.votes.contains(.limits) else { continue }
-      result = (max(result.minimum, slot.lower), min(result.maximum, slot.upper))
+      let grant = grant(of: holder, .performanceDomain)
+      guard grant.votes.contains(.limits) else { continue }
+      result = (max(result.minimum, grant.lower), min(result.maximum, grant.upper))
     }
     return result
   }
@@ -282,10 +282,10 @@ extension SCMIPlatform {
   ) {
     for holder in holders[Int(ResourceKind.performanceDomain.rawValue)][domain] {
       guard isTold(holder, .performanceDomain, notification) else { continue }
-      let slot = slot(of: holder, .performanceDomain)
+      let grant = grant(of: holder, .performanceDomain)
       let usesIndexes = usesIndexes(domain, version(.performance, holder.agent))
       let message = fields(wireIdentifier(of: cause, for: holder.agent), holder.identifier) {
-        wireLevel($0, slot, usesIndexes: usesIndexes)
+        wireLevel($0, grant, usesIndexes: usesIndexes)
       }
       emit(notification, message, to: holder.agent)
     }

@@ -50,7 +50,7 @@ extension SCMIPlatform {
   public func access(agent: Int, resource: ResourceName) -> Access {
     guard let place = place(resource) else { return .none }
     for holder in holders[Int(resource.kind.rawValue)][place] where holder.agent == agent {
-      return views[agent * ResourceKind.count + Int(resource.kind.rawValue)].slots[Int(holder.identifier)].access
+      return views[agent * ResourceKind.count + Int(resource.kind.rawValue)].grants[Int(holder.identifier)].access
     }
     return .none
   }
@@ -70,13 +70,13 @@ extension SCMIPlatform {
     let agentName = definition.agents[agent].name
     guard let holder = holders[Int(kind.rawValue)][resource].first(where: { $0.agent == agent }) else {
       guard wanted != .none else { return }
-      addSlot(kind, resource, agent, access, configured: Access.none)
+      addGrant(kind, resource, agent, access, configured: Access.none)
       setUpProtocols(agent)
       explain("\(agentName) is given \(name)")
       return
     }
     let view = agent * ResourceKind.count + Int(kind.rawValue)
-    views[view].slots[Int(holder.identifier)].access = access
+    views[view].grants[Int(holder.identifier)].access = access
     explain("\(agentName) has \(access.name) access to \(name)")
     if access < .full { withdraw(agent, kind, holder.identifier, keepNotifications: access != .none) }
   }
@@ -87,8 +87,10 @@ extension SCMIPlatform {
   /// negotiated versions, its pending operations and its undelivered messages vanish.
   ///
   /// - Parameters:
+  ///   - agent: its place in the definition.
   ///   - permissions: whether permissions go back to the configuration's, too.
   ///   - events: whether the agent can receive notifications and delayed responses from now on.
+  ///   - now: nanoseconds; a time before the latest one counts as the latest one.
   /// - Precondition: the agent exists.
   public mutating func resetAgent(_ agent: Int, permissions: Bool = false, events: Bool, at now: UInt64) {
     advance(to: now)
@@ -103,7 +105,8 @@ extension SCMIPlatform {
       .reset,
       agent: agent,
       SCMIMessage(header: MessageHeader(rawValue: 0)),
-      events ? "with events" : "without events"
+      events ? "with events" : "without events",
+      events: events
     )
   }
 
@@ -120,10 +123,10 @@ extension SCMIPlatform {
     sensorState.tripPoints[agent] = [:]
     for kind in ResourceKind.allCases {
       let view = agent * ResourceKind.count + Int(kind.rawValue)
-      for identifier in views[view].slots.indices {
-        if permissions { views[view].slots[identifier].access = views[view].slots[identifier].configured }
-        let slot = views[view].slots[identifier]
-        if slot.notifications != 0 || !slot.votes.isEmpty || kind == .pin || kind == .group {
+      for identifier in views[view].grants.indices {
+        if permissions { views[view].grants[identifier].access = views[view].grants[identifier].configured }
+        let grant = views[view].grants[identifier]
+        if grant.notifications != 0 || !grant.votes.isEmpty || kind == .pin || kind == .group {
           withdraw(agent, kind, UInt32(identifier), keepNotifications: false)
         }
       }
@@ -138,10 +141,10 @@ extension SCMIPlatform {
     keepNotifications: Bool
   ) {
     let view = agent * ResourceKind.count + Int(kind.rawValue)
-    let resource = Int(views[view].slots[Int(identifier)].resource)
-    let votes = views[view].slots[Int(identifier)].votes
-    views[view].slots[Int(identifier)].votes = []
-    if !keepNotifications { views[view].slots[Int(identifier)].notifications = 0 }
+    let resource = Int(views[view].grants[Int(identifier)].resource)
+    let votes = views[view].grants[Int(identifier)].votes
+    views[view].grants[Int(identifier)].votes = []
+    if !keepNotifications { views[view].grants[Int(identifier)].notifications = 0 }
     if kind == .pin && pinControlState.pins[resource].owner == agent { pinControlState.pins[resource].owner = -1 }
     if kind == .group && pinControlState.groups[resource].owner == agent { pinControlState.groups[resource].owner = -1 }
     if kind == .sensor { sensorState.tripPoints[agent][identifier] = nil }

@@ -29,8 +29,8 @@ extension SCMIPlatform {
     _ request: PinControlProtocol.Element,
     _ context: Context
   ) throws(SCMIStatus) -> PinControlProtocol.Name {
-    let (kind, slot) = try element(request.element, request.selector, context)
-    return PinControlProtocol.Name { $0.name = name(kind, Int(slot.resource)) }
+    let (kind, grant) = try element(request.element, request.selector, context)
+    return PinControlProtocol.Name { $0.name = name(kind, Int(grant.resource)) }
   }
 
   /// A pin or a group, by its place in the platform's list.
@@ -53,7 +53,7 @@ extension SCMIPlatform {
     _ selector: UInt32,
     _ context: Context,
     _ access: Access = .read
-  ) throws(SCMIStatus) -> (ResourceKind, Slot) {
+  ) throws(SCMIStatus) -> (ResourceKind, Grant) {
     guard let selector = PinControlProtocol.Selector(rawValue: selector) else { throw .invalidParameters }
     let kind: ResourceKind =
       switch selector {
@@ -61,18 +61,18 @@ extension SCMIPlatform {
       case .group: .group
       case .function: .function
       }
-    return (kind, try slot(kind, identifier, context.agent, access))
+    return (kind, try grant(kind, identifier, context.agent, access))
   }
 
   private func pinAttributes(
     _ request: PinControlProtocol.Element,
     _ context: Context
   ) throws(SCMIStatus) -> PinControlProtocol.Attributes {
-    let (kind, slot) = try element(request.element, request.selector, context)
-    let name = name(kind, Int(slot.resource))
+    let (kind, grant) = try element(request.element, request.selector, context)
+    let name = name(kind, Int(grant.resource))
     return PinControlProtocol.Attributes {
       $0.attributes = PinControlProtocol.AttributeWord(
-        elements: kind == .pin ? 0 : associations(kind, Int(slot.resource), context.agent).count,
+        elements: kind == .pin ? 0 : associations(kind, Int(grant.resource), context.agent).count,
         hasExtendedName: name.isLongName && may(PinControlProtocol.Message.nameGet, context)
       )
       $0.name = name
@@ -91,9 +91,9 @@ extension SCMIPlatform {
     _ request: PinControlProtocol.ListAssociations,
     _ context: Context
   ) throws(SCMIStatus) -> PinControlProtocol.Associations {
-    let (kind, slot) = try element(request.element, request.selector, context)
+    let (kind, grant) = try element(request.element, request.selector, context)
     guard kind != .pin else { throw .notSupported }
-    let all = associations(kind, Int(slot.resource), context.agent)
+    let all = associations(kind, Int(grant.resource), context.agent)
     guard request.index < all.count else { throw .outOfRange }
     let part = Array(all.dropFirst(Int(request.index)).prefix(PinControlProtocol.maximumAssociations))
     return PinControlProtocol.Associations {
@@ -124,9 +124,9 @@ extension SCMIPlatform {
   ) throws(SCMIStatus) -> PinControlProtocol.Settings {
     let attributes = request.attributes
     guard attributes.isDefined else { throw .invalidParameters }
-    let (kind, slot) = try element(request.element, attributes.selector, context)
+    let (kind, grant) = try element(request.element, attributes.selector, context)
     guard kind != .function else { throw .notSupported }
-    let state = state(kind, Int(slot.resource))
+    let state = state(kind, Int(grant.resource))
     let function = state.function < 0 ? nil : identifier(.function, state.function, for: context.agent)
     var reply = PinControlProtocol.Settings()
     reply.function = function ?? PinControlProtocol.noFunction
@@ -152,15 +152,15 @@ extension SCMIPlatform {
     let count = request.attributes.count
     guard request.attributes.isDefined else { throw .invalidParameters }
     guard message.count == PinControlProtocol.SettingsConfigure.size(settings: count) else { throw .protocolError }
-    let (kind, slot) = try element(request.element, request.attributes.selector, context, .full)
+    let (kind, grant) = try element(request.element, request.attributes.selector, context, .full)
     guard kind != .function else { throw .notSupported }
-    let resource = Int(slot.resource)
+    let resource = Int(grant.resource)
     guard owners(PinTarget(kind: kind, resource: resource)).allSatisfy({ $0 < 0 || $0 == context.agent }) else {
       throw .inUse
     }
     var function = -1
     if request.attributes.setsFunction {
-      function = Int(try self.slot(.function, request.function, context.agent, .read).resource)
+      function = Int(try self.grant(.function, request.function, context.agent, .read).resource)
       guard kind == .pin || functionGroups[function].contains(resource) else { throw .invalidParameters }
     }
     // All settings are checked before one is made.
@@ -191,7 +191,7 @@ extension SCMIPlatform {
   /// A group's configuration reaches those of its pins that the agent may set, and no others.
   private func isConfigurable(pin: Int, by agent: Int) -> Bool {
     holders[Int(ResourceKind.pin.rawValue)][pin].contains { holder in
-      holder.agent == agent && slot(of: holder, .pin).access == .full
+      holder.agent == agent && grant(of: holder, .pin).access == .full
     }
   }
 
@@ -200,8 +200,8 @@ extension SCMIPlatform {
   /// What PINCTRL_REQUEST and PINCTRL_RELEASE are about.
   private func pinTarget(_ request: PinControlProtocol.Element, _ context: Context) throws(SCMIStatus) -> PinTarget {
     guard request.selector <= PinControlProtocol.Selector.group.rawValue else { throw .invalidParameters }
-    let (kind, slot) = try element(request.element, request.selector, context, .full)
-    return PinTarget(kind: kind, resource: Int(slot.resource))
+    let (kind, grant) = try element(request.element, request.selector, context, .full)
+    return PinTarget(kind: kind, resource: Int(grant.resource))
   }
 
   private func owner(_ target: PinTarget) -> Int { state(target.kind, target.resource).owner }
@@ -226,7 +226,7 @@ extension SCMIPlatform {
   ) throws(SCMIStatus) {
     guard request.agent > 0, request.agent <= agents.count else { throw .notFound }
     guard request.flags.isDefined else { throw .invalidParameters }
-    let (kind, slot) = try element(request.element, request.flags.selector, context)
-    setAccess(request.flags.isAllowed ? .full : .none, Int(request.agent) - 1, kind, Int(slot.resource))
+    let (kind, grant) = try element(request.element, request.flags.selector, context)
+    setAccess(request.flags.isAllowed ? .full : .none, Int(request.agent) - 1, kind, Int(grant.resource))
   }
 }

@@ -23,11 +23,11 @@ extension SCMIPlatform {
     _ context: Context
   ) throws(SCMIStatus) -> PowerDomainProtocol.Attributes {
     typealias Message = PowerDomainProtocol.Message
-    let slot = try slot(.powerDomain, request.resource, context.agent, .read)
-    let domain = definition.powerDomains[Int(slot.resource)]
+    let grant = try grant(.powerDomain, request.resource, context.agent, .read)
+    let domain = definition.powerDomains[Int(grant.resource)]
     var flags: PowerDomainProtocol.AttributeFlags = []
     if domain.notifies && may(Message.stateNotify, context) { flags.insert(.stateNotify) }
-    if may(Message.stateSet, slot, context) {
+    if may(Message.stateSet, grant, context) {
       if domain.asynchronous && agents[context.agent].events { flags.insert(.asynchronousSet) }
       flags.insert(.synchronousSet)
     }
@@ -47,8 +47,8 @@ extension SCMIPlatform {
     _ request: PowerDomainProtocol.Resource,
     _ context: Context
   ) throws(SCMIStatus) -> PowerDomainProtocol.State {
-    let slot = try slot(.powerDomain, request.resource, context.agent, .read)
-    return PowerDomainProtocol.State { $0.state = powerDomainState.domains[Int(slot.resource)] }
+    let grant = try grant(.powerDomain, request.resource, context.agent, .read)
+    return PowerDomainProtocol.State { $0.state = powerDomainState.domains[Int(grant.resource)] }
   }
 
   private mutating func powerStateNotify(
@@ -64,33 +64,33 @@ extension SCMIPlatform {
 
   private mutating func powerStateSet(_ message: SCMIMessage, _ context: Context) throws(SCMIStatus) {
     let request: PowerDomainProtocol.StateSet = try message.fields()
-    let slot = try checkPowerState(request, context.agent)
-    guard request.flags.contains(.asynchronous) else { return try setPowerState(request, slot, context.agent) }
-    let domain = definition.powerDomains[Int(slot.resource)]
+    let grant = try checkPowerState(request, context.agent)
+    guard request.flags.contains(.asynchronous) else { return try setPowerState(request, grant, context.agent) }
+    let domain = definition.powerDomains[Int(grant.resource)]
     guard domain.asynchronous, agents[context.agent].events else { throw .notSupported }
     try startAsynchronous(message, context, latency: domain.asynchronousLatency)
   }
 
-  private func checkPowerState(_ request: PowerDomainProtocol.StateSet, _ agent: Int) throws(SCMIStatus) -> Slot {
-    let slot = try slot(.powerDomain, request.domain, agent, .full)
+  private func checkPowerState(_ request: PowerDomainProtocol.StateSet, _ agent: Int) throws(SCMIStatus) -> Grant {
+    let grant = try grant(.powerDomain, request.domain, agent, .full)
     try request.flags.expectDefined()
-    guard definition.powerDomains[Int(slot.resource)].states.contains(request.state) else {
+    guard definition.powerDomains[Int(grant.resource)].states.contains(request.state) else {
       throw .invalidParameters
     }
-    return slot
+    return grant
   }
 
   private mutating func setPowerState(
     _ request: PowerDomainProtocol.StateSet,
-    _ slot: Slot,
+    _ grant: Grant,
     _ agent: Int
   ) throws(SCMIStatus) {
-    let resource = Int(slot.resource)
+    let resource = Int(grant.resource)
     let state = request.state
     try claim(.powerDomain, resource, .value, definition.powerDomains[resource].policy, by: agent)
-    update(.powerDomain, request.domain, agent) { slot in
-      slot.votes.insert(.value)
-      slot.value = SCMIPlatform.rank(ofPowerState: state)
+    update(.powerDomain, request.domain, agent) { grant in
+      grant.votes.insert(.value)
+      grant.value = SCMIPlatform.rank(ofPowerState: state)
     }
     harmonisePowerDomain(resource, cause: agent, latest: state)
     guard powerDomainState.domains[resource] != state else { return }
@@ -151,11 +151,11 @@ extension SCMIPlatform {
     _ request: PowerDomainProtocol.StateSet,
     _ agent: Int
   ) throws(SCMIStatus) -> PowerDomainProtocol.StateSetComplete {
-    let slot = try checkPowerState(request, agent)
-    try setPowerState(request, slot, agent)
+    let grant = try checkPowerState(request, agent)
+    try setPowerState(request, grant, agent)
     return PowerDomainProtocol.StateSetComplete {
       $0.domain = request.domain
-      $0.state = powerDomainState.domains[Int(slot.resource)]
+      $0.state = powerDomainState.domains[Int(grant.resource)]
     }
   }
 }

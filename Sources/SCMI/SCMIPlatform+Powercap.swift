@@ -32,11 +32,11 @@ extension SCMIPlatform {
     _ context: Context
   ) throws(SCMIStatus) -> PowercapProtocol.Attributes {
     typealias Message = PowercapProtocol.Message
-    let slot = try slot(.powercapDomain, request.resource, context.agent, .read)
-    let domain = definition.powercaps[Int(slot.resource)]
-    let setsCap = domain.capIsConfigurable && may(Message.capSet, slot, context)
-    let setsInterval = domain.averagingIntervalIsConfigurable && may(Message.averagingIntervalSet, slot, context)
-    let caps = slot.caps(of: domain)
+    let grant = try grant(.powercapDomain, request.resource, context.agent, .read)
+    let domain = definition.powercaps[Int(grant.resource)]
+    let setsCap = domain.capIsConfigurable && may(Message.capSet, grant, context)
+    let setsInterval = domain.averagingIntervalIsConfigurable && may(Message.averagingIntervalSet, grant, context)
+    let caps = grant.caps(of: domain)
     var flags: PowercapProtocol.AttributeFlags = []
     if domain.notifies && may(Message.capNotify, context) { flags.insert(.capNotify) }
     if domain.notifies && may(Message.measurementsNotify, context) { flags.insert(.measurementsNotify) }
@@ -50,7 +50,7 @@ extension SCMIPlatform {
     case .milliwatt: flags.insert(.milliwatts)
     case .microwatt: flags.insert(.microwatts)
     }
-    let parent = powercapParents[Int(slot.resource)]
+    let parent = powercapParents[Int(grant.resource)]
     return PowercapProtocol.Attributes {
       $0.attributes = flags
       $0.name = domain.name
@@ -75,17 +75,17 @@ extension SCMIPlatform {
     _ request: PowercapProtocol.Resource,
     _ context: Context
   ) throws(SCMIStatus) -> PowercapProtocol.Cap {
-    let slot = try slot(.powercapDomain, request.resource, context.agent, .read)
-    return PowercapProtocol.Cap { $0.cap = powercapState.domains[Int(slot.resource)].cap }
+    let grant = try grant(.powercapDomain, request.resource, context.agent, .read)
+    return PowercapProtocol.Cap { $0.cap = powercapState.domains[Int(grant.resource)].cap }
   }
 
   private func averagingInterval(
     _ request: PowercapProtocol.Resource,
     _ context: Context
   ) throws(SCMIStatus) -> PowercapProtocol.AveragingInterval {
-    let slot = try slot(.powercapDomain, request.resource, context.agent, .read)
+    let grant = try grant(.powercapDomain, request.resource, context.agent, .read)
     return PowercapProtocol.AveragingInterval {
-      $0.interval = powercapState.domains[Int(slot.resource)].averagingInterval
+      $0.interval = powercapState.domains[Int(grant.resource)].averagingInterval
     }
   }
 
@@ -93,10 +93,10 @@ extension SCMIPlatform {
     _ request: PowercapProtocol.Resource,
     _ context: Context
   ) throws(SCMIStatus) -> PowercapProtocol.Measurements {
-    let slot = try slot(.powercapDomain, request.resource, context.agent, .read)
+    let grant = try grant(.powercapDomain, request.resource, context.agent, .read)
     return PowercapProtocol.Measurements {
-      $0.power = measuredPower(Int(slot.resource))
-      $0.interval = powercapState.domains[Int(slot.resource)].averagingInterval
+      $0.power = measuredPower(Int(grant.resource))
+      $0.interval = powercapState.domains[Int(grant.resource)].averagingInterval
     }
   }
 
@@ -104,9 +104,9 @@ extension SCMIPlatform {
 
   private mutating func powercapSet(_ message: SCMIMessage, _ context: Context) throws(SCMIStatus) {
     let request: PowercapProtocol.CapSet = try message.fields()
-    let slot = try checkPowercap(request, context.agent, context.version)
-    guard request.flags.contains(.asynchronous) else { return try setPowercap(request, slot, context.agent) }
-    let domain = definition.powercaps[Int(slot.resource)]
+    let grant = try checkPowercap(request, context.agent, context.version)
+    guard request.flags.contains(.asynchronous) else { return try setPowercap(request, grant, context.agent) }
+    let domain = definition.powercaps[Int(grant.resource)]
     let isSilent = request.flags.contains(.noDelayedResponse)
     guard domain.asynchronous, agents[context.agent].events || isSilent else { throw .notSupported }
     try startAsynchronous(message, context, latency: domain.asynchronousLatency, isSilent: isSilent)
@@ -116,32 +116,32 @@ extension SCMIPlatform {
     _ request: PowercapProtocol.CapSet,
     _ agent: Int,
     _ version: ProtocolVersion
-  ) throws(SCMIStatus) -> Slot {
-    let slot = try slot(.powercapDomain, request.domain, agent, .full)
+  ) throws(SCMIStatus) -> Grant {
+    let grant = try grant(.powercapDomain, request.domain, agent, .full)
     try request.flags.expectDefined()
-    let domain = definition.powercaps[Int(slot.resource)]
+    let domain = definition.powercaps[Int(grant.resource)]
     guard domain.capIsConfigurable else { throw .notSupported }
     // From 2.0 on 0 switches the cap off.
-    if request.cap == 0 && version >= .major(2) { return slot }
-    let caps = slot.caps(of: domain)
+    if request.cap == 0 && version >= .major(2) { return grant }
+    let caps = grant.caps(of: domain)
     guard request.cap >= caps.lowest, request.cap <= caps.highest else { throw .outOfRange }
-    return slot
+    return grant
   }
 
   /// 0 takes the agent's wish back; what the others want still holds.
   private mutating func setPowercap(
     _ request: PowercapProtocol.CapSet,
-    _ slot: Slot,
+    _ grant: Grant,
     _ agent: Int
   ) throws(SCMIStatus) {
-    let resource = Int(slot.resource)
+    let resource = Int(grant.resource)
     let domain = definition.powercaps[resource]
     try claim(.powercapDomain, resource, [.value, .settings], domain.policy, by: agent)
     let wanted = request.cap
     let cap = wanted == 0 ? 0 : wanted - (wanted - domain.minimumCap) % max(domain.capStep, 1)
-    update(.powercapDomain, request.domain, agent) { slot in
-      if cap == 0 { slot.votes.remove(.value) } else { slot.votes.insert(.value) }
-      slot.value = Int64(cap)
+    update(.powercapDomain, request.domain, agent) { grant in
+      if cap == 0 { grant.votes.remove(.value) } else { grant.votes.insert(.value) }
+      grant.value = Int64(cap)
     }
     harmonisePowercap(resource, cause: agent, latest: cap)
   }
@@ -177,11 +177,11 @@ extension SCMIPlatform {
     _ request: PowercapProtocol.CapSet,
     _ agent: Int
   ) throws(SCMIStatus) -> PowercapProtocol.CapSetComplete {
-    let slot = try checkPowercap(request, agent, version(.powercap, agent))
-    try setPowercap(request, slot, agent)
+    let grant = try checkPowercap(request, agent, version(.powercap, agent))
+    try setPowercap(request, grant, agent)
     return PowercapProtocol.CapSetComplete {
       $0.domain = request.domain
-      $0.cap = powercapState.domains[Int(slot.resource)].cap
+      $0.cap = powercapState.domains[Int(grant.resource)].cap
     }
   }
 
@@ -190,8 +190,8 @@ extension SCMIPlatform {
     _ request: PowercapProtocol.AveragingIntervalSet,
     _ context: Context
   ) throws(SCMIStatus) {
-    let slot = try slot(.powercapDomain, request.domain, context.agent, .full)
-    let resource = Int(slot.resource)
+    let grant = try grant(.powercapDomain, request.domain, context.agent, .full)
+    let resource = Int(grant.resource)
     let domain = definition.powercaps[resource]
     guard domain.averagingIntervalIsConfigurable else { throw .notSupported }
     let wanted = request.interval
@@ -240,10 +240,10 @@ extension SCMIPlatform {
     try setNotification(notify, .powercapDomain, PowercapProtocol.Notification.measurementsChanged, context) {
       domains[$0].notifies
     }
-    let slot = try slot(.powercapDomain, request.domain, context.agent, .read)
+    let grant = try grant(.powercapDomain, request.domain, context.agent, .read)
     powercapState.thresholds[context.agent][request.domain] =
       PowercapState.Thresholds(low: request.low, high: request.high)
-    let resource = Int(slot.resource)
+    let resource = Int(grant.resource)
     guard isEnabled, !powercapState.domains[resource].isSampled else { return }
     powercapState.domains[resource].isSampled = true
     powercapState.domains[resource].lastPower = measuredPower(resource)
@@ -258,7 +258,7 @@ extension SCMIPlatform {
     powercapState.domains[resource].lastPower = power
     var isListening = false
     for holder in holders[Int(ResourceKind.powercapDomain.rawValue)][resource] {
-      guard slot(of: holder, .powercapDomain).wants(notification) else { continue }
+      guard grant(of: holder, .powercapDomain).wants(notification) else { continue }
       isListening = true
       guard isTold(holder, .powercapDomain, notification),
         let thresholds = powercapState.thresholds[holder.agent][holder.identifier]
@@ -278,7 +278,7 @@ extension SCMIPlatform {
   }
 }
 
-extension Slot {
+extension Grant {
   /// The caps that the agent may set, narrowed to its bounds and still on the steps of the whole range.
   func caps(of domain: PowercapDefinition) -> (lowest: UInt32, highest: UInt32) {
     guard minimum > Int64(domain.minimumCap) || maximum < Int64(domain.maximumCap) else {

@@ -24,10 +24,10 @@ extension SCMIPlatform {
     _ context: Context
   ) throws(SCMIStatus) -> ResetProtocol.Attributes {
     typealias Message = ResetProtocol.Message
-    let slot = try slot(.resetDomain, request.resource, context.agent, .read)
-    let domain = definition.resets[Int(slot.resource)]
+    let grant = try grant(.resetDomain, request.resource, context.agent, .read)
+    let domain = definition.resets[Int(grant.resource)]
     var flags: ResetProtocol.AttributeFlags = []
-    if domain.asynchronous && agents[context.agent].events && may(Message.reset, slot, context) {
+    if domain.asynchronous && agents[context.agent].events && may(Message.reset, grant, context) {
       flags.insert(.asynchronousReset)
     }
     if domain.notifies && may(Message.notify, context) { flags.insert(.notify) }
@@ -43,27 +43,27 @@ extension SCMIPlatform {
 
   private mutating func reset(_ message: SCMIMessage, _ context: Context) throws(SCMIStatus) {
     let request: ResetProtocol.Reset = try message.fields()
-    let slot = try checkReset(request, context.agent)
-    guard request.flags.contains(.asynchronous) else { return try reset(request, slot, context.agent) }
-    let domain = definition.resets[Int(slot.resource)]
+    let grant = try checkReset(request, context.agent)
+    guard request.flags.contains(.asynchronous) else { return try reset(request, grant, context.agent) }
+    let domain = definition.resets[Int(grant.resource)]
     guard domain.asynchronous, agents[context.agent].events else { throw .notSupported }
     try startAsynchronous(message, context, latency: domain.asynchronousLatency)
   }
 
-  private func checkReset(_ request: ResetProtocol.Reset, _ agent: Int) throws(SCMIStatus) -> Slot {
-    let slot = try slot(.resetDomain, request.domain, agent, .full)
+  private func checkReset(_ request: ResetProtocol.Reset, _ agent: Int) throws(SCMIStatus) -> Grant {
+    let grant = try grant(.resetDomain, request.domain, agent, .full)
     try request.flags.expectDefined()
-    guard definition.resets[Int(slot.resource)].states.contains(request.state) else { throw .invalidParameters }
-    return slot
+    guard definition.resets[Int(grant.resource)].states.contains(request.state) else { throw .invalidParameters }
+    return grant
   }
 
-  private mutating func reset(_ request: ResetProtocol.Reset, _ slot: Slot, _ agent: Int) throws(SCMIStatus) {
-    let resource = Int(slot.resource)
+  private mutating func reset(_ request: ResetProtocol.Reset, _ grant: Grant, _ agent: Int) throws(SCMIStatus) {
+    let resource = Int(grant.resource)
     try claim(.resetDomain, resource, .state, definition.resets[resource].policy, by: agent)
     if request.flags.contains(.autonomous) { return issueReset(resource, state: request.state, cause: agent) }
     let asserts = request.flags.contains(.assert)
-    update(.resetDomain, request.domain, agent) { slot in
-      slot.votes = asserts ? [.state, .isOn] : []
+    update(.resetDomain, request.domain, agent) { grant in
+      grant.votes = asserts ? [.state, .isOn] : []
     }
     harmoniseReset(resource, cause: agent)
   }
@@ -98,8 +98,8 @@ extension SCMIPlatform {
     _ request: ResetProtocol.Reset,
     _ agent: Int
   ) throws(SCMIStatus) -> ResetProtocol.ResetComplete {
-    let slot = try checkReset(request, agent)
-    try reset(request, slot, agent)
+    let grant = try checkReset(request, agent)
+    try reset(request, grant, agent)
     return ResetProtocol.ResetComplete { $0.domain = request.domain }
   }
 }

@@ -28,8 +28,10 @@ extension SCMIPlatform {
   /// Has the guests' machines drive an interrupt line of a consumer in their trees.
   ///
   /// - Parameters:
+  ///   - consumer: its name.
   ///   - line: its place in ``ConsumerDefinition/interrupts``.
   ///   - asserted: the level from now on of a line that is level-triggered; `nil` is one edge.
+  ///   - now: nanoseconds; a time before the latest one counts as the latest one.
   /// - Returns: `false` where there is no such line.
   @discardableResult
   public mutating func interrupt(_ consumer: String, line: Int, asserted: Bool? = nil, at now: UInt64) -> Bool {
@@ -48,8 +50,11 @@ extension SCMIPlatform {
 
   /// The platform changes a resource by itself, whatever the votes are; those who listen are told.
   ///
-  /// - Parameter value: Hz, level, microvolts, power state, power cap, a sensor's reading, or 1 for a reset domain that
-  ///   is put into reset and 0 for one that is taken out of it. Values that the kind cannot have change nothing.
+  /// - Parameters:
+  ///   - resource: of any kind that has values.
+  ///   - value: Hz, level, microvolts, power state, power cap, a sensor's reading, or 1 for a reset domain that is put
+  ///     into reset and 0 for one that is taken out of it. Values that the kind cannot have change nothing.
+  ///   - now: nanoseconds; a time before the latest one counts as the latest one.
   /// - Returns: `false` where no such resource exists, its kind has no value, or it cannot have this one.
   @discardableResult
   public mutating func setValue(_ resource: ResourceName, _ value: Int64, at now: UInt64) -> Bool {

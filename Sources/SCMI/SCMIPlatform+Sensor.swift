@@ -37,12 +37,12 @@ extension SCMIPlatform {
     var identifier = request.index
     while identifier < total {
       let view = context.agent * ResourceKind.count + Int(ResourceKind.sensor.rawValue)
-      let slot = views[view].slots[Int(identifier)]
+      let grant = views[view].grants[Int(identifier)]
       // One that was taken away keeps its place and says nothing about itself.
-      var sensor = slot.access >= .read ? definition.sensors[Int(slot.resource)] : SensorDefinition("")
+      var sensor = grant.access >= .read ? definition.sensors[Int(grant.resource)] : SensorDefinition("")
       // What the agent may not ask for or set is not promised.
       if !may(Message.axisDescriptionGet, context) { sensor.axes = [] }
-      if !may(Message.tripPointConfig, slot, context) { sensor.tripPoints = 0 }
+      if !may(Message.tripPointConfig, grant, context) { sensor.tripPoints = 0 }
       let descriptor = descriptor(sensor, identifier, context)
       guard reply.room >= descriptor.size() else { break }
       reply.append(descriptor)
@@ -94,8 +94,8 @@ extension SCMIPlatform {
     _ context: Context,
     _ reply: inout SCMIMessage
   ) throws(SCMIStatus) {
-    let slot = try slot(.sensor, request.sensor, context.agent, .read)
-    let axes = definition.sensors[Int(slot.resource)].axes
+    let grant = try grant(.sensor, request.sensor, context.agent, .read)
+    let axes = definition.sensors[Int(grant.resource)].axes
     guard !axes.isEmpty else { throw .notSupported }
     guard request.index < axes.count else { throw .outOfRange }
     let count = reply.count
@@ -131,8 +131,8 @@ extension SCMIPlatform {
     _ request: SensorProtocol.AxisNameGet,
     _ context: Context
   ) throws(SCMIStatus) -> SensorProtocol.AxisName {
-    let slot = try slot(.sensor, request.sensor, context.agent, .read)
-    let axes = definition.sensors[Int(slot.resource)].axes
+    let grant = try grant(.sensor, request.sensor, context.agent, .read)
+    let axes = definition.sensors[Int(grant.resource)].axes
     guard !axes.isEmpty else { throw .notSupported }
     guard request.index < axes.count else { throw .outOfRange }
     return SensorProtocol.AxisName {
@@ -146,8 +146,8 @@ extension SCMIPlatform {
     _ request: SensorProtocol.ListUpdateIntervals,
     _ context: Context
   ) throws(SCMIStatus) -> SensorProtocol.UpdateIntervals {
-    let slot = try slot(.sensor, request.sensor, context.agent, .read)
-    let sensor = definition.sensors[Int(slot.resource)]
+    let grant = try grant(.sensor, request.sensor, context.agent, .read)
+    let sensor = definition.sensors[Int(grant.resource)]
     // A sensor without intervals has an empty list: Linux asks each sensor and counts errors.
     guard request.index < max(sensor.intervals.count, 1) else { throw .outOfRange }
     let part = sensor.intervals.dropFirst(Int(request.index)).prefix(SensorProtocol.maximumIntervals)
@@ -166,9 +166,9 @@ extension SCMIPlatform {
     _ reply: inout SCMIMessage
   ) throws(SCMIStatus) {
     let request: SensorProtocol.ReadingGet = try message.fields()
-    let slot = try slot(.sensor, request.sensor, context.agent, .read)
+    let grant = try grant(.sensor, request.sensor, context.agent, .read)
     try request.flags.expectDefined()
-    let resource = Int(slot.resource)
+    let resource = Int(grant.resource)
     guard sensorState.sensors[resource].configuration.isEnabled else { throw .protocolError }
     guard request.flags.contains(.asynchronous) else {
       return reply.append(SensorProtocol.Readings { $0.readings = readings(resource, context.version) })
@@ -197,10 +197,10 @@ extension SCMIPlatform {
     _ request: SensorProtocol.ReadingGet,
     _ agent: Int
   ) throws(SCMIStatus) -> SensorProtocol.ReadingComplete {
-    let slot = try slot(.sensor, request.sensor, agent, .read)
+    let grant = try grant(.sensor, request.sensor, agent, .read)
     return SensorProtocol.ReadingComplete {
       $0.sensor = request.sensor
-      $0.readings = readings(Int(slot.resource), version(.sensor, agent))
+      $0.readings = readings(Int(grant.resource), version(.sensor, agent))
     }
   }
 

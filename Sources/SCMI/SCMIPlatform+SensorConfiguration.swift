@@ -2,25 +2,25 @@
 extension SCMIPlatform {
   func sensorConfig(_ request: SensorProtocol.Resource, _ context: Context) throws(SCMIStatus) -> SensorProtocol.Config
   {
-    let slot = try slot(.sensor, request.resource, context.agent, .read)
-    return SensorProtocol.Config { $0.configuration = sensorState.sensors[Int(slot.resource)].configuration }
+    let grant = try grant(.sensor, request.resource, context.agent, .read)
+    return SensorProtocol.Config { $0.configuration = sensorState.sensors[Int(grant.resource)].configuration }
   }
 
   mutating func sensorConfigSet(_ request: SensorProtocol.ConfigSet, _ context: Context) throws(SCMIStatus) {
-    let slot = try slot(.sensor, request.sensor, context.agent, .full)
+    let grant = try grant(.sensor, request.sensor, context.agent, .full)
     let configuration = request.configuration
     guard configuration.isDefined else { throw .invalidParameters }
-    let resource = Int(slot.resource)
+    let resource = Int(grant.resource)
     guard !configuration.hasTimestamps || definition.sensors[resource].timestamps else { throw .notSupported }
     let interval = definition.sensors[resource].interval(configuration)
-    update(.sensor, request.sensor, context.agent) { slot in
-      slot.votes.insert(.state)
-      if configuration.isEnabled { slot.votes.insert(.isOn) } else { slot.votes.remove(.isOn) }
-      slot.upper = configuration.hasTimestamps ? 1 : 0
+    update(.sensor, request.sensor, context.agent) { grant in
+      grant.votes.insert(.state)
+      if configuration.isEnabled { grant.votes.insert(.isOn) } else { grant.votes.remove(.isOn) }
+      grant.upper = configuration.hasTimestamps ? 1 : 0
       // Without an interval the one in force stays.
       guard let interval else { return }
-      slot.votes.insert(.value)
-      slot.lower = SensorProtocol.SensorConfiguration(enabled: false, interval: interval).rawValue
+      grant.votes.insert(.value)
+      grant.lower = SensorProtocol.SensorConfiguration(enabled: false, interval: interval).rawValue
     }
     harmoniseSensor(resource)
   }
@@ -36,16 +36,16 @@ extension SCMIPlatform {
     var shortest = UInt64.max
     var count = 0
     for holder in holders[Int(ResourceKind.sensor.rawValue)][resource] {
-      let slot = slot(of: holder, .sensor)
-      guard slot.votes.contains(.state) else {
-        if sensor.enabled && slot.access >= .read { isOn = true }
+      let grant = grant(of: holder, .sensor)
+      guard grant.votes.contains(.state) else {
+        if sensor.enabled && grant.access >= .read { isOn = true }
         continue
       }
       count += 1
-      if slot.votes.contains(.isOn) { isOn = true }
-      if slot.upper != 0 { hasTimestamps = true }
-      guard slot.votes.contains(.value) else { continue }
-      guard let wanted = SensorProtocol.SensorConfiguration(rawValue: slot.lower).interval else { continue }
+      if grant.votes.contains(.isOn) { isOn = true }
+      if grant.upper != 0 { hasTimestamps = true }
+      guard grant.votes.contains(.value) else { continue }
+      guard let wanted = SensorProtocol.SensorConfiguration(rawValue: grant.lower).interval else { continue }
       if wanted.nanoseconds < shortest { (shortest, interval) = (wanted.nanoseconds, wanted) }
     }
     if count == 0 { isOn = sensor.enabled }
@@ -64,19 +64,19 @@ extension SCMIPlatform {
     try setNotification(notify, .sensor, SensorProtocol.Notification.tripPointEvent, context) {
       sensors[$0].tripPoints > 0
     }
-    startSampling(Int(try slot(.sensor, request.sensor, context.agent, .read).resource))
+    startSampling(Int(try grant(.sensor, request.sensor, context.agent, .read).resource))
   }
 
   mutating func sensorUpdateNotify(_ request: SensorProtocol.Notify, _ context: Context) throws(SCMIStatus) {
     let sensors = definition.sensors
     try setNotification(request, .sensor, SensorProtocol.Notification.update, context) { sensors[$0].updates }
-    startSampling(Int(try slot(.sensor, request.resource, context.agent, .read).resource))
+    startSampling(Int(try grant(.sensor, request.resource, context.agent, .read).resource))
   }
 
   /// Each agent has trip points of its own.
   mutating func tripPointConfig(_ request: SensorProtocol.TripPointConfig, _ context: Context) throws(SCMIStatus) {
-    let slot = try slot(.sensor, request.sensor, context.agent, .full)
-    let resource = Int(slot.resource)
+    let grant = try grant(.sensor, request.sensor, context.agent, .full)
+    let resource = Int(grant.resource)
     let count = Int(definition.sensors[resource].tripPoints)
     let trip = request.control.tripPoint
     guard request.control.isDefined, trip < count else { throw .invalidParameters }
@@ -95,7 +95,10 @@ extension SCMIPlatform {
 
   /// Gives a sensor new values: its trip points are checked at once.
   ///
-  /// - Parameter values: one per axis, or one for all.
+  /// - Parameters:
+  ///   - name: a sensor's.
+  ///   - values: one per axis, or one for all.
+  ///   - now: nanoseconds; a time before the latest one counts as the latest one.
   /// - Returns: `false` where no sensor has that name or `values` is empty.
   @discardableResult
   public mutating func setSensor(_ name: String, values: [Int64], at now: UInt64) -> Bool {
@@ -116,9 +119,9 @@ extension SCMIPlatform {
   private func isWatched(_ resource: Int) -> Bool {
     guard sensorState.sensors[resource].configuration.isEnabled else { return false }
     for holder in holders[Int(ResourceKind.sensor.rawValue)][resource] {
-      let slot = slot(of: holder, .sensor)
-      if slot.wants(SensorProtocol.Notification.update) { return true }
-      if slot.wants(SensorProtocol.Notification.tripPointEvent), hasTripPoints(holder) { return true }
+      let grant = grant(of: holder, .sensor)
+      if grant.wants(SensorProtocol.Notification.update) { return true }
+      if grant.wants(SensorProtocol.Notification.tripPointEvent), hasTripPoints(holder) { return true }
     }
     return false
   }
@@ -155,7 +158,7 @@ extension SCMIPlatform {
     guard value != last, sensorState.sensors[resource].configuration.isEnabled else { return }
     let notification = SensorProtocol.Notification.tripPointEvent
     for holder in holders[Int(ResourceKind.sensor.rawValue)][resource] {
-      guard slot(of: holder, .sensor).wants(notification),
+      guard grant(of: holder, .sensor).wants(notification),
         let trips = sensorState.tripPoints[holder.agent][holder.identifier]
       else { continue }
       for (index, trip) in trips.enumerated() where !trip.mode.isEmpty {

@@ -87,30 +87,30 @@ extension SCMIPlatform {
     let definition = definition.agents[agent]
     if definition.resources == nil && definition.devices.isEmpty {
       for kind in ResourceKind.allCases {
-        for resource in 0..<identifiers[Int(kind.rawValue)].count { addSlot(kind, resource, agent, .full) }
+        for resource in 0..<identifiers[Int(kind.rawValue)].count { addGrant(kind, resource, agent, .full) }
       }
       return
     }
     for selection in definition.resources ?? [] {
       guard let resource = place(selection.resource) else { continue }
-      addSlot(selection.resource.kind, resource, agent, selection.access, selection.minimum, selection.maximum)
+      addGrant(selection.resource.kind, resource, agent, selection.access, selection.minimum, selection.maximum)
     }
     for device in definition.devices {
       for name in self.definition.devices.first(where: { $0.name == device.name })?.resources ?? [] {
-        guard let resource = place(name), !hasSlot(name.kind, resource, agent) else { continue }
-        addSlot(name.kind, resource, agent, device.access)
+        guard let resource = place(name), !hasGrant(name.kind, resource, agent) else { continue }
+        addGrant(name.kind, resource, agent, device.access)
       }
     }
   }
 
   func place(_ name: ResourceName) -> Int? { identifiers[Int(name.kind.rawValue)][name.name] }
 
-  func hasSlot(_ kind: ResourceKind, _ resource: Int, _ agent: Int) -> Bool {
+  func hasGrant(_ kind: ResourceKind, _ resource: Int, _ agent: Int) -> Bool {
     holders[Int(kind.rawValue)][resource].contains { $0.agent == agent }
   }
 
   /// Gives the agent its next identifier for a resource.
-  mutating func addSlot(
+  mutating func addGrant(
     _ kind: ResourceKind,
     _ resource: Int,
     _ agent: Int,
@@ -120,13 +120,13 @@ extension SCMIPlatform {
     configured: Access? = nil
   ) {
     let view = agent * ResourceKind.count + Int(kind.rawValue)
-    var slot = Slot(resource: UInt32(resource), access: access, configured: configured ?? access)
-    slot.minimum = minimum ?? .min
-    slot.maximum = maximum ?? .max
+    var grant = Grant(resource: UInt32(resource), access: access, configured: configured ?? access)
+    grant.minimum = minimum ?? .min
+    grant.maximum = maximum ?? .max
     holders[Int(kind.rawValue)][resource].append(
-      Holder(agent: agent, identifier: UInt32(views[view].slots.count))
+      Holder(agent: agent, identifier: UInt32(views[view].grants.count))
     )
-    views[view].slots.append(slot)
+    views[view].grants.append(grant)
   }
 
   /// Which protocols exist for the agent: those that it may use and has a resource of.

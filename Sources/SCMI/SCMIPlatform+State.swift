@@ -206,8 +206,8 @@ private struct StateCheck {
     try expect(state.views.count == definition.agents.count * ResourceKind.count, "views")
     for (index, view) in state.views.enumerated() {
       guard let kind = ResourceKind(rawValue: UInt8(index % ResourceKind.count)) else { continue }
-      try expect(view.slots.count <= count(kind), "views")
-      try expect(view.slots.allSatisfy { isPossible($0, kind) }, "views")
+      try expect(view.grants.count <= count(kind), "views")
+      try expect(view.grants.allSatisfy { isPossible($0, kind) }, "views")
     }
     try expect(state.holders.count == ResourceKind.count, "holders")
     var held = 0
@@ -220,23 +220,23 @@ private struct StateCheck {
         try expect(Set(list.map(\.agent)).count == list.count, "holders")
       }
     }
-    try expect(held == state.views.reduce(0) { $0 + $1.slots.count }, "holders")
+    try expect(held == state.views.reduce(0) { $0 + $1.grants.count }, "holders")
   }
 
-  private func isPossible(_ slot: Slot, _ kind: ResourceKind) -> Bool {
-    guard slot.resource < count(kind) else { return false }
+  private func isPossible(_ grant: Grant, _ kind: ResourceKind) -> Bool {
+    guard grant.resource < count(kind) else { return false }
     return switch kind {
-    case .clock: slot.value >= 0
-    case .powerDomain, .performanceDomain, .powercapDomain: UInt32(exactly: slot.value) != nil
-    case .voltageDomain: Int32(exactly: slot.value) != nil
+    case .clock: grant.value >= 0
+    case .powerDomain, .performanceDomain, .powercapDomain: UInt32(exactly: grant.value) != nil
+    case .voltageDomain: Int32(exactly: grant.value) != nil
     case .sensor, .resetDomain, .pin, .group, .function: true
     }
   }
 
   private func holds(_ holder: Holder, _ kind: ResourceKind, _ resource: Int) -> Bool {
     guard isAgent(holder.agent) else { return false }
-    let slots = state.views[holder.agent * ResourceKind.count + Int(kind.rawValue)].slots
-    return holder.identifier < slots.count && slots[Int(holder.identifier)].resource == UInt32(resource)
+    let grants = state.views[holder.agent * ResourceKind.count + Int(kind.rawValue)].grants
+    return holder.identifier < grants.count && grants[Int(holder.identifier)].resource == UInt32(resource)
   }
 
   private func resources() throws(SCMIStateError) {
@@ -248,10 +248,10 @@ private struct StateCheck {
     try expect(clocks.allSatisfy { $0.rate <= UInt64(Int64.max) && (-1..<clocks.count).contains($0.parent) }, "clock")
     try expect(state.sensor.sensors.count == count(.sensor) && state.sensor.tripPoints.count == agents, "sensor")
     for agent in 0..<agents {
-      let slots = state.views[agent * ResourceKind.count + Int(ResourceKind.sensor.rawValue)].slots
+      let grants = state.views[agent * ResourceKind.count + Int(ResourceKind.sensor.rawValue)].grants
       for (identifier, trips) in state.sensor.tripPoints[agent] {
-        try expect(identifier < slots.count, "sensor")
-        let sensor = definition.sensors[Int(slots[Int(identifier)].resource)]
+        try expect(identifier < grants.count, "sensor")
+        let sensor = definition.sensors[Int(grants[Int(identifier)].resource)]
         try expect(trips.count == Int(sensor.tripPoints), "sensor")
       }
     }

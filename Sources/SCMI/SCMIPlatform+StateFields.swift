@@ -63,11 +63,11 @@ extension ProtocolAccess: StateFields {
 
 extension View: StateFields {
   mutating func visit(_ fields: inout StateVisitor) throws {
-    try fields("slots", &slots)
+    try fields("grants", &grants)
   }
 }
 
-extension Slot: StateFields {
+extension Grant: StateFields {
   mutating func visit(_ fields: inout StateVisitor) throws {
     try fields("resource", &resource)
     try fields("access", &access)

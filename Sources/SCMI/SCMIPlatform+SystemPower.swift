@@ -44,7 +44,10 @@ extension SCMIPlatform {
 
   /// Asks the agents that listen for a graceful transition (or tells them of a forceful one), in the platform's name.
   ///
-  /// - Parameter state: 0 shutdown, 1 cold reset, 2 warm reset, 4 suspend.
+  /// - Parameters:
+  ///   - state: 0 shutdown, 1 cold reset, 2 warm reset, 4 suspend.
+  ///   - graceful: whether they are asked.
+  ///   - now: nanoseconds; a time before the latest one counts as the latest one.
   /// - Returns: how many agents were told.
   @discardableResult
   public mutating func requestSystemPower(state: UInt32, graceful: Bool, at now: UInt64) -> Int {
@@ -81,8 +84,10 @@ extension SCMIPlatform {
   /// BASE_ERROR_EVENT to every agent that asked for it.
   ///
   /// - Parameters:
-  ///   - agent: whose commands went wrong; `nil` is the platform.
+  ///   - cause: whose commands went wrong; `nil` is the platform.
+  ///   - fatal: whether the platform cannot go on as before.
   ///   - reports: one number per command, implementation-defined; those beyond the 15 that fit are left out.
+  ///   - now: nanoseconds; a time before the latest one counts as the latest one.
   public mutating func reportError(agent cause: Int? = nil, fatal: Bool, reports: [UInt64], at now: UInt64) {
     advance(to: now)
     announceError(cause: cause, fatal: fatal, reports: reports)

@@ -24,11 +24,11 @@ extension SCMIPlatform {
     _ context: Context
   ) throws(SCMIStatus) -> VoltageProtocol.Attributes {
     typealias Message = VoltageProtocol.Message
-    let slot = try slot(.voltageDomain, request.resource, context.agent, .read)
-    let domain = definition.regulators[Int(slot.resource)]
+    let grant = try grant(.voltageDomain, request.resource, context.agent, .read)
+    let domain = definition.regulators[Int(grant.resource)]
     var flags: VoltageProtocol.AttributeFlags = []
     if context.version >= .major(2) {
-      if domain.asynchronous && agents[context.agent].events && may(Message.levelSet, slot, context) {
+      if domain.asynchronous && agents[context.agent].events && may(Message.levelSet, grant, context) {
         flags.insert(.asynchronousSet)
       }
       if domain.name.isLongName && may(Message.domainNameGet, context) { flags.insert(.extendedName) }
@@ -43,16 +43,16 @@ extension SCMIPlatform {
     _ request: VoltageProtocol.DescribeLevels,
     _ context: Context
   ) throws(SCMIStatus) -> VoltageProtocol.Levels {
-    let slot = try slot(.voltageDomain, request.domain, context.agent, .read)
+    let grant = try grant(.voltageDomain, request.domain, context.agent, .read)
     var reply = VoltageProtocol.Levels()
-    switch definition.regulators[Int(slot.resource)].levels {
+    switch definition.regulators[Int(grant.resource)].levels {
     case .range(let minimum, let maximum, let step):
       guard request.index == 0 else { throw .outOfRange }
-      let range = slot.levels(minimum, maximum, step)
+      let range = grant.levels(minimum, maximum, step)
       reply.count = .range
       reply.levels = [range.minimum, range.maximum, step]
     case .list(let all):
-      let levels = all.filter { Int64($0) >= slot.minimum && Int64($0) <= slot.maximum }
+      let levels = all.filter { Int64($0) >= grant.minimum && Int64($0) <= grant.maximum }
       guard request.index < levels.count else { throw .outOfRange }
       reply.levels = Array(levels.dropFirst(Int(request.index)).prefix(VoltageProtocol.maximumLevels))
       reply.count = PartCount(returned: reply.levels.count, of: levels.count, from: request.index)
@@ -64,28 +64,28 @@ extension SCMIPlatform {
     _ request: VoltageProtocol.Resource,
     _ context: Context
   ) throws(SCMIStatus) -> VoltageProtocol.Config {
-    let slot = try slot(.voltageDomain, request.resource, context.agent, .read)
-    return VoltageProtocol.Config { $0.mode = voltageState.domains[Int(slot.resource)].isOn ? .on : .off }
+    let grant = try grant(.voltageDomain, request.resource, context.agent, .read)
+    return VoltageProtocol.Config { $0.mode = voltageState.domains[Int(grant.resource)].isOn ? .on : .off }
   }
 
   private func voltageLevel(
     _ request: VoltageProtocol.Resource,
     _ context: Context
   ) throws(SCMIStatus) -> VoltageProtocol.Level {
-    let slot = try slot(.voltageDomain, request.resource, context.agent, .read)
-    return VoltageProtocol.Level { $0.level = voltageState.domains[Int(slot.resource)].level }
+    let grant = try grant(.voltageDomain, request.resource, context.agent, .read)
+    return VoltageProtocol.Level { $0.level = voltageState.domains[Int(grant.resource)].level }
   }
 
   private mutating func voltageConfigSet(_ request: VoltageProtocol.ConfigSet, _ context: Context) throws(SCMIStatus) {
-    let slot = try slot(.voltageDomain, request.domain, context.agent, .full)
+    let grant = try grant(.voltageDomain, request.domain, context.agent, .full)
     guard request.mode == .off || request.mode == .on else { throw .invalidParameters }
     let on = request.mode == .on
-    let resource = Int(slot.resource)
+    let resource = Int(grant.resource)
     let policy = definition.regulators[resource].statePolicy
     try claim(.voltageDomain, resource, .state, policy, by: context.agent)
-    update(.voltageDomain, request.domain, context.agent) { slot in
-      slot.votes.insert(.state)
-      if on { slot.votes.insert(.isOn) } else { slot.votes.remove(.isOn) }
+    update(.voltageDomain, request.domain, context.agent) { grant in
+      grant.votes.insert(.state)
+      if on { grant.votes.insert(.isOn) } else { grant.votes.remove(.isOn) }
     }
     switchVoltage(resource, policy, latest: on)
   }
@@ -94,19 +94,19 @@ extension SCMIPlatform {
 
   private mutating func voltageLevelSet(_ message: SCMIMessage, _ context: Context) throws(SCMIStatus) {
     let request: VoltageProtocol.LevelSet = try message.fields()
-    let slot = try checkVoltageLevel(request, context.agent)
-    guard request.flags.contains(.asynchronous) else { return try setVoltageLevel(request, slot, context.agent) }
-    let domain = definition.regulators[Int(slot.resource)]
+    let grant = try checkVoltageLevel(request, context.agent)
+    guard request.flags.contains(.asynchronous) else { return try setVoltageLevel(request, grant, context.agent) }
+    let domain = definition.regulators[Int(grant.resource)]
     guard domain.asynchronous, context.version >= .major(2), agents[context.agent].events else { throw .notSupported }
     try startAsynchronous(message, context, latency: domain.asynchronousLatency)
   }
 
-  private func checkVoltageLevel(_ request: VoltageProtocol.LevelSet, _ agent: Int) throws(SCMIStatus) -> Slot {
-    let slot = try slot(.voltageDomain, request.domain, agent, .full)
+  private func checkVoltageLevel(_ request: VoltageProtocol.LevelSet, _ agent: Int) throws(SCMIStatus) -> Grant {
+    let grant = try grant(.voltageDomain, request.domain, agent, .full)
     try request.flags.expectDefined()
     let level = request.level
-    guard Int64(level) >= slot.minimum, Int64(level) <= slot.maximum else { throw .invalidParameters }
-    switch definition.regulators[Int(slot.resource)].levels {
+    guard Int64(level) >= grant.minimum, Int64(level) <= grant.maximum else { throw .invalidParameters }
+    switch definition.regulators[Int(grant.resource)].levels {
     case .list(let levels):
       guard levels.contains(level) else { throw .invalidParameters }
     case .range(let minimum, let maximum, let step):
@@ -114,20 +114,20 @@ extension SCMIPlatform {
         throw .invalidParameters
       }
     }
-    return slot
+    return grant
   }
 
   private mutating func setVoltageLevel(
     _ request: VoltageProtocol.LevelSet,
-    _ slot: Slot,
+    _ grant: Grant,
     _ agent: Int
   ) throws(SCMIStatus) {
-    let resource = Int(slot.resource)
+    let resource = Int(grant.resource)
     let level = Int64(request.level)
     try claim(.voltageDomain, resource, .value, definition.regulators[resource].policy, by: agent)
-    update(.voltageDomain, request.domain, agent) { slot in
-      slot.votes.insert(.value)
-      slot.value = level
+    update(.voltageDomain, request.domain, agent) { grant in
+      grant.votes.insert(.value)
+      grant.value = level
     }
     harmoniseVoltage(resource, cause: agent, latest: level)
   }
@@ -156,16 +156,16 @@ extension SCMIPlatform {
     _ request: VoltageProtocol.LevelSet,
     _ agent: Int
   ) throws(SCMIStatus) -> VoltageProtocol.LevelSetComplete {
-    let slot = try checkVoltageLevel(request, agent)
-    try setVoltageLevel(request, slot, agent)
+    let grant = try checkVoltageLevel(request, agent)
+    try setVoltageLevel(request, grant, agent)
     return VoltageProtocol.LevelSetComplete {
       $0.domain = request.domain
-      $0.level = voltageState.domains[Int(slot.resource)].level
+      $0.level = voltageState.domains[Int(grant.resource)].level
     }
   }
 }
 
-extension Slot {
+extension Grant {
   /// A range of voltages, narrowed to what the agent may set, still on the steps of the whole one.
   func levels(_ low: Int32, _ high: Int32, _ step: Int32) -> (minimum: Int32, maximum: Int32) {
     // Upside down on purpose: see ``VoltageDomainDefinition/allowInvalid``.

@@ -88,6 +88,7 @@ public struct SCMIPlatform: ~Copyable {
   /// Answers one request.
   ///
   /// - Parameters:
+  ///   - request: as it came, whatever it is.
   ///   - agent: who asks.
   ///   - ticket: comes back with a reply that is late.
   ///   - now: nanoseconds; a time before the latest one counts as the latest one.
@@ -246,16 +247,16 @@ public struct SCMIPlatform: ~Copyable {
 
   // MARK: - What every handler uses
 
-  /// The slot of the agent's `identifier`, if the agent may do that much with it.
+  /// The grant of the agent's `identifier`, if the agent may do that much with it.
   ///
   /// - Throws: NOT_FOUND for what does not exist for the agent, DENIED for what was taken away.
   @inline(__always)
-  func slot(_ kind: ResourceKind, _ identifier: UInt32, _ agent: Int, _ access: Access) throws(SCMIStatus) -> Slot {
+  func grant(_ kind: ResourceKind, _ identifier: UInt32, _ agent: Int, _ access: Access) throws(SCMIStatus) -> Grant {
     let view = agent * ResourceKind.count + Int(kind.rawValue)
-    guard identifier < views[view].slots.count else { throw .notFound }
-    let slot = views[view].slots[Int(identifier)]
-    guard slot.access >= access else { throw .denied }
-    return slot
+    guard identifier < views[view].grants.count else { throw .notFound }
+    let grant = views[view].grants[Int(identifier)]
+    guard grant.access >= access else { throw .denied }
+    return grant
   }
 
   /// Whether the agent may send a command: what is refused is not promised either.
@@ -265,8 +266,8 @@ public struct SCMIPlatform: ~Copyable {
   }
 
   /// Whether the agent may change a resource by a command.
-  func may(_ command: some SCMICommand, _ slot: Slot, _ context: Context) -> Bool {
-    slot.access == .full && may(command, context)
+  func may(_ command: some SCMICommand, _ grant: Grant, _ context: Context) -> Bool {
+    grant.access == .full && may(command, context)
   }
 
   /// The version of a protocol that an agent speaks.
@@ -274,21 +275,21 @@ public struct SCMIPlatform: ~Copyable {
     ProtocolVersion(rawValue: protocols[agent * ProtocolIdentifier.count + identifier.index].version)
   }
 
-  /// Changes a slot in place.
+  /// Changes a grant in place.
   @inline(__always)
-  mutating func update(_ kind: ResourceKind, _ identifier: UInt32, _ agent: Int, _ change: (inout Slot) -> Void) {
-    change(&views[agent * ResourceKind.count + Int(kind.rawValue)].slots[Int(identifier)])
+  mutating func update(_ kind: ResourceKind, _ identifier: UInt32, _ agent: Int, _ change: (inout Grant) -> Void) {
+    change(&views[agent * ResourceKind.count + Int(kind.rawValue)].grants[Int(identifier)])
   }
 
   func count(_ kind: ResourceKind, _ agent: Int) -> Int {
-    views[agent * ResourceKind.count + Int(kind.rawValue)].slots.count
+    views[agent * ResourceKind.count + Int(kind.rawValue)].grants.count
   }
 
   /// The agent's identifier for a resource, or `nil` where the agent may not see it.
   func identifier(_ kind: ResourceKind, _ resource: Int, for agent: Int) -> UInt32? {
     for holder in holders[Int(kind.rawValue)][resource] where holder.agent == agent {
-      let slot = views[agent * ResourceKind.count + Int(kind.rawValue)].slots[Int(holder.identifier)]
-      return slot.access == .none ? nil : holder.identifier
+      let grant = views[agent * ResourceKind.count + Int(kind.rawValue)].grants[Int(holder.identifier)]
+      return grant.access == .none ? nil : holder.identifier
     }
     return nil
   }

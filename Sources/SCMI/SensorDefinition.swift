@@ -146,7 +146,7 @@ public struct AxisDefinition: Sendable {
   /// What it can read; `nil` is not told.
   public var range: ValueRange?
 
-  /// - Parameter configure: sets what is not to have its default.
+  /// What `configure` leaves alone has its default.
   public init(_ name: String, configure: (inout Self) -> Void = { _ in }) {
     self.name = name
     configure(&self)
@@ -188,7 +188,7 @@ public struct SensorDefinition: Sendable {
   /// Lets ranges be upside down and axes have one name twice, for tests of what a client does with them.
   public var allowInvalid = false
 
-  /// - Parameter configure: sets what is not to have its default.
+  /// What `configure` leaves alone has its default.
   public init(_ name: String, configure: (inout Self) -> Void = { _ in }) {
     self.name = name
     configure(&self)

@@ -29,7 +29,8 @@ public final class SharedPlatform: Sendable {
     var platform: SCMIPlatform
     var mailboxes: [Mailbox]
     var attachments: [Attachment?]
-    var observers: [@Sendable (TranscriptRecord) -> Void] = []
+    var observers: [(recording: Recording, call: @Sendable (TranscriptRecord) -> Void)] = []
+    var recordings: UInt64 = 0
   }
 
   private let state: Mutex<State>
@@ -38,7 +39,11 @@ public final class SharedPlatform: Sendable {
   /// What the platform was made of.
   public let definition: PlatformDefinition
 
-  /// - Parameter clock: nanoseconds since the platform began; never goes back.
+  /// Takes a platform over.
+  ///
+  /// - Parameters:
+  ///   - platform: is this value's from now on.
+  ///   - clock: nanoseconds since the platform began; never goes back.
   public init(_ platform: consuming sending SCMIPlatform, clock: @escaping @Sendable () -> UInt64) {
     let definition = platform.definition
     let count = definition.agents.count
@@ -89,7 +94,9 @@ public final class SharedPlatform: Sendable {
 
   /// The agent starts anew.
   ///
-  /// - Parameter events: whether it can receive notifications and delayed responses from now on.
+  /// - Parameters:
+  ///   - agent: its place in the definition.
+  ///   - events: whether it can receive notifications and delayed responses from now on.
   /// - Precondition: the agent exists.
   public func resetAgent(_ agent: Int, events: Bool) {
     run(as: agent) { state in
@@ -159,26 +166,50 @@ public final class SharedPlatform: Sendable {
     return run { body(&$0.platform, time) }
   }
 
+  /// Somebody whom the transcript is handed to.
+  public struct Recording: Equatable, Sendable {
+    fileprivate let number: UInt64
+  }
+
   /// Has each line of the transcript from now on handed to `observer`: in order, under the platform's lock. It must
   /// be quick and must not come back here.
-  public func record(_ observer: @escaping @Sendable (TranscriptRecord) -> Void) {
+  ///
+  /// - Returns: what ends it. A platform keeps its observers otherwise as long as it lives.
+  @discardableResult
+  public func record(_ observer: @escaping @Sendable (TranscriptRecord) -> Void) -> Recording {
     state.withLock { state in
-      state.observers.append(observer)
+      let recording = Recording(number: state.recordings)
+      state.recordings += 1
+      state.observers.append((recording, observer))
       state.platform.isRecording = true
+      return recording
     }
+  }
+
+  /// Ends what ``record(_:)`` began: the observer is not called any more, and let go.
+  public func end(_ recording: Recording) {
+    let ended = state.withLock { state in
+      let index = state.observers.firstIndex { $0.recording == recording }
+      let ended = index.map { state.observers.remove(at: $0).call }
+      if state.observers.isEmpty { state.platform.isRecording = false }
+      return ended
+    }
+    // Whatever it held goes without the lock.
+    _ = consume ended
   }
 
   /// How many lines of ``transcript`` that nobody has read yet are kept.
   public static let maximumUnread = 65_536
 
-  /// The transcript from now on. Of lines that nobody has read yet the latest ``maximumUnread`` are kept;
-  /// ``TranscriptRecord/sequence`` shows the gap.
+  /// The transcript from now on, until its reader is cancelled or lets go. Of lines that nobody has read yet the latest
+  /// ``maximumUnread`` are kept; ``TranscriptRecord/sequence`` shows the gap.
   public var transcript: AsyncStream<TranscriptRecord> {
     let (stream, continuation) = AsyncStream.makeStream(
       of: TranscriptRecord.self,
       bufferingPolicy: .bufferingNewest(Self.maximumUnread)
     )
-    record { continuation.yield($0) }
+    let recording = record { continuation.yield($0) }
+    continuation.onTermination = { [weak self] _ in self?.end(recording) }
     return stream
   }
 
@@ -223,7 +254,7 @@ extension SharedPlatform.State {
     }
     if !observers.isEmpty {
       for record in platform.takeTranscript() {
-        for observer in observers { observer(record) }
+        for observer in observers { observer.call(record) }
       }
     }
     return calls

@@ -36,6 +36,8 @@ public struct TranscriptRecord: Sendable {
   public var message: SCMIMessage
   /// Nanoseconds since the request, for what answers one.
   public var latency: UInt64?
+  /// Of a reset: whether the agent can receive notifications and delayed responses from then on; `nil` for all else.
+  public var events: Bool?
   /// Why the platform decided as it did.
   public var decision: String?
   /// The misbehaviour rule that applied.
@@ -49,6 +51,7 @@ public struct TranscriptRecord: Sendable {
     kind: Kind,
     message: SCMIMessage,
     latency: UInt64? = nil,
+    events: Bool? = nil,
     decision: String? = nil,
     rule: String? = nil
   ) {
@@ -59,6 +62,7 @@ public struct TranscriptRecord: Sendable {
     self.kind = kind
     self.message = message
     self.latency = latency
+    self.events = events
     self.decision = decision
     self.rule = rule
   }
@@ -77,6 +81,7 @@ extension SCMIPlatform {
     _ message: SCMIMessage,
     _ decision: String? = nil,
     latency: UInt64? = nil,
+    events: Bool? = nil,
     rule: String? = nil
   ) {
     guard isRecording else { return }
@@ -95,6 +100,7 @@ extension SCMIPlatform {
         kind: kind,
         message: message,
         latency: latency,
+        events: events,
         decision: reasons.isEmpty ? nil : reasons.joined(separator: "; "),
         rule: rule
       )

@@ -47,7 +47,7 @@ public struct ThermalZoneDefinition: Sendable {
   /// Ascending or not, as the tree is to have them.
   public var trips: [Trip] = []
 
-  /// - Parameter configure: sets what is not to have its default.
+  /// What `configure` leaves alone has its default.
   public init(_ name: String, sensor: String, configure: (inout Self) -> Void = { _ in }) {
     self.name = name
     self.sensor = sensor
@@ -90,7 +90,7 @@ public struct ConsumerDefinition: Sendable {
   /// Of a ``Kind/device``: lines that ``ScriptAction/interrupt(_:line:asserted:)`` drives.
   public var interrupts: [InterruptDefinition] = []
 
-  /// - Parameter configure: sets what is not to have its default.
+  /// What `configure` leaves alone has its default.
   public init(
     _ name: String,
     _ kind: Kind,

@@ -24,7 +24,9 @@ public protocol VendorProtocol: Sendable {
   /// Answers a request.
   ///
   /// - Parameters:
+  ///   - request: of this protocol, from message 3 on.
   ///   - agent: its place in ``PlatformDefinition/agents``.
+  ///   - now: nanoseconds of the platform's clock.
   ///   - reply: words behind the status, at most 31.
   /// - Returns: the status; where it is not success, `reply` is not sent.
   mutating func handle(_ request: SCMIMessage, agent: Int, at now: UInt64, reply: inout [UInt32]) -> SCMIStatus

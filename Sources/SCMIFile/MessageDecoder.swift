@@ -16,6 +16,7 @@ public enum MessageDecoder {
   /// A raw message (header and payload) as one line.
   ///
   /// - Parameters:
+  ///   - message: as it went, whatever it is.
   ///   - isRequest: whether an agent sent it; only the payload's reading depends on it. Notifications and delayed
   ///     responses are never an agent's.
   public static func text(_ message: SCMIMessage, isRequest: Bool) -> String {

@@ -115,13 +115,25 @@ final class PlatformFileReader {
 
   /// Reads an object; keys that `body` does not ask for are mistakes.
   func object<Result>(_ value: JSONValue, _ path: String, _ body: (Fields) -> Result) -> Result {
-    if value.members == nil { mismatch(value, path, "an object") }
-    let fields = Fields(reader: self, value: value, path: path)
+    let fields = begin(value, path)
     let result = body(fields)
-    for member in value.members ?? [] where !fields.asked.contains(member.key) {
-      fail(member.position, path + "/" + JSONPointer.escape(member.key), expectation(fields.asked))
-    }
+    end(fields)
     return result
+  }
+
+  // What is the same for all results is no part of the generic function, which the program has for each.
+
+  @inline(never)
+  private func begin(_ value: JSONValue, _ path: String) -> Fields {
+    if value.members == nil { mismatch(value, path, "an object") }
+    return Fields(reader: self, value: value, path: path)
+  }
+
+  @inline(never)
+  private func end(_ fields: Fields) {
+    for member in fields.value.members ?? [] where !fields.asked.contains(member.key) {
+      fail(member.position, fields.path + "/" + JSONPointer.escape(member.key), expectation(fields.asked))
+    }
   }
 
   /// Reads each element of an array.
@@ -130,13 +142,24 @@ final class PlatformFileReader {
     _ path: String,
     _ element: (JSONValue, String) -> Element?
   ) -> [Element] {
-    guard let value else { return [] }
-    guard let elements = value.array else {
-      mismatch(value, path, "an array")
-      return []
+    let values = elements(value, path)
+    var list: [Element] = []
+    for index in values.indices {
+      if let element = element(values[index], place(path, index)) { list.append(element) }
     }
-    return elements.enumerated().compactMap { element($1, "\(path)/\($0)") }
+    return list
   }
+
+  @inline(never)
+  private func elements(_ value: JSONValue?, _ path: String) -> [JSONValue] {
+    guard let value else { return [] }
+    if let elements = value.array { return elements }
+    mismatch(value, path, "an array")
+    return []
+  }
+
+  @inline(never)
+  private func place(_ path: String, _ index: Int) -> String { "\(path)/\(index)" }
 
   func string(_ value: JSONValue, _ path: String) -> String? {
     if value.string == nil { mismatch(value, path, "a string") }
@@ -145,7 +168,7 @@ final class PlatformFileReader {
 
   func integer<Integer: FixedWidthInteger>(_ value: JSONValue, _ path: String, _ type: Integer.Type) -> Integer? {
     if let number = value.integer(type) { return number }
-    mismatch(value, path, "an integer from \(Integer.min) to \(Integer.max)")
+    mismatch(value, path, "an integer from \(Integer.min.description) to \(Integer.max.description)")
     return nil
   }
 
@@ -173,8 +196,13 @@ final class PlatformFileReader {
   ) -> Choice? {
     guard let text = string(value, path) else { return nil }
     if let result = make(text) { return result }
-    fail(value.position, path, "expected one of \(names.joined(separator: ", ")), found \"\(text)\"")
+    noChoice(value, path, names, text)
     return nil
+  }
+
+  @inline(never)
+  private func noChoice(_ value: JSONValue, _ path: String, _ names: [String], _ text: String) {
+    fail(value.position, path, "expected one of \(names.joined(separator: ", ")), found \"\(text)\"")
   }
 
   /// Digits and nothing else.

@@ -38,7 +38,10 @@ public enum Replay {
   ///
   /// Times, agents, kinds and bytes are compared; explanations are not.
   ///
-  /// - Parameter samples: how many samples are computed at most.
+  /// - Parameters:
+  ///   - records: of one session, in order.
+  ///   - platform: has done nothing yet.
+  ///   - samples: how many samples are computed at most.
   public static func run(
     _ records: [TranscriptRecord],
     on platform: inout SCMIPlatform,
@@ -65,7 +68,7 @@ public enum Replay {
         let bytes = tooFew ? [] : record.message.bytes + [UInt8](repeating: 0, count: SCMIMessage.maximumPayload + 1)
         _ = platform.handle(bytes: bytes.span, from: record.agent, at: record.time, reply: &reply)
       case .reset:
-        let events = record.decision?.hasPrefix("with events") ?? true
+        guard let events = record.events else { preconditionFailure("a reset says whether there are events") }
         platform.resetAgent(record.agent, events: events, at: record.time)
       case .control:
         guard let skipped = record.decision.flatMap({ SkippedSamples($0) }) else {

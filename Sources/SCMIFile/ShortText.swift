@@ -7,3 +7,13 @@ extension String {
     return "\(Substring(unicodeScalars.prefix(beginning))) … (\(left) more) … \(Substring(unicodeScalars.suffix(end)))"
   }
 }
+
+extension [String: String] {
+  /// In the order of the keys.
+  var byKey: [(key: String, value: String)] { keys.sorted().compactMap { key in self[key].map { (key, $0) } } }
+}
+
+extension [String: UInt32] {
+  /// In the order of the keys.
+  var byKey: [(key: String, value: UInt32)] { keys.sorted().compactMap { key in self[key].map { (key, $0) } } }
+}

@@ -52,6 +52,10 @@ extension TranscriptRecord {
       kind: kind,
       message: message
     )
+    record.events = value["events"]?.boolean
+    if kind == .reset && record.events == nil {
+      throw TranscriptError(line: number, message: "expected events of a reset, true or false")
+    }
     record.latency = value["latency"]?.integer(UInt64.self)
     record.decision = value["decision"]?.string
     record.rule = value["rule"]?.string
@@ -61,7 +65,11 @@ extension TranscriptRecord {
 
 /// A session as a picture: one column per agent, time from top to bottom.
 public enum SessionPicture {
-  /// - Parameter width: of one agent's column, in characters.
+  /// The picture as one text.
+  ///
+  /// - Parameters:
+  ///   - records: of one session, in order.
+  ///   - width: of one agent's column, in characters.
   public static func text(_ records: [TranscriptRecord], width: Int = 56) -> String {
     lines(records, width: width).map { $0 + "\n" }.joined()
   }

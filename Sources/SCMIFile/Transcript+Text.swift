@@ -15,7 +15,7 @@ extension TranscriptRecord {
       text += fields.map { JSONText.quoted($0.name) + ":" + $0.json }.joined(separator: ",")
       text += "}"
     }
-    if kind == .reset { text += ",\"events\":\(decision?.hasPrefix("with events") ?? false)" }
+    if let events { text += ",\"events\":\(events)" }
     text += ",\"raw\":\"" + JSONText.hexadecimal(message.bytes) + "\""
     if let latency { text += ",\"latency\":\(latency)" }
     if let decision { text += ",\"decision\":" + JSONText.quoted(decision) }

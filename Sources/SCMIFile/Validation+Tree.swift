@@ -120,7 +120,7 @@ extension Validator {
 
   private mutating func rates(_ consumer: ConsumerDefinition, _ path: String) {
     let clocks = Set(consumer.names(.clock))
-    for (clock, rate) in consumer.rates.sorted(by: { $0.key < $1.key }) {
+    for (clock, rate) in consumer.rates.byKey {
       let key = path + "/rates/\(clock)"
       guard clocks.contains(clock) else {
         fail(key, "\"\(clock)\" is none of the consumer's clocks")
@@ -142,7 +142,7 @@ extension Validator {
 
   private mutating func parents(_ consumer: ConsumerDefinition, _ path: String) {
     let clocks = Set(consumer.names(.clock))
-    for (clock, parent) in consumer.parents.sorted(by: { $0.key < $1.key }) {
+    for (clock, parent) in consumer.parents.byKey {
       let key = path + "/parents/\(clock)"
       expect(clocks.contains(clock), key, "\"\(clock)\" is none of the consumer's clocks")
       reference(ResourceName(.clock, parent), key)
@@ -162,7 +162,7 @@ extension Validator {
     var parents = definition.clocks.map { clock in (clock.parent ?? clock.parents.first).flatMap { places[$0] } }
     guard Relation.cycles(parents).isEmpty else { return }
     for (index, consumer) in consumers.enumerated() {
-      for (clock, parent) in consumer.parents.sorted(by: { $0.key < $1.key }) {
+      for (clock, parent) in consumer.parents.byKey {
         guard let place = places[clock], let wanted = places[parent] else { continue }
         var way = [place, wanted]
         while let next = parents[way[way.count - 1]], way[way.count - 1] != place { way.append(next) }

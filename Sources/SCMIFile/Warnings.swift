@@ -280,7 +280,7 @@ extension Advisor {
           "the driver of a consumer of the kind \(consumer.kind.rawValue) leaves \(resource) alone"
         )
       }
-      for (clock, rate) in consumer.rates.sorted(by: { $0.key < $1.key }) {
+      for (clock, rate) in consumer.rates.byKey {
         guard let place = definition.clocks.firstIndex(where: { $0.name == clock }),
           let values = definition.values(.clock, at: place)
         else { continue }

@@ -24,11 +24,11 @@ public final class DeviceTransportSide: @unchecked Sendable {
 
   private let thread: any DeviceThread
   private let pendingKicks = Atomic<UInt64>(0)
-  private let state = DeviceThreadState(State())
+  private let state: DeviceThreadState<State>
 
   private struct State: ~Copyable {
     /// Of the queues that run and are not in the window, by their numbers.
-    var places: [Int: QueuePlace] = [:]
+    var places: [QueuePlace?]
     /// Who took memory away and has not been told yet that nothing touches it, so that the device is suspended.
     var withdrawals = 0
   }
@@ -56,6 +56,7 @@ public final class DeviceTransportSide: @unchecked Sendable {
     )
     self.device = device
     self.thread = thread
+    state = DeviceThreadState(State(places: Array(repeating: nil, count: device.queueSizes.count)))
     offeredFeatures =
       space.extent == .confined
       ? device.features.union([.version1, .ringReset, .accessPlatform])
@@ -206,6 +207,10 @@ public final class DeviceTransportSide: @unchecked Sendable {
     state.value.places[index] = QueuePlace(queue, connection.view)
   }
 
+  private func forgetPlaces() {
+    for index in state.value.places.indices { state.value.places[index] = nil }
+  }
+
   /// Gives a running device one more queue, and has it look at that.
   public func startQueue(
     _ index: Int,
@@ -237,7 +242,7 @@ public final class DeviceTransportSide: @unchecked Sendable {
   /// Takes all queues from the device without a reset: what it has failed at stays so.
   public func rest(_ finished: @escaping @Sendable () -> Void) {
     device.reset { [self] in
-      state.value.places = [:]
+      forgetPlaces()
       connection.rest()
       finished()
     }
@@ -246,7 +251,7 @@ public final class DeviceTransportSide: @unchecked Sendable {
   /// Back to the beginning: no queue, no status, no interrupt. No kick from before it reaches the next driver.
   public func reset(_ finished: @escaping @Sendable () -> Void) {
     device.reset { [self] in
-      state.value.places = [:]
+      forgetPlaces()
       connection.end()
       pendingKicks.store(0, ordering: .relaxed)
       finished()
@@ -367,8 +372,8 @@ extension DeviceTransportSide: DMASpaceUser {
   /// A queue whose rings went is one that the driver has taken away while it was in use. For buffers that the device
   /// has looked up, it comes to rest for a moment.
   public func reachBecameLess(_ finished: @escaping @Sendable () -> Void) {
-    let gone = state.value.places.filter { !$0.value.holds(in: connection.view) }.keys.sorted()
-    for index in gone {
+    for index in state.value.places.indices {
+      guard let place = state.value.places[index], !place.holds(in: connection.view) else { continue }
       connection.fail(queue: index, .ringTakenAway)
       stopQueue(index) {}
     }

@@ -72,7 +72,14 @@ extension SplitVirtqueue {
         guard unsafe chain.append(segment, isWritable: isWritable) else { return .chainTooLong }
       } else if !isElsewhere {
         // SAFETY: as above; this descriptor is looked at once more.
-        return unsafe gatherElsewhere(into: &chain, from: table, entries: entries, index, visited, isIndirect: isIndirect)
+        return unsafe gatherElsewhere(
+          into: &chain,
+          from: table,
+          entries: entries,
+          index,
+          visited,
+          isIndirect: isIndirect
+        )
       } else if let fault = appendPieces(of: descriptor, isWritable: isWritable, to: &chain) {
         return fault
       }

@@ -33,7 +33,7 @@ public final class SplitVirtqueue {
   /// Of the chain that was taken last.
   private var lastReadableBytes = 0
 
-  /// - Precondition: `configuration` `view` reaches all of `configuration`.
+  /// - Precondition: `view` reaches all of `configuration`.
   public init(_ configuration: QueueConfiguration, index: Int, view: DMAView, features: VirtioFeatures) {
     // SAFETY: see the top of the class.
     guard

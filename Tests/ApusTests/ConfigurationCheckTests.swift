@@ -1,6 +1,7 @@
 import BootImage
 import CTestSupport
 import Glibc
+import GuestABI
 import GuestMemory
 import Host
 import SCMI

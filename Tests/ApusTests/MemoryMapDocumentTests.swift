@@ -1,4 +1,5 @@
 import Apus
+import GuestABI
 import GuestMemory
 import SCMI
 import TestSupport
@@ -48,7 +49,7 @@ struct MemoryMapDocumentTests {
     let interrupts = try configuration.deviceTreeSource().split(separator: "\n").filter { $0.contains("interrupts = ") }
 
     let triggers = interrupts.map { $0.split(separator: " ").last.map(String.init) ?? "" }
-    // The timers, the performance monitors, PL011, PL031, and the first virtio slot.
+    // The timers, the performance monitors, PL011, PL031, and the first virtio device.
     #expect(triggers == ["0x4>;", "0x4>;", "0x4>;", "0x4>;", "0x1>;"])
   }
 
@@ -56,7 +57,7 @@ struct MemoryMapDocumentTests {
     let expected = [
       "| shared | \(MemoryMap.SharedInterrupt.pl011) | level | PL011 |",
       "| shared | \(MemoryMap.SharedInterrupt.pl031) | level | PL031 |",
-      "| shared | \(MemoryMap.SharedInterrupt.virtio) | edge | the first virtio-mmio slot; the others follow |",
+      "| shared | \(MemoryMap.SharedInterrupt.virtio) | edge | the first virtio-mmio device; the others follow |",
       "| shared | \(MemoryMap.SharedInterrupt.platformBus) | either | the first device of an SCMI platform's tree; the "
         + "others follow, \(InterruptDefinition.limit) at most |",
       "| private | \(MemoryMap.PrivateInterrupt.performanceMonitors) | level | performance monitors |",
@@ -69,7 +70,7 @@ struct MemoryMapDocumentTests {
     #expect(page.filter { $0.hasPrefix("| shared") || $0.hasPrefix("| private") }.map(String.init) == expected)
     let counts = [16, 17].map { MemoryMap.interruptCount(virtioDeviceCount: $0) }
     #expect(page.contains { $0.contains("The controller has \(counts[0]) interrupts, \(counts[1]) with more than 16") })
-    #expect(page.contains { $0.contains("\(MemoryMap.virtioDeviceLimit) slots of 0x200 bytes") })
+    #expect(page.contains { $0.contains("\(MemoryMap.virtioDeviceLimit) places of 0x200 bytes") })
     #expect(page.contains { $0.contains("\(MemoryMap.lowRedistributorCount) of them fit below the PL011") })
   }
 }

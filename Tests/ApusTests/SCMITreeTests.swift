@@ -1,4 +1,5 @@
 import DeviceTree
+import GuestABI
 import SCMI
 import SCMIFile
 import Testing
@@ -298,7 +299,7 @@ private let clocks = ["crystal", "pixel"].map { name in ClockDefinition(name) { 
 
     let added = UInt64(try configuration.deviceTree(platform: place.platform).count - bare)
 
-    let limit = MachineTree.SCMI(place).sizeLimit
+    let limit = MachineTree.SCMI(place.platform, agent: place.agent).sizeLimit
     #expect(added < limit)
   }
 

@@ -1,4 +1,5 @@
 import BootImage
+import BootImageTesting
 import Glibc
 import Testing
 

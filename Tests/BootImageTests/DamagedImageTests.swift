@@ -1,4 +1,5 @@
 import BootImage
+import BootImageTesting
 import GuestMemory
 import TestSupport
 import Testing
@@ -13,20 +14,13 @@ private struct Generator: RandomNumberGenerator {
   }
 }
 
-/// One small image of each kind, with headers that have something to damage.
-private let samples: [[UInt8]] = {
-  let stub = linuxImageWithEFIStub(size: 2048, sectionEnd: 2048)
-  let small = zboot(zstd(stub), compression: "zstd", trailer: [0, 8, 0, 0])
-  return [linuxImage(size: 1000), stub, gzip(stub), zboot(gzip(stub), compression: "gzip"), small, simpleELF()]
-}()
-
 @Suite struct DamagedImageTests {
   // Each of these checks what `exerciseBootImage` promises; a broken promise stops the process.
 
-  @Test(arguments: samples.indices)
+  @Test(arguments: sampleImages.indices)
   func anImageOfEveryLengthIsLoadedInBoundsOrRefused(index: Int) throws {
     let ram = try makeRAM()
-    let sample = samples[index]
+    let sample = sampleImages[index]
 
     for length in stride(from: 0, to: sample.count, by: sample.count / Effort.cases(sample.count)) {
       exerciseBootImage([UInt8](sample[..<length]).span, in: ram)
@@ -35,14 +29,14 @@ private let samples: [[UInt8]] = {
     #expect(inspectionFailure([UInt8](sample[..<1])) != nil)
   }
 
-  @Test(arguments: samples.indices)
+  @Test(arguments: sampleImages.indices)
   func anImageWithChangedBytesIsLoadedInBoundsOrRefused(index: Int) throws {
     let ram = try makeRAM()
     var generator = Generator(state: UInt64(index))
     var refused = 0
 
     for _ in 0..<Effort.cases(3000) {
-      var damaged = samples[index]
+      var damaged = sampleImages[index]
       let headers = 0..<min(damaged.count, 300)
       for _ in 0...Int.random(in: 0...3, using: &generator) {
         let place = Bool.random(using: &generator) ? headers : damaged.indices

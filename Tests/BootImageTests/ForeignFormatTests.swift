@@ -1,4 +1,5 @@
 import BootImage
+import BootImageTesting
 import GuestMemory
 import TestSupport
 import Testing

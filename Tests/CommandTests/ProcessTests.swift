@@ -86,7 +86,7 @@ private let canUnshare = (try? shell("unshare -m true").status) == 0
     let folder = try TemporaryFolder()
     try folder.write("key", Array(#"{"\u001b]0;pwn\u0007\u001b[31mRED": 1}"#.utf8))
     let line =
-      #"{"sequence":0,"time":0,"agent":1,"agentName":"\u001b[31m\nforged","kind":"reset","raw":"10000000","#
+      #"{"sequence":0,"time":0,"agent":1,"agentName":"\u001b[31m\nforged","kind":"reset","events":true,"raw":"10000000","#
       + #""decision":"\u001b[0m","rule":"\u202e"}"#
     try folder.write("session", Array(line.utf8))
 

@@ -62,9 +62,15 @@ let package = Package(
       swiftSettings: strict
     ),
     .executableTarget(
+      name: "FuzzBootImage",
+      dependencies: ["FuzzSupport", .product(name: "BootImageTesting", package: "apus")],
+      swiftSettings: strict
+    ),
+    .executableTarget(
       name: "FuzzSeeds",
       dependencies: [
-        "FuzzSupport", .product(name: "DeviceTree", package: "apus"), .product(name: "VirtioTesting", package: "apus"),
+        "FuzzSupport", .product(name: "BootImageTesting", package: "apus"),
+        .product(name: "DeviceTree", package: "apus"), .product(name: "VirtioTesting", package: "apus"),
       ],
       swiftSettings: strict
     ),

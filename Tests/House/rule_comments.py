@@ -8,7 +8,7 @@ from swift_source import TYPES
 # What the protocols of others ask for says nothing new in a type that conforms.
 CONFORMANCES = {
     "description", "debugDescription", "rawValue", "hash", "encode", "==", "<", "makeAsyncIterator", "next",
-    "init(rawValue:)", "init(from:)", "RawValue", "Element",
+    "init(rawValue:)", "init(from:)", "init(arrayLiteral:)", "RawValue", "Element",
     # Of Swift Testing.
     "isRecursive", "provideScope",
 }

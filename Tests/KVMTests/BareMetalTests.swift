@@ -1,8 +1,7 @@
+import Apus
 import ApusTesting
 import GuestSupport
 import Testing
-
-@testable import Apus
 
 @Suite("Bare-metal guests", .requiresKVM, .ownThread)
 struct BareMetalTests {

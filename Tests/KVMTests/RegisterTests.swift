@@ -1,8 +1,8 @@
+import Apus
 import ApusTesting
+import GuestABI
 import KVM
 import Testing
-
-@testable import Apus
 
 @Suite("Registers of a vCPU", .requiresKVM, .ownThread)
 struct RegisterTests {

@@ -30,6 +30,22 @@ import Testing
     #expect(value[2]?.double == 1_500)
   }
 
+  @Test func integersAreThoseOfTheirTypeToItsEnds() throws {
+    let text = "[-9223372036854775808, -9223372036854775809, 18446744073709551616, -0, 127, 128, 1.0, 1e2]"
+
+    let value = try JSONParser.parse(Array(text.utf8))
+
+    #expect(value[0]?.integer(Int64.self) == .min)
+    #expect(value[0]?.integer(UInt64.self) == nil)
+    #expect(value[1]?.integer(Int64.self) == nil)
+    #expect(value[2]?.integer(UInt64.self) == nil)
+    #expect(value[3]?.integer(UInt8.self) == 0)
+    #expect(value[4]?.integer(Int8.self) == 127)
+    #expect(value[5]?.integer(Int8.self) == nil)
+    #expect(value[6]?.integer(Int.self) == nil)
+    #expect(value[7]?.integer(Int.self) == nil)
+  }
+
   @Test func escapesAreResolved() throws {
     let value = try JSONParser.parse(#""\u0041\n\/\uD83D\uDE00""#)
 

@@ -165,6 +165,58 @@ import Testing
     #expect(Set(records.map(\.kind)).isSuperset(of: [.request, .reply, .withheld, .notification, .malformed, .reset]))
   }
 
+  /// What the words say differs from what the fields say, so that none is taken from another.
+  @Test(
+    arguments: [
+      { $0.sequence = 9 }, { $0.time = 9 }, { $0.agent = 9 }, { $0.agentName = "nine" }, { $0.latency = 9 },
+      {
+        $0.kind = .reset
+        $0.events = true
+      },
+      {
+        $0.kind = .reset
+        $0.events = false
+      },
+      { $0.decision = "with events" }, { $0.decision = nil }, { $0.rule = "nine" },
+      { $0.message = SCMIMessage(header: MessageHeader(rawValue: 9), payload: [9]) },
+    ] as [@Sendable (inout TranscriptRecord) -> Void]
+  )
+  func eachPropertyOfARecordIsReadBackFromAKeyOfItsOwn(change: @Sendable (inout TranscriptRecord) -> Void) throws {
+    for words in ["with events", "without events", "time ran ahead"] {
+      for kind in TranscriptRecord.Kind.allCases {
+        var record = try #require(try session().1.first)
+        record.kind = kind
+        record.events = kind == .reset ? false : nil
+        record.decision = words
+        change(&record)
+
+        let read = try #require(try TranscriptRecord.records(lines: record.json).first)
+
+        #expect(read.sequence == record.sequence && read.time == record.time && read.agent == record.agent)
+        #expect(read.agentName == record.agentName && read.kind == record.kind && read.message == record.message)
+        #expect(read.latency == record.latency && read.events == record.events)
+        #expect(read.decision == record.decision && read.rule == record.rule)
+      }
+    }
+  }
+
+  @Test(arguments: [true, false])
+  func aResetIsReplayedAsItsKeySaysWhateverItsWordsSay(events: Bool) throws {
+    var bench = try Bench()
+    bench.platform.isRecording = true
+    bench.platform.resetAgent(0, events: events, at: 5)
+    var records = try TranscriptRecord.records(
+      lines: bench.platform.takeTranscript().map(\.json).joined(separator: "\n")
+    )
+    for index in records.indices { records[index].decision = nil }
+    var other = try Bench()
+
+    _ = Replay.run(records, on: &other.platform)
+    let answer = other.ask(.clockRateNotify(clock: 1, enable: [.enabled]))
+
+    #expect(answer == [UInt32(bitPattern: (events ? SCMIStatus.success : .notSupported).rawValue)])
+  }
+
   @Test func replayingGivesTheSameBytes() throws {
     let (definition, records) = try session()
     var platform = try SCMIPlatform(definition)
@@ -191,6 +243,10 @@ import Testing
     ("{", "line 1: column 2"), ("{}", "line 1: expected a kind"),
     ("\n{\"kind\": \"reply\"}", "line 2: expected sequence"),
     ("{\"kind\":\"reply\",\"sequence\":0,\"time\":0,\"agent\":1,\"raw\":\"0\"}", "line 1: expected a message"),
+    (
+      "{\"kind\":\"reset\",\"sequence\":0,\"time\":0,\"agent\":1,\"raw\":\"00000000\",\"decision\":\"with events\"}",
+      "line 1: expected events"
+    ),
   ])
   func linesThatAreNoTranscriptAreTold(text: String, expected: String) {
     #expect(throws: TranscriptError.self) { try TranscriptRecord.records(lines: text) }

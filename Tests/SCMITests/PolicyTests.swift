@@ -68,6 +68,19 @@ import Testing
     #expect(bench.ask(.powerStateGet(domain: 0), agent: 1)[0] == 0)
   }
 
+  @Test func theMachinesOwnerTakesADeviceAndGivesOneProtocolOfItBack() throws {
+    var bench = try Bench.pair()
+
+    bench.platform.setDevicePermission(agent: 1, device: 0, allowed: false, at: 0)
+    let taken = [bench.ask(.clockRateGet(clock: 1), agent: 1), bench.ask(.powerStateGet(domain: 0), agent: 1)]
+    bench.platform.setProtocolPermission(agent: 1, device: 0, protocolIdentifier: .clock, allowed: true, at: 0)
+    let given = [bench.ask(.clockRateGet(clock: 1), agent: 1), bench.ask(.powerStateGet(domain: 0), agent: 1)]
+
+    #expect(taken == [[word(.denied)], [word(.denied)]])
+    #expect(given[0].first == 0)
+    #expect(given[1] == [word(.denied)])
+  }
+
   @Test func whatIsGivenAndWasNotThereIsAddedBehindTheRest() throws {
     var bench = try restricted()
 

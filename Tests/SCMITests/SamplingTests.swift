@@ -1,6 +1,7 @@
 import SCMI
 import SCMIFile
 import SCMITesting
+import Synchronization
 import Testing
 
 /// What the clock, a rule or a guest could make more of than the host has time or memory for.
@@ -245,6 +246,36 @@ import Testing
     var lines = transcript.makeAsyncIterator()
     #expect(await lines.next()?.sequence == 200)
     #expect(await lines.next()?.sequence == 201)
+  }
+
+  @Test func aRecordingThatHasEndedGetsNothingAndTheOthersGoOn() throws {
+    let platform = SharedPlatform(try SCMIPlatform(Bench.definition())) { 0 }
+    let counts = Mutex([0, 0])
+    let request = SCMIMessage(header: MessageHeader(.clock, .version)).bytes
+    var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
+
+    let recordings = (0..<2).map { index in platform.record { _ in counts.withLock { $0[index] += 1 } } }
+    _ = platform.handle(bytes: request.span, from: 0, ticket: 0, reply: &reply)
+    platform.end(recordings[0])
+    platform.end(recordings[0])
+    _ = platform.handle(bytes: request.span, from: 0, ticket: 1, reply: &reply)
+    let isRecordingForOne = platform.change { platform, _ in platform.isRecording }
+    platform.end(recordings[1])
+
+    // A line for each request and one for its reply.
+    #expect(counts.withLock { $0 } == [2, 4])
+    #expect(isRecordingForOne)
+    #expect(platform.change { platform, _ in !platform.isRecording })
+  }
+
+  @Test func aTranscriptWhoseReaderIsCancelledIsNotRecordedAnyMore() async throws {
+    let platform = SharedPlatform(try SCMIPlatform(Bench.definition())) { 0 }
+    let reader = Task { [transcript = platform.transcript] in for await _ in transcript {} }
+
+    reader.cancel()
+    await reader.value
+
+    #expect(platform.change { platform, _ in !platform.isRecording })
   }
 
   @Test func theEndOfTimeIsReached() throws {

@@ -233,7 +233,7 @@ import Testing
 
   // MARK: - Under way
 
-  @Test func asynchronousSlotsAreEachAgentsOwn() throws {
+  @Test func pendingAsynchronousRequestsAreEachAgentsOwn() throws {
     var bench = try Bench.pair()
     for _ in 0..<4 { #expect(bench.ask(.clockRateSet(clock: 2, rate: 2_000, flags: [.asynchronous])) == [0]) }
     #expect(bench.ask(.clockRateSet(clock: 2, rate: 2_000, flags: [.asynchronous])) == [word(.busy)])

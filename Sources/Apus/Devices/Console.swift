@@ -1,4 +1,5 @@
 internal import CHost
+import GuestABI
 import HostBackends
 import Virtio
 import VirtioDevices

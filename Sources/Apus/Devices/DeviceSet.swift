@@ -1,4 +1,5 @@
 internal import CHost
+import GuestABI
 import GuestMemory
 import Host
 import KVM

@@ -1,5 +1,6 @@
 internal import CHost
 internal import Glibc
+import GuestABI
 import Host
 import HostBackends
 import Virtio

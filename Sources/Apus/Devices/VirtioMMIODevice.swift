@@ -1,5 +1,6 @@
 internal import CHost
 internal import Glibc
+import GuestABI
 import GuestMemory
 import Host
 import KVM

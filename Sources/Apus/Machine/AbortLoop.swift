@@ -1,4 +1,5 @@
 import GuestMemory
+import Host
 import KVM
 
 /// A guest that jumped into nothing.
@@ -28,7 +29,7 @@ struct AbortLoop {
     // With the MMU off an address is a physical one.
     if control & 1 == 0, !ram.contains(GuestAddress(counter), count: 4) {
       let isVector = counter >= vectors && counter - vectors < Self.vectorTableSize
-      return isVector ? withoutVectors : "executes at \(hexadecimal(counter)), where there is no memory"
+      return isVector ? withoutVectors : "executes at \(hexadecimalNumber(counter)), where there is no memory"
     }
     let isInVectors = counter >= vectors && counter - vectors < Self.vectorTableSize
     if isInVectors, link == counter, Self.instructionAborts.contains(syndrome >> 26 & 0x3F) { return withoutVectors }
@@ -37,7 +38,7 @@ struct AbortLoop {
 
   /// The exception that came first has left nothing but the general registers: ELR, ESR and FAR tell of the fetch.
   private var withoutVectors: String {
-    "takes an exception whose vector at \(hexadecimal(counter)) it cannot fetch (of the exception itself only X0 to X30 "
+    "takes an exception whose vector at \(hexadecimalNumber(counter)) it cannot fetch (of the exception itself only X0 to X30 "
       + "and SP are left)"
   }
 }

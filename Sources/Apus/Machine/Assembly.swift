@@ -1,5 +1,6 @@
 internal import BootImage
 import DeviceTree
+import GuestABI
 import GuestMemory
 import Host
 import HostBackends

@@ -1,4 +1,5 @@
 internal import Glibc
+import GuestABI
 import Host
 import HostBackends
 import KVM

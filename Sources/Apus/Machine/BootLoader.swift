@@ -1,5 +1,6 @@
 internal import BootImage
 internal import CHost
+import GuestABI
 import GuestMemory
 import Host
 

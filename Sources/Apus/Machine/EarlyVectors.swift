@@ -1,4 +1,6 @@
+import GuestABI
 import GuestMemory
+import Host
 import KVM
 
 /// Exception vectors for a guest that has none yet.
@@ -60,9 +62,9 @@ struct EarlyVectors: ~Copyable, Sendable {
     let exception =
       switch (counter - base) / entrySize % 4 {
       case 0: ExceptionSyndrome(syndrome).description(at: link, fault: fault)
-      case 1: "takes an interrupt at \(hexadecimal(link))"
-      case 2: "takes a fast interrupt at \(hexadecimal(link))"
-      default: "takes an SError at \(hexadecimal(link))"
+      case 1: "takes an interrupt at \(hexadecimalNumber(link))"
+      case 2: "takes a fast interrupt at \(hexadecimalNumber(link))"
+      default: "takes an SError at \(hexadecimalNumber(link))"
       }
     return exception + ", and has set no exception vectors (VBAR_EL1)"
   }
@@ -84,7 +86,7 @@ struct ExceptionSyndrome {
   ///   - link: ELR_EL1.
   ///   - fault: FAR_EL1.
   func description(at link: UInt64, fault: UInt64) -> String {
-    let place = hexadecimal(link)
+    let place = hexadecimalNumber(link)
     return switch exceptionClass {
     case 0x00: "executes an undefined instruction at \(place)"
     case 0x07: "uses floating-point or SIMD registers at \(place), which CPACR_EL1 does not let it"
@@ -92,12 +94,12 @@ struct ExceptionSyndrome {
     case 0x15: "calls a supervisor (SVC) before \(place)"
     case 0x18: "accesses a system register at \(place) that it may not"
     case 0x19: "uses SVE at \(place), which CPACR_EL1 does not let it"
-    case 0x20, 0x21: "executes at \(hexadecimal(fault)), \(abort)"
-    case 0x22: "jumps to \(hexadecimal(fault)), which is no multiple of 4"
-    case 0x24, 0x25: "accesses \(hexadecimal(fault)) by the instruction at \(place), \(abort)"
+    case 0x20, 0x21: "executes at \(hexadecimalNumber(fault)), \(abort)"
+    case 0x22: "jumps to \(hexadecimalNumber(fault)), which is no multiple of 4"
+    case 0x24, 0x25: "accesses \(hexadecimalNumber(fault)) by the instruction at \(place), \(abort)"
     case 0x26: "uses a stack pointer that is no multiple of 16 at \(place)"
     case 0x3C: "executes a breakpoint (BRK) at \(place)"
-    default: "takes an exception of class \(hexadecimal(exceptionClass)) at \(place)"
+    default: "takes an exception of class \(hexadecimalNumber(exceptionClass)) at \(place)"
     }
   }
 
@@ -109,7 +111,7 @@ struct ExceptionSyndrome {
     case 0x08...0x0F: "which its page tables do not let it"
     case 0x10, 0x14...0x17: "where there is no memory"
     case 0x21: "which is not aligned"
-    default: "with fault status \(hexadecimal(rawValue & 0x3F))"
+    default: "with fault status \(hexadecimalNumber(rawValue & 0x3F))"
     }
   }
 }

@@ -1,5 +1,6 @@
 internal import BootImage
 import DeviceTree
+import GuestABI
 import GuestMemory
 import Host
 
@@ -23,7 +24,7 @@ struct GuestDeviceTree {
       board: board,
       hasPerformanceMonitors: hasPerformanceMonitors,
       name: name,
-      uuid: identity,
+      uuid: identity.description,
       initramfs: initramfs,
       virtioDevices: devices,
       seed: HostRandom.bytes(count: MachineTree.seedSize)

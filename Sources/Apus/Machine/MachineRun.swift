@@ -1,5 +1,6 @@
 internal import CHost
 internal import Glibc
+import GuestABI
 import Host
 import HostBackends
 import KVM
@@ -24,6 +25,7 @@ struct MachineRun {
   /// Tells that the console's terminal has another size, where the guest is to know it.
   let sizeSignal: SignalDescriptor?
   private let transcript: TranscriptFile?
+  private let recording: SharedPlatform.Recording?
 
   // What the run leaves behind.
   var exits = ExitCounts()
@@ -72,6 +74,7 @@ struct MachineRun {
       throw ConfigurationError(error.kind, .property(.console), .init(error))
     }
     var transcript: TranscriptFile?
+    var recording: SharedPlatform.Recording?
     if let path = configuration.scmiTranscript, let place = checked.platform {
       let file: TranscriptFile
       do throws(OutputFileError) {
@@ -79,10 +82,11 @@ struct MachineRun {
       } catch {
         throw ConfigurationError(error.kind, .property(.scmiTranscript), .init(error))
       }
-      place.platform.record { file.append($0) }
+      recording = place.platform.record { file.append($0) }
       transcript = file
     }
     self.transcript = transcript
+    self.recording = recording
     let hasSize = console.hasEscapes && configuration.consoleDevice?.carriesConsole == true
     sizeSignal = hasSize ? try SignalDescriptor.terminalSize() : nil
     for (resource, place) in zip(inputs.devices, checked.board.devices) {
@@ -138,6 +142,8 @@ struct MachineRun {
       resource.release()
       resource.close()
     }
+    // The platform may have other machines, which go on.
+    if let recording { checked.platform?.platform.end(recording) }
     let patience = patience(hurried: false, limit: Self.portDrain)
     transcript?.finish(by: patience.deadline) { patience.isOver }
     loop.removeAll()

@@ -6,8 +6,8 @@ import Virtio
 ///
 /// vCPUs say how the boot ends, and have the device thread work for them and wait for it. A time limit, a signal or the
 /// owner orders the end, which holds over all boots; the owner asks other things of the boot that runs. The device
-/// thread looks here when ``event`` is signalled, and ``answerAll(_:)`` tells it whether to go on. From any thread where
-/// nothing else is said.
+/// thread looks here when its event is signalled, and ``answerAll(_:)`` tells it whether to go on. From any thread
+/// where nothing else is said.
 final class Mailbox: DeviceThread, @unchecked Sendable {
   // SAFETY: @unchecked: everything that changes is behind the mutex.
 

@@ -1,3 +1,4 @@
+import GuestABI
 import GuestMemory
 import Host
 import KVM
@@ -139,7 +140,7 @@ final class VCPURunner: Sendable {
     let policy = machine.unmapped
     if policy.passes, policy.isTold { return true }
     let access =
-      "\(verb) \(width) bytes at \(hexadecimal(address)), where there is neither memory nor a device"
+      "\(verb) \(width) bytes at \(hexadecimalNumber(address)), where there is neither memory nor a device"
     if policy.passes {
       policy.tell(cpu: vcpu.index, access)
       return true
@@ -163,7 +164,7 @@ final class VCPURunner: Sendable {
     case .noSyndrome(_, let address):
       fault(
         machine,
-        "accesses \(hexadecimal(address)), where there is no memory, by an instruction that no device can answer "
+        "accesses \(hexadecimalNumber(address)), where there is no memory, by an instruction that no device can answer "
           + "(a pair of registers, an atomic or a vector)"
       )
     case .refused(let errno):
@@ -184,11 +185,6 @@ final class VCPURunner: Sendable {
     let fault = GuestFault(reason: reason, cpu: vcpu.index, registers: vcpu.faultRegisters())
     machine.mailbox.give(Outcome(.guestFault(fault), "vCPU \(vcpu.index) \(reason)"))
   }
-}
-
-/// A number as messages write addresses.
-func hexadecimal(_ value: UInt64) -> String {
-  "0x" + hexadecimalDigits(value)
 }
 
 extension VirtualCPU {

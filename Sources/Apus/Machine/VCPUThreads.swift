@@ -72,7 +72,8 @@ final class VCPUThreads {
     for thread in threads { thread.join() }
   }
 
-  /// Has all vCPUs wait before their next instruction. One that waits for the device thread comes when that has answered.
+  /// Has all vCPUs wait before their next instruction. One that waits for the device thread comes when that has
+  /// answered.
   ///
   /// - Parameter finished: called once, on any thread: true when all wait, false where they go on or end instead.
   func pause(_ finished: @escaping @Sendable (Bool) -> Void) {

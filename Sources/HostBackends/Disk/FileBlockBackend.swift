@@ -213,6 +213,7 @@ package final class FileBlockBackend: BlockBackend {
     workers = []
   }
 
+  /// Ends the workers, and waits for those that were not abandoned.
   package func shutDown() {
     stop()
     for worker in workers { worker.join() }

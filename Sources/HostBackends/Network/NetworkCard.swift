@@ -163,6 +163,7 @@ package final class NetworkCard {
     logger.warning("\(name): \(reasonOfLoss): the link is down")
   }
 
+  /// Disconnects the card for good.
   package func shutDown() {
     if let supervisor { return supervisor.shutDown() }
     switch backend {

@@ -175,6 +175,7 @@ package final class PasstSupervisor {
     }
   }
 
+  /// Ends the program and takes everything out of the loop.
   package func shutDown() {
     loop.remove(timer.rawValue)
     removeProgram()

@@ -83,6 +83,7 @@ package final class ConsolePorts {
   /// How long one wait lasts, in milliseconds: another port may have room sooner.
   private static let drainPause: Int32 = 10
 
+  /// Takes the channels out of the loop; the host's sides stay open.
   package func shutDown() {
     for channel in channels { channel.disconnect() }
   }

@@ -1,3 +1,4 @@
+internal import BootImageTesting
 internal import DeviceTree
 internal import FuzzSupport
 internal import Glibc
@@ -76,6 +77,7 @@ private enum FuzzSeeds {
         """,
       ].map { Array($0.utf8) }
     case "FuzzSCMIDecoder": [Array("0650000000000000".utf8), [6, 0x50, 0, 0, 1, 0, 0, 0]]
+    case "FuzzBootImage": sampleImages
     case "FuzzDeviceTreeOverlay": [overlay(byPath: false), overlay(byPath: true)]
     default: nil
     }

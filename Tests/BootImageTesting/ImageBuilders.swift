@@ -1,34 +1,36 @@
-import BootImage
-import CZlib
-import CZstd
-import GuestMemory
+internal import CZlib
+internal import CZstd
+public import GuestMemory
 
 /// Where every test has its RAM, as the machine does.
-let ramStart: UInt64 = 0x4000_0000
+public let ramStart: UInt64 = 0x4000_0000
 
-func makeRAM(size: UInt64 = 8 << 20) throws -> PrivateRAM {
+/// RAM there, of `size` bytes.
+public func makeRAM(size: UInt64 = 8 << 20) throws -> PrivateRAM {
   try PrivateRAM(range: GuestRange(at: ramStart, size: size))
 }
 
 /// Bytes that differ from place to place.
-func pattern(_ count: Int, seed: UInt8 = 1) -> [UInt8] {
+public func pattern(_ count: Int, seed: UInt8 = 1) -> [UInt8] {
   (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) &+ seed }
 }
 
 extension [UInt8] {
+  /// Writes a number, the low byte first.
   mutating func put(_ value: some FixedWidthInteger & UnsignedInteger, at offset: Int) {
     for index in 0..<value.bitWidth / 8 {
       self[offset + index] = UInt8(truncatingIfNeeded: value >> (8 * index))
     }
   }
 
+  /// Writes a text without a zero behind it.
   mutating func put(_ text: String, at offset: Int) {
     replaceSubrange(offset..<offset + text.utf8.count, with: text.utf8)
   }
 }
 
 /// An arm64 `Image` of `size` bytes with a pattern behind its header.
-func linuxImage(
+public func linuxImage(
   size: Int = 3000,
   textOffset: UInt64 = 0,
   imageSize: UInt64 = 8192,
@@ -45,7 +47,7 @@ func linuxImage(
 }
 
 /// The same with an EFI stub whose only section ends at `sectionEnd`.
-func linuxImageWithEFIStub(size: Int, sectionEnd: UInt32) -> [UInt8] {
+public func linuxImageWithEFIStub(size: Int, sectionEnd: UInt32) -> [UInt8] {
   var image = linuxImage(size: size)
   image.put("MZ", at: 0)
   image.put(UInt32(64), at: 60)
@@ -58,27 +60,39 @@ func linuxImageWithEFIStub(size: Int, sectionEnd: UInt32) -> [UInt8] {
   return image
 }
 
-/// A self-extracting EFI kernel around a compressed payload.
-func zboot(_ payload: [UInt8], compression: String, trailer: [UInt8] = []) -> [UInt8] {
-  var image = [UInt8](repeating: 0, count: 4096)
+/// A self-extracting EFI kernel around a compressed payload, which begins at `offset`.
+public func zboot(_ payload: [UInt8], compression: String, trailer: [UInt8] = [], offset: Int = 4096) -> [UInt8] {
+  var image = [UInt8](repeating: 0, count: offset)
   image.put("MZ", at: 0)
   image.put("zimg", at: 4)
-  image.put(UInt32(4096), at: 8)
+  image.put(UInt32(offset), at: 8)
   image.put(UInt32(payload.count), at: 12)
   image.put(compression + "\0", at: 24)
   image.put(UInt32(0x8182_23CD), at: 56)
   return image + payload + trailer
 }
 
-struct SegmentToBuild {
-  var type: UInt32 = 1
-  var virtual: UInt64
-  var physical: UInt64
-  var bytes: [UInt8]
-  var memorySize: UInt64
+/// A program header and the bytes that it names.
+public struct SegmentToBuild {
+  /// 1 is PT_LOAD.
+  public var type: UInt32
+  public var virtual: UInt64
+  public var physical: UInt64
+  public var bytes: [UInt8]
+  /// In bytes, ``bytes`` included.
+  public var memorySize: UInt64
+
+  public init(type: UInt32 = 1, virtual: UInt64, physical: UInt64, bytes: [UInt8], memorySize: UInt64) {
+    self.type = type
+    self.virtual = virtual
+    self.physical = physical
+    self.bytes = bytes
+    self.memorySize = memorySize
+  }
 }
 
-func elf(
+/// An ELF file of the segments: its header, the program headers, and the segments' bytes in their order.
+public func elf(
   entry: UInt64,
   machine: UInt16 = 183,
   type: UInt16 = 2,
@@ -111,7 +125,7 @@ func elf(
 }
 
 /// An executable with one segment at 2 MiB into RAM that starts at its first byte.
-func simpleELF(bytes: [UInt8] = pattern(100), memorySize: UInt64 = 4096) -> [UInt8] {
+public func simpleELF(bytes: [UInt8] = pattern(100), memorySize: UInt64 = 4096) -> [UInt8] {
   let address = ramStart + (2 << 20)
   return elf(
     entry: address,
@@ -120,7 +134,7 @@ func simpleELF(bytes: [UInt8] = pattern(100), memorySize: UInt64 = 4096) -> [UIn
 }
 
 /// What zlib makes of `bytes` with a gzip header.
-func gzip(_ bytes: [UInt8]) -> [UInt8] {
+public func gzip(_ bytes: [UInt8]) -> [UInt8] {
   // SAFETY: all of it is zero, which is how zlib wants what it initializes.
   var stream = unsafe z_stream()
   // SAFETY: the stream stays in this frame until it is ended, and both buffers hold for the one call that uses them.
@@ -154,7 +168,7 @@ func gzip(_ bytes: [UInt8]) -> [UInt8] {
 }
 
 /// What libzstd makes of `bytes`: a frame with a checksum and, as from a pipe, without a content size.
-func zstd(_ bytes: [UInt8], windowLog: Int32 = 0) -> [UInt8] {
+public func zstd(_ bytes: [UInt8], windowLog: Int32 = 0) -> [UInt8] {
   var output = [UInt8](repeating: 0, count: ZSTD_compressBound(bytes.count))
   // SAFETY: the context is freed before the function returns, and all buffers hold for the one call that uses them.
   return unsafe output.withUnsafeMutableBytes { output in
@@ -167,42 +181,5 @@ func zstd(_ bytes: [UInt8], windowLog: Int32 = 0) -> [UInt8] {
       unsafe ZSTD_freeCCtx(context)
       return unsafe [UInt8](output[..<size])
     }
-  }
-}
-
-/// What ``BootImageFile/inspect(raw:)`` says of the bytes.
-func inspect(_ bytes: [UInt8], raw: Bool = false) throws(BootImageError) -> BootImageDescription {
-  try BootImageFile(name: "image", contents: bytes.span).inspect(raw: raw)
-}
-
-/// Inspects the bytes and loads them to `ram`.
-func load(_ bytes: [UInt8], raw: Bool = false, into ram: borrowing PrivateRAM) throws(BootImageError) -> LoadedImage {
-  let file = try BootImageFile(name: "image", contents: bytes.span)
-  return try file.load(try file.inspect(raw: raw), into: ram)
-}
-
-/// Why `body` fails, or `nil` where it does not.
-func reason(_ body: () throws(BootImageError) -> Void) -> BootImageError.Reason? {
-  do throws(BootImageError) {
-    try body()
-    return nil
-  } catch {
-    return error.reason
-  }
-}
-
-/// Why the bytes are refused by inspection.
-func inspectionFailure(_ bytes: [UInt8]) -> BootImageError.Reason? {
-  reason { () throws(BootImageError) in _ = try inspect(bytes) }
-}
-
-/// Why the bytes, which pass inspection or not, are refused in the end.
-func loadFailure(_ bytes: [UInt8], ramSize: UInt64 = 8 << 20) throws -> BootImageError.Reason? {
-  let ram = try makeRAM(size: ramSize)
-  do throws(BootImageError) {
-    _ = try load(bytes, into: ram)
-    return nil
-  } catch {
-    return error.reason
   }
 }

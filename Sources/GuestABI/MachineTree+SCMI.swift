@@ -1,18 +1,20 @@
 import DeviceTree
-import SCMI
+package import SCMI
 
 extension MachineTree {
   /// The part of the tree that an SCMI platform gives one agent (Linux: bindings/firmware/arm,scmi.yaml).
-  struct SCMI: Sendable {
+  package struct SCMI: Sendable {
     let view: AgentView
-    let definition: PlatformDefinition
+    /// The whole platform, whatever the agent sees of it.
+    package let definition: PlatformDefinition
     /// Where the devices of the platform's tree stand, in the order of the consumers.
-    let places: [PlatformDevicePlace]
+    package let places: [PlatformDevicePlace]
 
-    init(_ place: SCMIPlace) {
-      definition = place.platform.definition
+    /// - Parameter agent: the number in the definition of the agent that the machine is.
+    package init(_ platform: SharedPlatform, agent: Int) {
+      definition = platform.definition
       places = PlatformDevicePlace.all(of: definition.tree)
-      view = place.platform.change { platform, _ in platform.view(of: place.agent) }
+      view = platform.change { platform, _ in platform.view(of: agent) }
     }
 
     enum Handle {
@@ -23,7 +25,7 @@ extension MachineTree {
     }
 
     /// More bytes than it takes.
-    var sizeLimit: UInt64 {
+    package var sizeLimit: UInt64 {
       let regulators = definition.regulators.reduce(0) { $0 + 320 + 2 * $1.name.utf8.count }
       let zones = definition.tree.thermalZones.reduce(0) { $0 + 512 + 256 * $1.trips.count }
       let consumers = definition.tree.consumers.reduce(0) { sum, consumer in
@@ -136,7 +138,7 @@ extension MachineTree {
     }
 
     /// The consumer's function, where the agent has it and may set the pins of a group.
-    func pinFunction(of consumer: ConsumerDefinition) -> String? {
+    package func pinFunction(of consumer: ConsumerDefinition) -> String? {
       consumer.names(.function).first { function in
         view.may(PinControlProtocol.Message.settingsConfigure, on: .function, function)
           && !pinGroups(function, consumer.names(.group)).isEmpty

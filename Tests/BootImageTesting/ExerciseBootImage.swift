@@ -1,12 +1,13 @@
-package import GuestMemory
+internal import BootImage
+public import GuestMemory
 
-/// Takes `bytes` for a boot image of every kind: inspects, places and loads it. For tests and fuzzers.
+/// Takes `bytes` for a boot image of every kind: inspects, places and loads it.
 ///
 /// Bytes that are no image are fine, whatever they are. A promise that does not hold for them is a trap: a part of the
 /// image, the initramfs or the device tree outside RAM or on top of another, or an entry outside the image.
 ///
 /// - Parameter ram: is overwritten; it starts at a multiple of 2 MiB.
-package func exerciseBootImage(_ bytes: Span<UInt8>, in ram: borrowing PrivateRAM) {
+public func exerciseBootImage(_ bytes: Span<UInt8>, in ram: borrowing PrivateRAM) {
   for raw in [false, true] {
     do throws(BootImageError) {
       let file = try BootImageFile(name: "exercise", contents: bytes)

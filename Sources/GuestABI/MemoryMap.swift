@@ -145,7 +145,7 @@ public struct MemoryMap: Equatable, Sendable {
   }
 
   /// The registers from device `first` on where there is none, or nil where all are there.
-  static func unusedVirtio(from first: Int) -> GuestRange? {
+  package static func unusedVirtio(from first: Int) -> GuestRange? {
     guard first < virtioDeviceLimit else { return nil }
     let start = virtioDevice(first).start.rawValue
     return GuestRange(at: start, size: virtio.start.rawValue + virtio.size - start)

@@ -5,7 +5,27 @@ import Peripherals
 import TestSupport
 import Testing
 
-@testable import Apus
+@testable import GuestABI
+
+private func board(
+  _ gic: GICVersion,
+  cpuCount: Int,
+  memorySize: UInt64,
+  commandLine: String,
+  windows: [String] = [],
+  devices: [Board.WantedDevice] = []
+) -> Board {
+  Board(
+    gic: gic,
+    cpuCount: cpuCount,
+    memorySize: memorySize,
+    commandLine: commandLine,
+    windowNames: windows,
+    windowSizes: windows.map { _ in 4 << 20 },
+    devices: devices,
+    platform: nil
+  )
+}
 
 /// The text of the tree of a machine, without indentation.
 private func lines(
@@ -14,14 +34,11 @@ private func lines(
   gic: GICVersion = .v3,
   change: (inout MachineTree) -> Void = { _ in }
 ) throws -> [Substring] {
-  var configuration = Configuration(kernel: "", commandLine: "console=ttyAMA0 quiet")
-  configuration.cpuCount = cpuCount
-  configuration.memorySize = memorySize
   var tree = MachineTree(
-    board: Board(configuration, platform: nil, gic: gic),
+    board: board(gic, cpuCount: cpuCount, memorySize: memorySize, commandLine: "console=ttyAMA0 quiet"),
     hasPerformanceMonitors: true,
     name: "test",
-    uuid: try #require(Configuration.UUID("123e4567-e89b-42d3-a456-426614174000")),
+    uuid: "123e4567-e89b-42d3-a456-426614174000",
     initramfs: nil,
     virtioDevices: [],
     seed: (0..<UInt8(MachineTree.seedSize)).map { $0 }
@@ -171,12 +188,11 @@ private func node(_ name: String, in lines: [Substring]) throws -> [Substring] {
 
   @Test(arguments: ["\"quoted\" and \\ back", "tab\tand bell\u{7}", "é", "x=" + String(repeating: "y", count: 2000)])
   func anyCommandLineIsKeptByteForByte(commandLine: String) throws {
-    let configuration = Configuration(kernel: "", commandLine: commandLine)
     let tree = MachineTree(
-      board: Board(configuration, platform: nil, gic: .v3),
+      board: board(.v3, cpuCount: 1, memorySize: 1 << 20, commandLine: commandLine),
       hasPerformanceMonitors: false,
       name: "n",
-      uuid: .random(),
+      uuid: "",
       initramfs: nil,
       virtioDevices: [],
       seed: []
@@ -188,10 +204,42 @@ private func node(_ name: String, in lines: [Substring]) throws -> [Substring] {
   }
 }
 
-@Suite struct DigitsTests {
-  @Test(arguments: [0, 1, 9, 10, 99, 100, 0xFFFF, UInt64(Int64.max), .max] as [UInt64])
-  func areThoseOfTheStandardLibrary(number: UInt64) {
-    #expect(decimalDigits(number) == String(number))
-    #expect(hexadecimalDigits(number) == String(number, radix: 16))
+@Suite struct BoardTests {
+  @Test func eachDeviceHasItsNameItsRegistersAndInterruptAndItsWindowWithAMemorySlot() {
+    let board = board(
+      .v3,
+      cpuCount: 2,
+      memorySize: 64 << 20,
+      commandLine: "",
+      windows: ["a", "b"],
+      devices: [
+        .init(type: "block", window: "b"), .init(type: "network", window: "a"), .init(type: "block", window: "a"),
+      ]
+    )
+
+    #expect(board.devices.map(\.name) == ["block0", "network1", "block2"])
+    #expect(board.devices.map(\.ordinal) == [0, 0, 1])
+    #expect(board.devices.map(\.registers.start.rawValue) == [0x0A00_0000, 0x0A00_0200, 0x0A00_0400])
+    #expect(board.devices.map(\.interrupt) == [16, 17, 18])
+    #expect(board.devices.map(\.window) == [1, 0, 0])
+    #expect(board.windows.map(\.memorySlot) == [2, 3])
+    #expect(board.windows.map(\.range.start.rawValue) == [0x4400_0000, 0x4440_0000])
+    #expect(board.reach(of: board.devices[0]).name == "b")
+    #expect(board.interruptCount == 64)
+  }
+
+  @Test func withoutWindowsADeviceReachesAllOfRAM() {
+    let board = board(
+      .v2,
+      cpuCount: 1,
+      memorySize: 64 << 20,
+      commandLine: "",
+      devices: [.init(type: "entropy", window: "default")]
+    )
+
+    let reach = board.reach(of: board.devices[0])
+
+    #expect(reach.name == "open" && reach.range == board.map.ram)
+    #expect(board.devices[0].window == nil)
   }
 }

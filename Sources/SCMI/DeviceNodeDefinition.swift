@@ -42,7 +42,7 @@ public struct ChildDefinition: Sendable {
   /// Properties, names of resources and nodes below.
   public var node = DeviceNodeDefinition()
 
-  /// - Parameter configure: sets what is not to have its default.
+  /// What `configure` leaves alone has its default.
   public init(_ name: String, configure: (inout Self) -> Void = { _ in }) {
     self.name = name
     configure(&self)

@@ -1,38 +1,56 @@
-import DeviceTree
-import GuestMemory
+package import DeviceTree
+package import GuestMemory
 import Host
 import Peripherals
 
 /// Everything that the guest's device tree tells, as plain values.
 ///
 /// Documentation/DeviceTree.md lists the nodes; those that have an upstream binding conform to it.
-struct MachineTree: Sendable {
+package struct MachineTree: Sendable {
   /// Where everything stands.
-  var board: Board
+  package var board: Board
   /// Whether the vCPUs have performance monitors.
-  var hasPerformanceMonitors: Bool
+  package var hasPerformanceMonitors: Bool
   /// The machine's name.
-  var name: String
+  package var name: String
   /// The machine's identity.
-  var uuid: Configuration.UUID
+  package var uuid: String
   /// Where the initramfs was put.
-  var initramfs: GuestRange?
+  package var initramfs: GuestRange?
   /// The virtio devices that are there.
-  var virtioDevices: [Board.DevicePlace]
+  package var virtioDevices: [Board.DevicePlace]
   /// Randomness for the kernel: 8 bytes for its address layout, the rest for its random number generator.
-  var seed: [UInt8]
+  package var seed: [UInt8]
+
+  package init(
+    board: Board,
+    hasPerformanceMonitors: Bool,
+    name: String,
+    uuid: String,
+    initramfs: GuestRange?,
+    virtioDevices: [Board.DevicePlace],
+    seed: [UInt8]
+  ) {
+    self.board = board
+    self.hasPerformanceMonitors = hasPerformanceMonitors
+    self.name = name
+    self.uuid = uuid
+    self.initramfs = initramfs
+    self.virtioDevices = virtioDevices
+    self.seed = seed
+  }
 
   private var map: MemoryMap { board.map }
   private var scmi: SCMI? { board.platform }
 
   /// The version of the interface that the `/hypervisor/apus` node describes.
-  static let apiVersion: UInt32 = 1
+  package static let apiVersion: UInt32 = 1
 
   /// How many bytes of randomness a tree carries.
-  static let seedSize = 8 + 64
+  package static let seedSize = 8 + 64
 
   /// The affinity that KVM gives a vCPU: 16 to a cluster, then 256 clusters.
-  static func affinity(of cpu: Int) -> UInt32 {
+  package static func affinity(of cpu: Int) -> UInt32 {
     let number = UInt32(cpu)
     return (number & 0xF) | (number >> 4 & 0xFF) << 8 | (number >> 12 & 0xFF) << 16
   }
@@ -56,7 +74,7 @@ struct MachineTree: Sendable {
   /// - Parameter labels: whether it has its nodes' labels, for people or for overlays.
   /// - Returns: the blob that the kernel gets.
   /// - Throws: what libfdt refused first.
-  func blob(labels: DeviceTreeWriter.Labels = .dropped) throws(DeviceTreeError) -> [UInt8] {
+  package func blob(labels: DeviceTreeWriter.Labels = .dropped) throws(DeviceTreeError) -> [UInt8] {
     // A platform's nodes are many, and the room for the tree is reckoned with each name once.
     var tree = DeviceTreeWriter(labels: labels, sharesNames: scmi != nil)
     tree.node("") { root in
@@ -67,7 +85,7 @@ struct MachineTree: Sendable {
       root.property("interrupt-parent", cells: [Handle.interruptController])
       aliases(&root)
       chosen(&root)
-      root.node("memory@\(hexadecimal(map.ram.start))") { memory in
+      root.node("memory@\(unitAddress(map.ram.start))") { memory in
         memory.property("device_type", "memory")
         memory.property("reg", wide: ([map.ram] + map.windows).flatMap { [$0.start.rawValue, $0.size] })
       }
@@ -88,7 +106,7 @@ struct MachineTree: Sendable {
     root.node("aliases") { $0.property("serial0", serialPath) }
   }
 
-  private var serialPath: String { "/serial@\(hexadecimal(MemoryMap.pl011.start))" }
+  private var serialPath: String { "/serial@\(unitAddress(MemoryMap.pl011.start))" }
 
   private func chosen(_ root: inout DeviceTreeWriter) {
     root.node("chosen", label: "chosen") { chosen in
@@ -133,7 +151,7 @@ struct MachineTree: Sendable {
         apus.property("compatible", "apus,machine")
         apus.property("api-version", cells: [Self.apiVersion])
         apus.property("vm-name", name)
-        apus.property("vm-uuid", uuid.description)
+        apus.property("vm-uuid", uuid)
       }
     }
   }
@@ -141,7 +159,7 @@ struct MachineTree: Sendable {
   private func interruptController(_ root: inout DeviceTreeWriter) {
     let ranges = map.interruptController.ranges
     root.node(
-      "interrupt-controller@\(hexadecimal(ranges[0].start))",
+      "interrupt-controller@\(unitAddress(ranges[0].start))",
       label: "gic",
       phandle: Handle.interruptController
     ) { controller in
@@ -214,7 +232,7 @@ struct MachineTree: Sendable {
       [],
       &root
     )
-    root.node("pvpanic@\(hexadecimal(MemoryMap.pvpanic.start))", label: "pvpanic") { pvpanic in
+    root.node("pvpanic@\(unitAddress(MemoryMap.pvpanic.start))", label: "pvpanic") { pvpanic in
       pvpanic.property("compatible", "qemu,pvpanic-mmio")
       pvpanic.property("reg", wide: [MemoryMap.pvpanic.start.rawValue, MemoryMap.pvpanic.size])
     }
@@ -229,7 +247,7 @@ struct MachineTree: Sendable {
       reserved.property("ranges")
       for (index, window) in board.windows.enumerated() {
         reserved.node(
-          "dma-\(window.name)@\(hexadecimal(window.range.start))",
+          "dma-\(window.name)@\(unitAddress(window.range.start))",
           label: "dma_\(label(window.name))",
           phandle: Handle.firstWindow + UInt32(index)
         ) { pool in
@@ -243,7 +261,7 @@ struct MachineTree: Sendable {
   private func virtio(_ root: inout DeviceTreeWriter) {
     for device in virtioDevices {
       let range = device.registers
-      root.node("virtio@\(hexadecimal(range.start))", label: "virtio\(device.index)") { node in
+      root.node("virtio@\(unitAddress(range.start))", label: "virtio\(device.index)") { node in
         node.property("compatible", "virtio,mmio")
         node.property("reg", wide: [range.start.rawValue, range.size])
         node.property("interrupts", cells: [InterruptKind.shared, device.interrupt, Self.edgeRising])
@@ -266,7 +284,7 @@ struct MachineTree: Sendable {
     _ clocks: [String],
     _ root: inout DeviceTreeWriter
   ) {
-    root.node("\(name)@\(hexadecimal(range.start))", label: label) { node in
+    root.node("\(name)@\(unitAddress(range.start))", label: label) { node in
       node.property("compatible", strings: [compatible, "arm,primecell"])
       // A kernel that is told need not read eight registers, each of which is an exit. The binding of the PL031 has no
       // place for it, and it is to read them that Linux takes a PrimeCell out of the reset that a platform may give it.
@@ -288,8 +306,8 @@ struct MachineTree: Sendable {
     String(name.map { $0 == "-" ? "_" : $0 })
   }
 
-  /// An address as node names write it: no prefix.
-  private func hexadecimal(_ address: GuestAddress) -> String {
+  /// An address as node names write it (Devicetree Specification 0.4, 2.2.1): no prefix.
+  private func unitAddress(_ address: GuestAddress) -> String {
     hexadecimalDigits(address.rawValue)
   }
 }

@@ -1,6 +1,6 @@
 import DeviceTree
 import GuestMemory
-import SCMI
+package import SCMI
 
 /// The nodes that use a platform's resources. What the agent has not, or may not change as a driver would, is not
 /// named.
@@ -16,7 +16,7 @@ extension MachineTree.SCMI {
   }
 
   /// What the machine's real-time clock uses, where the agent has its clock.
-  var clockConsumer: ConsumerDefinition? {
+  package var clockConsumer: ConsumerDefinition? {
     definition.tree.consumers.first { $0.kind == .clock && !clocks(of: $0).isEmpty }
   }
 
@@ -133,7 +133,7 @@ extension MachineTree.SCMI {
   // MARK: - Devices of any driver
 
   /// Whether the agent's tree has a device: it has one of its resources, or there are none.
-  func hasDevice(_ consumer: ConsumerDefinition) -> Bool {
+  package func hasDevice(_ consumer: ConsumerDefinition) -> Bool {
     consumer.kind == .device
       && (consumer.resources.isEmpty || consumer.resources.contains { view.resource($0.kind, $0.name) != nil })
   }

@@ -1,0 +1,30 @@
+import GuestABI
+
+extension Board {
+  /// - Parameters:
+  ///   - configuration: without mistakes.
+  ///   - platform: which it names, opened.
+  ///   - gic: what the host gives, or is expected to give.
+  init(_ configuration: Configuration, platform: SCMIPlace?, gic: GICVersion) {
+    let tree = platform.map { MachineTree.SCMI($0.platform, agent: $0.agent) }
+    self.init(configuration, platform: tree, gic: gic)
+  }
+
+  private init(_ configuration: Configuration, platform: MachineTree.SCMI?, gic: GICVersion) {
+    self.init(
+      gic: gic,
+      cpuCount: configuration.cpuCount,
+      memorySize: configuration.memorySize,
+      commandLine: configuration.kernelCommandLine,
+      windowNames: configuration.windowNames,
+      windowSizes: configuration.windowSizes,
+      devices: configuration.devices.map { WantedDevice(type: $0.typeName, window: $0.window) },
+      platform: platform
+    )
+  }
+
+  /// The same machine with another interrupt controller, which is all that only the host decides.
+  func with(_ gic: GICVersion, of configuration: Configuration) -> Board {
+    gic == self.gic ? self : Board(configuration, platform: platform, gic: gic)
+  }
+}

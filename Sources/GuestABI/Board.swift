@@ -1,0 +1,129 @@
+package import GuestMemory
+import Host
+
+/// What a configuration comes to: where everything stands, resolved once.
+///
+/// Pure arithmetic, one direction. KVM, the bus, the device tree, the plan and the report read it, and derive nothing
+/// themselves.
+package struct Board: Sendable {
+  /// The interrupt controller's version.
+  package let gic: GICVersion
+  /// How many vCPUs.
+  package let cpuCount: Int
+  /// Where everything stands.
+  package let map: MemoryMap
+  /// How many interrupts the controller has.
+  package let interruptCount: UInt32
+  /// The command line that the kernel gets.
+  package let commandLine: String
+  /// The DMA windows, none where DMA is open.
+  package let windows: [Window]
+  /// The virtio devices in the order of the configuration.
+  package let devices: [DevicePlace]
+  /// What the guest finds of an SCMI platform.
+  package let platform: MachineTree.SCMI?
+
+  /// KVM's memory slots.
+  package enum MemorySlot {
+    /// The whole of RAM.
+    package static let ram: UInt32 = 0
+    /// The page of exception vectors for a guest that has none yet.
+    package static let earlyVectors: UInt32 = 1
+    /// The first DMA window; the others follow.
+    package static let firstWindow: UInt32 = 2
+  }
+
+  /// Memory that devices reach.
+  package struct Window: Equatable, Sendable {
+    /// The configuration's name.
+    package let name: String
+    /// Behind RAM.
+    package let range: GuestRange
+    /// KVM's number.
+    package let memorySlot: UInt32
+  }
+
+  /// Where a virtio device stands.
+  package struct DevicePlace: Equatable, Sendable {
+    /// From 0, in the order of the configuration.
+    package let index: Int
+    /// Type and index, by which events and the report know it.
+    package let name: String
+    /// How many devices of its type come before it.
+    package let ordinal: Int
+    /// The addresses of its virtio-mmio transport.
+    package let registers: GuestRange
+    /// Its shared peripheral interrupt, counted from 0.
+    package let interrupt: UInt32
+    /// Which of the windows it is confined to, or nil where it reaches all of RAM.
+    package let window: Int?
+  }
+
+  /// A virtio device that is to have a place.
+  package struct WantedDevice: Sendable {
+    /// The device type, in one word.
+    package let type: String
+    /// The name of its window.
+    package let window: String
+
+    package init(type: String, window: String) {
+      self.type = type
+      self.window = window
+    }
+  }
+
+  /// Lays out a machine.
+  ///
+  /// - Parameters:
+  ///   - gic: what the host gives, or is expected to give.
+  ///   - cpuCount: 1 or more; with a GICv2 at most ``MemoryMap/v2CPULimit``.
+  ///   - memorySize: bytes of RAM, a multiple of ``MemoryMap/ramGranule``.
+  ///   - commandLine: that the kernel gets.
+  ///   - windowNames: of the DMA windows, none where DMA is open.
+  ///   - windowSizes: in bytes, multiples of ``MemoryMap/windowGranule``.
+  ///   - wanted: the virtio devices, at most ``MemoryMap/virtioDeviceLimit``.
+  ///   - platform: what the guest finds of an SCMI platform.
+  package init(
+    gic: GICVersion,
+    cpuCount: Int,
+    memorySize: UInt64,
+    commandLine: String,
+    windowNames: [String],
+    windowSizes: [UInt64],
+    devices wanted: [WantedDevice],
+    platform: MachineTree.SCMI?
+  ) {
+    self.gic = gic
+    self.cpuCount = cpuCount
+    map = MemoryMap(cpuCount: cpuCount, memorySize: memorySize, gic: gic, windowSizes: windowSizes)
+    self.commandLine = commandLine
+    windows = zip(windowNames, map.windows).enumerated().map { index, window in
+      Window(name: window.0, range: window.1, memorySlot: MemorySlot.firstWindow + UInt32(index))
+    }
+    var places: [DevicePlace] = []
+    for (index, device) in wanted.enumerated() {
+      places.append(
+        DevicePlace(
+          index: index,
+          name: device.type + decimalDigits(UInt64(index)),
+          ordinal: wanted[..<index].count { $0.type == device.type },
+          registers: MemoryMap.virtioDevice(index),
+          interrupt: MemoryMap.SharedInterrupt.virtio + UInt32(index),
+          window: windowNames.firstIndex(of: device.window)
+        )
+      )
+    }
+    devices = places
+    self.platform = platform
+    interruptCount = MemoryMap.interruptCount(
+      virtioDeviceCount: places.count,
+      platformInterruptCount: platform?.places.reduce(0) { $0 + $1.interrupts.count } ?? 0
+    )
+  }
+
+  /// The memory that a device reaches.
+  package func reach(of place: DevicePlace) -> (name: String, range: GuestRange) {
+    guard let window = place.window else { return ("open", map.ram) }
+    return (windows[window].name, windows[window].range)
+  }
+}
