@@ -1,12 +1,4 @@
 extension Configuration {
-  /// The console device, where there is one.
-  var consoleDevice: Device.Console? {
-    for device in devices {
-      if case .console(let console) = device.kind { return console }
-    }
-    return nil
-  }
-
   /// The command line that the kernel gets: where hvc0 is the console and nobody says which is, it says so.
   ///
   /// In front: what stands behind a word `--` is not the kernel's.

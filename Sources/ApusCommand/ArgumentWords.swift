@@ -16,14 +16,13 @@ enum ArgumentWords {
   /// Options without a value, which the argument parser itself looks after.
   ///
   /// Arrays: the first set of a program costs more than looking through these for each word of a command line.
-  private static let flags = [
-    "--raw", "--dry-run", "--entropy", "--reboot", "--no-reboot", "--json", "--picture", "--hex", "--reply", "--help",
-    "--version",
-  ]
+  private static let flags =
+    [
+      "--raw", "--dry-run", "--reboot", "--no-reboot", "--json", "--picture", "--hex", "--reply", "--help",
+      "--version",
+    ] + DeviceOptions.flags
   /// Options of which each adds to those before it.
-  private static let adding = [
-    "--append", "--cmdline", "--block", "--disk", "--network", "--port", "--dtb-overlay",
-  ]
+  private static let adding = ["--append", "--cmdline", "--dtb-overlay"] + DeviceOptions.adding
 
   /// An option that is there twice though it has one value: the argument parser would take the last one in silence.
   static func repeatedOption(_ words: some Sequence<String>) -> String? {

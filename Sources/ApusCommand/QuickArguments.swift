@@ -12,28 +12,22 @@ enum QuickArguments {
     var kernel: String?
     var request = RunRequest(kernel: "")
     var reboots: Bool?
-    var hasEntropy = false
-    var scmi: Setting?
-    var networks: [Setting] = []
     var words = arguments.dropFirst()
     while let word = words.popFirst() {
       switch word {
       case "--raw": request.isRaw = true
       case "--dry-run": request.isDry = true
-      case "--entropy": hasEntropy = true
       case "--reboot", "--no-reboot":
         guard reboots == nil else { return nil }
         reboots = word == "--reboot"
       default:
+        if let setting = DeviceOptions.setting(of: word) {
+          request.changes.append(setting)
+          continue
+        }
         guard let value = words.popFirst(), !value.utf8.starts(with: "-".utf8) else { return nil }
         if word == "--kernel" {
           kernel = value
-        } else if word == "--scmi" {
-          guard let setting = try? Setting.scmi(value) else { return nil }
-          scmi = setting
-        } else if word == "--network" {
-          guard let network = try? Setting.network(value) else { return nil }
-          networks.append(network)
         } else {
           guard let reader = reader(of: word), let setting = try? reader(value) else { return nil }
           request.changes.append(setting)
@@ -43,9 +37,6 @@ enum QuickArguments {
     guard let kernel else { return nil }
     request.kernel = kernel
     request.reboots = reboots ?? true
-    if hasEntropy { request.changes.append(.entropy) }
-    request.changes += networks
-    if let scmi { request.changes.append(scmi) }
     return request
   }
 
@@ -55,12 +46,8 @@ enum QuickArguments {
     case "--append", "--cmdline": Setting.commandLine
     case "--initrd": Setting.initrd
     case "--cpus": Setting.cpus
-    case "--console": Setting.console
-    case "--port": Setting.port
     case "--timeout": Setting.timeout
     case "--report": Setting.report
-    case "--block", "--disk": Setting.block
-    case "--scmi-transcript": Setting.scmiTranscript
     case "--dma": Setting.dma
     case "--gic": Setting.gic
     case "--cpu": Setting.cpu
@@ -71,7 +58,7 @@ enum QuickArguments {
     case "--unmapped": Setting.unmapped
     case "--log-level": Setting.logLevel
     case "--kvm": Setting.kvm
-    default: nil
+    default: DeviceOptions.reader(of: option)
     }
   }
 }

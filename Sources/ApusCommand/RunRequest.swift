@@ -9,7 +9,7 @@ struct RunRequest {
   var isRaw = false
   var reboots = true
   var isDry = false
-  /// What the options with values change, in any order but for the devices'.
+  /// What the options change, in any order but for the devices of a kind.
   var changes: [Setting] = []
 
   private var settings: Settings {

@@ -37,11 +37,6 @@ extension Setting {
   }
 
   static let initrd: Reader = text { $0.configuration.initramfs = $1 }
-  static let console: Reader = value { (settings, choice: ConsoleChoice) in
-    settings.configuration.console = choice.destination
-    settings.console = (choice.isVirtio, choice.window)
-  }
-  static let port: Reader = value { (settings, port: Configuration.Port) in settings.ports.append(port) }
   static let timeout: Reader = value { (settings, limit: TimeLimit) in
     settings.configuration.timeout = limit.duration
   }
@@ -58,11 +53,8 @@ extension Setting {
   ) { $0.logLevel = $1 }
   static let kvm: Reader = text { $0.configuration.kvmPath = $1 }
 
-  static let block: Reader = { try device($0, Configuration.Device.block) }
-  static let network: Reader = { try device($0, Configuration.Device.network) }
-
   /// For an option that adds a device.
-  private static func device(
+  static func device(
     _ text: String,
     _ read: (String) throws(DeviceTextError) -> Configuration.Device
   ) throws -> Setting {
@@ -74,10 +66,7 @@ extension Setting {
     }
     return Setting { $0.configuration.devices.append(device) }
   }
-  static let scmi: Reader = { try device($0, Configuration.Device.scmi) }
-  static let scmiTranscript: Reader = text { $0.configuration.scmiTranscript = $1 }
 
-  static let entropy = Setting { $0.configuration.devices.append(Configuration.Device(.entropy)) }
   static let dma: Reader = value(
     { $0 == "open" ? .open : ByteCount($0).map { .confined(windowSize: $0.bytes) } },
     form: "give a size such as 64M for each window, or open for all of RAM"

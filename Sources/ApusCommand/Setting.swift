@@ -8,17 +8,15 @@ struct Settings {
   var logLevel = Logger.Level.notice
   /// Where the report goes, or nowhere.
   var report: String?
-  /// The device that carries the console, and its window.
-  var console: (isVirtio: Bool, window: String?) = (false, nil)
-  var ports: [Configuration.Port] = []
 
-  /// The configuration with all devices: those that several options make come last.
+  /// The configuration with the devices in the order of their kinds.
   var complete: Configuration {
     var configuration = configuration
-    if console.isVirtio || !ports.isEmpty {
-      var device = Configuration.Device(.console(.init(carriesConsole: console.isVirtio, ports: ports)))
-      if let window = console.window { device.window = window }
-      configuration.devices.append(device)
+    configuration.devices.removeAll()
+    var rank = 0
+    while configuration.devices.count < self.configuration.devices.count {
+      for device in self.configuration.devices where device.rank == rank { configuration.devices.append(device) }
+      rank += 1
     }
     return configuration
   }

@@ -161,6 +161,16 @@ extension Plan.Device {
   }
 }
 
+extension Configuration {
+  /// The console device, where there is one.
+  var consoleDevice: Device.Console? {
+    for device in devices {
+      if case .console(let console) = device.kind { return console }
+    }
+    return nil
+  }
+}
+
 extension Configuration.Port {
   fileprivate var hasPlainName: Bool {
     let isPlain = name.utf8.allSatisfy {

@@ -1,4 +1,5 @@
 import Apus
+import ArgumentParser
 import Host
 
 extension Configuration.Device {
@@ -24,6 +25,14 @@ extension Configuration.Device {
 }
 
 enum BlockOption {
+  static let names: NameSpecification = [.customLong("block"), .customLong("disk")]
+  static let help = ArgumentHelp(
+    "A disk: a raw image or a block device. May be given several times.",
+    discussion: "PATH[,readonly][,serial=TEXT][,queues=N][,window=NAME]",
+    valueName: "disk"
+  )
+  static let read: Setting.Reader = { try Setting.device($0, Configuration.Device.block) }
+
   /// The option, with the setting that is meant.
   static func name(_ property: Configuration.Device.Block.Property, of device: Configuration.Device?) -> String {
     guard case .block(let block)? = device?.kind else { return "--block" }

@@ -1,66 +1,18 @@
+import Apus
 import ArgumentParser
+
+// The kinds of device that the command has options for, each once in each of these lists. What an option takes, is
+// called and comes to stands in the kind's own file; the compiler asks for the lines of the switches.
 
 /// The machine's virtio devices.
 struct DeviceOptions: ParsableArguments {
-  @Option(
-    name: [.customLong("block"), .customLong("disk")],
-    help: ArgumentHelp(
-      "A disk: a raw image or a block device. May be given several times.",
-      discussion: "PATH[,readonly][,serial=TEXT][,queues=N][,window=NAME]",
-      valueName: "disk"
-    ),
-    transform: Setting.block
-  )
-  var block: [Setting] = []
-
-  @Flag(help: "A device that gives the guest random numbers.")
-  var entropy = false
-
-  @Option(
-    help: ArgumentHelp(
-      "An SCMI platform, made from a platform file (see 'apus scmi --help').",
-      discussion: "PATH[,agent=NAME][,window=NAME]",
-      valueName: "platform"
-    ),
-    transform: Setting.scmi
-  )
-  var scmi: Setting?
-
-  @Option(
-    help: ArgumentHelp("Write each SCMI message as a line of JSON to a file.", valueName: "path"),
-    transform: Setting.scmiTranscript
-  )
-  var scmiTranscript: Setting?
-
-  @Option(
-    help: ArgumentHelp(
-      "A network card: on passt (the host's network, without privileges), a tap device or an open descriptor.",
-      discussion: "passt[,forward=[ADDRESS/]HOST:GUEST[/udp]]…|tap=NAME|fd=NUMBER[,mac=MAC][,mtu=N][,window=NAME]",
-      valueName: "network"
-    ),
-    transform: Setting.network
-  )
-  var network: [Setting] = []
-
-  @Option(
-    help: ArgumentHelp(
-      "Where the console leads: stdio (the default), file=PATH, pty, pty=LINK or none.",
-      discussion: "virtio[,window=NAME][,WHERE] makes a virtio console (hvc0) of it.",
-      valueName: "console"
-    ),
-    transform: Setting.console
-  )
-  var console: Setting?
-
-  @Option(
-    help: ArgumentHelp(
-      "A channel to /dev/virtio-ports/NAME in the guest. May be given several times.",
-      discussion: "NAME=file=PATH (the guest writes), NAME=unix=PATH (Apus listens) or NAME=fd=N.",
-      valueName: "port"
-    ),
-    transform: Setting.port
-  )
-  var port: [Setting] = []
+  @Option(name: BlockOption.names, help: BlockOption.help, transform: BlockOption.read) var block: [Setting] = []
+  @Flag(help: EntropyOption.help) var entropy = false
+  @Option(help: SCMIOption.help, transform: SCMIOption.read) var scmi: Setting?
+  @Option(help: SCMIOption.transcriptHelp, transform: SCMIOption.readTranscript) var scmiTranscript: Setting?
+  @Option(help: NetworkOption.help, transform: NetworkOption.read) var network: [Setting] = []
+  @Option(help: ConsoleOption.help, transform: ConsoleOption.read) var console: Setting?
+  @Option(help: ConsoleOption.portHelp, transform: ConsoleOption.readPort) var port: [Setting] = []
 
   @Option(
     help: ArgumentHelp(
@@ -73,7 +25,71 @@ struct DeviceOptions: ParsableArguments {
   var dma: Setting?
 
   var changes: [Setting] {
-    block + (entropy ? [.entropy] : []) + network + [scmi].compactMap(\.self) + port
-      + [console, scmiTranscript, dma].compactMap(\.self)
+    block + (entropy ? [EntropyOption.setting] : []) + network + port
+      + [scmi, console, scmiTranscript, dma].compactMap(\.self)
+  }
+
+  /// For ``QuickArguments``: of an option with a value.
+  static func reader(of option: String) -> Setting.Reader? {
+    switch option {
+    case "--block", "--disk": BlockOption.read
+    case "--scmi": SCMIOption.read
+    case "--scmi-transcript": SCMIOption.readTranscript
+    case "--network": NetworkOption.read
+    case "--console": ConsoleOption.read
+    case "--port": ConsoleOption.readPort
+    default: nil
+    }
+  }
+
+  /// For ``QuickArguments``: of an option without one.
+  static func setting(of option: String) -> Setting? {
+    option == "--entropy" ? EntropyOption.setting : nil
+  }
+
+  /// For ``ArgumentWords``: the options without a value.
+  static let flags = ["--entropy"]
+  /// For ``ArgumentWords``: those of which each adds to those before it.
+  static let adding = ["--block", "--disk", "--network", "--port"]
+  /// All that add a device, for people.
+  static let all = "--block, --entropy, --network, --console, --port and --scmi"
+}
+
+extension Configuration.Device {
+  /// The devices of a command line stand in this order of their kinds, from 0, and those of a kind in the options'
+  /// order.
+  var rank: Int {
+    switch kind {
+    case .block: 0
+    case .entropy: 1
+    case .network: 2
+    case .scmi: 3
+    case .console: 4
+    }
+  }
+
+  /// The option that adds such a device.
+  var option: String {
+    switch kind {
+    case .entropy: "--entropy"
+    case .block: "--block"
+    case .network: "--network"
+    case .console(let console): ConsoleOption.name(of: console)
+    case .scmi: "--scmi"
+    }
+  }
+
+  /// The option for a property.
+  ///
+  /// - Parameter device: nil for one that could be added.
+  static func option(_ property: Property, of device: Configuration.Device?) -> String {
+    switch property {
+    case .whole: device?.option ?? DeviceOptions.all
+    case .window: "\(device?.option ?? "--block") window=\(device?.window ?? "NAME")"
+    case .block(let property): BlockOption.name(property, of: device)
+    case .network(let property): NetworkOption.name(property, of: device)
+    case .console(let property): ConsoleOption.name(property, of: device)
+    case .scmi(let property): SCMIOption.name(property, of: device)
+    }
   }
 }

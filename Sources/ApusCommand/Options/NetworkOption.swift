@@ -1,4 +1,5 @@
 import Apus
+import ArgumentParser
 import Host
 
 extension Configuration.Device {
@@ -68,6 +69,13 @@ extension Configuration.Device.Network.Forward {
 }
 
 enum NetworkOption {
+  static let help = ArgumentHelp(
+    "A network card: on passt (the host's network, without privileges), a tap device or an open descriptor.",
+    discussion: "passt[,forward=[ADDRESS/]HOST:GUEST[/udp]]…|tap=NAME|fd=NUMBER[,mac=MAC][,mtu=N][,window=NAME]",
+    valueName: "network"
+  )
+  static let read: Setting.Reader = { try Setting.device($0, Configuration.Device.network) }
+
   /// The option, with the setting that is meant.
   static func name(_ property: Configuration.Device.Network.Property, of device: Configuration.Device?) -> String {
     guard case .network(let network)? = device?.kind else { return "--network" }

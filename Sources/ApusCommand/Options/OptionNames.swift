@@ -15,7 +15,8 @@ extension Configuration {
     switch path {
     case .property(let property): option(property, value)
     case .deviceTreeOverlay: "--dtb-overlay"
-    case .device(let index, let property): option(devices.indices.contains(index) ? devices[index] : nil, property)
+    case .device(let index, let property):
+      Device.option(property, of: devices.indices.contains(index) ? devices[index] : nil)
     }
   }
 
@@ -31,7 +32,7 @@ extension Configuration {
     case .pages: "--memory …,\(pages == .small ? "smallpages" : "hugepages")"
     case .gic: "--gic \((value.flatMap { GIC(rawValue: $0) } ?? gic).option)"
     case .cpuFeatures: "--cpu"
-    case .devices: "--block, --entropy, --network, --console, --port and --scmi"
+    case .devices: DeviceOptions.all
     case .dma: value.map { "--dma \($0)" } ?? "--dma"
     case .scmiTranscript: "--scmi-transcript"
     case .console: "--console"
@@ -43,31 +44,6 @@ extension Configuration {
     case .kvmPath: "--kvm"
     case .deviceTreeOverlays: "--dtb-overlay"
     case .deviceTreeDump: "--dump-dtb"
-    }
-  }
-
-  /// - Parameter device: nil for one that could be added.
-  private func option(_ device: Device?, _ property: Device.Property) -> String {
-    switch property {
-    case .whole: device?.option ?? option(.devices, nil)
-    case .window: "\(device?.option ?? "--block") window=\(device?.window ?? "NAME")"
-    case .block(let property): BlockOption.name(property, of: device)
-    case .network(let property): NetworkOption.name(property, of: device)
-    case .console(let property): PortOption.name(property, of: device)
-    case .scmi(let property): SCMIOption.name(property, of: device)
-    }
-  }
-}
-
-extension Configuration.Device {
-  /// The option that adds such a device.
-  fileprivate var option: String {
-    switch kind {
-    case .entropy: "--entropy"
-    case .block: "--block"
-    case .network: "--network"
-    case .console(let console): console.carriesConsole ? "--console virtio" : "--port"
-    case .scmi: "--scmi"
     }
   }
 }

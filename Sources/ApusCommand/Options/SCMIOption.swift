@@ -1,4 +1,5 @@
 import Apus
+import ArgumentParser
 
 extension Configuration.Device {
   /// Reads `PATH[,agent=NAME][,window=NAME]`. A comma in the path is written twice.
@@ -18,6 +19,17 @@ extension Configuration.Device {
 }
 
 enum SCMIOption {
+  static let help = ArgumentHelp(
+    "An SCMI platform, made from a platform file (see 'apus scmi --help').",
+    discussion: "PATH[,agent=NAME][,window=NAME]",
+    valueName: "platform"
+  )
+  static let read: Setting.Reader = { try Setting.device($0, Configuration.Device.scmi) }
+
+  /// Of `--scmi-transcript`.
+  static let transcriptHelp = ArgumentHelp("Write each SCMI message as a line of JSON to a file.", valueName: "path")
+  static let readTranscript: Setting.Reader = Setting.text { $0.configuration.scmiTranscript = $1 }
+
   /// The option, with the setting that is meant.
   static func name(_ property: Configuration.Device.SCMI.Property, of device: Configuration.Device?) -> String {
     guard case .scmi(let scmi)? = device?.kind else { return "--scmi" }
