@@ -16,9 +16,9 @@ enum chost_file_kind {
 // A descriptor, or -1 with errno. It never waits for the other end of a pipe and never takes a terminal over.
 int chost_open_for_reading(const char *_Nonnull path);
 
-// For a file that stays open until the process ends. On a file system in user space it is closed once, by another
-// number, while its server answers: most servers do not care about a closing, which the kernel learns with the first
-// one. It would ask at the process's end otherwise, and not let it end where the server has stopped meanwhile.
+// For a file that stays open until the process ends, and is not locked yet. It is closed once, by another number: most
+// file systems in user space do not care about a closing, which the kernel learns with the first one. It would ask at
+// the process's end otherwise, and not let it end where the server has stopped meanwhile.
 void chost_keep_open(int descriptor);
 
 // A new empty file in memory, or -1 with errno. The name is for /proc only.
