@@ -88,19 +88,18 @@ public final class Machine: Sendable {
   ///   (``keepEndable()``).
   /// - Precondition: the machine has not been started before.
   public func run(stoppingOnSignals: Bool = false, abandoned: (@Sendable (Report) -> Void)? = nil) -> Report {
-    guard let inputs = state.withLock({ $0.inputs.take() }) else { preconditionFailure("a machine runs once") }
     let progress = RunProgress()
-    let (outcome, report) = runToEnd(inputs, progress, stoppingOnSignals, abandoned)
+    let (outcome, report) = runToEnd(progress, stoppingOnSignals, abandoned)
     // Now that nothing is left of the run: whoever waits may count descriptors, or start another machine.
     return end(outcome, report)
   }
 
   private func runToEnd(
-    _ inputs: Inputs,
     _ progress: RunProgress,
     _ stoppingOnSignals: Bool,
     _ abandoned: (@Sendable (Report) -> Void)?
   ) -> (Outcome, Report) {
+    guard let inputs = state.withLock({ $0.inputs.take() }) else { preconditionFailure("a machine runs once") }
     defer { mailbox.finish() }
     do {
       let signals = stoppingOnSignals ? try SignalDescriptor.stop() : nil

@@ -14,7 +14,7 @@ struct RequestTests {
       let before = await machine.inspect()
       try await Task.sleep(for: .milliseconds(100))
       let after = await machine.inspect()
-      let text = await console.wholeText
+      let text = console.text
       let isResumed = await machine.resume()
       try await console.expect("x")
       let running = await machine.inspect()
