@@ -33,6 +33,16 @@ import Testing
     #expect(isReadable(event.value.rawValue))
   }
 
+  @Test func whatWasAskedBeforeTheRunWakesItsFirstBoot() throws {
+    mailbox.ask { _ in }
+    let event = try mailbox.open()
+    #expect(!isReadable(event.value.rawValue, within: 0))
+
+    mailbox.beginBoot()
+
+    #expect(isReadable(event.value.rawValue))
+  }
+
   @Test func aVCPUThatWaitsForTheDeviceThreadIsLetGoWhenTheBootEnds() throws {
     mailbox.beginBoot()
     let began = Gate()

@@ -79,6 +79,6 @@ struct UBootTests {
     #expect(disk.faults == 1 && disk.refusedAccesses == 0)
     #expect(run.report.exits.unmappedReads > 0)
     let sector = try #require(folder.read("disk.img"))[(0x30 * 512)..<(0x31 * 512)]
-    #expect(sector.allSatisfy { $0 == 0x5A })
+    #expect(sector.allSatisfy { $0 == 0x5A }, "\(sector.prefix(16)), \(run.console.suffix(600))")
   }
 }

@@ -126,7 +126,8 @@ final class Mailbox: DeviceThread, @unchecked Sendable {
     let event = state.withLock { state -> Shared<EventDescriptor>? in
       state.isClosed = false
       state.verdict = state.order?.outcome
-      return state.verdict == nil ? nil : state.event
+      // What was asked before there was anybody to answer.
+      return state.verdict == nil && state.requests.isEmpty ? nil : state.event
     }
     event?.value.signal()
   }
