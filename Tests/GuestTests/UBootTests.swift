@@ -59,18 +59,18 @@ struct UBootTests {
       try await console.expect("Hit any key to stop autoboot", within: .seconds(240))
       console.send(" ")
       try await console.expect("=> ")
-      console.send("fdt addr $fdtcontroladdr; fdt print /hypervisor/apus vm-name\r")
-      try await console.expect("vm-name = \"board\"")
-      console.send("virtio scan; virtio info\r")
-      try await console.expect("Type: Hard Disk")
-      console.send("part list virtio 0\r")
-      try await console.expect("Partition Map for virtio device 0")
-      console.send("ls virtio 0:1\r")
-      try await console.expect("30   HELLO.TXT")
-      console.send("load virtio 0:1 0x41000000 HELLO.TXT; md.b 0x41000000 10\r")
-      try await console.expect("read by U-Boot t")
-      console.send("mw.b 0x42000000 5a 200; virtio write 0x42000000 30 1\r")
-      try await console.expect("1 blocks written: OK")
+      // Not before the next prompt: a command that prints looks for Ctrl-C meanwhile, and eats what was typed.
+      func enter(_ command: String, _ answer: String) async throws {
+        console.send(command + "\r")
+        try await console.expect(answer)
+        try await console.expect("=> ")
+      }
+      try await enter("fdt addr $fdtcontroladdr; fdt print /hypervisor/apus vm-name", "vm-name = \"board\"")
+      try await enter("virtio scan; virtio info", "Type: Hard Disk")
+      try await enter("part list virtio 0", "Partition Map for virtio device 0")
+      try await enter("ls virtio 0:1", "30   HELLO.TXT")
+      try await enter("load virtio 0:1 0x41000000 HELLO.TXT; md.b 0x41000000 10", "read by U-Boot t")
+      try await enter("mw.b 0x42000000 5a 200; virtio write 0x42000000 30 1", "1 blocks written: OK")
       console.send("poweroff\r")
     }
 
@@ -79,6 +79,6 @@ struct UBootTests {
     #expect(disk.faults == 1 && disk.refusedAccesses == 0)
     #expect(run.report.exits.unmappedReads > 0)
     let sector = try #require(folder.read("disk.img"))[(0x30 * 512)..<(0x31 * 512)]
-    #expect(sector.allSatisfy { $0 == 0x5A }, "\(sector.prefix(16)), \(run.console.suffix(600))")
+    #expect(sector.allSatisfy { $0 == 0x5A })
   }
 }
