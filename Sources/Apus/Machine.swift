@@ -2,7 +2,6 @@ internal import CHost
 internal import Glibc
 import Host
 import HostBackends
-import KVM
 public import Logging
 public import SCMI
 internal import Synchronization

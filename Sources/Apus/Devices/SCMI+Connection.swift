@@ -1,6 +1,5 @@
 import Host
 import HostBackends
-import KVM
 internal import Logging
 import SCMI
 import Virtio

@@ -1,5 +1,3 @@
-internal import CHost
-internal import Glibc
 import GuestABI
 import GuestMemory
 import Host
@@ -51,7 +49,7 @@ final class VirtioMMIODevice: BusDevice, @unchecked Sendable {
         value: UInt32(notification.queue)
       )
       guard !device.takesKickDescriptors else { continue }
-      _ = try loop.add(notification.event.rawValue, EPOLLIN.rawValue, notification)
+      _ = try loop.add(notification.event.rawValue, EventLoop.readable, notification)
     }
   }
 

@@ -1,4 +1,3 @@
-internal import Glibc
 import GuestABI
 import Host
 import HostBackends

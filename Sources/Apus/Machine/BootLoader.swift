@@ -1,5 +1,4 @@
 internal import BootImage
-internal import CHost
 import GuestABI
 import GuestMemory
 import Host

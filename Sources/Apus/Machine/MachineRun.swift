@@ -1,12 +1,8 @@
-internal import CHost
-internal import Glibc
 import GuestABI
 import Host
 import HostBackends
-import KVM
 internal import Logging
 import SCMI
-internal import Synchronization
 
 /// One run of a machine with all its boots, on the device thread: what is open for the run, lent to each boot.
 struct MachineRun {
@@ -24,8 +20,8 @@ struct MachineRun {
   let console: ConsoleEndpoint
   /// Tells that the console's terminal has another size, where the guest is to know it.
   let sizeSignal: SignalDescriptor?
-  private let transcript: TranscriptFile?
-  private let recording: SharedPlatform.Recording?
+  private var transcript: TranscriptFile?
+  private var recording: SharedPlatform.Recording?
 
   // What the run leaves behind.
   var exits = ExitCounts()
@@ -38,7 +34,7 @@ struct MachineRun {
   /// How long one that the guest ended waits for the readers of ports, of a transcript, in nanoseconds.
   static let portDrain: UInt64 = 1_000_000_000
 
-  /// Opens what the run writes: the console, the ports, the transcript, the connections of network cards.
+  /// Opens the console, which goes with the value.
   ///
   /// - Parameters:
   ///   - stream: of a console that leads to the program.
@@ -65,17 +61,21 @@ struct MachineRun {
     self.progress = progress
     unmapped = UnmappedAccesses(configuration.unmapped, logger: logger)
     mailboxEvent = try mailbox.open()
-    let loop = try EventLoop()
-    self.loop = loop
+    loop = try EventLoop()
     files = RunFiles()
     do throws(ConsoleEndpoint.OpenFailure) {
       console = try ConsoleEndpoint(.init(configuration.console, stream), files: files, logger: logger)
     } catch {
       throw ConfigurationError(error.kind, .property(.console), .init(error))
     }
-    var transcript: TranscriptFile?
-    var recording: SharedPlatform.Recording?
-    if let path = configuration.scmiTranscript, let place = checked.platform {
+    let hasSize = console.hasEscapes && configuration.consoleDevice?.carriesConsole == true
+    sizeSignal = hasSize ? try SignalDescriptor.terminalSize() : nil
+  }
+
+  /// Opens what stands behind the devices, and the transcript. ``close()`` lets go of it, also where only a part was
+  /// opened.
+  private mutating func open() throws {
+    if let path = checked.configuration.scmiTranscript, let place = checked.platform {
       let file: TranscriptFile
       do throws(OutputFileError) {
         file = try TranscriptFile(path: path, files: files, logger: logger)
@@ -85,32 +85,31 @@ struct MachineRun {
       recording = place.platform.record { file.append($0) }
       transcript = file
     }
-    self.transcript = transcript
-    self.recording = recording
-    let hasSize = console.hasEscapes && configuration.consoleDevice?.carriesConsole == true
-    sizeSignal = hasSize ? try SignalDescriptor.terminalSize() : nil
     for (resource, place) in zip(inputs.devices, checked.board.devices) {
       try resource.open(RunPlace(place: place, files: files, loop: loop, mailbox: mailbox, logger: logger))
     }
     if let signals {
       _ = try loop.add(
         signals.rawValue,
-        EPOLLIN.rawValue,
-        ClosureHandler(lasts: true) { _ in if let signal = signals.take() { mailbox.order(.interrupted(by: signal)) } }
+        EventLoop.readable,
+        ClosureHandler(lasts: true) { [mailbox] _ in
+          if let signal = signals.take() { mailbox.order(.interrupted(by: signal)) }
+        }
       )
     }
   }
 
-  /// Boots until an outcome that is not a reboot.
+  /// Boots until an outcome that is not a reboot. ``close()`` follows.
   mutating func untilEnd() -> Outcome {
-    while true {
-      do {
+    do {
+      try open()
+      while true {
         let outcome = try boot()
         guard outcome.end == .reset, checked.configuration.onReset == .reboot else { return outcome }
         logger.info("the guest reset the machine: starting it anew")
-      } catch {
-        return Outcome(failure: error)
       }
+    } catch {
+      return Outcome(failure: error)
     }
   }
 
@@ -136,7 +135,6 @@ struct MachineRun {
 
   /// Closes what was opened for the run. Nothing of it is used afterwards.
   func close() {
-    mailbox.finish()
     for resource in inputs.devices {
       // A boot that failed in the middle of its assembly has not let go.
       resource.release()

@@ -1,4 +1,3 @@
-internal import CHost
 internal import Glibc
 import GuestMemory
 

@@ -1,5 +1,3 @@
-internal import CHost
-internal import Glibc
 import Host
 import KVM
 internal import Synchronization
@@ -53,7 +51,7 @@ final class VCPUThreads {
     }
     _ = try loop.add(
       watchdog.rawValue,
-      EPOLLIN.rawValue,
+      EventLoop.readable,
       ClosureHandler { [unowned self] _ in look() }
     )
     watchdog.arm(after: interval)
