@@ -123,7 +123,7 @@ private final class FloodingPort: GuestConsole {
     try loop.run()
     let drained = link.drain { false }
 
-    #expect(failures.count <= 1)
+    #expect(failures.count == 1)
     guard case .lost(let loss) = drained else {
       Issue.record("\(drained)")
       return
