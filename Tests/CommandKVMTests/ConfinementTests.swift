@@ -28,7 +28,7 @@ extension CommandKVMTests {
 
     @Test("RAM is in huge pages unless small ones are asked for", arguments: ["", ",hugepages", ",smallpages"])
     func hugePages(pages: String) throws {
-      let workspace = Workspace()
+      let workspace = try Workspace()
       let process = try CommandProcess([
         "run", "--kernel", try GuestFile.bareMetal("spin"), "--memory", "32M" + pages, "--report",
         workspace.file("report"),

@@ -10,7 +10,7 @@ extension CommandKVMTests {
   struct ConsoleTests {
     @Test("a console to a file replaces the file's content and leaves standard output empty")
     func file() throws {
-      let workspace = Workspace()
+      let workspace = try Workspace()
       workspace.write("what was there before, and longer than the guest's line", to: "console")
       let process = try CommandProcess(CommandKVMTests.run("hello", "--console", "file=\(workspace.file("console"))"))
 
@@ -29,7 +29,7 @@ extension CommandKVMTests {
 
     @Test("a reader that opens the pseudo-terminal late talks with the guest, and the link goes with the machine")
     func pseudoTerminal() throws {
-      let workspace = Workspace()
+      let workspace = try Workspace()
       let link = workspace.file("console")
       let process = try CommandProcess(CommandKVMTests.run("echo", "--console", "pty=\(link)"))
       try process.expectError("the console is on \(link)")
@@ -59,7 +59,7 @@ extension CommandKVMTests {
 
     @Test("a second machine on the same link is refused and leaves the first alone")
     func secondOnLink() throws {
-      let workspace = Workspace()
+      let workspace = try Workspace()
       let link = workspace.file("console")
       let first = try CommandProcess(CommandKVMTests.run("spin", "--console", "pty=\(link)"))
       try first.expectError("the console is on")
@@ -76,7 +76,7 @@ extension CommandKVMTests {
 
     @Test("a link that a killed machine left behind is taken over")
     func staleLink() throws {
-      let workspace = Workspace()
+      let workspace = try Workspace()
       let link = workspace.file("console")
       let killed = try CommandProcess(CommandKVMTests.run("spin", "--console", "pty=\(link)"))
       try killed.expectError("the console is on")

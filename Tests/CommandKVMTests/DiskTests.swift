@@ -19,7 +19,7 @@ extension CommandKVMTests {
 
     @Test("a guest goes on after its images were deleted, truncated and stopped from growing, with errors where due")
     func trouble() throws {
-      let workspace = Workspace()
+      let workspace = try Workspace()
       for name in ["deleted", "truncated", "full"] {
         workspace.write("", to: name)
         workspace.resize(name, to: 16 << 20)
@@ -77,7 +77,7 @@ extension CommandKVMTests {
       .requiresUserNamespaces
     )
     func noSpaceLeft() throws {
-      let workspace = Workspace()
+      let workspace = try Workspace()
       let command = """
         W() { dd if=/dev/zero of=/dev/vda bs=64k seek=$1 count=1 oflag=direct 2>/dev/null; }; \
         n=0; while [ $n -lt 128 ] && W $n; do n=$((n + 1)); done; echo full after $n; \
@@ -117,7 +117,7 @@ extension CommandKVMTests {
 
     @Test("a disk whose file system does not answer any more keeps no machine")
     func deadFileSystem() throws {
-      let workspace = Workspace()
+      let workspace = try Workspace()
       // SAFETY: the path holds for the calls, and none is told how it ended.
       let server = unsafe ctest_file_system_start(workspace.path)
       try #require(server > 0, "no file system in user space: errno \(-server)")
@@ -146,7 +146,7 @@ extension CommandKVMTests {
 
     @Test("an image that another Apus has open is refused with advice, but to those who all only read")
     func locked() throws {
-      let workspace = Workspace()
+      let workspace = try Workspace()
       workspace.write(String(repeating: " ", count: 65_536), to: "image")
       let image = workspace.file("image")
       let first = try CommandProcess(CommandKVMTests.run("spin", "--block", image))

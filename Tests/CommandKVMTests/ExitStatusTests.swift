@@ -84,7 +84,7 @@ extension CommandKVMTests {
 
     @Test("bad usage, unusable and missing files have theirs")
     func badInput() throws {
-      let workspace = Workspace()
+      let workspace = try Workspace()
       workspace.write("no kernel, but long enough for one's header: " + String(repeating: "x", count: 200), to: "text")
       let usage = try CommandProcess(CommandKVMTests.run("hello", "--cpus", "0"))
       let kernel = try CommandProcess(["run", "--kernel", workspace.file("text")])

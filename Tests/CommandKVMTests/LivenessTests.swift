@@ -71,7 +71,7 @@ struct LivenessTests {
     Cause.allCases
   )
   func allOutputs(kind: StalledOutput.Kind, cause: Cause) throws {
-    let workspace = Workspace()
+    let workspace = try Workspace()
     let output = try StalledOutput(kind, workspace, "output")
     let error = try StalledOutput(kind, workspace, "error")
     let named = try StalledOutput(kind == .pipe ? .fifo : kind, workspace, "named")
@@ -101,7 +101,7 @@ struct LivenessTests {
 
   @Test("a pseudo-terminal that somebody has opened and does not read keeps no machine", arguments: Cause.allCases)
   func pseudoTerminal(cause: Cause) throws {
-    let workspace = Workspace()
+    let workspace = try Workspace()
     let link = workspace.file("console")
     let limit = cause == .timeLimit ? ["--timeout", "3"] : []
     var start = ContinuousClock.now
@@ -148,7 +148,7 @@ struct LivenessTests {
 
   @Test("standard error that nobody reads holds up neither the guest nor its console")
   func standardErrorAlone() throws {
-    let workspace = Workspace()
+    let workspace = try Workspace()
     let error = try StalledOutput(.pipe, workspace, "error")
     let process = try CommandProcess(
       try CommandKVMTests.run("spin", "--append", "leave", "--no-reboot"),
@@ -161,7 +161,7 @@ struct LivenessTests {
 
   @Test("a Linux guest that floods console and port, whose transcript nobody reads either, is ended by a signal")
   func linux() throws {
-    let workspace = Workspace()
+    let workspace = try Workspace()
     let port = try StalledOutput(.fifo, workspace, "port")
     let transcript = try StalledOutput(.fifo, workspace, "transcript")
     let example = "/Documentation/Examples/scmi-platform.json,agent=owner"
@@ -191,7 +191,7 @@ struct LivenessTests {
   @Test("a machine whose device thread does not come back is ended by time limit and signal, with a report")
   func hungDeviceThread() throws {
     for cause in Cause.allCases {
-      let workspace = Workspace()
+      let workspace = try Workspace()
       let limit = cause == .timeLimit ? ["--timeout", "4"] : []
       let process = try CommandProcess(
         try CommandKVMTests.run("spin", "--report", workspace.file("report")) + limit

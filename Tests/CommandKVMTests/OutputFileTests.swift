@@ -8,7 +8,7 @@ extension CommandKVMTests {
   struct OutputFileTests {
     @Test("a report has the outcome, the machine, times, exits and memory")
     func report() throws {
-      let workspace = Workspace()
+      let workspace = try Workspace()
       let process = try CommandProcess(
         CommandKVMTests.run("hello", "--report", workspace.file("report"), "--name", "reported", "--cpus", "2")
       )
@@ -30,7 +30,7 @@ extension CommandKVMTests {
 
     @Test("what one machine writes is refused to a second one, and stays as it is")
     func second() throws {
-      let workspace = Workspace()
+      let workspace = try Workspace()
       let (console, report, port) = (workspace.file("console"), workspace.file("report"), workspace.file("port"))
       let first = try CommandProcess(
         CommandKVMTests.run("spin", "--console", "file=\(console)", "--report", report, "--port", "a=file=\(port)")
@@ -54,7 +54,7 @@ extension CommandKVMTests {
 
     @Test("a name that somebody else has taken over by the end of the run stays")
     func replaced() throws {
-      let workspace = Workspace()
+      let workspace = try Workspace()
       let process = try CommandProcess(
         CommandKVMTests.run(
           "spin",
@@ -82,7 +82,7 @@ extension CommandKVMTests {
 
     @Test("a report of a guest fault has the registers")
     func faultReport() throws {
-      let workspace = Workspace()
+      let workspace = try Workspace()
       let process = try CommandProcess(CommandKVMTests.run("unmapped", "--report", workspace.file("report")))
 
       #expect(try process.wait() == .exited(82))
@@ -93,7 +93,7 @@ extension CommandKVMTests {
 
     @Test("a machine that the host refused leaves a report that says so")
     func refusedReport() throws {
-      let workspace = Workspace()
+      let workspace = try Workspace()
       let process = try CommandProcess(
         CommandKVMTests.run("hello", "--kvm", "/dev/null", "--report", workspace.file("report"))
       )
@@ -105,7 +105,7 @@ extension CommandKVMTests {
 
     @Test("the dumped device tree is a whole blob")
     func deviceTree() throws {
-      let workspace = Workspace()
+      let workspace = try Workspace()
       let process = try CommandProcess(CommandKVMTests.run("hello", "--dump-dtb", workspace.file("dtb")))
 
       #expect(try process.wait() == .exited(0))

@@ -12,7 +12,7 @@ extension CommandKVMTests {
       // Each process writes and then verifies so many MiB, 4 KiB at a time; both of a disk write the same.
       let size = (Variable.number("APUS_LOAD_REQUESTS", or: 4096) + 2047) / 2048
       let perKind = 2 * 256 * size
-      let workspace = Workspace()
+      let workspace = try Workspace()
       for name in ["a", "b"] {
         workspace.write("", to: name)
         workspace.resize(name, to: size << 20)

@@ -7,7 +7,7 @@ extension CommandKVMTests {
   struct SignalTests {
     @Test("a signal that asks for the end ends a running machine", arguments: [SIGINT, SIGTERM, SIGHUP])
     func running(signal: Int32) throws {
-      let workspace = Workspace()
+      let workspace = try Workspace()
       let process = try CommandProcess(CommandKVMTests.run("spin", "--report", workspace.file("report")))
       try process.expect("Waiting\n")
 
@@ -48,7 +48,7 @@ extension CommandKVMTests {
     )
     func starting(signal: Int32) throws {
       for milliseconds in [0, 2, 5, 10, 15, 20, 30, 40, 60, 80, 120, 200] as [UInt32] {
-        let workspace = Workspace()
+        let workspace = try Workspace()
         let console = "pty=\(workspace.file("console"))"
         let process = try CommandProcess(
           CommandKVMTests.run("spin", "--report", workspace.file("report"), "--console", console)

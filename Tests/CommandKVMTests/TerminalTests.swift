@@ -102,7 +102,7 @@ extension CommandKVMTests {
     @Test("a second machine on the same terminal is refused, and the first keeps it")
     func second() throws {
       let terminal = try TestTerminal()
-      let workspace = Workspace()
+      let workspace = try Workspace()
       let stream = CommandProcess.Stream.terminal(terminal.path)
       let apus = try "\(GuestFile.command()) \(CommandKVMTests.run("spin").joined(separator: " "))"
       // A script's background job is in the group that owns the terminal.

@@ -3,25 +3,19 @@ import TestSupport
 
 /// A folder for one test, gone when the test is over.
 final class Workspace {
-  let path: String
+  private let folder: TemporaryFolder
 
-  init() {
-    var template = Array("/tmp/apus-command-XXXXXX".utf8CString)
-    // SAFETY: the template is ended with a zero.
-    path = unsafe mkdtemp(&template).map { unsafe String(cString: $0) } ?? "/tmp"
+  init() throws {
+    folder = try TemporaryFolder()
   }
 
-  deinit {
-    // SAFETY: the texts hold for the calls.
-    for name in files { _ = unsafe unlink("\(path)/\(name)") }
-    _ = unsafe rmdir(path)
-  }
+  var path: String { folder.path }
 
   /// The names of all that is in it.
   var files: [String] { HostFiles.names(in: path) }
 
   /// A path in it.
-  func file(_ name: String) -> String { "\(path)/\(name)" }
+  func file(_ name: String) -> String { folder.path(name) }
 
   /// What a file in it holds; empty where there is none.
   func contents(_ name: String) -> [UInt8] { HostFiles.bytes(file(name)) }

@@ -4,7 +4,7 @@ import TestSupport
 /// An image for a guest's disk, gone with all that stands beside it when the test is over.
 final class DiskImage: Sendable {
   let path: String
-  private let folder: String
+  private let folder: TemporaryFolder
 
   struct Failure: Error {
     let what: String
@@ -12,11 +12,8 @@ final class DiskImage: Sendable {
 
   /// A sparse file, with a file system in it if one is named.
   init(mebibytes: Int, fileSystem: String? = nil) throws {
-    var template = Array("/tmp/apus-disk-XXXXXX".utf8CString)
-    // SAFETY: the template is ended with a zero.
-    guard let made = unsafe mkdtemp(&template) else { throw Failure(what: "no folder") }
-    folder = unsafe String(cString: made)
-    path = "\(folder)/image"
+    folder = try TemporaryFolder()
+    path = folder.path("image")
     // SAFETY: the path holds for the call.
     let file = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
     defer { close(file) }
@@ -34,12 +31,6 @@ final class DiskImage: Sendable {
     let file = unsafe open(path, O_WRONLY | O_CLOEXEC)
     defer { close(file) }
     guard unsafe write(file, bytes, bytes.count) == bytes.count else { throw Failure(what: "no image: errno \(errno)") }
-  }
-
-  deinit {
-    // SAFETY: the texts hold for the calls.
-    for suffix in ["", ".flood"] { _ = unsafe unlink(path + suffix) }
-    _ = unsafe rmdir(folder)
   }
 
   /// In bytes; nil where there is no such file.

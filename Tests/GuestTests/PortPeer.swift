@@ -1,6 +1,5 @@
 import Glibc
 import TestLimits
-import TestSupport
 
 /// The host's end of a port, as a harness holds it.
 final class PortPeer: Sendable {
@@ -79,31 +78,4 @@ final class PortPeer: Sendable {
   func close() {
     Glibc.close(descriptor)
   }
-}
-
-/// A folder for the files and sockets of one test, gone when the test is over.
-final class PortFolder: Sendable {
-  private let path: String
-
-  init() throws {
-    var template = Array("/tmp/apus-ports-XXXXXX".utf8CString)
-    // SAFETY: the template is ended with a zero.
-    guard let made = unsafe mkdtemp(&template) else { throw PortPeer.Failure(what: "no folder") }
-    path = unsafe String(cString: made)
-  }
-
-  deinit {
-    // SAFETY: the texts hold for the calls.
-    for name in ["log", "agent", "idle"] { _ = unsafe unlink(path(name)) }
-    _ = unsafe rmdir(path)
-  }
-
-  func path(_ name: String) -> String { "\(path)/\(name)" }
-
-  func contains(_ name: String) -> Bool {
-    // SAFETY: the text holds for the call.
-    unsafe access(path(name), F_OK) == 0
-  }
-
-  func text(_ name: String) -> String { HostFiles.text(path(name)) }
 }

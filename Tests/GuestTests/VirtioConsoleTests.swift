@@ -49,7 +49,7 @@ struct VirtioConsoleTests {
 
   @Test("ports carry bytes both ways, come and go with their peers, and one that nobody reads stalls nothing else")
   func ports() async throws {
-    let folder = try PortFolder()
+    let folder = try TemporaryFolder()
     let socket = folder.path("agent")
     let idle = folder.path("idle")
     let (ours, theirs) = try PortPeer.pair()
@@ -100,14 +100,14 @@ struct VirtioConsoleTests {
     #expect(run.outcome.end == .poweredOff)
     #expect(!run.console.contains("idle-done"))
     #expect(run.outcome.guestStatus == 3)
-    let isLogged = folder.text("log") == (1...20_000).map { "\($0)\n" }.joined()
+    let isLogged = HostFiles.text(folder.path("log")) == (1...20_000).map { "\($0)\n" }.joined()
     #expect(isLogged)
-    #expect(!folder.contains("agent"), "the socket goes with the machine")
+    #expect(try !folder.names.contains("agent"), "the socket goes with the machine")
   }
 
   @Test("what was written to ports just before the end arrives, and a status that is none counts as none")
   func lastWords() async throws {
-    let folder = try PortFolder()
+    let folder = try TemporaryFolder()
     var configuration = try executing(
       """
       for n in /sys/class/virtio-ports/*/name; do p=${n%/name}; ln -s /dev/${p##*/} /dev/$(cat $n); done; \
@@ -130,7 +130,7 @@ struct VirtioConsoleTests {
     #expect(run.outcome.end == .poweredOff)
     #expect(run.outcome.guestStatus == nil)
     #expect(run.report.exitStatus == 0)
-    let isLogged = folder.text("log") == expected
+    let isLogged = HostFiles.text(folder.path("log")) == expected
     #expect(isLogged)
   }
 }
