@@ -19,7 +19,7 @@ package final class Outlet: @unchecked Sendable {
   private let work = Gate()
   /// Made with the first bytes that have to wait, which most outlets never have.
   private var ring: UnsafeMutableRawPointer?
-  private let roomBell = Mutex<Shared<EventDescriptor>?>(nil)
+  private let roomBell = Mutex<SharedEventDescriptor?>(nil)
   private let becameIdle = Mutex<(@Sendable () -> Void)?>(nil)
 
   private struct State: ~Copyable {
@@ -198,7 +198,7 @@ package final class Outlet: @unchecked Sendable {
     }
     if isDirect { return Room(ofDescriptor: rawValue) }
     let bell = roomBell.withLock { bell in
-      if bell == nil { bell = try? Shared(EventDescriptor()) }
+      if bell == nil { bell = try? SharedEventDescriptor(EventDescriptor()) }
       return bell
     }
     // Without an event the descriptor itself stands in: it may be writable too early, and never too late.

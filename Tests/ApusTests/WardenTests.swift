@@ -9,10 +9,10 @@ import Testing
 /// What somebody else gets told.
 private final class Told: Sendable {
   private let outcomes = Mutex<[Outcome]>([])
-  private let bell: Shared<EventDescriptor>
+  private let bell: SharedEventDescriptor
 
   init() throws {
-    bell = Shared(try EventDescriptor())
+    bell = SharedEventDescriptor(try EventDescriptor())
   }
 
   func tell(_ outcome: Outcome) {

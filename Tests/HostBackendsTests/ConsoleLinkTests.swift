@@ -7,15 +7,15 @@ import Testing
 
 /// A console with one line to show.
 private final class LinePort: GuestConsole {
-  private let output: Shared<EventDescriptor>
-  private let room: Shared<EventDescriptor>
-  private let taken: Shared<EventDescriptor>
+  private let output: SharedEventDescriptor
+  private let room: SharedEventDescriptor
+  private let taken: SharedEventDescriptor
   private var line: [UInt8] = Array("line\n".utf8)
 
   /// - Parameter taken: rung when the line has been taken.
-  init(taken: Shared<EventDescriptor>) throws {
-    output = Shared(try EventDescriptor())
-    room = Shared(try EventDescriptor())
+  init(taken: SharedEventDescriptor) throws {
+    output = SharedEventDescriptor(try EventDescriptor())
+    room = SharedEventDescriptor(try EventDescriptor())
     self.taken = taken
     output.value.signal()
   }
@@ -37,14 +37,14 @@ private final class LinePort: GuestConsole {
 
 /// A console with a gibibyte to show.
 private final class FloodingPort: GuestConsole {
-  private let output: Shared<EventDescriptor>
-  private let room: Shared<EventDescriptor>
+  private let output: SharedEventDescriptor
+  private let room: SharedEventDescriptor
   private(set) var taken = 0
   private(set) var armings = 0
 
   init() throws {
-    output = Shared(try EventDescriptor())
-    room = Shared(try EventDescriptor())
+    output = SharedEventDescriptor(try EventDescriptor())
+    room = SharedEventDescriptor(try EventDescriptor())
     output.value.signal()
   }
 
@@ -82,7 +82,7 @@ private final class FloodingPort: GuestConsole {
       stop: {},
       fail: { _ in }
     )
-    let other = Shared(try EventDescriptor())
+    let other = SharedEventDescriptor(try EventDescriptor())
     _ = try loop.add(other.value.rawValue, EventLoop.readable, ClosureHandler { _ in loop.stop() })
     other.value.signal()
 
@@ -105,7 +105,7 @@ private final class FloodingPort: GuestConsole {
   @Test func outputThatWasLostAfterTheGuestPoweredOffIsToldAtTheEnd() throws {
     let loop = try EventLoop()
     var failures: [HostError] = []
-    let taken = Shared(try EventDescriptor())
+    let taken = SharedEventDescriptor(try EventDescriptor())
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let endpoint = try ConsoleEndpoint(.file(path: "/dev/full"), files: RunFiles(), logger: logger)
     let port = try LinePort(taken: taken)

@@ -58,7 +58,7 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
   private let port: VirtioConsolePort
 
   init() throws {
-    port = VirtioConsolePort(timer: Shared(try HostTimer()), room: Shared(try EventDescriptor()))
+    port = VirtioConsolePort(timer: SharedTimer(try HostTimer()), room: SharedEventDescriptor(try EventDescriptor()))
   }
 
   @Test func outputWaitsForRoomAndTheGuestIsToldOnceThereIs() {
@@ -155,7 +155,7 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
 
   /// Runs the loop for a moment.
   private func settle() throws {
-    let timer = Shared(try HostTimer())
+    let timer = SharedTimer(try HostTimer())
     timer.value.arm(after: 20_000_000)
     _ = try loop.add(timer.value.rawValue, EventLoop.readable, ClosureHandler { [loop] _ in loop.stop() })
     try loop.run()

@@ -9,7 +9,7 @@ private let readable: UInt32 = 1
 @Suite(.timeLimit(.minutes(10))) struct EventLoopTests {
   @Test func anEventThatIsSignalledCallsItsHandler() throws {
     let loop = try EventLoop()
-    let bell = Shared(try EventDescriptor())
+    let bell = SharedEventDescriptor(try EventDescriptor())
     var calls = 0
     let isWatched = try loop.add(
       bell.value.rawValue,
@@ -31,7 +31,7 @@ private let readable: UInt32 = 1
 
   @Test func anEventSignalledOnAnotherThreadWakesTheLoop() throws {
     let loop = try EventLoop()
-    let bell = Shared(try EventDescriptor())
+    let bell = SharedEventDescriptor(try EventDescriptor())
     _ = try loop.add(bell.value.rawValue, readable, ClosureHandler { _ in loop.stop() })
 
     let thread = try HostThread(name: "ringer") { bell.value.signal() }
@@ -43,7 +43,7 @@ private let readable: UInt32 = 1
   }
 
   @Test func aClearedEventIsQuiet() throws {
-    let bell = Shared(try EventDescriptor())
+    let bell = SharedEventDescriptor(try EventDescriptor())
     bell.value.signal()
 
     bell.value.clear()
@@ -53,7 +53,7 @@ private let readable: UInt32 = 1
 
   @Test func aHandlerThatAnotherOneRemovedIsNotCalledAnyMore() throws {
     let loop = try EventLoop()
-    let bells = [Shared(try EventDescriptor()), Shared(try EventDescriptor())]
+    let bells = [SharedEventDescriptor(try EventDescriptor()), SharedEventDescriptor(try EventDescriptor())]
     var calls = 0
     for index in 0...1 {
       _ = try loop.add(
@@ -75,7 +75,7 @@ private let readable: UInt32 = 1
 
   @Test func stoppingEndsTheLoopBeforeTheNextHandlerOfTheSameMoment() throws {
     let loop = try EventLoop()
-    let bells = [Shared(try EventDescriptor()), Shared(try EventDescriptor())]
+    let bells = [SharedEventDescriptor(try EventDescriptor()), SharedEventDescriptor(try EventDescriptor())]
     var calls = 0
     for bell in bells {
       _ = try loop.add(
@@ -121,7 +121,7 @@ private let readable: UInt32 = 1
 
   @Test func removingWhatIsNotWatchedDoesNothing() throws {
     let loop = try EventLoop()
-    let bell = Shared(try EventDescriptor())
+    let bell = SharedEventDescriptor(try EventDescriptor())
 
     loop.remove(bell.value.rawValue)
 

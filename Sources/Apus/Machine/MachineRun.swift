@@ -10,7 +10,7 @@ struct MachineRun {
   let inputs: Inputs
   let logger: Logger
   let mailbox: Mailbox
-  let mailboxEvent: Shared<EventDescriptor>
+  let mailboxEvent: SharedEventDescriptor
   let warden: Warden
   let signals: SignalDescriptor?
   let progress: RunProgress

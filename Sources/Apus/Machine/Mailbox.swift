@@ -16,7 +16,7 @@ final class Mailbox: DeviceThread, @unchecked Sendable {
 
   private struct State {
     /// Signalled when there is something for the device thread.
-    var event: Shared<EventDescriptor>?
+    var event: SharedEventDescriptor?
     var work: [@Sendable () -> Void] = []
     var requests: [Request] = []
     /// The gates that vCPUs wait at: no more than there are vCPUs.
@@ -65,7 +65,7 @@ final class Mailbox: DeviceThread, @unchecked Sendable {
 
   /// Ends the boot, unless something else has ended it already.
   func give(_ verdict: Outcome) {
-    let event = state.withLock { state -> Shared<EventDescriptor>? in
+    let event = state.withLock { state -> SharedEventDescriptor? in
       guard state.verdict == nil else { return nil }
       state.verdict = verdict
       return state.event
@@ -80,7 +80,7 @@ final class Mailbox: DeviceThread, @unchecked Sendable {
 
   /// Between boots nothing is done: what would do it has gone.
   func post(_ work: @escaping @Sendable () -> Void) {
-    let event = state.withLock { state -> Shared<EventDescriptor>? in
+    let event = state.withLock { state -> SharedEventDescriptor? in
       guard !state.isClosed else { return nil }
       state.work.append(work)
       return state.work.count == 1 ? state.event : nil
@@ -102,7 +102,7 @@ final class Mailbox: DeviceThread, @unchecked Sendable {
 
   /// Asks something of the boot that runs, or of the next one.
   func ask(_ request: @escaping Request) {
-    let (isFinished, event) = state.withLock { state -> (Bool, Shared<EventDescriptor>?) in
+    let (isFinished, event) = state.withLock { state -> (Bool, SharedEventDescriptor?) in
       if !state.isFinished { state.requests.append(request) }
       return (state.isFinished, state.event)
     }
@@ -115,15 +115,15 @@ final class Mailbox: DeviceThread, @unchecked Sendable {
   /// Begins a run.
   ///
   /// - Returns: what is signalled when there is something to look at.
-  func open() throws(HostError) -> Shared<EventDescriptor> {
-    let event = Shared(try EventDescriptor())
+  func open() throws(HostError) -> SharedEventDescriptor {
+    let event = SharedEventDescriptor(try EventDescriptor())
     state.withLock { $0.event = event }
     return event
   }
 
   /// A boot begins, whose verdict nobody has given yet. What was ordered before is its verdict.
   func beginBoot() {
-    let event = state.withLock { state -> Shared<EventDescriptor>? in
+    let event = state.withLock { state -> SharedEventDescriptor? in
       state.isClosed = false
       state.verdict = state.order?.outcome
       // What was asked before there was anybody to answer.

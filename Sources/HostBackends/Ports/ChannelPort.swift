@@ -12,7 +12,7 @@ package final class ChannelPort: HostPort {
   private let endpoint: PortEndpoint
   private let loop: EventLoop
   private let logger: Logger
-  private let attention: Shared<EventDescriptor>
+  private let attention: SharedEventDescriptor
   private var channel: ClosureHandler?
   /// What is in the loop for room, where that is not the descriptor itself.
   private var watchedRoom: Int32?
@@ -23,7 +23,7 @@ package final class ChannelPort: HostPort {
   private var hasHungUp = false
   /// Whether the other side takes nothing any more.
   private var isFinished = false
-  private let acceptTimer: Shared<HostTimer>
+  private let acceptTimer: SharedTimer
   private var hasFailedToAccept = false
   /// How long a host without descriptors is given, in nanoseconds.
   private static let acceptPause: UInt64 = 1_000_000_000
@@ -39,8 +39,8 @@ package final class ChannelPort: HostPort {
     self.endpoint = endpoint
     self.loop = loop
     self.logger = logger
-    attention = Shared(try EventDescriptor())
-    acceptTimer = Shared(try HostTimer())
+    attention = SharedEventDescriptor(try EventDescriptor())
+    acceptTimer = SharedTimer(try HostTimer())
     super.init()
     _ = try loop.add(
       acceptTimer.value.rawValue,

@@ -25,7 +25,7 @@ package final class ConsolePorts {
   ) throws(HostError) {
     console =
       carriesConsole
-      ? VirtioConsolePort(timer: Shared(try HostTimer()), room: Shared(try EventDescriptor())) : nil
+      ? VirtioConsolePort(timer: SharedTimer(try HostTimer()), room: SharedEventDescriptor(try EventDescriptor())) : nil
     var channels: [ChannelPort] = []
     for endpoint in endpoints { channels.append(try ChannelPort(endpoint, loop: loop, logger: logger)) }
     self.channels = channels

@@ -33,15 +33,15 @@ package final class VirtioConsolePort: HostPort, GuestConsole {
   /// How long the first character of a batch waits for others, in nanoseconds: below what a person notices.
   private static let batchTime: UInt64 = 1_000_000
 
-  private let timer: Shared<HostTimer>
-  private let room: Shared<EventDescriptor>
+  private let timer: SharedTimer
+  private let room: SharedEventDescriptor
   private var output = ByteRing(capacity: VirtioConsolePort.outputCapacity)
   private var input = ByteRing(capacity: VirtioConsolePort.inputCapacity)
   private var guestIsOpen = false
   private var guestWaits = false
   private var sourceWaits = false
 
-  package init(timer: Shared<HostTimer>, room: Shared<EventDescriptor>) {
+  package init(timer: SharedTimer, room: SharedEventDescriptor) {
     self.timer = timer
     self.room = room
     super.init()
