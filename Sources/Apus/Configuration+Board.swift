@@ -5,12 +5,12 @@ extension Board {
   ///   - configuration: without mistakes.
   ///   - platform: which it names, opened.
   ///   - gic: what the host gives, or is expected to give.
-  init(_ configuration: Configuration, platform: SCMIPlace?, gic: GICVersion) {
+  convenience init(_ configuration: Configuration, platform: SCMIPlace?, gic: GICVersion) {
     let tree = platform.map { MachineTree.SCMI($0.platform, agent: $0.agent) }
     self.init(configuration, platform: tree, gic: gic)
   }
 
-  private init(_ configuration: Configuration, platform: MachineTree.SCMI?, gic: GICVersion) {
+  private convenience init(_ configuration: Configuration, platform: MachineTree.SCMI?, gic: GICVersion) {
     self.init(
       gic: gic,
       cpuCount: configuration.cpuCount,

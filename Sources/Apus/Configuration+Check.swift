@@ -147,7 +147,9 @@ extension Configuration {
 }
 
 /// A configuration without mistakes, and what it comes to.
-struct CheckedConfiguration: Sendable {
+///
+/// It never changes, and a machine hands it on so often that copies would be a part of each start: so it is a class.
+final class CheckedConfiguration: Sendable {
   let configuration: Configuration
   /// The configuration's, or one that was drawn.
   let uuid: Configuration.UUID
@@ -157,6 +159,22 @@ struct CheckedConfiguration: Sendable {
   let placement: BootPlacement
   /// The machine's place on its platform.
   let platform: SCMIPlace?
+
+  init(
+    configuration: Configuration,
+    uuid: Configuration.UUID,
+    board: Board,
+    image: BootImageDescription,
+    placement: BootPlacement,
+    platform: SCMIPlace?
+  ) {
+    self.configuration = configuration
+    self.uuid = uuid
+    self.board = board
+    self.image = image
+    self.placement = placement
+    self.platform = platform
+  }
 
   /// With the devices. For people and programs that ask: no guest needs it.
   var plan: Plan { Plan(self) }

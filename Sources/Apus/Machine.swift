@@ -111,7 +111,7 @@ public final class Machine: Sendable {
           state.withLock { $0.warden = warden }
         }
       }
-      var run = try MachineRun(
+      let run = try MachineRun(
         checked,
         inputs,
         stream: console,
@@ -122,8 +122,7 @@ public final class Machine: Sendable {
         logger: logger
       )
       let outcome = run.untilEnd()
-      run.close()
-      return (outcome, run.report(outcome))
+      return (outcome, run.close(outcome))
     } catch {
       let outcome = Outcome(failure: error)
       return (outcome, progress.report(outcome))

@@ -160,27 +160,38 @@ public struct Report: Sendable, Encodable {
       public var transmitterDisabled: UInt64 = 0
       /// How many characters were lost because a FIFO was full.
       public var characterLost: UInt64 = 0
+
+      fileprivate mutating func add(_ other: Misuses) {
+        unknownOffset &+= other.unknownOffset
+        unsupportedWidth &+= other.unsupportedWidth
+        readOfWriteOnly &+= other.readOfWriteOnly
+        writeToReadOnly &+= other.writeToReadOnly
+        unsupportedValue &+= other.unsupportedValue
+        transmitterDisabled &+= other.transmitterDisabled
+        characterLost &+= other.characterLost
+      }
     }
 
-    init(_ name: String) {
+    init(_ name: String, _ events: RegisterEvents) {
       self.name = name
-      misuses = Misuses()
+      misuses = Misuses(
+        unknownOffset: events.count(of: .unknownOffset),
+        unsupportedWidth: events.count(of: .unsupportedWidth),
+        readOfWriteOnly: events.count(of: .readOfWriteOnly),
+        writeToReadOnly: events.count(of: .writeToReadOnly),
+        unsupportedValue: events.count(of: .unsupportedValue),
+        transmitterDisabled: events.count(of: .transmitterDisabled),
+        characterLost: events.count(of: .characterLost)
+      )
     }
 
-    /// Adds what one boot's devices have counted.
-    static func add(_ counted: [(name: String, events: RegisterEvents)], to peripherals: inout [Peripheral]) {
-      if peripherals.isEmpty { peripherals = counted.map { Peripheral($0.name) } }
-      for (index, device) in counted.enumerated() { peripherals[index].add(device.events) }
-    }
-
-    private mutating func add(_ events: RegisterEvents) {
-      misuses.unknownOffset &+= events.count(of: .unknownOffset)
-      misuses.unsupportedWidth &+= events.count(of: .unsupportedWidth)
-      misuses.readOfWriteOnly &+= events.count(of: .readOfWriteOnly)
-      misuses.writeToReadOnly &+= events.count(of: .writeToReadOnly)
-      misuses.unsupportedValue &+= events.count(of: .unsupportedValue)
-      misuses.transmitterDisabled &+= events.count(of: .transmitterDisabled)
-      misuses.characterLost &+= events.count(of: .characterLost)
+    /// Adds what the same devices have counted in another boot.
+    static func add(_ counted: [Peripheral], to peripherals: inout [Peripheral]) {
+      guard !peripherals.isEmpty else {
+        peripherals = counted
+        return
+      }
+      for (index, device) in counted.enumerated() { peripherals[index].misuses.add(device.misuses) }
     }
   }
 

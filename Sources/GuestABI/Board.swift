@@ -4,8 +4,8 @@ import Host
 /// What a configuration comes to: where everything stands, resolved once.
 ///
 /// Pure arithmetic, one direction. KVM, the bus, the device tree, the plan and the report read it, and derive nothing
-/// themselves.
-package struct Board: Sendable {
+/// themselves. It never changes, and who needs it holds it: a class, lest each copy it.
+package final class Board: Sendable {
   /// The interrupt controller's version.
   package let gic: GICVersion
   /// How many vCPUs.

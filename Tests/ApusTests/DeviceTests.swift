@@ -45,7 +45,7 @@ private enum UART {
     panicNotifier.write(0x80, at: 0, width: 1)
     for port in ports {
       Report.Peripheral.add(
-        [("pl011", port.events), ("pvpanic", panicNotifier.events)],
+        [Report.Peripheral("pl011", port.events), Report.Peripheral("pvpanic", panicNotifier.events)],
         to: &peripherals
       )
     }

@@ -121,8 +121,12 @@ struct Assembly {
 
 extension Assembly {
   /// The peripherals in the order of their addresses, with what the guest did wrong with the registers of each.
-  var peripheralEvents: [(name: String, events: RegisterEvents)] {
-    [("pl011", serialPort.events), ("pl031", clock.events), ("pvpanic", panicNotifier.events)]
+  var peripherals: [Report.Peripheral] {
+    [
+      Report.Peripheral("pl011", serialPort.events),
+      Report.Peripheral("pl031", clock.events),
+      Report.Peripheral("pvpanic", panicNotifier.events),
+    ]
   }
 }
 

@@ -16,7 +16,7 @@ final class Boot {
   /// Assembles a machine.
   ///
   /// - Throws: as ``Assembly/init(_:_:unmapped:loop:mailbox:logger:)``, or ``HostError``.
-  init(_ run: borrowing MachineRun) throws {
+  init(_ run: MachineRun) throws {
     configuration = run.checked.configuration
     progress = run.progress
     let (loop, mailbox, logger) = (run.loop, run.mailbox, run.logger)
@@ -66,7 +66,7 @@ final class Boot {
   }
 
   /// Starts the vCPUs. Once, and ``end(_:_:)`` follows.
-  func start(_ run: borrowing MachineRun) throws(HostError) {
+  func start(_ run: MachineRun) throws(HostError) {
     run.files.keep()
     threads = try VCPUThreads(
       assembly.runners,
@@ -128,7 +128,7 @@ final class Boot {
   /// Ends the boot, and adds what it did to what the run leaves behind.
   ///
   /// - Parameter loopFailure: why the loop ended where no verdict ended it.
-  func end(_ run: inout MachineRun, _ loopFailure: HostError?) throws -> Outcome {
+  func end(_ run: MachineRun, _ loopFailure: HostError?) throws -> Outcome {
     let devices = assembly.devices
     run.mailbox.endBoot()
     threads?.stop()
@@ -144,18 +144,19 @@ final class Boot {
       _ = unsafe Unmanaged.passRetained(assembly.machine)
     }
     run.devices = devices.summaries(assembly.board, configuration)
-    Report.Peripheral.add(assembly.peripheralEvents, to: &run.peripherals)
+    Report.Peripheral.add(assembly.peripherals, to: &run.peripherals)
     for runner in assembly.runners { run.exits = run.exits + runner.exitCounts }
     if configuration.measuresMemory { run.memory = MemorySurvey.take(guest: assembly.machine.ram) }
     if let loopFailure { throw loopFailure }
     guard var outcome = run.mailbox.verdict else { preconditionFailure("the loop ends with a verdict") }
-    var drained = [serialLink.drain { patience.isOver }, virtioLink?.drain { patience.isOver } ?? .all]
-    if !stuck.isEmpty { drained.append(.cutOff) }
+    let serial = serialLink.drain { patience.isOver }
+    let virtio = virtioLink?.drain { patience.isOver } ?? .all
     if outcome.end == .poweredOff || outcome.end == .reset {
       // The machine's end was none of the kinds that matter more than the lost output.
-      for case .lost(let loss) in drained.reversed() { outcome = Outcome(.hostFailure, "\(loss)") }
+      if let loss = serial.loss ?? virtio.loss { outcome = Outcome(.hostFailure, "\(loss)") }
       // Somebody ended the wait for the reader: that is how it ended.
-      if let order = run.mailbox.ordered, drained.contains(.cutOff) { outcome = order.outcome }
+      let isCutOff = serial == .cutOff || virtio == .cutOff || !stuck.isEmpty
+      if isCutOff, let order = run.mailbox.ordered { outcome = order.outcome }
     }
     serialLink.disconnect()
     virtioLink?.disconnect()

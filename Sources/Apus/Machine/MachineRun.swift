@@ -5,7 +5,7 @@ internal import Logging
 import SCMI
 
 /// One run of a machine with all its boots, on the device thread: what is open for the run, lent to each boot.
-struct MachineRun {
+final class MachineRun {
   let checked: CheckedConfiguration
   let inputs: Inputs
   let logger: Logger
@@ -74,7 +74,7 @@ struct MachineRun {
 
   /// Opens what stands behind the devices, and the transcript. ``close()`` lets go of it, also where only a part was
   /// opened.
-  private mutating func open() throws {
+  private func open() throws {
     if let path = checked.configuration.scmiTranscript, let place = checked.platform {
       let file: TranscriptFile
       do throws(OutputFileError) {
@@ -100,7 +100,7 @@ struct MachineRun {
   }
 
   /// Boots until an outcome that is not a reboot. ``close()`` follows.
-  mutating func untilEnd() -> Outcome {
+  func untilEnd() -> Outcome {
     do {
       try open()
       while true {
@@ -113,7 +113,7 @@ struct MachineRun {
     }
   }
 
-  private mutating func boot() throws -> Outcome {
+  private func boot() throws -> Outcome {
     mailbox.beginBoot()
     defer {
       mailbox.endBoot()
@@ -124,17 +124,19 @@ struct MachineRun {
     // No Result: its metadata has to be made at run time, for which all conformances of the program are looked through.
     var loopFailure: HostError?
     do throws(HostError) { try loop.run() } catch { loopFailure = error }
-    return try boot.end(&self, loopFailure)
+    return try boot.end(self, loopFailure)
   }
 
   func patience(hurried isHurried: Bool, limit: UInt64?) -> Patience {
     // Somebody may have given the order after the machine had ended.
-    let isHurried = isHurried || mailbox.ordered != nil
+    let isHurried = isHurried || mailbox.isOrdered
     return Patience(mailbox, signals: signals, limit: isHurried ? Self.hurriedDrain : limit)
   }
 
   /// Closes what was opened for the run. Nothing of it is used afterwards.
-  func close() {
+  ///
+  /// - Returns: what the run left behind.
+  func close(_ outcome: Outcome) -> Report {
     for resource in inputs.devices {
       // A boot that failed in the middle of its assembly has not let go.
       resource.release()
@@ -145,11 +147,7 @@ struct MachineRun {
     let patience = patience(hurried: false, limit: Self.portDrain)
     transcript?.finish(by: patience.deadline) { patience.isOver }
     loop.removeAll()
-  }
-
-  /// What the run left behind.
-  func report(_ outcome: Outcome) -> Report {
-    progress.report(outcome, devices: devices, peripherals: peripherals, exits: exits, memory: memory)
+    return progress.report(outcome, devices: devices, peripherals: peripherals, exits: exits, memory: memory)
   }
 }
 

@@ -25,7 +25,9 @@ final class Mailbox: DeviceThread, @unchecked Sendable {
     /// Nobody answers any more.
     var isFinished = false
     var verdict: Outcome?
-    var order: (outcome: Outcome, time: UInt64)?
+    var order: Outcome?
+    /// When it was given, in nanoseconds of the monotonic clock.
+    var orderTime: UInt64 = 0
     var onOrder: (@Sendable () -> Void)?
   }
 
@@ -44,7 +46,8 @@ final class Mailbox: DeviceThread, @unchecked Sendable {
   func order(_ outcome: Outcome) {
     let onOrder = state.withLock { state -> (@Sendable () -> Void)? in
       guard state.order == nil else { return nil }
-      state.order = (outcome, HostClock.monotonic)
+      state.order = outcome
+      state.orderTime = HostClock.monotonic
       return state.onOrder
     }
     give(outcome)
@@ -52,7 +55,12 @@ final class Mailbox: DeviceThread, @unchecked Sendable {
   }
 
   /// What was ordered, where something was, and when, in nanoseconds of the monotonic clock.
-  var ordered: (outcome: Outcome, time: UInt64)? { state.withLock { $0.order } }
+  var ordered: (outcome: Outcome, time: UInt64)? {
+    state.withLock { state in state.order.map { ($0, state.orderTime) } }
+  }
+
+  /// Whether the end was ordered.
+  var isOrdered: Bool { state.withLock { $0.order != nil } }
 
   /// Has something done with the first order, at once where there was one.
   func whenOrdered(_ body: @escaping @Sendable () -> Void) {
@@ -125,7 +133,7 @@ final class Mailbox: DeviceThread, @unchecked Sendable {
   func beginBoot() {
     let event = state.withLock { state -> SharedEventDescriptor? in
       state.isClosed = false
-      state.verdict = state.order?.outcome
+      state.verdict = state.order
       // What was asked before there was anybody to answer.
       return state.verdict == nil && state.requests.isEmpty ? nil : state.event
     }

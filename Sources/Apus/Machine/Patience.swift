@@ -15,7 +15,7 @@ struct Patience {
     self.mailbox = mailbox
     self.signals = signals
     // Where the end was ordered before there is a limit, and that is all that is left.
-    endsWithOrder = mailbox.ordered == nil
+    endsWithOrder = !mailbox.isOrdered
     deadline = limit.map { HostClock.monotonic + $0 } ?? .max
   }
 
@@ -30,6 +30,6 @@ struct Patience {
   var isOver: Bool {
     // Nobody else may be there to take it: the device thread is the one that asks here.
     if let signal = signals?.take() { mailbox.order(.interrupted(by: signal)) }
-    return HostClock.monotonic >= deadline || endsWithOrder && mailbox.ordered != nil
+    return HostClock.monotonic >= deadline || endsWithOrder && mailbox.isOrdered
   }
 }

@@ -6,11 +6,20 @@ final class RunProgress: Sendable {
   /// When the run began, in nanoseconds of the monotonic clock.
   let started = HostClock.monotonic
   let firstEntry = FirstEntry()
-  private let noted = Mutex<(count: Int, machine: Report.Machine?)>((0, nil))
+  private let noted = Mutex(Noted())
+
+  /// Not a tuple: the metadata of one is made at run time.
+  private struct Noted {
+    var count = 0
+    var machine: Report.Machine?
+  }
 
   /// A machine was assembled, and starts.
   func note(_ machine: Report.Machine) {
-    noted.withLock { $0 = ($0.count + 1, machine) }
+    noted.withLock { noted in
+      noted.count += 1
+      noted.machine = machine
+    }
   }
 
   /// How often a machine was assembled.
@@ -31,13 +40,13 @@ final class RunProgress: Sendable {
       time.wallToFirstInstruction = entry.wall - started
       time.processorToFirstInstruction = entry.processor
     }
-    let (count, machine) = noted.withLock { $0 }
+    let noted = noted.withLock { $0 }
     return Report(
       outcome: outcome,
-      machine: machine,
+      machine: noted.machine,
       devices: devices,
       peripherals: peripherals,
-      boots: count,
+      boots: noted.count,
       time: time,
       exits: exits,
       memory: memory

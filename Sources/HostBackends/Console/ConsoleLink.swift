@@ -10,6 +10,12 @@ package enum DrainedOutput: Equatable {
   case cutOff
   /// It could not be written, now or before.
   case lost(HostError)
+
+  /// Why it could not be written, where it could not.
+  package var loss: HostError? {
+    guard case .lost(let loss) = self else { return nil }
+    return loss
+  }
 }
 
 /// The way between a guest's console and where the configuration says it leads. Lives on the device thread.
