@@ -1,3 +1,4 @@
+import Glibc
 import Host
 import Synchronization
 import TestSupport
@@ -103,6 +104,39 @@ import Testing
 
     #expect(isWanted && !hold.isWanted)
     #expect(answers.all == [true])
+  }
+
+  @Test func aPauseThatFollowsAnotherAtOnceHoldsAllAgain() throws {
+    // As vCPUs do, each comes when it is kicked, and does not look again before the next kick.
+    let kicks = [Kick(), Kick()]
+    let isOver = Atomic(false)
+    let threads = try kicks.map { kick in
+      try HostThread(name: "vcpu") { [hold] in
+        while !isOver.load(ordering: .acquiring) {
+          if kick.isDue.exchange(false, ordering: .acquiringAndReleasing), hold.isWanted { hold.wait() }
+        }
+      }
+    }
+
+    var pauses = 0
+    while pauses < 300 {
+      hold.begin(2) { [answers] in answers.add($0) }
+      for kick in kicks { kick.isDue.store(true, ordering: .releasing) }
+      for _ in 0..<50_000 where answers.all.count == pauses { usleep(100) }
+      guard answers.all.count == pauses + 1 else { break }
+      pauses += 1
+      hold.end()
+    }
+    hold.end()
+    isOver.store(true, ordering: .releasing)
+    for thread in threads { thread.join() }
+
+    #expect(pauses == 300)
+    #expect(answers.all.prefix(pauses).allSatisfy { $0 })
+  }
+
+  private final class Kick: Sendable {
+    let isDue = Atomic(false)
   }
 
   @Test func aPauseThatIsTakenBackBeforeAllHaveComeSaysSo() throws {

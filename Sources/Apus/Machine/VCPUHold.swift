@@ -9,10 +9,11 @@ final class VCPUHold: Sendable {
     var waiting = 0
     /// Who wants to know when all are here; false where the machine goes on or ends instead.
     var callers: [@Sendable (Bool) -> Void] = []
+    /// One for each pause: a vCPU that is held again must not take the opening that another has yet to wake up to.
+    let gate = Gate()
   }
 
   private let state = Mutex(State())
-  private let gate = Gate()
   private let wanted = Atomic(false)
 
   /// Whether vCPUs are to come here. From any thread.
@@ -36,26 +37,25 @@ final class VCPUHold: Sendable {
 
   /// Waits until the machine goes on. On a vCPU's thread.
   func wait() {
-    let callers = state.withLock { state -> [@Sendable (Bool) -> Void]? in
-      guard let expected = state.expected else { return nil }
+    let (gate, callers) = state.withLock { state -> (Gate?, [@Sendable (Bool) -> Void]) in
+      guard let expected = state.expected else { return (nil, []) }
       state.waiting += 1
-      guard state.waiting == expected else { return [] }
+      guard state.waiting == expected else { return (state.gate, []) }
       defer { state.callers = [] }
-      return state.callers
+      return (state.gate, state.callers)
     }
-    guard let callers else { return }
     for caller in callers { caller(true) }
-    gate.wait()
+    gate?.wait()
   }
 
   /// Lets all vCPUs go on.
   func end() {
     wanted.store(false, ordering: .releasing)
-    let (waiting, callers) = state.withLock { state in
+    let ended = state.withLock { state in
       defer { state = State() }
-      return (state.waiting, state.callers)
+      return state
     }
-    for _ in 0..<waiting { gate.open() }
-    for caller in callers { caller(false) }
+    for _ in 0..<ended.waiting { ended.gate.open() }
+    for caller in ended.callers { caller(false) }
   }
 }
