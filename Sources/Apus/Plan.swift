@@ -36,7 +36,7 @@ public struct Plan: Sendable, Encodable {
   public let console: String
   /// What devices may reach: `confined` to their windows, or `open` for all of RAM.
   public let dma: String
-  /// The virtio devices in the order of their slots.
+  /// The virtio devices in the order of their addresses.
   public let devices: [Device]
 
   /// A named range of guest-physical addresses.
@@ -76,5 +76,21 @@ extension Plan {
 extension Plan.Region {
   init(name: String, _ range: GuestRange) {
     self.init(name: name, start: range.start.rawValue, size: range.size)
+  }
+}
+
+extension BootImageDescription {
+  var kindName: String {
+    let name =
+      switch kind {
+      case .linux: "Linux Image"
+      case .executable: "ELF executable"
+      case .raw: "raw binary"
+      }
+    switch packaging {
+    case .plain: return name
+    case .gzip: return name + ", gzip"
+    case .efiZboot(let compression): return name + ", EFI zboot with " + compression.rawValue
+    }
   }
 }
