@@ -70,21 +70,41 @@ package enum FileIdentity: Equatable {
 ///
 /// Somebody else may have put another thing there by then: that stays.
 package final class MadeName {
-  /// The name, as it was given.
-  package let path: String
+  /// The name: as it was given, or where a link of that name leads.
+  private let path: String
   /// What was made, held so that its number is nothing else's until then. It can be neither read nor written.
   private let made: OwnedDescriptor?
   private let number: Int32?
 
   /// - Parameter descriptor: of the file, where it has one; otherwise what is at the path now is what was made.
   package init(_ path: String, descriptor: Int32? = nil) {
+    var path = path
+    var held = Self.look(path, descriptor)
+    if held == nil, let descriptor, let target = Self.target(path) {
+      path = target
+      held = Self.look(target, descriptor)
+    }
     self.path = path
+    number = held?.rawValue
+    made = held
+  }
+
+  /// What is at the path, unless it is not what the descriptor leads to.
+  private static func look(_ path: String, _ descriptor: Int32?) -> OwnedDescriptor? {
     // SAFETY: the path holds for the call.
-    let number = unsafe path.withHostPath { unsafe open($0, Self.pathOnly | O_NOFOLLOW | O_CLOEXEC) }
-    let isOurs = descriptor.map { FileIdentity(descriptor: $0) == FileIdentity(descriptor: number) } ?? true
-    let held: OwnedDescriptor? = number >= 0 ? OwnedDescriptor(owning: number) : nil
-    made = isOurs ? held : nil
-    self.number = isOurs && number >= 0 ? number : nil
+    let number = unsafe path.withHostPath { unsafe open($0, pathOnly | O_NOFOLLOW | O_CLOEXEC) }
+    guard number >= 0 else { return nil }
+    let held = OwnedDescriptor(owning: number)
+    guard let descriptor, FileIdentity(descriptor: descriptor) != FileIdentity(descriptor: number) else { return held }
+    return nil
+  }
+
+  /// Where a link leads.
+  private static func target(_ path: String) -> String? {
+    // SAFETY: the path holds for the call, whose result is a text that is freed here.
+    guard let target = unsafe path.withHostPath({ unsafe realpath($0, nil) }) else { return nil }
+    defer { unsafe free(target) }
+    return unsafe HostPath.text(UnsafeRawBufferPointer(start: target, count: strlen(target)))
   }
 
   /// O_PATH, which the C library shows with extensions only.

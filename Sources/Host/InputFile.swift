@@ -14,7 +14,7 @@ package enum InputFile {
     let descriptor = try open(path)
     var bytes: [UInt8] = []
     var piece = [UInt8](repeating: 0, count: 64 << 10)
-    while bytes.count < limit {
+    while bytes.count <= limit {
       // SAFETY: the buffer holds for the call and its size goes along.
       let count = unsafe piece.withUnsafeMutableBytes {
         unsafe Glibc.read(descriptor.rawValue, $0.baseAddress, $0.count)

@@ -41,16 +41,21 @@ package struct OutputFile: ~Copyable {
     let flags = O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK
     // SAFETY: the path holds for the calls.
     let new = unsafe path.withHostPath { unsafe Glibc.open($0, flags | O_CREAT | O_EXCL, 0o666) }
-    // Only an existing file is worth a second try; any other reason is the one to tell. A link that leads nowhere is
-    // there and is not, so that an existing file may have to be made.
+    // Only an existing file is worth a second try; any other reason is the one to tell.
     var number = new
+    var isMade = new >= 0
     if new < 0, chost_errno() == EEXIST {
-      number = unsafe path.withHostPath { unsafe Glibc.open($0, flags | O_CREAT, 0o666) }
+      number = unsafe path.withHostPath { unsafe Glibc.open($0, flags, 0) }
+      // A link that leads nowhere is there and is not: the file has to be made.
+      if number < 0, chost_errno() == ENOENT {
+        number = unsafe path.withHostPath { unsafe Glibc.open($0, flags | O_CREAT, 0o666) }
+        isMade = number >= 0
+      }
     }
     guard number >= 0 else { throw OutputFileError(file: path, errno: chost_errno()) }
     let descriptor = OwnedDescriptor(owning: number)
     try lock(number, path)
-    isNew = new >= 0
+    isNew = isMade
     return descriptor
   }
 

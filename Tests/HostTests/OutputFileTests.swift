@@ -68,6 +68,19 @@ import Testing
     #expect(try folder.names.isEmpty)
   }
 
+  @Test func checkingALinkThatLeadsNowhereLeavesNoFileWhereItLeads() throws {
+    let folder = try TemporaryFolder()
+    let link = folder.path("link")
+    // SAFETY: the path holds for the call.
+    try #require(unsafe symlink("target", link) == 0)
+
+    try OutputFile.check(path: link)
+    #expect(try folder.names == ["link"])
+    try OutputFile(path: link).write([1])
+
+    #expect(folder.read("target") == [1])
+  }
+
   @Test func anExistingFileKeepsItsContentUntilItIsWritten() throws {
     let folder = try TemporaryFolder()
     let path = try folder.write("old", [9, 9, 9, 9, 9])
