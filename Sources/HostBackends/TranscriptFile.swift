@@ -14,7 +14,10 @@ package final class TranscriptFile: Sendable {
   private let lines: LineQueue
   private let path: String
   private let logger: Logger
+  private let post: @Sendable (@escaping @Sendable () -> Void) -> Void
+  /// What has become of the file, and what of that was said.
   private let state = Atomic<State>(.complete)
+  private let said = Atomic<State>(.complete)
 
   private enum State: UInt8, AtomicRepresentable {
     case complete
@@ -25,8 +28,18 @@ package final class TranscriptFile: Sendable {
   /// What waits for the file at most, in bytes: the messages of a guest that finds out all about a large platform.
   private static let capacity = 4 << 20
 
+  /// - Parameters:
+  ///   - path: of the file.
+  ///   - files: which keep it.
+  ///   - logger: hears of losses, on the thread that `post` leads to.
+  ///   - post: has something done on the machine's device thread: no other machine of the platform waits for who hears.
   /// - Throws: where the file cannot be made or opened.
-  package init(path: String, files: RunFiles, logger: Logger) throws(OutputFileError) {
+  package init(
+    path: String,
+    files: RunFiles,
+    logger: Logger,
+    post: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void
+  ) throws(OutputFileError) {
     let descriptor = try files.open(path)
     // A line is written as a whole.
     _ = fcntl(descriptor.rawValue, F_SETFL, O_WRONLY | O_APPEND | O_NONBLOCK)
@@ -36,23 +49,31 @@ package final class TranscriptFile: Sendable {
     )
     self.path = path
     self.logger = logger
+    self.post = post
   }
 
   /// Appends a line. A file that cannot be written any more is left alone. Either loss is said once, when it begins.
   package func append(_ record: TranscriptRecord) {
-    guard state.load(ordering: .relaxed) != .failed else { return }
-    if !lines.append(Array(record.json.utf8) + [0x0A]),
-      state.compareExchange(expected: .complete, desired: .lossy, ordering: .relaxed).exchanged
-    {
-      logger.warning("the transcript '\(path)' is not written as fast as messages come: some are left out from here on")
-    }
-    noteFailure()
+    let old = state.load(ordering: .relaxed)
+    guard old != .failed else { return }
+    let isQueued = lines.append(Array(record.json.utf8) + [0x0A])
+    let new: State = lines.failure != 0 ? .failed : isQueued ? old : .lossy
+    guard new != old else { return }
+    state.store(new, ordering: .releasing)
+    post { [weak self] in self?.say() }
   }
 
-  private func noteFailure() {
-    let errno = lines.failure
-    guard errno != 0, state.exchange(.failed, ordering: .relaxed) != .failed else { return }
-    logger.warning("the transcript ends here: \(OutputFileError(file: path, errno: errno))")
+  /// Says what has become of the file, once.
+  private func say() {
+    let state = state.load(ordering: .acquiring)
+    guard said.exchange(state, ordering: .relaxed) != state else { return }
+    switch state {
+    case .complete: break
+    case .lossy:
+      logger.warning("the transcript '\(path)' is not written as fast as messages come: some are left out from here on")
+    case .failed:
+      logger.warning("the transcript ends here: \(OutputFileError(file: path, errno: lines.failure))")
+    }
   }
 
   /// Waits until the file has everything, and says what it lacks. After the last record.
@@ -62,7 +83,8 @@ package final class TranscriptFile: Sendable {
   ///   - shouldStop: asked again and again whether nobody waits any longer.
   package func finish(by deadline: UInt64, shouldStop: () -> Bool) {
     let isWhole = lines.finish(by: deadline, shouldStop: shouldStop)
-    noteFailure()
+    if lines.failure != 0 { state.store(.failed, ordering: .releasing) }
+    say()
     let count = lines.droppedCount
     if count > 0 { logger.warning("the transcript '\(path)' lacks \(count) messages: it was not written fast enough") }
     if !isWhole { logger.warning("the transcript '\(path)' lacks its end: it was not read") }

@@ -4,6 +4,7 @@ import Host
 import Logging
 import SCMI
 import SCMIFile
+import Synchronization
 import TestSupport
 import Testing
 
@@ -27,7 +28,7 @@ import Testing
   @Test func aFileHasEveryRecordInOrder() throws {
     let path = folder.path("transcript")
     let files = RunFiles()
-    let file = try TranscriptFile(path: path, files: files, logger: log.logger)
+    let file = try TranscriptFile(path: path, files: files, logger: log.logger) { $0() }
     files.keep()
 
     for sequence in 0..<1000 { file.append(try record(sequence)) }
@@ -44,11 +45,17 @@ import Testing
     try #require(unsafe mkfifo(path, 0o600) == 0)
     let reader = unsafe open(path, O_RDONLY | O_NONBLOCK)
     defer { close(reader) }
-    let file = try TranscriptFile(path: path, files: RunFiles(), logger: log.logger)
+    let later = Mutex<[@Sendable () -> Void]>([])
+    let file = try TranscriptFile(path: path, files: RunFiles(), logger: log.logger) { work in
+      later.withLock { $0.append(work) }
+    }
     let one = try record(0, agentName: String(repeating: "a", count: 4000))
 
     // Some 4 KiB each: more than the queue and the pipe have together.
     for _ in 0..<1500 { file.append(one) }
+    // Whoever records holds the platform: it is another thread that may wait for the logger.
+    #expect(log.messages.isEmpty)
+    for work in later.withLock({ $0 }) { work() }
     file.finish(by: HostClock.monotonic + 1_000_000) { false }
 
     let lines = log.messages

@@ -78,7 +78,7 @@ final class MachineRun {
     if let path = checked.configuration.scmiTranscript, let place = checked.platform {
       let file: TranscriptFile
       do throws(OutputFileError) {
-        file = try TranscriptFile(path: path, files: files, logger: logger)
+        file = try TranscriptFile(path: path, files: files, logger: logger) { [mailbox] in mailbox.post($0) }
       } catch {
         throw ConfigurationError(error.kind, .property(.scmiTranscript), .init(error))
       }
