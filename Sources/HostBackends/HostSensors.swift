@@ -26,7 +26,8 @@ public struct HostSensors: Sendable {
   /// No host has more chips, zones or files of one kind than are looked at.
   private static let limit = 64
   private static let kinds: [(prefix: String, type: UInt8, scale: Int8)] = [
-    ("temp", 2, -3), ("in", 5, -3), ("curr", 6, -3), ("power", 7, -6), ("fan", 0x13, 0),
+    ("temp", SensorType.celsius, -3), ("in", SensorType.volts, -3), ("curr", SensorType.amperes, -3),
+    ("power", SensorType.watts, -6), ("fan", SensorType.revolutionsPerMinute, 0),
   ]
 
   /// All that the host has now.
@@ -95,11 +96,11 @@ public struct HostSensors: Sendable {
       sensor.binding = .host(name)
       let file = name.split(separator: "/").last ?? ""
       if name.hasPrefix("cpufreq:") {
-        (sensor.type, sensor.scale) = (0x14, 3)
+        (sensor.type, sensor.scale) = (SensorType.hertz, 3)
       } else if name.hasPrefix("hwmon:"), let kind = Self.kinds.first(where: { file.hasPrefix($0.prefix) }) {
         (sensor.type, sensor.scale) = (kind.type, kind.scale)
       } else {
-        (sensor.type, sensor.scale) = (2, -3)
+        (sensor.type, sensor.scale) = (SensorType.celsius, -3)
       }
     }
   }

@@ -133,9 +133,8 @@ public struct Outgoing: Sendable {
 
 /// What the machine around the platform has to act on.
 public enum PlatformEvent: Equatable, Sendable {
-  /// SYSTEM_POWER_STATE_SET about an agent's system, by itself or by one that is trusted with all: 0 shutdown, 1 cold
-  /// reset, 2 warm reset, 3 power up, 4 suspend.
-  case systemPower(agent: Int, state: UInt32, graceful: Bool)
+  /// SYSTEM_POWER_STATE_SET about an agent's system, by itself or by one that is trusted with all.
+  case systemPower(agent: Int, state: SystemState, graceful: Bool)
   /// The script drives a line of a consumer of the guests' trees, both by their places there: an edge, or a level.
   case interrupt(consumer: Int, line: Int, asserted: Bool?)
 }

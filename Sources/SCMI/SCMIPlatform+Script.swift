@@ -6,7 +6,7 @@ extension SCMIPlatform {
     case .setSensor(let name, let values): _ = setSensor(name, values: values)
     case .set(let resource, let value): set(resource, value)
     case .systemPower(let state, let graceful):
-      announceSystemPower(SystemState(rawValue: state), graceful: graceful, cause: nil, to: 0...agents.count - 1)
+      announceSystemPower(state, graceful: graceful, cause: nil, to: 0...agents.count - 1)
     case .setPermission(let name, let resource, let access):
       guard let agent = agent(named: name), let place = place(resource) else { return }
       setAccess(access, agent, resource.kind, place)

@@ -37,7 +37,7 @@ extension SCMIPlatform {
       }
     for agent in reached {
       systemPowerState.states[agent] = state
-      events.append(.systemPower(agent: agent, state: state.rawValue, graceful: graceful))
+      events.append(.systemPower(agent: agent, state: state, graceful: graceful))
     }
     announceSystemPower(state, graceful: graceful, cause: context.agent, to: reached)
   }
@@ -45,14 +45,14 @@ extension SCMIPlatform {
   /// Asks the agents that listen for a graceful transition (or tells them of a forceful one), in the platform's name.
   ///
   /// - Parameters:
-  ///   - state: 0 shutdown, 1 cold reset, 2 warm reset, 4 suspend.
+  ///   - state: shutdown, cold or warm reset, or suspend.
   ///   - graceful: whether they are asked.
   ///   - now: nanoseconds; a time before the latest one counts as the latest one.
   /// - Returns: how many agents were told.
   @discardableResult
-  public mutating func requestSystemPower(state: UInt32, graceful: Bool, at now: UInt64) -> Int {
+  public mutating func requestSystemPower(_ state: SystemState, graceful: Bool, at now: UInt64) -> Int {
     advance(to: now)
-    return announceSystemPower(SystemState(rawValue: state), graceful: graceful, cause: nil, to: 0...agents.count - 1)
+    return announceSystemPower(state, graceful: graceful, cause: nil, to: 0...agents.count - 1)
   }
 
   /// SYSTEM_POWER_STATE_NOTIFIER, from 2.0 on with a timeout in milliseconds.

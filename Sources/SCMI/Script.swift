@@ -5,7 +5,7 @@ public enum ScriptAction: Sendable {
   /// The platform changes a resource by itself: Hz, level, microvolts, power state or power cap.
   case set(ResourceName, Int64)
   /// The platform announces that every system goes to a state of ``SystemState``.
-  case systemPower(state: UInt32, graceful: Bool)
+  case systemPower(SystemState, graceful: Bool)
   /// An agent gets a resource, or loses it.
   case setPermission(agent: String, resource: ResourceName, Access)
   /// What an agent has asked for is taken back, its permissions aside; by its name.

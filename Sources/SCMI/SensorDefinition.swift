@@ -153,12 +153,28 @@ public struct AxisDefinition: Sendable {
   }
 }
 
+/// Sensor types of DSP0249 (PLDM for platform monitoring and control), which SCMI takes over: those that Apus names.
+public enum SensorType {
+  /// A temperature, in degrees Celsius.
+  public static let celsius: UInt8 = 2
+  /// A voltage, in volts.
+  public static let volts: UInt8 = 5
+  /// A current, in amperes.
+  public static let amperes: UInt8 = 6
+  /// Power, in watts.
+  public static let watts: UInt8 = 7
+  /// The speed of a fan: revolutions in each minute.
+  public static let revolutionsPerMinute: UInt8 = 19
+  /// A frequency, in hertz.
+  public static let hertz: UInt8 = 20
+}
+
 /// What is measured, as ``SensorProtocol`` shows it.
 public struct SensorDefinition: Sendable {
   /// Unique among the sensors. More than 15 bytes make it an extended name (up to 63).
   public var name: String
-  /// The number of DSP0249: 2 is degrees Celsius, 5 volt, 6 ampere, 7 watt, 8 joule, …
-  public var type: UInt8 = 2
+  /// The number of DSP0249, any; ``SensorType`` names some.
+  public var type: UInt8 = SensorType.celsius
   /// Power of ten of the unit, −16 to 15.
   public var scale: Int8 = 0
   /// Where its values come from.

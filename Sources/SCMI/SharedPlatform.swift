@@ -27,7 +27,7 @@ public final class SharedPlatform: Sendable {
 
   fileprivate struct State: ~Copyable {
     var platform: SCMIPlatform
-    var mailboxes: [Mailbox]
+    var queues: [AgentQueue]
     var attachments: [Attachment?]
     var observers: [(recording: Recording, call: @Sendable (TranscriptRecord) -> Void)] = []
     var recordings: UInt64 = 0
@@ -52,7 +52,7 @@ public final class SharedPlatform: Sendable {
     state = Mutex(
       State(
         platform: platform,
-        mailboxes: Array(repeating: Mailbox(), count: count),
+        queues: Array(repeating: AgentQueue(), count: count),
         attachments: Array(repeating: nil, count: count)
       )
     )
@@ -71,8 +71,8 @@ public final class SharedPlatform: Sendable {
     run(as: agent) { state in
       guard state.attachments[agent] == nil else { return false }
       state.attachments[agent] = attachment
-      state.mailboxes[agent] = Mailbox()
-      state.mailboxes[agent].droppedBefore = state.platform.droppedNotifications(agent: agent)
+      state.queues[agent] = AgentQueue()
+      state.queues[agent].droppedBefore = state.platform.droppedNotifications(agent: agent)
       state.platform.resetAgent(agent, events: false, at: clock())
       return true
     }
@@ -84,7 +84,7 @@ public final class SharedPlatform: Sendable {
   public func detach(_ agent: Int) {
     let others = run { state in
       state.platform.resetAgent(agent, events: false, at: clock())
-      state.mailboxes[agent].clear()
+      state.queues[agent].clear()
       state.attachments[agent] = nil
       // Somebody else has to look after the deadlines now.
       return state.attachments.compactMap(\.self)
@@ -102,7 +102,7 @@ public final class SharedPlatform: Sendable {
     run(as: agent) { state in
       state.platform.resetAgent(agent, events: events, at: clock())
       _ = state.collect(from: agent)
-      state.mailboxes[agent].clear()
+      state.queues[agent].clear()
     }
   }
 
@@ -112,8 +112,8 @@ public final class SharedPlatform: Sendable {
   /// - Precondition: the agent exists.
   public func droppedNotifications(agent: Int) -> UInt64 {
     state.withLock { state in
-      let mailbox = state.mailboxes[agent]
-      return state.platform.droppedNotifications(agent: agent) &- mailbox.droppedBefore &+ mailbox.dropped
+      let queue = state.queues[agent]
+      return state.platform.droppedNotifications(agent: agent) &- queue.droppedBefore &+ queue.dropped
     }
   }
 
@@ -141,7 +141,7 @@ public final class SharedPlatform: Sendable {
   /// - Precondition: the agent exists.
   public func next(for agent: Int) -> Next {
     state.withLock { state in
-      state.mailboxes[agent].take().map { .message($0) } ?? .deadline(state.platform.nextDeadline)
+      state.queues[agent].take().map { .message($0) } ?? .deadline(state.platform.nextDeadline)
     }
   }
 
@@ -236,7 +236,7 @@ extension SharedPlatform.State {
     // Bit n: agent n was sent something. Of more agents than bits all are woken.
     var addressed: UInt64 = 0
     while let message = platform.takeOutgoing() {
-      mailboxes[message.agent].put(message)
+      queues[message.agent].put(message)
       addressed |= 1 << UInt64(min(message.agent, 63))
     }
     if addressed != 0 {
@@ -263,7 +263,7 @@ extension SharedPlatform.State {
 
 /// What waits for one agent: at most ``SCMIPlatform/maximumQueued`` messages for its event channel, and the late
 /// replies, whose requests' buffers are their bound.
-struct Mailbox {
+struct AgentQueue {
   private var messages = OutgoingQueue()
   private var events = 0
   var dropped: UInt64 = 0

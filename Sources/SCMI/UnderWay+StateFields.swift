@@ -132,7 +132,7 @@ extension PlatformEvent: StateFields {
     var flag: Bool?
     switch self {
     case .systemPower(let agent, let state, let graceful):
-      (kind, place, number, flag) = ("systemPower", agent, Int(state), graceful)
+      (kind, place, number, flag) = ("systemPower", agent, Int(state.rawValue), graceful)
     case .interrupt(let consumer, let line, let asserted):
       (kind, place, number, flag) = ("interrupt", consumer, line, asserted)
     }
@@ -142,7 +142,7 @@ extension PlatformEvent: StateFields {
     try fields("flag", &flag)
     switch (kind, UInt32(exactly: number), flag) {
     case ("systemPower", let state?, let graceful?):
-      self = .systemPower(agent: place, state: state, graceful: graceful)
+      self = .systemPower(agent: place, state: SystemState(rawValue: state), graceful: graceful)
     case ("interrupt", _, _): self = .interrupt(consumer: place, line: number, asserted: flag)
     default: throw fields.invalid("kind", "there is no such kind of event, or not all of it")
     }

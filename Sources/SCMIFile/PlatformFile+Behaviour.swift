@@ -165,7 +165,7 @@ extension PlatformFileReader {
     if fields["systemPower"] != nil {
       var graceful = true
       fields.boolean("graceful", &graceful)
-      return .systemPower(state: fields.required("systemPower", UInt32.self), graceful: graceful)
+      return .systemPower(SystemState(rawValue: fields.required("systemPower", UInt32.self)), graceful: graceful)
     }
     if let target = fields["setPermission"] {
       let agent = fields.required("agent")

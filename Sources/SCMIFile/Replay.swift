@@ -68,8 +68,8 @@ public enum Replay {
         let bytes = tooFew ? [] : record.message.bytes + [UInt8](repeating: 0, count: SCMIMessage.maximumPayload + 1)
         _ = platform.handle(bytes: bytes.span, from: record.agent, at: record.time, reply: &reply)
       case .reset:
-        guard let events = record.events else { preconditionFailure("a reset says whether there are events") }
-        platform.resetAgent(record.agent, events: events, at: record.time)
+        // A record that does not say is of no session: what it comes to differs.
+        platform.resetAgent(record.agent, events: record.events ?? false, at: record.time)
       case .control:
         guard let skipped = record.decision.flatMap({ SkippedSamples($0) }) else {
           report.skipped += 1

@@ -36,8 +36,7 @@ extension Validator {
     case .addRule(let rule): self.rule(rule, path + "/addRule")
     case .systemPower(let state, _):
       expect(
-        [.shutdown, .coldReset, .warmReset, .suspend].contains(SystemState(rawValue: state))
-          || SystemState(rawValue: state).isVendors,
+        [.shutdown, .coldReset, .warmReset, .suspend].contains(state) || state.isVendors,
         path + "/systemPower",
         "expected 0 (shutdown), 1 (cold reset), 2 (warm reset), 4 (suspend) or a vendor's from 2147483648 on"
       )

@@ -290,7 +290,7 @@ struct SCMIDriverTests {
   /// A graceful shutdown that the platform asks for ends the guest.
   private func shutDown(_ shell: GuestShell, _ platform: SharedPlatform) async throws {
     try await shell.run("echo '/bin/busybox poweroff -f' > /proc/sys/kernel/poweroff_cmd")
-    let told = platform.change { $0.requestSystemPower(state: 0, graceful: true, at: $1) }
+    let told = platform.change { $0.requestSystemPower(.shutdown, graceful: true, at: $1) }
     #expect(told == 1)
   }
 }

@@ -50,7 +50,7 @@ import Testing
     #expect(bench.ask(.systemPower, 3, graceful ? 1 : 0, 0) == [0])
 
     let events = [bench.platform.takeEvent(), bench.platform.takeEvent()]
-    #expect(events == [.systemPower(agent: 0, state: 0, graceful: graceful), nil])
+    #expect(events == [.systemPower(agent: 0, state: .shutdown, graceful: graceful), nil])
     let told = bench.outgoing()
     #expect(told.map(\.agent) == [0])
     #expect(told.map(\.message.payload) == [[1, graceful ? 1 : 0, 0, 0]])
@@ -71,7 +71,7 @@ import Testing
     #expect(bench.ask(.systemPower, 3, graceful ? 1 : 0, 0) == [0])
 
     let events = [bench.platform.takeEvent(), bench.platform.takeEvent(), bench.platform.takeEvent()]
-    let expected = (0...1).map { PlatformEvent.systemPower(agent: $0, state: 0, graceful: graceful) }
+    let expected = (0...1).map { PlatformEvent.systemPower(agent: $0, state: .shutdown, graceful: graceful) }
     #expect(events == expected + [nil])
     #expect(bench.outgoing().map(\.agent) == [0, 1])
     for agent in 0...1 { #expect(bench.ask(.systemPowerStateGet(), agent: agent) == [0, 0]) }
@@ -104,7 +104,7 @@ import Testing
     var bench = try Bench(definition)
 
     #expect(bench.ask(.systemPowerStateNotify(enable: [.enabled])) == [0])
-    let told = bench.platform.requestSystemPower(state: 0, graceful: true, at: 0)
+    let told = bench.platform.requestSystemPower(.shutdown, graceful: true, at: 0)
 
     #expect(told == 1)
     #expect(bench.outgoing().map(\.message.payload) == [Array([0, 1, 0, 9].prefix(words))])

@@ -214,7 +214,7 @@ import Testing
       ScriptStep(at: 1_000, .set(ResourceName(.clock, "pll"), 700)),
       ScriptStep(at: 3_000, .addRule(MisbehaviourRule("x", .status(.busy)))),
       ScriptStep(at: 4_000, .removeRule("x")),
-      ScriptStep(at: 5_000, .systemPower(state: 0, graceful: true)),
+      ScriptStep(at: 5_000, .systemPower(.shutdown, graceful: true)),
     ]
     var bench = try Bench(definition)
     #expect(bench.ask(.systemPowerStateNotify(enable: [.enabled])) == [0])

@@ -65,9 +65,9 @@ final class SCMIConnection {
   /// A forceful transition is the machine's to carry out; a graceful one is announced to the guest by the platform.
   private static func act(_ event: PlatformEvent, _ mailbox: Mailbox, _ lines: PlatformDeviceLines) {
     switch event {
-    case .systemPower(_, 0, graceful: false):
+    case .systemPower(_, .shutdown, graceful: false):
       mailbox.give(Outcome(.poweredOff, "the guest powered off through SCMI"))
-    case .systemPower(_, 1...2, graceful: false):
+    case .systemPower(_, .coldReset, graceful: false), .systemPower(_, .warmReset, graceful: false):
       mailbox.give(Outcome(.reset, "the guest reset the machine through SCMI"))
     case .systemPower: break
     case .interrupt(let consumer, let line, let asserted):
