@@ -63,7 +63,7 @@ extension Configuration {
     if devices.count > Int(MemoryMap.virtioDeviceLimit) {
       add(
         .property(.devices),
-        "\(devices.count) devices are too many: there are \(MemoryMap.virtioDeviceLimit) slots"
+        "\(devices.count) devices are too many: a machine has at most \(MemoryMap.virtioDeviceLimit)"
       )
     }
     for (index, device) in devices.enumerated() {

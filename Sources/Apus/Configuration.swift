@@ -25,7 +25,7 @@ public struct Configuration: Equatable, Sendable {
   public var gic = GIC.automatic
   /// Features of the vCPUs that a host may have.
   public var cpuFeatures = CPUFeatures()
-  /// The virtio devices, in the order of their slots: at most 32.
+  /// The virtio devices, in the order of their addresses: at most 32.
   public var devices: [Device] = []
   /// What the devices may reach of the guest's memory.
   public var dma = DMA.confined()

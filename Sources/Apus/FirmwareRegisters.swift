@@ -1,21 +1,21 @@
-public import KVM
+package import KVM
 
 /// What the guest can ask the hypervisor for, as a table of this package and never of the host kernel.
 ///
 /// KVM offers its hypercall services through firmware pseudo-registers, and by default exposes whatever it has. Apus
 /// exposes host ∧ table: a register or bit that the table does not know stays hidden, however new the kernel is.
 /// Documentation/virt/kvm/arm/fw-pseudo-registers.rst.
-public enum FirmwareRegisters {
+package enum FirmwareRegisters {
   /// One bit of a bitmap register.
-  public struct Service: Equatable, Sendable {
+  package struct Service: Equatable, Sendable {
     /// The bit's number.
-    public let bit: Int
+    package let bit: Int
     /// The name that messages use.
-    public let name: String
+    package let name: String
     /// Whether a host without it is refused.
-    public let isRequired: Bool
+    package let isRequired: Bool
     /// Whether the guest gets it where the host has it.
-    public let isExposed: Bool
+    package let isExposed: Bool
 
     init(_ bit: Int, _ name: String, required: Bool = false, exposed: Bool = true) {
       self.bit = bit
@@ -26,19 +26,19 @@ public enum FirmwareRegisters {
   }
 
   /// A bitmap register that the table knows.
-  public struct Bitmap: Equatable, Sendable {
+  package struct Bitmap: Equatable, Sendable {
     /// Its number among KVM_REG_ARM_FW_FEAT_BMAP.
-    public let index: UInt64
+    package let index: UInt64
     /// The kernel's name.
-    public let name: String
+    package let name: String
     /// The bits that the table knows.
-    public let services: [Service]
+    package let services: [Service]
 
     /// KVM's id.
-    public var id: RegisterID { .firmware(.bitmap, index) }
+    package var id: RegisterID { .firmware(.bitmap, index) }
 
     /// What the guest gets of a host that offers `host`.
-    public func value(host: UInt64) -> UInt64 {
+    package func value(host: UInt64) -> UInt64 {
       var value: UInt64 = 0
       for service in services where service.isExposed { value |= host & (1 << UInt64(service.bit)) }
       return value
@@ -46,19 +46,19 @@ public enum FirmwareRegisters {
   }
 
   /// The version of the table. A snapshot carries it; a change of any row raises it.
-  public static let tableVersion = 1
+  package static let tableVersion = 1
 
   /// KVM_REG_ARM_PSCI_VERSION, and the versions that the table knows.
-  public static let psciVersion = RegisterID.firmware(.level, 0)
+  package static let psciVersion = RegisterID.firmware(.level, 0)
 
   /// PSCI 1.1: SYSTEM_RESET2 is its only addition to 1.0. Later versions stay hidden.
-  public static let highestPSCIVersion: UInt64 = 0x1_0001
+  package static let highestPSCIVersion: UInt64 = 0x1_0001
 
   /// PSCI 1.0, the lowest that Apus promises.
-  public static let lowestPSCIVersion: UInt64 = 0x1_0000
+  package static let lowestPSCIVersion: UInt64 = 0x1_0000
 
   /// The bitmap registers that the table knows.
-  public static let bitmaps: [Bitmap] = [
+  package static let bitmaps: [Bitmap] = [
     Bitmap(index: 0, name: "KVM_REG_ARM_STD_BMAP", services: [Service(0, "TRNG_V1_0")]),
     Bitmap(index: 1, name: "KVM_REG_ARM_STD_HYP_BMAP", services: [Service(0, "PV_TIME")]),
     Bitmap(
@@ -78,48 +78,48 @@ public enum FirmwareRegisters {
 
   /// The level registers that the table knows besides the PSCI version: the guest gets the host's level, which tells
   /// it whether the host's firmware must be called to be safe.
-  public static let levels: [(id: RegisterID, name: String)] = [
+  package static let levels: [(id: RegisterID, name: String)] = [
     (.firmware(.level, 1), "KVM_REG_ARM_SMCCC_ARCH_WORKAROUND_1"),
     (.firmware(.level, 2), "KVM_REG_ARM_SMCCC_ARCH_WORKAROUND_2"),
     (.firmware(.level, 3), "KVM_REG_ARM_SMCCC_ARCH_WORKAROUND_3"),
   ]
 
   /// What to write into the host's registers, and what to say about it.
-  public struct Plan: Equatable, Sendable {
+  package struct Plan: Equatable, Sendable {
     /// The registers to write with their values, in order.
-    public var writes: [Write] = []
+    package var writes: [Write] = []
     /// Registers that the host has and the table does not know; they are written 0.
-    public var unknown: [RegisterID] = []
+    package var unknown: [RegisterID] = []
 
     /// One register to write.
-    public struct Write: Equatable, Sendable {
+    package struct Write: Equatable, Sendable {
       /// The register's identifier for KVM_SET_ONE_REG.
-      public let id: RegisterID
+      package let id: RegisterID
       /// What is written to it.
-      public let value: UInt64
+      package let value: UInt64
     }
   }
 
   /// A firmware register of the host.
-  public struct HostRegister: Equatable, Sendable {
+  package struct HostRegister: Equatable, Sendable {
     /// The register's identifier for KVM_GET_ONE_REG.
-    public let id: RegisterID
+    package let id: RegisterID
     /// What it holds before anything is written.
-    public let value: UInt64
+    package let value: UInt64
 
     /// A register with what it holds.
-    public init(id: RegisterID, value: UInt64) {
+    package init(id: RegisterID, value: UInt64) {
       self.id = id
       self.value = value
     }
   }
 
   /// A host that lacks what the table requires.
-  public struct Refusal: Error, Equatable, Sendable, CustomStringConvertible {
+  package struct Refusal: Error, Equatable, Sendable, CustomStringConvertible {
     /// What is missing: a register's or a bit's name.
-    public let missing: String
+    package let missing: String
 
-    public var description: String {
+    package var description: String {
       "this host's KVM lacks \(missing), which every Apus guest is promised; use a newer kernel"
     }
   }
@@ -130,7 +130,7 @@ public enum FirmwareRegisters {
   ///   - host: the host's firmware registers of both kinds, each once.
   ///   - table: the bitmaps to know, for tests of other tables.
   /// - Throws: a refusal that names the register or bit that is required and missing.
-  public static func plan(host: [HostRegister], table: [Bitmap] = bitmaps) throws(Refusal) -> Plan {
+  package static func plan(host: [HostRegister], table: [Bitmap] = bitmaps) throws(Refusal) -> Plan {
     // There are a dozen: looking through them is cheaper than any collection that could find one at once.
     func value(of id: RegisterID) -> UInt64? { host.first { $0.id == id }?.value }
     var plan = Plan()

@@ -148,9 +148,10 @@ public final class Machine: Sendable {
       deadline: timeout.map { progress.started.addingReportingOverflow($0.nanoseconds) }
         .map { $0.overflow ? .max : $0.partialValue },
       limit: Outcome(.timedOut, "the time of \(timeout ?? .zero) was over")
-    ) { [self] outcome in
+    ) { [weak self] outcome in
+      // The machine keeps the warden after its run, for whoever waits for something else then.
       let report = progress.report(outcome)
-      _ = end(outcome, report)
+      _ = self?.end(outcome, report)
       abandoned?(report)
     }
     if timeout != nil { try warden.begin() }

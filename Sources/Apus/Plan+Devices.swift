@@ -5,7 +5,7 @@ import GuestABI
 extension Plan {
   /// A virtio device.
   public struct Device: Sendable, Encodable {
-    /// Type and slot, as the report has it.
+    /// Type and index, as the report has it.
     public let name: String
     /// The kind's name, such as `block`.
     public let type: String

@@ -98,7 +98,7 @@ public struct Report: Sendable, Encodable {
 
   /// A virtio device and what it did.
   public struct Device: Sendable, Encodable {
-    /// Type and slot.
+    /// Type and index, from 0 in the order of the configuration.
     public let name: String
     /// The device type, in one word.
     public let type: String

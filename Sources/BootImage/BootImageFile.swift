@@ -11,7 +11,7 @@ public struct BootImageFile: ~Copyable, Sendable {
   /// In bytes, as it was when the file was opened; never 0.
   public let size: UInt64
 
-  private let descriptor: FileDescriptor
+  private let descriptor: OwnedDescriptor
 
   /// Opens a regular file.
   ///
@@ -28,7 +28,7 @@ public struct BootImageFile: ~Copyable, Sendable {
       default: throw BootImageError(path, .cannotOpen(errno: code))
       }
     }
-    try self.init(path: path, owning: FileDescriptor(number))
+    try self.init(path: path, owning: OwnedDescriptor(owning: number))
     chost_keep_open(number)
   }
 
@@ -42,7 +42,7 @@ public struct BootImageFile: ~Copyable, Sendable {
     // SAFETY: the name is a constant, which the call copies.
     let number = unsafe chost_open_memory_file("apus-boot-image")
     guard number >= 0 else { throw BootImageError(name, .cannotOpen(errno: chost_errno())) }
-    let descriptor = FileDescriptor(number)
+    let descriptor = OwnedDescriptor(owning: number)
     // SAFETY: the buffer holds for the call and its size is passed along.
     let written = unsafe contents.withUnsafeBytes { bytes in
       guard let base = bytes.baseAddress else { return Int32(0) }
@@ -52,11 +52,11 @@ public struct BootImageFile: ~Copyable, Sendable {
     try self.init(path: name, owning: descriptor)
   }
 
-  private init(path: String, owning descriptor: consuming FileDescriptor) throws(BootImageError) {
+  private init(path: String, owning descriptor: consuming OwnedDescriptor) throws(BootImageError) {
     var kind = chost_file_regular
     var size: UInt64 = 0
     // SAFETY: both results are this call's own variables.
-    guard unsafe chost_file_status(descriptor.number, &kind, &size) == 0 else {
+    guard unsafe chost_file_status(descriptor.rawValue, &kind, &size) == 0 else {
       throw BootImageError(path, .cannotOpen(errno: chost_errno()))
     }
     guard kind == chost_file_regular else { throw BootImageError(path, .notARegularFile(FileKind(kind))) }
@@ -73,7 +73,7 @@ public struct BootImageFile: ~Copyable, Sendable {
   func read(into destination: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(BootImageError) {
     guard let base = destination.baseAddress else { return }
     // SAFETY: the caller vouches for the buffer, whose size is passed along.
-    let count = unsafe chost_read_at(descriptor.number, base, destination.count, offset)
+    let count = unsafe chost_read_at(descriptor.rawValue, base, destination.count, offset)
     guard count >= 0 else { throw BootImageError(path, .readFailed(errno: chost_errno(), offset: offset)) }
     guard count == destination.count else { throw BootImageError(path, .shrank(size: offset + UInt64(count))) }
   }
@@ -122,19 +122,5 @@ extension FileKind {
       case chost_file_socket: .socket
       default: .device
       }
-  }
-}
-
-/// Owns an open descriptor.
-struct FileDescriptor: ~Copyable, Sendable {
-  let number: Int32
-
-  init(_ number: Int32) {
-    self.number = number
-  }
-
-  deinit {
-    // SAFETY: the number is ours alone and is not used again.
-    _ = unsafe chost_close(number)
   }
 }

@@ -23,5 +23,3 @@ int chost_sealed_memory(const char *name, size_t size, const char **attempt) {
   errno = reason;
   return -1;
 }
-
-int chost_close_sealed_memory(int descriptor) { return close(descriptor); }

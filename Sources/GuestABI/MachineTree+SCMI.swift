@@ -1,4 +1,5 @@
 import DeviceTree
+import Host
 package import SCMI
 
 extension MachineTree {
@@ -77,7 +78,7 @@ extension MachineTree {
       let number = UInt32(identifier.rawValue)
       let cells = identifier.cellsProperty
       scmi.node(
-        "protocol@\(String(number, radix: 16))",
+        "protocol@\(hexadecimalDigits(UInt64(number)))",
         label: identifier.label,
         phandle: cells.map { _ in Handle.of(identifier) }
       ) { node in
@@ -100,7 +101,7 @@ extension MachineTree {
         regulators.property("#size-cells", cells: [0])
         for (identifier, regulator) in visible.sorted(by: { $0.identifier < $1.identifier }) {
           regulators.node(
-            "regulator@\(String(identifier, radix: 16))",
+            "regulator@\(hexadecimalDigits(UInt64(identifier)))",
             label: "scmi_regulator\(identifier)",
             phandle: Handle.regulator(identifier)
           ) { node in

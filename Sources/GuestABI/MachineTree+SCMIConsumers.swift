@@ -1,5 +1,6 @@
 import DeviceTree
 import GuestMemory
+import Host
 package import SCMI
 
 /// The nodes that use a platform's resources. What the agent has not, or may not change as a driver would, is not
@@ -37,7 +38,7 @@ extension MachineTree.SCMI {
     else { return }
     // The name is the binding's. A bus has addresses, where nothing is.
     let range = PlatformDevicePlace.bus(index)
-    root.node("bus@\(String(range.start.rawValue, radix: 16))") { node in
+    root.node("bus@\(hexadecimalDigits(range.start.rawValue))") { node in
       node.property("compatible", "simple-pm-bus")
       node.property("#address-cells", cells: [1])
       node.property("#size-cells", cells: [1])
@@ -140,7 +141,7 @@ extension MachineTree.SCMI {
 
   private func device(_ consumer: ConsumerDefinition, at index: Int, _ root: inout DeviceTreeWriter) {
     let place = places[index]
-    let address = place.registers.first.map { "@" + String($0.start.rawValue, radix: 16) } ?? ""
+    let address = place.registers.first.map { "@" + hexadecimalDigits($0.start.rawValue) } ?? ""
     let label = "device_" + String(consumer.name.map { $0 == "-" ? "_" : $0 })
     root.node(consumer.name + address, label: label) { node in
       node.property("compatible", strings: consumer.compatible)

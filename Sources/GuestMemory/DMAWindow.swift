@@ -1,4 +1,5 @@
 internal import CHost
+import Host
 
 /// What a device may reach of the guest's memory, and nothing else.
 ///
@@ -87,7 +88,8 @@ public struct DMAWindow: ~Copyable, Sendable {
 
 /// Owns a sealed memfd.
 final class MemoryDescriptor: Sendable {
-  let rawValue: Int32
+  private let descriptor: OwnedDescriptor
+  var rawValue: Int32 { descriptor.rawValue }
 
   init(name: String, size: UInt64) throws(GuestMemoryError) {
     var attempt: UnsafePointer<CChar>?
@@ -99,11 +101,6 @@ final class MemoryDescriptor: Sendable {
       let attempted = unsafe attempt.map { unsafe String(cString: $0) } ?? "memfd_create"
       throw .hostRefused(attempt: attempted, size: size, errno: reason)
     }
-    rawValue = descriptor
-  }
-
-  deinit {
-    // SAFETY: the descriptor is this object's own and nobody uses it after it.
-    _ = unsafe chost_close_sealed_memory(rawValue)
+    self.descriptor = OwnedDescriptor(owning: descriptor)
   }
 }

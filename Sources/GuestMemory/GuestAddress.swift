@@ -1,3 +1,5 @@
+import Host
+
 /// An address in the guest's physical address space, in bytes.
 ///
 /// It is a number, never a reference: what stands at the address can only be reached through the owner of a mapping
@@ -36,7 +38,7 @@ public struct GuestAddress: RawRepresentable, Hashable, Comparable, Sendable {
 }
 
 extension GuestAddress: CustomStringConvertible {
-  public var description: String { "0x" + String(rawValue, radix: 16) }
+  public var description: String { hexadecimalNumber(rawValue) }
 }
 
 /// A run of guest-physical addresses: `size` bytes from `start`. It may be empty and never wraps around 2⁶⁴.
@@ -93,6 +95,6 @@ public struct GuestRange: Hashable, Sendable {
 
 extension GuestRange: CustomStringConvertible {
   public var description: String {
-    size == 0 ? "\(start) (empty)" : "\(start)–0x\(String(start.rawValue + (size - 1), radix: 16))"
+    size == 0 ? "\(start) (empty)" : "\(start)–\(hexadecimalNumber(start.rawValue + (size - 1)))"
   }
 }

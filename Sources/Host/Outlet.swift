@@ -19,7 +19,7 @@ package final class Outlet: @unchecked Sendable {
   private let work = Gate()
   /// Made with the first bytes that have to wait, which most outlets never have.
   private var ring: UnsafeMutableRawPointer?
-  private let roomBell = Mutex<SharedEventDescriptor?>(nil)
+  private let roomEvent = Mutex<SharedEventDescriptor?>(nil)
   private let becameIdle = Mutex<(@Sendable () -> Void)?>(nil)
 
   private struct State: ~Copyable {
@@ -197,20 +197,20 @@ package final class Outlet: @unchecked Sendable {
       return !state.wantsRoom
     }
     if isDirect { return Room(ofDescriptor: rawValue) }
-    let bell = roomBell.withLock { bell in
-      if bell == nil { bell = try? SharedEventDescriptor(EventDescriptor()) }
-      return bell
+    let event = roomEvent.withLock { event in
+      if event == nil { event = try? SharedEventDescriptor(EventDescriptor()) }
+      return event
     }
     // Without an event the descriptor itself stands in: it may be writable too early, and never too late.
-    guard let bell else { return Room(ofDescriptor: rawValue) }
-    // Room may have come before there was a bell.
-    if state.withLock({ !$0.wantsRoom || $0.count == 0 }) { bell.value.signal() }
-    return Room(descriptor: bell.value.rawValue, events: EPOLLIN.rawValue)
+    guard let event else { return Room(ofDescriptor: rawValue) }
+    // Room may have come before there was an event.
+    if state.withLock({ !$0.wantsRoom || $0.count == 0 }) { event.value.signal() }
+    return Room(descriptor: event.value.rawValue, events: EPOLLIN.rawValue)
   }
 
   /// Takes note that ``room`` was ready.
   package func answerRoom() {
-    roomBell.withLock { $0 }?.value.clear()
+    roomEvent.withLock { $0 }?.value.clear()
   }
 
   // MARK: For any thread, which never waits
@@ -301,12 +301,12 @@ package final class Outlet: @unchecked Sendable {
       try HostThread.startDetached(name: "writer") { self.writeAll() }
     } catch {
       state.withLock { $0.failure = error.errno }
-      ringRoom()
+      signalRoom()
     }
   }
 
-  private func ringRoom() {
-    roomBell.withLock { $0 }?.value.signal()
+  private func signalRoom() {
+    roomEvent.withLock { $0 }?.value.signal()
   }
 
   @unsafe
@@ -362,7 +362,7 @@ package final class Outlet: @unchecked Sendable {
       if wantsRoom { state.wantsRoom = false }
       return (state.count == 0, wantsRoom)
     }
-    if wantsRoom { ringRoom() }
+    if wantsRoom { signalRoom() }
     if isIdle { becameIdle.withLock { $0 }?() }
   }
 }

@@ -1,3 +1,5 @@
+import Host
+
 /// A register of an arm64 vCPU, by KVM's 64-bit id.
 ///
 /// Documentation/virt/kvm/api.rst, section 4.68 (KVM_SET_ONE_REG).
@@ -82,5 +84,5 @@ public struct RegisterID: RawRepresentable, Hashable, Comparable, Sendable {
 }
 
 extension RegisterID: CustomStringConvertible {
-  public var description: String { "0x" + String(rawValue, radix: 16) }
+  public var description: String { hexadecimalNumber(rawValue) }
 }

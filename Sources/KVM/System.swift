@@ -21,7 +21,7 @@ public struct System: ~Copyable, Sendable {
   /// - Throws: a ``KVMError`` that says what is missing.
   public init(path: String = "/dev/kvm") throws(KVMError) {
     // SAFETY: the text holds for the call.
-    let number = unsafe path.withCString { unsafe ckvm_open_device($0) }
+    let number = unsafe path.withHostPath { unsafe ckvm_open_device($0) }
     guard number >= 0 else {
       switch -number {
       case ENOENT, ENXIO, ENODEV: throw .noDevice(path: path)
@@ -58,9 +58,9 @@ public struct System: ~Copyable, Sendable {
   public func createVirtualMachine(ipaSize: Int) throws(KVMError) -> VirtualMachine {
     // Type 0 means 40 bits, which also kernels accept that do not know the field.
     let type = ipaSize == 40 ? 0 : UInt(ipaSize)
-    let machine = try descriptor.control("KVM_CREATE_VM", CKVM_CREATE_VM, type)
+    let machine = OwnedDescriptor(owning: Int32(try descriptor.control("KVM_CREATE_VM", CKVM_CREATE_VM, type)))
     let size = try descriptor.control("KVM_GET_VCPU_MMAP_SIZE", CKVM_GET_VCPU_MMAP_SIZE)
-    return VirtualMachine(descriptor: OwnedDescriptor(owning: Int32(machine)), runAreaSize: size)
+    return VirtualMachine(descriptor: machine, runAreaSize: size)
   }
 }
 

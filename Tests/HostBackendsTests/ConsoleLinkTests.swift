@@ -25,7 +25,7 @@ private final class LinePort: GuestConsole {
   func armOutput(after _: UInt64) {}
   var inputRoomDescriptor: Int32 { room.value.rawValue }
   func answerInputRoom() { room.value.clear() }
-  var ringInputRoom: @Sendable () -> Void { {} }
+  var signalInputRoom: @Sendable () -> Void { {} }
   func takeOutput(limit: Int) -> [UInt8] {
     defer { line = [] }
     if !line.isEmpty { taken.value.signal() }
@@ -56,7 +56,7 @@ private final class FloodingPort: GuestConsole {
   }
   var inputRoomDescriptor: Int32 { room.value.rawValue }
   func answerInputRoom() { room.value.clear() }
-  var ringInputRoom: @Sendable () -> Void { {} }
+  var signalInputRoom: @Sendable () -> Void { {} }
   func takeOutput(limit: Int) -> [UInt8] {
     guard taken < 1 << 30 else { return [] }
     taken += limit

@@ -101,5 +101,5 @@ enum DriverMemory {
   /// A guest's page, which is also the least that a ring takes.
   static let page: UInt64 = 4 << 10
   /// What the smallest buffer takes (IO_TLB_SIZE).
-  static let slot: UInt64 = 2 << 10
+  static let smallestBuffer: UInt64 = 2 << 10
 }

@@ -17,7 +17,7 @@ extension Configuration.Device.Entropy: DeviceKind {
   }
 
   /// One buffer at a time, of a cache line.
-  var windowNeed: UInt64 { DriverMemory.page + DriverMemory.slot }
+  var windowNeed: UInt64 { DriverMemory.page + DriverMemory.smallestBuffer }
 
   func open(
     device index: Int,

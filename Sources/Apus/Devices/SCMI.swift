@@ -64,10 +64,10 @@ extension Configuration.Device.SCMI: DeviceKind {
     return [NamedFile(.needed, at: .device(index, .scmi(.source)), path)]
   }
 
-  /// A message to a buffer, none of which is larger than a slot.
+  /// A message to a buffer, none of which is larger than the smallest.
   var windowNeed: UInt64 {
     let descriptors = UInt64(QueueSize.scmiCommand) + UInt64(QueueSize.scmiEvent)
-    return 4 * DriverMemory.page + descriptors * DriverMemory.slot
+    return 4 * DriverMemory.page + descriptors * DriverMemory.smallestBuffer
   }
 
   /// Opens the platform of a file, or takes the shared one.

@@ -158,5 +158,5 @@ extension SerialPort: GuestConsole {
   func armOutput(after nanoseconds: UInt64) { outputTimer.arm(after: nanoseconds) }
   var inputRoomDescriptor: Int32 { inputRoom.rawValue }
   func answerInputRoom() { inputRoom.clear() }
-  var ringInputRoom: @Sendable () -> Void { { self.inputRoom.signal() } }
+  var signalInputRoom: @Sendable () -> Void { { self.inputRoom.signal() } }
 }

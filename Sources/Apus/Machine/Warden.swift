@@ -22,7 +22,7 @@ final class Warden: Sendable {
   private let limit: @Sendable () -> Outcome
   private let grace: UInt64
   private let abandon: @Sendable (Outcome) -> Void
-  private let bell: EventDescriptor
+  private let wake: EventDescriptor
   private let state = Mutex(State())
 
   private struct State {
@@ -48,9 +48,9 @@ final class Warden: Sendable {
     self.limit = limit
     self.grace = grace
     self.abandon = abandon
-    bell = try EventDescriptor()
+    wake = try EventDescriptor()
     mailbox.whenOrdered { [weak self] in
-      self?.bell.signal()
+      self?.wake.signal()
       // A host without room for one more thread has the device thread still.
       try? self?.begin()
     }
@@ -70,7 +70,7 @@ final class Warden: Sendable {
       state.hasEnded = true
       return state.thread.take()
     }
-    bell.signal()
+    wake.signal()
     thread?.join()
   }
 
@@ -88,15 +88,15 @@ final class Warden: Sendable {
       }
       let next = order.map { $0.time + grace } ?? deadline
       sleep(for: next.map { $0 - now })
-      bell.clear()
+      wake.clear()
       if let signal = signals?.take() { mailbox.order(.interrupted(by: signal)) }
     }
   }
 
-  /// Waits for the bell or a signal, for so many nanoseconds or for ever.
+  /// Waits for the event or a signal, for so many nanoseconds or for ever.
   private func sleep(for time: UInt64?) {
     // Rounded up: a wait that ends early would be repeated until it is late enough.
     let milliseconds = time.map { Int32(clamping: ($0 + 999_999) / 1_000_000) } ?? -1
-    chost_wait_for_either(bell.rawValue, signals?.rawValue ?? -1, milliseconds)
+    chost_wait_for_either(wake.rawValue, signals?.rawValue ?? -1, milliseconds)
   }
 }

@@ -6,6 +6,3 @@
 // A new memfd of `size` zero bytes that can never shrink or grow, and whose seals are final. -1 with errno; `attempt`
 // then names the call that failed.
 int chost_sealed_memory(const char *_Nonnull name, size_t size, const char *_Nullable *_Nonnull attempt);
-
-// The descriptor must be the caller's: whoever else uses the number would lose its file.
-__attribute__((swift_attr("unsafe"))) int chost_close_sealed_memory(int descriptor);

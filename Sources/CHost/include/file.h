@@ -24,8 +24,6 @@ void chost_keep_open(int descriptor);
 // A new empty file in memory, or -1 with errno. The name is for /proc only.
 int chost_open_memory_file(const char *_Nonnull name);
 
-__attribute__((swift_attr("unsafe"))) static inline int chost_close(int descriptor) { return close(descriptor); }
-
 // What stands behind the descriptor and, for a regular file, its size in bytes; -1 with errno.
 int chost_file_status(int descriptor, enum chost_file_kind *_Nonnull kind, uint64_t *_Nonnull size);
 

@@ -101,7 +101,7 @@ package final class ConsoleLink {
         }
       )
     }
-    if case .stream(let stream) = input { stream.connect(onInput: port.ringInputRoom) }
+    if case .stream(let stream) = input { stream.connect(onInput: port.signalInputRoom) }
     resumeInput()
   }
 
@@ -242,7 +242,7 @@ package final class ConsoleLink {
         if bytes.isEmpty { return }
         port.receive(bytes)
       }
-      port.ringInputRoom()
+      port.signalInputRoom()
     case .descriptor(let descriptor):
       passTyped()
       guard !hasInputEnded else { return }
@@ -290,7 +290,7 @@ package final class ConsoleLink {
       if isInputPolled { return }
     }
     // There is always more in a file: others have their turn.
-    port.ringInputRoom()
+    port.signalInputRoom()
   }
 
   private func receive(_ bytes: [UInt8]) {

@@ -14,7 +14,7 @@ package protocol GuestConsole: AnyObject {
   /// Takes note of it.
   func answerInputRoom()
   /// Makes it readable, from any thread.
-  var ringInputRoom: @Sendable () -> Void { get }
+  var signalInputRoom: @Sendable () -> Void { get }
 
   /// Takes up to `limit` bytes of output, and lets the guest go on where it waited for room.
   func takeOutput(limit: Int) -> [UInt8]

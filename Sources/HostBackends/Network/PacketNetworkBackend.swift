@@ -25,7 +25,7 @@ package final class PacketNetworkBackend: LoopNetworkBackend {
   private let isConnection: Bool
   package let turns: NetworkTurns
   private var port: NetworkPort?
-  private let confined: DeviceThreadState<State>
+  private let state: DeviceThreadState<State>
   private let received: UnsafeMutableRawPointer
 
   private struct State {
@@ -46,11 +46,11 @@ package final class PacketNetworkBackend: LoopNetworkBackend {
     hasHeader = description.has_header
     offloads = hasHeader ? Self.offloads(ofTap: descriptor.rawValue) : []
     turns = try NetworkTurns(loop)
-    confined = DeviceThreadState(State())
+    state = DeviceThreadState(State())
     unsafe received = .allocate(byteCount: Self.receiveBytes, alignment: 64)
     let port = try NetworkPort(descriptor, loop: loop, turns: turns)
     self.port = port
-    confined.value.descriptor = port.rawValue
+    state.value.descriptor = port.rawValue
   }
 
   deinit {
@@ -59,20 +59,20 @@ package final class PacketNetworkBackend: LoopNetworkBackend {
   }
 
   package func detach() {
-    confined.value = State()
+    state.value = State()
     port?.disconnect()
     port = nil
   }
 
   package func shutDown() {
-    if hasHeader, confined.value.descriptor >= 0 { _ = chost_tap_set_offloads(confined.value.descriptor, 0) }
+    if hasHeader, state.value.descriptor >= 0 { _ = chost_tap_set_offloads(state.value.descriptor, 0) }
     detach()
     turns.disconnect()
   }
 
   private func lose() {
-    guard confined.value.descriptor >= 0 else { return }
-    confined.value.descriptor = -1
+    guard state.value.descriptor >= 0 else { return }
+    state.value.descriptor = -1
     turns.hasLost()
   }
 
@@ -100,14 +100,14 @@ package final class PacketNetworkBackend: LoopNetworkBackend {
 
   /// Tells a tap's kernel; a socket has nothing to be told.
   package func guestAccepts(_ offloads: NetworkOffloads) {
-    guard confined.value.descriptor >= 0 else { return }
-    _ = chost_tap_set_offloads(confined.value.descriptor, Self.tapFlags(offloads))
+    guard state.value.descriptor >= 0 else { return }
+    _ = chost_tap_set_offloads(state.value.descriptor, Self.tapFlags(offloads))
   }
 
   // MARK: From the guest
 
   package func send(_ segments: UnsafeMutableBufferPointer<DMASegment>, size: Int) -> Bool {
-    let descriptor = confined.value.descriptor
+    let descriptor = state.value.descriptor
     guard descriptor >= 0 else { return true }
     let (vectors, count) = (segments.baseAddress, Int32(segments.count))
     // SAFETY: a segment has the layout of the C library's iovec, and the caller keeps them.
@@ -131,13 +131,13 @@ package final class PacketNetworkBackend: LoopNetworkBackend {
   // MARK: To the guest
 
   package func noteArrivals() {
-    confined.value.hasArrivals = true
+    state.value.hasArrivals = true
   }
 
   package func nextPacketSize() -> Int? {
     var reads = 0
-    while confined.value.size == 0 {
-      guard confined.value.descriptor >= 0, confined.value.hasArrivals else { return nil }
+    while state.value.size == 0 {
+      guard state.value.descriptor >= 0, state.value.hasArrivals else { return nil }
       guard reads < Self.emptyLimit else {
         // A peer may send packets without a byte for ever: others have their turn.
         turns.hasMore()
@@ -146,19 +146,19 @@ package final class PacketNetworkBackend: LoopNetworkBackend {
       reads += 1
       readNext()
     }
-    return confined.value.size
+    return state.value.size
   }
 
   private func readNext() {
-    let descriptor = confined.value.descriptor
+    let descriptor = state.value.descriptor
     // SAFETY: the buffer is this object's.
     var whole = unsafe DMASegment(base: received, count: Self.receiveBytes)
     let result = unsafe Int(
       isTap ? chost_tap_receive(descriptor, &whole, 1) : chost_socket_receive_packet(descriptor, &whole, 1)
     )
     switch result {
-    case 1...: confined.value.size = result
-    case -Int(EAGAIN): confined.value.hasArrivals = false
+    case 1...: state.value.size = result
+    case -Int(EAGAIN): state.value.hasArrivals = false
     // An empty packet, or the answer to one of ours that nobody took.
     case 0 where !isConnection, -Int(ECONNREFUSED): break
     default: lose()
@@ -166,14 +166,14 @@ package final class PacketNetworkBackend: LoopNetworkBackend {
   }
 
   package func receive(into segments: UnsafeMutableBufferPointer<DMASegment>) -> Int {
-    let size = confined.value.size
+    let size = state.value.size
     // SAFETY: the packet is inside the buffer, and the segments have room for it.
     unsafe segments.copyPacket(from: received, size: size)
-    confined.value.size = 0
+    state.value.size = 0
     return size
   }
 
   package func dropPacket() {
-    confined.value.size = 0
+    state.value.size = 0
   }
 }

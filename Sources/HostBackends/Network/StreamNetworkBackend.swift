@@ -43,7 +43,7 @@ package final class StreamNetworkBackend: LoopNetworkBackend {
   package let turns: NetworkTurns
   private let loop: EventLoop
   private var port: NetworkPort?
-  private let confined: DeviceThreadState<State>
+  private let state: DeviceThreadState<State>
 
   private let received: UnsafeMutableRawPointer
   /// What a socket took of a batch only in part.
@@ -74,7 +74,7 @@ package final class StreamNetworkBackend: LoopNetworkBackend {
     packetSizes = peer != .any ? 14...65535 : 1...Self.largestPacket
     keepsOffLoopback = peer == .passt(hostLoopback: false)
     turns = try NetworkTurns(loop)
-    confined = DeviceThreadState(State())
+    state = DeviceThreadState(State())
     unsafe received = .allocate(byteCount: Self.receiveBytes, alignment: 64)
     unsafe unsent = .allocate(byteCount: Self.batchBytes, alignment: 64)
     unsafe vectors = .allocate(capacity: Self.batchVectors)
@@ -96,13 +96,13 @@ package final class StreamNetworkBackend: LoopNetworkBackend {
     detach()
     let port = try NetworkPort(socket, loop: loop, turns: turns)
     self.port = port
-    confined.value.socket = port.rawValue
-    confined.value.hasArrivals = true
+    state.value.socket = port.rawValue
+    state.value.hasArrivals = true
   }
 
   // Forgets also what was under way.
   package func detach() {
-    confined.value = State()
+    state.value = State()
     port?.disconnect()
     port = nil
   }
@@ -114,8 +114,8 @@ package final class StreamNetworkBackend: LoopNetworkBackend {
 
   /// The socket is of no use any more.
   private func lose() {
-    guard confined.value.socket >= 0 else { return }
-    confined.value.socket = -1
+    guard state.value.socket >= 0 else { return }
+    state.value.socket = -1
     turns.hasLost()
   }
 
@@ -125,19 +125,19 @@ package final class StreamNetworkBackend: LoopNetworkBackend {
 
   package func send(_ segments: UnsafeMutableBufferPointer<DMASegment>, size: Int) -> Bool {
     // What has nowhere to go is lost, as on a wire.
-    guard confined.value.socket >= 0, packetSizes ~= size else { return true }
+    guard state.value.socket >= 0, packetSizes ~= size else { return true }
     let vectorCount = segments.count + 1
     precondition(vectorCount <= Self.batchVectors && size <= Self.largestPacket, "a packet fits one batch")
-    if confined.value.packetCount == Self.batchPackets
-      || confined.value.vectorCount + vectorCount > Self.batchVectors
-      || confined.value.byteCount + Self.prefix + size > Self.batchBytes
+    if state.value.packetCount == Self.batchPackets
+      || state.value.vectorCount + vectorCount > Self.batchVectors
+      || state.value.byteCount + Self.prefix + size > Self.batchBytes
     {
       commit()
     }
-    guard confined.value.unsentEnd == 0 else { return false }
-    let first = confined.value.vectorCount
+    guard state.value.unsentEnd == 0 else { return false }
+    let first = state.value.vectorCount
     // SAFETY: there is room as checked; the caller keeps the segments until after commit().
-    let head = unsafe heads + confined.value.packetCount * Self.headSize
+    let head = unsafe heads + state.value.packetCount * Self.headSize
     unsafe head.storeBytes(of: UInt32(size).bigEndian, as: UInt32.self)
     var copied = 0
     if keepsOffLoopback {
@@ -156,21 +156,21 @@ package final class StreamNetworkBackend: LoopNetworkBackend {
       unsafe segment.count -= skipped
       unsafe (vectors + first + 1 + index).initialize(to: segment)
     }
-    confined.value.vectorCount = first + vectorCount
-    confined.value.packetCount += 1
-    confined.value.byteCount += Self.prefix + size
+    state.value.vectorCount = first + vectorCount
+    state.value.packetCount += 1
+    state.value.byteCount += Self.prefix + size
     return true
   }
 
   package func commit() {
-    let (count, size) = (confined.value.vectorCount, confined.value.byteCount)
+    let (count, size) = (state.value.vectorCount, state.value.byteCount)
     guard count > 0 else { return }
-    confined.value.vectorCount = 0
-    confined.value.packetCount = 0
-    confined.value.byteCount = 0
-    guard confined.value.socket >= 0 else { return }
+    state.value.vectorCount = 0
+    state.value.packetCount = 0
+    state.value.byteCount = 0
+    guard state.value.socket >= 0 else { return }
     // SAFETY: a segment has the layout of the C library's iovec.
-    let result = unsafe Int(chost_socket_send(confined.value.socket, vectors, Int32(count)))
+    let result = unsafe Int(chost_socket_send(state.value.socket, vectors, Int32(count)))
     guard result >= 0 || result == -Int(EAGAIN) else { return lose() }
     let sent = max(0, result)
     if sent < size { keep(from: sent, vectorCount: count) }
@@ -190,18 +190,18 @@ package final class StreamNetworkBackend: LoopNetworkBackend {
       unsafe (unsent + end).copyMemory(from: vector.base + skipped, byteCount: count)
       end += count
     }
-    confined.value.unsentStart = 0
-    confined.value.unsentEnd = end
+    state.value.unsentStart = 0
+    state.value.unsentEnd = end
     port?.waitForRoom()
   }
 
   package func sendKept() -> Bool {
-    while confined.value.unsentEnd > 0 {
-      guard confined.value.socket >= 0 else { return false }
-      let start = confined.value.unsentStart
+    while state.value.unsentEnd > 0 {
+      guard state.value.socket >= 0 else { return false }
+      let start = state.value.unsentStart
       // SAFETY: inside the buffer.
-      var rest = unsafe DMASegment(base: unsent + start, count: confined.value.unsentEnd - start)
-      let sent = unsafe Int(chost_socket_send(confined.value.socket, &rest, 1))
+      var rest = unsafe DMASegment(base: unsent + start, count: state.value.unsentEnd - start)
+      let sent = unsafe Int(chost_socket_send(state.value.socket, &rest, 1))
       if sent == -Int(EAGAIN) {
         port?.waitForRoom()
         return false
@@ -210,10 +210,10 @@ package final class StreamNetworkBackend: LoopNetworkBackend {
         lose()
         return false
       }
-      confined.value.unsentStart += sent
-      if confined.value.unsentStart == confined.value.unsentEnd {
-        confined.value.unsentStart = 0
-        confined.value.unsentEnd = 0
+      state.value.unsentStart += sent
+      if state.value.unsentStart == state.value.unsentEnd {
+        state.value.unsentStart = 0
+        state.value.unsentEnd = 0
       }
     }
     return true
@@ -222,12 +222,12 @@ package final class StreamNetworkBackend: LoopNetworkBackend {
   // MARK: To the guest
 
   package func noteArrivals() {
-    confined.value.hasArrivals = true
+    state.value.hasArrivals = true
   }
 
   package func nextPacketSize() -> Int? {
     while true {
-      let (start, end) = (confined.value.receivedStart, confined.value.receivedEnd)
+      let (start, end) = (state.value.receivedStart, state.value.receivedEnd)
       if end - start >= Self.prefix {
         // SAFETY: inside what was received.
         let size = Int(UInt32(bigEndian: unsafe received.loadUnaligned(fromByteOffset: start, as: UInt32.self)))
@@ -237,13 +237,13 @@ package final class StreamNetworkBackend: LoopNetworkBackend {
         }
         if end - start >= Self.prefix + size { return size }
       }
-      guard confined.value.socket >= 0, confined.value.hasArrivals else { return nil }
+      guard state.value.socket >= 0, state.value.hasArrivals else { return nil }
       readMore()
     }
   }
 
   private func readMore() {
-    var (start, end) = (confined.value.receivedStart, confined.value.receivedEnd)
+    var (start, end) = (state.value.receivedStart, state.value.receivedEnd)
     if start > 0 {
       // SAFETY: both inside the buffer, which may overlap itself.
       unsafe received.copyMemory(from: received + start, byteCount: end - start)
@@ -251,24 +251,24 @@ package final class StreamNetworkBackend: LoopNetworkBackend {
     }
     let room = Self.receiveBytes - end
     // SAFETY: inside the buffer.
-    let result = unsafe Int(chost_socket_receive(confined.value.socket, received + end, room))
-    confined.value.receivedStart = start
-    confined.value.receivedEnd = end + max(0, result)
+    let result = unsafe Int(chost_socket_receive(state.value.socket, received + end, room))
+    state.value.receivedStart = start
+    state.value.receivedEnd = end + max(0, result)
     // A stream that gives less than it was asked for has no more, but for its end.
-    if result < room, port?.hasEnded != true || result <= 0 { confined.value.hasArrivals = false }
+    if result < room, port?.hasEnded != true || result <= 0 { state.value.hasArrivals = false }
     if result <= 0, result != -Int(EAGAIN) { lose() }
   }
 
   package func receive(into segments: UnsafeMutableBufferPointer<DMASegment>) -> Int {
     guard let size = nextPacketSize() else { return 0 }
     // SAFETY: the packet is inside what was received, and the segments have room for it.
-    unsafe segments.copyPacket(from: received + confined.value.receivedStart + Self.prefix, size: size)
-    confined.value.receivedStart += Self.prefix + size
+    unsafe segments.copyPacket(from: received + state.value.receivedStart + Self.prefix, size: size)
+    state.value.receivedStart += Self.prefix + size
     return size
   }
 
   package func dropPacket() {
     guard let size = nextPacketSize() else { return }
-    confined.value.receivedStart += Self.prefix + size
+    state.value.receivedStart += Self.prefix + size
   }
 }

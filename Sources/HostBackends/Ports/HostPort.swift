@@ -98,7 +98,7 @@ package final class VirtioConsolePort: HostPort, GuestConsole {
     room.value.clear()
     if input.count > 0 { becameReadable() }
   }
-  package var ringInputRoom: @Sendable () -> Void {
+  package var signalInputRoom: @Sendable () -> Void {
     let room = room
     return { room.value.signal() }
   }
