@@ -1,8 +1,9 @@
 """What stands in back-ticks in the documentation and in comments exists: names, members of types, and paths of files.
 
-Looked at are names in CamelCase and camelCase, `Type.member`, `function(label:)` and paths that begin with a folder of
-ours. Anything else in back-ticks is taken for what a person types or a specification says. words.txt has the names of
-others that look like ours.
+Looked at are names in CamelCase and camelCase, `Type.member`, `function(label:)`, paths that begin with a folder of
+ours or a target's name, and tests by the name of their target: `ShelfTests/FullShelfTests/oneMore`, where the second
+is a file or a suite of that target, and what follows is in it. Anything else in back-ticks is taken for what a person
+types or a specification says. words.txt has the names of others that look like ours.
 """
 
 import functools
@@ -20,6 +21,8 @@ NAME = re.compile(r"\.?[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?:\([\w: ]*\))?$")
 # lowerCamel, Capitalized and UPPERCamel; what is in capitals alone is a constant of somebody else.
 CAMEL = re.compile(r"^(?:[a-z][a-z0-9]*[A-Z]\w*|[A-Z]\w*[a-z]\w*)$")
 FILE = re.compile(r"[\w.+-]*(?:/[\w.+*-]+)+/?$|[\w+-]+\.(?:swift|md|c|h|py|sh|json|txt|config|dts)$")
+TEST = re.compile(r"(\w+)[./](\w+(?:[./]\w+)*)(?:\(\))?$")
+TYPES = ("struct", "class", "enum", "protocol", "actor", "typealias", "extension")
 INHERITED = {"init", "self", "rawValue", "allCases"}
 WORDS = "Tests/House/words.txt"
 # What speaks of the project as it was: names may have changed since.
@@ -60,7 +63,7 @@ class Known:
             name = name.strip("`")
             for owner in self.owners(one.parent):
                 self.members.setdefault(owner, set()).add(name)
-            if one.kind in ("struct", "class", "enum", "protocol", "actor", "typealias", "extension"):
+            if one.kind in TYPES:
                 self.members.setdefault(name.split(".")[-1], set())
                 if one.kind != "extension":
                     self.types.add(name)
@@ -90,13 +93,40 @@ class Known:
             return True
         return any(folder.endswith("/" + path) for folder in self.folders)
 
+    @functools.cache
+    def tests(self, target):
+        """What a test target declares, by the name of the file or type that it stands in."""
+        inside = {}
+        for path in self.house.files(f"Tests/{target}/*.swift"):
+            file = inside.setdefault(os.path.basename(path).removesuffix(".swift"), set())
+            for one in self.house.swift(path).declarations:
+                names = {name.strip("`").split(".")[-1] for name in one.names}
+                file |= names
+                for owner in self.owners(one.parent):
+                    inside.setdefault(owner, set()).update(names)
+                for name in names if one.kind in TYPES else ():
+                    inside.setdefault(name, set())
+        return inside
+
+    def test_problem(self, target, names):
+        """What is wrong with a test that is named by its target, or None."""
+        inside = self.tests(target)
+        if names[0] not in inside:
+            return f"Tests/{target} has no file and no suite '{names[0]}'"
+        for owner, name in zip(names, names[1:]):
+            if name not in inside.get(owner, ()):
+                return f"'{owner}' of Tests/{target} has no '{name}'"
+        return None
+
     def problem(self, text, document):
         """What is wrong with a text in back-ticks of a document, or None."""
         if text in self.others:
             return None
+        if (test := TEST.match(text)) and self.tests(test[1]) and not self.has_path(text, document):
+            return self.test_problem(test[1], re.split("[./]", test[2]))
         if FILE.match(text) and not text.startswith(("/", "~", "-")):
             first = text.split("/")[0]
-            ours = "/" not in text or first in self.folders
+            ours = "/" not in text or first in self.folders | self.modules
             if ours and not self.has_path(text, document):
                 return "there is no such file"
             return None
