@@ -3,7 +3,8 @@ internal import Glibc
 
 /// What a descriptor in an event loop calls when it is ready.
 ///
-/// A base class and not a protocol: the call is one indirect jump and counts no references.
+/// A base class and not a protocol: the call is one indirect jump and counts no references. Not for users: the loop is
+/// the package's, and only an open class can have subclasses in its other modules.
 open class EventHandler {
   /// Whether a loop watches a descriptor for it: an event may have come in the same batch as its removal.
   ///
@@ -13,7 +14,7 @@ open class EventHandler {
   package final var lasts = false
 
   /// A handler that watches nothing yet.
-  public init() {}
+  package init() {}
 
   /// Called on the loop's thread.
   ///

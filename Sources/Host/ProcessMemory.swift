@@ -1,13 +1,13 @@
 internal import CHost
 
 /// What others may see of the process's memory, which has the guests' in it.
-package enum ProcessMemory {
+public enum ProcessMemory {
   /// Keeps the memory of the whole process from core dumps, and from other processes of the same user: no debugger
   /// attaches to it, and its files in /proc are root's (`PR_SET_DUMPABLE`). What it starts is not concerned.
   ///
   /// `apus` does so first of all. A program over the library decides for itself: guest memory alone is left out of its
   /// core dumps in any case.
-  package static func hide() {
+  public static func hide() {
     // It has no reason to fail.
     _ = chost_process_hide_memory()
   }

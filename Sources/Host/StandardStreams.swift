@@ -3,14 +3,14 @@ internal import Glibc
 internal import Synchronization
 
 /// The process's standard streams, for command lines over this library.
-package enum StandardStreams {
+public enum StandardStreams {
   /// What waits for standard error while a machine runs.
   private static let errors = Mutex<LineQueue?>(nil)
 
   /// Makes sure that no other file gets the number of a standard stream that is closed. To be called first of all.
   ///
   /// Writing to a stream that was closed then fails, as it would have.
-  package static func reserve() {
+  public static func reserve() {
     chost_standard_descriptors_reserve()
     // A reader that goes away is an error of the write, which is reported, and not the end of the process.
     _ = signal(SIGPIPE, SIG_IGN)

@@ -1,8 +1,10 @@
 """What stands in back-ticks in the documentation and in comments exists: names, members of types, and paths of files.
 
-Looked at are names in CamelCase and camelCase, `Type.member`, `function(label:)` and paths that begin with a folder of
-ours. Anything else in back-ticks is taken for what a person types or a specification says. words.txt has the names of
-others that look like ours.
+Looked at are names in CamelCase and camelCase, `Type.member`, `function(label:)`, paths that begin with a folder of
+ours or a target's name, and tests by the name of their target: `ShelfTests/FullShelfTests/oneMore`, where the second
+is a file or a suite of that target, and what follows is in it. Anything else in back-ticks is taken for what a person
+types or a specification says. words.txt has the names of others that look like ours. What the pages for users of the
+libraries name of these has to be public.
 """
 
 import functools
@@ -20,10 +22,14 @@ NAME = re.compile(r"\.?[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?:\([\w: ]*\))?$")
 # lowerCamel, Capitalized and UPPERCamel; what is in capitals alone is a constant of somebody else.
 CAMEL = re.compile(r"^(?:[a-z][a-z0-9]*[A-Z]\w*|[A-Z]\w*[a-z]\w*)$")
 FILE = re.compile(r"[\w.+-]*(?:/[\w.+*-]+)+/?$|[\w+-]+\.(?:swift|md|c|h|py|sh|json|txt|config|dts)$")
+TEST = re.compile(r"(\w+)[./](\w+(?:[./]\w+)*)(?:\(\))?$")
+TYPES = ("struct", "class", "enum", "protocol", "actor", "typealias", "extension")
 INHERITED = {"init", "self", "rawValue", "allCases"}
 WORDS = "Tests/House/words.txt"
 # What speaks of the project as it was: names may have changed since.
 HISTORY = ("CHANGELOG.md", "Documentation/Decisions/")
+# What speaks to who imports the libraries.
+LIBRARY = ("Documentation/Library.md", "Documentation/ApusTesting.md")
 
 
 class Known:
@@ -32,6 +38,7 @@ class Known:
     def __init__(self, house):
         self.house = house
         self.words, self.types, self.members, self.functions = set(), set(), {}, {}
+        self.hidden, self.public = set(), set()  # Names of the libraries, those of members with their type's before it.
         places = ("Sources/*", "Tests/*", "Benchmarks/*", "Guests/*", "Package.swift", ".ci/*", "Makefile")
         for path in house.files(*places):
             if path.startswith("Tests/House/") or path.endswith(".md"):
@@ -43,6 +50,8 @@ class Known:
                     self.words.update(WORD.findall(text))
                 for one in source.declarations:
                     self._declare(one)
+                    if path.startswith("Sources/") and not path.startswith("Sources/ApusCommand/"):
+                        self._judge(one)
                     self._called(one)
             elif os.path.getsize(os.path.join(house.root, path)) < 1 << 20:
                 self.words.update(WORD.findall(house.text(path)))
@@ -60,10 +69,20 @@ class Known:
             name = name.strip("`")
             for owner in self.owners(one.parent):
                 self.members.setdefault(owner, set()).add(name)
-            if one.kind in ("struct", "class", "enum", "protocol", "actor", "typealias", "extension"):
+            if one.kind in TYPES:
                 self.members.setdefault(name.split(".")[-1], set())
                 if one.kind != "extension":
                     self.types.add(name)
+
+    def _judge(self, one):
+        """Notes whether who imports the libraries can name it."""
+        inherits = one.parent and (one.kind == "case" or one.parent.kind == "protocol")
+        access = one.parent.modifiers if inherits else one.modifiers
+        names = [name.strip("`") for name in one.names]
+        named = names if one.kind in TYPES else []
+        named = named + [f"{owner}.{name}" for owner in self.owners(one.parent) for name in names]
+        if one.kind != "extension":
+            (self.public if {"public", "open"} & set(access) else self.hidden).update(named)
 
     def _called(self, one):
         """A function is called by its name and labels, an initializer by its type's, too; a case has labels as well."""
@@ -90,13 +109,40 @@ class Known:
             return True
         return any(folder.endswith("/" + path) for folder in self.folders)
 
+    @functools.cache
+    def tests(self, target):
+        """What a test target declares, by the name of the file or type that it stands in."""
+        inside = {}
+        for path in self.house.files(f"Tests/{target}/*.swift"):
+            file = inside.setdefault(os.path.basename(path).removesuffix(".swift"), set())
+            for one in self.house.swift(path).declarations:
+                names = {name.strip("`").split(".")[-1] for name in one.names}
+                file |= names
+                for owner in self.owners(one.parent):
+                    inside.setdefault(owner, set()).update(names)
+                for name in names if one.kind in TYPES else ():
+                    inside.setdefault(name, set())
+        return inside
+
+    def test_problem(self, target, names):
+        """What is wrong with a test that is named by its target, or None."""
+        inside = self.tests(target)
+        if names[0] not in inside:
+            return f"Tests/{target} has no file and no suite '{names[0]}'"
+        for owner, name in zip(names, names[1:]):
+            if name not in inside.get(owner, ()):
+                return f"'{owner}' of Tests/{target} has no '{name}'"
+        return None
+
     def problem(self, text, document):
         """What is wrong with a text in back-ticks of a document, or None."""
         if text in self.others:
             return None
+        if (test := TEST.match(text)) and self.tests(test[1]) and not self.has_path(text, document):
+            return self.test_problem(test[1], re.split("[./]", test[2]))
         if FILE.match(text) and not text.startswith(("/", "~", "-")):
             first = text.split("/")[0]
-            ours = "/" not in text or first in self.folders
+            ours = "/" not in text or first in self.folders | self.modules
             if ours and not self.has_path(text, document):
                 return "there is no such file"
             return None
@@ -107,6 +153,10 @@ class Known:
         for part in parts:
             if CAMEL.match(part) and part not in self.words | self.others:
                 return f"'{part}' is nowhere in the sources"
+        if document in LIBRARY:
+            for name in parts + [f"{owner}.{member}" for owner, member in zip(parts, parts[1:])]:
+                if name in self.hidden - self.public and (name in self.types or "." in name):
+                    return f"'{name}' is not public; make it so, or tell of something else"
         for owner, member in zip(parts, parts[1:]):
             if owner in self.types and owner not in self.modules | self.others:
                 if member not in self.members[owner] | INHERITED:
@@ -133,4 +183,5 @@ def findings(house):
     for path, number, texts in places:
         for text in texts:
             if problem := known.problem(text, path):
-                yield Finding(path, number, f"`{text}`: {problem}; write the name that it has now, or {WORDS}")
+                advice = "" if "; " in problem else f"; write the name that it has now, or {WORDS}"
+                yield Finding(path, number, f"`{text}`: {problem}{advice}")
