@@ -82,8 +82,19 @@ final class RunEnd: Sendable {
 final class ReportFile: Sendable {
   private let file: Mutex<OutputFile?>
 
-  init(path: String) throws(OutputFileError) {
-    file = Mutex(try OutputFile(path: path))
+  /// The option cannot be followed.
+  struct OpenFailure: CommandFailure {
+    let cause: OutputFileError
+    var exitStatus: Int32 { cause.exitStatus }
+    var messages: [String] { cause.messages.map { "--report: " + $0 } }
+  }
+
+  init(path: String) throws(OpenFailure) {
+    do {
+      file = Mutex(try OutputFile(path: path))
+    } catch {
+      throw OpenFailure(cause: error)
+    }
   }
 
   func write(_ report: Report, within limit: Duration) throws {

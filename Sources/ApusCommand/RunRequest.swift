@@ -38,8 +38,8 @@ struct RunRequest {
     }
     // From here on a signal ends the machine, and the report tells of it.
     if !isDry { Machine.holdStopSignals() }
-    let reportFile = try Message.reporting { () throws(OutputFileError) in
-      try settings.report.map { path throws(OutputFileError) in try ReportFile(path: path) }
+    let reportFile = try Message.reporting { () throws(ReportFile.OpenFailure) in
+      try settings.report.map { path throws(ReportFile.OpenFailure) in try ReportFile(path: path) }
     }
     let end = RunEnd(reportFile, of: configuration)
     guard !isDry else {

@@ -149,7 +149,7 @@ private let options = [
 
     let result = try apus(["run", "--dry-run", "--kernel", kernel.path, "--report", report], user: nobody)
 
-    expectRefusal(result, status: 73, "cannot write '\(report)': Permission denied")
+    expectRefusal(result, status: 73, "--report: cannot write '\(report)': Permission denied")
   }
 
   /// A terminator at the end changes nothing, but its like is left to the argument parser.
