@@ -1,8 +1,10 @@
 import GuestMemory
 import Host
+import Logging
 internal import Synchronization
 import TestSupport
 import Testing
+import Virtio
 
 @testable import Apus
 
@@ -354,5 +356,20 @@ private enum UART {
     #expect(another.reason(in: Self.ram) == nil)
     #expect(dataAbort.reason(in: Self.ram) == nil)
     #expect(behind.reason(in: Self.ram) == nil)
+  }
+}
+
+@Suite struct FaultLogTests {
+  @Test func aRingOutsideTheWindowIsToldWithWhatTheKernelMayLack() {
+    let log = LogRecorder(from: .warning)
+    let faults = FaultLog(log.logger)
+
+    faults.driverMisbehaved(DriverFaultEvent(device: "block0", queue: 0, fault: .ringOutsideWindow))
+    faults.driverMisbehaved(DriverFaultEvent(device: "block0", queue: 0, fault: .ringMisaligned))
+
+    let told = log.messages
+    #expect(told.count == 2)
+    #expect(told.first?.contains("CONFIG_DMA_RESTRICTED_POOL") == true)
+    #expect(told.last?.hasSuffix("block0, queue 0: a part of the queue is not aligned") == true)
   }
 }

@@ -105,6 +105,10 @@ final class FaultLog: DriverFaultObserver {
   }
 
   func driverMisbehaved(_ event: DriverFaultEvent) {
-    logger.warning("\(event.description)")
+    // What a driver of such a kernel does first, and all that it comes to.
+    let hint =
+      event.fault == .ringOutsideWindow
+      ? "; a kernel without CONFIG_DMA_RESTRICTED_POOL needs its devices to reach all of RAM" : ""
+    logger.warning("\(event.description)\(hint)")
   }
 }
