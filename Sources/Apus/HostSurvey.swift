@@ -44,7 +44,7 @@ public struct HostSurvey: Sendable, Encodable {
       add("KVM", true, detail: "\(kvmPath), interface version 12")
       try look(system)
     } catch {
-      add("KVM", false, detail: "\(error)", advice: "see above; 'make demo' in Apus's checkout runs without it")
+      add("KVM", false, detail: "\(error)", advice: "'make demo' in Apus's checkout runs without it")
     }
   }
 

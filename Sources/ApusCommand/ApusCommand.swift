@@ -11,7 +11,8 @@ struct ApusCommand: ParsableCommand {
     discussion: """
       Examples:
         apus run --kernel Image --initrd initramfs.cpio --append 'console=ttyAMA0'
-        apus run --kernel program.elf --cpus 4 --memory 64M --timeout 10 --report report.json
+        apus run --kernel program.elf --cpus 4 --memory 64M --timeout 10 \\
+          --report report.json
         apus devicetree --cpus 2 --format dts
         apus doctor
         apus scmi check platform.json
@@ -32,6 +33,7 @@ struct ApusCommand: ParsableCommand {
       if let request = QuickArguments.request(words) {
         try request.run()
       } else {
+        if let mistake = CommandNames.mistake(in: words) { throw ValidationError(mistake) }
         if let option = ArgumentWords.repeatedOption(words) {
           throw ValidationError("'\(option)' is there twice; give it once.")
         }

@@ -54,7 +54,7 @@ extension SCMICommand {
           apus scmi check platform.json
           apus scmi check --for linux-6.12 platform.json
 
-        Each mistake is told with line, column, path and what was expected. What is no mistake and has no effect is
+        Each mistake is told with line, column, path and what was expected. What is no mistake and has no effect is \
         warned of, and with --for what that guest cannot take.
 
         Exit status: 0 if there is no mistake, 65 if there are some, 66 if the file cannot be read.
@@ -97,8 +97,13 @@ extension SCMICommand {
           apus scmi decode --hex '06500000 00000000'
           apus scmi decode --hex --reply '06500000 00000000 00e1f505 00000000'
 
-        Without --hex the argument is a transcript's path, or - for standard input. The picture has a column for each
-        agent: --> request, <-- reply, <== delayed response, <~~ notification, x-- reply that was not sent.
+        Without --hex the argument is a transcript's path, or - for standard input. The picture has a column for \
+        each agent, and these arrows:
+          -->  request
+          <--  reply
+          <==  delayed response
+          <~~  notification
+          x--  reply that was not sent
 
         Exit status: 0; 65 for what is neither a transcript nor a message; 66 for a file that cannot be read.
         """
@@ -144,7 +149,7 @@ extension SCMICommand {
         Examples:
           apus scmi replay session.jsonl --platform platform.json
 
-        Times, agents and bytes are compared. Values that came from outside (sensors bound to the host, changes by the
+        Times, agents and bytes are compared. Values that came from outside (sensors bound to the host, changes by the \
         machine's owner) are not in a transcript.
 
         Exit status: 0 if all is the same, 1 if something differs, 65 or 66 for files that cannot be used.

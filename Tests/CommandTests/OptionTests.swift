@@ -91,8 +91,28 @@ private let options = [
     expectRefusal(try apus(["run"]), status: 64, "Missing expected argument '--kernel <path>'")
   }
 
-  @Test func anUnknownCommandIsBadUsage() throws {
-    expectRefusal(try apus(["boot"]), status: 64, "boot", "--help")
+  @Test(arguments: [["boot"], ["boot", "--help"], ["help", "boot"], ["boot", "--kernel", "Image"]])
+  func anUnknownCommandIsBadUsageThatNamesTheCommands(words: [String]) throws {
+    expectRefusal(try apus(words), status: 64, "no command 'boot'; give one of run, devicetree, doctor, scmi", "--help")
+  }
+
+  @Test(arguments: [
+    (["rnu", "--kernel", "Image"], "run"), (["help", "rum"], "run"), (["divicetree"], "devicetree"),
+    (["scmi", "chekc", "platform.json"], "scmi check"), (["help", "scmi", "replai"], "scmi replay"),
+  ])
+  func aMisspeltCommandIsBadUsageThatNamesTheCommandThatIsMeant(words: [String], meant: String) throws {
+    expectRefusal(try apus(words), status: 64, "There is no command '", "did you mean '\(meant)'?")
+  }
+
+  @Test(arguments: [
+    ([], "apus <"), (["help"], "apus <"), (["help", "run"], "apus run ["), (["help", "help"], "apus help ["),
+    (["scmi"], "apus scmi <"), (["help", "scmi", "check"], "apus scmi check ["), (["run", "--help"], "apus run ["),
+  ])
+  func theHelpIsThatOfTheCommandThatIsNamed(words: [String], usage: String) throws {
+    let result = try apus(words)
+
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.output.contains("USAGE: \(usage)"))
   }
 
   @Test func allMistakesAreToldAtOnceInTheOrderOfTheOptions() throws {

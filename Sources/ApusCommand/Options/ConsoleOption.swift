@@ -100,7 +100,10 @@ enum ConsoleOption {
 
   /// Of `--port`.
   static let portHelp = ArgumentHelp(
-    "A channel to /dev/virtio-ports/NAME in the guest. May be given several times.",
+    """
+    A channel to /dev/virtio-ports/NAME in the guest (udev's name; else /sys/class/virtio-ports/*/name). \
+    May be given several times.
+    """,
     discussion: "NAME=file=PATH (the guest writes), NAME=unix=PATH (Apus listens) or NAME=fd=N.",
     valueName: "port"
   )
