@@ -14,12 +14,8 @@ let embedded: [SwiftSetting] = [
   .unsafeFlags(["-Osize", "-Xfrontend", "-function-sections", "-Xfrontend", "-disable-stack-protector"]),
 ]
 
-/// Without a heap: there is none to link with. A compiler before 6.3 takes an `Atomic` that is global for an allocation.
-#if compiler(>=6.3)
-  let guest = embedded + [.unsafeFlags(["-no-allocations"])]
-#else
-  let guest = embedded
-#endif
+/// Without a heap.
+let guest = embedded + [.unsafeFlags(["-no-allocations"])]
 
 /// The guests written in Swift, a folder each. `off` is assembly alone and stands for itself.
 let guests = [

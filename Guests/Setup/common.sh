@@ -68,12 +68,20 @@ make_artifact() {
 # has_arm64_kvm: whether this machine itself runs arm64 guests.
 has_arm64_kvm() { [ "$(uname -m)" = aarch64 ] && [ -r /dev/kvm ] && [ -w /dev/kvm ]; }
 
-# native_swift_suits: whether the machine has a Swift that can build Apus: 6.2 or later.
+# native_swift_suits [VERSION]: whether the machine has a Swift of that version or later; without one, 6.2, which can
+# build Apus.
 native_swift_suits() {
-    local version
+    local version wanted=${1:-6.2}
     command -v swift >/dev/null || return 1
     version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9][0-9.]*\).*/\1/p' | head -n 1)
-    [ -n "$version" ] && [ "$(printf '%s\n' 6.2 "$version" | sort -V | head -n 1)" = 6.2 ]
+    [ -n "$version" ] && [ "$(printf '%s\n' "$wanted" "$version" | sort -V | head -n 1)" = "$wanted" ]
+}
+
+# need_new_swift: ends the script where the machine has no Swift that builds everything, or an older one.
+need_new_swift() {
+    native_swift_suits 6.3 ||
+        die "this needs Swift 6.3 or later in PATH, from https://www.swift.org/install: Debian's, with which 'make demo'" \
+            "works, builds no bare-metal guests and no fuzz targets that run"
 }
 
 # end_jobs: ends this script's background jobs and all that they started. A script that has some sets
