@@ -2,6 +2,16 @@ import GuestABI
 
 // The DMA windows of a confined machine, and how large they are where nobody says.
 
+extension Configuration.DMA {
+  /// In one word, as plan and report have it.
+  var name: String {
+    switch self {
+    case .open: Board.openWindow
+    case .confined: "confined"
+    }
+  }
+}
+
 extension Configuration {
   /// The names of the windows that the devices use, each once, in the order of first use. None where DMA is open.
   var windowNames: [String] {

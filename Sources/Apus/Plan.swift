@@ -66,9 +66,9 @@ extension Plan {
     commandLine = board.commandLine
     deviceTreeOverlays = configuration.deviceTreeOverlays
     unmapped = configuration.unmapped.rawValue
-    memoryMap = board.map.regions.map { Region(name: $0.name, $0.range) }
+    memoryMap = board.regions.map { Region(name: $0.name, $0.range) }
     console = "\(configuration.console)"
-    dma = configuration.dma == .open ? "open" : "confined"
+    dma = configuration.dma.name
     devices = board.devices.map { Device($0, configuration.devices[$0.index], checked) }
   }
 }

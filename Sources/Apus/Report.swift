@@ -89,7 +89,7 @@ public struct Report: Sendable, Encodable {
       cpuFeatures = names
       hugePages = configuration.pages != .small
       gic = board.gic.rawValue
-      dma = if case .open = configuration.dma { "open" } else { "confined" }
+      dma = configuration.dma.name
       windows = board.windows.map { Window(name: $0.name, size: $0.range.size) }
       firmwareTable = FirmwareRegisters.tableVersion
       hiddenFirmwareRegisters = firmware.unknown.map(\.description)

@@ -123,7 +123,17 @@ package final class Board: Sendable {
 
   /// The memory that a device reaches.
   package func reach(of place: DevicePlace) -> (name: String, range: GuestRange) {
-    guard let window = place.window else { return ("open", map.ram) }
+    guard let window = place.window else { return (Self.openWindow, map.ram) }
     return (windows[window].name, windows[window].range)
+  }
+
+  /// What stands for the name of a window where a device reaches all of RAM.
+  package static let openWindow = "open"
+
+  /// Every range at which something is, by the name that the documentation uses, in order of address.
+  package var regions: [(name: String, range: GuestRange)] {
+    let registers = (platform?.places ?? []).flatMap(\.registers)
+    guard !registers.isEmpty else { return map.regions }
+    return (map.regions + registers.map { ("SCMI consumer", $0) }).sorted { $0.range.start < $1.range.start }
   }
 }

@@ -1,5 +1,6 @@
 import DeviceTree
 import GuestABI
+import GuestMemory
 import SCMI
 import SCMIFile
 import Testing
@@ -313,5 +314,26 @@ private let clocks = ["crystal", "pixel"].map { name in ClockDefinition(name) { 
     let error = #expect(throws: ConfigurationError.self) { try configuration.deviceTree(platform: platform) }
     #expect(error?.exitStatus == 64)
     #expect(error?.description.contains("a, b") ?? false)
+  }
+
+  @Test func theRegistersOfAPlatformsConsumersHaveTheirPlacesOnTheMap() throws {
+    var definition = PlatformDefinition { $0.agents = [AgentDefinition("guest")] }
+    definition.tree.consumers = [
+      ConsumerDefinition("npu", .device) {
+        $0.compatible = ["vendor,npu"]; $0.registers = [.init("control", size: 8), .init("table", size: 4_096)]
+      }
+    ]
+    let platform = SharedPlatform(try SCMIPlatform(definition)) { 0 }
+    var configuration = Configuration(kernel: "")
+    configuration.devices = [Configuration.Device(.scmi(.shared(agent: "guest")))]
+    var problems: [ConfigurationError.Problem] = []
+
+    let place = configuration.openPlatform(platform, &problems)
+    let regions = Board(configuration, platform: place, gic: .v3).regions
+
+    let consumers = regions.filter { $0.name == "SCMI consumer" }.map(\.range)
+    #expect(consumers.map(\.start.rawValue) == [0x0D00_0000, 0x0D00_1000] && problems.isEmpty)
+    #expect(consumers.allSatisfy { MemoryMap.platformBus.contains($0) })
+    #expect(zip(regions, regions.dropFirst()).allSatisfy { !$0.range.overlaps($1.range) })
   }
 }

@@ -36,7 +36,7 @@ final class DeviceSet {
   ) throws {
     self.resources = resources
     guard !isOpen else {
-      windows = [WindowOwner(DMAWindow(name: "open", opening: ram))]
+      windows = [WindowOwner(DMAWindow(name: Board.openWindow, opening: ram))]
       return
     }
     windows = try board.windows.map { WindowOwner(try DMAWindow(name: $0.name, range: $0.range)) }
