@@ -32,6 +32,9 @@ struct RunRequest {
     let machine = try Message.reporting(configuration) { () throws(ConfigurationError) in
       try Machine(configuration, logger: Message.logger(settings.logLevel))
     }
+    // The process ends with its machine, and taking that apart before would be work for nobody.
+    // SAFETY: a reference more keeps the object, and nothing else.
+    _ = unsafe Unmanaged.passRetained(machine)
     if let report = settings.report, let other = configuration.use(ofFile: report) {
       Message.say("error: --report: '\(report)' is the file of \(configuration.option(other)), too; name another one")
       throw ExitCode(FailureKind.usage.rawValue)
