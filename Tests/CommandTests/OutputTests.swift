@@ -161,6 +161,18 @@ private let printing: [[String]] = [
     expectRefusal(try apus(["devicetree"] + arguments), status: 64, message)
   }
 
+  @Test(arguments: [["--block"], ["--scmi"], ["--dtb-overlay"]])
+  func aDeviceTreeIsWrittenOverNoFileThatItIsMadeOf(option: [String]) throws {
+    let content = [UInt8](repeating: 7, count: 1 << 20)
+    let folder = try TemporaryFolder()
+    let path = try folder.write("input", content)
+
+    let result = try apus(["devicetree"] + option + [path, "--output", path])
+
+    expectRefusal(result, status: 64, "--output: '\(path)' is the file of \(option[0]), too; name another one")
+    #expect(folder.read("input") == content)
+  }
+
   @Test(arguments: printing.indices)
   func aClosedStandardOutputIsAnErrorAndNotSilence(index: Int) throws {
     let result = try apus(printing[index], closed: [.output])
