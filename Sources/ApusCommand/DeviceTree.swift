@@ -34,10 +34,7 @@ extension ApusCommand {
       var settings = Settings(configuration: Configuration(kernel: ""))
       for change in machine.changes + devices.changes { change.apply(to: &settings) }
       let configuration = settings.complete
-      if let output, let other = configuration.use(ofFile: output) {
-        Message.say("error: --output: '\(output)' is the file of \(configuration.option(other)), too; name another one")
-        throw ExitCode(FailureKind.usage.rawValue)
-      }
+      try Message.refuse(output, of: "--output", ifUsedBy: configuration)
       let bytes = try Message.reporting(configuration) { () throws(ConfigurationError) in
         switch format {
         case .dtb: try configuration.deviceTree()

@@ -52,6 +52,13 @@ enum Message {
     }
   }
 
+  /// Refuses a file that an option would write, where the machine needs it as it is, or writes it.
+  static func refuse(_ path: String?, of option: String, ifUsedBy configuration: Configuration) throws {
+    guard let path, let other = configuration.use(ofFile: path) else { return }
+    say("error: \(option): '\(path)' is the file of \(configuration.option(other)), too; name another one")
+    throw ExitCode(FailureKind.usage.rawValue)
+  }
+
   /// Gives the help or the version that was asked for, or says what the argument parser has found wrong.
   ///
   /// - Returns: the exit status.

@@ -35,10 +35,7 @@ struct RunRequest {
     // The process ends with its machine, and taking that apart before would be work for nobody.
     // SAFETY: a reference more keeps the object, and nothing else.
     _ = unsafe Unmanaged.passRetained(machine)
-    if let report = settings.report, let other = configuration.use(ofFile: report) {
-      Message.say("error: --report: '\(report)' is the file of \(configuration.option(other)), too; name another one")
-      throw ExitCode(FailureKind.usage.rawValue)
-    }
+    try Message.refuse(settings.report, of: "--report", ifUsedBy: configuration)
     // From here on a signal ends the machine, and the report tells of it.
     if !isDry { Machine.holdStopSignals() }
     let reportFile = try Message.reporting { () throws(ReportFile.OpenFailure) in

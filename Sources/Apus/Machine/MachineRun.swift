@@ -34,7 +34,7 @@ final class MachineRun {
   /// How long one that the guest ended waits for the readers of ports, of a transcript, in nanoseconds.
   static let portDrain: UInt64 = 1_000_000_000
 
-  /// Opens the console, which goes with the value.
+  /// Opens the console, which goes with the run.
   ///
   /// - Parameters:
   ///   - stream: of a console that leads to the program.
@@ -72,7 +72,7 @@ final class MachineRun {
     sizeSignal = hasSize ? try SignalDescriptor.terminalSize() : nil
   }
 
-  /// Opens what stands behind the devices, and the transcript. ``close()`` lets go of it, also where only a part was
+  /// Opens what stands behind the devices, and the transcript. ``close(_:)`` lets go of it, also where only a part was
   /// opened.
   private func open() throws {
     if let path = checked.configuration.scmiTranscript, let place = checked.platform {
@@ -99,7 +99,7 @@ final class MachineRun {
     }
   }
 
-  /// Boots until an outcome that is not a reboot. ``close()`` follows.
+  /// Boots until an outcome that is not a reboot. ``close(_:)`` follows.
   func untilEnd() -> Outcome {
     do {
       try open()
