@@ -59,6 +59,7 @@ struct RunPlace {
   let files: RunFiles
   let loop: EventLoop
   let mailbox: Mailbox
+  let events: MachineEvents
   let logger: Logger
 }
 
@@ -69,5 +70,6 @@ struct BootPlace {
   let machine: SharedMachine
   let loop: EventLoop
   let mailbox: Mailbox
+  let events: MachineEvents
   let logger: Logger
 }

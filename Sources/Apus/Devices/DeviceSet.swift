@@ -58,13 +58,22 @@ final class DeviceSet {
     machine: SharedMachine,
     loop: EventLoop,
     mailbox: Mailbox,
+    events: MachineEvents,
     logger: Logger
   ) throws {
-    let log = FaultLog(logger)
+    let log = FaultLog(logger, events)
     for (place, resource) in zip(board.devices, resources) {
       let owner = windows[place.window ?? 0]
       let device = try resource.makeDevice(
-        BootPlace(place: place, board: board, machine: machine, loop: loop, mailbox: mailbox, logger: logger)
+        BootPlace(
+          place: place,
+          board: board,
+          machine: machine,
+          loop: loop,
+          mailbox: mailbox,
+          events: events,
+          logger: logger
+        )
       )
       guard device.reach != .everything || owner.window.extent == .open else {
         throw ConfigurationError(
