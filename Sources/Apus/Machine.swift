@@ -112,6 +112,18 @@ public final class Machine: Sendable {
           state.withLock { $0.warden = warden }
         }
       }
+      let control = try configuration.control.map { control in
+        try MachineControl(
+          control,
+          checked,
+          mailbox: mailbox,
+          events: events,
+          progress: progress,
+          logger: logger
+        )
+      }
+      // After the last event.
+      defer { control?.end() }
       let run = try MachineRun(
         checked,
         inputs,
@@ -121,6 +133,7 @@ public final class Machine: Sendable {
         warden: warden,
         progress: progress,
         events: events,
+        monitor: control?.console,
         logger: logger
       )
       let outcome = run.untilEnd()

@@ -14,8 +14,8 @@ public struct MachineEvent: Sendable, Equatable {
   public enum Kind: Sendable, Equatable {
     /// It began to do something else.
     case state(Inspection.State)
-    /// A boot has ended, as the outcome of that name, told by the message.
-    case ended(outcome: String, message: String)
+    /// A boot has ended.
+    case ended(Outcome)
     /// A driver reset its device.
     case deviceReset(device: String)
     /// A driver broke the rules of its device, by an access that was refused, for example. Of a device that does
@@ -35,7 +35,7 @@ final class MachineEvents: Sendable {
 
   /// Somebody who listens.
   struct Subscription: Equatable, Sendable {
-    fileprivate let number: UInt64
+    let number: UInt64
   }
 
   private struct State {
@@ -63,6 +63,9 @@ final class MachineEvents: Sendable {
   func end(_ subscription: Subscription) {
     state.withLock { $0.listeners.removeAll { $0.subscription == subscription } }
   }
+
+  /// The same, by the subscription's number.
+  func end(number: UInt64) { end(Subscription(number: number)) }
 
   /// Tells what happened. From any thread.
   func post(_ kind: MachineEvent.Kind) {

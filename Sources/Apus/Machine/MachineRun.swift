@@ -51,6 +51,7 @@ final class MachineRun {
     warden: Warden,
     progress: RunProgress,
     events: MachineEvents,
+    monitor: ConsoleMonitor?,
     logger: Logger
   ) throws {
     let configuration = checked.configuration
@@ -71,6 +72,7 @@ final class MachineRun {
     } catch {
       throw ConfigurationError(error.kind, .property(.console), .init(error))
     }
+    console.monitor = monitor
     let hasSize = console.hasEscapes && configuration.consoleDevice?.carriesConsole == true
     sizeSignal = hasSize ? try SignalDescriptor.terminalSize() : nil
   }
@@ -138,7 +140,7 @@ final class MachineRun {
     var loopFailure: HostError?
     do throws(HostError) { try loop.run() } catch { loopFailure = error }
     let outcome = try boot.end(self, loopFailure)
-    events.post(.ended(outcome: outcome.end.name, message: outcome.message))
+    events.post(.ended(outcome))
     return outcome
   }
 
