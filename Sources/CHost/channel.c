@@ -177,6 +177,8 @@ int chost_duplicate(int descriptor) {
   return copy >= 0 ? copy : -errno;
 }
 
+int chost_replace(int descriptor, int with) { return dup3(with, descriptor, O_CLOEXEC) >= 0 ? 0 : -errno; }
+
 int chost_access_mode(int descriptor, bool *can_read, bool *can_write) {
   int flags = fcntl(descriptor, F_GETFL);
   if (flags < 0)

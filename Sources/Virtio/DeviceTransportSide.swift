@@ -29,8 +29,8 @@ public final class DeviceTransportSide: @unchecked Sendable {
   private struct State: ~Copyable {
     /// Of the queues that run and are not in the window, by their numbers.
     var places: [QueuePlace?]
-    /// Who took memory away and has not been told yet that nothing touches it, so that the device is suspended.
-    var withdrawals = 0
+    /// Those who wait for the device to rest, or have it at rest: who took memory away, who changes a back-end.
+    var rests = 0
   }
 
   /// - Parameters:
@@ -265,10 +265,26 @@ public final class DeviceTransportSide: @unchecked Sendable {
     device.suspend(finished)
   }
 
+  /// Does something while the device is at rest, for a moment that its driver does not see. On the device thread.
+  public func whileAtRest(_ body: @escaping @Sendable () -> Void) {
+    state.value.rests += 1
+    device.suspend { [self] in
+      body()
+      endRest()
+    }
+  }
+
+  private func endRest() {
+    state.value.rests -= 1
+    guard state.value.rests == 0, !connection.isSuspended else { return }
+    device.resume()
+    post(kicks: connection.running)
+  }
+
   /// Has the device go on after ``suspend(_:)`` or ``restore(_:_:features:queues:_:)``.
   public func resume() {
     connection.setSuspended(false)
-    guard state.value.withdrawals == 0 else { return }
+    guard state.value.rests == 0 else { return }
     device.resume()
     post(kicks: connection.running)
   }
@@ -378,13 +394,6 @@ extension DeviceTransportSide: DMASpaceUser {
       connection.fail(queue: index, .ringTakenAway)
       stopQueue(index) {}
     }
-    state.value.withdrawals += 1
-    device.suspend { [self] in
-      finished()
-      state.value.withdrawals -= 1
-      guard state.value.withdrawals == 0, !connection.isSuspended else { return }
-      device.resume()
-      post(kicks: connection.running)
-    }
+    whileAtRest(finished)
   }
 }

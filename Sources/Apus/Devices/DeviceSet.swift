@@ -99,6 +99,11 @@ final class DeviceSet {
     if let unused = MemoryMap.unusedVirtio(from: devices.count) { bus.attach(PlaceholderDevices(), at: unused) }
   }
 
+  /// What stands behind a device, by its name.
+  func resource(named name: String) -> DeviceResource? {
+    places.first { $0.name == name }.map { resources[$0.index] }
+  }
+
   /// The ports of the console device, where there is one.
   var console: ConsolePorts? {
     for resource in resources {

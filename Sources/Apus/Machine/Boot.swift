@@ -113,6 +113,9 @@ final class Boot {
     threads?.resume()
   }
 
+  /// What stands behind a device, by its name.
+  func resource(named name: String) -> DeviceResource? { assembly.devices.resource(named: name) }
+
   /// What there is to tell of the boot so far.
   func inspect() -> Inspection {
     Inspection(

@@ -44,6 +44,9 @@ int chost_socket_accept(int listener);
 // A second descriptor for the same thing, closed on exec, or minus errno.
 int chost_duplicate(int descriptor);
 
+// Has a descriptor lead to what another one leads to, closed on exec, and lets go of what it led to: 0 or minus errno.
+int chost_replace(int descriptor, int with);
+
 // Whether the descriptor can be read and written, or minus errno where it is not open.
 int chost_access_mode(int descriptor, bool *_Nonnull can_read, bool *_Nonnull can_write);
 
