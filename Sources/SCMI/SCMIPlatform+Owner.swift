@@ -44,7 +44,7 @@ extension SCMIPlatform {
   /// permissions, misbehaviour, notifications, the transcript.
   ///
   /// - Parameters:
-  ///   - value: Hz of a clock, level of a performance domain, microvolts of a regulator, state of a power domain, cap;
+  ///   - value: Hz of a clock, level of a performance domain (its index, with level indexing), microvolts of a regulator, state of a power domain, cap;
   ///     or `nil`.
   ///   - isOn: whether a clock or a regulator is to be on; `nil` leaves it.
   ///   - now: nanoseconds; a time before the latest one counts as the latest one.
@@ -66,7 +66,7 @@ extension SCMIPlatform {
       requests.append(request)
     }
     if let isOn {
-      guard let request = Self.request(resource.kind, identifier, isOn: isOn) else { return .notSupported }
+      guard let request = self.request(resource.kind, identifier, isOn: isOn, agent) else { return .notSupported }
       requests.append(request)
     }
     var status: SCMIStatus? = .success
@@ -121,12 +121,13 @@ extension SCMIPlatform {
     }
   }
 
-  private static func request(_ kind: ResourceKind, _ identifier: UInt32, isOn: Bool) -> SCMIMessage? {
+  private func request(_ kind: ResourceKind, _ identifier: UInt32, isOn: Bool, _ agent: Int) -> SCMIMessage? {
     switch kind {
     case .clock:
       let fields = ClockProtocol.ConfigSet {
         $0.clock = identifier
         $0.attributes = ClockProtocol.ConfigAttributes(isOn ? .enable : .disable)
+        if version(.clock, agent) >= .major(3) { $0.extendedValue = 0 }
       }
       return SCMIMessage(header: MessageHeader(ClockProtocol.Message.configSet), fields)
     case .voltageDomain:
