@@ -32,6 +32,12 @@ class DeviceResource {
   /// The console device's ports, where the device has them.
   var console: ConsolePorts? { nil }
 
+  /// The guest's time stands. What goes by it and not by the host's stands, too.
+  func stopTime() {}
+
+  /// The guest's time goes on.
+  func startTime() {}
+
   /// Begins nothing new. After the vCPUs have ended.
   func stop() {}
 
@@ -59,6 +65,7 @@ struct RunPlace {
   let files: RunFiles
   let loop: EventLoop
   let mailbox: Mailbox
+  let events: MachineEvents
   let logger: Logger
 }
 
@@ -69,5 +76,6 @@ struct BootPlace {
   let machine: SharedMachine
   let loop: EventLoop
   let mailbox: Mailbox
+  let events: MachineEvents
   let logger: Logger
 }

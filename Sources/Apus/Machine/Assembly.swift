@@ -29,6 +29,7 @@ struct Assembly {
     unmapped: UnmappedAccesses,
     loop: EventLoop,
     mailbox: Mailbox,
+    events: MachineEvents,
     logger: Logger
   ) throws {
     let configuration = checked.configuration
@@ -98,7 +99,15 @@ struct Assembly {
     if configuration.dma == .open, !board.devices.isEmpty {
       logger.notice("DMA is open: devices reach all of the guest's memory")
     }
-    try devices.plugIn(&bus, board: board, machine: shared, loop: loop, mailbox: mailbox, logger: logger)
+    try devices.plugIn(
+      &bus,
+      board: board,
+      machine: shared,
+      loop: loop,
+      mailbox: mailbox,
+      events: events,
+      logger: logger
+    )
 
     let places = devices.places
     try ConfigurationError.loading(configuration) {
@@ -113,7 +122,8 @@ struct Assembly {
       ram: ram,
       earlyVectors: earlyVectors,
       unmapped: unmapped,
-      mailbox: mailbox
+      mailbox: mailbox,
+      events: events
     )
     summary = Report.Machine(checked, board, features: features, firmware: firmware)
   }

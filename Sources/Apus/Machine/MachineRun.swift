@@ -15,6 +15,7 @@ final class MachineRun {
   let signals: SignalDescriptor?
   let progress: RunProgress
   let unmapped: UnmappedAccesses
+  let events: MachineEvents
   let loop: EventLoop
   let files: RunFiles
   let console: ConsoleEndpoint
@@ -49,6 +50,7 @@ final class MachineRun {
     signals: SignalDescriptor?,
     warden: Warden,
     progress: RunProgress,
+    events: MachineEvents,
     logger: Logger
   ) throws {
     let configuration = checked.configuration
@@ -59,6 +61,7 @@ final class MachineRun {
     self.signals = signals
     self.warden = warden
     self.progress = progress
+    self.events = events
     unmapped = UnmappedAccesses(configuration.unmapped, logger: logger)
     mailboxEvent = try mailbox.open()
     loop = try EventLoop()
@@ -86,7 +89,16 @@ final class MachineRun {
       transcript = file
     }
     for (resource, place) in zip(inputs.devices, checked.board.devices) {
-      try resource.open(RunPlace(place: place, files: files, loop: loop, mailbox: mailbox, logger: logger))
+      try resource.open(
+        RunPlace(
+          place: place,
+          files: files,
+          loop: loop,
+          mailbox: mailbox,
+          events: events,
+          logger: logger
+        )
+      )
     }
     if let signals {
       _ = try loop.add(
@@ -121,10 +133,13 @@ final class MachineRun {
     }
     let boot = try Boot(self)
     try boot.start(self)
+    events.post(.state(.running))
     // No Result: its metadata has to be made at run time, for which all conformances of the program are looked through.
     var loopFailure: HostError?
     do throws(HostError) { try loop.run() } catch { loopFailure = error }
-    return try boot.end(self, loopFailure)
+    let outcome = try boot.end(self, loopFailure)
+    events.post(.ended(outcome: outcome.end.name, message: outcome.message))
+    return outcome
   }
 
   func patience(hurried isHurried: Bool, limit: UInt64?) -> Patience {

@@ -9,6 +9,7 @@ final class RunningMachine: Sendable {
   private let earlyVectors: EarlyVectors
   let unmapped: UnmappedAccesses
   let mailbox: Mailbox
+  let events: MachineEvents
   /// Whether vCPUs are to end, and where they wait while somebody holds them.
   let isStopping = Atomic(false)
   let hold = VCPUHold()
@@ -19,7 +20,8 @@ final class RunningMachine: Sendable {
     ram: consuming PrivateRAM,
     earlyVectors: consuming EarlyVectors,
     unmapped: UnmappedAccesses,
-    mailbox: Mailbox
+    mailbox: Mailbox,
+    events: MachineEvents
   ) {
     self.machine = machine
     self.bus = bus
@@ -27,5 +29,6 @@ final class RunningMachine: Sendable {
     self.earlyVectors = earlyVectors
     self.unmapped = unmapped
     self.mailbox = mailbox
+    self.events = events
   }
 }
