@@ -7,7 +7,7 @@ internal import Synchronization
 /// **Threads.** What stands under "On any thread" may be called on any, several at once. All else is for the device
 /// thread, one call after the other: a transport whose driver waits on another thread brings its calls there
 /// (`DeviceThread.perform`). A call with a `finished` is over when that is called, on the device thread; until then the
-/// transport begins nothing else with the device but kicks, and a suspension.
+/// transport begins nothing else with the device but kicks, and a suspension, which it may also take back.
 ///
 /// **Order.** ``start(_:queues:_:)``, work, ``rest(_:)`` or ``reset(_:)``, as often as the driver likes; or once
 /// ``restore(_:_:features:queues:_:)``, then ``resume()``. Whatever a driver brings is checked here, so that no
@@ -259,7 +259,8 @@ public final class DeviceTransportSide: @unchecked Sendable {
     }
   }
 
-  /// Has the device take no new work; over when nothing is in flight.
+  /// Has the device take no new work; over when nothing is in flight, or some time after ``resume()`` if that comes
+  /// earlier.
   public func suspend(_ finished: @escaping @Sendable () -> Void) {
     connection.setSuspended(true)
     device.suspend(finished)

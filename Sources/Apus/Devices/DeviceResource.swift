@@ -51,6 +51,12 @@ class DeviceResource {
   /// The console device's ports, where the device has them.
   var console: ConsolePorts? { nil }
 
+  /// The guest's time stands. What goes by it and not by the host's stands, too.
+  func stopTime() {}
+
+  /// The guest's time goes on.
+  func startTime() {}
+
   /// Begins nothing new. After the vCPUs have ended.
   func stop() {}
 

@@ -112,6 +112,29 @@ final class DeviceSet {
     return nil
   }
 
+  /// Has all devices finish what they have begun, and begin nothing. While all vCPUs are held.
+  ///
+  /// - Parameter finished: called once, on the device thread, when all have; also after ``resume()``.
+  func suspend(_ finished: @escaping @Sendable () -> Void) {
+    let countdown = Countdown(devices.count, finished)
+    for device in devices { device.transport.beginSuspension { countdown.count() } }
+  }
+
+  /// Has all devices go on.
+  func resume() {
+    for device in devices { device.transport.endSuspension() }
+  }
+
+  /// The guest's time stands.
+  func stopTime() {
+    for resource in resources { resource.stopTime() }
+  }
+
+  /// The guest's time goes on.
+  func startTime() {
+    for resource in resources { resource.startTime() }
+  }
+
   /// Ends what works for the devices. After the vCPUs have ended.
   ///
   /// - Returns: what to tell of those that did not answer for as long as `patience` lasted: they may use the guest's
@@ -150,5 +173,23 @@ final class DeviceSet {
       summaries.append(summary)
     }
     return summaries
+  }
+}
+
+/// Calls somebody when so many others have called. On the device thread.
+private final class Countdown: @unchecked Sendable {
+  // SAFETY: @unchecked: on the device thread alone.
+  private var left: Int
+  private let finished: @Sendable () -> Void
+
+  init(_ count: Int, _ finished: @escaping @Sendable () -> Void) {
+    left = count
+    self.finished = finished
+    if count == 0 { finished() }
+  }
+
+  func count() {
+    left -= 1
+    if left == 0 { finished() }
   }
 }

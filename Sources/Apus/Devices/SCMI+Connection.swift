@@ -9,6 +9,8 @@ import VirtioDevices
 final class SCMIConnection {
   private let place: SCMIPlace
   let device: SCMIDevice<PlatformTimer>
+  /// For what the platform does later.
+  let timer: PlatformTimer
   private let mailbox: Mailbox
   private let logger: Logger
 
@@ -28,6 +30,7 @@ final class SCMIConnection {
     self.mailbox = mailbox
     self.logger = logger
     let timer = try PlatformTimer(place.platform)
+    self.timer = timer
     let device = makeSCMIDevice(name: name, platform: place.platform, agent: place.agent, timer: timer)
     self.device = device
     let attachment = SharedPlatform.Attachment(

@@ -12,6 +12,9 @@ final class Boot {
   private let virtioLink: ConsoleLink?
   private let configuration: Configuration
   private let progress: RunProgress
+  private let mailbox: Mailbox
+  private let time: GuestTime
+  private var pauseControl: PauseControl?
 
   /// Assembles a machine.
   ///
@@ -29,6 +32,8 @@ final class Boot {
       events: run.events,
       logger: logger
     )
+    self.mailbox = mailbox
+    time = GuestTime(assembly.runners[0], progress.clock, assembly.devices)
     run.progress.note(assembly.summary)
     // Keys at the terminal are its person's wish, as a signal is.
     let stop = { mailbox.order(Outcome(.stopped, "ended from the terminal")) }
@@ -64,6 +69,7 @@ final class Boot {
       EventLoop.readable,
       ClosureHandler { [unowned self] _ in if mailbox.answerAll(self) == .end { loop.stop() } }
     )
+    pauseControl = PauseControl(self, mailbox) { [events = run.events] in events.post(.state($0)) }
   }
 
   /// Starts the vCPUs. Once, and ``end(_:_:)`` follows.
@@ -100,17 +106,14 @@ final class Boot {
 
   // MARK: While it runs
 
-  /// Has all vCPUs wait before their next instruction.
-  ///
-  /// - Parameter finished: called once, on any thread: true when all wait, false where they go on or end instead.
-  func pause(_ finished: @escaping @Sendable (Bool) -> Void) {
-    guard let threads else { return finished(false) }
-    threads.pause(finished)
+  /// Pauses the machine; see ``PauseControl/pause(_:)``.
+  func pause(_ finished: @escaping PauseControl.Caller) {
+    pauseControl?.pause(finished)
   }
 
-  /// Lets the vCPUs go on.
+  /// Has the machine go on.
   func resume() {
-    threads?.resume()
+    pauseControl?.resume()
   }
 
   /// What stands behind a device, by its name.
@@ -119,10 +122,12 @@ final class Boot {
   /// What there is to tell of the boot so far.
   func inspect() -> Inspection {
     Inspection(
-      state: threads?.isPaused == true ? .paused : .running,
+      state: pauseControl?.state ?? .running,
       machine: assembly.summary,
       devices: assembly.devices.summaries(assembly.board, configuration),
       boots: progress.boots,
+      pauses: progress.clock.stops,
+      pausedTime: progress.clock.stood,
       exits: assembly.runners.map(\.exitsSoFar)
     )
   }
@@ -136,6 +141,10 @@ final class Boot {
     let devices = assembly.devices
     run.mailbox.endBoot()
     threads?.stop()
+    for caller in pauseControl?.end() ?? [] {
+      // Who has not seen the pause of this boot gets the next one's.
+      mailbox.ask { boot in if let boot { boot.pause(caller) } else { caller(false) } }
+    }
     let isHurried = run.mailbox.verdict?.end.isHurried ?? true
     let patience = run.patience(hurried: isHurried, limit: nil)
     let portPatience = patience.atMost(MachineRun.portDrain)
@@ -174,5 +183,36 @@ final class Boot {
       logger.warning("port \(ExitStatusPort.portName): what the guest wrote is no decimal number from 0 to 255")
     }
     return port.status
+  }
+}
+
+extension Boot: PausableMachine {
+  func holdVCPUs(_ finished: @escaping @Sendable (Bool) -> Void) {
+    guard let threads else { return finished(false) }
+    threads.hold(for: .owner, finished)
+  }
+
+  func releaseVCPUs() { threads?.release(from: .owner) }
+
+  func stopTime() {
+    do throws(KVMError) { try time.stop() } catch { fail(error) }
+  }
+
+  func startTime() {
+    do throws(KVMError) { try time.start() } catch { fail(error) }
+  }
+
+  private func fail(_ error: KVMError) { mailbox.give(Outcome(.hostFailure, "the guest's time: \(error)")) }
+
+  func suspendDevices(_ finished: @escaping @Sendable () -> Void) {
+    assembly.serialPort.suspend()
+    assembly.clock.suspend()
+    assembly.devices.suspend(finished)
+  }
+
+  func resumeDevices() {
+    assembly.devices.resume()
+    assembly.clock.resume()
+    assembly.serialPort.resume()
   }
 }
