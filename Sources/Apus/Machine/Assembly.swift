@@ -49,7 +49,14 @@ struct Assembly {
       hostAddress: ram.hostAddress
     )
     let earlyVectors = try EarlyVectors(virtualMachine)
-    devices = try DeviceSet(board, inputs.devices, ram: ram, isOpen: configuration.dma == .open, virtualMachine)
+    devices = try DeviceSet(
+      board,
+      inputs.devices,
+      ram: ram,
+      isOpen: configuration.dma == .open,
+      memoryLimit: configuration.memoryLimit,
+      virtualMachine
+    )
     let loader = BootLoader(
       inputs: inputs,
       tree: GuestDeviceTree(
@@ -111,6 +118,7 @@ struct Assembly {
       machine: shared,
       bus: bus,
       ram: ram,
+      hotplugRegions: board.hotplugRegions,
       earlyVectors: earlyVectors,
       unmapped: unmapped,
       mailbox: mailbox
@@ -156,8 +164,8 @@ struct HostLimits {
         .hostFailure,
         .property(.memorySize),
         """
-        \(configuration.memorySize >> 20) MiB of memory are too many: this host's KVM has guest addresses of \(limit) \
-        bits and the machine needs \(map.addressBits); give less
+        \((configuration.memorySize + map.hotplug.reduce(0) { $0 + $1.size }) >> 20) MiB of memory are too many: this \
+        host's KVM has guest addresses of \(limit) bits and the machine needs \(map.addressBits); give less
         """
       )
     }

@@ -14,6 +14,9 @@ final class VCPUThreads {
   private var interval = firstInterval
   private var exitsSeen: [UInt64]
   private var onFirstLook: (() -> Void)?
+  /// Why vCPUs wait: for the owner, and for so many others.
+  private var isPauseWanted = false
+  private var holders = 0
 
   /// The first look, and the time between looks once nothing has been found for long, in nanoseconds.
   private static let firstInterval: UInt64 = 250_000_000
@@ -75,24 +78,48 @@ final class VCPUThreads {
   ///
   /// - Parameter finished: called once, on any thread: true when all wait, false where they go on or end instead.
   func pause(_ finished: @escaping @Sendable (Bool) -> Void) {
+    isPauseWanted = true
+    gather(finished)
+  }
+
+  /// Lets all vCPUs go on, unless somebody else holds them.
+  func resume() {
+    isPauseWanted = false
+    goOn()
+  }
+
+  /// Has all vCPUs wait for a moment, whether the machine is paused or not; ``release()`` follows.
+  ///
+  /// - Parameter finished: as for ``pause(_:)``.
+  func hold(_ finished: @escaping @Sendable (Bool) -> Void) {
+    holders += 1
+    gather(finished)
+  }
+
+  /// The end of a ``hold(_:)``.
+  func release() {
+    holders -= 1
+    goOn()
+  }
+
+  private func gather(_ finished: @escaping @Sendable (Bool) -> Void) {
     machine.hold.begin(runners.count, finished)
     for (runner, thread) in zip(runners, threads) { runner.kick(thread) }
   }
 
-  /// Lets all vCPUs go on.
-  func resume() {
-    machine.hold.end()
+  private func goOn() {
+    if !isPauseWanted, holders == 0 { machine.hold.end() }
   }
 
-  /// Whether the vCPUs wait, or are to.
-  var isPaused: Bool { machine.hold.isWanted }
+  /// Whether the owner wants the vCPUs to wait.
+  var isPaused: Bool { isPauseWanted }
 
   /// A vCPU that has not come back since the last look may compute, sleep, or be caught in an abort loop.
   private func look() {
     watchdog.clear()
     onFirstLook.take()?()
     // Whoever waits does not come back.
-    if isPaused { return watchdog.arm(after: interval) }
+    if machine.hold.isWanted { return watchdog.arm(after: interval) }
     for (index, runner) in runners.enumerated() {
       let exits = runner.exitsSoFar
       if exits == exitsSeen[index] { runner.inspect(threads[index]) }
