@@ -125,6 +125,12 @@ let package = Package(
     ),
     .target(name: "PositionedJSON", swiftSettings: strict),
     .testTarget(name: "PositionedJSONTests", dependencies: ["PositionedJSON"], swiftSettings: strict),
+    .target(name: "ApusControl", dependencies: ["CHost", "Host", "PositionedJSON"], swiftSettings: strict),
+    .testTarget(
+      name: "ApusControlTests",
+      dependencies: ["ApusControl", "Host", "PositionedJSON", "TestSupport"],
+      swiftSettings: strict
+    ),
     .target(name: "SCMI", swiftSettings: strict),
     .target(name: "SCMIFile", dependencies: ["PositionedJSON", "SCMI"], swiftSettings: strict),
     .target(name: "CPlatformSchema"),
@@ -179,8 +185,8 @@ let package = Package(
     .target(
       name: "Apus",
       dependencies: [
-        "GuestABI", "BootImage", "CHost", "Host", "HostBackends", "KVM", "GuestMemory", "DeviceTree", "Peripherals",
-        "SCMI",
+        "ApusControl", "GuestABI", "BootImage", "CHost", "Host", "HostBackends", "KVM", "GuestMemory", "DeviceTree",
+        "Peripherals", "SCMI",
         "SCMIFile", "Virtio", "VirtioDevices", "VirtioMMIO",
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -233,7 +239,7 @@ let package = Package(
     .executableTarget(
       name: "ApusCommand",
       dependencies: [
-        "Apus", "CCommandLine", "CPlatformSchema", "Host", "SCMI", "SCMIFile",
+        "Apus", "ApusControl", "CCommandLine", "CHost", "CPlatformSchema", "Host", "HostBackends", "SCMI", "SCMIFile",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],

@@ -25,6 +25,7 @@ public final class Machine: Sendable {
   private let logger: Logger
   private let state: Mutex<State>
   private let mailbox = Mailbox()
+  private let events = MachineEvents()
 
   private struct State {
     /// What is open for the run, until that has taken it.
@@ -111,6 +112,18 @@ public final class Machine: Sendable {
           state.withLock { $0.warden = warden }
         }
       }
+      let control = try configuration.control.map { control in
+        try MachineControl(
+          control,
+          checked,
+          mailbox: mailbox,
+          events: events,
+          progress: progress,
+          logger: logger
+        )
+      }
+      // After the last event.
+      defer { control?.end() }
       let run = try MachineRun(
         checked,
         inputs,
@@ -119,6 +132,8 @@ public final class Machine: Sendable {
         signals: signals,
         warden: warden,
         progress: progress,
+        events: events,
+        monitor: control?.console,
         logger: logger
       )
       let outcome = run.untilEnd()
@@ -218,6 +233,21 @@ public final class Machine: Sendable {
     await withCheckedContinuation { continuation in
       mailbox.ask { continuation.resume(returning: $0?.inspect()) }
     }
+  }
+
+  /// What happens to the machine from now on, until its reader is cancelled or lets go: it does not end with the
+  /// machine.
+  ///
+  /// - Parameter limit: so many events that nobody has read yet are kept, the latest; ``MachineEvent/number`` shows
+  ///   the gap.
+  public func eventStream(keeping limit: Int = 1024) -> AsyncStream<MachineEvent> {
+    let (stream, continuation) = AsyncStream.makeStream(
+      of: MachineEvent.self,
+      bufferingPolicy: .bufferingNewest(limit)
+    )
+    let subscription = events.listen { continuation.yield($0) }
+    continuation.onTermination = { [events] _ in events.end(subscription) }
+    return stream
   }
 
   /// Asks something of the boot that runs; see ``Mailbox/ask(_:)``.

@@ -254,6 +254,7 @@ public final class DeviceTransportSide: @unchecked Sendable {
       forgetPlaces()
       connection.end()
       pendingKicks.store(0, ordering: .relaxed)
+      connection.reportReset()
       finished()
     }
   }

@@ -69,6 +69,7 @@ struct RunPlace {
   let files: RunFiles
   let loop: EventLoop
   let mailbox: Mailbox
+  let events: MachineEvents
   let logger: Logger
 }
 
@@ -80,5 +81,6 @@ struct BootPlace {
   let budget: MemoryBudget
   let loop: EventLoop
   let mailbox: Mailbox
+  let events: MachineEvents
   let logger: Logger
 }

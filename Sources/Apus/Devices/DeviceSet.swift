@@ -63,9 +63,10 @@ final class DeviceSet {
     machine: SharedMachine,
     loop: EventLoop,
     mailbox: Mailbox,
+    events: MachineEvents,
     logger: Logger
   ) throws {
-    let log = FaultLog(logger)
+    let log = FaultLog(logger, events)
     for (place, resource) in zip(board.devices, resources) {
       let owner = windows[place.window ?? 0]
       let device = try resource.makeDevice(
@@ -76,6 +77,7 @@ final class DeviceSet {
           budget: budget,
           loop: loop,
           mailbox: mailbox,
+          events: events,
           logger: logger
         )
       )

@@ -231,6 +231,7 @@ final class SCMIResource: DeviceResource {
         lines: PlatformDeviceLines(boot.board.platform?.places ?? [], boot.machine),
         loop: boot.loop,
         mailbox: boot.mailbox,
+        events: boot.events,
         logger: boot.logger
       )
     } catch let error as SCMIConnection.AgentInUse {

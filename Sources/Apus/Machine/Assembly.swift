@@ -29,6 +29,7 @@ struct Assembly {
     unmapped: UnmappedAccesses,
     loop: EventLoop,
     mailbox: Mailbox,
+    events: MachineEvents,
     logger: Logger
   ) throws {
     let configuration = checked.configuration
@@ -105,7 +106,15 @@ struct Assembly {
     if configuration.dma == .open, !board.devices.isEmpty {
       logger.notice("DMA is open: devices reach all of the guest's memory")
     }
-    try devices.plugIn(&bus, board: board, machine: shared, loop: loop, mailbox: mailbox, logger: logger)
+    try devices.plugIn(
+      &bus,
+      board: board,
+      machine: shared,
+      loop: loop,
+      mailbox: mailbox,
+      events: events,
+      logger: logger
+    )
 
     let places = devices.places
     try ConfigurationError.loading(configuration) {
@@ -121,7 +130,8 @@ struct Assembly {
       hotplugRegions: board.hotplugRegions,
       earlyVectors: earlyVectors,
       unmapped: unmapped,
-      mailbox: mailbox
+      mailbox: mailbox,
+      events: events
     )
     summary = Report.Machine(checked, board, features: features, firmware: firmware)
   }

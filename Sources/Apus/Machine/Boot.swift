@@ -15,7 +15,7 @@ final class Boot {
 
   /// Assembles a machine.
   ///
-  /// - Throws: as ``Assembly/init(_:_:unmapped:loop:mailbox:logger:)``, or ``HostError``.
+  /// - Throws: as ``Assembly/init(_:_:unmapped:loop:mailbox:events:logger:)``, or ``HostError``.
   init(_ run: MachineRun) throws {
     configuration = run.checked.configuration
     progress = run.progress
@@ -26,6 +26,7 @@ final class Boot {
       unmapped: run.unmapped,
       loop: loop,
       mailbox: mailbox,
+      events: run.events,
       logger: logger
     )
     run.progress.note(assembly.summary)

@@ -12,6 +12,7 @@ final class RunningMachine: Sendable {
   private let earlyVectors: EarlyVectors
   let unmapped: UnmappedAccesses
   let mailbox: Mailbox
+  let events: MachineEvents
   /// Whether vCPUs are to end, and where they wait while they are paused.
   let isStopping = Atomic(false)
   let hold = VCPUHold()
@@ -23,7 +24,8 @@ final class RunningMachine: Sendable {
     hotplugRegions: [Board.HotplugRegion],
     earlyVectors: consuming EarlyVectors,
     unmapped: UnmappedAccesses,
-    mailbox: Mailbox
+    mailbox: Mailbox,
+    events: MachineEvents
   ) {
     self.machine = machine
     self.bus = bus
@@ -32,6 +34,7 @@ final class RunningMachine: Sendable {
     self.earlyVectors = earlyVectors
     self.unmapped = unmapped
     self.mailbox = mailbox
+    self.events = events
   }
 
   /// What an address is where a guest found nothing, for people.
