@@ -71,6 +71,7 @@ final class MachineControl: Sendable {
     control.addMachine(to: &table)
     control.addConsole(to: &table)
     control.addEvents(to: &table)
+    control.addMemory(to: &table)
     table.on(Control.Schema.self) { _, answer in answer.succeed(.init(ControlCatalogue.document)) }
     table.seal()
     return table

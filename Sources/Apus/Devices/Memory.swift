@@ -165,6 +165,7 @@ final class MemoryResource: DeviceResource {
   /// The present boot's.
   private var region: HotplugRegion?
   private var device: MemoryDevice<HotplugRegion>?
+  private var events: MachineEvents?
 
   init(_ memory: Configuration.Device.Memory) {
     self.memory = memory
@@ -187,7 +188,8 @@ final class MemoryResource: DeviceResource {
       requestedSize: requestedSize
     )
     place.budget.regions.append(region)
-    (self.region, self.device) = (region, device)
+    (self.region, self.device, events) = (region, device, place.events)
+    region.onChange = { [unowned self] in tell() }
     return device
   }
 
@@ -221,6 +223,14 @@ final class MemoryResource: DeviceResource {
     guard requested <= memory.size else { throw .beyondRegion(size: requested, regionSize: memory.size) }
     requestedSize = requested
     device?.setRequestedSize(requested)
+    tell()
+  }
+
+  private func tell() {
+    guard let region, let device else { return }
+    // The region knows it before the device does.
+    let (requested, plugged) = (device.requestedSize, region.pluggedSize)
+    events?.post(.memory(name: memory.name, requested: requested, plugged: plugged))
   }
 
   override var report: (any Encodable & Sendable)? {

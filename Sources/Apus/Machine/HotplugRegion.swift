@@ -21,6 +21,10 @@ final class HotplugRegion: MemoryBackend, @unchecked Sendable {
   /// Whether no vCPU runs now, and whether that was asked for.
   private var isHeld = false
   private var isHoldWanted = false
+  /// How much the guest has, in bytes.
+  private(set) var pluggedSize: UInt64 = 0
+  /// Called when the guest has more or less.
+  var onChange: () -> Void = {}
   /// Called once the region can answer what it was asked to do later.
   var onReady: () -> Void = {}
 
@@ -51,8 +55,7 @@ final class HotplugRegion: MemoryBackend, @unchecked Sendable {
 
   /// How much the guest has and has not touched, in bytes.
   var untouchedSize: UInt64 {
-    let plugged = slots.slots.reduce(0) { $0 + size(of: $1.blocks) }
-    return plugged - min(plugged, residentSize)
+    pluggedSize - min(pluggedSize, residentSize)
   }
 
   // MARK: For the device
@@ -60,8 +63,13 @@ final class HotplugRegion: MemoryBackend, @unchecked Sendable {
   func plug(_ blocks: Range<Int>) -> MemoryAnswer {
     guard budget.take(size(of: blocks)) else { return .busy }
     let answer = makeSlots(for: blocks)
-    if answer != .done { budget.giveBack(size(of: blocks)) }
-    return answer
+    guard answer == .done else {
+      budget.giveBack(size(of: blocks))
+      return answer
+    }
+    pluggedSize += size(of: blocks)
+    onChange()
+    return .done
   }
 
   private func makeSlots(for blocks: Range<Int>) -> MemoryAnswer {
@@ -87,6 +95,7 @@ final class HotplugRegion: MemoryBackend, @unchecked Sendable {
     guard isHeld || !change.replaces else { return waitForVCPUs() }
     guard make(change) else { return .busy }
     giveBack(blocks)
+    onChange()
     return .done
   }
 
@@ -94,6 +103,7 @@ final class HotplugRegion: MemoryBackend, @unchecked Sendable {
     let change = slots.unpluggingAll()
     guard make(change) else { return .busy }
     for slot in change.removed { giveBack(slot.blocks) }
+    onChange()
     return .done
   }
 
@@ -103,6 +113,7 @@ final class HotplugRegion: MemoryBackend, @unchecked Sendable {
 
   private func giveBack(_ blocks: Range<Int>) {
     budget.giveBack(size(of: blocks))
+    pluggedSize -= size(of: blocks)
     do {
       try memory.giveBack(UInt64(blocks.lowerBound) * blockSize, count: size(of: blocks))
     } catch {

@@ -13,7 +13,7 @@ final class RunningMachine: Sendable {
   let unmapped: UnmappedAccesses
   let mailbox: Mailbox
   let events: MachineEvents
-  /// Whether vCPUs are to end, and where they wait while they are paused.
+  /// Whether vCPUs are to end, and where they wait while somebody holds them.
   let isStopping = Atomic(false)
   let hold = VCPUHold()
 

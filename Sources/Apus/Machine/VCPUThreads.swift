@@ -14,9 +14,6 @@ final class VCPUThreads {
   private var interval = firstInterval
   private var exitsSeen: [UInt64]
   private var onFirstLook: (() -> Void)?
-  /// Why vCPUs wait: for the owner, and for so many others.
-  private var isPauseWanted = false
-  private var holders = 0
 
   /// The first look, and the time between looks once nothing has been found for long, in nanoseconds.
   private static let firstInterval: UInt64 = 250_000_000
@@ -68,7 +65,7 @@ final class VCPUThreads {
 
   private static func stop(_ threads: [HostThread], _ runners: ArraySlice<VCPURunner>, _ machine: RunningMachine) {
     machine.isStopping.store(true, ordering: .releasing)
-    machine.hold.end()
+    machine.hold.close()
     for (runner, thread) in zip(runners, threads) { runner.kick(thread) }
     for thread in threads { thread.join() }
   }
@@ -77,49 +74,25 @@ final class VCPUThreads {
   /// answered.
   ///
   /// - Parameter finished: called once, on any thread: true when all wait, false where they go on or end instead.
-  func pause(_ finished: @escaping @Sendable (Bool) -> Void) {
-    isPauseWanted = true
-    gather(finished)
-  }
-
-  /// Lets all vCPUs go on, unless somebody else holds them.
-  func resume() {
-    isPauseWanted = false
-    goOn()
-  }
-
-  /// Has all vCPUs wait for a moment, whether the machine is paused or not; ``release()`` follows.
-  ///
-  /// - Parameter finished: as for ``pause(_:)``.
-  func hold(_ finished: @escaping @Sendable (Bool) -> Void) {
-    holders += 1
-    gather(finished)
-  }
-
-  /// The end of a ``hold(_:)``.
-  func release() {
-    holders -= 1
-    goOn()
-  }
-
-  private func gather(_ finished: @escaping @Sendable (Bool) -> Void) {
-    machine.hold.begin(runners.count, finished)
+  func hold(for reason: VCPUHold.Reason, _ finished: @escaping @Sendable (Bool) -> Void) {
+    machine.hold.begin(reason, runners.count, finished)
     for (runner, thread) in zip(runners, threads) { runner.kick(thread) }
   }
 
-  private func goOn() {
-    if !isPauseWanted, holders == 0 { machine.hold.end() }
+  /// Ends a hold. The vCPUs go on where nobody else holds them.
+  func release(from reason: VCPUHold.Reason) {
+    machine.hold.end(reason)
   }
 
-  /// Whether the owner wants the vCPUs to wait.
-  var isPaused: Bool { isPauseWanted }
+  /// Whether the vCPUs wait, or are to.
+  var areHeld: Bool { machine.hold.isWanted }
 
   /// A vCPU that has not come back since the last look may compute, sleep, or be caught in an abort loop.
   private func look() {
     watchdog.clear()
     onFirstLook.take()?()
     // Whoever waits does not come back.
-    if machine.hold.isWanted { return watchdog.arm(after: interval) }
+    if areHeld { return watchdog.arm(after: interval) }
     for (index, runner) in runners.enumerated() {
       let exits = runner.exitsSoFar
       if exits == exitsSeen[index] { runner.inspect(threads[index]) }
