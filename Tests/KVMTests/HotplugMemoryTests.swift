@@ -81,4 +81,64 @@ struct HotplugMemoryTests {
     #expect(memory.requests.busy == 2)
     #expect(memory.plugged == 2 * Self.block)
   }
+
+  @Test("a reset of the machine unplugs everything, and what was requested stays")
+  func reset() async throws {
+    var configuration = try Self.configuration("reset")
+    configuration.onReset = .reboot
+
+    let run = try await GuestRun.boot(configuration) { machine, console in
+      try await console.expect("hotplug: has 0 of 16 blocks\nhotplug: plugged\n")
+      #expect(await machine.hotplugMemory()?.first?.plugged == 2 * Self.block)
+      try await machine.setHotplugMemory("test", requested: 32 * Self.block)
+      try await console.expect("hotplug: has 0 of 32 blocks\nhotplug: plugged\n")
+      machine.stop()
+    }
+
+    #expect(run.report.boots == 2)
+    let memory = try #require(run.report.devices.last?.memory)
+    #expect(memory.requested == 32 * Self.block)
+    #expect(memory.requests.acknowledged == 1)
+  }
+
+  @Test("a size that no region can have is refused by name, and a machine that has ended has none")
+  func wrongSizes() async throws {
+    var configuration = try BareMetalTests.configuration("spin")
+    configuration.devices = [.init(.memory(.init(size: 128 << 20)))]
+    let machine = try Machine(configuration)
+    func refusal(_ name: String, _ size: UInt64) async -> HotplugMemoryError? {
+      do throws(HotplugMemoryError) {
+        try await machine.setHotplugMemory(name, requested: size)
+        return nil
+      } catch {
+        return error
+      }
+    }
+
+    try machine.start()
+    #expect(await refusal("other", 0) == .unknown(name: "other", known: ["hotplug"]))
+    #expect(await refusal("hotplug", 1) == .notInBlocks(size: 1, blockSize: Self.block))
+    #expect(await refusal("hotplug", 130 << 20) == .beyondRegion(size: 130 << 20, regionSize: 128 << 20))
+    #expect(await machine.hotplugMemory()?.first?.requested == 0)
+    #expect(await refusal("hotplug", 128 << 20) == nil)
+    machine.stop()
+    _ = await machine.outcome
+
+    #expect(await refusal("hotplug", 0) == .ended)
+    #expect(await machine.hotplugMemory() == nil)
+  }
+
+  @Test("a machine that is paused while a part is unplugged stays paused, and the part goes")
+  func pausedMachine() async throws {
+    let run = try await GuestRun.boot(Self.configuration("rounds=64", cpus: 2)) { machine, _ in
+      for _ in 0..<32 {
+        guard await machine.pause() else { break }
+        #expect(await machine.inspect()?.state != .running)
+        _ = await machine.resume()
+      }
+    }
+
+    #expect(run.outcome.end == .poweredOff)
+    #expect(run.lines.contains("hotplug: 27 passed, 0 failed"))
+  }
 }

@@ -21,6 +21,7 @@ func main() {
     Console().put("hotplug: the device does not start\n")
     Firmware().systemOff()
   }
+  if BootArguments().contains("reset") { resetPlugged(&memory) }
   if BootArguments().contains("limited") {
     checkLimit(&memory, &tally)
     tally.tell()
@@ -99,6 +100,23 @@ private func checkRefusals(_ memory: inout MemoryDriver, _ tally: inout Tally) {
   tally.note("unknownRequest", isRight: memory.ask(4, count: 1) == Response.error)
   tally.note("nothingIsPlugged", isRight: memory.pluggedSize == 0)
   tally.note("unplugAllOfNothing", isRight: memory.ask(Request.unplugAll) == Response.acknowledged)
+}
+
+/// Tells what it finds, plugs something and resets the machine once it is to have another size.
+private func resetPlugged(_ memory: inout MemoryDriver) -> Never {
+  let console = Console()
+  let requested = memory.requestedSize
+  console.put("hotplug: has ")
+  console.put(decimal: memory.pluggedSize / memory.blockSize)
+  console.put(" of ")
+  console.put(decimal: requested / memory.blockSize)
+  console.put(" blocks\n")
+  let answer = memory.ask(MemoryDriver.Request.plug, block: 1, count: 2)
+  console.put(answer == MemoryDriver.Response.acknowledged ? "hotplug: plugged\n" : "hotplug NOT plugged\n")
+  fill(memory, 1)
+  let waiting = memory
+  _ = wait { waiting.requestedSize != requested }
+  Firmware().systemReset()
 }
 
 /// With 16 blocks requested some time after the start, and a machine that may have two of them.
