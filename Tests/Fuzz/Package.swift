@@ -46,6 +46,7 @@ let package = Package(
     fuzzTarget("FuzzConsole"),
     fuzzTarget("FuzzNetwork"),
     fuzzTarget("FuzzEntropy"),
+    fuzzTarget("FuzzMemory"),
     scmiFuzzTarget("FuzzSCMISession"),
     scmiFuzzTarget("FuzzSCMIFile"),
     scmiFuzzTarget("FuzzSCMIDecoder"),

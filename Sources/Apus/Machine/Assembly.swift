@@ -50,7 +50,14 @@ struct Assembly {
       hostAddress: ram.hostAddress
     )
     let earlyVectors = try EarlyVectors(virtualMachine)
-    devices = try DeviceSet(board, inputs.devices, ram: ram, isOpen: configuration.dma == .open, virtualMachine)
+    devices = try DeviceSet(
+      board,
+      inputs.devices,
+      ram: ram,
+      isOpen: configuration.dma == .open,
+      memoryLimit: configuration.memoryLimit,
+      virtualMachine
+    )
     let loader = BootLoader(
       inputs: inputs,
       tree: GuestDeviceTree(
@@ -120,6 +127,7 @@ struct Assembly {
       machine: shared,
       bus: bus,
       ram: ram,
+      hotplugRegions: board.hotplugRegions,
       earlyVectors: earlyVectors,
       unmapped: unmapped,
       mailbox: mailbox,
@@ -166,8 +174,8 @@ struct HostLimits {
         .hostFailure,
         .property(.memorySize),
         """
-        \(configuration.memorySize >> 20) MiB of memory are too many: this host's KVM has guest addresses of \(limit) \
-        bits and the machine needs \(map.addressBits); give less
+        \((configuration.memorySize + map.hotplug.reduce(0) { $0 + $1.size }) >> 20) MiB of memory are too many: this \
+        host's KVM has guest addresses of \(limit) bits and the machine needs \(map.addressBits); give less
         """
       )
     }

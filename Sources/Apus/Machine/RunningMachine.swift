@@ -1,3 +1,4 @@
+import GuestABI
 import GuestMemory
 internal import Synchronization
 
@@ -6,6 +7,8 @@ final class RunningMachine: Sendable {
   let machine: SharedMachine
   let bus: Bus
   let ram: PrivateRAM
+  /// Where memory may be plugged.
+  let hotplugRegions: [Board.HotplugRegion]
   private let earlyVectors: EarlyVectors
   let unmapped: UnmappedAccesses
   let mailbox: Mailbox
@@ -18,6 +21,7 @@ final class RunningMachine: Sendable {
     machine: SharedMachine,
     bus: consuming Bus,
     ram: consuming PrivateRAM,
+    hotplugRegions: [Board.HotplugRegion],
     earlyVectors: consuming EarlyVectors,
     unmapped: UnmappedAccesses,
     mailbox: Mailbox,
@@ -26,9 +30,24 @@ final class RunningMachine: Sendable {
     self.machine = machine
     self.bus = bus
     self.ram = ram
+    self.hotplugRegions = hotplugRegions
     self.earlyVectors = earlyVectors
     self.unmapped = unmapped
     self.mailbox = mailbox
     self.events = events
+  }
+
+  /// What an address is where a guest found nothing, for people.
+  func nothing(at address: UInt64, else other: String) -> String {
+    for region in hotplugRegions where region.range.contains(GuestAddress(address), count: 1) {
+      return "which is unplugged hot-plug memory of region '\(region.name)'"
+    }
+    return other
+  }
+
+  /// Where code may be while a guest's MMU is off.
+  func mayExecute(at address: UInt64) -> Bool {
+    ram.range.contains(GuestAddress(address), count: 4)
+      || hotplugRegions.contains { $0.range.contains(GuestAddress(address), count: 4) }
   }
 }
