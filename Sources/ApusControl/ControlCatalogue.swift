@@ -8,7 +8,7 @@ public struct ControlCatalogue {
     public let summary: String
     /// Its parameters, by name.
     public let parameters: [ControlSchema.Property]
-    /// What it answers.
+    /// What a result looks like.
     public let answer: ControlSchema
 
     fileprivate init<Method: ControlMethod>(_ method: Method.Type) {

@@ -40,11 +40,11 @@ final class MachineControl: Sendable {
       case .ended(let outcome):
         state = outcome.end == .reset && reboots ? .starting : .ended
         for index in regions.indices { regions[index].plugged = 0 }
-      case .memory(let name, let requested, let plugged):
+      case .hotplugMemory(let name, let requested, let plugged):
         for index in regions.indices where regions[index].name == name {
           (regions[index].requested, regions[index].plugged) = (requested, plugged)
         }
-      case .deviceReset, .deviceFault, .scmi: break
+      case .deviceReset, .deviceFault, .platformRequest: break
       }
     }
   }
