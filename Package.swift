@@ -146,6 +146,15 @@ let package = Package(
       dependencies: ["PositionedJSON", "SCMI", "SCMIFile", "SCMIFuzzing", "SCMITesting", "TestSupport"],
       swiftSettings: strict
     ),
+    .target(name: "AArch64", swiftSettings: strict),
+    .testTarget(name: "AArch64Tests", dependencies: ["AArch64", "TestSupport"], swiftSettings: strict),
+    .target(name: "Debugger", swiftSettings: strict),
+    .target(name: "DebuggerTesting", dependencies: ["Debugger"], path: "Tests/DebuggerTesting", swiftSettings: strict),
+    .testTarget(
+      name: "DebuggerTests",
+      dependencies: ["Debugger", "DebuggerTesting", "TestSupport"],
+      swiftSettings: strict
+    ),
     .target(name: "KVM", dependencies: ["CHost", "CKVM", "Host"], swiftSettings: strict),
     .target(
       name: "HostBackends",
@@ -179,7 +188,7 @@ let package = Package(
     .target(
       name: "Apus",
       dependencies: [
-        "GuestABI", "BootImage", "CHost", "Host", "HostBackends", "KVM", "GuestMemory", "DeviceTree", "Peripherals",
+        "AArch64", "Debugger", "GuestABI", "BootImage", "CHost", "Host", "HostBackends", "KVM", "GuestMemory", "DeviceTree", "Peripherals",
         "SCMI",
         "SCMIFile", "Virtio", "VirtioDevices", "VirtioMMIO",
         .product(name: "Logging", package: "swift-log"),
