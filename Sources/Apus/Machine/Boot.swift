@@ -104,18 +104,20 @@ final class Boot {
   /// - Parameter finished: called once, on any thread: true when all wait, false where they go on or end instead.
   func pause(_ finished: @escaping @Sendable (Bool) -> Void) {
     guard let threads else { return finished(false) }
-    threads.pause(finished)
+    threads.hold(for: .owner, finished)
   }
 
   /// Lets the vCPUs go on.
   func resume() {
-    threads?.resume()
+    guard let threads else { return }
+    // However often the owner has paused, it goes on.
+    while assembly.machine.hold.isHeld(by: .owner) { threads.release(from: .owner) }
   }
 
   /// What there is to tell of the boot so far.
   func inspect() -> Inspection {
     Inspection(
-      state: threads?.isPaused == true ? .paused : .running,
+      state: assembly.machine.hold.isHeld(by: .owner) ? .paused : .running,
       machine: assembly.summary,
       devices: assembly.devices.summaries(assembly.board, configuration),
       boots: progress.boots,

@@ -9,7 +9,7 @@ final class RunningMachine: Sendable {
   private let earlyVectors: EarlyVectors
   let unmapped: UnmappedAccesses
   let mailbox: Mailbox
-  /// Whether vCPUs are to end, and where they wait while they are paused.
+  /// Whether vCPUs are to end, and where they wait while somebody holds them.
   let isStopping = Atomic(false)
   let hold = VCPUHold()
 
