@@ -38,14 +38,6 @@ public struct ExceptionEntry: Equatable, Sendable {
     if control & 1 << 44 != 0 { entered |= ProcessorState.ssbs }
     self.state = entered | ProcessorState.masks | ProcessorState.el1WithOwnStack
   }
-
-  /// ESR_EL1.EC of a BRK of AArch64, and IL (D24.2.40).
-  private static let breakpointClass: UInt64 = 0x3C << 26 | 1 << 25
-
-  /// ESR_EL1 of a BRK.
-  ///
-  /// - Parameter comment: the instruction's number; its low 16 bits count.
-  public static func breakpointSyndrome(comment: UInt64) -> UInt64 { breakpointClass | comment & 0xFFFF }
 }
 
 /// PSTATE in the form of SPSR_ELx (Arm ARM, C5.2.18).

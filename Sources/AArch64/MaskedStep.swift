@@ -32,6 +32,12 @@ public struct MaskedStep: Equatable, Sendable {
     public var state: UInt64
     /// SPSR_EL1.
     public var savedState: UInt64
+
+    /// Names the two registers.
+    public init(state: UInt64, savedState: UInt64) {
+      self.state = state
+      self.savedState = savedState
+    }
   }
 
   /// Takes the masks back: out of PSTATE or, where the instruction took an exception, out of what that has saved.
@@ -51,7 +57,8 @@ public struct MaskedStep: Equatable, Sendable {
   ) -> Result {
     let base = vectors & ~0x7FF
     // A synchronous exception's entry, which has kept the address of this instruction (SVC: of the next one).
-    let isException = newCounter >= base && newCounter - base < 0x800 && (newCounter - base) & 0x1FF == 0
+    let isException =
+      newCounter >= base && newCounter - base < 0x800 && (newCounter - base) & 0x1FF == 0
       && (link == counter || link == counter &+ 4)
     if isException {
       return Result(state: state, savedState: savedState & ~ProcessorState.interruptMasks | masks)

@@ -46,6 +46,13 @@ public struct StageOneTranslation: Equatable, Sendable {
     public let count: UInt64
     /// The level of the entry, -1 to 3; nil with the MMU off.
     public let level: Int?
+
+    /// Names a place.
+    public init(address: UInt64, count: UInt64, level: Int?) {
+      self.address = address
+      self.count = count
+      self.level = level
+    }
   }
 
   private let registers: TranslationRegisters

@@ -117,7 +117,7 @@ extension Configuration {
     if case .pseudoTerminal(let link?) = console, let problem = ConsoleEndpoint.problem(ofLink: link) {
       problems.append(.init(problem.kind, .property(.console), .init(problem)))
     }
-    return problems
+    return problems + [debuggerProblem].compactMap(\.self)
   }
 
   /// A memory slot of KVM has less than 2³¹ pages, which is 8 TiB of the smallest ones.

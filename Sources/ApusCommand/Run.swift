@@ -94,6 +94,15 @@ extension ApusCommand {
     var logLevel: Setting?
 
     @Option(
+      help: ArgumentHelp(
+        "Let gdb connect: unix=PATH or tcp=PORT of 127.0.0.1 (0 is a free one), and ',wait' for the guest to wait.",
+        valueName: "place"
+      ),
+      transform: Setting.gdb
+    )
+    var gdb: Setting?
+
+    @Option(
       help: ArgumentHelp("KVM's device.", visibility: .hidden),
       transform: Setting.kvm
     )
@@ -105,7 +114,7 @@ extension ApusCommand {
       request.reboots = reboot
       request.isDry = dryRun
       request.changes = machine.changes + devices.changes
-      request.changes += [initrd, timeout, unmapped, dumpDtb, report, logLevel, kvm].compactMap(\.self)
+      request.changes += [initrd, timeout, unmapped, dumpDtb, report, logLevel, gdb, kvm].compactMap(\.self)
       try request.run()
     }
   }

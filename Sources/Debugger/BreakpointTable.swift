@@ -13,6 +13,12 @@ public struct BreakpointTable: Sendable {
     public let physicalAddress: UInt64
     /// What was there.
     public var original: UInt32
+
+    /// Notes an instruction.
+    public init(physicalAddress: UInt64, original: UInt32) {
+      self.physicalAddress = physicalAddress
+      self.original = original
+    }
   }
 
   /// The replaced instructions, by their virtual address.
@@ -152,7 +158,7 @@ public struct HardwareBreakpoint: Equatable, Sendable {
     }
     let common = Self.enabled | access << 3
     if length >= 1, length <= 8, address % 8 + length <= 8 {
-      control = common | ((1 << length) - 1) << (address % 8) << 5
+      control = common | ((1 << length) - 1) << (address % 8 + 5)
       value = address & ~7
     } else {
       guard length > 8, length <= 1 << 31, length.nonzeroBitCount == 1, address % length == 0 else { return nil }

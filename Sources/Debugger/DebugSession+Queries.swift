@@ -36,7 +36,7 @@ extension DebugSession {
     } else if text.take("Rcmd,") {
       runCommand(text)
     } else if text.take("fThreadInfo") {
-      reply("m".utf8 + (1...target.threadCount).map { String($0, radix: 16) }.joined(separator: ",").utf8)
+      reply("m\((1...target.threadCount).map { String($0, radix: 16) }.joined(separator: ","))".utf8)
     } else if text.take("sThreadInfo") {
       reply("l".utf8)
     } else if text.take("ThreadExtraInfo,") {
@@ -98,12 +98,6 @@ extension DebugSession {
     reply(Self.fine)
   }
 
-  /// Signals as the protocol numbers them.
-  private enum Signal {
-    static let interrupt: UInt8 = 2
-    static let trap: UInt8 = 5
-  }
-
   /// Tells why the machine stopped, with the registers that a debugger wants first.
   func stopReply(_ event: StopEvent) -> [UInt8] {
     var text: [UInt8] = [UInt8(ascii: "T")]
@@ -132,4 +126,10 @@ extension DebugSession {
     }
     return text
   }
+}
+
+/// Signals as the protocol numbers them.
+private enum Signal {
+  static let interrupt: UInt8 = 2
+  static let trap: UInt8 = 5
 }

@@ -30,7 +30,7 @@ public struct GuestDebug: Equatable, Sendable {
   public init() {}
 
   /// How many pairs of each kind KVM takes at most.
-  public static let pairLimit = Int(CKVM_DEBUG_REGISTERS.rawValue)
+  public static let pairLimit = Int(CKVM_DEBUG_REGISTERS)
 }
 
 extension VirtualCPU {
@@ -43,10 +43,10 @@ extension VirtualCPU {
       "there are sixteen pairs of each kind"
     )
     var request = ckvm_guest_debug()
-    if wanted != GuestDebug() { request.control |= CKVM_GUESTDBG_ENABLE.rawValue }
-    if wanted.singleSteps { request.control |= CKVM_GUESTDBG_SINGLESTEP.rawValue }
-    if wanted.takesBreakpointInstructions { request.control |= CKVM_GUESTDBG_USE_SW_BP.rawValue }
-    if !wanted.breakpoints.isEmpty || !wanted.watchpoints.isEmpty { request.control |= CKVM_GUESTDBG_USE_HW.rawValue }
+    if wanted != GuestDebug() { request.control |= UInt32(CKVM_GUESTDBG_ENABLE) }
+    if wanted.singleSteps { request.control |= UInt32(CKVM_GUESTDBG_SINGLESTEP) }
+    if wanted.takesBreakpointInstructions { request.control |= UInt32(CKVM_GUESTDBG_USE_SW_BP) }
+    if !wanted.breakpoints.isEmpty || !wanted.watchpoints.isEmpty { request.control |= UInt32(CKVM_GUESTDBG_USE_HW) }
     for (index, pair) in wanted.breakpoints.enumerated() {
       // SAFETY: the structure holds for the call, and the index was checked above.
       unsafe ckvm_debug_set_breakpoint(&request, Int32(index), pair.control, pair.value)

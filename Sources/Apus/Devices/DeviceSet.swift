@@ -90,6 +90,11 @@ final class DeviceSet {
     if let unused = MemoryMap.unusedVirtio(from: devices.count) { bus.attach(PlaceholderDevices(), at: unused) }
   }
 
+  /// The memory of the confined windows, for whoever looks into the guest's.
+  var inspectedWindows: [InspectedMemory] {
+    windows.filter { $0.window.extent == .confined }.map { $0.window.inspected() }
+  }
+
   /// The ports of the console device, where there is one.
   var console: ConsolePorts? {
     for resource in resources {

@@ -29,6 +29,7 @@ struct Assembly {
     unmapped: UnmappedAccesses,
     loop: EventLoop,
     mailbox: Mailbox,
+    debugger: DebuggedMachine?,
     logger: Logger
   ) throws {
     let configuration = checked.configuration
@@ -113,7 +114,13 @@ struct Assembly {
       ram: ram,
       earlyVectors: earlyVectors,
       unmapped: unmapped,
-      mailbox: mailbox
+      mailbox: mailbox,
+      windows: devices.inspectedWindows,
+      debugger: debugger
+    )
+    debugger?.limits(
+      breakpoints: system.checkExtension(.hardwareBreakpoints),
+      watchpoints: system.checkExtension(.hardwareWatchpoints)
     )
     summary = Report.Machine(checked, board, features: features, firmware: firmware)
   }

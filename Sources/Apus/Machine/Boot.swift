@@ -15,7 +15,7 @@ final class Boot {
 
   /// Assembles a machine.
   ///
-  /// - Throws: as ``Assembly/init(_:_:unmapped:loop:mailbox:logger:)``, or ``HostError``.
+  /// - Throws: as ``Assembly/init(_:_:unmapped:loop:mailbox:debugger:logger:)``, or ``HostError``.
   init(_ run: MachineRun) throws {
     configuration = run.checked.configuration
     progress = run.progress
@@ -26,6 +26,7 @@ final class Boot {
       unmapped: run.unmapped,
       loop: loop,
       mailbox: mailbox,
+      debugger: run.debugServer?.machine,
       logger: logger
     )
     run.progress.note(assembly.summary)
@@ -68,6 +69,8 @@ final class Boot {
   /// Starts the vCPUs. Once, and ``end(_:_:)`` follows.
   func start(_ run: MachineRun) throws(HostError) {
     run.files.keep()
+    let debugger = assembly.machine.debugger
+    debugger?.attach(assembly.runners, assembly.machine)
     threads = try VCPUThreads(
       assembly.runners,
       on: assembly.machine,
@@ -76,6 +79,7 @@ final class Boot {
       // A machine that has run for a while is worth a second thread that can end it.
       onFirstLook: { [warden = run.warden, signals = run.signals] in if signals != nil { try? warden.begin() } }
     )
+    if let threads { debugger?.attach(threads.threads) }
   }
 
   private static func followSize(
@@ -133,6 +137,7 @@ final class Boot {
   func end(_ run: MachineRun, _ loopFailure: HostError?) throws -> Outcome {
     let devices = assembly.devices
     run.mailbox.endBoot()
+    assembly.machine.debugger?.detach()
     threads?.stop()
     let isHurried = run.mailbox.verdict?.end.isHurried ?? true
     let patience = run.patience(hurried: isHurried, limit: nil)

@@ -12,6 +12,10 @@ final class RunningMachine: Sendable {
   /// Whether vCPUs are to end, and where they wait while somebody holds them.
   let isStopping = Atomic(false)
   let hold = VCPUHold()
+  /// All memory of the guest, for whoever looks into it.
+  let memory: GuestMemoryMap
+  /// Who takes what breakpoints and steps come to, where a debugger may connect.
+  let debugger: DebuggedMachine?
 
   init(
     machine: SharedMachine,
@@ -19,8 +23,12 @@ final class RunningMachine: Sendable {
     ram: consuming PrivateRAM,
     earlyVectors: consuming EarlyVectors,
     unmapped: UnmappedAccesses,
-    mailbox: Mailbox
+    mailbox: Mailbox,
+    windows: [InspectedMemory],
+    debugger: DebuggedMachine?
   ) {
+    memory = GuestMemoryMap([ram.inspected(), earlyVectors.inspected()] + windows)
+    self.debugger = debugger
     self.machine = machine
     self.bus = bus
     self.ram = ram
