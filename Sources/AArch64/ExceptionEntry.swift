@@ -54,11 +54,11 @@ public enum ProcessorState {
   public static let masks: UInt64 = 0xF << 6
   /// I and F.
   public static let interruptMasks: UInt64 = 3 << 6
-  /// SSBS.
+  /// SSBS: loads may pass stores that speculation has not settled.
   public static let ssbs: UInt64 = 1 << 12
-  /// PAN.
+  /// PAN: the kernel may not touch what programs may.
   public static let pan: UInt64 = 1 << 22
-  /// DIT.
+  /// DIT: instructions take the same time whatever they work on.
   public static let dit: UInt64 = 1 << 24
   /// N, Z, C and V.
   public static let flags: UInt64 = 0xF << 28

@@ -46,7 +46,7 @@ public protocol DebugTarget: AnyObject {
 public enum DebugAction: Equatable, Sendable {
   /// It stays where it is.
   case stay
-  /// It runs.
+  /// It executes until something stops it.
   case run
   /// It executes one instruction.
   case step
@@ -116,7 +116,7 @@ public struct Breakpoint: Hashable, Sendable {
 
 /// What becomes of a wish for a breakpoint.
 public enum BreakpointAnswer: Equatable, Sendable {
-  /// It is done.
+  /// From the next instruction on it is as was wished.
   case done
   /// There is no memory at the address.
   case unmapped

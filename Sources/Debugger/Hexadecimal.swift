@@ -55,6 +55,7 @@ struct PacketText {
 
   /// Takes a text off the front, where it stands there.
   mutating func take(_ text: StaticString) -> Bool {
+    // SAFETY: the buffer is that of a constant, and is used for the call alone.
     let isThere = text.withUTF8Buffer { unsafe rest.starts(with: $0) }
     if isThere { rest = rest.dropFirst(text.utf8CodeUnitCount) }
     return isThere

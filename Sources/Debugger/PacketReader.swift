@@ -14,7 +14,7 @@ public struct PacketReader: Sendable {
     case damaged
     /// A packet that is too long, or ends in the middle of an escape. It was passed over.
     case unusable
-    /// `+`.
+    /// `+`: the last packet has arrived.
     case acknowledged
     /// `-`: the last packet is wanted once more.
     case refused

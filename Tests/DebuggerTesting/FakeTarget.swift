@@ -90,6 +90,9 @@ public enum FakeDebugger {
   /// A packet around a text that needs no escapes.
   public static func packet(_ text: String) -> [UInt8] { PacketWriter.packet(text.utf8) }
 
+  /// A packet around any bytes.
+  public static func packet(_ bytes: some Sequence<UInt8>) -> [UInt8] { PacketWriter.packet(bytes) }
+
   /// The texts of the packets in what a session has sent, in their order.
   public static func texts(_ bytes: [UInt8]) -> [String] {
     var reader = PacketReader()

@@ -68,7 +68,7 @@ import Testing
     let alphabet = Array("$#+-}:;,=0123456789abcdefgGpPmMxXzZvContqHTskD?".utf8)
     var answers = 0
 
-    for _ in 0..<2_000 {
+    for _ in 0..<500 {
       var bytes: [UInt8] = []
       for _ in 0..<Int.random(in: 1...12, using: &random) {
         let text = (0..<Int.random(in: 0...20, using: &random)).map { _ in alphabet.randomElement(using: &random) ?? 0 }
@@ -77,6 +77,6 @@ import Testing
       answers += ExerciseDebugger.run(bytes)
     }
 
-    #expect(answers > 1_000)
+    #expect(answers > 500)
   }
 }

@@ -15,8 +15,8 @@ int chost_private_socket_listen(const char *_Nonnull path);
 // Whether who has connected to a UNIX socket is of this process's user.
 bool chost_socket_peer_is_own(int peer);
 
-// Listens on a TCP port of 127.0.0.1, 0 for one that is free, with one place in its queue. The descriptor, not blocking,
-// or minus errno: -EADDRINUSE where somebody has the port.
+// Listens on a TCP port of 127.0.0.1, 0 for one that is free, with one place in its queue. The descriptor, not
+// blocking, or minus errno: -EADDRINUSE where somebody has the port.
 int chost_loopback_listen(uint16_t port);
 
 // The port that is listened on, or minus errno.

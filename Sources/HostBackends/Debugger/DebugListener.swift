@@ -45,6 +45,8 @@ package final class DebugListener: @unchecked Sendable {
   }
 
   /// Listens.
+  ///
+  /// - Throws: why nobody could connect.
   package init(_ place: Place) throws(OpenFailure) {
     switch place {
     case .socket(let path):
