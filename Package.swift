@@ -126,6 +126,12 @@ let package = Package(
     ),
     .target(name: "PositionedJSON", swiftSettings: strict),
     .testTarget(name: "PositionedJSONTests", dependencies: ["PositionedJSON"], swiftSettings: strict),
+    .target(name: "ApusControl", dependencies: ["CHost", "Host", "PositionedJSON"], swiftSettings: strict),
+    .testTarget(
+      name: "ApusControlTests",
+      dependencies: ["ApusControl", "Host", "PositionedJSON", "TestSupport"],
+      swiftSettings: strict
+    ),
     .target(name: "SCMI", swiftSettings: strict),
     .target(name: "SCMIFile", dependencies: ["PositionedJSON", "SCMI"], swiftSettings: strict),
     .target(name: "CPlatformSchema"),
@@ -198,8 +204,8 @@ let package = Package(
     .target(
       name: "Apus",
       dependencies: [
-        "AArch64", "Debugger", "GuestABI", "BootImage", "CHost", "Host", "HostBackends", "KVM", "GuestMemory",
-        "DeviceTree", "Peripherals", "SCMI",
+        "AArch64", "ApusControl", "Debugger", "GuestABI", "BootImage", "CHost", "Host", "HostBackends", "KVM",
+        "GuestMemory", "DeviceTree", "Peripherals", "SCMI",
         "SCMIFile", "Virtio", "VirtioDevices", "VirtioMMIO",
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -259,7 +265,7 @@ let package = Package(
     .executableTarget(
       name: "ApusCommand",
       dependencies: [
-        "Apus", "CCommandLine", "CPlatformSchema", "Host", "SCMI", "SCMIFile",
+        "Apus", "ApusControl", "CCommandLine", "CHost", "CPlatformSchema", "Host", "HostBackends", "SCMI", "SCMIFile",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],

@@ -1,3 +1,4 @@
+internal import ApusControl
 internal import BootImage
 import DeviceTree
 import GuestABI
@@ -116,6 +117,9 @@ extension Configuration {
     }
     if case .pseudoTerminal(let link?) = console, let problem = ConsoleEndpoint.problem(ofLink: link) {
       problems.append(.init(problem.kind, .property(.console), .init(problem)))
+    }
+    if case .socket(let path)? = control, let problem = ControlListener.problem(of: path) {
+      problems.append(.init(problem.kind, .property(.control), .init(problem)))
     }
     return problems + [debuggerProblem].compactMap(\.self)
   }

@@ -21,6 +21,7 @@ extension Configuration: Codable {
     try object.read(.init(.dma), into: &dma)
     try object.read(.init(.scmiTranscript), into: &scmiTranscript)
     try object.read(.init(.console), into: &console)
+    try object.read(.init(.control), into: &control)
     try object.read(.init(.onReset), into: &onReset)
     try object.read(.init(.unmapped), into: &unmapped)
     var limit: CodedDuration?
@@ -55,6 +56,7 @@ extension Configuration: Codable {
     case .dma: try container.encode(dma, forKey: key)
     case .scmiTranscript: try container.encodeIfPresent(scmiTranscript, forKey: key)
     case .console: try container.encode(console, forKey: key)
+    case .control: try container.encodeIfPresent(control, forKey: key)
     case .onReset: try container.encode(onReset, forKey: key)
     case .unmapped: try container.encode(unmapped, forKey: key)
     case .timeout: try container.encodeIfPresent(timeout.map { CodedDuration($0) }, forKey: key)
@@ -147,6 +149,26 @@ extension Configuration.Console: Codable {
     case .file(let path): try encoder.encode(case: "file") { try $0.encode(path, forKey: "path") }
     case .pseudoTerminal(let link):
       try encoder.encode(case: "pseudoTerminal") { try $0.encodeIfPresent(link, forKey: "link") }
+    }
+  }
+}
+
+extension Configuration.Control: Codable {
+  /// - Throws: `DecodingError` for an unknown case, and for a socket without a path.
+  public init(from decoder: any Decoder) throws {
+    let coded = try CodedCase(decoder, names: ["socket", "registered"])
+    guard coded.name == "socket" else {
+      _ = try coded.values()
+      self = .registered
+      return
+    }
+    self = .socket(path: try coded.values(["path"]).value("path"))
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    switch self {
+    case .registered: try encoder.encode(case: "registered")
+    case .socket(let path): try encoder.encode(case: "socket") { try $0.encode(path, forKey: "path") }
     }
   }
 }

@@ -15,6 +15,7 @@ extension Configuration {
     case dma
     case scmiTranscript
     case console
+    case control
     case onReset
     case unmapped
     case timeout

@@ -33,6 +33,8 @@ public struct Configuration: Equatable, Sendable {
   public var scmiTranscript: String?
   /// Where the guest's console leads: its serial port or, with such a device, its virtio console.
   public var console = Console.stream
+  /// Where clients may steer the running machine and look into it, or nowhere.
+  public var control: Control?
   /// What happens when the guest resets the machine.
   public var onReset = ResetPolicy.reboot
   /// What an access to an address with neither memory nor a device comes to.
@@ -124,6 +126,14 @@ public struct Configuration: Equatable, Sendable {
     case pseudoTerminal(link: String? = nil)
     /// Nowhere.
     case none
+  }
+
+  /// Where a machine's control socket is: a UNIX socket for this user alone.
+  public enum Control: Equatable, Sendable {
+    /// At this path. The machine is registered in the folder of this user's machines by a link.
+    case socket(path: String)
+    /// In the folder of this user's machines.
+    case registered
   }
 
   /// What an access to an address with neither memory nor a device comes to.

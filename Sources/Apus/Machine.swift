@@ -25,6 +25,7 @@ public final class Machine: Sendable {
   private let logger: Logger
   private let state: Mutex<State>
   private let mailbox = Mailbox()
+  private let events = MachineEvents()
 
   private struct State {
     /// What is open for the run, until that has taken it.
@@ -111,6 +112,18 @@ public final class Machine: Sendable {
           state.withLock { $0.warden = warden }
         }
       }
+      let control = try configuration.control.map { control in
+        try MachineControl(
+          control,
+          checked,
+          mailbox: mailbox,
+          events: events,
+          progress: progress,
+          logger: logger
+        )
+      }
+      // After the last event.
+      defer { control?.end() }
       let run = try MachineRun(
         checked,
         inputs,
@@ -119,6 +132,8 @@ public final class Machine: Sendable {
         signals: signals,
         warden: warden,
         progress: progress,
+        events: events,
+        monitor: control?.console,
         logger: logger
       )
       let outcome = run.untilEnd()
@@ -147,6 +162,7 @@ public final class Machine: Sendable {
       signals: signals,
       deadline: timeout.map { progress.started.addingReportingOverflow($0.nanoseconds) }
         .map { $0.overflow ? .max : $0.partialValue },
+      clock: progress.clock,
       limit: Outcome(.timedOut, "the time of \(timeout ?? .zero) was over")
     ) { [weak self] outcome in
       // The machine keeps the warden after its run, for whoever waits for something else then.
@@ -186,10 +202,15 @@ public final class Machine: Sendable {
     mailbox.order(Outcome(.stopped, "ended by its owner"))
   }
 
-  /// Has all vCPUs wait before their next instruction; devices finish what was begun. The guest's clocks go on.
+  /// Pauses the machine: all vCPUs wait before their next instruction, devices finish what they have begun and begin
+  /// nothing, and the guest's time stands (its virtual counter, and with it what it waits for). Time that it is paused
+  /// for does not count towards ``Configuration/timeout``.
   ///
-  /// - Returns: true when all wait; false where the machine has ended, or ends meanwhile. Before its start, it waits
-  ///   for that.
+  /// It waits for a disk that does not answer; ``resume()`` takes it back also then. A machine that is paused already
+  /// stays so. The pause does not outlast the boot: a machine that is reset runs again.
+  ///
+  /// - Returns: true when it is paused; false where ``resume()`` has come first, the machine has ended, or ends
+  ///   meanwhile. Before its start, it waits for that.
   public func pause() async -> Bool {
     await withCheckedContinuation { continuation in
       mailbox.ask { boot in
@@ -199,7 +220,7 @@ public final class Machine: Sendable {
     }
   }
 
-  /// Lets the vCPUs go on.
+  /// Has the machine go on where it stood, or takes a pause back that is not complete yet. One that runs just does.
   ///
   /// - Returns: false where the machine has ended. Before its start, it waits for that.
   public func resume() async -> Bool {
@@ -218,6 +239,21 @@ public final class Machine: Sendable {
     await withCheckedContinuation { continuation in
       mailbox.ask { continuation.resume(returning: $0?.inspect()) }
     }
+  }
+
+  /// What happens to the machine from now on, until its reader is cancelled or lets go: it does not end with the
+  /// machine.
+  ///
+  /// - Parameter limit: so many events that nobody has read yet are kept, the latest; ``MachineEvent/number`` shows
+  ///   the gap.
+  public func eventStream(keeping limit: Int = 1024) -> AsyncStream<MachineEvent> {
+    let (stream, continuation) = AsyncStream.makeStream(
+      of: MachineEvent.self,
+      bufferingPolicy: .bufferingNewest(limit)
+    )
+    let subscription = events.listen { continuation.yield($0) }
+    continuation.onTermination = { [events] _ in events.end(subscription) }
+    return stream
   }
 
   /// How the machine ended; waits for it.

@@ -13,6 +13,7 @@ struct ApusCommand: ParsableCommand {
         apus run --kernel Image --initrd initramfs.cpio --append 'console=ttyAMA0'
         apus run --kernel program.elf --cpus 4 --memory 64M --timeout 10 \\
           --report report.json
+        apus control apus info
         apus devicetree --cpus 2 --format dts
         apus doctor
         apus scmi check platform.json
@@ -20,7 +21,10 @@ struct ApusCommand: ParsableCommand {
       The guest's console is on standard output, everything that Apus itself says on standard error.
       """,
     version: ApusVersion.current,
-    subcommands: [Run.self, DeviceTree.self, Doctor.self, SCMICommand.self]
+    subcommands: [
+      Run.self, ListCommand.self, ControlCommand.self, ConsoleCommand.self, DeviceTree.self, Doctor.self,
+      SCMICommand.self,
+    ]
   )
 
   static func main() {

@@ -19,7 +19,7 @@ enum ArgumentWords {
   private static let flags =
     [
       "--raw", "--dry-run", "--reboot", "--no-reboot", "--json", "--picture", "--hex", "--reply", "--help",
-      "--version",
+      "--version", "--names", "--replay", "--no-replay",
     ] + DeviceOptions.flags
   /// Options of which each adds to those before it.
   private static let adding = ["--append", "--cmdline", "--dtb-overlay"] + DeviceOptions.adding

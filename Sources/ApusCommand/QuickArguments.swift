@@ -48,6 +48,7 @@ enum QuickArguments {
     case "--cpus": Setting.cpus
     case "--timeout": Setting.timeout
     case "--report": Setting.report
+    case "--control": Setting.control
     case "--dma": Setting.dma
     case "--gic": Setting.gic
     case "--cpu": Setting.cpu

@@ -88,6 +88,15 @@ extension ApusCommand {
     var report: Setting?
 
     @Option(
+      help: ArgumentHelp(
+        "Let 'apus control' and others steer the machine by a socket: auto registers it by its name.",
+        valueName: "auto|path"
+      ),
+      transform: Setting.control
+    )
+    var control: Setting?
+
+    @Option(
       help: "What to say on standard error: trace, debug, info, notice (the default), warning, error or critical.",
       transform: Setting.logLevel
     )
@@ -114,7 +123,7 @@ extension ApusCommand {
       request.reboots = reboot
       request.isDry = dryRun
       request.changes = machine.changes + devices.changes
-      request.changes += [initrd, timeout, unmapped, dumpDtb, report, logLevel, gdb, kvm].compactMap(\.self)
+      request.changes += [initrd, timeout, unmapped, dumpDtb, report, control, logLevel, gdb, kvm].compactMap(\.self)
       try request.run()
     }
   }

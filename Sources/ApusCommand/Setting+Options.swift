@@ -46,6 +46,10 @@ extension Setting {
     form: "give fault, which ends the machine, or zero, which reads 0 and drops what is written"
   ) { $0.configuration.unmapped = $1 }
   static let deviceTreeDump: Reader = text { $0.configuration.deviceTreeDump = $1 }
+  static let control: Reader = { text in
+    guard !text.isEmpty else { throw ValidationError("give auto, or the path of a socket") }
+    return Setting { $0.configuration.control = text == "auto" ? .registered : .socket(path: text) }
+  }
   static let report: Reader = text { $0.report = $1 }
   static let logLevel: Reader = value(
     { Logger.Level(rawValue: $0) },

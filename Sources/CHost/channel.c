@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -67,8 +68,7 @@ int chost_folder_check(const char *path) {
   return access(folder, W_OK | X_OK) == 0 ? 0 : -errno;
 }
 
-// `mode`: of the name, less what the process's mask takes away; 0 leaves it to that.
-static int listen_at(const char *path, mode_t mode) {
+static int listen_at(const char *path, int backlog, bool is_private) {
   struct sockaddr_un address;
   int result = make_address(path, &address);
   if (result != 0)
@@ -76,8 +76,8 @@ static int listen_at(const char *path, mode_t mode) {
   int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (listener < 0)
     return -errno;
-  // Before there is a name: nobody else can open it even for a moment.
-  if (mode != 0 && fchmod(listener, mode) != 0) {
+  // The name gets the mode that the socket has: there is no moment in which others could connect.
+  if (is_private && fchmod(listener, S_IRUSR | S_IWUSR) != 0) {
     int error = errno;
     close(listener);
     return -error;
@@ -86,7 +86,7 @@ static int listen_at(const char *path, mode_t mode) {
   if (result != 0 && errno == EADDRINUSE && remove_stale(&address))
     result = bind(listener, (struct sockaddr *)&address, sizeof address);
   if (result == 0)
-    result = listen(listener, 1);
+    result = listen(listener, backlog);
   if (result == 0)
     return listener;
   int error = errno;
@@ -94,14 +94,78 @@ static int listen_at(const char *path, mode_t mode) {
   return -error;
 }
 
-int chost_socket_listen(const char *path) { return listen_at(path, 0); }
+int chost_socket_listen(const char *path) { return listen_at(path, 1, false); }
 
-int chost_private_socket_listen(const char *path) { return listen_at(path, S_IRUSR | S_IWUSR); }
+int chost_socket_listen_private(const char *path, int backlog) { return listen_at(path, backlog, true); }
 
-bool chost_socket_peer_is_own(int peer) {
+bool chost_socket_is_stale(const char *path) {
+  struct sockaddr_un address;
+  struct stat status;
+  return make_address(path, &address) == 0 && is_stale(&address, &status);
+}
+
+int chost_socket_connect(const char *path, int milliseconds) {
+  struct sockaddr_un address;
+  int result = make_address(path, &address);
+  if (result != 0)
+    return result;
+  int number = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (number < 0)
+    return -errno;
+  // Where the other side's queue is full, a connection waits for as long as something sent may.
+  struct timeval limit = {.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000};
+  if (setsockopt(number, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0 ||
+      connect(number, (struct sockaddr *)&address, sizeof address) != 0) {
+    int error = errno;
+    close(number);
+    return -error;
+  }
+  return number;
+}
+
+bool chost_socket_peer_is_ours(int peer) {
   struct ucred credentials;
   socklen_t size = sizeof credentials;
-  return getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0 && credentials.uid == geteuid();
+  return getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0 &&
+         (credentials.uid == geteuid() || credentials.uid == 0);
+}
+
+int chost_private_folder(const char *path) {
+  struct stat status;
+  if (mkdir(path, S_IRWXU) != 0 && errno != EEXIST)
+    return -errno;
+  if (lstat(path, &status) != 0)
+    return -errno;
+  if (!S_ISDIR(status.st_mode))
+    return -ENOTDIR;
+  return status.st_uid == geteuid() && (status.st_mode & (S_IRWXG | S_IRWXO)) == 0 ? 0 : -EPERM;
+}
+
+int chost_socket_send_all(int peer, const void *buffer, size_t count) {
+  const char *rest = buffer;
+  while (count > 0) {
+    ssize_t sent = send(peer, rest, count, MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR)
+      continue;
+    if (sent < 0)
+      return -errno;
+    rest += sent;
+    count -= (size_t)sent;
+  }
+  return 0;
+}
+
+int chost_lock_file(const char *path) {
+  int number = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+  if (number < 0)
+    return -errno;
+  while (flock(number, LOCK_EX) != 0)
+    if (errno != EINTR) {
+      int error = errno;
+      close(number);
+      return -error;
+    }
+  return number;
 }
 
 int chost_loopback_listen(uint16_t port) {
@@ -161,6 +225,8 @@ int chost_duplicate(int descriptor) {
   int copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
   return copy >= 0 ? copy : -errno;
 }
+
+int chost_replace(int descriptor, int with) { return dup3(with, descriptor, O_CLOEXEC) >= 0 ? 0 : -errno; }
 
 int chost_access_mode(int descriptor, bool *can_read, bool *can_write) {
   int flags = fcntl(descriptor, F_GETFL);

@@ -88,6 +88,10 @@ public struct RegisterID: RawRepresentable, Hashable, Comparable, Sendable {
   /// VBAR_EL1.
   public static let vectorBaseEL1 = system(3, 0, 12, 0, 0)
 
+  /// CNTVCT_EL0, KVM_REG_ARM_TIMER_CNT. Its id has the encoding of CNTV_CVAL_EL0, and the other way round: a mistake of
+  /// KVM's that its users rely on (arch/arm64/include/uapi/asm/kvm.h).
+  public static let virtualCounter = system(3, 3, 14, 3, 2)
+
   /// The kinds of firmware register, by the id's bits 27 to 16.
   public enum FirmwareKind: UInt64, Sendable {
     /// PSCI version and workaround levels.

@@ -15,22 +15,34 @@ public struct JSONParser {
   private var lineStart = 0
   private var depth = 0
 
-  private init(_ bytes: [UInt8]) {
+  private let maximumDepth: Int
+
+  private init(_ bytes: [UInt8], maximumDepth: Int) {
     self.bytes = bytes
+    self.maximumDepth = maximumDepth
   }
 
   /// Reads one value.
   ///
-  /// - Parameter bytes: UTF-8.
+  /// - Parameters:
+  ///   - bytes: UTF-8.
+  ///   - maximumDepth: deeper nesting is refused; at most ``maximumDepth``.
   /// - Throws: the first mistake.
-  public static func parse(_ bytes: [UInt8]) throws(JSONError) -> JSONValue {
+  public static func parse(
+    _ bytes: [UInt8],
+    maximumDepth: Int = JSONParser.maximumDepth
+  ) throws(JSONError) -> JSONValue {
     var steps = 0
-    return try parse(bytes, steps: &steps)
+    return try parse(bytes, maximumDepth: maximumDepth, steps: &steps)
   }
 
   /// The same, and tells how much work it was.
-  static func parse(_ bytes: [UInt8], steps: inout Int) throws(JSONError) -> JSONValue {
-    var parser = JSONParser(bytes)
+  static func parse(
+    _ bytes: [UInt8],
+    maximumDepth: Int = JSONParser.maximumDepth,
+    steps: inout Int
+  ) throws(JSONError) -> JSONValue {
+    var parser = JSONParser(bytes, maximumDepth: min(maximumDepth, Self.maximumDepth))
     guard bytes.count <= maximumSize else {
       throw parser.error("the text has \(bytes.count) bytes; at most \(maximumSize) are read")
     }
@@ -106,7 +118,7 @@ public struct JSONParser {
 
   private mutating func enter() throws(JSONError) {
     depth += 1
-    guard depth <= JSONParser.maximumDepth else { throw error("nested more than \(JSONParser.maximumDepth) deep") }
+    guard depth <= maximumDepth else { throw error("nested more than \(maximumDepth) deep") }
     index += 1
     skipSpace()
   }

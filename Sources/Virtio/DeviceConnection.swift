@@ -145,6 +145,9 @@ public final class DeviceConnection: @unchecked Sendable {
     observer?.driverMisbehaved(DriverFaultEvent(device: device, queue: queue, fault: fault))
   }
 
+  /// The driver has reset the device.
+  func reportReset() { observer?.deviceWasReset(device) }
+
   private func raise(_ bit: UInt32, _ cause: InterruptCause) {
     interruptStatus.bitwiseOr(bit, ordering: .releasing)
     state.value.interrupts &+= 1

@@ -86,4 +86,11 @@ public protocol DriverFaultObserver: AnyObject, Sendable {
   /// ``DeviceConnection/reportedFaults`` between two resets and ``DeviceConnection/reportedFaultsInAll`` in all, so a
   /// guest can't flood it.
   func driverMisbehaved(_ event: DriverFaultEvent)
+
+  /// A driver has reset its device. On the device thread; must not block.
+  func deviceWasReset(_ device: String)
+}
+
+extension DriverFaultObserver {
+  public func deviceWasReset(_ device: String) {}
 }

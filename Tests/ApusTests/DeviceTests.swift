@@ -362,7 +362,7 @@ private enum UART {
 @Suite struct FaultLogTests {
   @Test func aRingOutsideTheWindowIsToldWithWhatTheKernelMayLack() {
     let log = LogRecorder(from: .warning)
-    let faults = FaultLog(log.logger)
+    let faults = FaultLog(log.logger, MachineEvents())
 
     faults.driverMisbehaved(DriverFaultEvent(device: "block0", queue: 0, fault: .ringOutsideWindow))
     faults.driverMisbehaved(DriverFaultEvent(device: "block0", queue: 0, fault: .ringMisaligned))

@@ -42,7 +42,7 @@ import Virtio
   /// Faults are reported by each boot's devices, which are new: what bounds them is the run's log.
   @Test func faultsOfAGuestThatRebootsForEverAreBounded() {
     for _ in 0..<1000 {
-      let log = FaultLog(logger)
+      let log = FaultLog(logger, MachineEvents())
       for _ in 0..<16 { log.driverMisbehaved(.init(device: "block0", queue: 0, fault: .chainTooLong)) }
     }
 

@@ -58,13 +58,22 @@ final class DeviceSet {
     machine: SharedMachine,
     loop: EventLoop,
     mailbox: Mailbox,
+    events: MachineEvents,
     logger: Logger
   ) throws {
-    let log = FaultLog(logger)
+    let log = FaultLog(logger, events)
     for (place, resource) in zip(board.devices, resources) {
       let owner = windows[place.window ?? 0]
       let device = try resource.makeDevice(
-        BootPlace(place: place, board: board, machine: machine, loop: loop, mailbox: mailbox, logger: logger)
+        BootPlace(
+          place: place,
+          board: board,
+          machine: machine,
+          loop: loop,
+          mailbox: mailbox,
+          events: events,
+          logger: logger
+        )
       )
       guard device.reach != .everything || owner.window.extent == .open else {
         throw ConfigurationError(
@@ -95,12 +104,40 @@ final class DeviceSet {
     windows.filter { $0.window.extent == .confined }.map { $0.window.inspected() }
   }
 
+  /// What stands behind a device, by its name.
+  func resource(named name: String) -> DeviceResource? {
+    places.first { $0.name == name }.map { resources[$0.index] }
+  }
+
   /// The ports of the console device, where there is one.
   var console: ConsolePorts? {
     for resource in resources {
       if let console = resource.console { return console }
     }
     return nil
+  }
+
+  /// Has all devices finish what they have begun, and begin nothing. While all vCPUs are held.
+  ///
+  /// - Parameter finished: called once, on the device thread, when all have; also after ``resume()``.
+  func suspend(_ finished: @escaping @Sendable () -> Void) {
+    let countdown = Countdown(devices.count, finished)
+    for device in devices { device.transport.beginSuspension { countdown.count() } }
+  }
+
+  /// Has all devices go on.
+  func resume() {
+    for device in devices { device.transport.endSuspension() }
+  }
+
+  /// The guest's time stands.
+  func stopTime() {
+    for resource in resources { resource.stopTime() }
+  }
+
+  /// The guest's time goes on.
+  func startTime() {
+    for resource in resources { resource.startTime() }
   }
 
   /// Ends what works for the devices. After the vCPUs have ended.
@@ -141,5 +178,23 @@ final class DeviceSet {
       summaries.append(summary)
     }
     return summaries
+  }
+}
+
+/// Calls somebody when so many others have called. On the device thread.
+private final class Countdown: @unchecked Sendable {
+  // SAFETY: @unchecked: on the device thread alone.
+  private var left: Int
+  private let finished: @Sendable () -> Void
+
+  init(_ count: Int, _ finished: @escaping @Sendable () -> Void) {
+    left = count
+    self.finished = finished
+    if count == 0 { finished() }
+  }
+
+  func count() {
+    left -= 1
+    if left == 0 { finished() }
   }
 }

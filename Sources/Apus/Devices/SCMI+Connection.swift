@@ -9,6 +9,8 @@ import VirtioDevices
 final class SCMIConnection {
   private let place: SCMIPlace
   let device: SCMIDevice<PlatformTimer>
+  /// For what the platform does later.
+  let timer: PlatformTimer
   private let mailbox: Mailbox
   private let logger: Logger
 
@@ -21,17 +23,19 @@ final class SCMIConnection {
     lines: PlatformDeviceLines,
     loop: EventLoop,
     mailbox: Mailbox,
+    events: MachineEvents,
     logger: Logger
   ) throws {
     self.place = place
     self.mailbox = mailbox
     self.logger = logger
     let timer = try PlatformTimer(place.platform)
+    self.timer = timer
     let device = makeSCMIDevice(name: name, platform: place.platform, agent: place.agent, timer: timer)
     self.device = device
     let attachment = SharedPlatform.Attachment(
       wake: { Self.deliver(device, mailbox) },
-      act: { event in Self.act(event, mailbox, lines) }
+      act: { event in Self.act(event, mailbox, events, lines) }
     )
     guard place.platform.attach(place.agent, attachment) else {
       let agent = place.platform.definition.agents[place.agent].name
@@ -63,7 +67,16 @@ final class SCMIConnection {
   }
 
   /// A forceful transition is the machine's to carry out; a graceful one is announced to the guest by the platform.
-  private static func act(_ event: PlatformEvent, _ mailbox: Mailbox, _ lines: PlatformDeviceLines) {
+  private static func act(
+    _ event: PlatformEvent,
+    _ mailbox: Mailbox,
+    _ events: MachineEvents,
+    _ lines: PlatformDeviceLines
+  ) {
+    if case .systemPower(_, let state, let isGraceful) = event {
+      let manner = isGraceful ? "gracefully" : "forcefully"
+      events.post(.scmi(message: "the guest asked for the system power state \(state), \(manner)"))
+    }
     switch event {
     case .systemPower(_, .shutdown, graceful: false):
       mailbox.give(Outcome(.poweredOff, "the guest powered off through SCMI"))

@@ -96,12 +96,18 @@ private final class EdgeInterrupt: InterruptLine {
   }
 }
 
-/// Logs what guests do wrong.
+/// Tells what drivers do with their devices: what they do wrong in the log, too.
 final class FaultLog: DriverFaultObserver {
   private let logger: Logger
+  private let events: MachineEvents
 
-  init(_ logger: Logger) {
+  init(_ logger: Logger, _ events: MachineEvents) {
     self.logger = logger
+    self.events = events
+  }
+
+  func deviceWasReset(_ device: String) {
+    events.post(.deviceReset(device: device))
   }
 
   func driverMisbehaved(_ event: DriverFaultEvent) {
@@ -110,5 +116,6 @@ final class FaultLog: DriverFaultObserver {
       event.fault == .ringOutsideWindow
       ? "; a kernel without CONFIG_DMA_RESTRICTED_POOL needs its devices to reach all of RAM" : ""
     logger.warning("\(event.description)\(hint)")
+    events.post(.deviceFault(device: event.device, message: event.description))
   }
 }

@@ -30,6 +30,7 @@ struct Assembly {
     loop: EventLoop,
     mailbox: Mailbox,
     debugger: DebuggedMachine?,
+    events: MachineEvents,
     logger: Logger
   ) throws {
     let configuration = checked.configuration
@@ -99,7 +100,15 @@ struct Assembly {
     if configuration.dma == .open, !board.devices.isEmpty {
       logger.notice("DMA is open: devices reach all of the guest's memory")
     }
-    try devices.plugIn(&bus, board: board, machine: shared, loop: loop, mailbox: mailbox, logger: logger)
+    try devices.plugIn(
+      &bus,
+      board: board,
+      machine: shared,
+      loop: loop,
+      mailbox: mailbox,
+      events: events,
+      logger: logger
+    )
 
     let places = devices.places
     try ConfigurationError.loading(configuration) {
@@ -116,7 +125,8 @@ struct Assembly {
       unmapped: unmapped,
       mailbox: mailbox,
       windows: devices.inspectedWindows,
-      debugger: debugger
+      debugger: debugger,
+      events: events
     )
     debugger?.limits(
       breakpoints: system.checkExtension(.hardwareBreakpoints),

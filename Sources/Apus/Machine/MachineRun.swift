@@ -15,6 +15,7 @@ final class MachineRun {
   let signals: SignalDescriptor?
   let progress: RunProgress
   let unmapped: UnmappedAccesses
+  let events: MachineEvents
   let loop: EventLoop
   let files: RunFiles
   let console: ConsoleEndpoint
@@ -51,6 +52,8 @@ final class MachineRun {
     signals: SignalDescriptor?,
     warden: Warden,
     progress: RunProgress,
+    events: MachineEvents,
+    monitor: ConsoleMonitor?,
     logger: Logger
   ) throws {
     let configuration = checked.configuration
@@ -61,6 +64,7 @@ final class MachineRun {
     self.signals = signals
     self.warden = warden
     self.progress = progress
+    self.events = events
     unmapped = UnmappedAccesses(configuration.unmapped, logger: logger)
     mailboxEvent = try mailbox.open()
     loop = try EventLoop()
@@ -70,6 +74,7 @@ final class MachineRun {
     } catch {
       throw ConfigurationError(error.kind, .property(.console), .init(error))
     }
+    console.monitor = monitor
     let hasSize = console.hasEscapes && configuration.consoleDevice?.carriesConsole == true
     sizeSignal = hasSize ? try SignalDescriptor.terminalSize() : nil
   }
@@ -88,7 +93,16 @@ final class MachineRun {
       transcript = file
     }
     for (resource, place) in zip(inputs.devices, checked.board.devices) {
-      try resource.open(RunPlace(place: place, files: files, loop: loop, mailbox: mailbox, logger: logger))
+      try resource.open(
+        RunPlace(
+          place: place,
+          files: files,
+          loop: loop,
+          mailbox: mailbox,
+          events: events,
+          logger: logger
+        )
+      )
     }
     if let debugger = checked.configuration.debugger {
       debugServer = try DebugServer(debugger, checked.configuration, mailbox: mailbox, logger: logger)
@@ -126,10 +140,13 @@ final class MachineRun {
     }
     let boot = try Boot(self)
     try boot.start(self)
+    events.post(.state(.running))
     // No Result: its metadata has to be made at run time, for which all conformances of the program are looked through.
     var loopFailure: HostError?
     do throws(HostError) { try loop.run() } catch { loopFailure = error }
-    return try boot.end(self, loopFailure)
+    let outcome = try boot.end(self, loopFailure)
+    events.post(.ended(outcome))
+    return outcome
   }
 
   func patience(hurried isHurried: Bool, limit: UInt64?) -> Patience {

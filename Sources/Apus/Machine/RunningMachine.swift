@@ -9,6 +9,7 @@ final class RunningMachine: Sendable {
   private let earlyVectors: EarlyVectors
   let unmapped: UnmappedAccesses
   let mailbox: Mailbox
+  let events: MachineEvents
   /// Whether vCPUs are to end, and where they wait while somebody holds them.
   let isStopping = Atomic(false)
   let hold = VCPUHold()
@@ -25,7 +26,8 @@ final class RunningMachine: Sendable {
     unmapped: UnmappedAccesses,
     mailbox: Mailbox,
     windows: [InspectedMemory],
-    debugger: DebuggedMachine?
+    debugger: DebuggedMachine?,
+    events: MachineEvents
   ) {
     memory = GuestMemoryMap([ram.inspected(), earlyVectors.inspected()] + windows)
     self.debugger = debugger
@@ -35,5 +37,6 @@ final class RunningMachine: Sendable {
     self.earlyVectors = earlyVectors
     self.unmapped = unmapped
     self.mailbox = mailbox
+    self.events = events
   }
 }

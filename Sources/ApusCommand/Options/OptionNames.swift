@@ -36,6 +36,7 @@ extension Configuration {
     case .dma: value.map { "--dma \($0)" } ?? "--dma"
     case .scmiTranscript: "--scmi-transcript"
     case .console: "--console"
+    case .control: "--control"
     case .onReset: onReset == .reboot ? "--reboot" : "--no-reboot"
     case .unmapped: value.map { "--unmapped \($0)" } ?? "--unmapped"
     case .timeout: "--timeout"

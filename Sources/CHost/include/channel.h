@@ -9,11 +9,28 @@
 // something else has the path, -ENAMETOOLONG where no socket can have it.
 int chost_socket_listen(const char *_Nonnull path);
 
-// The same, but that nobody else than this user and root can open it, from its first moment.
-int chost_private_socket_listen(const char *_Nonnull path);
+// The same with so many places in its queue, for this user alone: its name has mode 0600 from the beginning.
+int chost_socket_listen_private(const char *_Nonnull path, int backlog);
 
-// Whether who has connected to a UNIX socket is of this process's user.
-bool chost_socket_peer_is_own(int peer);
+// Whether a socket is there, under that very name, that nobody listens on any more.
+bool chost_socket_is_stale(const char *_Nonnull path);
+
+// Connects to a UNIX stream socket, which may take so many milliseconds: a blocking descriptor, or minus errno,
+// -EAGAIN where the time was over. Sending may take as long, too.
+int chost_socket_connect(const char *_Nonnull path, int milliseconds);
+
+// Sends all of the bytes to a blocking socket: 0 or minus errno, -EAGAIN where it took longer than it may.
+int chost_socket_send_all(int peer, const void *_Nonnull buffer, size_t count);
+
+// Whether a socket's peer is a process of this user or of root.
+bool chost_socket_peer_is_ours(int peer);
+
+// Makes a folder for this user alone, unless there is one: 0 or minus errno, -EPERM where others own it or may enter.
+int chost_private_folder(const char *_Nonnull path);
+
+// Opens a file, which is made where it is not there, and waits until it is locked for this opening alone: the
+// descriptor, or minus errno.
+int chost_lock_file(const char *_Nonnull path);
 
 // Listens on a TCP port of 127.0.0.1, 0 for one that is free, with one place in its queue. The descriptor, not
 // blocking, or minus errno: -EADDRINUSE where somebody has the port.
@@ -42,6 +59,9 @@ int chost_socket_accept(int listener);
 
 // A second descriptor for the same thing, closed on exec, or minus errno.
 int chost_duplicate(int descriptor);
+
+// Has a descriptor lead to what another one leads to, closed on exec, and lets go of what it led to: 0 or minus errno.
+int chost_replace(int descriptor, int with);
 
 // Whether the descriptor can be read and written, or minus errno where it is not open.
 int chost_access_mode(int descriptor, bool *_Nonnull can_read, bool *_Nonnull can_write);

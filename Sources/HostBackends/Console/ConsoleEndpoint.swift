@@ -31,6 +31,8 @@ package final class ConsoleEndpoint {
   package private(set) var isPseudoTerminal = false
   /// Whether Ctrl-A x ends the machine: a person types here.
   package private(set) var hasEscapes = false
+  /// Who else listens and types, where anybody may.
+  package var monitor: ConsoleMonitor?
   /// What to do about output that cannot be written.
   package private(set) var outputAdvice = ""
 

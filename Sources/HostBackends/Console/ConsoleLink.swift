@@ -37,6 +37,7 @@ package final class ConsoleLink {
   private let endpoint: ConsoleEndpoint
   private var input: ConsoleEndpoint.Input
   private let port: any GuestConsole
+  private let takesInput: Bool
   private let loop: EventLoop
   private let fail: (HostError) -> Void
   private let stop: () -> Void
@@ -70,6 +71,7 @@ package final class ConsoleLink {
     self.endpoint = endpoint
     input = takesInput ? endpoint.input : .none
     self.port = port
+    self.takesInput = takesInput
     self.loop = loop
     self.fail = fail
     self.logger = logger
@@ -101,6 +103,7 @@ package final class ConsoleLink {
         }
       )
     }
+    if takesInput { endpoint.monitor?.connect(onInput: port.signalInputRoom) }
     if case .stream(let stream) = input { stream.connect(onInput: port.signalInputRoom) }
     resumeInput()
   }
@@ -174,8 +177,11 @@ package final class ConsoleLink {
   /// Moves what there is, as far as one turn goes.
   private func moveOutput() -> Movement {
     for _ in 0..<Self.turnLimit {
-      if pending.isEmpty { pending = port.takeOutput(limit: Self.chunkSize)[...] }
-      if pending.isEmpty { return .done }
+      if pending.isEmpty {
+        pending = port.takeOutput(limit: Self.chunkSize)[...]
+        if pending.isEmpty { return .done }
+        endpoint.monitor?.note(pending)
+      }
       switch endpoint.output {
       case .none: pending = []
       case .stream(let stream):
@@ -234,6 +240,7 @@ package final class ConsoleLink {
   }
 
   private func resumeInput() {
+    if takesInput { passMonitored() }
     switch input {
     case .none: break
     case .stream(let stream):
@@ -252,6 +259,16 @@ package final class ConsoleLink {
       } catch {
         fail(error)
       }
+    }
+  }
+
+  /// Gives the guest what was typed through the monitor, as far as it has room.
+  private func passMonitored() {
+    guard let monitor = endpoint.monitor else { return }
+    while true {
+      let bytes = monitor.takeInput(limit: port.inputSpace())
+      if bytes.isEmpty { return }
+      port.receive(bytes)
     }
   }
 

@@ -12,6 +12,9 @@ package struct EscapeSequence {
     case help
   }
 
+  /// Nothing has been typed yet.
+  package init() {}
+
   private static let prefix: UInt8 = 0x01
   private var hasPrefix = false
 

@@ -51,7 +51,7 @@ package final class DebugListener: @unchecked Sendable {
     switch place {
     case .socket(let path):
       // SAFETY: the path holds for the call.
-      let number = unsafe path.withHostPath { unsafe chost_private_socket_listen($0) }
+      let number = unsafe path.withHostPath { unsafe chost_socket_listen_private($0, 1) }
       guard number >= 0 else { throw .socket(.cannotCreate(path: path, errno: -number)) }
       listener = OwnedDescriptor(owning: number)
       socket = MadeName(path)
@@ -100,7 +100,7 @@ package final class DebugListener: @unchecked Sendable {
     guard number >= 0 else { return nil }
     let peer = DebugPeer(OwnedDescriptor(owning: number))
     // The name's mode keeps others away; who got the socket in another way is looked at here.
-    guard socket == nil || chost_socket_peer_is_own(number) else { return nil }
+    guard socket == nil || chost_socket_peer_is_ours(number) else { return nil }
     chost_socket_send_at_once(number)
     return peer
   }

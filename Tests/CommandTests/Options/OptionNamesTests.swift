@@ -45,8 +45,8 @@ private func device(with property: Configuration.Device.Property) -> Int {
       #expect(configuration.option(there).hasPrefix("--"), "\(there)")
       #expect(bare.option(path).hasPrefix("--"), "\(path)")
     }
-    #expect(Configuration.Path.allCases.count == 43)
-    #expect(Set(Configuration.Path.allCases).count == 43)
+    #expect(Configuration.Path.allCases.count == 44)
+    #expect(Set(Configuration.Path.allCases).count == 44)
   }
 
   @Test(

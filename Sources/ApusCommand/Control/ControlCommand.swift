@@ -1,0 +1,134 @@
+import ApusControl
+import ArgumentParser
+import Host
+
+extension ApusCommand {
+  struct ControlCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "control",
+      abstract: "Steer a running machine, or look into it.",
+      discussion: """
+        The machine was started with --control auto, and is named as 'apus list' shows it, or with --control PATH, and \
+        is named by that path, which then has a '/' in it.
+
+        Examples:
+          apus control apus info
+          apus control apus pause
+          apus control apus memory.resize 2G
+          apus control ./socket console.send data='ls' --json
+          apus control apus events.subscribe
+          apus control schema
+
+        Methods:
+        \(ControlCatalogue.methods.map(usage).joined(separator: "\n"))
+
+        Exit status:
+          0   done
+          1   the machine refused
+          64  bad usage
+          69  there is no such machine, or it does not listen
+          75  no answer came in time
+        """
+    )
+
+    @Argument(help: "The machine's name or its socket's path; or 'schema', for all methods as an OpenRPC document.")
+    var machine: String
+
+    @Argument(help: ArgumentHelp("The method; info by default.", valueName: "method"))
+    var method = Control.Info.name
+
+    @Argument(help: ArgumentHelp("The method's parameters, as NAME=VALUE.", valueName: "parameter"))
+    var words: [String] = []
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    @Option(
+      parsing: .unconditional,
+      help: ArgumentHelp(
+        "How long an answer may take, 10 s by default: seconds, or with ms, s, m or h.",
+        valueName: "time"
+      ),
+      transform: ControlCommand.limit
+    )
+    var timeout = Duration.seconds(10)
+
+    private static let limit: @Sendable (String) throws -> Duration = { text in
+      guard let limit = TimeLimit(text) else { throw ValidationError(TimeLimit.form) }
+      return limit.duration
+    }
+
+    private static func usage(_ method: ControlCatalogue.MethodDescription) -> String {
+      let words = method.parameters.map { $0.isRequired ? $0.name + "=…" : "[\($0.name)=…]" }
+      return "  \(([method.name] + words).joined(separator: " "))\n      \(method.summary)"
+    }
+
+    func run() throws {
+      if machine == "schema", words.isEmpty {
+        return try Message.show(
+          ControlWords.indented(ControlCatalogue.document).split(separator: "\n").map(String.init)
+        )
+      }
+      try Message.reporting { () throws(ControlError) in try ask() }
+    }
+
+    private func ask() throws(ControlError) {
+      guard let description = ControlCatalogue.methods.first(where: { $0.name == method }) else {
+        throw ControlError(.methodNotFound, "there is no method '\(method)'; 'apus control --help' shows them all")
+      }
+      let parameters = try ControlWords.parameters(of: description, words)
+      let client = try ControlClient(machine, timeout: timeout)
+      let answer = try client.call(named: method, parameters)
+      try show(answer)
+      guard method.hasSuffix(".subscribe") else { return }
+      while true {
+        guard let notice = try client.nextNotice() else { continue }
+        try show(notice)
+        if notice.isEnd { return }
+      }
+    }
+
+    private func show(_ answer: ControlJSON) throws(ControlError) {
+      // Of a subscription's number a person has no use.
+      if method.hasSuffix(".subscribe"), !json { return }
+      try write(json ? [answer.text] : ControlWords.lines(answer))
+    }
+
+    private func show(_ notice: ControlClient.Notice) throws(ControlError) {
+      let lost = notice.envelope.lost
+      if lost > 0, !json { Message.say("\(lost) notices were lost: they were not read as fast as they came") }
+      if json {
+        try write([notice.json.text])
+      } else if let output = try notice.content(as: Control.ConsoleOutput.self) {
+        try write(bytes: Array(output.data.utf8))
+      } else if let event = try notice.content(as: Control.Event.self) {
+        try write(["\(event.kind.rawValue): \(event.message)"])
+      } else {
+        try write([notice.json.text])
+      }
+    }
+
+    private func write(_ lines: [String]) throws(ControlError) {
+      try write(bytes: Array(lines.map { $0.plain + "\n" }.joined().utf8))
+    }
+
+    private func write(bytes: [UInt8]) throws(ControlError) {
+      do {
+        try StandardStreams.writeOutput(bytes)
+      } catch {
+        throw ControlError(.disconnected, "\(error)")
+      }
+    }
+  }
+}
+
+extension ControlError: CommandFailure {
+  var exitStatus: Int32 {
+    switch code {
+    case .methodNotFound, .invalidParameters, .invalidRequest: 64
+    case .disconnected, .unsupportedVersion: 69
+    case .timedOut: 75
+    default: 1
+    }
+  }
+}

@@ -1,0 +1,148 @@
+internal import CHost
+internal import Glibc
+internal import Host
+
+/// The folder in which the running machines of a user are registered: a socket or a link to one for each.
+///
+/// `apus` in `XDG_RUNTIME_DIR`; without that in `/run/user/UID`, where that is this user's, and otherwise
+/// `/tmp/apus-UID`. It is this user's alone.
+package struct ControlDirectory {
+  /// The folder.
+  package let path: String
+
+  /// One machine.
+  package struct Entry: Equatable {
+    /// By which clients know it.
+    package let name: String
+    /// Its socket, or a link to it.
+    package let path: String
+  }
+
+  /// Where it is, whether it exists or not.
+  package static var place: String {
+    // SAFETY: the environment is not changed while Apus runs; the text is copied at once.
+    if let folder = unsafe getenv("XDG_RUNTIME_DIR"), unsafe strlen(folder) > 0 {
+      return unsafe HostPath.text(UnsafeRawBufferPointer(start: folder, count: strlen(folder))) + "/apus"
+    }
+    let user = decimalDigits(UInt64(geteuid()))
+    let folder = "/run/user/\(user)"
+    return exists(folder) ? "\(folder)/apus" : "/tmp/apus-\(user)"
+  }
+
+  private static func exists(_ folder: String) -> Bool {
+    // SAFETY: the path holds for the call.
+    unsafe folder.withHostPath { unsafe access($0, W_OK | X_OK) } == 0
+  }
+
+  /// The folder, made where it is not there.
+  ///
+  /// - Throws: where it cannot be made, or is not this user's alone.
+  package static func make() throws(ControlListener.Failure) -> ControlDirectory {
+    let path = place
+    // SAFETY: the path holds for the call.
+    let result = unsafe path.withHostPath { unsafe chost_private_folder($0) }
+    switch result {
+    case 0: return ControlDirectory(path: path)
+    case -EPERM, -ENOTDIR:
+      throw .init(.cannotCreate, "'\(path)' is not a folder of this user's alone; remove it, or set XDG_RUNTIME_DIR")
+    default:
+      throw .init(
+        ErrorNumber.isHostFailure(-result) ? .hostFailure : .cannotCreate,
+        "cannot make '\(path)': \(errorText(-result)); set XDG_RUNTIME_DIR to a folder of yours"
+      )
+    }
+  }
+
+  /// The folder, where it is there and this user's alone.
+  package static func find() -> ControlDirectory? {
+    let path = place
+    guard exists(path) else { return nil }
+    // SAFETY: the path holds for the call.
+    return unsafe path.withHostPath { unsafe chost_private_folder($0) } == 0 ? ControlDirectory(path: path) : nil
+  }
+
+  /// Keeps others from registering until the value goes. Where there is no lock to be had there is none.
+  func lock() -> ControlLock? { ControlLock(path + "/.lock") }
+
+  /// What a machine's name is in the folder: without what cannot be in a file's name.
+  static func entryName(_ machine: String) -> String {
+    var name = String(machine.map { $0 == "/" ? "_" : $0 })
+    if name.first == "." { name = "_" + name.dropFirst() }
+    return name
+  }
+
+  func path(of entry: String) -> String { "\(path)/\(entry)" }
+
+  /// A name that no machine has which runs: the machine's own, or that with a number. What machines left that have gone
+  /// is taken away. While it is locked.
+  func freeName(for machine: String) -> String {
+    let name = Self.entryName(machine)
+    var entry = name
+    var number = 1
+    while !isFree(entry) {
+      number += 1
+      entry = "\(name)-\(number)"
+    }
+    return entry
+  }
+
+  private func isFree(_ entry: String) -> Bool {
+    let place = path(of: entry)
+    guard FileIdentity(named: place) != nil else { return true }
+    guard isStale(place) else { return false }
+    MadeName(place).remove()
+    return FileIdentity(named: place) == nil
+  }
+
+  /// Whether what is registered has gone: nobody listens there, or the link leads nowhere.
+  private func isStale(_ place: String) -> Bool {
+    guard let target = FileIdentity(place), case .file = target else { return true }
+    // SAFETY: the path holds for the call.
+    guard let real = unsafe place.withHostPath({ unsafe realpath($0, nil) }) else { return true }
+    // SAFETY: realpath's text is freed here.
+    defer { unsafe free(real) }
+    return unsafe chost_socket_is_stale(real)
+  }
+
+  /// Registers a socket that is elsewhere.
+  func link(_ entry: String, to target: String) -> MadeName? {
+    // SAFETY: the path holds for the call.
+    guard let real = unsafe target.withHostPath({ unsafe realpath($0, nil) }) else { return nil }
+    defer { unsafe free(real) }
+    let place = path(of: entry)
+    // SAFETY: both texts hold for the call.
+    guard unsafe place.withHostPath({ unsafe symlink(real, $0) }) == 0 else { return nil }
+    return MadeName(place)
+  }
+
+  /// All machines that run, by name. What others left is taken away.
+  package func machines() -> [Entry] {
+    let lock = lock()
+    defer { _ = lock }
+    var entries: [Entry] = []
+    // SAFETY: the path holds for the call; the names that come are copied at once.
+    guard let folder = unsafe path.withHostPath({ unsafe opendir($0) }) else { return [] }
+    defer { unsafe closedir(folder) }
+    while let item = unsafe readdir(folder) {
+      let name = unsafe withUnsafeBytes(of: &item.pointee.d_name) { bytes in
+        unsafe HostPath.text(UnsafeRawBufferPointer(rebasing: bytes.prefix { $0 != 0 }))
+      }
+      guard name.first != "." else { continue }
+      let entry = Entry(name: name, path: path(of: name))
+      if !isFree(entry.name) { entries.append(entry) }
+    }
+    return entries.sorted { $0.name < $1.name }
+  }
+}
+
+/// A lock that goes with the value, or with the process.
+final class ControlLock {
+  private let descriptor: OwnedDescriptor
+
+  init?(_ path: String) {
+    // SAFETY: the path holds for the call.
+    let number = unsafe path.withHostPath { unsafe chost_lock_file($0) }
+    guard number >= 0 else { return nil }
+    descriptor = OwnedDescriptor(owning: number)
+  }
+}
