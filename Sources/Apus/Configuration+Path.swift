@@ -8,6 +8,7 @@ extension Configuration {
     case uuid
     case cpuCount
     case memorySize
+    case memoryLimit
     case pages
     case gic
     case cpuFeatures

@@ -256,6 +256,9 @@ public final class Machine: Sendable {
     return stream
   }
 
+  /// Asks something of the boot that runs; see ``Mailbox/ask(_:)``.
+  func askBoot(_ request: @escaping Mailbox.Request) { mailbox.ask(request) }
+
   /// How the machine ended; waits for it.
   public var outcome: Outcome {
     get async {

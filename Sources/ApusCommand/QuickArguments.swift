@@ -43,6 +43,7 @@ enum QuickArguments {
   private static func reader(of option: String) -> Setting.Reader? {
     switch option {
     case "--memory": Setting.memory
+    case "--memory-limit": Setting.memoryLimit
     case "--append", "--cmdline": Setting.commandLine
     case "--initrd": Setting.initrd
     case "--cpus": Setting.cpus

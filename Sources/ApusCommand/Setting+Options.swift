@@ -25,6 +25,9 @@ extension Setting {
       $0.configuration.pages = pages
     }
   }
+  static let memoryLimit: Reader = value { (settings, limit: ByteCount) in
+    settings.configuration.memoryLimit = limit.bytes
+  }
   static let gic: Reader = value({ Configuration.GIC(option: $0) }, form: "give 'auto', '2' or '3'") {
     $0.configuration.gic = $1
   }

@@ -11,9 +11,12 @@ public final class InspectedMemory: Sendable {
   /// Whether the guest may not write it either.
   public let isReadOnly: Bool
   private let mapping: MemoryMapping
+  /// Where the range begins in the mapping, in bytes.
+  private let start: Int
 
-  init(_ mapping: MemoryMapping, range: GuestRange, isReadOnly: Bool) {
+  init(_ mapping: MemoryMapping, from start: Int = 0, range: GuestRange, isReadOnly: Bool) {
     self.mapping = mapping
+    self.start = start
     self.range = range
     self.isReadOnly = isReadOnly
   }
@@ -23,9 +26,9 @@ public final class InspectedMemory: Sendable {
   /// - Returns: `count` bytes, or as many as there are from `address` to the end; none where that is elsewhere.
   public func read(at address: GuestAddress, count: Int) -> [UInt8] {
     guard let (offset, count) = piece(at: address, count) else { return [] }
-    // SAFETY: the piece lies in the range, which is as large as the mapping; the array is this call's own.
+    // SAFETY: the piece lies in the range, which lies in the mapping from its start on; the array is this call's own.
     return unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-      if let base = buffer.baseAddress { unsafe guest_copy(base, mapping.base + offset, count) }
+      if let base = buffer.baseAddress { unsafe guest_copy(base, mapping.base + start + offset, count) }
       filled = count
     }
   }
@@ -38,8 +41,8 @@ public final class InspectedMemory: Sendable {
     // SAFETY: as above; the buffer has at least as many bytes as are copied.
     unsafe bytes.withUnsafeBytes { buffer in
       guard let source = buffer.baseAddress else { return }
-      unsafe guest_copy(mapping.base + offset, source, count)
-      unsafe guest_make_executable(mapping.base + offset, count)
+      unsafe guest_copy(mapping.base + start + offset, source, count)
+      unsafe guest_make_executable(mapping.base + start + offset, count)
     }
     return count
   }
@@ -63,4 +66,21 @@ extension PrivateRAM {
 extension DMAWindow {
   /// The monitor's own look at this memory.
   public func inspected() -> InspectedMemory { InspectedMemory(memory.mapping, range: range, isReadOnly: false) }
+}
+
+extension HotplugMemory {
+  /// The monitor's own look at what is plugged of the region.
+  ///
+  /// - Parameters:
+  ///   - offset: of the first byte from the region's start.
+  ///   - count: in bytes; all of them lie in the region.
+  public func inspected(_ offset: UInt64, count: UInt64) -> InspectedMemory {
+    precondition(offset <= range.size && count <= range.size - offset, "the memory lies in the region")
+    return InspectedMemory(
+      mapping,
+      from: Int(offset),
+      range: GuestRange(at: range.start.rawValue + offset, size: count),
+      isReadOnly: false
+    )
+  }
 }

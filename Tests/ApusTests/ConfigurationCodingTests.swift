@@ -11,6 +11,7 @@ private func everything() -> Configuration {
   configuration.uuid = Configuration.UUID("123e4567-e89b-42d3-a456-426614174000")
   configuration.cpuCount = 4
   configuration.memorySize = 0xFFFF_FFFF_FFF0_0000
+  configuration.memoryLimit = 5
   configuration.pages = .small
   configuration.gic = .v2
   configuration.cpuFeatures.sve = false
@@ -29,10 +30,15 @@ private func everything() -> Configuration {
   let ports: [Configuration.Port] = [
     .init("log", .file(path: "log.txt")), .init("agent", .socket(path: "agent.sock")), .init("x", .descriptor(9)),
   ]
+  var region = Configuration.Device.Memory(size: 4 << 30)
+  region.name = "far"
+  region.initialSize = 512 << 20
+  region.blockSize = 4 << 20
   configuration.devices = [
     .init(.block(disk)), .init(.network(card)), .init(.network(.init(.tap(name: "tap0")))),
     .init(.network(.init(.descriptor(7)))), .init(.console(.init(carriesConsole: false, ports: ports))),
     .init(.scmi(.init(path: "platform.json", agent: "guest"))), .init(.scmi(.shared())), .init(.entropy),
+    .init(.memory(region)),
   ]
   configuration.devices[0].window = "disks"
   configuration.dma = .confined(windowSize: 2 << 20)
@@ -194,6 +200,21 @@ private func configuration(_ text: String) throws -> Configuration {
 
               },
               "window" : "default"
+            },
+            {
+              "memory" : {
+                "blockSize" : {
+                  "bytes" : 4194304
+                },
+                "initialSize" : {
+                  "bytes" : 536870912
+                },
+                "name" : "far",
+                "size" : {
+                  "bytes" : 4294967296
+                }
+              },
+              "window" : "default"
             }
           ],
           "dma" : {
@@ -207,6 +228,9 @@ private func configuration(_ text: String) throws -> Configuration {
           "initramfs" : "initramfs.cpio",
           "kvmPath" : "/dev/other",
           "measuresMemory" : false,
+          "memoryLimit" : {
+            "bytes" : 5
+          },
           "memorySize" : {
             "bytes" : 18446744073708503040
           },
@@ -240,7 +264,8 @@ private func configuration(_ text: String) throws -> Configuration {
       (.payload, { $0.payload = all.payload }), (.initramfs, { $0.initramfs = all.initramfs }),
       (.commandLine, { $0.commandLine = all.commandLine }), (.name, { $0.name = all.name }),
       (.uuid, { $0.uuid = all.uuid }), (.cpuCount, { $0.cpuCount = all.cpuCount }),
-      (.memorySize, { $0.memorySize = all.memorySize }), (.pages, { $0.pages = all.pages }),
+      (.memorySize, { $0.memorySize = all.memorySize }), (.memoryLimit, { $0.memoryLimit = all.memoryLimit }),
+      (.pages, { $0.pages = all.pages }),
       (.gic, { $0.gic = all.gic }), (.cpuFeatures, { $0.cpuFeatures = all.cpuFeatures }),
       (.devices, { $0.devices = all.devices }), (.dma, { $0.dma = all.dma }),
       (.scmiTranscript, { $0.scmiTranscript = all.scmiTranscript }), (.console, { $0.console = all.console }),

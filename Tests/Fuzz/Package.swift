@@ -54,6 +54,7 @@ let package = Package(
     fuzzTarget("FuzzConsole"),
     fuzzTarget("FuzzNetwork"),
     fuzzTarget("FuzzEntropy"),
+    fuzzTarget("FuzzMemory"),
     scmiFuzzTarget("FuzzSCMISession"),
     scmiFuzzTarget("FuzzSCMIFile"),
     scmiFuzzTarget("FuzzSCMIDecoder"),

@@ -153,7 +153,7 @@ final class DebuggedMachine: DebugTarget, Sendable {
   ) -> Bool {
     if table.software[counter] != nil { return true }
     let translation = runner.vcpu.translation()
-    guard let place = try? translation?.translate(counter, read: boot.machine.memory.word) else { return false }
+    guard let place = try? translation?.translate(counter, read: boot.machine.machine.memory.word) else { return false }
     return table.software.values.contains { $0.physicalAddress == place.address }
   }
 
@@ -271,9 +271,9 @@ final class DebuggedMachine: DebugTarget, Sendable {
     guard
       let counter = try? runner.vcpu.register(.programCounter),
       let state = try? runner.vcpu.register(.processorState),
-      let place = try? runner.vcpu.translation()?.translate(counter, read: boot.machine.memory.word)
+      let place = try? runner.vcpu.translation()?.translate(counter, read: boot.machine.machine.memory.word)
     else { return nil }
-    let bytes = boot.machine.memory.read(at: place.address, count: 4)
+    let bytes = boot.machine.machine.memory.read(at: place.address, count: 4)
     let instruction = bytes.count == 4 ? bytes.reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) } : nil
     guard let step = MaskedStep(counter: counter, state: state, instruction: instruction) else { return nil }
     try? runner.vcpu.setRegister(.processorState, step.state)
@@ -351,9 +351,11 @@ extension DebuggedMachine {
       guard let translation = boot.runners[thread].vcpu.translation() else { return bytes }
       while bytes.count < count {
         let (next, overflow) = address.addingReportingOverflow(UInt64(bytes.count))
-        guard !overflow, let place = try? translation.translate(next, read: boot.machine.memory.word) else { break }
+        guard !overflow, let place = try? translation.translate(next, read: boot.machine.machine.memory.word) else {
+          break
+        }
         let limit = min(UInt64(count - bytes.count), place.count)
-        var piece = boot.machine.memory.read(at: place.address, count: Int(limit))
+        var piece = boot.machine.machine.memory.read(at: place.address, count: Int(limit))
         guard !piece.isEmpty else { break }
         state.table?.hide(in: &piece, at: place.address)
         bytes += piece
@@ -369,12 +371,12 @@ extension DebuggedMachine {
       var done = 0
       while done < bytes.count {
         let (next, overflow) = address.addingReportingOverflow(UInt64(done))
-        guard !overflow, let place = try? translation.translate(next, read: boot.machine.memory.word) else {
+        guard !overflow, let place = try? translation.translate(next, read: boot.machine.machine.memory.word) else {
           return false
         }
         var piece = Array(bytes[done...].prefix(Int(min(UInt64(bytes.count - done), place.count))))
         state.table?.keep(in: &piece, at: place.address)
-        let count = boot.machine.memory.write(piece[...], at: place.address)
+        let count = boot.machine.machine.memory.write(piece[...], at: place.address)
         guard count > 0 else { return false }
         done += count
       }
@@ -396,7 +398,10 @@ extension DebuggedMachine {
         return .done
       }
       guard table.hasRoomForSoftware else { return .full }
-      let place = try? boot.runners[thread].vcpu.translation()?.translate(address, read: boot.machine.memory.word)
+      let place = try? boot.runners[thread].vcpu.translation()?.translate(
+        address,
+        read: boot.machine.machine.memory.word
+      )
       if let place, let replaced = replace(at: place.address, boot) {
         state.table?.note(replaced, at: address)
         return .done
@@ -428,7 +433,7 @@ extension DebuggedMachine {
       if state.table?.software.values.contains(where: { $0.physicalAddress == replaced.physicalAddress }) == true {
         return .done
       }
-      _ = boot.machine.memory.write(Self.bytes(replaced.original)[...], at: replaced.physicalAddress)
+      _ = boot.machine.machine.memory.write(Self.bytes(replaced.original)[...], at: replaced.physicalAddress)
       return .done
     }
     return answer ?? .done
@@ -440,7 +445,7 @@ extension DebuggedMachine {
   private func replace(at physicalAddress: UInt64, _ boot: Boot) -> BreakpointTable.Replaced? {
     guard let original = instruction(at: physicalAddress, boot) else { return nil }
     let bytes = Self.bytes(BreakpointTable.instruction)
-    guard boot.machine.memory.write(bytes[...], at: physicalAddress) == bytes.count else { return nil }
+    guard boot.machine.machine.memory.write(bytes[...], at: physicalAddress) == bytes.count else { return nil }
     return BreakpointTable.Replaced(physicalAddress: physicalAddress, original: original)
   }
 
@@ -456,7 +461,7 @@ extension DebuggedMachine {
   }
 
   private func instruction(at physicalAddress: UInt64, _ boot: Boot) -> UInt32? {
-    let bytes = boot.machine.memory.read(at: physicalAddress, count: 4)
+    let bytes = boot.machine.machine.memory.read(at: physicalAddress, count: 4)
     return bytes.count == 4 ? bytes.reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) } : nil
   }
 

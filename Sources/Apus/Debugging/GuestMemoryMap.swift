@@ -9,6 +9,16 @@ final class GuestMemoryMap: Sendable {
     self.pieces = Mutex(pieces)
   }
 
+  /// There is more memory.
+  func add(_ piece: InspectedMemory) {
+    pieces.withLock { $0.append(piece) }
+  }
+
+  /// The memory of a range, which was added as one piece, is there no longer.
+  func remove(_ range: GuestRange) {
+    pieces.withLock { pieces in pieces.removeAll { $0.range == range } }
+  }
+
   /// Reads from a physical address.
   ///
   /// - Returns: `count` bytes, or fewer where the piece of memory ends before that; none where there is none.

@@ -57,6 +57,16 @@ class DeviceResource {
   /// The guest's time goes on.
   func startTime() {}
 
+  /// How the device's hot-plug memory stands, where it has such.
+  var hotplugMemory: HotplugMemoryStatus? { nil }
+
+  /// Asks the guest to have so many bytes of it.
+  ///
+  /// - Throws: ``HotplugMemoryError``.
+  func setHotplugMemory(requested: UInt64) throws(HotplugMemoryError) {
+    preconditionFailure("only a device with hot-plug memory is asked for some")
+  }
+
   /// Begins nothing new. After the vCPUs have ended.
   func stop() {}
 
@@ -93,6 +103,7 @@ struct BootPlace {
   let place: Board.DevicePlace
   let board: Board
   let machine: SharedMachine
+  let budget: MemoryBudget
   let loop: EventLoop
   let mailbox: Mailbox
   let events: MachineEvents

@@ -11,6 +11,7 @@ import VirtioMMIO
 final class DeviceSet {
   private let resources: [DeviceResource]
   private let windows: [WindowOwner]
+  private let budget: MemoryBudget
   private(set) var devices: [VirtioMMIODevice] = []
   /// Where those stand that are plugged in.
   private(set) var places: [Board.DevicePlace] = []
@@ -26,15 +27,19 @@ final class DeviceSet {
 
   /// Makes the windows and shows them to KVM.
   ///
-  /// - Parameter resources: what stands behind each device of the board.
+  /// - Parameters:
+  ///   - resources: what stands behind each device of the board.
+  ///   - memoryLimit: the most bytes that the machine may take in all, or nil.
   init(
     _ board: Board,
     _ resources: [DeviceResource],
     ram: borrowing PrivateRAM,
     isOpen: Bool,
+    memoryLimit: UInt64?,
     _ machine: borrowing VirtualMachine
   ) throws {
     self.resources = resources
+    budget = MemoryBudget(limit: memoryLimit, taken: board.windows.reduce(board.map.ram.size) { $0 + $1.range.size })
     guard !isOpen else {
       windows = [WindowOwner(DMAWindow(name: Board.openWindow, opening: ram))]
       return
@@ -69,6 +74,7 @@ final class DeviceSet {
           place: place,
           board: board,
           machine: machine,
+          budget: budget,
           loop: loop,
           mailbox: mailbox,
           events: events,
@@ -140,6 +146,27 @@ final class DeviceSet {
     for resource in resources { resource.startTime() }
   }
 
+  /// How each region of hot-plug memory stands.
+  var hotplugMemory: [HotplugMemoryStatus] {
+    var regions: [HotplugMemoryStatus] = []
+    for resource in resources {
+      if let region = resource.hotplugMemory { regions.append(region) }
+    }
+    return regions
+  }
+
+  /// Asks the guest to have so many bytes of a region.
+  ///
+  /// - Returns: how the region stands then.
+  /// - Throws: ``HotplugMemoryError``.
+  func setHotplugMemory(_ name: String, requested: UInt64) throws(HotplugMemoryError) -> HotplugMemoryStatus {
+    for resource in resources where resource.hotplugMemory?.name == name {
+      try resource.setHotplugMemory(requested: requested)
+      if let region = resource.hotplugMemory { return region }
+    }
+    throw .unknown(name: name, known: hotplugMemory.map(\.name))
+  }
+
   /// Ends what works for the devices. After the vCPUs have ended.
   ///
   /// - Returns: what to tell of those that did not answer for as long as `patience` lasted: they may use the guest's
@@ -155,6 +182,7 @@ final class DeviceSet {
   /// The devices go. After their last report.
   func release() {
     for resource in resources { resource.release() }
+    budget.regions = []
   }
 
   /// What each device did. On the device thread.

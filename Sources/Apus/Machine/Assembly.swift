@@ -51,7 +51,14 @@ struct Assembly {
       hostAddress: ram.hostAddress
     )
     let earlyVectors = try EarlyVectors(virtualMachine)
-    devices = try DeviceSet(board, inputs.devices, ram: ram, isOpen: configuration.dma == .open, virtualMachine)
+    devices = try DeviceSet(
+      board,
+      inputs.devices,
+      ram: ram,
+      isOpen: configuration.dma == .open,
+      memoryLimit: configuration.memoryLimit,
+      virtualMachine
+    )
     let loader = BootLoader(
       inputs: inputs,
       tree: GuestDeviceTree(
@@ -84,7 +91,11 @@ struct Assembly {
       }
     }
 
-    let shared = SharedMachine(virtualMachine, interruptController)
+    let shared = SharedMachine(
+      virtualMachine,
+      interruptController,
+      memory: GuestMemoryMap([ram.inspected(), earlyVectors.inspected()] + devices.inspectedWindows)
+    )
     serialPort = try SerialPort(
       interrupt: MachineLevelInterrupt(shared, sharedPeripheralInterrupt: MemoryMap.SharedInterrupt.pl011)
     )
@@ -121,10 +132,10 @@ struct Assembly {
       machine: shared,
       bus: bus,
       ram: ram,
+      hotplugRegions: board.hotplugRegions,
       earlyVectors: earlyVectors,
       unmapped: unmapped,
       mailbox: mailbox,
-      windows: devices.inspectedWindows,
       debugger: debugger,
       events: events
     )
@@ -173,8 +184,8 @@ struct HostLimits {
         .hostFailure,
         .property(.memorySize),
         """
-        \(configuration.memorySize >> 20) MiB of memory are too many: this host's KVM has guest addresses of \(limit) \
-        bits and the machine needs \(map.addressBits); give less
+        \((configuration.memorySize + map.hotplug.reduce(0) { $0 + $1.size }) >> 20) MiB of memory are too many: this \
+        host's KVM has guest addresses of \(limit) bits and the machine needs \(map.addressBits); give less
         """
       )
     }

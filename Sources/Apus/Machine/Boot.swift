@@ -123,6 +123,32 @@ final class Boot {
   /// What stands behind a device, by its name.
   func resource(named name: String) -> DeviceResource? { assembly.devices.resource(named: name) }
 
+  /// Has all vCPUs wait, does `body` on the device thread, and lets them go on. Where the boot ends meanwhile, nothing
+  /// is done.
+  func whileVCPUsWait(_ body: @escaping @Sendable () -> Void) {
+    guard let threads else { return }
+    threads.hold(for: .monitor) { [mailbox = assembly.machine.mailbox] isHeld in
+      guard isHeld else { return }
+      mailbox.ask { boot in
+        guard let boot, let threads = boot.threads else { return }
+        body()
+        threads.release(from: .monitor)
+      }
+    }
+  }
+
+  /// How each region of hot-plug memory stands.
+  var hotplugMemory: [HotplugMemoryStatus] { assembly.devices.hotplugMemory }
+
+  /// Asks the guest to have so many bytes of a region, and says how the region stands then.
+  func setHotplugMemory(_ name: String, requested: UInt64) -> Result<HotplugMemoryStatus, HotplugMemoryError> {
+    do throws(HotplugMemoryError) {
+      return .success(try assembly.devices.setHotplugMemory(name, requested: requested))
+    } catch {
+      return .failure(error)
+    }
+  }
+
   /// What there is to tell of the boot so far.
   func inspect() -> Inspection {
     Inspection(

@@ -110,7 +110,7 @@ final class VCPURunner: Sendable {
         if machine.hold.isWanted { machine.hold.wait(vcpu.index) }
         if machine.isStopping.load(ordering: .acquiring) { return counts }
         guard isInspectionWanted.exchange(false, ordering: .acquiring) else { continue }
-        let suspicion = AbortLoop(vcpu)?.reason(in: machine.ram.range)
+        let suspicion = AbortLoop(vcpu)?.reason(executableAt: machine.mayExecute)
         // A vCPU that another is just turning on may look like this once.
         if let suspicion, suspicion == formerSuspicion {
           fault(machine, suspicion)
@@ -147,8 +147,8 @@ final class VCPURunner: Sendable {
     }
     let policy = machine.unmapped
     if policy.passes, policy.isTold { return true }
-    let access =
-      "\(verb) \(width) bytes at \(hexadecimalNumber(address)), where there is neither memory nor a device"
+    let nothing = machine.nothing(at: address, else: "where there is neither memory nor a device")
+    let access = "\(verb) \(width) bytes at \(hexadecimalNumber(address)), \(nothing)"
     if policy.passes {
       policy.tell(cpu: vcpu.index, access)
       return true
@@ -172,7 +172,8 @@ final class VCPURunner: Sendable {
     case .noSyndrome(_, let address):
       fault(
         machine,
-        "accesses \(hexadecimalNumber(address)), where there is no memory, by an instruction that no device can answer "
+        "accesses \(hexadecimalNumber(address)), \(machine.nothing(at: address, else: "where there is no memory")), "
+          + "by an instruction that no device can answer "
           + "(a pair of registers, an atomic or a vector)"
       )
     case .refused(let errno):

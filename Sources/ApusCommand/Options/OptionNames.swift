@@ -29,6 +29,7 @@ extension Configuration {
     case .uuid: "--uuid"
     case .cpuCount: "--cpus"
     case .memorySize: "--memory"
+    case .memoryLimit: "--memory-limit"
     case .pages: "--memory …,\(pages == .small ? "smallpages" : "hugepages")"
     case .gic: "--gic \((value.flatMap { GIC(rawValue: $0) } ?? gic).option)"
     case .cpuFeatures: "--cpu"

@@ -55,6 +55,15 @@ private enum FuzzSeeds {
         SeedProgram.chain(payload: [3, 0], queue: 2, readable: [2], writable: [1]),
       ]
     case "FuzzEntropy": [SeedProgram.chain(payload: [], queue: 0, readable: [], writable: [64, 16])]
+    case "FuzzMemory":
+      ([0, 1, 2, 3, 4] as [UInt8]).map { type in
+        SeedProgram.chain(
+          payload: [type, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0],
+          queue: 0,
+          readable: [24],
+          writable: [10]
+        )
+      }
     case "FuzzSCMIDevice":
       (0x10...0x19 as ClosedRange<UInt8>).map { identifier in
         SeedProgram.chain(
