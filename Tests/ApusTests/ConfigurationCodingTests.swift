@@ -52,6 +52,8 @@ private func everything() -> Configuration {
   configuration.kvmPath = "/dev/other"
   configuration.deviceTreeOverlays = ["a.dtbo", "b.dtbo"]
   configuration.deviceTreeDump = "tree.dtb"
+  configuration.debugger = Configuration.Debugger(.socket(path: "gdb.socket"))
+  configuration.debugger?.waits = true
   return configuration
 }
 
@@ -88,6 +90,12 @@ private func configuration(_ text: String) throws -> Configuration {
             "pmu" : false,
             "pointerAuthentication" : false,
             "sve" : false
+          },
+          "debugger" : {
+            "socket" : {
+              "path" : "gdb.socket",
+              "waits" : true
+            }
           },
           "deviceTreeDump" : "tree.dtb",
           "deviceTreeOverlays" : [
@@ -273,6 +281,7 @@ private func configuration(_ text: String) throws -> Configuration {
       (.kvmPath, { $0.kvmPath = all.kvmPath }),
       (.deviceTreeOverlays, { $0.deviceTreeOverlays = all.deviceTreeOverlays }),
       (.deviceTreeDump, { $0.deviceTreeDump = all.deviceTreeDump }),
+      (.debugger, { $0.debugger = all.debugger }),
     ]
     #expect(changes.map(\.0) == Configuration.Property.allCases)
 

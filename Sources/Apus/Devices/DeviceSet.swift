@@ -105,6 +105,11 @@ final class DeviceSet {
     if let unused = MemoryMap.unusedVirtio(from: devices.count) { bus.attach(PlaceholderDevices(), at: unused) }
   }
 
+  /// The memory of the confined windows, for whoever looks into the guest's.
+  var inspectedWindows: [InspectedMemory] {
+    windows.filter { $0.window.extent == .confined }.map { $0.window.inspected() }
+  }
+
   /// What stands behind a device, by its name.
   func resource(named name: String) -> DeviceResource? {
     places.first { $0.name == name }.map { resources[$0.index] }

@@ -18,7 +18,7 @@ final class Boot {
 
   /// Assembles a machine.
   ///
-  /// - Throws: as ``Assembly/init(_:_:unmapped:loop:mailbox:events:logger:)``, or ``HostError``.
+  /// - Throws: as ``Assembly/init(_:_:unmapped:loop:mailbox:debugger:events:logger:)``, or ``HostError``.
   init(_ run: MachineRun) throws {
     configuration = run.checked.configuration
     progress = run.progress
@@ -29,6 +29,7 @@ final class Boot {
       unmapped: run.unmapped,
       loop: loop,
       mailbox: mailbox,
+      debugger: run.debugServer?.machine,
       events: run.events,
       logger: logger
     )
@@ -75,6 +76,8 @@ final class Boot {
   /// Starts the vCPUs. Once, and ``end(_:_:)`` follows.
   func start(_ run: MachineRun) throws(HostError) {
     run.files.keep()
+    let debugger = assembly.machine.debugger
+    debugger?.attach(assembly.runners, assembly.machine)
     threads = try VCPUThreads(
       assembly.runners,
       on: assembly.machine,
@@ -83,6 +86,7 @@ final class Boot {
       // A machine that has run for a while is worth a second thread that can end it.
       onFirstLook: { [warden = run.warden, signals = run.signals] in if signals != nil { try? warden.begin() } }
     )
+    if let threads { debugger?.attach(threads.threads) }
   }
 
   private static func followSize(
@@ -166,6 +170,7 @@ final class Boot {
   func end(_ run: MachineRun, _ loopFailure: HostError?) throws -> Outcome {
     let devices = assembly.devices
     run.mailbox.endBoot()
+    assembly.machine.debugger?.detach()
     threads?.stop()
     for caller in pauseControl?.end() ?? [] {
       // Who has not seen the pause of this boot gets the next one's.
