@@ -1,7 +1,8 @@
 import Apus
 
 /// What it takes to give a guest memory and to take it away:
-/// `MemoryBenchmark ROUNDS KERNEL COMMAND-LINE INITRAMFS` has it plug and unplug 1 GiB as often, after its first 128 MiB.
+/// `MemoryBenchmark ROUNDS KERNEL COMMAND-LINE INITRAMFS` has it plug and unplug 1 GiB as often, after its first 128
+/// MiB.
 @main
 enum MemoryBenchmark {
   private static let least: UInt64 = 128 << 20
@@ -21,7 +22,7 @@ enum MemoryBenchmark {
     try machine.start()
     var sizes = [least] + (0..<rounds).flatMap { _ in [most, least] }
     for await event in events {
-      guard case .memory(let name, let requested, let plugged) = event.kind, requested == plugged, plugged == sizes[0]
+      guard case .hotplugMemory(let name, let requested, let plugged) = event.kind, requested == plugged, plugged == sizes[0]
       else { continue }
       sizes.removeFirst()
       guard let next = sizes.first else { break }

@@ -19,7 +19,8 @@ let guest = embedded + [.unsafeFlags(["-no-allocations"])]
 
 /// The guests written in Swift, a folder each. `off` is assembly alone and stands for itself.
 let guests = [
-  "echo", "firmware", "hello", "hostile", "hotplug", "mmio", "panic", "reset", "secondaries", "slots", "spin", "timer",
+  "counters", "echo", "firmware", "hello", "hostile", "hotplug", "mmio", "panic", "reset", "secondaries", "slots",
+  "spin", "timer",
   "unmapped",
 ]
 

@@ -123,7 +123,7 @@ extension Configuration {
     if case .socket(let path)? = control, let problem = ControlListener.problem(of: path) {
       problems.append(.init(problem.kind, .property(.control), .init(problem)))
     }
-    return problems
+    return problems + [debuggerProblem].compactMap(\.self)
   }
 
   /// The device tree as the guest would get it from a host with everything, without KVM and without a payload.

@@ -34,6 +34,7 @@ extension Configuration: Codable {
     try object.read(.init(.kvmPath), into: &kvmPath)
     try object.read(.init(.deviceTreeOverlays), into: &deviceTreeOverlays)
     try object.read(.init(.deviceTreeDump), into: &deviceTreeDump)
+    try object.read(.init(.debugger), into: &debugger)
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -67,6 +68,7 @@ extension Configuration: Codable {
     case .kvmPath: try container.encode(kvmPath, forKey: key)
     case .deviceTreeOverlays: try container.encode(deviceTreeOverlays, forKey: key)
     case .deviceTreeDump: try container.encodeIfPresent(deviceTreeDump, forKey: key)
+    case .debugger: try container.encodeIfPresent(debugger, forKey: key)
     }
   }
 }

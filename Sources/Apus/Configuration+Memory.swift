@@ -9,6 +9,8 @@ struct HotplugMemoryWish {
   let size: UInt64
   /// How many bytes the guest is to have at its start.
   let initialSize: UInt64
+  /// Bytes of a block.
+  let blockSize: UInt64
 }
 
 extension Configuration {

@@ -24,6 +24,7 @@ extension Configuration {
     case kvmPath
     case deviceTreeOverlays
     case deviceTreeDump
+    case debugger
   }
 
   /// Where something stands in a configuration. The description is as in Swift and in a coded configuration:

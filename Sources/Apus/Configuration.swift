@@ -53,6 +53,8 @@ public struct Configuration: Equatable, Sendable {
   public var deviceTreeOverlays: [String] = []
   /// Where to write the device tree blob that the guest gets, or nowhere.
   public var deviceTreeDump: String?
+  /// Where a debugger may connect, or nowhere.
+  public var debugger: Debugger?
 
   /// A machine that boots `payload`, with the defaults for all else.
   public init(payload: Payload) {

@@ -162,6 +162,7 @@ public final class Machine: Sendable {
       signals: signals,
       deadline: timeout.map { progress.started.addingReportingOverflow($0.nanoseconds) }
         .map { $0.overflow ? .max : $0.partialValue },
+      clock: progress.clock,
       limit: Outcome(.timedOut, "the time of \(timeout ?? .zero) was over")
     ) { [weak self] outcome in
       // The machine keeps the warden after its run, for whoever waits for something else then.
@@ -201,10 +202,15 @@ public final class Machine: Sendable {
     mailbox.order(Outcome(.stopped, "ended by its owner"))
   }
 
-  /// Has all vCPUs wait before their next instruction; devices finish what was begun. The guest's clocks go on.
+  /// Pauses the machine: all vCPUs wait before their next instruction, devices finish what they have begun and begin
+  /// nothing, and the guest's time stands (its virtual counter, and with it what it waits for). Time that it is paused
+  /// for does not count towards ``Configuration/timeout``.
   ///
-  /// - Returns: true when all wait; false where the machine has ended, or ends meanwhile. Before its start, it waits
-  ///   for that.
+  /// It waits for a disk that does not answer; ``resume()`` takes it back also then. A machine that is paused already
+  /// stays so. The pause does not outlast the boot: a machine that is reset runs again.
+  ///
+  /// - Returns: true when it is paused; false where ``resume()`` has come first, the machine has ended, or ends
+  ///   meanwhile. Before its start, it waits for that.
   public func pause() async -> Bool {
     await withCheckedContinuation { continuation in
       mailbox.ask { boot in
@@ -214,7 +220,7 @@ public final class Machine: Sendable {
     }
   }
 
-  /// Lets the vCPUs go on.
+  /// Has the machine go on where it stood, or takes a pause back that is not complete yet. One that runs just does.
   ///
   /// - Returns: false where the machine has ended. Before its start, it waits for that.
   public func resume() async -> Bool {

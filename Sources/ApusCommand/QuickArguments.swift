@@ -60,6 +60,7 @@ enum QuickArguments {
     case "--unmapped": Setting.unmapped
     case "--log-level": Setting.logLevel
     case "--kvm": Setting.kvm
+    case "--gdb": Setting.gdb
     default: DeviceOptions.reader(of: option)
     }
   }

@@ -58,6 +58,7 @@ extension Setting {
     { Logger.Level(rawValue: $0) },
     form: "give trace, debug, info, notice, warning, error or critical"
   ) { $0.logLevel = $1 }
+  static let gdb: Reader = value { $0.configuration.debugger = $1 }
   static let kvm: Reader = text { $0.configuration.kvmPath = $1 }
 
   /// For an option that adds a device.

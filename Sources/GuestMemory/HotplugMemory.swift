@@ -12,7 +12,7 @@ public final class HotplugMemory: Sendable {
   public let range: GuestRange
 
   private let descriptor: MemoryDescriptor
-  private let mapping: MemoryMapping
+  let mapping: MemoryMapping
 
   /// Reserves the addresses of the whole region, which takes no memory.
   ///

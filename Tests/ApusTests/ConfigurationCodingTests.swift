@@ -44,6 +44,7 @@ private func everything() -> Configuration {
   configuration.dma = .confined(windowSize: 2 << 20)
   configuration.scmiTranscript = "session.jsonl"
   configuration.console = .pseudoTerminal(link: "/run/console")
+  configuration.control = .socket(path: "/run/control")
   configuration.onReset = .stop
   configuration.unmapped = .zero
   configuration.timeout = Duration(secondsComponent: 9_223_372_036_854_775_807, attosecondsComponent: 1)
@@ -51,6 +52,8 @@ private func everything() -> Configuration {
   configuration.kvmPath = "/dev/other"
   configuration.deviceTreeOverlays = ["a.dtbo", "b.dtbo"]
   configuration.deviceTreeDump = "tree.dtb"
+  configuration.debugger = Configuration.Debugger(.socket(path: "gdb.socket"))
+  configuration.debugger?.waits = true
   return configuration
 }
 
@@ -77,11 +80,22 @@ private func configuration(_ text: String) throws -> Configuration {
               "link" : "/run/console"
             }
           },
+          "control" : {
+            "socket" : {
+              "path" : "/run/control"
+            }
+          },
           "cpuCount" : 4,
           "cpuFeatures" : {
             "pmu" : false,
             "pointerAuthentication" : false,
             "sve" : false
+          },
+          "debugger" : {
+            "socket" : {
+              "path" : "gdb.socket",
+              "waits" : true
+            }
           },
           "deviceTreeDump" : "tree.dtb",
           "deviceTreeOverlays" : [
@@ -261,11 +275,13 @@ private func configuration(_ text: String) throws -> Configuration {
       (.gic, { $0.gic = all.gic }), (.cpuFeatures, { $0.cpuFeatures = all.cpuFeatures }),
       (.devices, { $0.devices = all.devices }), (.dma, { $0.dma = all.dma }),
       (.scmiTranscript, { $0.scmiTranscript = all.scmiTranscript }), (.console, { $0.console = all.console }),
-      (.onReset, { $0.onReset = all.onReset }), (.unmapped, { $0.unmapped = all.unmapped }),
+      (.control, { $0.control = all.control }), (.onReset, { $0.onReset = all.onReset }),
+      (.unmapped, { $0.unmapped = all.unmapped }),
       (.timeout, { $0.timeout = all.timeout }), (.measuresMemory, { $0.measuresMemory = all.measuresMemory }),
       (.kvmPath, { $0.kvmPath = all.kvmPath }),
       (.deviceTreeOverlays, { $0.deviceTreeOverlays = all.deviceTreeOverlays }),
       (.deviceTreeDump, { $0.deviceTreeDump = all.deviceTreeDump }),
+      (.debugger, { $0.debugger = all.debugger }),
     ]
     #expect(changes.map(\.0) == Configuration.Property.allCases)
 

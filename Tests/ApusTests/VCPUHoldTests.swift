@@ -196,4 +196,30 @@ import Testing
     #expect(wrong.load(ordering: .relaxed) == 0)
     #expect(ran.load(ordering: .relaxed) >= before + 1000)
   }
+
+  @Test func aVCPUThatIsKeptStaysWhileAnotherGoesOnUntilTheDebuggersNextHoldHasEnded() throws {
+    let passed = [Answers(), Answers()]
+    hold.begin(.debugger, 2) { [answers] in answers.add($0) }
+    let threads = try (0..<2).map { vcpu in
+      try HostThread(name: "vcpu") { [hold] in
+        hold.wait(vcpu)
+        passed[vcpu].add(true)
+      }
+    }
+    answers.gate.wait()
+
+    hold.end(.debugger, keeping: [1])
+    threads[0].join()
+    let isHeldStill = hold.isWanted && passed[1].all.isEmpty
+    // The one that went on comes back: then all are here.
+    hold.begin(.debugger, 2) { [answers] in answers.add($0) }
+    let again = try HostThread(name: "vcpu") { [hold] in hold.wait(0) }
+    answers.gate.wait()
+    hold.end(.debugger)
+    again.join()
+    threads[1].join()
+
+    #expect(isHeldStill && answers.all == [true, true])
+    #expect(passed[0].all == [true] && passed[1].all == [true] && !hold.isWanted)
+  }
 }

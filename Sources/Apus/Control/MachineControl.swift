@@ -15,12 +15,38 @@ final class MachineControl: Sendable {
   let events: MachineEvents
   let progress: RunProgress
   let console = ConsoleMonitor()
-  private let server = Server()
+  private let server: Server
 
   /// What changes, for whoever outlives the machine's control.
   private final class Server: Sendable {
-    let state = Mutex(Control.State.starting)
+    let facts: Mutex<Facts>
     let running = Mutex<ControlServer?>(nil)
+
+    init(_ configuration: Configuration) {
+      var facts = Facts()
+      for wish in configuration.hotplugMemory { facts.regions.append(Control.MemoryRegion(wish)) }
+      self.facts = Mutex(facts)
+    }
+  }
+
+  /// What events have told of the machine, for answers that do not wait for the device thread.
+  struct Facts {
+    var state = Control.State.starting
+    var regions: [Control.MemoryRegion] = []
+
+    mutating func take(_ event: MachineEvent.Kind, reboots: Bool) {
+      switch event {
+      case .state(let new): state = Control.State(new)
+      case .ended(let outcome):
+        state = outcome.end == .reset && reboots ? .starting : .ended
+        for index in regions.indices { regions[index].plugged = 0 }
+      case .hotplugMemory(let name, let requested, let plugged):
+        for index in regions.indices where regions[index].name == name {
+          (regions[index].requested, regions[index].plugged) = (requested, plugged)
+        }
+      case .deviceReset, .deviceFault, .platformRequest: break
+      }
+    }
   }
 
   /// Listens, and answers from now on.
@@ -38,6 +64,7 @@ final class MachineControl: Sendable {
     self.mailbox = mailbox
     self.events = events
     self.progress = progress
+    server = Server(checked.configuration)
     let listener: ControlListener
     do throws(ControlListener.Failure) {
       listener = try ControlListener(.init(control), machine: checked.configuration.name)
@@ -52,7 +79,7 @@ final class MachineControl: Sendable {
     // It goes with the machine's events, which are this machine's alone.
     let reboots = checked.configuration.onReset == .reboot
     _ = events.listen { [server] event in
-      if let new = Control.State(event.kind, reboots: reboots) { server.state.withLock { $0 = new } }
+      server.facts.withLock { $0.take(event.kind, reboots: reboots) }
     }
     let running = try ControlServer(listener, Self.table(self)) { logger.warning("\($0)") }
     server.running.withLock { $0 = running }
@@ -63,14 +90,16 @@ final class MachineControl: Sendable {
     server.running.withLock { $0.take() }?.end()
   }
 
-  /// What the machine does, as far as anybody has told.
-  var presentState: Control.State { server.state.withLock { $0 } }
+  /// What is known of the machine, as far as anybody has told.
+  var facts: Facts { server.facts.withLock { $0 } }
 
   private static func table(_ control: MachineControl) -> ControlTable {
     var table = ControlTable()
     control.addMachine(to: &table)
     control.addConsole(to: &table)
     control.addEvents(to: &table)
+    control.addSCMI(to: &table)
+    control.addDevices(to: &table)
     control.addMemory(to: &table)
     table.on(Control.Schema.self) { _, answer in answer.succeed(.init(ControlCatalogue.document)) }
     table.seal()
@@ -104,16 +133,8 @@ extension Control.State {
     self =
       switch state {
       case .running: .running
+      case .pausing: .pausing
       case .paused: .paused
       }
-  }
-
-  /// What an event says of it.
-  init?(_ kind: MachineEvent.Kind, reboots: Bool) {
-    switch kind {
-    case .state(let state): self.init(state)
-    case .ended(let outcome): self = outcome.end == .reset && reboots ? .starting : .ended
-    default: return nil
-    }
   }
 }

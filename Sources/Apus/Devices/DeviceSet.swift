@@ -105,12 +105,45 @@ final class DeviceSet {
     if let unused = MemoryMap.unusedVirtio(from: devices.count) { bus.attach(PlaceholderDevices(), at: unused) }
   }
 
+  /// The memory of the confined windows, for whoever looks into the guest's.
+  var inspectedWindows: [InspectedMemory] {
+    windows.filter { $0.window.extent == .confined }.map { $0.window.inspected() }
+  }
+
+  /// What stands behind a device, by its name.
+  func resource(named name: String) -> DeviceResource? {
+    places.first { $0.name == name }.map { resources[$0.index] }
+  }
+
   /// The ports of the console device, where there is one.
   var console: ConsolePorts? {
     for resource in resources {
       if let console = resource.console { return console }
     }
     return nil
+  }
+
+  /// Has all devices finish what they have begun, and begin nothing. While all vCPUs are held.
+  ///
+  /// - Parameter finished: called once, on the device thread, when all have; also after ``resume()``.
+  func suspend(_ finished: @escaping @Sendable () -> Void) {
+    let countdown = Countdown(devices.count, finished)
+    for device in devices { device.transport.beginSuspension { countdown.count() } }
+  }
+
+  /// Has all devices go on.
+  func resume() {
+    for device in devices { device.transport.endSuspension() }
+  }
+
+  /// The guest's time stands.
+  func stopTime() {
+    for resource in resources { resource.stopTime() }
+  }
+
+  /// The guest's time goes on.
+  func startTime() {
+    for resource in resources { resource.startTime() }
   }
 
   /// How each region of hot-plug memory stands.
@@ -173,5 +206,23 @@ final class DeviceSet {
       summaries.append(summary)
     }
     return summaries
+  }
+}
+
+/// Calls somebody when so many others have called. On the device thread.
+private final class Countdown: @unchecked Sendable {
+  // SAFETY: @unchecked: on the device thread alone.
+  private var left: Int
+  private let finished: @Sendable () -> Void
+
+  init(_ count: Int, _ finished: @escaping @Sendable () -> Void) {
+    left = count
+    self.finished = finished
+    if count == 0 { finished() }
+  }
+
+  func count() {
+    left -= 1
+    if left == 0 { finished() }
   }
 }

@@ -80,7 +80,9 @@ extension Configuration.Device.Memory: DeviceKind {
     return problems
   }
 
-  var hotplugMemory: HotplugMemoryWish? { HotplugMemoryWish(name: name, size: size, initialSize: initialSize) }
+  var hotplugMemory: HotplugMemoryWish? {
+    HotplugMemoryWish(name: name, size: size, initialSize: initialSize, blockSize: blockSize)
+  }
 
   /// One request at a time, and its answer.
   var windowNeed: UInt64 { DriverMemory.page + 2 * DriverMemory.smallestBuffer }
@@ -230,7 +232,7 @@ final class MemoryResource: DeviceResource {
     guard let region, let device else { return }
     // The region knows it before the device does.
     let (requested, plugged) = (device.requestedSize, region.pluggedSize)
-    events?.post(.memory(name: memory.name, requested: requested, plugged: plugged))
+    events?.post(.hotplugMemory(name: memory.name, requested: requested, plugged: plugged))
   }
 
   override var report: (any Encodable & Sendable)? {

@@ -29,6 +29,7 @@ struct Assembly {
     unmapped: UnmappedAccesses,
     loop: EventLoop,
     mailbox: Mailbox,
+    debugger: DebuggedMachine?,
     events: MachineEvents,
     logger: Logger
   ) throws {
@@ -90,7 +91,11 @@ struct Assembly {
       }
     }
 
-    let shared = SharedMachine(virtualMachine, interruptController)
+    let shared = SharedMachine(
+      virtualMachine,
+      interruptController,
+      memory: GuestMemoryMap([ram.inspected(), earlyVectors.inspected()] + devices.inspectedWindows)
+    )
     serialPort = try SerialPort(
       interrupt: MachineLevelInterrupt(shared, sharedPeripheralInterrupt: MemoryMap.SharedInterrupt.pl011)
     )
@@ -131,7 +136,12 @@ struct Assembly {
       earlyVectors: earlyVectors,
       unmapped: unmapped,
       mailbox: mailbox,
+      debugger: debugger,
       events: events
+    )
+    debugger?.limits(
+      breakpoints: system.checkExtension(.hardwareBreakpoints),
+      watchpoints: system.checkExtension(.hardwareWatchpoints)
     )
     summary = Report.Machine(checked, board, features: features, firmware: firmware)
   }

@@ -172,6 +172,8 @@ final class HotplugRegion: MemoryBackend, @unchecked Sendable {
       size: isThere ? size(of: slot.blocks) : 0,
       hostAddress: memory.hostAddress + Int(offset)
     )
+    let piece = memory.inspected(offset, count: size(of: slot.blocks))
+    if isThere { machine.memory.add(piece) } else { machine.memory.remove(piece.range) }
   }
 
   // MARK: vCPUs

@@ -21,6 +21,8 @@ final class MachineRun {
   let console: ConsoleEndpoint
   /// Tells that the console's terminal has another size, where the guest is to know it.
   let sizeSignal: SignalDescriptor?
+  /// Lets debuggers connect, where the configuration says so.
+  private(set) var debugServer: DebugServer?
   private var transcript: TranscriptFile?
   private var recording: SharedPlatform.Recording?
 
@@ -102,6 +104,9 @@ final class MachineRun {
         )
       )
     }
+    if let debugger = checked.configuration.debugger {
+      debugServer = try DebugServer(debugger, checked.configuration, mailbox: mailbox, logger: logger)
+    }
     if let signals {
       _ = try loop.add(
         signals.rawValue,
@@ -154,6 +159,7 @@ final class MachineRun {
   ///
   /// - Returns: what the run left behind.
   func close(_ outcome: Outcome) -> Report {
+    debugServer?.end(outcome)
     for resource in inputs.devices {
       // A boot that failed in the middle of its assembly has not let go.
       resource.release()

@@ -16,6 +16,8 @@ final class RunningMachine: Sendable {
   /// Whether vCPUs are to end, and where they wait while somebody holds them.
   let isStopping = Atomic(false)
   let hold = VCPUHold()
+  /// Who takes what breakpoints and steps come to, where a debugger may connect.
+  let debugger: DebuggedMachine?
 
   init(
     machine: SharedMachine,
@@ -25,8 +27,10 @@ final class RunningMachine: Sendable {
     earlyVectors: consuming EarlyVectors,
     unmapped: UnmappedAccesses,
     mailbox: Mailbox,
+    debugger: DebuggedMachine?,
     events: MachineEvents
   ) {
+    self.debugger = debugger
     self.machine = machine
     self.bus = bus
     self.ram = ram

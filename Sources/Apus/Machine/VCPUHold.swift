@@ -25,6 +25,8 @@ final class VCPUHold: Sendable {
   private struct State {
     /// How often each reason has begun and not ended.
     var holds: [Reason: Int] = [:]
+    /// vCPUs that a debugger keeps here while it lets others go on.
+    var kept: Set<Int> = []
     /// How many vCPUs are to come, while they are held.
     var expected = 0
     var waiting = 0
@@ -59,6 +61,7 @@ final class VCPUHold: Sendable {
     let answer = state.withLock { state -> Bool? in
       guard !state.isClosed else { return false }
       state.holds[reason, default: 0] += 1
+      if reason == .debugger { state.kept = [] }
       state.expected = count
       wanted.store(true, ordering: .releasing)
       if state.waiting == count { return true }
@@ -68,17 +71,17 @@ final class VCPUHold: Sendable {
     if let answer { finished(answer) }
   }
 
-  /// Waits as long as anybody holds the vCPUs. On a vCPU's thread.
-  func wait() {
-    while let (gate, callers) = arrive() {
+  /// Waits as long as anybody holds the vCPUs, or keeps this one. On a vCPU's thread.
+  func wait(_ vcpu: Int = 0) {
+    while let (gate, callers) = arrive(vcpu) {
       for caller in callers { caller.finished(true) }
       gate.wait()
     }
   }
 
-  private func arrive() -> (Gate, [Caller])? {
+  private func arrive(_ vcpu: Int) -> (Gate, [Caller])? {
     state.withLock { state in
-      guard !state.holds.isEmpty else { return nil }
+      guard !state.holds.isEmpty || state.kept.contains(vcpu) else { return nil }
       state.waiting += 1
       guard state.waiting == state.expected else { return (state.gate, []) }
       defer { state.callers = [] }
@@ -87,7 +90,9 @@ final class VCPUHold: Sendable {
   }
 
   /// Ends a hold, and lets all vCPUs go on where it was the last. Does nothing where there is no such hold.
-  func end(_ reason: Reason) {
+  ///
+  /// - Parameter kept: vCPUs that stay all the same, until a debugger's next hold has ended.
+  func end(_ reason: Reason, keeping kept: Set<Int> = []) {
     let callers = state.withLock { state -> [Caller] in
       guard let count = state.holds[reason] else { return [] }
       guard count == 1 else {
@@ -95,6 +100,7 @@ final class VCPUHold: Sendable {
         return []
       }
       state.holds[reason] = nil
+      if reason == .debugger { state.kept = kept }
       if state.holds.isEmpty { letGo(&state) }
       return state.takeCallers(of: reason)
     }
@@ -106,6 +112,7 @@ final class VCPUHold: Sendable {
     let callers = state.withLock { state in
       state.isClosed = true
       state.holds = [:]
+      state.kept = []
       letGo(&state)
       defer { state.callers = [] }
       return state.callers
@@ -114,7 +121,7 @@ final class VCPUHold: Sendable {
   }
 
   private func letGo(_ state: inout State) {
-    wanted.store(false, ordering: .releasing)
+    wanted.store(!state.kept.isEmpty, ordering: .releasing)
     for _ in 0..<state.waiting { state.gate.open() }
     state.waiting = 0
     state.gate = Gate()

@@ -2,8 +2,8 @@ import Host
 
 /// Moments in which no vCPU runs, for what the monitor changes that no vCPU may use meanwhile. On the device thread.
 ///
-/// A vCPU that waits for the reader of its console, say, does not come, and the others would stand still for it: after a
-/// second the moment is given up.
+/// A vCPU that waits for the reader of its console, say, does not come, and the others would stand still for it: after
+/// a second the moment is given up.
 final class VCPUMoment: @unchecked Sendable {
   // SAFETY: @unchecked: on the device thread only; the mailbox is for any.
 

@@ -107,7 +107,7 @@ final class VCPURunner: Sendable {
         exits &-= 1
         vcpu.kick.setImmediateExit(false)
         if machine.isStopping.load(ordering: .acquiring) { return counts }
-        if machine.hold.isWanted { machine.hold.wait() }
+        if machine.hold.isWanted { machine.hold.wait(vcpu.index) }
         if machine.isStopping.load(ordering: .acquiring) { return counts }
         guard isInspectionWanted.exchange(false, ordering: .acquiring) else { continue }
         let suspicion = AbortLoop(vcpu)?.reason(executableAt: machine.mayExecute)
@@ -117,6 +117,14 @@ final class VCPURunner: Sendable {
           return counts
         }
         formerSuspicion = suspicion
+      case .debug(let syndrome, let address):
+        counts.interruptions &+= 1
+        guard let debugger = machine.debugger else {
+          end(machine, after: .debug(syndrome: syndrome, address: address))
+          return counts
+        }
+        // Where it is the debugger's affair, this vCPU is kicked like the others, and waits with them.
+        debugger.vcpuCameBack(self, syndrome: syndrome, address: address)
       case .systemEvent(let event):
         counts.systemEvents &+= 1
         machine.mailbox.give(Self.outcome(of: event))
@@ -177,6 +185,10 @@ final class VCPURunner: Sendable {
       )
     case .hypercall:
       machine.mailbox.give(Outcome(.hostFailure, "vCPU \(vcpu.index): KVM forwarded a hypercall that nobody asked for"))
+    case .debug:
+      machine.mailbox.give(
+        Outcome(.hostFailure, "vCPU \(vcpu.index): KVM reported a debug event that nobody asked for")
+      )
     case .mmioRead, .mmioWrite, .interrupted, .systemEvent:
       preconditionFailure("the loop goes on after these")
     }

@@ -5,7 +5,8 @@ internal import Synchronization
 /// The threads of all vCPUs, and the watchdog that looks after them. On the device thread.
 final class VCPUThreads {
   private let runners: [VCPURunner]
-  private let threads: [HostThread]
+  /// In the order of the vCPUs.
+  let threads: [HostThread]
   private let machine: RunningMachine
   private let loop: EventLoop
 

@@ -65,7 +65,9 @@ extension ApusCommand {
 
     func run() throws {
       if machine == "schema", words.isEmpty {
-        return try Message.show(ControlWords.indented(ControlCatalogue.document).split(separator: "\n").map(String.init))
+        return try Message.show(
+          ControlWords.indented(ControlCatalogue.document).split(separator: "\n").map(String.init)
+        )
       }
       try Message.reporting { () throws(ControlError) in try ask() }
     }

@@ -46,6 +46,7 @@ extension Configuration {
     case .kvmPath: "--kvm"
     case .deviceTreeOverlays: "--dtb-overlay"
     case .deviceTreeDump: "--dump-dtb"
+    case .debugger: "--gdb"
     }
   }
 }

@@ -47,8 +47,8 @@ private func device(with property: Configuration.Device.Property) -> Int {
       #expect(configuration.option(there).hasPrefix("--"), "\(there)")
       #expect(bare.option(path).hasPrefix("--"), "\(path)")
     }
-    #expect(Configuration.Path.allCases.count == 48)
-    #expect(Set(Configuration.Path.allCases).count == 48)
+    #expect(Configuration.Path.allCases.count == 49)
+    #expect(Set(Configuration.Path.allCases).count == 49)
   }
 
   @Test(

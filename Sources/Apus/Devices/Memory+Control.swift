@@ -28,6 +28,15 @@ extension MachineControl {
 }
 
 extension Control.MemoryRegion {
+  /// A region that nothing is known of yet but the configuration.
+  init(_ wish: HotplugMemoryWish) {
+    self.init()
+    name = wish.name
+    size = wish.size
+    block = wish.blockSize
+    requested = wish.initialSize
+  }
+
   init(_ status: HotplugMemoryStatus) {
     self.init()
     name = status.name
