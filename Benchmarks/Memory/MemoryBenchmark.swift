@@ -22,7 +22,8 @@ enum MemoryBenchmark {
     try machine.start()
     var sizes = [least] + (0..<rounds).flatMap { _ in [most, least] }
     for await event in events {
-      guard case .hotplugMemory(let name, let requested, let plugged) = event.kind, requested == plugged, plugged == sizes[0]
+      guard case .hotplugMemory(let name, let requested, let plugged) = event.kind, requested == plugged,
+        plugged == sizes[0]
       else { continue }
       sizes.removeFirst()
       guard let next = sizes.first else { break }
