@@ -18,6 +18,11 @@ package final class HostMemory {
     groups = Self.limitedGroups(processes + "/self/cgroup", controlGroups)
   }
 
+  /// Whether there are so many bytes. What is free is told for less work than what could be, and may suffice.
+  package func has(_ size: UInt64) -> Bool {
+    (groups.isEmpty && chost_free_memory() >= size) || available >= size
+  }
+
   /// How many bytes there are, by the kernel's estimate; what is in caches that it would give up counts. Where the
   /// kernel tells nothing, there is no limit to be seen.
   package var available: UInt64 {

@@ -8,6 +8,9 @@ internal import Logging
 final class Boot {
   private let assembly: Assembly
   private var threads: VCPUThreads?
+  /// For what has ever needed one.
+  private var moment: VCPUMoment?
+  private let loop: EventLoop
   private let serialLink: ConsoleLink
   private let virtioLink: ConsoleLink?
   private let configuration: Configuration
@@ -23,6 +26,7 @@ final class Boot {
     configuration = run.checked.configuration
     progress = run.progress
     let (loop, mailbox, logger) = (run.loop, run.mailbox, run.logger)
+    self.loop = loop
     assembly = try Assembly(
       run.checked,
       run.inputs,
@@ -123,17 +127,14 @@ final class Boot {
   /// What stands behind a device, by its name.
   func resource(named name: String) -> DeviceResource? { assembly.devices.resource(named: name) }
 
-  /// Has all vCPUs wait, does `body` on the device thread, and lets them go on. Where the boot ends meanwhile, nothing
-  /// is done.
-  func whileVCPUsWait(_ body: @escaping @Sendable () -> Void) {
-    guard let threads else { return }
-    threads.hold(for: .monitor) { [mailbox = assembly.machine.mailbox] isHeld in
-      guard isHeld else { return }
-      mailbox.ask { boot in
-        guard let boot, let threads = boot.threads else { return }
-        body()
-        threads.release(from: .monitor)
-      }
+  /// Has all vCPUs wait for a moment; see ``VCPUMoment/run(_:)``.
+  func whileVCPUsWait(_ body: @escaping (Bool) -> Void) {
+    guard let threads else { return body(false) }
+    do throws(HostError) {
+      if moment == nil { moment = try VCPUMoment(threads, loop: loop, mailbox: assembly.machine.mailbox) }
+      moment?.run(body)
+    } catch {
+      body(false)
     }
   }
 

@@ -18,9 +18,15 @@ final class HotplugRegion: MemoryBackend, @unchecked Sendable {
   private let machine: SharedMachine
   private let mailbox: Mailbox
   private unowned let budget: MemoryBudget
-  /// Whether no vCPU runs now, and whether that was asked for.
-  private var isHeld = false
-  private var isHoldWanted = false
+  private var hold = Hold.none
+  /// Whether vCPUs wait for what cannot be done while they run.
+  private enum Hold {
+    case none
+    case wanted
+    case there
+    case failed
+  }
+
   /// How much the guest has, in bytes.
   private(set) var pluggedSize: UInt64 = 0
   /// Called when the guest has more or less.
@@ -74,7 +80,7 @@ final class HotplugRegion: MemoryBackend, @unchecked Sendable {
 
   private func makeSlots(for blocks: Range<Int>) -> MemoryAnswer {
     if slots.plugging(blocks) == nil, let change = slots.joining() {
-      guard isHeld else { return waitForVCPUs() }
+      guard hold == .there else { return waitForVCPUs() }
       guard make(change) else { return .busy }
     }
     guard let change = slots.plugging(blocks), make(change) else { return .busy }
@@ -84,7 +90,7 @@ final class HotplugRegion: MemoryBackend, @unchecked Sendable {
   func unplug(_ blocks: Range<Int>) -> MemoryAnswer {
     guard let change = slots.unplugging(blocks) else {
       guard let change = slots.joining() else { return .busy }
-      guard isHeld else { return waitForVCPUs() }
+      guard hold == .there else { return waitForVCPUs() }
       guard make(change), let change = slots.unplugging(blocks) else { return .busy }
       return unplug(blocks, by: change)
     }
@@ -92,7 +98,7 @@ final class HotplugRegion: MemoryBackend, @unchecked Sendable {
   }
 
   private func unplug(_ blocks: Range<Int>, by change: HotplugSlots.Change) -> MemoryAnswer {
-    guard isHeld || !change.replaces else { return waitForVCPUs() }
+    guard hold == .there || !change.replaces else { return waitForVCPUs() }
     guard make(change) else { return .busy }
     giveBack(blocks)
     onChange()
@@ -172,20 +178,20 @@ final class HotplugRegion: MemoryBackend, @unchecked Sendable {
 
   // MARK: vCPUs
 
-  /// Has all vCPUs wait, and then the device ask once more.
+  /// Has all vCPUs wait, and then the device ask once more. Where they do not come, the answer is that it is busy.
   private func waitForVCPUs() -> MemoryAnswer {
-    guard !isHoldWanted else { return .later }
-    isHoldWanted = true
+    guard hold != .failed else { return .busy }
+    guard hold == .none else { return .later }
+    hold = .wanted
     mailbox.ask { [weak self] boot in
-      boot?.whileVCPUsWait { [weak self] in self?.vCPUsWait() }
+      boot?.whileVCPUsWait { [weak self] isHeld in self?.askAgain(isHeld: isHeld) }
     }
     return .later
   }
 
-  private func vCPUsWait() {
-    isHoldWanted = false
-    isHeld = true
+  private func askAgain(isHeld: Bool) {
+    hold = isHeld ? .there : .failed
     onReady()
-    isHeld = false
+    hold = .none
   }
 }

@@ -25,7 +25,7 @@ final class MemoryBudget {
   func take(_ size: UInt64) -> Bool {
     if let limit, taken >= limit || size > limit - taken { return false }
     let promised = regions.reduce(0) { $0 + $1.untouchedSize }
-    guard host.available >= size + promised + Self.reserve else { return false }
+    guard host.has(size + promised + Self.reserve) else { return false }
     taken += size
     return true
   }
