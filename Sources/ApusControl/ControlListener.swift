@@ -17,6 +17,7 @@ package final class ControlListener: @unchecked Sendable {
   /// Why there is no listening.
   package struct Failure: Error, CustomStringConvertible {
     package let description: String
+    /// Whose fault it is, for an exit status.
     package let kind: FailureKind
 
     init(path: String, errno: Int32) {
@@ -51,6 +52,7 @@ package final class ControlListener: @unchecked Sendable {
   /// Listens, for this user alone. A socket at the place that nobody listens on any more is replaced.
   ///
   /// - Parameter machine: the machine's name, by which it is registered: with a number behind it where another has it.
+  /// - Throws: where there cannot be a socket.
   package init(_ place: Place, machine: String) throws(Failure) {
     let directory: ControlDirectory?
     switch place {

@@ -44,6 +44,7 @@ private func everything() -> Configuration {
   configuration.dma = .confined(windowSize: 2 << 20)
   configuration.scmiTranscript = "session.jsonl"
   configuration.console = .pseudoTerminal(link: "/run/console")
+  configuration.control = .socket(path: "/run/control")
   configuration.onReset = .stop
   configuration.unmapped = .zero
   configuration.timeout = Duration(secondsComponent: 9_223_372_036_854_775_807, attosecondsComponent: 1)
@@ -77,6 +78,11 @@ private func configuration(_ text: String) throws -> Configuration {
           "console" : {
             "pseudoTerminal" : {
               "link" : "/run/console"
+            }
+          },
+          "control" : {
+            "socket" : {
+              "path" : "/run/control"
             }
           },
           "cpuCount" : 4,
@@ -269,7 +275,8 @@ private func configuration(_ text: String) throws -> Configuration {
       (.gic, { $0.gic = all.gic }), (.cpuFeatures, { $0.cpuFeatures = all.cpuFeatures }),
       (.devices, { $0.devices = all.devices }), (.dma, { $0.dma = all.dma }),
       (.scmiTranscript, { $0.scmiTranscript = all.scmiTranscript }), (.console, { $0.console = all.console }),
-      (.onReset, { $0.onReset = all.onReset }), (.unmapped, { $0.unmapped = all.unmapped }),
+      (.control, { $0.control = all.control }), (.onReset, { $0.onReset = all.onReset }),
+      (.unmapped, { $0.unmapped = all.unmapped }),
       (.timeout, { $0.timeout = all.timeout }), (.measuresMemory, { $0.measuresMemory = all.measuresMemory }),
       (.kvmPath, { $0.kvmPath = all.kvmPath }),
       (.deviceTreeOverlays, { $0.deviceTreeOverlays = all.deviceTreeOverlays }),

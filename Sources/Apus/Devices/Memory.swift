@@ -232,7 +232,7 @@ final class MemoryResource: DeviceResource {
     guard let region, let device else { return }
     // The region knows it before the device does.
     let (requested, plugged) = (device.requestedSize, region.pluggedSize)
-    events?.post(.memory(name: memory.name, requested: requested, plugged: plugged))
+    events?.post(.hotplugMemory(name: memory.name, requested: requested, plugged: plugged))
   }
 
   override var report: (any Encodable & Sendable)? {

@@ -75,7 +75,7 @@ final class SCMIConnection {
   ) {
     if case .systemPower(_, let state, let isGraceful) = event {
       let manner = isGraceful ? "gracefully" : "forcefully"
-      events.post(.scmi(message: "the guest asked for the system power state \(state), \(manner)"))
+      events.post(.platformRequest(message: "the guest asked for the system power state \(state), \(manner)"))
     }
     switch event {
     case .systemPower(_, .shutdown, graceful: false):

@@ -6,7 +6,9 @@ extension Control {
       "Puts the link of a network card up or down, as pulling its cable does; its driver is told."
 
     public struct Parameters: ControlRecord {
+      /// The card, such as network0.
       public var device = ""
+      /// Whether packets pass.
       public var up = true
 
       public init() {}
@@ -20,6 +22,7 @@ extension Control {
 
   /// What a disk has now.
   public struct DiskAnswer: ControlRecord {
+    /// Bytes that the disk has now.
     public var size: UInt64 = 0
 
     public init() {}
@@ -40,7 +43,9 @@ extension Control {
     public static let summary = "Lets a disk's image grow, or takes notice that it has grown; its driver is told."
 
     public struct Parameters: ControlRecord {
+      /// The disk, such as block0.
       public var device = ""
+      /// Bytes, a multiple of 512 and no less than now; without it the image's present size.
       public var size: UInt64?
 
       public init() {}
@@ -66,7 +71,9 @@ extension Control {
       """
 
     public struct Parameters: ControlRecord {
+      /// The disk, such as block0.
       public var device = ""
+      /// The image; a path that is not absolute is seen from the machine's process.
       public var path = ""
 
       public init() {}

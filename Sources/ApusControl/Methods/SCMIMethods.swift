@@ -1,9 +1,13 @@
 extension Control {
   /// An agent of the SCMI platform.
   public struct SCMIAgent: ControlRecord {
+    /// As the platform's file has it.
     public var name = ""
+    /// Whether it may change the permissions of others.
     public var trusted = false
+    /// Whether it is this machine.
     public var own = false
+    /// The numbers of the protocols that it has.
     public var protocols: [UInt8] = []
 
     public init() {}
@@ -22,6 +26,7 @@ extension Control {
     public static let summary = "The agents of the SCMI platform."
 
     public struct Answer: ControlRecord {
+      /// The agents, in the order of the platform's file.
       public var agents: [SCMIAgent] = []
 
       public init() {}
@@ -34,10 +39,15 @@ extension Control {
 
   /// What holds of a resource of the SCMI platform.
   public struct SCMIResource: ControlRecord {
+    /// Kind and name, such as clocks/uart.
     public var name = ""
+    /// Hz, level, microvolts, power state, power cap, a sensor's reading, or 1 in reset.
     public var value: Int64?
+    /// Whether a clock or a regulator is on.
     public var enabled: Bool?
+    /// A clock's parent.
     public var parent: String?
+    /// How often a reset domain was reset.
     public var resets: UInt64?
 
     public init() {}
@@ -61,6 +71,7 @@ extension Control {
     public static let summary = "The resources of the SCMI platform, with what holds of each."
 
     public struct Parameters: ControlRecord {
+      /// One kind alone, by its key in platform files, such as clocks.
       public var kind: String?
 
       public init() {}
@@ -71,6 +82,7 @@ extension Control {
     }
 
     public struct Answer: ControlRecord {
+      /// The resources, by kind.
       public var resources: [SCMIResource] = []
 
       public init() {}
@@ -83,11 +95,17 @@ extension Control {
 
   /// What an agent has asked for of a resource.
   public struct SCMIVote: ControlRecord {
+    /// Who it is about, by the name in the platform's file.
     public var agent = ""
+    /// What it may do with the resource: none, read or full.
     public var access = ""
+    /// The value that it asked for.
     public var value: Int64?
+    /// Whether it asked for on or for off.
     public var on: Bool?
+    /// The lowest performance level that it allows.
     public var lowest: UInt32?
+    /// The highest performance level that it allows.
     public var highest: UInt32?
 
     public init() {}
@@ -104,6 +122,7 @@ extension Control {
 
   /// One resource by its name.
   public struct SCMIResourceName: ControlRecord {
+    /// Kind and name, such as clocks/uart.
     public var resource = ""
 
     public init() {}
@@ -120,7 +139,9 @@ extension Control {
     public static let summary = "What holds of one resource, and what each agent has asked for."
 
     public struct Answer: ControlRecord {
+      /// What holds.
       public var resource = SCMIResource()
+      /// The agents that have it, and what each has asked for.
       public var votes: [SCMIVote] = []
 
       public init() {}
@@ -142,7 +163,9 @@ extension Control {
       """
 
     public struct Parameters: ControlRecord {
+      /// Kind and name, such as sensors/board.
       public var resource = ""
+      /// Hz, level, microvolts, power state, power cap, reading, or 1 for in reset.
       public var value: Int64 = 0
 
       public init() {}
@@ -163,9 +186,13 @@ extension Control {
       """
 
     public struct Parameters: ControlRecord {
+      /// The agent; the trusted one by default.
       public var agent: String?
+      /// Kind and name, such as clocks/uart.
       public var resource = ""
+      /// Hz, level, microvolts, power state or power cap.
       public var value: Int64?
+      /// Whether a clock or a regulator is to be on.
       public var on: Bool?
 
       public init() {}
@@ -179,6 +206,7 @@ extension Control {
     }
 
     public struct Answer: ControlRecord {
+      /// What the platform answered, such as SUCCESS; nothing where a rule withholds it.
       public var status: String?
 
       public init() {}
@@ -199,8 +227,11 @@ extension Control {
     public static let summary = "Says what an agent may do with a resource, as a trusted agent may."
 
     public struct Parameters: ControlRecord {
+      /// Who it is about, by the name in the platform's file.
       public var agent = ""
+      /// Kind and name, such as clocks/uart.
       public var resource = ""
+      /// none, read or full.
       public var access = ""
 
       public init() {}
@@ -215,7 +246,9 @@ extension Control {
 
   /// A rule of misbehaviour that holds.
   public struct SCMIRule: ControlRecord {
+    /// As the platform's file has it.
     public var name = ""
+    /// How many messages it has matched.
     public var matches: UInt64 = 0
 
     public init() {}
@@ -232,6 +265,7 @@ extension Control {
     public static let summary = "The rules of misbehaviour that hold, in their order."
 
     public struct Answer: ControlRecord {
+      /// In the order in which they are looked at.
       public var rules: [SCMIRule] = []
 
       public init() {}
@@ -242,12 +276,13 @@ extension Control {
     }
   }
 
-  /// Adds a rule.
+  /// Has one more rule hold.
   public enum SCMIRuleAdd: ControlMethod {
     public static let name = "scmi.rules.add"
     public static let summary = "Has the platform misbehave by one more rule from now on."
 
     public struct Parameters: ControlRecord {
+      /// The rule, as in a platform file.
       public var rule = ControlJSON(text: "{}")
 
       public init() {}
@@ -264,6 +299,7 @@ extension Control {
     public static let summary = "Removes every rule of a name."
 
     public struct Parameters: ControlRecord {
+      /// By which it was added.
       public var name = ""
 
       public init() {}
@@ -283,6 +319,7 @@ extension Control {
       """
 
     public struct Parameters: ControlRecord {
+      /// The step, as in a platform file, without its time.
       public var step = ControlJSON(text: "{}")
 
       public init() {}
@@ -306,6 +343,7 @@ extension Control {
     public static let summary = "A message has come to the SCMI platform or gone from it."
 
     public struct Content: ControlRecord {
+      /// The record, as in a transcript's file.
       public var record = ControlJSON(text: "{}")
 
       public init() {}

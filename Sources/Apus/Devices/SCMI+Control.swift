@@ -37,7 +37,7 @@ extension MachineControl {
   /// The platform; nil where there is none, which is answered.
   private func platform<Method: ControlMethod>(_ answer: ControlAnswer<Method>) -> SharedPlatform? {
     guard let place = checked.platform else {
-      answer.fail(.refused, "the machine has no SCMI platform; give it one with --scmi")
+      answer.fail(.refused, "the machine has no SCMI platform; start it with one")
       return nil
     }
     return place.platform
