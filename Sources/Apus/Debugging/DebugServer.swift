@@ -21,12 +21,15 @@ final class DebugServer: Sendable {
 
   /// Listens.
   ///
-  /// - Parameter commands: of gdb's `monitor`.
+  /// - Parameters:
+  ///   - clock: that stands while a debugger has the machine stopped.
+  ///   - commands: of gdb's `monitor`.
   /// - Throws: ``ConfigurationError`` where nobody can connect, or ``HostError``.
   init(
     _ debugger: Configuration.Debugger,
     _ configuration: Configuration,
     mailbox: Mailbox,
+    clock: StoppableClock,
     commands: [MonitorCommands.Command],
     logger: Logger
   ) throws {
@@ -39,6 +42,7 @@ final class DebugServer: Sendable {
     machine = try DebuggedMachine(
       threadCount: configuration.cpuCount,
       waits: debugger.waits,
+      clock: clock,
       commands: MonitorCommands(commands)
     )
     let wait = debugger.waits ? "the guest waits for a debugger" : "a debugger may connect"

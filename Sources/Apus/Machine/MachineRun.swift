@@ -111,6 +111,7 @@ final class MachineRun {
         debugger,
         checked.configuration,
         mailbox: mailbox,
+        clock: progress.clock,
         commands: control?.monitorCommands ?? [],
         logger: logger
       )
