@@ -49,6 +49,7 @@ let package = Package(
   name: "apus",
   products: [
     .library(name: "Apus", targets: ["Apus"]),
+    .library(name: "ApusControl", targets: ["ApusControl"]),
     .library(name: "SCMI", targets: ["SCMI", "SCMIFile"]),
     .library(name: "ApusTesting", targets: ["ApusTesting"]),
     .executable(name: "apus", targets: ["ApusCommand"]),
@@ -129,7 +130,7 @@ let package = Package(
     .target(name: "ApusControl", dependencies: ["CHost", "Host", "PositionedJSON"], swiftSettings: strict),
     .testTarget(
       name: "ApusControlTests",
-      dependencies: ["ApusControl", "Host", "PositionedJSON", "TestSupport"],
+      dependencies: ["ApusControl", "TestSupport"],
       swiftSettings: strict
     ),
     .target(name: "SCMI", swiftSettings: strict),

@@ -42,18 +42,17 @@ public struct ControlCatalogue {
   /// The methods, in the order in which they are shown.
   public static var methods: [MethodDescription] {
     [
-      .init(Control.Hello.self), .init(Control.Info.self), .init(Control.Statistics.self), .init(Control.Pause.self),
-      .init(Control.Resume.self), .init(Control.Reset.self), .init(Control.PowerButton.self),
-      .init(Control.PowerOff.self),
-      .init(Control.Kill.self), .init(Control.NetworkLink.self), .init(Control.DiskResize.self),
-      .init(Control.DiskChange.self),
-      .init(Control.SCMIAgents.self), .init(Control.SCMIResources.self), .init(Control.SCMIRead.self),
-      .init(Control.SCMISet.self),
-      .init(Control.SCMIVoteFor.self), .init(Control.SCMIPermit.self), .init(Control.SCMIRules.self),
-      .init(Control.SCMIRuleAdd.self),
-      .init(Control.SCMIRuleRemove.self), .init(Control.SCMIStep.self), .init(Control.SCMITranscriptSubscribe.self),
+      .init(Control.Hello.self), .init(Control.Info.self), .init(Control.Statistics.self), .init(Control.Schema.self),
+      .init(Control.Pause.self), .init(Control.Resume.self), .init(Control.Reset.self),
+      .init(Control.PowerButton.self), .init(Control.PowerOff.self), .init(Control.Kill.self),
+      .init(Control.Memory.self), .init(Control.MemoryResize.self),
       .init(Control.ConsoleSubscribe.self), .init(Control.ConsoleSend.self), .init(Control.EventsSubscribe.self),
-      .init(Control.Unsubscribe.self), .init(Control.Schema.self),
+      .init(Control.Unsubscribe.self),
+      .init(Control.NetworkLink.self), .init(Control.DiskResize.self), .init(Control.DiskChange.self),
+      .init(Control.SCMIAgents.self), .init(Control.SCMIResources.self), .init(Control.SCMIRead.self),
+      .init(Control.SCMISet.self), .init(Control.SCMIVoteFor.self), .init(Control.SCMIPermit.self),
+      .init(Control.SCMIRules.self), .init(Control.SCMIRuleAdd.self), .init(Control.SCMIRuleRemove.self),
+      .init(Control.SCMIStep.self), .init(Control.SCMITranscriptSubscribe.self),
     ]
   }
 
