@@ -1,9 +1,9 @@
 /// A single step of a guest that takes no interrupt meanwhile.
 ///
-/// While a debugger has a machine stopped its timers go on, so that at nearly each step an interrupt is waiting: the
-/// step would end in the interrupt's vector, and a person would never get through a function. So interrupts are masked
-/// for the step, and what shows of it is put right afterwards. Instructions that look at the masks or change them are
-/// stepped as they are.
+/// Devices go on while a debugger has a machine stopped, and a step takes as long as a thousand instructions: often an
+/// interrupt is waiting. The step would end in its vector, and a person would not get through a function. So they are
+/// masked for the step, and what shows of it is put right afterwards. Instructions that look at the masks or change
+/// them are stepped as they are.
 public struct MaskedStep: Equatable, Sendable {
   /// PSTATE to step with.
   public let state: UInt64

@@ -112,15 +112,11 @@ public final class Machine: Sendable {
           state.withLock { $0.warden = warden }
         }
       }
-      let control = try configuration.control.map { control in
-        try MachineControl(
-          control,
-          checked,
-          mailbox: mailbox,
-          events: events,
-          progress: progress,
-          logger: logger
-        )
+      var control: MachineControl?
+      if configuration.control != nil || configuration.debugger != nil {
+        let new = MachineControl(checked, mailbox: mailbox, events: events, progress: progress)
+        try new.listen(logger)
+        control = new
       }
       // After the last event.
       defer { control?.end() }
@@ -133,7 +129,7 @@ public final class Machine: Sendable {
         warden: warden,
         progress: progress,
         events: events,
-        monitor: control?.console,
+        control: control,
         logger: logger
       )
       let outcome = run.untilEnd()

@@ -11,11 +11,15 @@ public struct ControlCatalogue {
     /// What a result looks like.
     public let answer: ControlSchema
 
+    /// Whether notices follow its answer.
+    public let isSubscription: Bool
+
     fileprivate init<Method: ControlMethod>(_ method: Method.Type) {
       name = Method.name
       summary = Method.summary
       parameters = if case .object(let properties) = Method.Parameters.schema { properties } else { [] }
       answer = Method.Answer.schema
+      isSubscription = Method.Answer.self == Control.SubscriptionAnswer.self
     }
   }
 

@@ -4,6 +4,8 @@ internal import Synchronization
 package final class StoppableClock: Sendable {
   private struct State {
     var stops = 0
+    /// How many want it to stand.
+    var holders = 0
     /// How long it stood before the present stop, in nanoseconds.
     var stood: UInt64 = 0
     /// When the present stop began, in nanoseconds of the monotonic clock.
@@ -34,7 +36,7 @@ package final class StoppableClock: Sendable {
   /// Nanoseconds; while the clock stands, always the same.
   package var now: UInt64 { reading.now }
 
-  /// How often it was stopped.
+  /// How often it was stopped by who wanted that to count.
   package var stops: Int { state.withLock { $0.stops } }
 
   /// How long it has stood so far, in nanoseconds, the present stop included.
@@ -42,22 +44,24 @@ package final class StoppableClock: Sendable {
     state.withLock { state in state.stood + (state.stoppedAt.map { HostClock.monotonic - $0 } ?? 0) }
   }
 
-  /// Has it stand.
+  /// Has it stand, until ``start()`` was called as often.
   ///
-  /// - Precondition: it goes.
-  package func stop() {
+  /// - Parameter counts: whether ``stops`` has it.
+  package func stop(counts: Bool = true) {
     state.withLock { state in
-      precondition(state.stoppedAt == nil, "a clock that stands is not stopped")
-      state.stops += 1
-      state.stoppedAt = HostClock.monotonic
+      if counts { state.stops += 1 }
+      if state.holders == 0 { state.stoppedAt = HostClock.monotonic }
+      state.holders += 1
     }
   }
 
-  /// Has it go on from where it stands.
+  /// Has it go on from where it stands, where nobody else wants it to stand.
   ///
   /// - Precondition: it stands.
   package func start() {
-    let onStart = state.withLock { state in
+    let onStart = state.withLock { state -> (@Sendable () -> Void)? in
+      state.holders -= 1
+      guard state.holders <= 0 else { return nil }
       guard let stoppedAt = state.stoppedAt else { preconditionFailure("a clock that goes is not started") }
       state.stood += HostClock.monotonic - stoppedAt
       state.stoppedAt = nil

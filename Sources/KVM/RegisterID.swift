@@ -55,10 +55,7 @@ public struct RegisterID: RawRepresentable, Hashable, Comparable, Sendable {
     return RegisterID(rawValue: 0x6080_0000_0015_0000 | UInt64(number) << 5)
   }
 
-  /// CNTVCT_EL0 as KVM has it: the guest's virtual count. The ids of this and of CNTV_CVAL_EL0 are exchanged there
-  /// (KVM_REG_ARM_TIMER_CNT).
-  public static let virtualCount = system(3, 3, 14, 3, 2)
-  /// CNTV_CVAL_EL0 (KVM_REG_ARM_TIMER_CVAL).
+  /// CNTV_CVAL_EL0, whose id KVM has exchanged with that of CNTVCT_EL0 (KVM_REG_ARM_TIMER_CVAL).
   public static let virtualCompare = system(3, 3, 14, 0, 2)
 
   /// SP_EL0.

@@ -44,8 +44,8 @@ extension SCMIPlatform {
   /// permissions, misbehaviour, notifications, the transcript.
   ///
   /// - Parameters:
-  ///   - value: Hz of a clock, level of a performance domain (its index, with level indexing), microvolts of a regulator,
-  ///     state of a power domain, cap; or `nil`.
+  ///   - value: Hz of a clock, level of a performance domain (its index, with level indexing), microvolts of a
+  ///     regulator, state of a power domain, cap; or `nil`.
   ///   - isOn: whether a clock or a regulator is to be on; `nil` leaves it.
   ///   - now: nanoseconds; a time before the latest one counts as the latest one.
   /// - Returns: what the platform answered; `nil` where a rule withholds the answer. NOT_SUPPORTED where nobody asks

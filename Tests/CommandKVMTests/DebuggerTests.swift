@@ -92,6 +92,15 @@ extension CommandKVMTests {
       #expect(try debugger.interrupt().hasPrefix("T02"))
       #expect(try debugger.register(.general(1)) > 0x10_0000_0000)
 
+      // The guest's time stands while it is stopped. A step that takes as long as the stop did would hide that.
+      let stands = try (0..<5).contains { _ in
+        usleep(300_000)
+        let before = try debugger.register(.system(.counter))
+        _ = try debugger.ask("vCont;s:1")
+        return try debugger.register(.system(.counter)) < before
+      }
+      #expect(stands)
+
       process.signal(SIGTERM)
       #expect(try process.wait() == .exited(143))
       #expect(HostFiles.mode(of: socket) == nil)

@@ -65,7 +65,8 @@ public final class FakeTarget: DebugTarget {
       if answer == .done { breakpoints.insert(breakpoint) }
       return answer
     }
-    guard !read(at: breakpoint.address, count: 4, thread: thread).isEmpty else { return .unmapped }
+    guard breakpoint.address &- Self.memoryStart < UInt64(memory.count) else { return .unmapped }
+    guard table.software[breakpoint.address] == nil else { return .done }
     guard table.hasRoomForSoftware else { return .full }
     table.note(.init(physicalAddress: breakpoint.address, original: 0), at: breakpoint.address)
     breakpoints.insert(breakpoint)

@@ -240,17 +240,21 @@ private struct Session {
 
   @Test func aMillionSoftwareBreakpointsEndInAnErrorAndTakeNoMore() {
     var session = Session(memorySize: 4_000_000)
-    let (done, full) = (PacketWriter.packet("OK".utf8), PacketWriter.packet("E28".utf8))
+    func address(_ number: Int) -> UInt64 { FakeTarget.memoryStart + UInt64(number) * 4 }
     var counts = [0, 0]
 
     for number in 0..<1_000_000 {
-      let address = String(FakeTarget.memoryStart + UInt64(number) * 4, radix: 16)
-      session.session.receive(FakeDebugger.packet("Z0,\(address),4"))
-      let output = session.session.takeOutput()
-      if output == done { counts[0] += 1 } else if output == full { counts[1] += 1 }
+      switch session.target.insert(Breakpoint(.software, address: address(number), length: 4), thread: 0) {
+      case .done: counts[0] += 1
+      case .full: counts[1] += 1
+      case .unmapped, .unsupported: break
+      }
     }
+    let answer = session.ask("Z0,\(String(address(1), radix: 16)),4")
+    let another = session.ask("Z0,\(String(address(5000), radix: 16)),4")
 
     #expect(counts == [BreakpointTable.softwareLimit, 1_000_000 - BreakpointTable.softwareLimit])
+    #expect(answer == "OK" && another == "E28")
     #expect(session.target.breakpoints.count == BreakpointTable.softwareLimit)
   }
 

@@ -41,6 +41,17 @@ import Testing
     #expect(clock.stood >= ended + 2_000_000)
   }
 
+  @Test func aClockThatTwoHaveStoppedGoesOnWithTheLastOfThem() {
+    clock.stop()
+    clock.stop(counts: false)
+    clock.start()
+    let isStopped = clock.reading.isStopped
+    clock.start()
+
+    #expect(isStopped && !clock.reading.isStopped)
+    #expect(clock.stops == 1)
+  }
+
   @Test func whoeverWantsToKnowHearsOfEachStart() {
     let starts = Atomic(0)
     clock.whenStarted { starts.add(1, ordering: .relaxed) }

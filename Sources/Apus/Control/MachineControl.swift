@@ -49,22 +49,25 @@ final class MachineControl: Sendable {
     }
   }
 
-  /// Listens, and answers from now on.
-  ///
-  /// - Throws: ``ConfigurationError`` for a socket that cannot be made, or what the host refuses.
-  init(
-    _ control: Configuration.Control,
-    _ checked: CheckedConfiguration,
-    mailbox: Mailbox,
-    events: MachineEvents,
-    progress: RunProgress,
-    logger: Logger
-  ) throws {
+  /// Answers from now on who asks within the process: a debugger's user, say.
+  init(_ checked: CheckedConfiguration, mailbox: Mailbox, events: MachineEvents, progress: RunProgress) {
     self.checked = checked
     self.mailbox = mailbox
     self.events = events
     self.progress = progress
     server = Server(checked.configuration)
+    let reboots = checked.configuration.onReset == .reboot
+    // It goes with the machine's events, which are this machine's alone.
+    _ = events.listen { [server] event in
+      server.facts.withLock { $0.take(event.kind, reboots: reboots) }
+    }
+  }
+
+  /// Listens, where the configuration says so.
+  ///
+  /// - Throws: ``ConfigurationError`` for a socket that cannot be made, or what the host refuses.
+  func listen(_ logger: Logger) throws {
+    guard let control = checked.configuration.control else { return }
     let listener: ControlListener
     do throws(ControlListener.Failure) {
       listener = try ControlListener(.init(control), machine: checked.configuration.name)
@@ -76,14 +79,28 @@ final class MachineControl: Sendable {
     } else {
       logger.notice("'apus list' does not show this machine: the folder of machines cannot be made")
     }
-    // It goes with the machine's events, which are this machine's alone.
-    let reboots = checked.configuration.onReset == .reboot
-    _ = events.listen { [server] event in
-      server.facts.withLock { $0.take(event.kind, reboots: reboots) }
-    }
-    let running = try ControlServer(listener, Self.table(self)) { logger.warning("\($0)") }
+    let running = try ControlServer(listener, table) { logger.warning("\($0)") }
     server.running.withLock { $0 = running }
   }
+
+  /// What gdb's `monitor` knows: every method that answers at once.
+  var monitorCommands: [MonitorCommands.Command] {
+    let table = table
+    return ControlCatalogue.methods.filter { !$0.isSubscription }.map { method in
+      MonitorCommands.Command(name: method.name, help: method.summary) { words in
+        do throws(ControlError) {
+          return try table.answer([method.name] + words, within: Self.monitorPatience).map(\.plain).joined(
+            separator: "\n"
+          )
+        } catch {
+          return "error: \(error)".plain
+        }
+      }
+    }
+  }
+
+  /// How long a debugger's user waits for what the device thread has to answer.
+  private static let monitorPatience = Duration.seconds(2)
 
   /// Nothing is answered any more.
   func end() {
@@ -93,14 +110,14 @@ final class MachineControl: Sendable {
   /// What is known of the machine, as far as anybody has told.
   var facts: Facts { server.facts.withLock { $0 } }
 
-  private static func table(_ control: MachineControl) -> ControlTable {
+  private var table: ControlTable {
     var table = ControlTable()
-    control.addMachine(to: &table)
-    control.addConsole(to: &table)
-    control.addEvents(to: &table)
-    control.addSCMI(to: &table)
-    control.addDevices(to: &table)
-    control.addMemory(to: &table)
+    addMachine(to: &table)
+    addConsole(to: &table)
+    addEvents(to: &table)
+    addSCMI(to: &table)
+    addDevices(to: &table)
+    addMemory(to: &table)
     table.on(Control.Schema.self) { _, answer in answer.succeed(.init(ControlCatalogue.document)) }
     table.seal()
     return table

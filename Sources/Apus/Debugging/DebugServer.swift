@@ -21,8 +21,18 @@ final class DebugServer: Sendable {
 
   /// Listens.
   ///
+  /// - Parameters:
+  ///   - clock: that stands while a debugger has the machine stopped.
+  ///   - commands: of gdb's `monitor`.
   /// - Throws: ``ConfigurationError`` where nobody can connect, or ``HostError``.
-  init(_ debugger: Configuration.Debugger, _ configuration: Configuration, mailbox: Mailbox, logger: Logger) throws {
+  init(
+    _ debugger: Configuration.Debugger,
+    _ configuration: Configuration,
+    mailbox: Mailbox,
+    clock: StoppableClock,
+    commands: [MonitorCommands.Command],
+    logger: Logger
+  ) throws {
     do throws(DebugListener.OpenFailure) {
       listener = try DebugListener(DebugListener.Place(debugger.address))
     } catch {
@@ -32,7 +42,8 @@ final class DebugServer: Sendable {
     machine = try DebuggedMachine(
       threadCount: configuration.cpuCount,
       waits: debugger.waits,
-      commands: MonitorCommands([.info(configuration)])
+      clock: clock,
+      commands: MonitorCommands(commands)
     )
     let wait = debugger.waits ? "the guest waits for a debugger" : "a debugger may connect"
     logger.notice("\(wait): target remote \(listener.address)")
@@ -133,19 +144,5 @@ extension DebugSession.MachineEnd {
       case .interrupted(let signal): .killed(UInt8(truncatingIfNeeded: signal))
       default: .exited(UInt8(truncatingIfNeeded: outcome.exitStatus))
       }
-  }
-}
-
-extension MonitorCommands.Command {
-  /// What the machine is.
-  fileprivate static func info(_ configuration: Configuration) -> Self {
-    let lines = [
-      "machine \(configuration.name) of Apus \(ApusVersion.current)",
-      "payload \(configuration.payload.path)",
-      "vCPUs   \(configuration.cpuCount)",
-      "memory  \(configuration.memorySize >> 20) MiB",
-    ]
-    let text = lines.joined(separator: "\n")
-    return Self(name: "info", help: "what the machine is") { _ in text }
   }
 }

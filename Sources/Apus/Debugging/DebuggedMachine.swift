@@ -15,6 +15,7 @@ final class DebuggedMachine: DebugTarget, Sendable {
   let event: SharedEventDescriptor
   let threadCount: Int
   private let monitorCommands: MonitorCommands
+  private let clock: StoppableClock
   private let state: Mutex<State>
   /// Set by the hold's answer: all vCPUs wait.
   private let allWait = Atomic(false)
@@ -42,16 +43,20 @@ final class DebuggedMachine: DebugTarget, Sendable {
     var stops: [StopEvent.Reason?]
     /// What has to be put right of the steps that were begun.
     var steps: [MaskedStep?]
+    /// Whether the machine's clock stands for a debugger, and CNTVCT_EL0 as it was then.
+    var isTimeStopped = false
+    var counter: UInt64?
     /// Whose event was told last.
     var lastThread = 0
     var end: DebugSession<DebuggedMachine>.MachineEnd?
   }
 
   /// - Parameter waits: whether the first boot's first instruction waits for a debugger.
-  init(threadCount: Int, waits: Bool, commands: MonitorCommands) throws(HostError) {
+  init(threadCount: Int, waits: Bool, clock: StoppableClock, commands: MonitorCommands) throws(HostError) {
     event = SharedEventDescriptor(try EventDescriptor())
     self.threadCount = threadCount
     monitorCommands = commands
+    self.clock = clock
     state = Mutex(
       State(
         phase: waits ? .stopping : .running,
@@ -102,6 +107,7 @@ final class DebuggedMachine: DebugTarget, Sendable {
   func detach() {
     state.withLock { state in
       state.boot = nil
+      state.counter = nil
       for thread in 0..<threadCount {
         state.stops[thread] = nil
         state.steps[thread] = nil
@@ -218,6 +224,7 @@ final class DebuggedMachine: DebugTarget, Sendable {
         return nil
       }
       state.phase = .stopped
+      stopTime(&state, boot)
       finishSteps(&state, boot)
       let thread = state.stops.firstIndex { $0 == .step } ?? state.stops.firstIndex { $0 != nil }
       let event = StopEvent(
@@ -229,6 +236,23 @@ final class DebuggedMachine: DebugTarget, Sendable {
       for index in 0..<threadCount { state.stops[index] = nil }
       return event
     }
+  }
+
+  /// The guest's counter, its timers with it, and the time limit stand while it is stopped.
+  private func stopTime(_ state: inout State, _ boot: Boot) {
+    guard !state.isTimeStopped else { return }
+    state.isTimeStopped = true
+    clock.stop(counts: false)
+    state.counter = boot.runners.first.flatMap { try? $0.vcpu.register(.virtualCounter) }
+  }
+
+  private func startTime(_ state: inout State) {
+    guard state.isTimeStopped else { return }
+    state.isTimeStopped = false
+    clock.start()
+    guard let counter = state.counter, let boot = state.boot else { return }
+    // Of one vCPU it is all vCPUs'.
+    try? boot.runners[0].vcpu.setRegister(.virtualCounter, counter)
   }
 
   private func finishSteps(_ state: inout State, _ boot: Boot) {
@@ -258,6 +282,7 @@ final class DebuggedMachine: DebugTarget, Sendable {
     state.withLock { state in
       guard state.phase == .stopped else { return }
       state.phase = .running
+      startTime(&state)
       guard let boot = state.boot else { return }
       for (index, runner) in boot.runners.enumerated() {
         setDebug(of: runner, singleSteps: actions[index] == .step, state, boot)

@@ -104,7 +104,7 @@ extension RegisterID {
       case .threadPointerEL1: .system(3, 0, 13, 0, 4)
       case .timerControl: .system(3, 3, 14, 3, 1)
       case .timerCompare: .virtualCompare
-      case .counter: .virtualCount
+      case .counter: .virtualCounter
       case .counterAccess: .system(3, 0, 14, 1, 0)
       case .affinity: .multiprocessorAffinity
       case .mainIdentity: .system(3, 0, 0, 0, 0)

@@ -8,7 +8,7 @@ private let steps = Atomic<UInt64>(0)
 private let running = Atomic<UInt64>(0)
 
 /// Has all vCPUs read the virtual counter over and over, and compare. For each `c` from the console it prints
-/// `virtual V physical P steps S vCPUs N`; `q` ends it.
+/// `virtual V physical P frequency F steps S vCPUs N`; `q` ends it.
 @_cdecl("guest_main")
 func main() {
   let console = Console()
@@ -57,6 +57,8 @@ private func report(_ console: Console) {
   console.put(decimal: virtual)
   console.put(" physical ")
   console.put(decimal: physical)
+  console.put(" frequency ")
+  console.put(decimal: VirtualTimer.frequency)
   console.put(" steps ")
   console.put(decimal: steps.load(ordering: .relaxed))
   console.put(" vCPUs ")
