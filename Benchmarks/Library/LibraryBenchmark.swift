@@ -36,7 +36,7 @@ enum LibraryBenchmark {
         try await Task.sleep(for: .milliseconds(5))
       }
       // As often also where nothing is paused, so that the difference is the pauses'.
-      for round in 0..<200 {
+      for round in 0..<100 {
         try await Task.sleep(for: .milliseconds(2))
         guard round < rounds else { continue }
         guard await machine.pause(), await machine.resume() else { break }
