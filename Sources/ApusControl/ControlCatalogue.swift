@@ -46,7 +46,7 @@ public struct ControlCatalogue {
       .init(Control.Resume.self), .init(Control.Reset.self), .init(Control.PowerButton.self),
       .init(Control.PowerOff.self),
       .init(Control.Kill.self), .init(Control.NetworkLink.self), .init(Control.DiskResize.self),
-      .init(Control.DiskChange.self),
+      .init(Control.DiskChange.self), .init(Control.Memory.self), .init(Control.MemoryResize.self),
       .init(Control.SCMIAgents.self), .init(Control.SCMIResources.self), .init(Control.SCMIRead.self),
       .init(Control.SCMISet.self),
       .init(Control.SCMIVoteFor.self), .init(Control.SCMIPermit.self), .init(Control.SCMIRules.self),
