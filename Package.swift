@@ -242,7 +242,8 @@ let package = Package(
     .testTarget(
       name: "KVMTests",
       dependencies: [
-        "Apus", "GuestABI", "ApusTesting", "Debugger", "GuestMemory", "GuestSupport", "KVM", "TestSupport",
+        "Apus", "GuestABI", "ApusTesting", "Debugger", "GuestMemory", "GuestSupport", "KVM", "TestLimits",
+        "TestSupport",
       ],
       swiftSettings: strict
     ),

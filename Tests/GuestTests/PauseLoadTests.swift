@@ -66,6 +66,7 @@ struct PauseLoadTests {
     (n=0; until [ -e /stop ]; do n=$((n+1)); dd if=/dev/hwrng of=/dev/null bs=512 count=8 2>/dev/null || F entropy
       echo $E >$R/unbind; echo $E >$R/bind; [ -e $R/$E ] || F reset; done; echo entropy $n) &
     (n=0; until [ -e /stop ]; do n=$((n+1)); [ "$(cat $S)" = 41000 ] || F scmi; done; echo scmi $n) &
+    dmesg -c >/dev/null
     echo ready
     while read x; do case $x in stop) break;; clock) read u _ </proc/uptime; echo up $u;; *) echo got $x;; esac; done
     touch /stop; wait
@@ -77,7 +78,7 @@ struct PauseLoadTests {
 
   private static func configuration(_ disk: DiskImage, _ script: DiskImage) throws -> Configuration {
     var configuration = try LinuxGuest.executing("sh /dev/vdb")
-    configuration.commandLine += " rcupdate.rcu_cpu_stall_timeout=5"
+    configuration.commandLine += " rcupdate.rcu_cpu_stall_timeout=10"
     configuration.cpuCount = 4
     configuration.memorySize = 256 << 20
     var block = Configuration.Device.Block(path: disk.path)
