@@ -100,6 +100,9 @@ public final class Machine: Sendable {
     _ abandoned: (@Sendable (Report) -> Void)?
   ) -> (Outcome, Report) {
     guard let inputs = state.withLock({ $0.inputs.take() }) else { preconditionFailure("a machine runs once") }
+    var control: MachineControl?
+    // After the last event, and after the answers that the mailbox gives to who asks too late.
+    defer { control?.end() }
     defer { mailbox.finish() }
     do {
       let signals = stoppingOnSignals ? try SignalDescriptor.stop() : nil
@@ -112,7 +115,7 @@ public final class Machine: Sendable {
           state.withLock { $0.warden = warden }
         }
       }
-      let control = try configuration.control.map { control in
+      control = try configuration.control.map { control in
         try MachineControl(
           control,
           checked,
@@ -122,8 +125,6 @@ public final class Machine: Sendable {
           logger: logger
         )
       }
-      // After the last event.
-      defer { control?.end() }
       let run = try MachineRun(
         checked,
         inputs,
