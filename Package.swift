@@ -38,6 +38,7 @@ let forFuzzing: [Product] =
     .library(name: "SCMIFuzzing", targets: ["SCMI", "SCMIFile", "SCMIFuzzing"]),
     .library(name: "BootImageTesting", targets: ["BootImage", "BootImageTesting", "GuestMemory"]),
     .library(name: "DeviceTree", targets: ["DeviceTree"]),
+    .library(name: "DebuggerTesting", targets: ["AArch64", "Debugger", "DebuggerTesting"]),
     .library(
       name: "VirtioTesting",
       targets: ["GuestMemory", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting"]
@@ -48,6 +49,7 @@ let package = Package(
   name: "apus",
   products: [
     .library(name: "Apus", targets: ["Apus"]),
+    .library(name: "ApusControl", targets: ["ApusControl"]),
     .library(name: "SCMI", targets: ["SCMI", "SCMIFile"]),
     .library(name: "ApusTesting", targets: ["ApusTesting"]),
     .executable(name: "apus", targets: ["ApusCommand"]),
@@ -128,7 +130,7 @@ let package = Package(
     .target(name: "ApusControl", dependencies: ["CHost", "Host", "PositionedJSON"], swiftSettings: strict),
     .testTarget(
       name: "ApusControlTests",
-      dependencies: ["ApusControl", "Host", "PositionedJSON", "TestSupport"],
+      dependencies: ["ApusControl", "TestSupport"],
       swiftSettings: strict
     ),
     .target(name: "SCMI", swiftSettings: strict),
@@ -150,6 +152,24 @@ let package = Package(
     .testTarget(
       name: "SCMIFileTests",
       dependencies: ["PositionedJSON", "SCMI", "SCMIFile", "SCMIFuzzing", "SCMITesting", "TestSupport"],
+      swiftSettings: strict
+    ),
+    .target(name: "AArch64", swiftSettings: strict),
+    .testTarget(
+      name: "AArch64Tests",
+      dependencies: ["AArch64", "DebuggerTesting", "TestSupport"],
+      swiftSettings: strict
+    ),
+    .target(name: "Debugger", swiftSettings: strict),
+    .target(
+      name: "DebuggerTesting",
+      dependencies: ["AArch64", "Debugger"],
+      path: "Tests/DebuggerTesting",
+      swiftSettings: strict
+    ),
+    .testTarget(
+      name: "DebuggerTests",
+      dependencies: ["Debugger", "DebuggerTesting", "TestSupport"],
       swiftSettings: strict
     ),
     .target(name: "KVM", dependencies: ["CHost", "CKVM", "Host"], swiftSettings: strict),
@@ -185,8 +205,8 @@ let package = Package(
     .target(
       name: "Apus",
       dependencies: [
-        "ApusControl", "GuestABI", "BootImage", "CHost", "Host", "HostBackends", "KVM", "GuestMemory", "DeviceTree",
-        "Peripherals", "SCMI",
+        "AArch64", "ApusControl", "Debugger", "GuestABI", "BootImage", "CHost", "Host", "HostBackends", "KVM",
+        "GuestMemory", "DeviceTree", "Peripherals", "SCMI",
         "SCMIFile", "Virtio", "VirtioDevices", "VirtioMMIO",
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -213,10 +233,17 @@ let package = Package(
     .target(name: "TestLimits", swiftSettings: strict),
     .testTarget(name: "TestSupportTests", dependencies: ["TestLimits", "TestSupport"], swiftSettings: strict),
     .target(name: "ApusTesting", dependencies: ["Apus", "SCMI", "TestLimits"], swiftSettings: strict),
-    .target(name: "GuestSupport", dependencies: ["TestSupport"], path: "Tests/GuestSupport", swiftSettings: strict),
+    .target(
+      name: "GuestSupport",
+      dependencies: ["Debugger", "DebuggerTesting", "TestLimits", "TestSupport"],
+      path: "Tests/GuestSupport",
+      swiftSettings: strict
+    ),
     .testTarget(
       name: "KVMTests",
-      dependencies: ["Apus", "GuestABI", "ApusTesting", "GuestMemory", "GuestSupport", "KVM", "TestSupport"],
+      dependencies: [
+        "Apus", "GuestABI", "ApusTesting", "Debugger", "GuestMemory", "GuestSupport", "KVM", "TestSupport",
+      ],
       swiftSettings: strict
     ),
     .testTarget(
@@ -232,7 +259,7 @@ let package = Package(
       name: "CommandKVMTests",
       dependencies: [
         "Host",
-        "Apus", "ApusTesting", "CHost", "CTestSupport", "GuestSupport", "TestLimits", "TestSupport",
+        "Apus", "ApusTesting", "CHost", "CTestSupport", "Debugger", "GuestSupport", "TestLimits", "TestSupport",
       ],
       swiftSettings: strict
     ),

@@ -41,6 +41,13 @@ let package = Package(
       linkerSettings: quickStart
     ),
     .executableTarget(
+      name: "MemoryBenchmark",
+      dependencies: [.product(name: "Apus", package: "apus")],
+      path: "Memory",
+      swiftSettings: strict,
+      linkerSettings: quickStart
+    ),
+    .executableTarget(
       name: "SCMIBenchmark",
       dependencies: [.product(name: "SCMI", package: "apus")],
       path: "SCMI",

@@ -19,7 +19,9 @@ let guest = embedded + [.unsafeFlags(["-no-allocations"])]
 
 /// The guests written in Swift, a folder each. `off` is assembly alone and stands for itself.
 let guests = [
-  "echo", "firmware", "hello", "hostile", "mmio", "panic", "reset", "secondaries", "slots", "spin", "timer", "unmapped",
+  "counters", "echo", "firmware", "hello", "hostile", "hotplug", "mmio", "panic", "reset", "secondaries", "slots",
+  "spin", "timer",
+  "unmapped",
 ]
 
 // Each guest is a static library; `build` links it twice, as an ELF executable and as a raw binary, because the two
@@ -37,7 +39,7 @@ let package = Package(
     + guests.map { name in
       .target(
         name: name,
-        dependencies: name == "hostile" ? ["Support", "VirtioDriver"] : ["Support"],
+        dependencies: ["hostile", "hotplug"].contains(name) ? ["Support", "VirtioDriver"] : ["Support"],
         swiftSettings: guest
       )
     }

@@ -18,6 +18,7 @@ extension Board {
       commandLine: configuration.kernelCommandLine,
       windowNames: configuration.windowNames,
       windowSizes: configuration.windowSizes,
+      hotplugRegions: configuration.hotplugMemory.map { WantedRegion(name: $0.name, size: $0.size) },
       devices: configuration.devices.map { WantedDevice(type: $0.typeName, window: $0.window) },
       platform: platform
     )

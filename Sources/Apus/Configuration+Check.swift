@@ -90,9 +90,9 @@ extension Configuration {
       "takes a multiple of 1 MiB, not \(memorySize) bytes"
     )
     require(
-      memorySize <= Self.memoryLimit,
+      memorySize <= Self.memorySizeLimit,
       .memorySize,
-      "takes at most \(Self.memoryLimit >> 40)T, which is what one memory slot of KVM holds"
+      "takes at most \(Self.memorySizeLimit >> 40)T, which is what one memory slot of KVM holds"
     )
     require(
       kernelCommandLine.utf8.count < Self.commandLineLimit && !commandLine.utf8.contains(0),
@@ -101,6 +101,8 @@ extension Configuration {
     )
     require(HostPath.isPlain(commandLine), .commandLine, "takes UTF-8, which '\(commandLine)' is not")
     problems += deviceProblems()
+    // Sums of sizes that are right themselves.
+    if problems.isEmpty { problems += memoryProblems }
     if let timeout { require(timeout > .zero, .timeout, "takes more than 0 seconds") }
     return problems
   }
@@ -121,11 +123,8 @@ extension Configuration {
     if case .socket(let path)? = control, let problem = ControlListener.problem(of: path) {
       problems.append(.init(problem.kind, .property(.control), .init(problem)))
     }
-    return problems
+    return problems + [debuggerProblem].compactMap(\.self)
   }
-
-  /// A memory slot of KVM has less than 2³¹ pages, which is 8 TiB of the smallest ones.
-  private static let memoryLimit: UInt64 = 4 << 40
 
   /// The device tree as the guest would get it from a host with everything, without KVM and without a payload.
   ///

@@ -14,6 +14,9 @@ extension Configuration: Codable {
     var size = CodedByteCount(memorySize)
     try object.read(.init(.memorySize), into: &size)
     memorySize = size.count
+    var limitSize: CodedByteCount?
+    try object.read(.init(.memoryLimit), into: &limitSize)
+    memoryLimit = limitSize?.count
     try object.read(.init(.pages), into: &pages)
     try object.read(.init(.gic), into: &gic)
     try object.read(.init(.cpuFeatures), into: &cpuFeatures)
@@ -31,6 +34,7 @@ extension Configuration: Codable {
     try object.read(.init(.kvmPath), into: &kvmPath)
     try object.read(.init(.deviceTreeOverlays), into: &deviceTreeOverlays)
     try object.read(.init(.deviceTreeDump), into: &deviceTreeDump)
+    try object.read(.init(.debugger), into: &debugger)
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -48,6 +52,7 @@ extension Configuration: Codable {
     case .uuid: try container.encodeIfPresent(uuid, forKey: key)
     case .cpuCount: try container.encode(cpuCount, forKey: key)
     case .memorySize: try container.encode(CodedByteCount(memorySize), forKey: key)
+    case .memoryLimit: try container.encodeIfPresent(memoryLimit.map { CodedByteCount($0) }, forKey: key)
     case .pages: try container.encode(pages, forKey: key)
     case .gic: try container.encode(gic, forKey: key)
     case .cpuFeatures: try container.encode(cpuFeatures, forKey: key)
@@ -63,6 +68,7 @@ extension Configuration: Codable {
     case .kvmPath: try container.encode(kvmPath, forKey: key)
     case .deviceTreeOverlays: try container.encode(deviceTreeOverlays, forKey: key)
     case .deviceTreeDump: try container.encodeIfPresent(deviceTreeDump, forKey: key)
+    case .debugger: try container.encodeIfPresent(debugger, forKey: key)
     }
   }
 }

@@ -86,10 +86,7 @@ extension Configuration {
       }
     }
     for (index, device) in devices.enumerated() {
-      let isPlain = device.window.utf8.allSatisfy {
-        (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D
-      }
-      if !isPlain || !(1...32).contains(device.window.utf8.count) {
+      if !Self.isPlainName(device.window) {
         add(.device(index, .window), "a window's name has 1 to 32 of a-z, 0-9 and '-'")
       } else if dma == .open, device.window != Device.defaultWindow {
         add(

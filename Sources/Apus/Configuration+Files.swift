@@ -36,6 +36,9 @@ extension Configuration {
     case .pseudoTerminal(let link?): files.append(NamedFile(.made, at: .property(.console), link))
     case .stream, .standardStreams, .pseudoTerminal(nil), .none: break
     }
+    if case .socket(let path)? = debugger?.address {
+      files.append(NamedFile(.made, at: .property(.debugger), path))
+    }
     if case .socket(let path)? = control { files.append(NamedFile(.made, at: .property(.control), path)) }
     if let deviceTreeDump { files.append(NamedFile(.written, at: .property(.deviceTreeDump), deviceTreeDump)) }
     if let scmiTranscript { files.append(NamedFile(.written, at: .property(.scmiTranscript), scmiTranscript)) }

@@ -8,6 +8,7 @@ extension Configuration {
     case uuid
     case cpuCount
     case memorySize
+    case memoryLimit
     case pages
     case gic
     case cpuFeatures
@@ -23,6 +24,7 @@ extension Configuration {
     case kvmPath
     case deviceTreeOverlays
     case deviceTreeDump
+    case debugger
   }
 
   /// Where something stands in a configuration. The description is as in Swift and in a coded configuration:

@@ -19,6 +19,9 @@ public struct Configuration: Equatable, Sendable {
   public var cpuCount = 1
   /// Bytes of RAM, a multiple of 1 MiB.
   public var memorySize: UInt64 = 512 << 20
+  /// The most bytes that the machine may take in all (RAM, the devices' windows, and what is plugged), or no limit. A
+  /// plug beyond it is refused, and the machine goes on.
+  public var memoryLimit: UInt64?
   /// What the host's pages for the RAM are to be.
   public var pages = Pages.hugeWherePossible
   /// The interrupt controller.
@@ -50,6 +53,8 @@ public struct Configuration: Equatable, Sendable {
   public var deviceTreeOverlays: [String] = []
   /// Where to write the device tree blob that the guest gets, or nowhere.
   public var deviceTreeDump: String?
+  /// Where a debugger may connect, or nowhere.
+  public var debugger: Debugger?
 
   /// A machine that boots `payload`, with the defaults for all else.
   public init(payload: Payload) {

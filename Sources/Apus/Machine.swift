@@ -115,15 +115,10 @@ public final class Machine: Sendable {
           state.withLock { $0.warden = warden }
         }
       }
-      control = try configuration.control.map { control in
-        try MachineControl(
-          control,
-          checked,
-          mailbox: mailbox,
-          events: events,
-          progress: progress,
-          logger: logger
-        )
+      if configuration.control != nil || configuration.debugger != nil {
+        let new = MachineControl(checked, mailbox: mailbox, events: events, progress: progress)
+        try new.listen(logger)
+        control = new
       }
       let run = try MachineRun(
         checked,
@@ -134,7 +129,7 @@ public final class Machine: Sendable {
         warden: warden,
         progress: progress,
         events: events,
-        monitor: control?.console,
+        control: control,
         logger: logger
       )
       let outcome = run.untilEnd()
@@ -163,6 +158,7 @@ public final class Machine: Sendable {
       signals: signals,
       deadline: timeout.map { progress.started.addingReportingOverflow($0.nanoseconds) }
         .map { $0.overflow ? .max : $0.partialValue },
+      clock: progress.clock,
       limit: Outcome(.timedOut, "the time of \(timeout ?? .zero) was over")
     ) { [weak self] outcome in
       // The machine keeps the warden after its run, for whoever waits for something else then.
@@ -202,10 +198,15 @@ public final class Machine: Sendable {
     mailbox.order(Outcome(.stopped, "ended by its owner"))
   }
 
-  /// Has all vCPUs wait before their next instruction; devices finish what was begun. The guest's clocks go on.
+  /// Pauses the machine: all vCPUs wait before their next instruction, devices finish what they have begun and begin
+  /// nothing, and the guest's time stands (its virtual counter, and with it what it waits for). Time that it is paused
+  /// for does not count towards ``Configuration/timeout``.
   ///
-  /// - Returns: true when all wait; false where the machine has ended, or ends meanwhile. Before its start, it waits
-  ///   for that.
+  /// It waits for a disk that does not answer; ``resume()`` takes it back also then. A machine that is paused already
+  /// stays so. The pause does not outlast the boot: a machine that is reset runs again.
+  ///
+  /// - Returns: true when it is paused; false where ``resume()`` has come first, the machine has ended, or ends
+  ///   meanwhile. Before its start, it waits for that.
   public func pause() async -> Bool {
     await withCheckedContinuation { continuation in
       mailbox.ask { boot in
@@ -215,7 +216,7 @@ public final class Machine: Sendable {
     }
   }
 
-  /// Lets the vCPUs go on.
+  /// Has the machine go on where it stood, or takes a pause back that is not complete yet. One that runs just does.
   ///
   /// - Returns: false where the machine has ended. Before its start, it waits for that.
   public func resume() async -> Bool {
@@ -250,6 +251,9 @@ public final class Machine: Sendable {
     continuation.onTermination = { [events] _ in events.end(subscription) }
     return stream
   }
+
+  /// Asks something of the boot that runs; see ``Mailbox/ask(_:)``.
+  func askBoot(_ request: @escaping Mailbox.Request) { mailbox.ask(request) }
 
   /// How the machine ended; waits for it.
   public var outcome: Outcome {

@@ -22,9 +22,9 @@ public struct MachineEvent: Sendable, Equatable {
     /// nothing else a bounded number is told.
     case deviceFault(device: String, message: String)
     /// The guest asked its SCMI platform for something that its machine does.
-    case scmi(message: String)
+    case platformRequest(message: String)
     /// A hot-plug memory has another size, or is to have one; both in bytes.
-    case memory(name: String, requested: UInt64, plugged: UInt64)
+    case hotplugMemory(name: String, requested: UInt64, plugged: UInt64)
   }
 }
 

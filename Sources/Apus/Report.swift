@@ -6,8 +6,8 @@ import Peripherals
 /// What a run leaves behind for programs to read. Documentation/Report.md describes each key.
 public struct Report: Sendable, Encodable {
   private enum CodingKeys: CodingKey {
-    case apus, outcome, exitStatus, guestStatus, message, guestFault, machine, devices, peripherals, boots, time, exits
-    case memory
+    case apus, outcome, exitStatus, guestStatus, message, guestFault, machine, devices, peripherals, boots, pauses, time
+    case exits, memory
   }
 
   /// The version of Apus.
@@ -34,6 +34,8 @@ public struct Report: Sendable, Encodable {
   public let peripherals: [Peripheral]
   /// How often it was started: 1, and one more for each reboot.
   public let boots: Int
+  /// How often the guest's time was made to stand: once for each pause.
+  public let pauses: Int
   /// Nanoseconds.
   public let time: Time
   /// How often vCPUs came back to user space, over all boots.
@@ -199,6 +201,8 @@ public struct Report: Sendable, Encodable {
   public struct Time: Sendable, Encodable {
     /// From the call of `run` to the end of the machine.
     public var wall: UInt64 = 0
+    /// For how long of that the guest's time stood, in a pause.
+    public var paused: UInt64 = 0
     /// Of the process in user mode, guests included.
     public var user: UInt64 = 0
     /// Of the process in the kernel.
@@ -230,6 +234,7 @@ public struct Report: Sendable, Encodable {
     devices: [Device],
     peripherals: [Peripheral],
     boots: Int,
+    pauses: Int,
     time: Time,
     exits: ExitCounts,
     memory: Memory
@@ -246,6 +251,7 @@ public struct Report: Sendable, Encodable {
     self.devices = devices
     self.peripherals = peripherals
     self.boots = boots
+    self.pauses = pauses
     self.time = time
     self.exits = exits
     self.memory = memory

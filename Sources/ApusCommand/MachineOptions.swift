@@ -20,6 +20,16 @@ struct MachineOptions: ParsableArguments {
   var memory: Setting?
 
   @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "The most memory that the machine may take: RAM, devices' windows and what is plugged.",
+      valueName: "size"
+    ),
+    transform: Setting.memoryLimit
+  )
+  var memoryLimit: Setting?
+
+  @Option(
     help: "The interrupt controller's version: auto (the default), 2 or 3.",
     transform: Setting.gic
   )
@@ -65,5 +75,7 @@ struct MachineOptions: ParsableArguments {
   )
   var dtbOverlay: [Setting] = []
 
-  var changes: [Setting] { [cpus, memory, gic, cpu, name, uuid].compactMap(\.self) + commandLine + dtbOverlay }
+  var changes: [Setting] {
+    [cpus, memory, memoryLimit, gic, cpu, name, uuid].compactMap(\.self) + commandLine + dtbOverlay
+  }
 }

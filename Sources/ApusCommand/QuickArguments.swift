@@ -43,6 +43,7 @@ enum QuickArguments {
   private static func reader(of option: String) -> Setting.Reader? {
     switch option {
     case "--memory": Setting.memory
+    case "--memory-limit": Setting.memoryLimit
     case "--append", "--cmdline": Setting.commandLine
     case "--initrd": Setting.initrd
     case "--cpus": Setting.cpus
@@ -59,6 +60,7 @@ enum QuickArguments {
     case "--unmapped": Setting.unmapped
     case "--log-level": Setting.logLevel
     case "--kvm": Setting.kvm
+    case "--gdb": Setting.gdb
     default: DeviceOptions.reader(of: option)
     }
   }

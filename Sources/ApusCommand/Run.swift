@@ -103,6 +103,15 @@ extension ApusCommand {
     var logLevel: Setting?
 
     @Option(
+      help: ArgumentHelp(
+        "Let gdb connect: unix=PATH or tcp=PORT of 127.0.0.1 (0 is a free one), and ',wait' for the guest to wait.",
+        valueName: "place"
+      ),
+      transform: Setting.gdb
+    )
+    var gdb: Setting?
+
+    @Option(
       help: ArgumentHelp("KVM's device.", visibility: .hidden),
       transform: Setting.kvm
     )
@@ -114,7 +123,7 @@ extension ApusCommand {
       request.reboots = reboot
       request.isDry = dryRun
       request.changes = machine.changes + devices.changes
-      request.changes += [initrd, timeout, unmapped, dumpDtb, report, control, logLevel, kvm].compactMap(\.self)
+      request.changes += [initrd, timeout, unmapped, dumpDtb, report, control, logLevel, gdb, kvm].compactMap(\.self)
       try request.run()
     }
   }

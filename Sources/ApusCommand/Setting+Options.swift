@@ -25,6 +25,9 @@ extension Setting {
       $0.configuration.pages = pages
     }
   }
+  static let memoryLimit: Reader = value { (settings, limit: ByteCount) in
+    settings.configuration.memoryLimit = limit.bytes
+  }
   static let gic: Reader = value({ Configuration.GIC(option: $0) }, form: "give 'auto', '2' or '3'") {
     $0.configuration.gic = $1
   }
@@ -55,6 +58,7 @@ extension Setting {
     { Logger.Level(rawValue: $0) },
     form: "give trace, debug, info, notice, warning, error or critical"
   ) { $0.logLevel = $1 }
+  static let gdb: Reader = value { $0.configuration.debugger = $1 }
   static let kvm: Reader = text { $0.configuration.kvmPath = $1 }
 
   /// For an option that adds a device.

@@ -8,14 +8,18 @@ public struct ControlCatalogue {
     public let summary: String
     /// Its parameters, by name.
     public let parameters: [ControlSchema.Property]
-    /// What it answers.
+    /// What a result looks like.
     public let answer: ControlSchema
+
+    /// Whether notices follow its answer.
+    public let isSubscription: Bool
 
     fileprivate init<Method: ControlMethod>(_ method: Method.Type) {
       name = Method.name
       summary = Method.summary
       parameters = if case .object(let properties) = Method.Parameters.schema { properties } else { [] }
       answer = Method.Answer.schema
+      isSubscription = Method.Answer.self == Control.SubscriptionAnswer.self
     }
   }
 
@@ -38,15 +42,26 @@ public struct ControlCatalogue {
   /// The methods, in the order in which they are shown.
   public static var methods: [MethodDescription] {
     [
-      .init(Control.Hello.self), .init(Control.Info.self), .init(Control.Statistics.self), .init(Control.Pause.self),
-      .init(Control.Resume.self), .init(Control.Reset.self), .init(Control.PowerOff.self), .init(Control.Kill.self),
+      .init(Control.Hello.self), .init(Control.Info.self), .init(Control.Statistics.self), .init(Control.Schema.self),
+      .init(Control.Pause.self), .init(Control.Resume.self), .init(Control.Reset.self),
+      .init(Control.PowerButton.self), .init(Control.PowerOff.self), .init(Control.Kill.self),
+      .init(Control.Memory.self), .init(Control.MemoryResize.self),
       .init(Control.ConsoleSubscribe.self), .init(Control.ConsoleSend.self), .init(Control.EventsSubscribe.self),
-      .init(Control.Unsubscribe.self), .init(Control.Schema.self),
+      .init(Control.Unsubscribe.self),
+      .init(Control.NetworkLink.self), .init(Control.DiskResize.self), .init(Control.DiskChange.self),
+      .init(Control.SCMIAgents.self), .init(Control.SCMIResources.self), .init(Control.SCMIRead.self),
+      .init(Control.SCMISet.self), .init(Control.SCMIVoteFor.self), .init(Control.SCMIPermit.self),
+      .init(Control.SCMIRules.self), .init(Control.SCMIRuleAdd.self), .init(Control.SCMIRuleRemove.self),
+      .init(Control.SCMIStep.self), .init(Control.SCMITranscriptSubscribe.self),
     ]
   }
 
   /// The notices of subscriptions.
-  public static var notices: [NoticeDescription] { [.init(Control.ConsoleOutput.self), .init(Control.Event.self)] }
+  public static var notices: [NoticeDescription] {
+    [
+      .init(Control.ConsoleOutput.self), .init(Control.Event.self), .init(Control.SCMITranscript.self),
+    ]
+  }
 
   /// The published schema: an OpenRPC 1.3 document, whose notices stand under `x-notices`.
   public static var document: ControlJSON {

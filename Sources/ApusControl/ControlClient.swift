@@ -10,7 +10,7 @@ internal import PositionedJSON
 public final class ControlClient {
   /// A notice as it came.
   public struct Notice: Sendable {
-    /// Its name.
+    /// As the catalogue has it.
     public let name: String
     let parameters: JSONValue
 
@@ -87,7 +87,7 @@ public final class ControlClient {
     if let found = known.first(where: { $0.name == machine }) { return found.path }
     let hint =
       known.isEmpty
-      ? "none is running that has a control socket (--control auto)"
+      ? "none is running that has a control socket"
       : "there are \(known.map(\.name).joined(separator: ", "))"
     throw ControlError(.disconnected, "no machine '\(machine)' is running; \(hint)")
   }
@@ -109,6 +109,7 @@ public final class ControlClient {
   /// - Parameters:
   ///   - method: the method's name.
   ///   - parameters: an object.
+  /// - Throws: ``ControlError``: the machine's, or why there is no answer.
   public func call(named method: String, _ parameters: ControlJSON) throws(ControlError) -> ControlJSON {
     number += 1
     try send(ControlMessage.request(named: method, parameters, number: number))

@@ -17,6 +17,7 @@ package final class ControlListener: @unchecked Sendable {
   /// Why there is no listening.
   package struct Failure: Error, CustomStringConvertible {
     package let description: String
+    /// Whose fault it is, for an exit status.
     package let kind: FailureKind
 
     init(path: String, errno: Int32) {

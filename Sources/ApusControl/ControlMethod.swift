@@ -2,7 +2,7 @@
 public protocol ControlMethod: SendableMetatype {
   /// What is asked, by name.
   associatedtype Parameters: ControlRecord = ControlNothing
-  /// What is answered.
+  /// The result of a request that was carried out.
   associatedtype Answer: ControlRecord = ControlNothing
 
   /// Its name on the wire.
@@ -24,7 +24,7 @@ public protocol ControlNotice: SendableMetatype {
 
 /// What comes with each notice of a subscription.
 public struct ControlEnvelope: ControlRecord {
-  /// Which subscription it is for.
+  /// By which number the client knows what it asked for.
   public var subscription: UInt64 = 0
   /// How many notices of it were lost before this one, because the client did not read them.
   public var lost: UInt64 = 0

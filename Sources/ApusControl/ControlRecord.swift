@@ -6,6 +6,8 @@ public protocol ControlRecord: ControlValue {
   init()
 
   /// Shows each field, in the order in which they are written.
+  ///
+  /// - Throws: what `fields` throws.
   mutating func visit(_ fields: inout ControlFields) throws(ControlError)
 }
 
@@ -73,6 +75,7 @@ public struct ControlFields {
   /// - Parameters:
   ///   - name: its key.
   ///   - about: what it means, with its unit, for the schema.
+  /// - Throws: where the record is read, for a field that is not there or has another form.
   public mutating func field<Value: ControlValue>(
     _ name: String,
     _ value: inout Value,

@@ -5,8 +5,8 @@ internal import Synchronization
 
 /// Serves the control socket of one machine, on a thread of its own.
 ///
-/// Nobody who is served can hold up another, or the machine: lines are bounded, answers and notices wait for each client
-/// up to a limit, and a client that reads nothing for ``Limits/patience`` is dropped.
+/// Nobody who is served can hold up another, or the machine: lines are bounded, answers and notices wait for each
+/// client up to a limit, and a client that reads nothing for ``Limits/patience`` is dropped.
 package final class ControlServer: Sendable {
   /// What a server puts up with.
   package struct Limits: Sendable {

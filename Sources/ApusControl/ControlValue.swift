@@ -173,6 +173,13 @@ public struct ControlJSON: ControlValue, Equatable {
 
   public func write(to writer: inout ControlWriter) { writer.raw(text.utf8) }
 
+  /// A text as a string of JSON.
+  public static func quoted(_ text: String) -> String {
+    var writer = ControlWriter()
+    writer.string(text)
+    return String(decoding: writer.bytes, as: UTF8.self)
+  }
+
   /// Writes what was read.
   static func write(_ json: JSONValue, to writer: inout ControlWriter) {
     switch json.content {

@@ -21,7 +21,7 @@ public struct ControlWriter {
     needsComma = false
   }
 
-  /// Ends an object.
+  /// Ends what ``beginObject()`` has begun.
   public mutating func endObject() {
     bytes.append(0x7D)
     needsComma = true
@@ -34,7 +34,7 @@ public struct ControlWriter {
     needsComma = false
   }
 
-  /// Ends an array.
+  /// Ends what ``beginArray()`` has begun.
   public mutating func endArray() {
     bytes.append(0x5D)
     needsComma = true

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/file.h>
@@ -173,6 +175,53 @@ int chost_lock_file(const char *path) {
   return number;
 }
 
+int chost_loopback_listen(uint16_t port) {
+  const struct sockaddr_in address = {
+      .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+  int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (listener < 0)
+    return -errno;
+  // A port whose last connection has just ended is free.
+  int on = 1;
+  int result = setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (result == 0)
+    result = bind(listener, (const struct sockaddr *)&address, sizeof address);
+  if (result == 0)
+    result = listen(listener, 1);
+  if (result == 0)
+    return listener;
+  int error = errno;
+  close(listener);
+  return -error;
+}
+
+int chost_socket_port(int listener) {
+  struct sockaddr_in address;
+  socklen_t size = sizeof address;
+  if (getsockname(listener, (struct sockaddr *)&address, &size) != 0)
+    return -errno;
+  return ntohs(address.sin_port);
+}
+
+void chost_socket_send_at_once(int peer) {
+  int on = 1;
+  // A UNIX socket has no such thing, and needs none.
+  (void)setsockopt(peer, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+int64_t chost_peer_send(int peer, const void *buffer, size_t count) {
+  ssize_t result;
+  do
+    result = send(peer, buffer, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+  while (result < 0 && errno == EINTR);
+  return result >= 0 ? result : -errno;
+}
+
+void chost_wait_for_peer(int peer, bool wants_room, int event, int milliseconds) {
+  struct pollfd requests[] = {{.fd = peer, .events = wants_room ? POLLOUT : POLLIN}, {.fd = event, .events = POLLIN}};
+  poll(requests, 2, milliseconds);
+}
+
 int chost_socket_accept(int listener) {
   int peer = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
   return peer >= 0 ? peer : -errno;
@@ -183,6 +232,8 @@ int chost_duplicate(int descriptor) {
   int copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
   return copy >= 0 ? copy : -errno;
 }
+
+int chost_replace(int descriptor, int with) { return dup3(with, descriptor, O_CLOEXEC) >= 0 ? 0 : -errno; }
 
 int chost_access_mode(int descriptor, bool *can_read, bool *can_write) {
   int flags = fcntl(descriptor, F_GETFL);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int chost_sealed_memory(const char *name, size_t size, const char **attempt) {
@@ -22,4 +23,18 @@ int chost_sealed_memory(const char *name, size_t size, const char **attempt) {
   close(descriptor);
   errno = reason;
   return -1;
+}
+
+int chost_memory_give_back(int descriptor, uint64_t offset, uint64_t count) {
+  int result;
+  do
+    result = fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)count);
+  while (result != 0 && errno == EINTR);
+  return result;
+}
+
+int64_t chost_memory_allocated(int descriptor) {
+  struct stat status;
+  // Blocks are of 512 bytes whatever the file's own are.
+  return fstat(descriptor, &status) == 0 ? (int64_t)status.st_blocks * 512 : -1;
 }

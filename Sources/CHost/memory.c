@@ -4,6 +4,7 @@
 #include "memory.h"
 
 #include <sys/random.h>
+#include <sys/sysinfo.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -43,6 +44,11 @@ void chost_zero_private(void *start, size_t size) {
   }
   memset(start, 0, pages - first);
   memset((void *)pages_end, 0, end - pages_end);
+}
+
+uint64_t chost_free_memory(void) {
+  struct sysinfo information;
+  return sysinfo(&information) == 0 ? (uint64_t)information.freeram * information.mem_unit : 0;
 }
 
 int64_t chost_random(void *buffer, size_t size) { return getrandom(buffer, size, 0); }

@@ -15,6 +15,26 @@ _Static_assert(KVM_ARM_VCPU_POWER_OFF == 0 && KVM_ARM_VCPU_PSCI_0_2 == 2 && KVM_
                "numbers of the vCPU features");
 _Static_assert(offsetof(struct kvm_regs, regs.pc) == 256 && offsetof(struct kvm_regs, sp_el1) == 272,
                "places of the core registers");
+_Static_assert(offsetof(struct kvm_regs, spsr) == 288 && offsetof(struct kvm_regs, fp_regs) == 336 &&
+                   offsetof(struct kvm_regs, fp_regs.fpsr) == 848 && offsetof(struct kvm_regs, fp_regs.fpcr) == 852,
+               "places of the saved state and of the vector registers");
+_Static_assert(sizeof(struct ckvm_guest_debug) == sizeof(struct kvm_guest_debug) &&
+                   offsetof(struct ckvm_guest_debug, breakpoint_control) == offsetof(struct kvm_guest_debug, arch) &&
+                   offsetof(struct ckvm_guest_debug, breakpoint_value) ==
+                       offsetof(struct kvm_guest_debug, arch.dbg_bvr) &&
+                   offsetof(struct ckvm_guest_debug, watchpoint_control) ==
+                       offsetof(struct kvm_guest_debug, arch.dbg_wcr) &&
+                   CKVM_DEBUG_REGISTERS == KVM_ARM_MAX_DBG_REGS,
+               "layout of kvm_guest_debug");
+_Static_assert(_IOW(KVMIO, 0x9b, struct ckvm_guest_debug) == KVM_SET_GUEST_DEBUG, "number of KVM_SET_GUEST_DEBUG");
+_Static_assert(CKVM_GUESTDBG_USE_SW_BP == KVM_GUESTDBG_USE_SW_BP && CKVM_GUESTDBG_USE_HW == KVM_GUESTDBG_USE_HW,
+               "bits of kvm_guest_debug");
+_Static_assert(sizeof(struct ckvm_debug_exit) == sizeof(struct kvm_debug_exit_arch) &&
+                   offsetof(struct ckvm_debug_exit, fault_address) == offsetof(struct kvm_debug_exit_arch, far),
+               "layout of kvm_debug_exit_arch");
 #endif
 
 _Static_assert(offsetof(struct kvm_run, mmio) == 32, "the exit's data stands 32 bytes into kvm_run");
+_Static_assert(offsetof(struct kvm_run, debug) == offsetof(struct kvm_run, mmio), "the exits' data is a union");
+_Static_assert(CKVM_GUESTDBG_ENABLE == KVM_GUESTDBG_ENABLE && CKVM_GUESTDBG_SINGLESTEP == KVM_GUESTDBG_SINGLESTEP,
+               "bits of kvm_guest_debug");

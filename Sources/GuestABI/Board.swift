@@ -18,6 +18,8 @@ package final class Board: Sendable {
   package let commandLine: String
   /// The DMA windows, none where DMA is open.
   package let windows: [Window]
+  /// The regions of hot-plug memory in the order of the configuration.
+  package let hotplugRegions: [HotplugRegion]
   /// The virtio devices in the order of the configuration.
   package let devices: [DevicePlace]
   /// What the guest finds of an SCMI platform.
@@ -29,8 +31,10 @@ package final class Board: Sendable {
     package static let ram: UInt32 = 0
     /// The page of exception vectors for a guest that has none yet.
     package static let earlyVectors: UInt32 = 1
-    /// The first DMA window; the others follow.
+    /// The first DMA window; the others follow, and then the hot-plug regions' own.
     package static let firstWindow: UInt32 = 2
+    /// How many a hot-plug region has.
+    package static let perHotplugRegion: UInt32 = 1024
   }
 
   /// Memory that devices reach.
@@ -41,6 +45,29 @@ package final class Board: Sendable {
     package let range: GuestRange
     /// KVM's number.
     package let memorySlot: UInt32
+  }
+
+  /// Memory that the guest plugs and unplugs.
+  package struct HotplugRegion: Equatable, Sendable {
+    /// The configuration's name.
+    package let name: String
+    /// Behind RAM and the windows.
+    package let range: GuestRange
+    /// KVM's numbers for it.
+    package let memorySlots: Range<UInt32>
+  }
+
+  /// A region of hot-plug memory that is to have a place.
+  package struct WantedRegion: Sendable {
+    /// The configuration's name.
+    package let name: String
+    /// In bytes, a multiple of ``MemoryMap/hotplugGranule``.
+    package let size: UInt64
+
+    package init(name: String, size: UInt64) {
+      self.name = name
+      self.size = size
+    }
   }
 
   /// Where a virtio device stands.
@@ -81,6 +108,7 @@ package final class Board: Sendable {
   ///   - commandLine: that the kernel gets.
   ///   - windowNames: of the DMA windows, none where DMA is open.
   ///   - windowSizes: in bytes, multiples of ``MemoryMap/windowGranule``.
+  ///   - wantedRegions: the regions of hot-plug memory.
   ///   - wanted: the virtio devices, at most ``MemoryMap/virtioDeviceLimit``.
   ///   - platform: what the guest finds of an SCMI platform.
   package init(
@@ -90,15 +118,31 @@ package final class Board: Sendable {
     commandLine: String,
     windowNames: [String],
     windowSizes: [UInt64],
+    hotplugRegions wantedRegions: [WantedRegion],
     devices wanted: [WantedDevice],
     platform: MachineTree.SCMI?
   ) {
     self.gic = gic
     self.cpuCount = cpuCount
-    map = MemoryMap(cpuCount: cpuCount, memorySize: memorySize, gic: gic, windowSizes: windowSizes)
+    map = MemoryMap(
+      cpuCount: cpuCount,
+      memorySize: memorySize,
+      gic: gic,
+      windowSizes: windowSizes,
+      hotplugSizes: wantedRegions.map(\.size)
+    )
     self.commandLine = commandLine
     windows = zip(windowNames, map.windows).enumerated().map { index, window in
       Window(name: window.0, range: window.1, memorySlot: MemorySlot.firstWindow + UInt32(index))
+    }
+    let firstSlot = MemorySlot.firstWindow + UInt32(windowNames.count)
+    hotplugRegions = zip(wantedRegions, map.hotplug).enumerated().map { index, region in
+      let start = firstSlot + UInt32(index) * MemorySlot.perHotplugRegion
+      return HotplugRegion(
+        name: region.0.name,
+        range: region.1,
+        memorySlots: start..<start + MemorySlot.perHotplugRegion
+      )
     }
     var places: [DevicePlace] = []
     for (index, device) in wanted.enumerated() {

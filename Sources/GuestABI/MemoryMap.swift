@@ -10,6 +10,8 @@ public struct MemoryMap: Equatable, Sendable {
   public let ram: GuestRange
   /// The windows of device memory, in the order of the configuration.
   public let windows: [GuestRange]
+  /// Where memory can be plugged, in the order of the configuration. Nothing is there at first.
+  public let hotplug: [GuestRange]
   /// The interrupt controller's registers.
   public let interruptController: InterruptControllerMap
 
@@ -37,6 +39,15 @@ public struct MemoryMap: Equatable, Sendable {
 
   /// DMA windows start at and come in multiples of this many bytes.
   public static let windowGranule: UInt64 = 2 << 20
+
+  /// Regions of hot-plug memory start at multiples of this many bytes: what Linux with 64 KiB pages adds at once.
+  public static let hotplugAlignment: UInt64 = 512 << 20
+  /// Regions of hot-plug memory come in multiples of this many bytes: what Linux with 4 KiB pages adds at once.
+  public static let hotplugGranule: UInt64 = 128 << 20
+  /// The least bytes that a block of hot-plug memory has: a huge page.
+  public static let smallestHotplugBlock: UInt64 = 2 << 20
+  /// What a region of hot-plug memory is called in ``regions``.
+  public static let hotplugName = "hot-plug memory"
 
   /// Shared peripheral interrupts, counted from 0 (SPI n is interrupt 32 + n).
   public enum SharedInterrupt {
@@ -106,15 +117,27 @@ public struct MemoryMap: Equatable, Sendable {
   ///   - cpuCount: 1 or more; with a GICv2 at most ``v2CPULimit``.
   ///   - memorySize: bytes of RAM, a multiple of ``ramGranule``.
   ///   - gic: the interrupt controller's version.
-  ///   - windowSizes: bytes of each DMA window, multiples of ``windowGranule``. The windows follow RAM, so that nothing
-  ///     of the machine stands behind them but what a later hot-plugged memory keeps clear of.
-  public init(cpuCount: Int, memorySize: UInt64, gic: GICVersion, windowSizes: [UInt64] = []) {
+  ///   - windowSizes: bytes of each DMA window, multiples of ``windowGranule``. The windows follow RAM.
+  ///   - hotplugSizes: bytes of each region of hot-plug memory, multiples of ``hotplugGranule``. The regions follow the
+  ///     windows, so that everything else is where it is without them.
+  public init(
+    cpuCount: Int,
+    memorySize: UInt64,
+    gic: GICVersion,
+    windowSizes: [UInt64] = [],
+    hotplugSizes: [UInt64] = []
+  ) {
     precondition(cpuCount >= 1, "a machine has a vCPU")
     let ram = GuestRange(at: Self.ramStart.rawValue, size: memorySize)
     self.ram = ram
     var end = ram.start.rawValue + ram.size
     windows = windowSizes.map { size in
       let start = (end + Self.windowGranule - 1) & ~(Self.windowGranule - 1)
+      end = start + size
+      return GuestRange(at: start, size: size)
+    }
+    hotplug = hotplugSizes.map { size in
+      let start = (end + Self.hotplugAlignment - 1) & ~(Self.hotplugAlignment - 1)
       end = start + size
       return GuestRange(at: start, size: size)
     }
@@ -153,7 +176,7 @@ public struct MemoryMap: Equatable, Sendable {
 
   /// The last address that the machine uses.
   public var lastAddress: UInt64 {
-    (interruptController.ranges + [ram] + windows).map { $0.start.rawValue + ($0.size - 1) }.max() ?? 0
+    (interruptController.ranges + [ram] + windows + hotplug).map { $0.start.rawValue + ($0.size - 1) }.max() ?? 0
   }
 
   /// How many bits an address of the guest needs, at least the 32 that KVM asks for.
@@ -176,6 +199,7 @@ public struct MemoryMap: Equatable, Sendable {
       ("early vectors", Self.earlyVectors), ("RAM", ram),
     ]
     regions += windows.map { ("DMA window", $0) }
+    regions += hotplug.map { (Self.hotplugName, $0) }
     return regions.sorted { $0.range.start < $1.range.start }
   }
 }

@@ -19,6 +19,11 @@ package struct EventDescriptor: ~Copyable, Sendable {
     chost_eventfd_signal(descriptor.rawValue)
   }
 
+  /// Waits until it is signalled, or another descriptor can be read.
+  package func wait(beside other: Int32 = -1) {
+    chost_wait_for_either(descriptor.rawValue, other, -1)
+  }
+
   /// Takes all that was signalled so far.
   package func clear() {
     _ = chost_counter_take(descriptor.rawValue)

@@ -8,6 +8,8 @@ package final class PlatformTimer: SCMITimer {
   package let timer: HostTimer
   private let platform: SharedPlatform
   private var armed: UInt64?
+  /// The platform's clock stands: no deadline comes nearer.
+  private var isSuspended = false
 
   /// - Throws: where the host has no timer left.
   package init(_ platform: SharedPlatform) throws(HostError) {
@@ -19,7 +21,12 @@ package final class PlatformTimer: SCMITimer {
     // Most requests change no deadline, and setting a timer is a system call.
     guard deadline != armed else { return }
     armed = deadline
-    guard let deadline else { return timer.disarm() }
+    set()
+  }
+
+  private func set() {
+    guard !isSuspended else { return }
+    guard let deadline = armed else { return timer.disarm() }
     let now = platform.now
     timer.arm(after: deadline > now ? deadline - now : 1)
   }
@@ -28,5 +35,17 @@ package final class PlatformTimer: SCMITimer {
   package func fired() {
     timer.clear()
     armed = nil
+  }
+
+  /// The platform's clock stands from now on.
+  package func suspend() {
+    isSuspended = true
+    timer.disarm()
+  }
+
+  /// The platform's clock goes on.
+  package func resume() {
+    isSuspended = false
+    set()
   }
 }

@@ -36,6 +36,28 @@ public struct RegisterID: RawRepresentable, Hashable, Comparable, Sendable {
     return core(offset: UInt64(number) * 8)
   }
 
+  /// SPSR_EL1.
+  public static let savedStateEL1 = core(offset: 288)
+  /// FPSR.
+  public static let floatingPointStatus = RegisterID(rawValue: 0x6020_0000_0010_0000 | 848 / 4)
+  /// FPCR.
+  public static let floatingPointControl = RegisterID(rawValue: 0x6020_0000_0010_0000 | 852 / 4)
+
+  /// V0 to V31, of 16 bytes. A vCPU with the scalable vector extension has ``scalableVector(_:)`` in their place.
+  public static func vector(_ number: Int) -> RegisterID {
+    precondition(0...31 ~= number, "there are V0 to V31")
+    return RegisterID(rawValue: 0x6040_0000_0010_0000 | (336 + UInt64(number) * 16) / 4)
+  }
+
+  /// Z0 to Z31 as far as 256 bytes (KVM_REG_ARM64_SVE_ZREG); the lowest 16 are those of V0 to V31.
+  public static func scalableVector(_ number: Int) -> RegisterID {
+    precondition(0...31 ~= number, "there are Z0 to Z31")
+    return RegisterID(rawValue: 0x6080_0000_0015_0000 | UInt64(number) << 5)
+  }
+
+  /// CNTV_CVAL_EL0, whose id KVM has exchanged with that of CNTVCT_EL0 (KVM_REG_ARM_TIMER_CVAL).
+  public static let virtualCompare = system(3, 3, 14, 0, 2)
+
   /// SP_EL0.
   public static let stackPointer = core(offset: 248)
   /// PC.
@@ -62,6 +84,10 @@ public struct RegisterID: RawRepresentable, Hashable, Comparable, Sendable {
   public static let faultAddressEL1 = system(3, 0, 6, 0, 0)
   /// VBAR_EL1.
   public static let vectorBaseEL1 = system(3, 0, 12, 0, 0)
+
+  /// CNTVCT_EL0, KVM_REG_ARM_TIMER_CNT. Its id has the encoding of CNTV_CVAL_EL0, and the other way round: a mistake of
+  /// KVM's that its users rely on (arch/arm64/include/uapi/asm/kvm.h).
+  public static let virtualCounter = system(3, 3, 14, 3, 2)
 
   /// The kinds of firmware register, by the id's bits 27 to 16.
   public enum FirmwareKind: UInt64, Sendable {

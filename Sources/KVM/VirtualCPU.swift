@@ -15,7 +15,7 @@ public struct VirtualCPU: ~Copyable, @unchecked Sendable {
   /// The number it was created with.
   public let index: Int
 
-  private let descriptor: OwnedDescriptor
+  let descriptor: OwnedDescriptor
   private let runArea: UnsafeMutablePointer<kvm_run>
   private let runAreaSize: Int
 

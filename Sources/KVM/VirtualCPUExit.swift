@@ -15,6 +15,9 @@ public enum VirtualCPUExit: Sendable {
   case noSyndrome(iss: UInt64, address: UInt64)
   /// KVM_EXIT_HYPERCALL: a call that was forwarded to user space.
   case hypercall
+  /// KVM_EXIT_DEBUG: a breakpoint, a watchpoint or a step that ``VirtualCPU/setGuestDebug(_:)`` has asked for.
+  /// `syndrome` is the low part of ESR_EL2, `address` FAR_EL2 of a watchpoint.
+  case debug(syndrome: UInt32, address: UInt64)
   /// The thread got a signal or the vCPU was kicked.
   case interrupted
   /// KVM_RUN failed.
@@ -40,6 +43,9 @@ public enum VirtualCPUExit: Sendable {
     case KVM_EXIT_ARM_NISV:
       let fault = unsafe ckvm_run_no_syndrome(run)
       self = .noSyndrome(iss: fault.iss, address: fault.address)
+    case KVM_EXIT_DEBUG:
+      let exit = unsafe ckvm_run_debug_exit(run)
+      self = .debug(syndrome: exit.syndrome_low, address: exit.fault_address)
     case KVM_EXIT_HYPERCALL: self = .hypercall
     case KVM_EXIT_INTR: self = .interrupted
     case KVM_EXIT_INTERNAL_ERROR, KVM_EXIT_FAIL_ENTRY, KVM_EXIT_UNKNOWN: self = .failed(reason: reason)

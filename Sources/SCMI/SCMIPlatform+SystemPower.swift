@@ -47,12 +47,20 @@ extension SCMIPlatform {
   /// - Parameters:
   ///   - state: shutdown, cold or warm reset, or suspend.
   ///   - graceful: whether they are asked.
+  ///   - agent: whom alone; `nil` is everybody.
   ///   - now: nanoseconds; a time before the latest one counts as the latest one.
   /// - Returns: how many agents were told.
+  /// - Precondition: the agent exists.
   @discardableResult
-  public mutating func requestSystemPower(_ state: SystemState, graceful: Bool, at now: UInt64) -> Int {
+  public mutating func requestSystemPower(
+    _ state: SystemState,
+    graceful: Bool,
+    to agent: Int? = nil,
+    at now: UInt64
+  ) -> Int {
     advance(to: now)
-    return announceSystemPower(state, graceful: graceful, cause: nil, to: 0...agents.count - 1)
+    let reached = agent.map { $0...$0 } ?? 0...agents.count - 1
+    return announceSystemPower(state, graceful: graceful, cause: nil, to: reached)
   }
 
   /// SYSTEM_POWER_STATE_NOTIFIER, from 2.0 on with a timeout in milliseconds.

@@ -153,6 +153,11 @@ public final class SharedPlatform: Sendable {
     run(as: agent) { $0.platform.advance(to: time) }
   }
 
+  /// Whether a machine is that agent.
+  ///
+  /// - Precondition: the agent exists.
+  public func isAttached(_ agent: Int) -> Bool { state.withLock { $0.attachments[agent] != nil } }
+
   /// When ``advance(as:)`` has something to do next, in nanoseconds of the platform's clock; `nil` is never.
   public var nextDeadline: UInt64? { state.withLock { $0.platform.nextDeadline } }
 

@@ -152,6 +152,11 @@ extension PlatformFileReader {
     }
   }
 
+  /// What a step does, without its time.
+  func action(_ value: JSONValue) -> ScriptAction? {
+    object(value, "") { fields in scriptAction(fields) }
+  }
+
   private func scriptAction(_ fields: Fields) -> ScriptAction? {
     if fields["setSensor"] != nil {
       var values: [Int64] = []

@@ -1,5 +1,14 @@
 internal import SCMI
 
+extension PlatformDefinition {
+  /// What is wrong with something that is to be done now.
+  func mistakes(in action: ScriptAction) -> [DefinitionError] {
+    var validator = Validator(self)
+    validator.step(ScriptStep(at: 0, action), "")
+    return validator.errors
+  }
+}
+
 /// Rules and the script.
 extension Validator {
   mutating func behaviour() {
@@ -13,7 +22,7 @@ extension Validator {
     for (index, step) in definition.script.enumerated() { self.step(step, "/script/\(index)") }
   }
 
-  private mutating func step(_ step: ScriptStep, _ path: String) {
+  fileprivate mutating func step(_ step: ScriptStep, _ path: String) {
     switch step.action {
     case .setSensor(let name, let values):
       reference(ResourceName(.sensor, name), path + "/setSensor")

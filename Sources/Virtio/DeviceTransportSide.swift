@@ -7,7 +7,7 @@ internal import Synchronization
 /// **Threads.** What stands under "On any thread" may be called on any, several at once. All else is for the device
 /// thread, one call after the other: a transport whose driver waits on another thread brings its calls there
 /// (`DeviceThread.perform`). A call with a `finished` is over when that is called, on the device thread; until then the
-/// transport begins nothing else with the device but kicks, and a suspension.
+/// transport begins nothing else with the device but kicks, and a suspension, which it may also take back.
 ///
 /// **Order.** ``start(_:queues:_:)``, work, ``rest(_:)`` or ``reset(_:)``, as often as the driver likes; or once
 /// ``restore(_:_:features:queues:_:)``, then ``resume()``. Whatever a driver brings is checked here, so that no
@@ -29,8 +29,8 @@ public final class DeviceTransportSide: @unchecked Sendable {
   private struct State: ~Copyable {
     /// Of the queues that run and are not in the window, by their numbers.
     var places: [QueuePlace?]
-    /// Who took memory away and has not been told yet that nothing touches it, so that the device is suspended.
-    var withdrawals = 0
+    /// Those who wait for the device to rest, or have it at rest: who took memory away, who changes a back-end.
+    var rests = 0
   }
 
   /// - Parameters:
@@ -259,16 +259,33 @@ public final class DeviceTransportSide: @unchecked Sendable {
     }
   }
 
-  /// Has the device take no new work; over when nothing is in flight.
+  /// Has the device take no new work; over when nothing is in flight, or some time after ``resume()`` if that comes
+  /// earlier.
   public func suspend(_ finished: @escaping @Sendable () -> Void) {
     connection.setSuspended(true)
     device.suspend(finished)
   }
 
+  /// Does something while the device is at rest, for a moment that its driver does not see. On the device thread.
+  public func whileAtRest(_ body: @escaping @Sendable () -> Void) {
+    state.value.rests += 1
+    device.suspend { [self] in
+      body()
+      endRest()
+    }
+  }
+
+  private func endRest() {
+    state.value.rests -= 1
+    guard state.value.rests == 0, !connection.isSuspended else { return }
+    device.resume()
+    post(kicks: connection.running)
+  }
+
   /// Has the device go on after ``suspend(_:)`` or ``restore(_:_:features:queues:_:)``.
   public func resume() {
     connection.setSuspended(false)
-    guard state.value.withdrawals == 0 else { return }
+    guard state.value.rests == 0 else { return }
     device.resume()
     post(kicks: connection.running)
   }
@@ -378,13 +395,6 @@ extension DeviceTransportSide: DMASpaceUser {
       connection.fail(queue: index, .ringTakenAway)
       stopQueue(index) {}
     }
-    state.value.withdrawals += 1
-    device.suspend { [self] in
-      finished()
-      state.value.withdrawals -= 1
-      guard state.value.withdrawals == 0, !connection.isSuspended else { return }
-      device.resume()
-      post(kicks: connection.running)
-    }
+    whileAtRest(finished)
   }
 }

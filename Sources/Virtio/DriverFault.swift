@@ -49,7 +49,7 @@ public enum DriverFault: String, Error, CaseIterable, Sendable {
   case featuresChangedAfterOK = "features were written after FEATURES_OK"
   case version1Missing = "VIRTIO_F_VERSION_1 was not accepted"
   case accessPlatformMissing = "VIRTIO_F_ACCESS_PLATFORM was not accepted, and the device's DMA is confined"
-  case featureDependency = "a feature was accepted without one that it requires"
+  case featureDependency = "a feature was not accepted that the device, or another feature, requires"
   case registerWidth = "a register was accessed with a wrong width or alignment"
   case registerUnknown = "there is no such register"
   case registerReadOnly = "a read-only register was written"

@@ -30,7 +30,7 @@ public enum DeviceReach: Equatable, Sendable {
 /// device that goes on from a state that was taken elsewhere, the first round begins with ``restore(_:)``, while it is
 /// suspended, and ``startRestored(_:queues:_:)``. ``suspend(_:)`` and ``resume()`` come in pairs, at any time. Between
 /// the end of a suspension's ``suspend(_:)`` and ``resume()`` the state is at rest: ``savedState()`` may be taken and
-/// the device touches no guest memory.
+/// the device touches no guest memory. A ``resume()`` that comes before that end takes the suspension back.
 ///
 /// Where a call has a `finished`, the device calls it once, on the device thread, at once or when it is done.
 public protocol VirtioDevice: AnyObject, Sendable {
@@ -91,7 +91,8 @@ public protocol VirtioDevice: AnyObject, Sendable {
   /// Back to the beginning. After `finished` the device touches no guest memory until it is started again.
   func reset(_ finished: @escaping @Sendable () -> Void)
 
-  /// Takes no new work and finishes what is in flight.
+  /// Takes no new work and finishes what is in flight. Where ``resume()`` comes earlier, `finished` is called all the
+  /// same, then or later: it means nothing then.
   func suspend(_ finished: @escaping @Sendable () -> Void)
 
   /// Goes on after a suspension. A kick of each queue follows, since kicks during it were ignored.

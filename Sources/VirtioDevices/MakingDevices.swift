@@ -1,3 +1,4 @@
+public import GuestMemory
 public import SCMI
 
 // Where a generic class is made of types that are known, the compiler has the runtime find out what they conform to, by
@@ -55,4 +56,17 @@ public func makeSCMIDevice<Timer: SCMITimer>(
   timer: Timer
 ) -> SCMIDevice<Timer> {
   SCMIDevice(name: name, platform: platform, agent: agent, timer: timer)
+}
+
+/// Makes a memory device; see ``MemoryDevice/init(name:backend:region:blockSize:requestedSize:)``.
+@inline(never)
+@_semantics("optimize.sil.specialize.generic.never")
+public func makeMemoryDevice<Backend: MemoryBackend>(
+  name: String,
+  backend: Backend,
+  region: GuestRange,
+  blockSize: UInt64,
+  requestedSize: UInt64
+) -> MemoryDevice<Backend> {
+  MemoryDevice(name: name, backend: backend, region: region, blockSize: blockSize, requestedSize: requestedSize)
 }

@@ -8,6 +8,8 @@ public enum QueueSize {
   public static let network: UInt16 = 256
   /// Each queue of a block device, where its owner does not say otherwise.
   public static let block: UInt16 = 128
+  /// The memory device's. Linux 6.12 has one request under way at a time.
+  public static let memory: UInt16 = 16
   /// The SCMI device's queue of commands. Linux 6.12 has half as many under way at once as there are descriptors.
   public static let scmiCommand: UInt16 = 128
   /// The SCMI device's queue of events.

@@ -16,10 +16,13 @@ struct SCMIState: ~Copyable {
   /// The heads of commands whose replies are late, by ticket. Those from before a reset are not found any more.
   var kept: [UInt64: UInt16] = [:]
   var ticket: UInt64 = 0
-  /// Delayed responses that wait for a buffer of the event queue, at most ``SCMIPlatform/maximumQueued``.
+  /// What waits for a buffer of the event queue, delayed responses mostly: at most ``SCMIPlatform/maximumQueued``.
   var waiting: [SCMIMessage] = []
   var counters = SCMICounters()
   var isSuspended = false
+  /// What came during a suspension comes all at once behind it, before the driver can give buffers for it: then
+  /// notifications wait for some, too, until nothing waits any longer.
+  var isCatchingUp = false
 }
 
 extension SCMIDevice {
@@ -88,6 +91,7 @@ extension SCMIDevice {
       switch platform.next(for: agent) {
       case .deadline(let deadline):
         arm(deadline)
+        if state.value.waiting.isEmpty { state.value.isCatchingUp = false }
         break delivering
       case .message(let outgoing):
         delivered += 1
@@ -123,8 +127,9 @@ extension SCMIDevice {
   private func send(_ message: SCMIMessage) {
     if state.value.waiting.isEmpty, put(message) { return }
     guard isWorking || message.header.type == .notification else { return }
+    let mayWait = message.header.type != .notification || state.value.isCatchingUp
     // What a platform says twice on purpose may wait as well, and a driver may never give buffers.
-    if message.header.type == .notification || state.value.waiting.count == SCMIPlatform.maximumQueued {
+    if !mayWait || state.value.waiting.count == SCMIPlatform.maximumQueued {
       state.value.counters.droppedNotifications &+= 1
     } else {
       state.value.waiting.append(message)

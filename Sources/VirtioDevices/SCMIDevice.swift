@@ -30,7 +30,8 @@ public struct SCMICounters: Equatable, Sendable {
 ///
 /// A reply never goes beyond the buffer that the driver gave for it: what does not fit is cut off. A reply that is late
 /// keeps its buffer and others overtake it. A notification that finds no buffer in the event queue is dropped and
-/// counted; a delayed response waits for one, as do at most ``SCMIPlatform/maximumQueued``.
+/// counted; a delayed response waits for one, as do at most ``SCMIPlatform/maximumQueued``. What came during a
+/// suspension waits, too, whatever it is.
 @safe
 public final class SCMIDevice<Timer: SCMITimer>: VirtioDevice, @unchecked Sendable {
   // SAFETY: @unchecked: on the device thread only, as the contract says; the rest is immutable.
@@ -113,6 +114,7 @@ public final class SCMIDevice<Timer: SCMITimer>: VirtioDevice, @unchecked Sendab
     state.value.queues.reset()
     state.value.kept = [:]
     state.value.waiting = []
+    state.value.isCatchingUp = false
     platform.resetAgent(agent, events: false)
     finished()
   }
@@ -123,7 +125,10 @@ public final class SCMIDevice<Timer: SCMITimer>: VirtioDevice, @unchecked Sendab
     finished()
   }
 
-  public func resume() { state.value.isSuspended = false }
+  public func resume() {
+    state.value.isSuspended = false
+    state.value.isCatchingUp = true
+  }
 
   public var queuePositions: [QueuePosition?] { state.value.queues.positions }
 

@@ -121,3 +121,41 @@ public struct SCMIDeviceState: VersionedState {
     self.waitingMessages = waitingMessages
   }
 }
+
+/// A memory device's. What is in the blocks is apart from it, and belongs to it.
+public struct MemoryDeviceState: VersionedState {
+  public static var kind: String { "virtio-memory" }
+  public static var version: UInt32 { 1 }
+
+  /// Blocks that follow one another.
+  public struct Run: Codable, Equatable, Sendable {
+    /// Counted from the region's start.
+    public var first: UInt64
+    /// How many they are.
+    public var count: UInt64
+
+    public init(first: UInt64, count: UInt64) {
+      self.first = first
+      self.count = count
+    }
+  }
+
+  /// In bytes: the device that it goes on with has to have such ones.
+  public var blockSize: UInt64
+  /// In bytes: the device that it goes on with has to have such a one.
+  public var regionSize: UInt64
+  /// In bytes, from the region's start.
+  public var usableSize: UInt64
+  /// In bytes.
+  public var requestedSize: UInt64
+  /// The blocks that the guest has, in the order of their addresses.
+  public var plugged: [Run]
+
+  public init(blockSize: UInt64, regionSize: UInt64, usableSize: UInt64, requestedSize: UInt64, plugged: [Run]) {
+    self.blockSize = blockSize
+    self.regionSize = regionSize
+    self.usableSize = usableSize
+    self.requestedSize = requestedSize
+    self.plugged = plugged
+  }
+}

@@ -37,6 +37,18 @@ public struct MMIOTransportState: VersionedState {
   public var queues: [Queue]
 }
 
+// Called with the guest's vCPUs at rest, on the device thread, which waits for nothing.
+extension MMIOTransport {
+  /// Takes no new work.
+  ///
+  /// - Parameter finished: called once, on the device thread, when nothing is in flight; also after
+  ///   ``endSuspension()``.
+  public func beginSuspension(_ finished: @escaping @Sendable () -> Void) { side.suspend(finished) }
+
+  /// Goes on after ``beginSuspension(_:)``, whether or not that has finished.
+  public func endSuspension() { side.resume() }
+}
+
 // Called with the guest's vCPUs at rest, on any thread but the device thread.
 extension MMIOTransport {
   /// Takes no new work; returns when nothing is in flight.

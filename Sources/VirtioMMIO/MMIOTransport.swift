@@ -102,6 +102,9 @@ public final class MMIOTransport: Sendable {
   /// - Returns: whether to call again when other devices had their turn.
   public func kick(queue: Int) -> Bool { side.kick(queue: queue) }
 
+  /// As ``DeviceTransportSide/whileAtRest(_:)``.
+  public func whileAtRest(_ body: @escaping @Sendable () -> Void) { side.whileAtRest(body) }
+
   func report(queue: Int? = nil, _ fault: DriverFault) { side.connection.report(queue: queue, fault) }
 
   // MARK: Registers

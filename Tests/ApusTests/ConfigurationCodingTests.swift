@@ -11,6 +11,7 @@ private func everything() -> Configuration {
   configuration.uuid = Configuration.UUID("123e4567-e89b-42d3-a456-426614174000")
   configuration.cpuCount = 4
   configuration.memorySize = 0xFFFF_FFFF_FFF0_0000
+  configuration.memoryLimit = 5
   configuration.pages = .small
   configuration.gic = .v2
   configuration.cpuFeatures.sve = false
@@ -29,15 +30,21 @@ private func everything() -> Configuration {
   let ports: [Configuration.Port] = [
     .init("log", .file(path: "log.txt")), .init("agent", .socket(path: "agent.sock")), .init("x", .descriptor(9)),
   ]
+  var region = Configuration.Device.Memory(size: 4 << 30)
+  region.name = "far"
+  region.initialSize = 512 << 20
+  region.blockSize = 4 << 20
   configuration.devices = [
     .init(.block(disk)), .init(.network(card)), .init(.network(.init(.tap(name: "tap0")))),
     .init(.network(.init(.descriptor(7)))), .init(.console(.init(carriesConsole: false, ports: ports))),
     .init(.scmi(.init(path: "platform.json", agent: "guest"))), .init(.scmi(.shared())), .init(.entropy),
+    .init(.memory(region)),
   ]
   configuration.devices[0].window = "disks"
   configuration.dma = .confined(windowSize: 2 << 20)
   configuration.scmiTranscript = "session.jsonl"
   configuration.console = .pseudoTerminal(link: "/run/console")
+  configuration.control = .socket(path: "/run/control")
   configuration.onReset = .stop
   configuration.unmapped = .zero
   configuration.timeout = Duration(secondsComponent: 9_223_372_036_854_775_807, attosecondsComponent: 1)
@@ -45,6 +52,8 @@ private func everything() -> Configuration {
   configuration.kvmPath = "/dev/other"
   configuration.deviceTreeOverlays = ["a.dtbo", "b.dtbo"]
   configuration.deviceTreeDump = "tree.dtb"
+  configuration.debugger = Configuration.Debugger(.socket(path: "gdb.socket"))
+  configuration.debugger?.waits = true
   return configuration
 }
 
@@ -71,11 +80,22 @@ private func configuration(_ text: String) throws -> Configuration {
               "link" : "/run/console"
             }
           },
+          "control" : {
+            "socket" : {
+              "path" : "/run/control"
+            }
+          },
           "cpuCount" : 4,
           "cpuFeatures" : {
             "pmu" : false,
             "pointerAuthentication" : false,
             "sve" : false
+          },
+          "debugger" : {
+            "socket" : {
+              "path" : "gdb.socket",
+              "waits" : true
+            }
           },
           "deviceTreeDump" : "tree.dtb",
           "deviceTreeOverlays" : [
@@ -186,6 +206,21 @@ private func configuration(_ text: String) throws -> Configuration {
 
               },
               "window" : "default"
+            },
+            {
+              "memory" : {
+                "blockSize" : {
+                  "bytes" : 4194304
+                },
+                "initialSize" : {
+                  "bytes" : 536870912
+                },
+                "name" : "far",
+                "size" : {
+                  "bytes" : 4294967296
+                }
+              },
+              "window" : "default"
             }
           ],
           "dma" : {
@@ -199,6 +234,9 @@ private func configuration(_ text: String) throws -> Configuration {
           "initramfs" : "initramfs.cpio",
           "kvmPath" : "/dev/other",
           "measuresMemory" : false,
+          "memoryLimit" : {
+            "bytes" : 5
+          },
           "memorySize" : {
             "bytes" : 18446744073708503040
           },
@@ -232,15 +270,18 @@ private func configuration(_ text: String) throws -> Configuration {
       (.payload, { $0.payload = all.payload }), (.initramfs, { $0.initramfs = all.initramfs }),
       (.commandLine, { $0.commandLine = all.commandLine }), (.name, { $0.name = all.name }),
       (.uuid, { $0.uuid = all.uuid }), (.cpuCount, { $0.cpuCount = all.cpuCount }),
-      (.memorySize, { $0.memorySize = all.memorySize }), (.pages, { $0.pages = all.pages }),
+      (.memorySize, { $0.memorySize = all.memorySize }), (.memoryLimit, { $0.memoryLimit = all.memoryLimit }),
+      (.pages, { $0.pages = all.pages }),
       (.gic, { $0.gic = all.gic }), (.cpuFeatures, { $0.cpuFeatures = all.cpuFeatures }),
       (.devices, { $0.devices = all.devices }), (.dma, { $0.dma = all.dma }),
       (.scmiTranscript, { $0.scmiTranscript = all.scmiTranscript }), (.console, { $0.console = all.console }),
-      (.onReset, { $0.onReset = all.onReset }), (.unmapped, { $0.unmapped = all.unmapped }),
+      (.control, { $0.control = all.control }), (.onReset, { $0.onReset = all.onReset }),
+      (.unmapped, { $0.unmapped = all.unmapped }),
       (.timeout, { $0.timeout = all.timeout }), (.measuresMemory, { $0.measuresMemory = all.measuresMemory }),
       (.kvmPath, { $0.kvmPath = all.kvmPath }),
       (.deviceTreeOverlays, { $0.deviceTreeOverlays = all.deviceTreeOverlays }),
       (.deviceTreeDump, { $0.deviceTreeDump = all.deviceTreeDump }),
+      (.debugger, { $0.debugger = all.debugger }),
     ]
     #expect(changes.map(\.0) == Configuration.Property.allCases)
 

@@ -290,13 +290,13 @@ private enum UART {
 }
 
 @Suite struct AbortLoopTests {
-  private static let ram = GuestRange(at: 0x4000_0000, size: 1 << 20)
+  private static func isRAM(_ address: UInt64) -> Bool { 0x4000_0000...0x400F_FFFC ~= address }
 
   /// A vCPU that runs in RAM with its MMU off and has taken no exception.
   private static let healthy = AbortLoop(counter: 0x4008_0000, control: 0, link: 0, syndrome: 0, vectors: 0)
 
   @Test func aGuestInRAMIsNotCaught() {
-    #expect(Self.healthy.reason(in: Self.ram) == nil)
+    #expect(Self.healthy.reason(executableAt: Self.isRAM) == nil)
   }
 
   @Test(arguments: [0x800, 0x3FFF_FFFC, 0x400F_FFFE, 0x4010_0000, .max] as [UInt64])
@@ -304,7 +304,7 @@ private enum UART {
     var guest = Self.healthy
     guest.counter = counter
 
-    let reason = guest.reason(in: Self.ram)
+    let reason = guest.reason(executableAt: Self.isRAM)
 
     #expect(reason == "executes at 0x\(String(counter, radix: 16)), where there is no memory")
   }
@@ -313,7 +313,7 @@ private enum UART {
     var guest = Self.healthy
     guest.counter = 0x200
 
-    let reason = try #require(guest.reason(in: Self.ram))
+    let reason = try #require(guest.reason(executableAt: Self.isRAM))
 
     #expect(
       reason.hasPrefix("takes an exception whose vector at 0x200 it cannot fetch (of the exception itself only X0")
@@ -325,7 +325,7 @@ private enum UART {
     guest.control = 1
     guest.counter = 0xFFFF_8000_8000_0000
 
-    #expect(guest.reason(in: Self.ram) == nil)
+    #expect(guest.reason(executableAt: Self.isRAM) == nil)
   }
 
   @Test(arguments: [0x20, 0x21] as [UInt64])
@@ -339,7 +339,7 @@ private enum UART {
       vectors: vector - 0x200
     )
 
-    let reason = guest.reason(in: Self.ram)
+    let reason = guest.reason(executableAt: Self.isRAM)
     #expect(reason?.hasPrefix("takes an exception whose vector at 0xffff000000000200 it cannot fetch") == true)
   }
 
@@ -353,9 +353,9 @@ private enum UART {
     var behind = caught
     behind.vectors = vector - 0x800
 
-    #expect(another.reason(in: Self.ram) == nil)
-    #expect(dataAbort.reason(in: Self.ram) == nil)
-    #expect(behind.reason(in: Self.ram) == nil)
+    #expect(another.reason(executableAt: Self.isRAM) == nil)
+    #expect(dataAbort.reason(executableAt: Self.isRAM) == nil)
+    #expect(behind.reason(executableAt: Self.isRAM) == nil)
   }
 }
 

@@ -1,4 +1,3 @@
-import Glibc
 import Host
 import Synchronization
 import TestSupport
@@ -68,85 +67,5 @@ import Testing
     mailbox.ask { boot in answers.withLock { $0.append(boot != nil) } }
 
     #expect(answers.withLock { $0 } == [false, false])
-  }
-}
-
-@Suite(.timeLimit(.minutes(10))) struct VCPUHoldTests {
-  private let hold = VCPUHold()
-  private let answers = Answers()
-
-  private final class Answers: Sendable {
-    private let stored = Mutex<[Bool]>([])
-    let gate = Gate()
-
-    func add(_ answer: Bool) {
-      stored.withLock { $0.append(answer) }
-      gate.open()
-    }
-
-    var all: [Bool] { stored.withLock { $0 } }
-  }
-
-  @Test func allAreHeldBeforeTheAnswerComesAndGoOnTogether() throws {
-    let passed = Gate()
-    hold.begin(2) { [answers] in answers.add($0) }
-    let threads = try (0..<2).map { _ in
-      try HostThread(name: "vcpu") { [hold] in
-        hold.wait()
-        passed.open()
-      }
-    }
-    answers.gate.wait()
-    let isWanted = hold.isWanted
-
-    hold.end()
-    for thread in threads { thread.join() }
-
-    #expect(isWanted && !hold.isWanted)
-    #expect(answers.all == [true])
-  }
-
-  @Test func aPauseThatFollowsAnotherAtOnceHoldsAllAgain() throws {
-    // As vCPUs do, each comes when it is kicked, and does not look again before the next kick.
-    let kicks = [Kick(), Kick()]
-    let isOver = Atomic(false)
-    let threads = try kicks.map { kick in
-      try HostThread(name: "vcpu") { [hold] in
-        while !isOver.load(ordering: .acquiring) {
-          if kick.isDue.exchange(false, ordering: .acquiringAndReleasing), hold.isWanted { hold.wait() }
-        }
-      }
-    }
-
-    var pauses = 0
-    while pauses < 300 {
-      hold.begin(2) { [answers] in answers.add($0) }
-      for kick in kicks { kick.isDue.store(true, ordering: .releasing) }
-      for _ in 0..<50_000 where answers.all.count == pauses { usleep(100) }
-      guard answers.all.count == pauses + 1 else { break }
-      pauses += 1
-      hold.end()
-    }
-    hold.end()
-    isOver.store(true, ordering: .releasing)
-    for thread in threads { thread.join() }
-
-    #expect(pauses == 300)
-    #expect(answers.all.prefix(pauses).allSatisfy { $0 })
-  }
-
-  private final class Kick: Sendable {
-    let isDue = Atomic(false)
-  }
-
-  @Test func aPauseThatIsTakenBackBeforeAllHaveComeSaysSo() throws {
-    hold.begin(2) { [answers] in answers.add($0) }
-    let thread = try HostThread(name: "vcpu") { [hold] in hold.wait() }
-
-    hold.end()
-    thread.join()
-    hold.wait()
-
-    #expect(answers.all == [false])
   }
 }

@@ -135,6 +135,31 @@ private let sizes: [UInt64] = [
     #expect(map.addressBits == 39)
   }
 
+  @Test func hotplugMemoryIsBehindAllElseAtMultiplesOf512MiBAndMovesNothing() {
+    let sizes: [UInt64] = [2 << 20, 6 << 20]
+    let plain = MemoryMap(cpuCount: 1, memorySize: 257 << 20, gic: .v3, windowSizes: sizes)
+    let map = MemoryMap(
+      cpuCount: 1,
+      memorySize: 257 << 20,
+      gic: .v3,
+      windowSizes: sizes,
+      hotplugSizes: [128 << 20, 4 << 30]
+    )
+
+    #expect(map.hotplug == [GuestRange(at: 0x6000_0000, size: 128 << 20), GuestRange(at: 0x8000_0000, size: 4 << 30)])
+    #expect(map.windows == plain.windows && map.ram == plain.ram)
+    #expect(map.regions.map(\.range).filter { !map.hotplug.contains($0) } == plain.regions.map(\.range))
+    #expect(map.regions.suffix(2).map(\.name) == ["hot-plug memory", "hot-plug memory"])
+    #expect(map.lastAddress == 0x1_7FFF_FFFF)
+    #expect(map.addressBits == 33)
+  }
+
+  @Test func redistributorsAreBehindHotplugMemory() {
+    let map = MemoryMap(cpuCount: 124, memorySize: 1 << 30, gic: .v3, hotplugSizes: [255 << 30])
+
+    #expect(map.interruptController.ranges[2] == GuestRange(at: 512 << 30, size: 0x2_0000))
+  }
+
   @Test func virtioDevicesFollowEachOtherAndFillTheirRegion() {
     let slots = (0..<Int(MemoryMap.virtioDeviceLimit)).map(MemoryMap.virtioDevice)
 

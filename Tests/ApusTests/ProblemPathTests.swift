@@ -48,6 +48,20 @@ private let mistakes: [(path: String, change: Change)] = [
   ("devices[0].console.ports[0].destination", { $0.devices = [Device(port: .descriptor(9999))] }),
   ("devices[0].scmi.source", { $0.devices = [Device(.scmi(.init(path: "/nonexistent/platform")))] }),
   ("devices[0].scmi.source", { $0.devices = [Device(.scmi(.shared()))] }),
+  ("memoryLimit", { $0.memoryLimit = $0.memorySize - 1 }),
+  ("memoryLimit", { ($0.memoryLimit, $0.devices) = ($0.memorySize + (64 << 20), [Device(memory: 128 << 20)]) }),
+  ("devices[0].memory.size", { $0.devices = [Device(.memory(.init(size: 0)))] }),
+  ("devices[0].memory.size", { $0.devices = [Device(.memory(.init(size: 1 << 20)))] }),
+  ("devices[0].memory.size", { $0.devices = [Device(.memory(.init(size: 8 << 40)))] }),
+  ("devices[0].memory.initialSize", { $0.devices = [Device(memory: (128 << 20) + 1)] }),
+  ("devices[0].memory.initialSize", { $0.devices = [Device(memory: 1 << 30)] }),
+  ("devices[0].memory.blockSize", { $0.devices = [Device(memoryBlock: 1 << 20)] }),
+  ("devices[0].memory.blockSize", { $0.devices = [Device(memoryBlock: 3 << 20)] }),
+  ("devices[0].memory.blockSize", { $0.devices = [Device(memoryBlock: 256 << 20)] }),
+  ("devices[0].memory.name", { $0.devices = [Device(memoryName: "A")] }),
+  ("devices[1]", { $0.devices = [Device(memoryName: "a"), Device(memoryName: "a")] }),
+  ("devices[8]", { $0.devices = (0..<9).map { Device(memoryName: "m\($0)") } }),
+  ("devices[0]", { ($0.devices, $0.dma) = ([Device(memoryName: "a")], .open) }),
 ]
 
 @Suite struct ProblemPathTests {
@@ -123,6 +137,24 @@ extension Configuration.Device {
   fileprivate init(window: String) {
     self.init(.entropy)
     self.window = window
+  }
+
+  fileprivate init(memory initialSize: UInt64) {
+    var memory = Configuration.Device.Memory(size: 512 << 20)
+    memory.initialSize = initialSize
+    self.init(.memory(memory))
+  }
+
+  fileprivate init(memoryBlock blockSize: UInt64) {
+    var memory = Configuration.Device.Memory(size: 128 << 20)
+    memory.blockSize = blockSize
+    self.init(.memory(memory))
+  }
+
+  fileprivate init(memoryName name: String) {
+    var memory = Configuration.Device.Memory(size: 128 << 20)
+    memory.name = name
+    self.init(.memory(memory))
   }
 
   fileprivate init(port: Configuration.Port.Destination) {

@@ -35,9 +35,15 @@ private final class Told: Sendable {
     told = try Told()
   }
 
-  private func warden(deadline: UInt64?, grace: UInt64) throws -> Warden {
+  private func warden(
+    deadline: UInt64?,
+    clock: StoppableClock = StoppableClock(),
+    grace: UInt64
+  ) throws -> Warden {
     let told = told
-    return try Warden(mailbox, signals: nil, deadline: deadline, limit: limit, grace: grace) { told.tell($0) }
+    return try Warden(mailbox, signals: nil, deadline: deadline, clock: clock, limit: limit, grace: grace) {
+      told.tell($0)
+    }
   }
 
   @Test func aMachineThatDoesNotEndInTimeIsEndedAndThenAbandoned() throws {
@@ -58,6 +64,49 @@ private final class Told: Sendable {
 
     #expect(told.wait(milliseconds: 100).isEmpty)
     #expect(mailbox.ordered == nil)
+  }
+
+  @Test func timeForWhichTheClockStandsDoesNotCount() throws {
+    let clock = StoppableClock()
+    let warden = try warden(deadline: clock.now + 30_000_000, clock: clock, grace: 1_000_000)
+    clock.stop()
+    try warden.begin()
+    let whilePaused = told.wait(milliseconds: 200)
+
+    clock.start()
+
+    #expect(whilePaused.isEmpty)
+    #expect(told.wait(milliseconds: 10_000) == [limit])
+  }
+
+  @Test func aClockThatIsStoppedAndStartedUnderAWaitingWardenPutsTheEndOff() throws {
+    let clock = StoppableClock()
+    let deadline = clock.now + 100_000_000
+    let warden = try warden(deadline: deadline, clock: clock, grace: 1_000_000)
+    try warden.begin()
+
+    for _ in 0..<20 {
+      clock.stop()
+      usleep(10_000)
+      clock.start()
+    }
+    let isEarly = clock.now < deadline && !told.wait(milliseconds: 0).isEmpty
+
+    #expect(!isEarly)
+    #expect(told.wait(milliseconds: 10_000) == [limit])
+    #expect(clock.now >= deadline)
+  }
+
+  @Test func anOrderEndsAMachineWhoseClockStands() throws {
+    let clock = StoppableClock()
+    let warden = try warden(deadline: clock.now + 60_000_000_000, clock: clock, grace: 1_000_000)
+    clock.stop()
+    try warden.begin()
+    let stopped = Outcome(.stopped, "stopped")
+
+    mailbox.order(stopped)
+
+    #expect(told.wait(milliseconds: 10_000) == [stopped])
   }
 
   @Test func anOrderStartsTheWardenOfAMachineWithoutATimeLimit() throws {

@@ -93,7 +93,8 @@ private let options = [
 
   @Test(arguments: [["boot"], ["boot", "--help"], ["help", "boot"], ["boot", "--kernel", "Image"]])
   func anUnknownCommandIsBadUsageThatNamesTheCommands(words: [String]) throws {
-    expectRefusal(try apus(words), status: 64, "no command 'boot'; give one of run, devicetree, doctor, scmi", "--help")
+    let names = "run, list, control, console, devicetree, doctor, scmi"
+    expectRefusal(try apus(words), status: 64, "no command 'boot'; give one of \(names)", "--help")
   }
 
   @Test(arguments: [

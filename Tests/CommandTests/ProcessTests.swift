@@ -185,7 +185,9 @@ private let canUnshare = (try? shell("unshare -m true").status) == 0
 
   @Test(arguments: [["run"], ["devicetree"], ["scmi", "replay"]])
   func anOptionWithOneValueIsRefusedTheSecondTime(command: [String]) throws {
-    let several = ["--append", "--cmdline", "--block", "--disk", "--network", "--port", "--dtb-overlay"]
+    let several = [
+      "--append", "--cmdline", "--block", "--disk", "--network", "--port", "--hotplug-memory", "--dtb-overlay",
+    ]
     let options = try options(command).filter { !several.contains($0) }
     #expect(!options.isEmpty)
 

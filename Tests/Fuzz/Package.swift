@@ -30,6 +30,14 @@ func scmiFuzzTarget(_ name: String) -> Target {
   )
 }
 
+func debuggerFuzzTarget(_ name: String) -> Target {
+  .executableTarget(
+    name: name,
+    dependencies: ["FuzzSupport", .product(name: "DebuggerTesting", package: "apus")],
+    swiftSettings: strict
+  )
+}
+
 let package = Package(
   name: "Fuzz",
   dependencies: [.package(name: "apus", path: "../..")],
@@ -46,6 +54,7 @@ let package = Package(
     fuzzTarget("FuzzConsole"),
     fuzzTarget("FuzzNetwork"),
     fuzzTarget("FuzzEntropy"),
+    fuzzTarget("FuzzMemory"),
     scmiFuzzTarget("FuzzSCMISession"),
     scmiFuzzTarget("FuzzSCMIFile"),
     scmiFuzzTarget("FuzzSCMIDecoder"),
@@ -66,11 +75,14 @@ let package = Package(
       dependencies: ["FuzzSupport", .product(name: "BootImageTesting", package: "apus")],
       swiftSettings: strict
     ),
+    debuggerFuzzTarget("FuzzDebugger"),
+    debuggerFuzzTarget("FuzzTranslation"),
     .executableTarget(
       name: "FuzzSeeds",
       dependencies: [
         "FuzzSupport", .product(name: "BootImageTesting", package: "apus"),
-        .product(name: "DeviceTree", package: "apus"), .product(name: "VirtioTesting", package: "apus"),
+        .product(name: "DebuggerTesting", package: "apus"), .product(name: "DeviceTree", package: "apus"),
+        .product(name: "VirtioTesting", package: "apus"),
       ],
       swiftSettings: strict
     ),

@@ -22,6 +22,7 @@ private func board(
     commandLine: commandLine,
     windowNames: windows,
     windowSizes: windows.map { _ in 4 << 20 },
+    hotplugRegions: [],
     devices: devices,
     platform: nil
   )

@@ -29,7 +29,7 @@ struct DebianTests {
     }
     var answer = "pong-ping"
 
-    let run = try await GuestRun.boot(configuration, limit: .seconds(400)) { _, console in
+    let run = try await GuestRun.boot(configuration, limit: .seconds(400)) { machine, console in
       try await console.expect("debian login: ", within: .seconds(300))
       console.send("root\n")
       try await console.expect("# ")
@@ -49,6 +49,7 @@ struct DebianTests {
         )
         answer = try await HostDatagrams(to: port).ask("ping", until: limit)
       }
+      try await Self.pauseUnderWatch(machine, console)
       console.send("poweroff\n")
     }
 
@@ -63,5 +64,24 @@ struct DebianTests {
       #expect(device.faults == 0)
       #expect(device.refusedAccesses == 0)
     }
+  }
+
+  /// The kernel's watchdog looks for CPUs on which nothing was scheduled for twice its threshold. It sees no pause.
+  private static func pauseUnderWatch(_ machine: Machine, _ console: ConsoleTranscript) async throws {
+    console.send("echo 2 >/proc/sys/kernel/watchdog_thresh; echo watch-$(cat /proc/sys/kernel/soft_watchdog)\n")
+    try await console.expect("watch-1")
+    console.send("read a _ </proc/uptime; echo be''fore\n")
+    try await console.expect("before")
+    #expect(await machine.pause())
+    try await Task.sleep(for: .seconds(8))
+    #expect(await machine.resume())
+    // What a prompt and an answer take is far less than the pause.
+    console.send(
+      "read b _ </proc/uptime; [ $((${b%.*} - ${a%.*})) -lt 8 ] && echo clock-st''ood; sleep 3; echo la''ter\n"
+    )
+    try await console.expect("clock-stood")
+    try await console.expect("later")
+    console.send("dmesg | grep -cE 'lockup - CPU|rcu: INFO|blocked for more' || echo quiet-kern''el\n")
+    try await console.expect("quiet-kernel")
   }
 }

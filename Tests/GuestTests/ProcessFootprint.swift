@@ -49,4 +49,11 @@ struct ProcessFootprint {
       line.split(separator: " ").dropFirst().first.flatMap { Int($0) }
     }.reduce(0, +) << 10
   }
+
+  /// Bytes of files in memory (memfds, mostly) that this process has mapped pages of.
+  static var sharedMemory: UInt64 {
+    let line = HostFiles.text("/proc/self/status").split(separator: "\n").first { $0.hasPrefix("RssShmem:") }
+    return line?.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.flatMap { UInt64($0) }
+      .map { $0 << 10 } ?? 0
+  }
 }

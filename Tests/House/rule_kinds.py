@@ -13,7 +13,7 @@ DEVICES, OPTIONS = LIBRARY + "Devices/", COMMAND + "Options/"
 LISTS = (DEVICES + "DeviceKinds.swift", OPTIONS + "DeviceOptions.swift")
 NAMES = re.compile(r"enum KindName\b[^{]*\{([^{}]*)\}")
 # The configuration has properties of these names, whose cases look the same.
-PROPERTIES = {"console"}
+PROPERTIES = {"console", "memory"}
 
 
 def own_file(house, folder, kind, ending=""):

@@ -21,6 +21,22 @@ public enum HostFiles {
     }
   }
 
+  /// Makes a file of these bytes, or replaces what is in it.
+  public static func write(_ bytes: [UInt8], to path: String) {
+    // SAFETY: the path and the bytes hold for the calls, and the bytes' size goes along.
+    let file = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    guard file >= 0 else { return }
+    defer { close(file) }
+    _ = unsafe Glibc.write(file, bytes, bytes.count)
+  }
+
+  /// The permissions of what has this very name; nil where nothing has.
+  public static func mode(of path: String) -> UInt32? {
+    var status = stat()
+    // SAFETY: the path and the structure hold for the call.
+    return unsafe lstat(path, &status) == 0 ? status.st_mode & 0o7777 : nil
+  }
+
   /// The names of all that is in a folder, in order; none where there is no folder.
   public static func names(in folder: String) -> [String] {
     // SAFETY: the folder is open for the loop, and each entry is copied before the next call.

@@ -17,4 +17,18 @@ struct DocumentedExampleTests {
     #expect(shown.count > 5)
     #expect(firstDifference(shown, run.map { $0.dropFirst(2) }) == nil)
   }
+
+  @Test("the page of the control socket shows the script that is run")
+  func controlScript() throws {
+    let page = HostFiles.text("\(Self.root)/Documentation/Control.md")
+      .split(separator: "\n", omittingEmptySubsequences: false)
+    let script = HostFiles.text("\(Self.root)/Documentation/Examples/control.py")
+      .split(separator: "\n", omittingEmptySubsequences: false)
+
+    let shown = page.drop { $0 != "```python" }.dropFirst().prefix { $0 != "```" }
+
+    #expect(shown.count > 5)
+    #expect(shown.count <= 30)
+    #expect(firstDifference(shown, script.dropLast()) == nil)
+  }
 }

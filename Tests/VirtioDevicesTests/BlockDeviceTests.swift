@@ -458,6 +458,41 @@ import VirtioTesting
     #expect(fixture.queues[0].usedIndex == 2)
   }
 
+  @Test func suspensionThatIsTakenBackBeforeItsEndLosesNothing() throws {
+    let backend = MemoryBlock(sectors: 64)
+    backend.isDeferred = true
+    let device = BlockDevice(name: "disk", backend: backend)
+    var fixture = try DeviceFixture(device)
+    let ends = Ends()
+    Self.request(&fixture, type: 0, data: [.init(fixture.scratch + 0x1000, 512, isWritable: true)])
+    fixture.driver.notify(0)
+
+    // The disk does not answer, and the machine goes on.
+    for _ in 0..<3 {
+      fixture.machine.transport.beginSuspension { ends.count += 1 }
+      fixture.machine.transport.endSuspension()
+    }
+    Self.request(&fixture, type: 4, head: 4)
+    fixture.driver.notify(0)
+    let inFlight = (backend.inFlight, ends.count)
+    fixture.machine.transport.beginSuspension { ends.count += 1 }
+    let beforeTheAnswer = ends.count
+    backend.finishAll()
+    _ = device.backendReady()
+    let afterTheAnswer = (ends.count, fixture.queues[0].usedIndex)
+    fixture.machine.transport.endSuspension()
+
+    #expect(inFlight == (2, 0))
+    #expect(beforeTheAnswer == 0)
+    #expect(afterTheAnswer == (4, 2))
+    #expect(fixture.machine.faults.isEmpty)
+  }
+
+  private final class Ends: @unchecked Sendable {
+    // SAFETY: @unchecked: the test uses it on one thread.
+    var count = 0
+  }
+
   @Test func guestThatOffersOneChainOverAndOverIsHeldAtTheNumberOfRequests() throws {
     let backend = MemoryBlock(sectors: 64)
     backend.isDeferred = true

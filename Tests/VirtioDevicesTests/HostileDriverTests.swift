@@ -10,7 +10,7 @@ import VirtioTesting
 /// What a hostile driver does to each of the devices.
 @Suite struct HostileDriverTests {
   enum Kind: CaseIterable {
-    case block, console, entropy, network, scmi
+    case block, console, entropy, memory, network, scmi
 
     private static var platform: PlatformDefinition {
       PlatformDefinition { $0.agents = [AgentDefinition("guest")] }
@@ -23,6 +23,16 @@ import VirtioTesting
       case .console:
         (ConsoleDevice(name: "device", ports: [(ConsolePortDescription(isConsole: true), MemoryPort())]), 1)
       case .entropy: (EntropyDevice(name: "device", source: CountingEntropy()), 0)
+      case .memory:
+        (
+          MemoryDevice(
+            name: "device",
+            backend: MemoryBlocks(),
+            region: MemoryDeviceTests.region,
+            blockSize: MemoryDeviceTests.block,
+            requestedSize: 0
+          ), 0
+        )
       case .network:
         (NetworkDevice(name: "device", backend: MemoryNetwork(), mac: [2, 0, 0, 0, 0, 1]), 1)
       case .scmi:

@@ -432,4 +432,91 @@ import VirtioTesting
 
     #expect(throws: DeviceStateError.invalid(device: "scmi", field: field)) { try device.restore(state) }
   }
+
+  private func memory(_ backend: MemoryBlocks, regionSize: UInt64 = 1 << 30) -> MemoryDevice<MemoryBlocks> {
+    MemoryDevice(
+      name: "memory",
+      backend: backend,
+      region: GuestRange(at: 4 << 30, size: regionSize),
+      blockSize: 2 << 20,
+      requestedSize: 64 << 20
+    )
+  }
+
+  /// Blocks 1 to 3 and 5 are plugged, and a request waits for the back-end.
+  private func pluggedMemory() throws -> DeviceFixture {
+    let backend = MemoryBlocks()
+    let device = memory(backend)
+    var fixture = try DeviceFixture(device)
+    for (head, blocks) in [(UInt16(0), 1..<4), (2, 5..<6), (4, 2..<3)] {
+      var bytes = [UInt8](repeating: 0, count: 24)
+      bytes.store(UInt16(head == 4 ? 1 : 0), at: 0)
+      bytes.store(4 << 30 + UInt64(blocks.lowerBound) << 21, at: 8)
+      bytes.store(UInt16(blocks.count), at: 16)
+      let at = fixture.scratch + 0x100 * UInt64(head)
+      fixture.machine.store(bytes, at: at)
+      if head == 4 { backend.answer = .later }
+      fixture.request([.init(at, 24, isWritable: false), .init(at + 32, 10, isWritable: true)], to: 0, head: head)
+    }
+    #expect(backend.plugged == [1, 2, 3, 5])
+    return fixture
+  }
+
+  @Test func memoryHasTheSameBlocksAndAnswersWhatWaitedForItsBackend() throws {
+    let fixture = try pluggedMemory()
+    let backend = MemoryBlocks()
+    let device = memory(backend)
+
+    var other = try goOn(fixture, with: device)
+
+    #expect(backend.calls == [.plug(1..<4), .plug(5..<6), .unplug(2..<3)])
+    #expect(device.pluggedSize == 3 << 21)
+    #expect(other.queues[0].takeUsed()?.head == 0)
+    #expect(other.queues[0].takeUsed()?.head == 2)
+    #expect(other.queues[0].takeUsed() == .init(head: 4, written: 10))
+    #expect(other.machine.readRegister(Register.configuration + 40, width: 4) == 3 << 21)
+  }
+
+  @Test func memoryThatTheHostDoesNotGiveAndOfAnotherSizeIsRefused() throws {
+    let fixture = try pluggedMemory()
+    let backend = MemoryBlocks()
+    backend.answer = .busy
+
+    #expect(throws: DeviceStateError.invalid(device: "memory", field: "plugged")) {
+      _ = try goOn(fixture, with: memory(backend))
+    }
+    #expect(throws: DeviceStateError.invalid(device: "memory", field: "regionSize")) {
+      _ = try goOn(fixture, with: memory(MemoryBlocks(), regionSize: 2 << 30))
+    }
+  }
+
+  /// A state that a device of 512 blocks, of which two are usable, can have, and changes after which it cannot.
+  private static let impossible: [(field: String, change: @Sendable (inout MemoryDeviceState) -> Void)] = [
+    ("blockSize", { $0.blockSize = 1 << 20 }), ("regionSize", { $0.regionSize = 2 << 30 }),
+    ("requestedSize", { $0.requestedSize = 1 }), ("requestedSize", { $0.requestedSize = 2 << 30 }),
+    ("usableSize", { $0.usableSize += 1 }), ("usableSize", { $0.usableSize = 2 << 30 }),
+    ("usableSize", { $0.requestedSize = 6 << 20 }), ("plugged", { $0.plugged[0].count = 0 }),
+    ("plugged", { $0.plugged[0].count = 3 }), ("plugged", { $0.plugged[0].count = .max }),
+    ("plugged", { $0.plugged[0].first = .max }), ("plugged", { $0.plugged.append($0.plugged[0]) }),
+  ]
+
+  @Test(arguments: impossible.indices)
+  func memoryRefusesAStateThatItCannotHave(index: Int) throws {
+    let backend = MemoryBlocks()
+    let device = memory(backend)
+    var state = MemoryDeviceState(
+      blockSize: 2 << 20,
+      regionSize: 1 << 30,
+      usableSize: 4 << 20,
+      requestedSize: 2 << 20,
+      plugged: [.init(first: 0, count: 2)]
+    )
+    try memory(MemoryBlocks()).restore(state)
+    let (field, change) = Self.impossible[index]
+
+    change(&state)
+
+    #expect(throws: DeviceStateError.invalid(device: "memory", field: field)) { try device.restore(state) }
+    #expect(backend.plugged.isEmpty)
+  }
 }

@@ -56,11 +56,11 @@ extension Control.Event.Content {
       kind = .deviceFault
       device = name
       message = text
-    case .scmi(let text):
-      kind = .scmi
+    case .platformRequest(let text):
+      kind = .platformRequest
       message = text
-    case .memory(let region, let wanted, let there):
-      kind = .memory
+    case .hotplugMemory(let region, let wanted, let there):
+      kind = .hotplugMemory
       name = region
       requested = wanted
       plugged = there

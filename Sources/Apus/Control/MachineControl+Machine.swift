@@ -76,7 +76,9 @@ extension MachineControl {
     info.name = configuration.name
     info.uuid = "\(checked.uuid)"
     info.pid = getpid()
-    info.state = presentState
+    let facts = facts
+    info.state = facts.state
+    info.regions = facts.regions
     info.uptime = HostClock.monotonic - progress.started
     info.boots = progress.boots
     info.cpus = configuration.cpuCount

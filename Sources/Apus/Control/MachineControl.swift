@@ -15,29 +15,59 @@ final class MachineControl: Sendable {
   let events: MachineEvents
   let progress: RunProgress
   let console = ConsoleMonitor()
-  private let server = Server()
+  private let server: Server
 
   /// What changes, for whoever outlives the machine's control.
   private final class Server: Sendable {
-    let state = Mutex(Control.State.starting)
+    let facts: Mutex<Facts>
     let running = Mutex<ControlServer?>(nil)
+
+    init(_ configuration: Configuration) {
+      var facts = Facts()
+      for wish in configuration.hotplugMemory { facts.regions.append(Control.MemoryRegion(wish)) }
+      self.facts = Mutex(facts)
+    }
   }
 
-  /// Listens, and answers from now on.
-  ///
-  /// - Throws: ``ConfigurationError`` for a socket that cannot be made, or what the host refuses.
-  init(
-    _ control: Configuration.Control,
-    _ checked: CheckedConfiguration,
-    mailbox: Mailbox,
-    events: MachineEvents,
-    progress: RunProgress,
-    logger: Logger
-  ) throws {
+  /// What events have told of the machine, for answers that do not wait for the device thread.
+  struct Facts {
+    var state = Control.State.starting
+    var regions: [Control.MemoryRegion] = []
+
+    mutating func take(_ event: MachineEvent.Kind, reboots: Bool) {
+      switch event {
+      case .state(let new): state = Control.State(new)
+      case .ended(let outcome):
+        state = outcome.end == .reset && reboots ? .starting : .ended
+        for index in regions.indices { regions[index].plugged = 0 }
+      case .hotplugMemory(let name, let requested, let plugged):
+        for index in regions.indices where regions[index].name == name {
+          (regions[index].requested, regions[index].plugged) = (requested, plugged)
+        }
+      case .deviceReset, .deviceFault, .platformRequest: break
+      }
+    }
+  }
+
+  /// Answers from now on who asks within the process: a debugger's user, say.
+  init(_ checked: CheckedConfiguration, mailbox: Mailbox, events: MachineEvents, progress: RunProgress) {
     self.checked = checked
     self.mailbox = mailbox
     self.events = events
     self.progress = progress
+    server = Server(checked.configuration)
+    let reboots = checked.configuration.onReset == .reboot
+    // It goes with the machine's events, which are this machine's alone.
+    _ = events.listen { [server] event in
+      server.facts.withLock { $0.take(event.kind, reboots: reboots) }
+    }
+  }
+
+  /// Listens, where the configuration says so.
+  ///
+  /// - Throws: ``ConfigurationError`` for a socket that cannot be made, or what the host refuses.
+  func listen(_ logger: Logger) throws {
+    guard let control = checked.configuration.control else { return }
     let listener: ControlListener
     do throws(ControlListener.Failure) {
       listener = try ControlListener(.init(control), machine: checked.configuration.name)
@@ -49,28 +79,45 @@ final class MachineControl: Sendable {
     } else {
       logger.notice("'apus list' does not show this machine: the folder of machines cannot be made")
     }
-    // It goes with the machine's events, which are this machine's alone.
-    let reboots = checked.configuration.onReset == .reboot
-    _ = events.listen { [server] event in
-      if let new = Control.State(event.kind, reboots: reboots) { server.state.withLock { $0 = new } }
-    }
-    let running = try ControlServer(listener, Self.table(self)) { logger.warning("\($0)") }
+    let running = try ControlServer(listener, table) { logger.warning("\($0)") }
     server.running.withLock { $0 = running }
   }
+
+  /// What gdb's `monitor` knows: every method that answers at once.
+  var monitorCommands: [MonitorCommands.Command] {
+    let table = table
+    return ControlCatalogue.methods.filter { !$0.isSubscription }.map { method in
+      MonitorCommands.Command(name: method.name, help: method.summary) { words in
+        do throws(ControlError) {
+          return try table.answer([method.name] + words, within: Self.monitorPatience).map(\.plain).joined(
+            separator: "\n"
+          )
+        } catch {
+          return "error: \(error)".plain
+        }
+      }
+    }
+  }
+
+  /// How long a debugger's user waits for what the device thread has to answer.
+  private static let monitorPatience = Duration.seconds(2)
 
   /// Nothing is answered any more.
   func end() {
     server.running.withLock { $0.take() }?.end()
   }
 
-  /// What the machine does, as far as anybody has told.
-  var presentState: Control.State { server.state.withLock { $0 } }
+  /// What is known of the machine, as far as anybody has told.
+  var facts: Facts { server.facts.withLock { $0 } }
 
-  private static func table(_ control: MachineControl) -> ControlTable {
+  private var table: ControlTable {
     var table = ControlTable()
-    control.addMachine(to: &table)
-    control.addConsole(to: &table)
-    control.addEvents(to: &table)
+    addMachine(to: &table)
+    addConsole(to: &table)
+    addEvents(to: &table)
+    addSCMI(to: &table)
+    addDevices(to: &table)
+    addMemory(to: &table)
     table.on(Control.Schema.self) { _, answer in answer.succeed(.init(ControlCatalogue.document)) }
     table.seal()
     return table
@@ -103,16 +150,8 @@ extension Control.State {
     self =
       switch state {
       case .running: .running
+      case .pausing: .pausing
       case .paused: .paused
       }
-  }
-
-  /// What an event says of it.
-  init?(_ kind: MachineEvent.Kind, reboots: Bool) {
-    switch kind {
-    case .state(let state): self.init(state)
-    case .ended(let outcome): self = outcome.end == .reset && reboots ? .starting : .ended
-    default: return nil
-    }
   }
 }

@@ -2,6 +2,7 @@ import GuestABI
 import HostBackends
 import Virtio
 import VirtioDevices
+import VirtioMMIO
 
 extension Configuration.Device {
   /// A disk.
@@ -118,19 +119,23 @@ extension Plan.Device {
 }
 
 /// A disk's image, open and locked from the configuration's check to the end of the run.
-final class BlockResource: DeviceResource {
+final class BlockResource: DeviceResource, @unchecked Sendable {
+  // SAFETY: @unchecked: once the run has begun it is the device thread's alone.
+
   private let block: Configuration.Device.Block
-  private let image: DiskImage
+  private let disk: DiskImage
   /// The present boot's.
   private var backend: FileBlockBackend?
+  private weak var device: BlockDevice<FileBlockBackend>?
+  private weak var transport: MMIOTransport?
 
   init(_ block: Configuration.Device.Block, _ image: DiskImage) {
     self.block = block
-    self.image = image
+    disk = image
   }
 
   override func makeDevice(_ place: BootPlace) throws -> any VirtioDevice {
-    let backend = try FileBlockBackend(image, name: place.place.name, logger: place.logger)
+    let backend = try FileBlockBackend(disk, name: place.place.name, logger: place.logger)
     self.backend = backend
     let device = makeBlockDevice(
       name: place.place.name,
@@ -138,8 +143,31 @@ final class BlockResource: DeviceResource {
       serial: block.serial,
       queueCount: block.queueCount
     )
+    self.device = device
     try backend.connect(place.loop) { [unowned device] in device.backendReady() }
     return device
+  }
+
+  override func plugged(into transport: MMIOTransport) { self.transport = transport }
+
+  override var image: DiskImage? { disk }
+
+  override func imageChanged() {
+    backend?.imageChanged()
+    device?.capacityChanged()
+  }
+
+  override func change(to image: DiskImage, _ finished: @escaping @Sendable (DiskError?) -> Void) {
+    guard let transport else { preconditionFailure("a device has a transport before anybody asks it for something") }
+    transport.whileAtRest { [self] in
+      do throws(DiskError) {
+        try disk.replace(with: image)
+      } catch {
+        return finished(error)
+      }
+      imageChanged()
+      finished(nil)
+    }
   }
 
   override func stop() { backend?.stop() }
@@ -148,7 +176,7 @@ final class BlockResource: DeviceResource {
 
   override func abandon() -> String {
     backend?.abandonWorkers()
-    return "disk '\(image.path)' does not answer: what waits for it is left behind"
+    return "disk '\(disk.path)' does not answer: what waits for it is left behind"
   }
 
   override func release() {

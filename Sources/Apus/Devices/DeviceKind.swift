@@ -26,6 +26,9 @@ protocol DeviceKind: Codable, Sendable {
   /// Not more than that, for Linux zeroes the whole of a pool when it starts, and the host has zeroed it before.
   var windowNeed: UInt64 { get }
 
+  /// The hot-plug memory that the device manages, where it does.
+  var hotplugMemory: HotplugMemoryWish? { get }
+
   /// Opens the platform on which the device puts the machine, where it does.
   ///
   /// - Parameter shared: the platform that several machines share, or nil.
@@ -53,6 +56,8 @@ extension DeviceKind {
   func files(device index: Int) -> [NamedFile] { [] }
 
   func claims(device index: Int) -> [DeviceClaim] { [] }
+
+  var hotplugMemory: HotplugMemoryWish? { nil }
 
   func openPlatform(_ shared: SharedPlatform?, device index: Int) throws(ConfigurationError) -> SCMIPlace? { nil }
 

@@ -14,6 +14,8 @@ extension Configuration.Device {
     case console(Console)
     /// A place on an SCMI platform; one at most, since Linux takes one.
     case scmi(SCMI)
+    /// Memory that the guest plugs and unplugs while it runs.
+    case memory(Memory)
 
     var value: any DeviceKind {
       switch self {
@@ -22,6 +24,7 @@ extension Configuration.Device {
       case .network(let network): network
       case .console(let console): console
       case .scmi(let scmi): scmi
+      case .memory(let memory): memory
       }
     }
 
@@ -32,6 +35,7 @@ extension Configuration.Device {
       case .network: .network
       case .console: .console
       case .scmi: .scmi
+      case .memory: .memory
       }
     }
 
@@ -46,6 +50,7 @@ extension Configuration.Device {
       case .network: self = .network(try object.value(key))
       case .console: self = .console(try object.value(key))
       case .scmi: self = .scmi(try object.value(key))
+      case .memory: self = .memory(try object.value(key))
       }
     }
   }
@@ -57,6 +62,7 @@ extension Configuration.Device {
     case network
     case console
     case scmi
+    case memory
   }
 
   /// The properties of a device, those of its kind included.
@@ -72,11 +78,14 @@ extension Configuration.Device {
     case console(Console.Property)
     /// An SCMI device's.
     case scmi(SCMI.Property)
+    /// Of a region of hot-plug memory.
+    case memory(Memory.Property)
 
     /// One of each, with 0 for each index.
     public static var allCases: [Property] {
       [.whole, .window] + Block.Property.allCases.map { .block($0) } + Network.Property.allCases.map { .network($0) }
         + Console.Property.allCases.map { .console($0) } + SCMI.Property.allCases.map { .scmi($0) }
+        + Memory.Property.allCases.map { .memory($0) }
     }
 
     public var description: String {
@@ -87,6 +96,7 @@ extension Configuration.Device {
       case .network(let property): "network.\(property)"
       case .console(let property): "console.\(property)"
       case .scmi(let property): "scmi.\(property.rawValue)"
+      case .memory(let property): "memory.\(property.rawValue)"
       }
     }
   }

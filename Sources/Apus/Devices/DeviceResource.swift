@@ -1,6 +1,7 @@
 import GuestABI
 import GuestMemory
 import Host
+import HostBackends
 import Logging
 import Virtio
 import VirtioMMIO
@@ -29,8 +30,42 @@ class DeviceResource {
   /// The device has its transport. Before the machine starts.
   func plugged(into transport: MMIOTransport) {}
 
+  /// Has packets pass or not, where the device is a network card.
+  ///
+  /// - Returns: false where it is none.
+  func setLink(isUp: Bool) -> Bool { false }
+
+  /// The image of a disk.
+  var image: DiskImage? { nil }
+
+  /// The image has another size; the driver is told.
+  func imageChanged() {}
+
+  /// Puts another image behind a disk.
+  ///
+  /// - Parameter finished: called once, on the device thread, with what went wrong.
+  func change(to image: DiskImage, _ finished: @escaping @Sendable (DiskError?) -> Void) {
+    preconditionFailure("a disk says how its image changes")
+  }
+
   /// The console device's ports, where the device has them.
   var console: ConsolePorts? { nil }
+
+  /// The guest's time stands. What goes by it and not by the host's stands, too.
+  func stopTime() {}
+
+  /// The guest's time goes on.
+  func startTime() {}
+
+  /// How the device's hot-plug memory stands, where it has such.
+  var hotplugMemory: HotplugMemoryStatus? { nil }
+
+  /// Asks the guest to have so many bytes of it.
+  ///
+  /// - Throws: ``HotplugMemoryError``.
+  func setHotplugMemory(requested: UInt64) throws(HotplugMemoryError) {
+    preconditionFailure("only a device with hot-plug memory is asked for some")
+  }
 
   /// Begins nothing new. After the vCPUs have ended.
   func stop() {}
@@ -68,6 +103,7 @@ struct BootPlace {
   let place: Board.DevicePlace
   let board: Board
   let machine: SharedMachine
+  let budget: MemoryBudget
   let loop: EventLoop
   let mailbox: Mailbox
   let events: MachineEvents

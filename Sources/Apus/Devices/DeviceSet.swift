@@ -11,6 +11,7 @@ import VirtioMMIO
 final class DeviceSet {
   private let resources: [DeviceResource]
   private let windows: [WindowOwner]
+  private let budget: MemoryBudget
   private(set) var devices: [VirtioMMIODevice] = []
   /// Where those stand that are plugged in.
   private(set) var places: [Board.DevicePlace] = []
@@ -26,15 +27,19 @@ final class DeviceSet {
 
   /// Makes the windows and shows them to KVM.
   ///
-  /// - Parameter resources: what stands behind each device of the board.
+  /// - Parameters:
+  ///   - resources: what stands behind each device of the board.
+  ///   - memoryLimit: the most bytes that the machine may take in all, or nil.
   init(
     _ board: Board,
     _ resources: [DeviceResource],
     ram: borrowing PrivateRAM,
     isOpen: Bool,
+    memoryLimit: UInt64?,
     _ machine: borrowing VirtualMachine
   ) throws {
     self.resources = resources
+    budget = MemoryBudget(limit: memoryLimit, taken: board.windows.reduce(board.map.ram.size) { $0 + $1.range.size })
     guard !isOpen else {
       windows = [WindowOwner(DMAWindow(name: Board.openWindow, opening: ram))]
       return
@@ -69,6 +74,7 @@ final class DeviceSet {
           place: place,
           board: board,
           machine: machine,
+          budget: budget,
           loop: loop,
           mailbox: mailbox,
           events: events,
@@ -99,12 +105,66 @@ final class DeviceSet {
     if let unused = MemoryMap.unusedVirtio(from: devices.count) { bus.attach(PlaceholderDevices(), at: unused) }
   }
 
+  /// The memory of the confined windows, for whoever looks into the guest's.
+  var inspectedWindows: [InspectedMemory] {
+    windows.filter { $0.window.extent == .confined }.map { $0.window.inspected() }
+  }
+
+  /// What stands behind a device, by its name.
+  func resource(named name: String) -> DeviceResource? {
+    places.first { $0.name == name }.map { resources[$0.index] }
+  }
+
   /// The ports of the console device, where there is one.
   var console: ConsolePorts? {
     for resource in resources {
       if let console = resource.console { return console }
     }
     return nil
+  }
+
+  /// Has all devices finish what they have begun, and begin nothing. While all vCPUs are held.
+  ///
+  /// - Parameter finished: called once, on the device thread, when all have; also after ``resume()``.
+  func suspend(_ finished: @escaping @Sendable () -> Void) {
+    let countdown = Countdown(devices.count, finished)
+    for device in devices { device.transport.beginSuspension { countdown.count() } }
+  }
+
+  /// Has all devices go on.
+  func resume() {
+    for device in devices { device.transport.endSuspension() }
+  }
+
+  /// The guest's time stands.
+  func stopTime() {
+    for resource in resources { resource.stopTime() }
+  }
+
+  /// The guest's time goes on.
+  func startTime() {
+    for resource in resources { resource.startTime() }
+  }
+
+  /// How each region of hot-plug memory stands.
+  var hotplugMemory: [HotplugMemoryStatus] {
+    var regions: [HotplugMemoryStatus] = []
+    for resource in resources {
+      if let region = resource.hotplugMemory { regions.append(region) }
+    }
+    return regions
+  }
+
+  /// Asks the guest to have so many bytes of a region.
+  ///
+  /// - Returns: how the region stands then.
+  /// - Throws: ``HotplugMemoryError``.
+  func setHotplugMemory(_ name: String, requested: UInt64) throws(HotplugMemoryError) -> HotplugMemoryStatus {
+    for resource in resources where resource.hotplugMemory?.name == name {
+      try resource.setHotplugMemory(requested: requested)
+      if let region = resource.hotplugMemory { return region }
+    }
+    throw .unknown(name: name, known: hotplugMemory.map(\.name))
   }
 
   /// Ends what works for the devices. After the vCPUs have ended.
@@ -122,6 +182,7 @@ final class DeviceSet {
   /// The devices go. After their last report.
   func release() {
     for resource in resources { resource.release() }
+    budget.regions = []
   }
 
   /// What each device did. On the device thread.
@@ -145,5 +206,23 @@ final class DeviceSet {
       summaries.append(summary)
     }
     return summaries
+  }
+}
+
+/// Calls somebody when so many others have called. On the device thread.
+private final class Countdown: @unchecked Sendable {
+  // SAFETY: @unchecked: on the device thread alone.
+  private var left: Int
+  private let finished: @Sendable () -> Void
+
+  init(_ count: Int, _ finished: @escaping @Sendable () -> Void) {
+    left = count
+    self.finished = finished
+    if count == 0 { finished() }
+  }
+
+  func count() {
+    left -= 1
+    if left == 0 { finished() }
   }
 }

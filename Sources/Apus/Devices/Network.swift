@@ -245,6 +245,11 @@ final class NetworkResource: DeviceResource {
     return card.makeDevice(mac: network.address(ordinal: place.place.ordinal, machineName: machineName).bytes)
   }
 
+  override func setLink(isUp: Bool) -> Bool {
+    card?.setCable(isIn: isUp)
+    return card != nil
+  }
+
   override func release() { card?.release() }
 
   override func close() { card?.shutDown() }

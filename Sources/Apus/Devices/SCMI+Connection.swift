@@ -9,6 +9,8 @@ import VirtioDevices
 final class SCMIConnection {
   private let place: SCMIPlace
   let device: SCMIDevice<PlatformTimer>
+  /// For what the platform does later.
+  let timer: PlatformTimer
   private let mailbox: Mailbox
   private let logger: Logger
 
@@ -28,6 +30,7 @@ final class SCMIConnection {
     self.mailbox = mailbox
     self.logger = logger
     let timer = try PlatformTimer(place.platform)
+    self.timer = timer
     let device = makeSCMIDevice(name: name, platform: place.platform, agent: place.agent, timer: timer)
     self.device = device
     let attachment = SharedPlatform.Attachment(
@@ -72,7 +75,7 @@ final class SCMIConnection {
   ) {
     if case .systemPower(_, let state, let isGraceful) = event {
       let manner = isGraceful ? "gracefully" : "forcefully"
-      events.post(.scmi(message: "the guest asked for the system power state \(state), \(manner)"))
+      events.post(.platformRequest(message: "the guest asked for the system power state \(state), \(manner)"))
     }
     switch event {
     case .systemPower(_, .shutdown, graceful: false):

@@ -52,6 +52,8 @@ struct SCMIPlace: Sendable {
   let platform: SharedPlatform
   /// The machine's place in the platform's definition.
   let agent: Int
+  /// The platform's, where that is the machine's own: it stands with the guest's time. One that is shared goes on.
+  var clock: StoppableClock?
 }
 
 extension Configuration.Device.SCMI: DeviceKind {
@@ -74,15 +76,21 @@ extension Configuration.Device.SCMI: DeviceKind {
   func openPlatform(_ shared: SharedPlatform?, device index: Int) throws(ConfigurationError) -> SCMIPlace? {
     let place = Configuration.Path.device(index, .scmi(.source))
     let platform: SharedPlatform
+    var clock: StoppableClock?
     switch source {
     case .shared:
       guard let shared else {
         throw ConfigurationError(.usage, place, "the platform is a shared one; give it beside the configuration")
       }
       platform = shared
-    case .file(let path): platform = try Self.platform(path, place)
+    case .file(let path):
+      let own = StoppableClock()
+      platform = try Self.platform(path, own, place)
+      clock = own
     }
-    if let index = agentIndex(in: platform.definition) { return SCMIPlace(platform: platform, agent: index) }
+    if let index = agentIndex(in: platform.definition) {
+      return SCMIPlace(platform: platform, agent: index, clock: clock)
+    }
     let names = platform.definition.agents.map(\.name).joined(separator: ", ")
     throw ConfigurationError(
       .usage,
@@ -107,6 +115,7 @@ extension Configuration.Device.SCMI: DeviceKind {
 
   private static func platform(
     _ path: String,
+    _ clock: StoppableClock,
     _ place: Configuration.Path
   ) throws(ConfigurationError) -> SharedPlatform {
     let json: [UInt8]
@@ -117,8 +126,8 @@ extension Configuration.Device.SCMI: DeviceKind {
     }
     do {
       let platform = try SCMIPlatform(HostSensors().bind(try PlatformDefinition(json: json)))
-      let start = HostClock.monotonic
-      return SharedPlatform(platform) { HostClock.monotonic - start }
+      let start = clock.now
+      return SharedPlatform(platform) { clock.now - start }
     } catch let error as PlatformFileError {
       throw ConfigurationError(
         problems: error.messages(for: path).map { .init(.badInput, place, .init($0)) }
@@ -239,6 +248,18 @@ final class SCMIResource: DeviceResource {
     }
     self.connection = connection
     return connection.device
+  }
+
+  override func stopTime() {
+    guard let clock = place.clock else { return }
+    clock.stop()
+    connection?.timer.suspend()
+  }
+
+  override func startTime() {
+    guard let clock = place.clock else { return }
+    clock.start()
+    connection?.timer.resume()
   }
 
   override func release() {

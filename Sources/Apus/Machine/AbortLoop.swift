@@ -1,4 +1,3 @@
-import GuestMemory
 import Host
 import KVM
 
@@ -24,10 +23,10 @@ struct AbortLoop {
 
   /// What the guest does, where it is caught.
   ///
-  /// - Parameter ram: all that the guest can execute from while its MMU is off.
-  func reason(in ram: GuestRange) -> String? {
+  /// - Parameter isExecutable: whether there may be code at an address while the guest's MMU is off.
+  func reason(executableAt isExecutable: (UInt64) -> Bool) -> String? {
     // With the MMU off an address is a physical one.
-    if control & 1 == 0, !ram.contains(GuestAddress(counter), count: 4) {
+    if control & 1 == 0, !isExecutable(counter) {
       let isVector = counter >= vectors && counter - vectors < Self.vectorTableSize
       return isVector ? withoutVectors : "executes at \(hexadecimalNumber(counter)), where there is no memory"
     }

@@ -29,6 +29,7 @@ struct Assembly {
     unmapped: UnmappedAccesses,
     loop: EventLoop,
     mailbox: Mailbox,
+    debugger: DebuggedMachine?,
     events: MachineEvents,
     logger: Logger
   ) throws {
@@ -50,7 +51,14 @@ struct Assembly {
       hostAddress: ram.hostAddress
     )
     let earlyVectors = try EarlyVectors(virtualMachine)
-    devices = try DeviceSet(board, inputs.devices, ram: ram, isOpen: configuration.dma == .open, virtualMachine)
+    devices = try DeviceSet(
+      board,
+      inputs.devices,
+      ram: ram,
+      isOpen: configuration.dma == .open,
+      memoryLimit: configuration.memoryLimit,
+      virtualMachine
+    )
     let loader = BootLoader(
       inputs: inputs,
       tree: GuestDeviceTree(
@@ -83,7 +91,11 @@ struct Assembly {
       }
     }
 
-    let shared = SharedMachine(virtualMachine, interruptController)
+    let shared = SharedMachine(
+      virtualMachine,
+      interruptController,
+      memory: GuestMemoryMap([ram.inspected(), earlyVectors.inspected()] + devices.inspectedWindows)
+    )
     serialPort = try SerialPort(
       interrupt: MachineLevelInterrupt(shared, sharedPeripheralInterrupt: MemoryMap.SharedInterrupt.pl011)
     )
@@ -120,10 +132,16 @@ struct Assembly {
       machine: shared,
       bus: bus,
       ram: ram,
+      hotplugRegions: board.hotplugRegions,
       earlyVectors: earlyVectors,
       unmapped: unmapped,
       mailbox: mailbox,
+      debugger: debugger,
       events: events
+    )
+    debugger?.limits(
+      breakpoints: system.checkExtension(.hardwareBreakpoints),
+      watchpoints: system.checkExtension(.hardwareWatchpoints)
     )
     summary = Report.Machine(checked, board, features: features, firmware: firmware)
   }
@@ -166,8 +184,8 @@ struct HostLimits {
         .hostFailure,
         .property(.memorySize),
         """
-        \(configuration.memorySize >> 20) MiB of memory are too many: this host's KVM has guest addresses of \(limit) \
-        bits and the machine needs \(map.addressBits); give less
+        \((configuration.memorySize + map.hotplug.reduce(0) { $0 + $1.size }) >> 20) MiB of memory are too many: this \
+        host's KVM has guest addresses of \(limit) bits and the machine needs \(map.addressBits); give less
         """
       )
     }

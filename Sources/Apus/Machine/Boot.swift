@@ -8,27 +8,37 @@ internal import Logging
 final class Boot {
   private let assembly: Assembly
   private var threads: VCPUThreads?
+  /// For what has ever needed one.
+  private var moment: VCPUMoment?
+  private let loop: EventLoop
   private let serialLink: ConsoleLink
   private let virtioLink: ConsoleLink?
   private let configuration: Configuration
   private let progress: RunProgress
+  private let mailbox: Mailbox
+  private let time: GuestTime
+  private var pauseControl: PauseControl?
 
   /// Assembles a machine.
   ///
-  /// - Throws: as ``Assembly/init(_:_:unmapped:loop:mailbox:events:logger:)``, or ``HostError``.
+  /// - Throws: as ``Assembly/init(_:_:unmapped:loop:mailbox:debugger:events:logger:)``, or ``HostError``.
   init(_ run: MachineRun) throws {
     configuration = run.checked.configuration
     progress = run.progress
     let (loop, mailbox, logger) = (run.loop, run.mailbox, run.logger)
+    self.loop = loop
     assembly = try Assembly(
       run.checked,
       run.inputs,
       unmapped: run.unmapped,
       loop: loop,
       mailbox: mailbox,
+      debugger: run.debugServer?.machine,
       events: run.events,
       logger: logger
     )
+    self.mailbox = mailbox
+    time = GuestTime(assembly.runners[0], progress.clock, assembly.devices)
     run.progress.note(assembly.summary)
     // Keys at the terminal are its person's wish, as a signal is.
     let stop = { mailbox.order(Outcome(.stopped, "ended from the terminal")) }
@@ -64,11 +74,14 @@ final class Boot {
       EventLoop.readable,
       ClosureHandler { [unowned self] _ in if mailbox.answerAll(self) == .end { loop.stop() } }
     )
+    pauseControl = PauseControl(self, mailbox) { [events = run.events] in events.post(.state($0)) }
   }
 
   /// Starts the vCPUs. Once, and ``end(_:_:)`` follows.
   func start(_ run: MachineRun) throws(HostError) {
     run.files.keep()
+    let debugger = assembly.machine.debugger
+    debugger?.attach(assembly.runners, assembly.machine)
     threads = try VCPUThreads(
       assembly.runners,
       on: assembly.machine,
@@ -77,6 +90,7 @@ final class Boot {
       // A machine that has run for a while is worth a second thread that can end it.
       onFirstLook: { [warden = run.warden, signals = run.signals] in if signals != nil { try? warden.begin() } }
     )
+    if let threads { debugger?.attach(threads.threads) }
   }
 
   private static func followSize(
@@ -100,26 +114,51 @@ final class Boot {
 
   // MARK: While it runs
 
-  /// Has all vCPUs wait before their next instruction.
-  ///
-  /// - Parameter finished: called once, on any thread: true when all wait, false where they go on or end instead.
-  func pause(_ finished: @escaping @Sendable (Bool) -> Void) {
-    guard let threads else { return finished(false) }
-    threads.pause(finished)
+  /// Pauses the machine; see ``PauseControl/pause(_:)``.
+  func pause(_ finished: @escaping PauseControl.Caller) {
+    pauseControl?.pause(finished)
   }
 
-  /// Lets the vCPUs go on.
+  /// Has the machine go on.
   func resume() {
-    threads?.resume()
+    pauseControl?.resume()
+  }
+
+  /// What stands behind a device, by its name.
+  func resource(named name: String) -> DeviceResource? { assembly.devices.resource(named: name) }
+
+  /// Has all vCPUs wait for a moment; see ``VCPUMoment/run(_:)``.
+  func whileVCPUsWait(_ body: @escaping (Bool) -> Void) {
+    guard let threads else { return body(false) }
+    do throws(HostError) {
+      if moment == nil { moment = try VCPUMoment(threads, loop: loop, mailbox: assembly.machine.mailbox) }
+      moment?.run(body)
+    } catch {
+      body(false)
+    }
+  }
+
+  /// How each region of hot-plug memory stands.
+  var hotplugMemory: [HotplugMemoryStatus] { assembly.devices.hotplugMemory }
+
+  /// Asks the guest to have so many bytes of a region, and says how the region stands then.
+  func setHotplugMemory(_ name: String, requested: UInt64) -> Result<HotplugMemoryStatus, HotplugMemoryError> {
+    do throws(HotplugMemoryError) {
+      return .success(try assembly.devices.setHotplugMemory(name, requested: requested))
+    } catch {
+      return .failure(error)
+    }
   }
 
   /// What there is to tell of the boot so far.
   func inspect() -> Inspection {
     Inspection(
-      state: threads?.isPaused == true ? .paused : .running,
+      state: pauseControl?.state ?? .running,
       machine: assembly.summary,
       devices: assembly.devices.summaries(assembly.board, configuration),
       boots: progress.boots,
+      pauses: progress.clock.stops,
+      pausedTime: progress.clock.stood,
       exits: assembly.runners.map(\.exitsSoFar)
     )
   }
@@ -132,7 +171,12 @@ final class Boot {
   func end(_ run: MachineRun, _ loopFailure: HostError?) throws -> Outcome {
     let devices = assembly.devices
     run.mailbox.endBoot()
+    assembly.machine.debugger?.detach()
     threads?.stop()
+    for caller in pauseControl?.end() ?? [] {
+      // Who has not seen the pause of this boot gets the next one's.
+      mailbox.ask { boot in if let boot { boot.pause(caller) } else { caller(false) } }
+    }
     let isHurried = run.mailbox.verdict?.end.isHurried ?? true
     let patience = run.patience(hurried: isHurried, limit: nil)
     let portPatience = patience.atMost(MachineRun.portDrain)
@@ -171,5 +215,36 @@ final class Boot {
       logger.warning("port \(ExitStatusPort.portName): what the guest wrote is no decimal number from 0 to 255")
     }
     return port.status
+  }
+}
+
+extension Boot: PausableMachine {
+  func holdVCPUs(_ finished: @escaping @Sendable (Bool) -> Void) {
+    guard let threads else { return finished(false) }
+    threads.hold(for: .owner, finished)
+  }
+
+  func releaseVCPUs() { threads?.release(from: .owner) }
+
+  func stopTime() {
+    do throws(KVMError) { try time.stop() } catch { fail(error) }
+  }
+
+  func startTime() {
+    do throws(KVMError) { try time.start() } catch { fail(error) }
+  }
+
+  private func fail(_ error: KVMError) { mailbox.give(Outcome(.hostFailure, "the guest's time: \(error)")) }
+
+  func suspendDevices(_ finished: @escaping @Sendable () -> Void) {
+    assembly.serialPort.suspend()
+    assembly.clock.suspend()
+    assembly.devices.suspend(finished)
+  }
+
+  func resumeDevices() {
+    assembly.devices.resume()
+    assembly.clock.resume()
+    assembly.serialPort.resume()
   }
 }

@@ -43,6 +43,9 @@ struct EarlyVectors: ~Copyable, Sendable {
     self.page = page
   }
 
+  /// The page, for whoever looks into the guest's memory.
+  func inspected() -> InspectedMemory { page.inspected(isReadOnly: true) }
+
   /// What brought a vCPU here that has read ``trap``, or nil where that was no entry's instruction.
   static func reason(_ vcpu: borrowing VirtualCPU) -> String? {
     guard

@@ -6,10 +6,17 @@ import KVM
 final class SharedMachine: Sendable {
   let machine: VirtualMachine
   private let interruptController: InterruptController
+  /// All memory of the guest, for whoever looks into it.
+  let memory: GuestMemoryMap
 
-  init(_ machine: consuming VirtualMachine, _ interruptController: consuming InterruptController) {
+  init(
+    _ machine: consuming VirtualMachine,
+    _ interruptController: consuming InterruptController,
+    memory: GuestMemoryMap
+  ) {
     self.machine = machine
     self.interruptController = interruptController
+    self.memory = memory
   }
 }
 

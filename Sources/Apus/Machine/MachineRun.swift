@@ -21,6 +21,9 @@ final class MachineRun {
   let console: ConsoleEndpoint
   /// Tells that the console's terminal has another size, where the guest is to know it.
   let sizeSignal: SignalDescriptor?
+  private let control: MachineControl?
+  /// Lets debuggers connect, where the configuration says so.
+  private(set) var debugServer: DebugServer?
   private var transcript: TranscriptFile?
   private var recording: SharedPlatform.Recording?
 
@@ -51,7 +54,7 @@ final class MachineRun {
     warden: Warden,
     progress: RunProgress,
     events: MachineEvents,
-    monitor: ConsoleMonitor?,
+    control: MachineControl?,
     logger: Logger
   ) throws {
     let configuration = checked.configuration
@@ -72,7 +75,8 @@ final class MachineRun {
     } catch {
       throw ConfigurationError(error.kind, .property(.console), .init(error))
     }
-    console.monitor = monitor
+    self.control = control
+    console.monitor = control?.console
     let hasSize = console.hasEscapes && configuration.consoleDevice?.carriesConsole == true
     sizeSignal = hasSize ? try SignalDescriptor.terminalSize() : nil
   }
@@ -100,6 +104,16 @@ final class MachineRun {
           events: events,
           logger: logger
         )
+      )
+    }
+    if let debugger = checked.configuration.debugger {
+      debugServer = try DebugServer(
+        debugger,
+        checked.configuration,
+        mailbox: mailbox,
+        clock: progress.clock,
+        commands: control?.monitorCommands ?? [],
+        logger: logger
       )
     }
     if let signals {
@@ -154,6 +168,7 @@ final class MachineRun {
   ///
   /// - Returns: what the run left behind.
   func close(_ outcome: Outcome) -> Report {
+    debugServer?.end(outcome)
     for resource in inputs.devices {
       // A boot that failed in the middle of its assembly has not let go.
       resource.release()

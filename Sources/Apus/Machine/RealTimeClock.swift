@@ -9,6 +9,7 @@ final class RealTimeClock: BusDevice, @unchecked Sendable {
   private struct State {
     var clock: PL031
     var level = false
+    var isSuspended = false
   }
 
   private let state: Mutex<State>
@@ -51,12 +52,29 @@ final class RealTimeClock: BusDevice, @unchecked Sendable {
   /// The alarm's time may have come. On the device thread.
   func alarmFired() {
     alarm.clear()
+    state.withLock { ring(&$0) }
+  }
+
+  /// Leaves the interrupt as it is: an alarm that becomes due rings with ``resume()``. On the device thread, while all
+  /// vCPUs are held.
+  func suspend() {
+    state.withLock { $0.isSuspended = true }
+  }
+
+  /// Goes on, at the host's time. On the device thread.
+  func resume() {
     state.withLock { state in
-      state.clock.advance(to: HostClock.wallSeconds)
-      settle(&state)
-      // The host's wall clock may have been set back meanwhile.
-      if let seconds = state.clock.nextAlarm { alarm.arm(after: max(1, UInt64(seconds)) * 1_000_000_000) }
+      state.isSuspended = false
+      ring(&state)
     }
+  }
+
+  private func ring(_ state: inout State) {
+    guard !state.isSuspended else { return }
+    state.clock.advance(to: HostClock.wallSeconds)
+    settle(&state)
+    // The host's wall clock may have been set back meanwhile.
+    if let seconds = state.clock.nextAlarm { alarm.arm(after: max(1, UInt64(seconds)) * 1_000_000_000) }
   }
 
   private func settle(_ state: inout State) {

@@ -6,6 +6,8 @@ final class RunProgress: Sendable {
   /// When the run began, in nanoseconds of the monotonic clock.
   let started = HostClock.monotonic
   let firstEntry = FirstEntry()
+  /// By which the machine's time limit goes. It stands with the guest's time.
+  let clock = StoppableClock()
   private let noted = Mutex(Noted())
 
   /// Not a tuple: the metadata of one is made at run time.
@@ -35,6 +37,7 @@ final class RunProgress: Sendable {
   ) -> Report {
     var time = Report.Time()
     time.wall = HostClock.monotonic - started
+    time.paused = clock.stood
     (time.user, time.system) = HostClock.processTimes
     if let entry = firstEntry.time {
       time.wallToFirstInstruction = entry.wall - started
@@ -47,6 +50,7 @@ final class RunProgress: Sendable {
       devices: devices,
       peripherals: peripherals,
       boots: noted.count,
+      pauses: clock.stops,
       time: time,
       exits: exits,
       memory: memory

@@ -19,6 +19,7 @@ final class SerialPort: BusDevice, @unchecked Sendable {
     var sourceWaits = false
     var flagReads = 0
     var isListening = false
+    var isSuspended = false
   }
 
   private static let outputCapacity = 16 << 10
@@ -83,6 +84,7 @@ final class SerialPort: BusDevice, @unchecked Sendable {
   }
 
   private func takeOutput(_ state: inout State) {
+    guard !state.isSuspended else { return }
     while state.output.space > 0, let character = state.uart.takeTransmitted() {
       _ = state.output.append(character)
     }
@@ -93,6 +95,7 @@ final class SerialPort: BusDevice, @unchecked Sendable {
   /// An operating system throws away what it finds in the FIFO when it opens the port, so early input waits until the
   /// guest has enabled the receive interrupt, or polls.
   private func settle(_ state: inout State) {
+    guard !state.isSuspended else { return }
     if state.input.count > 0 {
       if !state.isListening {
         state.isListening = state.uart.isListening || state.flagReads >= Self.pollingThreshold
@@ -116,6 +119,24 @@ final class SerialPort: BusDevice, @unchecked Sendable {
 
   /// What the guest did wrong with the registers so far. From any thread.
   var events: RegisterEvents { state.withLock { $0.uart.events } }
+
+  // MARK: Pause, on the device thread
+
+  /// Leaves the guest's FIFOs and the interrupt as they are. What has left the FIFO goes on to the console, and input
+  /// waits. While all vCPUs are held.
+  func suspend() {
+    state.withLock { $0.isSuspended = true }
+  }
+
+  /// Goes on.
+  func resume() {
+    state.withLock { state in
+      state.isSuspended = false
+      takeOutput(&state)
+      settle(&state)
+      if state.output.count > 0 { outputTimer.arm(after: Self.batchTime) }
+    }
+  }
 
   // MARK: The console's side, on the device thread
 

@@ -107,16 +107,24 @@ final class VCPURunner: Sendable {
         exits &-= 1
         vcpu.kick.setImmediateExit(false)
         if machine.isStopping.load(ordering: .acquiring) { return counts }
-        if machine.hold.isWanted { machine.hold.wait() }
+        if machine.hold.isWanted { machine.hold.wait(vcpu.index) }
         if machine.isStopping.load(ordering: .acquiring) { return counts }
         guard isInspectionWanted.exchange(false, ordering: .acquiring) else { continue }
-        let suspicion = AbortLoop(vcpu)?.reason(in: machine.ram.range)
+        let suspicion = AbortLoop(vcpu)?.reason(executableAt: machine.mayExecute)
         // A vCPU that another is just turning on may look like this once.
         if let suspicion, suspicion == formerSuspicion {
           fault(machine, suspicion)
           return counts
         }
         formerSuspicion = suspicion
+      case .debug(let syndrome, let address):
+        counts.interruptions &+= 1
+        guard let debugger = machine.debugger else {
+          end(machine, after: .debug(syndrome: syndrome, address: address))
+          return counts
+        }
+        // Where it is the debugger's affair, this vCPU is kicked like the others, and waits with them.
+        debugger.vcpuCameBack(self, syndrome: syndrome, address: address)
       case .systemEvent(let event):
         counts.systemEvents &+= 1
         machine.mailbox.give(Self.outcome(of: event))
@@ -139,8 +147,8 @@ final class VCPURunner: Sendable {
     }
     let policy = machine.unmapped
     if policy.passes, policy.isTold { return true }
-    let access =
-      "\(verb) \(width) bytes at \(hexadecimalNumber(address)), where there is neither memory nor a device"
+    let nothing = machine.nothing(at: address, else: "where there is neither memory nor a device")
+    let access = "\(verb) \(width) bytes at \(hexadecimalNumber(address)), \(nothing)"
     if policy.passes {
       policy.tell(cpu: vcpu.index, access)
       return true
@@ -164,7 +172,8 @@ final class VCPURunner: Sendable {
     case .noSyndrome(_, let address):
       fault(
         machine,
-        "accesses \(hexadecimalNumber(address)), where there is no memory, by an instruction that no device can answer "
+        "accesses \(hexadecimalNumber(address)), \(machine.nothing(at: address, else: "where there is no memory")), "
+          + "by an instruction that no device can answer "
           + "(a pair of registers, an atomic or a vector)"
       )
     case .refused(let errno):
@@ -176,6 +185,10 @@ final class VCPURunner: Sendable {
       )
     case .hypercall:
       machine.mailbox.give(Outcome(.hostFailure, "vCPU \(vcpu.index): KVM forwarded a hypercall that nobody asked for"))
+    case .debug:
+      machine.mailbox.give(
+        Outcome(.hostFailure, "vCPU \(vcpu.index): KVM reported a debug event that nobody asked for")
+      )
     case .mmioRead, .mmioWrite, .interrupted, .systemEvent:
       preconditionFailure("the loop goes on after these")
     }

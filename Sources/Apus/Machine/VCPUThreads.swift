@@ -5,7 +5,8 @@ internal import Synchronization
 /// The threads of all vCPUs, and the watchdog that looks after them. On the device thread.
 final class VCPUThreads {
   private let runners: [VCPURunner]
-  private let threads: [HostThread]
+  /// In the order of the vCPUs.
+  let threads: [HostThread]
   private let machine: RunningMachine
   private let loop: EventLoop
 
@@ -65,7 +66,7 @@ final class VCPUThreads {
 
   private static func stop(_ threads: [HostThread], _ runners: ArraySlice<VCPURunner>, _ machine: RunningMachine) {
     machine.isStopping.store(true, ordering: .releasing)
-    machine.hold.end()
+    machine.hold.close()
     for (runner, thread) in zip(runners, threads) { runner.kick(thread) }
     for thread in threads { thread.join() }
   }
@@ -74,25 +75,25 @@ final class VCPUThreads {
   /// answered.
   ///
   /// - Parameter finished: called once, on any thread: true when all wait, false where they go on or end instead.
-  func pause(_ finished: @escaping @Sendable (Bool) -> Void) {
-    machine.hold.begin(runners.count, finished)
+  func hold(for reason: VCPUHold.Reason, _ finished: @escaping @Sendable (Bool) -> Void) {
+    machine.hold.begin(reason, runners.count, finished)
     for (runner, thread) in zip(runners, threads) { runner.kick(thread) }
   }
 
-  /// Lets all vCPUs go on.
-  func resume() {
-    machine.hold.end()
+  /// Ends a hold. The vCPUs go on where nobody else holds them.
+  func release(from reason: VCPUHold.Reason) {
+    machine.hold.end(reason)
   }
 
   /// Whether the vCPUs wait, or are to.
-  var isPaused: Bool { machine.hold.isWanted }
+  var areHeld: Bool { machine.hold.isWanted }
 
   /// A vCPU that has not come back since the last look may compute, sleep, or be caught in an abort loop.
   private func look() {
     watchdog.clear()
     onFirstLook.take()?()
     // Whoever waits does not come back.
-    if isPaused { return watchdog.arm(after: interval) }
+    if areHeld { return watchdog.arm(after: interval) }
     for (index, runner) in runners.enumerated() {
       let exits = runner.exitsSoFar
       if exits == exitsSeen[index] { runner.inspect(threads[index]) }

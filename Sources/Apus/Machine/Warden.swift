@@ -19,6 +19,9 @@ final class Warden: Sendable {
   private let mailbox: Mailbox
   private let signals: SignalDescriptor?
   private let deadline: UInt64?
+  private let clock: StoppableClock
+  /// Whether the thread waits for the clock to go on, and not for a time.
+  private let waitsForClock = Atomic(false)
   private let limit: @Sendable () -> Outcome
   private let grace: UInt64
   private let abandon: @Sendable (Outcome) -> Void
@@ -31,13 +34,15 @@ final class Warden: Sendable {
   }
 
   /// - Parameters:
-  ///   - deadline: when the time is over, in nanoseconds of the monotonic clock.
+  ///   - deadline: when the time is over, in nanoseconds of `clock`.
+  ///   - clock: by which the time goes; while it stands, the machine does not come nearer to its limit.
   ///   - limit: the outcome then; its text is made when it is needed.
   ///   - abandon: called once, on the warden's thread, where the machine does not end.
   init(
     _ mailbox: Mailbox,
     signals: SignalDescriptor?,
     deadline: UInt64?,
+    clock: StoppableClock = StoppableClock(),
     limit: @autoclosure @escaping @Sendable () -> Outcome,
     grace: UInt64 = Warden.grace,
     abandon: @escaping @Sendable (Outcome) -> Void
@@ -45,6 +50,7 @@ final class Warden: Sendable {
     self.mailbox = mailbox
     self.signals = signals
     self.deadline = deadline
+    self.clock = clock
     self.limit = limit
     self.grace = grace
     self.abandon = abandon
@@ -53,6 +59,11 @@ final class Warden: Sendable {
       self?.wake.signal()
       // A host without room for one more thread has the device thread still.
       try? self?.begin()
+    }
+    guard deadline != nil else { return }
+    clock.whenStarted { [weak self] in
+      // While the clock goes, the thread has a time to wait for, which a pause can only bring nearer than need be.
+      if let self, waitsForClock.exchange(false, ordering: .acquiringAndReleasing) { wake.signal() }
     }
   }
 
@@ -82,12 +93,19 @@ final class Warden: Sendable {
         abandon(order.outcome)
         return
       }
-      if order == nil, let deadline, now >= deadline {
+      // Before the look at the clock: one that is started behind it has to tell.
+      waitsForClock.store(true, ordering: .sequentiallyConsistent)
+      let reading = clock.reading
+      if order == nil, let deadline, reading.now >= deadline {
         mailbox.order(limit())
         continue
       }
-      let next = order.map { $0.time + grace } ?? deadline
-      sleep(for: next.map { $0 - now })
+      if !reading.isStopped { waitsForClock.store(false, ordering: .releasing) }
+      if let order {
+        sleep(for: order.time + grace - now)
+      } else {
+        sleep(for: reading.isStopped ? nil : deadline.map { $0 - reading.now })
+      }
       wake.clear()
       if let signal = signals?.take() { mailbox.order(.interrupted(by: signal)) }
     }

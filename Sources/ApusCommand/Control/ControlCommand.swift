@@ -65,7 +65,9 @@ extension ApusCommand {
 
     func run() throws {
       if machine == "schema", words.isEmpty {
-        return try Message.show(ControlWords.indented(ControlCatalogue.document).split(separator: "\n").map(String.init))
+        return try Message.show(
+          ControlWords.indented(ControlCatalogue.document).split(separator: "\n").map(String.init)
+        )
       }
       try Message.reporting { () throws(ControlError) in try ask() }
     }
@@ -77,8 +79,9 @@ extension ApusCommand {
       let parameters = try ControlWords.parameters(of: description, words)
       let client = try ControlClient(machine, timeout: timeout)
       let answer = try client.call(named: method, parameters)
-      try show(answer)
-      guard method.hasSuffix(".subscribe") else { return }
+      // Of a subscription's number a person has no use.
+      if json || !description.isSubscription { try show(answer) }
+      guard description.isSubscription else { return }
       while true {
         guard let notice = try client.nextNotice() else { continue }
         try show(notice)
@@ -87,8 +90,6 @@ extension ApusCommand {
     }
 
     private func show(_ answer: ControlJSON) throws(ControlError) {
-      // Of a subscription's number a person has no use.
-      if method.hasSuffix(".subscribe"), !json { return }
       try write(json ? [answer.text] : ControlWords.lines(answer))
     }
 

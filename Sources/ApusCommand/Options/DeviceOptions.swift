@@ -12,6 +12,13 @@ struct DeviceOptions: ParsableArguments {
   @Option(help: SCMIOption.transcriptHelp, transform: SCMIOption.readTranscript) var scmiTranscript: Setting?
   @Option(help: NetworkOption.help, transform: NetworkOption.read) var network: [Setting] = []
   @Option(help: ConsoleOption.help, transform: ConsoleOption.read) var console: Setting?
+  @Option(
+    name: MemoryOption.name,
+    parsing: .unconditionalSingleValue,
+    help: MemoryOption.help,
+    transform: MemoryOption.read
+  )
+  var hotplugMemory: [Setting] = []
   @Option(help: ConsoleOption.portHelp, transform: ConsoleOption.readPort) var port: [Setting] = []
 
   @Option(
@@ -25,7 +32,7 @@ struct DeviceOptions: ParsableArguments {
   var dma: Setting?
 
   var changes: [Setting] {
-    block + (entropy ? [EntropyOption.setting] : []) + network + port
+    block + (entropy ? [EntropyOption.setting] : []) + network + port + hotplugMemory
       + [scmi, console, scmiTranscript, dma].compactMap(\.self)
   }
 
@@ -38,6 +45,7 @@ struct DeviceOptions: ParsableArguments {
     case "--network": NetworkOption.read
     case "--console": ConsoleOption.read
     case "--port": ConsoleOption.readPort
+    case "--hotplug-memory": MemoryOption.read
     default: nil
     }
   }
@@ -50,9 +58,9 @@ struct DeviceOptions: ParsableArguments {
   /// For ``ArgumentWords``: the options without a value.
   static let flags = ["--entropy"]
   /// For ``ArgumentWords``: those of which each adds to those before it.
-  static let adding = ["--block", "--disk", "--network", "--port"]
+  static let adding = ["--block", "--disk", "--network", "--port", "--hotplug-memory"]
   /// All that add a device, for people.
-  static let all = "--block, --entropy, --network, --console, --port and --scmi"
+  static let all = "--block, --entropy, --network, --console, --port, --scmi and --hotplug-memory"
 }
 
 extension Configuration.Device {
@@ -65,6 +73,7 @@ extension Configuration.Device {
     case .network: 2
     case .scmi: 3
     case .console: 4
+    case .memory: 5
     }
   }
 
@@ -76,6 +85,7 @@ extension Configuration.Device {
     case .network: "--network"
     case .console(let console): ConsoleOption.name(of: console)
     case .scmi: "--scmi"
+    case .memory: "--hotplug-memory"
     }
   }
 
@@ -90,6 +100,7 @@ extension Configuration.Device {
     case .network(let property): NetworkOption.name(property, of: device)
     case .console(let property): ConsoleOption.name(property, of: device)
     case .scmi(let property): SCMIOption.name(property, of: device)
+    case .memory(let property): MemoryOption.name(property, of: device)
     }
   }
 }

@@ -29,6 +29,7 @@ extension Configuration {
     case .uuid: "--uuid"
     case .cpuCount: "--cpus"
     case .memorySize: "--memory"
+    case .memoryLimit: "--memory-limit"
     case .pages: "--memory …,\(pages == .small ? "smallpages" : "hugepages")"
     case .gic: "--gic \((value.flatMap { GIC(rawValue: $0) } ?? gic).option)"
     case .cpuFeatures: "--cpu"
@@ -45,6 +46,7 @@ extension Configuration {
     case .kvmPath: "--kvm"
     case .deviceTreeOverlays: "--dtb-overlay"
     case .deviceTreeDump: "--dump-dtb"
+    case .debugger: "--gdb"
     }
   }
 }

@@ -9,6 +9,7 @@ extension Control {
 
   /// A subscription that was made.
   public struct SubscriptionAnswer: ControlRecord {
+    /// The number that its notices have.
     public var subscription: UInt64 = 0
 
     public init() {}
@@ -28,6 +29,7 @@ extension Control {
     public static let summary = "Ends a subscription of this connection."
 
     public struct Parameters: ControlRecord {
+      /// Its number.
       public var subscription: UInt64 = 0
 
       public init() {}
@@ -38,6 +40,7 @@ extension Control {
     }
 
     public struct Answer: ControlRecord {
+      /// How many notices of it were lost in all.
       public var lost: UInt64 = 0
 
       public init() {}
@@ -55,7 +58,9 @@ extension Control {
     public static let summary = "Tells what the guest writes on its console, by 'console.output', from now on."
 
     public struct Parameters: ControlRecord {
+      /// How the bytes stand in 'data': text by default.
       public var encoding: Encoding?
+      /// Whether the last 64 KiB that were written before come first; no by default.
       public var replay: Bool?
 
       public init() {}
@@ -77,7 +82,9 @@ extension Control {
     public static let summary = "Types on the guest's console. It waits, up to 64 KiB, until the guest reads it."
 
     public struct Parameters: ControlRecord {
+      /// What is typed; a line ends with \return or \line feed.
       public var data = ""
+      /// How the bytes stand in 'data': text by default.
       public var encoding: Encoding?
 
       public init() {}
@@ -95,6 +102,7 @@ extension Control {
     public static let summary = "The guest has written on its console."
 
     public struct Content: ControlRecord {
+      /// What it has written, as the subscription's encoding says.
       public var data = ""
 
       public init() {}

@@ -1,14 +1,22 @@
 extension Control {
-  /// The kinds of events.
+  /// What can happen to a machine, by which clients choose what they hear.
   public enum EventKind: String, ControlEnumeration {
+    /// The machine does something else.
     case state
+    /// A boot has ended in an ordinary way.
     case ended
+    /// A boot has ended, since the guest has panicked.
     case panic
+    /// A boot has ended, since the guest did what no machine goes on from.
     case guestFault
+    /// A driver has reset its device.
     case deviceReset
+    /// A driver has broken the rules of its device.
     case deviceFault
-    case scmi
-    case memory
+    /// The guest asked its SCMI platform for something that its machine does.
+    case platformRequest = "scmi"
+    /// A hot-plug memory has another size, or is to have one.
+    case hotplugMemory = "memory"
   }
 
   /// Subscribes to what happens to the machine.
@@ -18,6 +26,7 @@ extension Control {
     public static let summary = "Tells what happens to the machine, by 'event', from now on."
 
     public struct Parameters: ControlRecord {
+      /// Which kinds of events; all by default.
       public var kinds: [EventKind]?
 
       public init() {}
@@ -34,16 +43,27 @@ extension Control {
     public static let summary = "Something has happened to the machine."
 
     public struct Content: ControlRecord {
+      /// 1 for the machine's first event, and one more for each.
       public var number: UInt64 = 0
+      /// Nanoseconds since the machine was made.
       public var time: UInt64 = 0
+      /// What kind of event it is.
       public var kind = EventKind.state
+      /// What happened, for people.
       public var message = ""
+      /// What the machine does now, of 'state'.
       public var state: State?
+      /// How the boot ended, in a report's words, of 'ended' and what comes with it.
       public var outcome: String?
+      /// Whether the machine has ended and does not boot again, where a boot ended.
       public var isLast: Bool?
+      /// The device, of 'deviceReset' and 'deviceFault'.
       public var device: String?
+      /// The hot-plug memory, of 'memory'.
       public var name: String?
+      /// Bytes that it is to have.
       public var requested: UInt64?
+      /// Bytes that it has.
       public var plugged: UInt64?
 
       public init() {}

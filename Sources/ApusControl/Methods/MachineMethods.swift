@@ -57,19 +57,29 @@ extension Control {
     public static let summary = "What the machine is and does."
 
     public struct Answer: ControlRecord {
+      /// The version of Apus.
       public var apus = ""
+      /// The version of the protocol.
       public var version = ControlProtocol.version
+      /// The machine's name.
       public var name = ""
+      /// The machine's identity.
       public var uuid = ""
+      /// The number of its process.
       public var pid: Int32 = 0
+      /// What it does.
       public var state = State.starting
       /// Nanoseconds.
       public var uptime: UInt64 = 0
+      /// How often it was started: 1, and one more for each reboot.
       public var boots = 0
+      /// How many vCPUs.
       public var cpus = 0
       /// Bytes.
       public var memory: UInt64 = 0
+      /// Its hot-plug memory.
       public var regions: [MemoryRegion] = []
+      /// The names of its virtio devices.
       public var devices: [String] = []
 
       public init() {}
@@ -97,9 +107,13 @@ extension Control {
     public static let summary = "What the machine and its devices have done so far in the present boot."
 
     public struct Answer: ControlRecord {
+      /// What it does.
       public var state = State.starting
+      /// How often it was started: 1, and one more for each reboot.
       public var boots = 0
+      /// How often each vCPU has come back to user space.
       public var exits: [UInt64] = []
+      /// The virtio devices, with the keys that a report has for each.
       public var devices: ControlJSON = ControlJSON(text: "[]")
 
       public init() {}
@@ -148,7 +162,7 @@ extension Control {
   public enum Reset: ControlMethod {
     public static let name = "reset"
     public static let summary =
-      "Resets the machine at once, as the guest may: it starts anew, or ends with --no-reboot."
+      "Resets the machine at once, as the guest may: it starts anew, or ends where it was not to boot again."
   }
 
   /// Presses the power button.
@@ -179,6 +193,7 @@ extension Control {
     public static let summary = "This schema: an OpenRPC document."
 
     public struct Answer: ControlRecord {
+      /// The document.
       public var schema = ControlJSON(text: "{}")
 
       public init() {}

@@ -1,10 +1,15 @@
 extension Control {
   /// A hot-plug memory.
   public struct MemoryRegion: ControlRecord {
+    /// By which it is asked for.
     public var name = ""
+    /// Bytes that it can have at most.
     public var size: UInt64 = 0
+    /// Bytes of one block; each size is a multiple.
     public var block: UInt64 = 0
+    /// Bytes that it is to have: the guest follows as far as it can.
     public var requested: UInt64 = 0
+    /// Bytes that it has.
     public var plugged: UInt64 = 0
 
     public init() {}
@@ -24,6 +29,7 @@ extension Control {
     public static let summary = "The hot-plug memories, with what each has and is to have."
 
     public struct Answer: ControlRecord {
+      /// The hot-plug memories.
       public var regions: [MemoryRegion] = []
 
       public init() {}
@@ -44,7 +50,9 @@ extension Control {
       """
 
     public struct Parameters: ControlRecord {
+      /// Which hot-plug memory; not needed where there is one only.
       public var name: String?
+      /// Bytes, a multiple of the block.
       public var size: UInt64 = 0
 
       public init() {}

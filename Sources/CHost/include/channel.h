@@ -32,6 +32,22 @@ int chost_private_folder(const char *_Nonnull path);
 // descriptor, or minus errno.
 int chost_lock_file(const char *_Nonnull path);
 
+// Listens on a TCP port of 127.0.0.1, 0 for one that is free, with one place in its queue. The descriptor, not
+// blocking, or minus errno: -EADDRINUSE where somebody has the port.
+int chost_loopback_listen(uint16_t port);
+
+// The port that is listened on, or minus errno.
+int chost_socket_port(int listener);
+
+// Has a connection send small pieces without waiting for more.
+void chost_socket_send_at_once(int peer);
+
+// Sends what there is room for: the number of bytes, or minus errno, -EAGAIN where there is none.
+int64_t chost_peer_send(int peer, const void *_Nonnull buffer, size_t count);
+
+// Waits until a peer has sent something, or has room, or an event was signalled; -1 waits for ever.
+void chost_wait_for_peer(int peer, bool wants_room, int event, int milliseconds);
+
 // Whether that would do, and nothing is made: 0 or minus errno.
 int chost_socket_check(const char *_Nonnull path);
 
@@ -43,6 +59,9 @@ int chost_socket_accept(int listener);
 
 // A second descriptor for the same thing, closed on exec, or minus errno.
 int chost_duplicate(int descriptor);
+
+// Has a descriptor lead to what another one leads to, closed on exec, and lets go of what it led to: 0 or minus errno.
+int chost_replace(int descriptor, int with);
 
 // Whether the descriptor can be read and written, or minus errno where it is not open.
 int chost_access_mode(int descriptor, bool *_Nonnull can_read, bool *_Nonnull can_write);

@@ -45,5 +45,8 @@ static inline void *_Nullable chost_map_shared(int descriptor, size_t size) {
 // errno.
 void *_Nullable chost_map_shared_huge(int descriptor, size_t size);
 
+// How many bytes of the host's memory nobody uses for anything.
+uint64_t chost_free_memory(void);
+
 // How many bytes of the buffer are random now, or -1 with errno.
 int64_t chost_random(void *_Nonnull buffer, size_t size);

@@ -24,6 +24,26 @@ static const unsigned long CKVM_ARM_VCPU_INIT = _IOW(KVMIO, 0xae, struct ckvm_vc
 static const unsigned long CKVM_ARM_PREFERRED_TARGET = _IOR(KVMIO, 0xaf, struct ckvm_vcpu_init);
 static const unsigned long CKVM_ARM_VCPU_FINALIZE = _IOW(KVMIO, 0xc2, int);
 
+// struct kvm_guest_debug with arm64's struct kvm_guest_debug_arch.
+enum {
+  CKVM_DEBUG_REGISTERS = 16,
+  CKVM_GUESTDBG_ENABLE = 1 << 0,
+  CKVM_GUESTDBG_SINGLESTEP = 1 << 1,
+  CKVM_GUESTDBG_USE_SW_BP = 1 << 16,
+  CKVM_GUESTDBG_USE_HW = 1 << 17,
+};
+
+struct ckvm_guest_debug {
+  uint32_t control;
+  uint32_t pad;
+  uint64_t breakpoint_control[CKVM_DEBUG_REGISTERS];
+  uint64_t breakpoint_value[CKVM_DEBUG_REGISTERS];
+  uint64_t watchpoint_control[CKVM_DEBUG_REGISTERS];
+  uint64_t watchpoint_value[CKVM_DEBUG_REGISTERS];
+};
+
+static const unsigned long CKVM_SET_GUEST_DEBUG = _IOW(KVMIO, 0x9b, struct ckvm_guest_debug);
+
 static const unsigned long CKVM_GET_API_VERSION = KVM_GET_API_VERSION;
 static const unsigned long CKVM_CREATE_VM = KVM_CREATE_VM;
 static const unsigned long CKVM_CHECK_EXTENSION = KVM_CHECK_EXTENSION;
@@ -98,6 +118,30 @@ static inline struct ckvm_system_event ckvm_run_system_event(const struct kvm_ru
   event.flags = run->system_event.ndata > 0 ? run->system_event.data[0] : 0;
 #endif
   return event;
+}
+
+// KVM_EXIT_DEBUG: struct kvm_debug_exit_arch of arm64, which stands where every exit's fields do.
+struct ckvm_debug_exit {
+  uint32_t syndrome_low;
+  uint32_t syndrome_high;
+  uint64_t fault_address;
+};
+
+static inline struct ckvm_debug_exit ckvm_run_debug_exit(const struct kvm_run *_Nonnull run) {
+  struct ckvm_debug_exit exit;
+  memcpy(&exit, &run->mmio, sizeof exit);
+  return exit;
+}
+
+// One pair of debug registers; `number` is below CKVM_DEBUG_REGISTERS.
+static inline void ckvm_debug_set_breakpoint(struct ckvm_guest_debug *_Nonnull debug, int number, uint64_t control, uint64_t value) {
+  debug->breakpoint_control[number] = control;
+  debug->breakpoint_value[number] = value;
+}
+
+static inline void ckvm_debug_set_watchpoint(struct ckvm_guest_debug *_Nonnull debug, int number, uint64_t control, uint64_t value) {
+  debug->watchpoint_control[number] = control;
+  debug->watchpoint_value[number] = value;
 }
 
 struct ckvm_no_syndrome {

@@ -13,6 +13,8 @@ package enum DiskError: Error {
   case cannotOpen(path: String, errno: Int32, isReadOnly: Bool)
   /// Its size in bytes is no multiple of a sector's.
   case odd(path: String, size: UInt64)
+  /// It cannot have another size, or be another one; the reason says why and what to do.
+  case cannotChange(path: String, reason: String)
 }
 
 extension DiskError {
@@ -23,6 +25,7 @@ extension DiskError {
     case .notADisk, .odd: .badInput
     case .cannotOpen(_, let errno, _): ErrorNumber.isHostFailure(errno) ? .hostFailure : .inputNotFound
     case .inUse: .hostFailure
+    case .cannotChange: .usage
     }
   }
 }
@@ -38,6 +41,7 @@ extension DiskError: CustomStringConvertible {
       "disk '\(path)' cannot be opened for \(isReadOnly ? "reading" : "reading and writing"): \(errorText(errno)); "
         + ErrorNumber.adviceForInput(errno)
         + (isReadOnly || ErrorNumber.isHostFailure(errno) ? "" : ", or add readonly if the guest need not write")
+    case .cannotChange(let path, let reason): "disk '\(path)' \(reason)"
     case .odd(let path, 0): "disk '\(path)' is empty; make it as long as the disk is to be (truncate -s 1G '\(path)')"
     case .odd(let path, let size):
       "disk '\(path)' has \(size) bytes, which is no multiple of 512; "

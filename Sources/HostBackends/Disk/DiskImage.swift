@@ -12,6 +12,8 @@ package final class DiskImage: Sendable {
   package let isReadOnly: Bool
   let descriptor: OwnedDescriptor
   let description: chost_disk
+  /// In bytes; it may change while a machine runs.
+  let presentSize: Atomic<UInt64>
   /// Why nothing keeps others from writing it: an errno, or 0 where it is locked.
   let lockError: Int32
   /// What went wrong when something was to go to stable storage: 0 or minus errno. Held while it is going there.
@@ -45,6 +47,7 @@ package final class DiskImage: Sendable {
     self.isReadOnly = isReadOnly
     self.descriptor = descriptor
     self.description = description
+    presentSize = Atomic(description.size)
   }
 
   /// An open file of which nothing is known, for tests.
@@ -52,6 +55,7 @@ package final class DiskImage: Sendable {
     path = ""
     isReadOnly = false
     description = chost_disk()
+    presentSize = Atomic(0)
     lockError = 0
     self.descriptor = descriptor
   }

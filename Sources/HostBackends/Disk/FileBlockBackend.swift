@@ -21,7 +21,7 @@ package final class FileBlockBackend: BlockBackend {
   package typealias StartThread = (@escaping @Sendable () -> Void) throws(HostError) -> HostThread
 
   private let image: DiskImage
-  package let capacity: UInt64
+  package var capacity: UInt64 { image.size / 512 }
   package let isReadOnly: Bool
   package let blockSize: UInt32
   package let physicalBlockExponent: UInt8
@@ -30,7 +30,7 @@ package final class FileBlockBackend: BlockBackend {
   package let zeroesMayUnmap: Bool
 
   private let file: DiskFile
-  private let neverWaits: Bool
+  private var neverWaits: Bool
   private let startThread: StartThread
   private var workers: [HostThread] = []
   private let running = WorkerCount()
@@ -59,15 +59,17 @@ package final class FileBlockBackend: BlockBackend {
     file = DiskFile(image, trouble)
     isReadOnly = image.isReadOnly
     let description = image.description
-    capacity = description.size / 512
     blockSize = description.logical_block
     physicalBlockExponent = UInt8((description.physical_block / description.logical_block).trailingZeroBitCount)
     discardGranularity = isReadOnly || description.discard_block == 0 ? nil : description.discard_block
-    neverWaits = description.never_waits
+    neverWaits = image.neverWaits
     // The host's call for block devices never gives space up.
     zeroesMayUnmap = !description.is_device
     finished = try CompletionBox()
   }
+
+  /// The image has another size, or is another one.
+  package func imageChanged() { neverWaits = image.neverWaits }
 
   /// Of the image, for messages.
   package var path: String { image.path }

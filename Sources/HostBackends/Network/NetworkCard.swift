@@ -20,7 +20,11 @@ package final class NetworkCard {
   private let name: String
   private let logger: Logger
   private let reasonOfLoss: String
-  private var isLinkUp = true
+  /// Whether there is somebody at the other end.
+  private var hasPeer = true
+  /// Whether the owner has left the cable in.
+  private var hasCable = true
+  private var isLinkUp: Bool { hasPeer && hasCable }
   /// Tells the present device.
   private var tellLink: (Bool) -> Void = { _ in }
 
@@ -148,8 +152,14 @@ package final class NetworkCard {
   }
 
   private func setLink(isUp: Bool) {
-    isLinkUp = isUp
-    tellLink(isUp)
+    hasPeer = isUp
+    tellLink(isLinkUp)
+  }
+
+  /// Pulls the cable or puts it in; the driver is told.
+  package func setCable(isIn: Bool) {
+    hasCable = isIn
+    tellLink(isLinkUp)
   }
 
   private func lost() {

@@ -18,6 +18,7 @@ private var configuration: Configuration {
   configuration.devices = [
     .init(.block(disk)), .init(.network(card)), .init(.console(.init(ports: ports))),
     .init(.scmi(.init(path: "platform.json", agent: "guest"))), .init(.entropy), .init(.network(.init(.descriptor(7)))),
+    .init(.memory(.init(size: 1 << 30))),
   ]
   configuration.devices[0].window = "disks"
   configuration.gic = .v2
@@ -31,6 +32,7 @@ private func device(with property: Configuration.Device.Property) -> Int {
   case .network: 1
   case .console: 2
   case .scmi: 3
+  case .memory: 6
   }
 }
 
@@ -45,8 +47,8 @@ private func device(with property: Configuration.Device.Property) -> Int {
       #expect(configuration.option(there).hasPrefix("--"), "\(there)")
       #expect(bare.option(path).hasPrefix("--"), "\(path)")
     }
-    #expect(Configuration.Path.allCases.count == 42)
-    #expect(Set(Configuration.Path.allCases).count == 42)
+    #expect(Configuration.Path.allCases.count == 49)
+    #expect(Set(Configuration.Path.allCases).count == 49)
   }
 
   @Test(
@@ -61,7 +63,10 @@ private func device(with property: Configuration.Device.Property) -> Int {
       (.device(5, .network(.connection)), "--network fd=7"),
       (.device(2, .console(.port(0, .name))), "--port log=file=a,b"), (.device(2, .whole), "--console virtio"),
       (.device(3, .scmi(.agent)), "--scmi agent=guest"), (.device(4, .whole), "--entropy"),
-      (.device(9, .scmi(.source)), "--scmi"),
+      (.device(9, .scmi(.source)), "--scmi"), (.property(.memoryLimit), "--memory-limit"),
+      (.device(6, .memory(.size)), "--hotplug-memory 1G"),
+      (.device(6, .memory(.name)), "--hotplug-memory name=hotplug"),
+      (.device(6, .memory(.blockSize)), "--hotplug-memory block=2M"),
     ] as [(Configuration.Path, String)]
   )
   func aPlaceIsNamedAsItWasWritten(path: Configuration.Path, option: String) {

@@ -27,6 +27,18 @@ public enum VirtualTimer {
 
   public static var count: UInt64 { machine_get_cntvct_el0() }
 
+  /// The same, and not read before what stands before it in the program.
+  public static var countInOrder: UInt64 {
+    machine_synchronize()
+    return machine_get_cntvct_el0()
+  }
+
+  /// The physical counter, read in order.
+  public static var physicalCountInOrder: UInt64 {
+    machine_synchronize()
+    return machine_get_cntpct_el0()
+  }
+
   /// Asserts the interrupt once, in `ticks`.
   public static func start(in ticks: UInt32) {
     // SAFETY: the timer's registers; they touch no memory.

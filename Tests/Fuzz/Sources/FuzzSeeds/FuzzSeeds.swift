@@ -55,6 +55,15 @@ private enum FuzzSeeds {
         SeedProgram.chain(payload: [3, 0], queue: 2, readable: [2], writable: [1]),
       ]
     case "FuzzEntropy": [SeedProgram.chain(payload: [], queue: 0, readable: [], writable: [64, 16])]
+    case "FuzzMemory":
+      ([0, 1, 2, 3, 4] as [UInt8]).map { type in
+        SeedProgram.chain(
+          payload: [type, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0],
+          queue: 0,
+          readable: [24],
+          writable: [10]
+        )
+      }
     case "FuzzSCMIDevice":
       (0x10...0x19 as ClosedRange<UInt8>).map { identifier in
         SeedProgram.chain(
@@ -79,7 +88,27 @@ private enum FuzzSeeds {
     case "FuzzSCMIDecoder": [Array("0650000000000000".utf8), [6, 0x50, 0, 0, 1, 0, 0, 0]]
     case "FuzzBootImage": sampleImages
     case "FuzzDeviceTreeOverlay": [overlay(byPath: false), overlay(byPath: true)]
+    case "FuzzDebugger":
+      [
+        "\u{1}qSupported:swbreak+\n?\ng\np1f\nP1=0100000000000000\nHg2\nqfThreadInfo\nvCont;s:1;c\nD",
+        "\u{1}mffff800000000000,10\nMffff800000000000,2:a0a1\nXffff800000000000,2:ab\nxffff800000000000,2\nk",
+        "\u{1}Z0,ffff800000000000,4\nZ1,1000,4\nZ2,2000,8\nz2,2000,8\nvCont;c\nqRcmd,68656c70\nvKill;1",
+        "\u{1}qXfer:features:read:target.xml:0,100\nqXfer:threads:read::0,100\nqThreadExtraInfo,1\nT1\nc\ns1000\nC05",
+        "\u{4}$?#3f+-\u{3}$QStartNoAckMode#b0$m0,4#fd",
+      ].map { Array($0.utf8) }
+    case "FuzzTranslation": translations
     default: nil
+    }
+  }
+
+  /// Walks of four levels of 4 KiB pages, of three of 16 KiB, and of two of 64 KiB.
+  private static var translations: [[UInt8]] {
+    [
+      [1, 0x5_B550_3510, 0x1000, 0x2000, 0xFFFF_8000_8000_1234, 0x3003, 0x4003, 0x5003, 0x6003],
+      [1, 0x5_4011_8011, 0x8000, 0x8000, 0x5_0000_0123, 0x1_0003, 0x2_0003, 0x3_0003],
+      [1, 0x6_C00C_400C, 0x8_0000, 0x8_0000, 0x400_0000_1234, 0x9_0003, 0x2000_0001],
+    ].map { words in
+      words.flatMap { (word: UInt64) in (0..<8).map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) } }
     }
   }
 

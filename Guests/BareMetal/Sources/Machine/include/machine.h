@@ -65,6 +65,7 @@ MACHINE_UNSAFE static inline void machine_jump(uintptr_t address) {
 MACHINE_REGISTER_READ(mpidr_el1, "mpidr_el1")
 MACHINE_REGISTER_READ(cntfrq_el0, "cntfrq_el0")
 MACHINE_REGISTER_READ(cntvct_el0, "cntvct_el0")
+MACHINE_REGISTER_READ(cntpct_el0, "cntpct_el0")
 MACHINE_REGISTER_WRITE(cntv_ctl_el0, "cntv_ctl_el0")
 MACHINE_REGISTER_WRITE(cntv_tval_el0, "cntv_tval_el0")
 
@@ -76,6 +77,7 @@ MACHINE_REGISTER_READ(icc_sre_el1, "S3_0_C12_C12_5")
 MACHINE_REGISTER_WRITE(icc_sre_el1, "S3_0_C12_C12_5")
 MACHINE_REGISTER_WRITE(icc_igrpen1_el1, "S3_0_C12_C12_7")
 
+static inline void machine_synchronize(void) { __asm__ volatile("isb" ::: "memory"); }
 static inline void machine_wait_for_interrupt(void) { __asm__ volatile("dsb sy\n  wfi" ::: "memory"); }
 static inline void machine_wait_for_event(void) { __asm__ volatile("wfe" ::: "memory"); }
 static inline void machine_send_event(void) { __asm__ volatile("dsb ish\n  sev" ::: "memory"); }

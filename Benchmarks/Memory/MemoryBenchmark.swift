@@ -1,0 +1,36 @@
+import Apus
+
+/// What it takes to give a guest memory and to take it away:
+/// `MemoryBenchmark ROUNDS KERNEL COMMAND-LINE INITRAMFS` has it plug and unplug 1 GiB as often, after its first 128
+/// MiB.
+@main
+enum MemoryBenchmark {
+  private static let least: UInt64 = 128 << 20
+  private static let most: UInt64 = least + (1 << 30)
+
+  static func main() async throws {
+    let arguments = CommandLine.arguments
+    let rounds = Int(arguments[1]) ?? 0
+    var memory = Configuration.Device.Memory(size: 2 << 30)
+    memory.initialSize = least
+    var configuration = Configuration(kernel: arguments[2], initramfs: arguments[4], commandLine: arguments[3])
+    configuration.memorySize = 128 << 20
+    configuration.console = .none
+    configuration.devices = [.init(.memory(memory))]
+    let machine = try Machine(configuration)
+    let events = machine.eventStream()
+    try machine.start()
+    var sizes = [least] + (0..<rounds).flatMap { _ in [most, least] }
+    for await event in events {
+      guard case .hotplugMemory(let name, let requested, let plugged) = event.kind, requested == plugged,
+        plugged == sizes[0]
+      else { continue }
+      sizes.removeFirst()
+      guard let next = sizes.first else { break }
+      try await machine.setHotplugMemory(name, requested: next)
+    }
+    machine.stop()
+    let report = await machine.report
+    precondition(report.devices[0].memory?.plugged == least, report.message)
+  }
+}

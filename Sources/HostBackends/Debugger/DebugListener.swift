@@ -1,0 +1,151 @@
+import CHost
+internal import Glibc
+package import Host
+
+/// Where a debugger connects: a UNIX socket that only this user can open, or a port of this machine alone.
+package final class DebugListener: @unchecked Sendable {
+  // SAFETY: @unchecked: nothing changes after its making; the descriptor is for any thread.
+
+  private let listener: OwnedDescriptor
+  private let socket: MadeName?
+  /// What to give to gdb's `target remote`.
+  package let address: String
+
+  /// Where to listen.
+  package enum Place: Equatable, Sendable {
+    /// On a UNIX stream socket that is made there.
+    case socket(path: String)
+    /// On a TCP port of 127.0.0.1; 0 is one that is free.
+    case port(UInt16)
+  }
+
+  /// Why nobody can connect.
+  package enum OpenFailure: Error, CustomStringConvertible {
+    /// The socket cannot be made.
+    case socket(PortEndpoint.OpenFailure)
+    /// The port cannot be had.
+    case port(UInt16, errno: Int32)
+
+    /// What kind of failure it is.
+    package var kind: FailureKind { .cannotCreate }
+
+    package var description: String {
+      switch self {
+      case .socket(let failure): return "\(failure)"
+      case .port(let number, let errno):
+        let advice =
+          switch errno {
+          case EADDRINUSE: "something else has it; name another port, or 0 for one that is free"
+          case EACCES: "ports below 1024 are root's; name another"
+          default: ErrorNumber.adviceForCall(errno, otherwise: "name another port, or a UNIX socket")
+          }
+        return "cannot listen on port \(number) of 127.0.0.1: \(errorText(errno)); \(advice)"
+      }
+    }
+  }
+
+  /// Listens.
+  ///
+  /// - Throws: why nobody could connect.
+  package init(_ place: Place) throws(OpenFailure) {
+    switch place {
+    case .socket(let path):
+      // SAFETY: the path holds for the call.
+      let number = unsafe path.withHostPath { unsafe chost_socket_listen_private($0, 1) }
+      guard number >= 0 else { throw .socket(.cannotCreate(path: path, errno: -number)) }
+      listener = OwnedDescriptor(owning: number)
+      socket = MadeName(path)
+      address = path
+    case .port(let port):
+      listener = try Self.listen(port)
+      socket = nil
+      address = "127.0.0.1:\(chost_socket_port(listener.rawValue))"
+    }
+  }
+
+  deinit {
+    socket?.remove()
+  }
+
+  private static func listen(_ port: UInt16) throws(OpenFailure) -> OwnedDescriptor {
+    let number = chost_loopback_listen(port)
+    guard number >= 0 else { throw .port(port, errno: -number) }
+    return OwnedDescriptor(owning: number)
+  }
+
+  /// Looks whether that would do, and leaves everything as it is.
+  ///
+  /// - Returns: why not.
+  package static func problem(_ place: Place) -> OpenFailure? {
+    switch place {
+    case .socket(let path): return PortEndpoint.problem(ofSocket: path).map { .socket($0) }
+    case .port(let port):
+      do throws(OpenFailure) {
+        _ = try listen(port)
+        return nil
+      } catch {
+        return error
+      }
+    }
+  }
+
+  /// What to watch for somebody who connects.
+  package var rawValue: Int32 { listener.rawValue }
+
+  /// Takes the next one who has connected.
+  ///
+  /// - Returns: nil where there is none, and where it was somebody else's, who was sent away.
+  package func accept() -> DebugPeer? {
+    let number = chost_socket_accept(listener.rawValue)
+    guard number >= 0 else { return nil }
+    let peer = DebugPeer(OwnedDescriptor(owning: number))
+    // The name's mode keeps others away; who got the socket in another way is looked at here.
+    guard socket == nil || chost_socket_peer_is_ours(number) else { return nil }
+    chost_socket_send_at_once(number)
+    return peer
+  }
+}
+
+/// A debugger that is connected. On one thread at a time.
+package final class DebugPeer: Sendable {
+  private let descriptor: OwnedDescriptor
+
+  init(_ descriptor: consuming OwnedDescriptor) {
+    self.descriptor = descriptor
+  }
+
+  /// Waits until it has sent something or, with `wantsRoom`, takes something; or until an event is signalled.
+  ///
+  /// - Parameter milliseconds: at most; -1 is for ever.
+  package func wait(wantsRoom: Bool, event: borrowing EventDescriptor, milliseconds: Int32 = -1) {
+    chost_wait_for_peer(descriptor.rawValue, wantsRoom, event.rawValue, milliseconds)
+  }
+
+  /// What it has sent, at most so many bytes.
+  ///
+  /// - Returns: nil where it has gone; empty where there is nothing now.
+  package func receive(atMost limit: Int) -> [UInt8]? {
+    var result: Int64 = 0
+    // SAFETY: the buffer is this call's own and its size goes along.
+    let bytes = unsafe [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
+      guard let base = buffer.baseAddress else { return }
+      result = unsafe chost_channel_read(descriptor.rawValue, true, base, buffer.count)
+      count = max(0, Int(result))
+    }
+    if result == -Int64(EAGAIN) { return [] }
+    return result > 0 ? bytes : nil
+  }
+
+  /// Sends what there is room for.
+  ///
+  /// - Returns: how many bytes that was; nil where it has gone.
+  package func send(_ bytes: ArraySlice<UInt8>) -> Int? {
+    // SAFETY: the buffer holds for the call and its size goes along.
+    let result = unsafe bytes.withUnsafeBytes { buffer in
+      guard let base = buffer.baseAddress else { return Int64(0) }
+      return unsafe chost_peer_send(descriptor.rawValue, base, buffer.count)
+    }
+    if result == -Int64(EAGAIN) { return 0 }
+    return result >= 0 ? Int(result) : nil
+  }
+}

@@ -1,0 +1,61 @@
+import SCMI
+import SCMIFile
+import SCMITesting
+import Testing
+
+/// Steps of a script that are read by themselves, for what is to be done now.
+@Suite struct ScriptActionTests {
+  private let definition = Bench.definition()
+
+  private func mistakes(_ json: String) -> [PlatformFileError.Mistake] {
+    do {
+      _ = try ScriptAction(json: json, in: definition)
+      return []
+    } catch {
+      return error.mistakes
+    }
+  }
+
+  @Test func aStepWithoutATimeIsRead() throws {
+    let action = try ScriptAction(json: #"{"set": "clocks/pll", "value": 700}"#, in: definition)
+
+    guard case .set(let resource, let value) = action else {
+      Issue.record("\(action)")
+      return
+    }
+    #expect(resource == ResourceName(.clock, "pll"))
+    #expect(value == 700)
+  }
+
+  @Test func aRuleIsReadAsInAFile() throws {
+    let action = try ScriptAction(addingRule: #"{"name": "slow", "action": {"late": 5000}}"#, in: definition)
+
+    guard case .addRule(let rule) = action else {
+      Issue.record("\(action)")
+      return
+    }
+    #expect(rule.name == "slow")
+  }
+
+  @Test(arguments: [
+    (#"{"set": "clocks/none", "value": 1}"#, "no clocks entry is named \"none\""),
+    (#"{"set": "clocks/crystal", "value": 1}"#, "clocks/crystal cannot be 1"),
+    (#"{"at": 5, "set": "clocks/pll", "value": 700}"#, "unknown key"),
+    (#"{"jump": 1}"#, "expected an action"),
+    (#"[1]"#, "an object"),
+    (#"{"#, "expected a key"),
+    (#"{"resetAgent": "nobody"}"#, "no agents entry is named \"nobody\""),
+  ])
+  func whatCannotBeDoneIsToldWithItsPlace(json: String, words: String) {
+    let found = mistakes(json)
+
+    #expect(found.contains { $0.message.contains(words) }, "\(found)")
+    #expect(found.allSatisfy { $0.line == 1 })
+  }
+
+  @Test func aRuleOfWhatIsNotThereIsRefused() {
+    #expect(throws: PlatformFileError.self) {
+      try ScriptAction(addingRule: #"{"name": "x", "agent": "nobody", "action": "dropped"}"#, in: definition)
+    }
+  }
+}
