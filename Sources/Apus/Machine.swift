@@ -100,6 +100,9 @@ public final class Machine: Sendable {
     _ abandoned: (@Sendable (Report) -> Void)?
   ) -> (Outcome, Report) {
     guard let inputs = state.withLock({ $0.inputs.take() }) else { preconditionFailure("a machine runs once") }
+    var control: MachineControl?
+    // After the last event, and after the answers that the mailbox gives to who asks too late.
+    defer { control?.end() }
     defer { mailbox.finish() }
     do {
       let signals = stoppingOnSignals ? try SignalDescriptor.stop() : nil
@@ -112,14 +115,11 @@ public final class Machine: Sendable {
           state.withLock { $0.warden = warden }
         }
       }
-      var control: MachineControl?
       if configuration.control != nil || configuration.debugger != nil {
         let new = MachineControl(checked, mailbox: mailbox, events: events, progress: progress)
         try new.listen(logger)
         control = new
       }
-      // After the last event.
-      defer { control?.end() }
       let run = try MachineRun(
         checked,
         inputs,

@@ -166,11 +166,12 @@ public final class ControlClient {
         keep(message)
         continue
       }
+      // What comes late for a request whose time was over is nobody's; without an identifier it is for everything.
+      if let identifier = message["id"]?.integer(UInt64.self), identifier != self.number { continue }
       if let error = message["error"] {
         let code = error["code"]?.integer(Int.self) ?? ControlError.Code.protocolViolation.rawValue
         throw ControlError(.init(rawValue: code), error["message"]?.string ?? "an error without a message")
       }
-      guard message["id"]?.integer(UInt64.self) == number else { continue }
       guard let result = message["result"] else {
         throw ControlError(.protocolViolation, "an answer has neither a result nor an error")
       }

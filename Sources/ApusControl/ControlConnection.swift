@@ -39,7 +39,7 @@ final class ControlConnection {
     let load = peer.load
     guard load.openRequests == 0, load.bytes == 0, outgoing.isEmpty else { return false }
     // Who ends its requests and not the connection may go on to listen.
-    return reason != nil || !lines.hasLine && !peer.hasSubscriptions
+    return reason != nil || lines.isEmpty && !peer.hasSubscriptions
   }
 
   /// Whether the client may send something still.
@@ -74,6 +74,14 @@ final class ControlConnection {
 
   /// Answers what was read, and sends what there is.
   func work() {
+    // What is answered on this thread wakes nobody.
+    repeat {
+      peer.beginServing()
+      answerLines()
+    } while peer.endServing() && !isBlocked && !isBroken
+  }
+
+  private func answerLines() {
     while takesRequests, let line = lines.next(isLast: hasInputEnded) {
       if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }
       answer(line)
@@ -138,10 +146,17 @@ final class ControlConnection {
     close()
   }
 
-  /// Sends what there is, and waits so many milliseconds at most for a client that does not take it.
-  func finish(within limit: Int32) {
+  /// Sends what there is, and waits for a client that does not take it until then, in nanoseconds of the monotonic
+  /// clock.
+  func finish(by deadline: UInt64) {
     flush()
-    if isBlocked, chost_wait(socket.rawValue, Int16(POLLOUT), limit) { flush() }
+    while isBlocked, !isBroken {
+      let now = HostClock.monotonic
+      guard now < deadline,
+        chost_wait(socket.rawValue, Int16(POLLOUT), Int32(clamping: (deadline - now) / 1_000_000 + 1))
+      else { break }
+      flush()
+    }
     close()
   }
 
@@ -169,8 +184,8 @@ struct ControlLines {
     unsafe bytes.append(contentsOf: more)
   }
 
-  /// Whether there is a whole line.
-  var hasLine: Bool { bytes.dropFirst(searched).contains(0x0A) }
+  /// Whether nothing is left of what was read.
+  var isEmpty: Bool { bytes.isEmpty }
 
   /// Whether the line that has begun is longer than any may be.
   var isTooLong: Bool { searched > limit }

@@ -21,7 +21,8 @@ package struct ControlDirectory {
   /// Where it is, whether it exists or not.
   package static var place: String {
     // SAFETY: the environment is not changed while Apus runs; the text is copied at once.
-    if let folder = unsafe getenv("XDG_RUNTIME_DIR"), unsafe strlen(folder) > 0 {
+    // A path that is not absolute is to be ignored (XDG Base Directory Specification).
+    if let folder = unsafe getenv("XDG_RUNTIME_DIR"), unsafe folder[0] == 0x2F {
       return unsafe HostPath.text(UnsafeRawBufferPointer(start: folder, count: strlen(folder))) + "/apus"
     }
     let user = decimalDigits(UInt64(geteuid()))
@@ -36,9 +37,9 @@ package struct ControlDirectory {
 
   /// The folder, made where it is not there.
   ///
+  /// - Parameter path: where, which is elsewhere for tests alone.
   /// - Throws: where it cannot be made, or is not this user's alone.
-  package static func make() throws(ControlListener.Failure) -> ControlDirectory {
-    let path = place
+  package static func make(at path: String = place) throws(ControlListener.Failure) -> ControlDirectory {
     // SAFETY: the path holds for the call.
     let result = unsafe path.withHostPath { unsafe chost_private_folder($0) }
     switch result {
@@ -54,8 +55,7 @@ package struct ControlDirectory {
   }
 
   /// The folder, where it is there and this user's alone.
-  package static func find() -> ControlDirectory? {
-    let path = place
+  package static func find(at path: String = place) -> ControlDirectory? {
     guard exists(path) else { return nil }
     // SAFETY: the path holds for the call.
     return unsafe path.withHostPath { unsafe chost_private_folder($0) } == 0 ? ControlDirectory(path: path) : nil
@@ -64,11 +64,16 @@ package struct ControlDirectory {
   /// Keeps others from registering until the value goes. Where there is no lock to be had there is none.
   func lock() -> ControlLock? { ControlLock(path + "/.lock") }
 
-  /// What a machine's name is in the folder: without what cannot be in a file's name.
+  /// What a machine's name is in the folder: without what cannot be in a file's name, or what a command line or a
+  /// terminal would take for something else.
   static func entryName(_ machine: String) -> String {
-    var name = String(machine.map { $0 == "/" ? "_" : $0 })
-    if name.first == "." { name = "_" + name.dropFirst() }
-    return name
+    var name = ""
+    for scalar in machine.unicodeScalars {
+      name.unicodeScalars.append(scalar == "/" || !String.isPlain(scalar) ? "_" : scalar)
+    }
+    if name.isEmpty || name.first == "." || name.first == "-" { name = "_" + name.dropFirst() }
+    // The command has that word for itself.
+    return name == Control.Schema.name ? "_" + name : name
   }
 
   func path(of entry: String) -> String { "\(path)/\(entry)" }
@@ -98,10 +103,7 @@ package struct ControlDirectory {
   private func isStale(_ place: String) -> Bool {
     guard let target = FileIdentity(place), case .file = target else { return true }
     // SAFETY: the path holds for the call.
-    guard let real = unsafe place.withHostPath({ unsafe realpath($0, nil) }) else { return true }
-    // SAFETY: realpath's text is freed here.
-    defer { unsafe free(real) }
-    return unsafe chost_socket_is_stale(real)
+    return unsafe place.withHostPath { unsafe chost_socket_is_stale($0) }
   }
 
   /// Registers a socket that is elsewhere.

@@ -51,13 +51,16 @@ package final class ControlListener: @unchecked Sendable {
 
   /// Listens, for this user alone. A socket at the place that nobody listens on any more is replaced.
   ///
-  /// - Parameter machine: the machine's name, by which it is registered: with a number behind it where another has it.
-  /// - Throws: where there cannot be a socket.
-  package init(_ place: Place, machine: String) throws(Failure) {
+  /// - Parameters:
+  ///   - place: where.
+  ///   - machine: the machine's name, by which it is registered: with a number behind it where another has it.
+  ///   - folder: where machines are registered, which is elsewhere for tests alone.
+  /// - Throws: why there is no listening, with what to do about it.
+  package init(_ place: Place, machine: String, folder: String = ControlDirectory.place) throws(Failure) {
     let directory: ControlDirectory?
     switch place {
-    case .registered: directory = try ControlDirectory.make()
-    case .path: directory = try? ControlDirectory.make()
+    case .registered: directory = try ControlDirectory.make(at: folder)
+    case .path: directory = try? ControlDirectory.make(at: folder)
     }
     let lock = directory?.lock()
     let entry = directory?.freeName(for: machine)

@@ -50,4 +50,8 @@ public enum ControlProtocol {
   public static let maximumLine = 1 << 20
   /// The deepest nesting of a request.
   public static let maximumDepth = 32
+  /// A longer batch is refused as a whole.
+  public static let maximumBatch = 64
+  /// How many subscriptions one connection may have at once.
+  public static let maximumSubscriptions = 16
 }

@@ -35,6 +35,16 @@ final class ControlPeer: Sendable {
     var openRequests = 0
     var subscriptions: [(subscription: ControlSubscription, onEnd: @Sendable () -> Void)] = []
     var isClosed = false
+    /// Whether the server's thread is about to look, so that nobody has to wake it.
+    var isServed = false
+    /// Whether something came meanwhile.
+    var hasNews = false
+
+    /// Whether the server's thread has to be woken for what has come.
+    mutating func needsWaking() -> Bool {
+      hasNews = true
+      return !isServed
+    }
   }
 
   private let state = Mutex(State())
@@ -49,6 +59,22 @@ final class ControlPeer: Sendable {
     self.number = number
   }
 
+  /// The server's thread looks after the client, and whoever has something for it need not wake that.
+  func beginServing() {
+    state.withLock { state in
+      state.isServed = true
+      state.hasNews = false
+    }
+  }
+
+  /// - Returns: whether something came since the beginning, of this thread's or others' doing.
+  func endServing() -> Bool {
+    state.withLock { state in
+      state.isServed = false
+      return state.hasNews
+    }
+  }
+
   /// A request was taken, or a batch.
   func began() { state.withLock { $0.openRequests += 1 } }
 
@@ -57,18 +83,21 @@ final class ControlPeer: Sendable {
 
   var hasSubscriptions: Bool { state.withLock { !$0.subscriptions.isEmpty } }
 
+  /// Whether the client may subscribe to more: each subscription costs who has something to tell.
+  var maySubscribe: Bool { state.withLock { $0.subscriptions.count < ControlProtocol.maximumSubscriptions } }
+
   /// Ends what ``began()`` began.
   func answer(_ message: [UInt8]?) {
-    let isIdle = state.withLock { state in
+    let isSleeping = state.withLock { state in
       state.openRequests -= 1
       guard !state.isClosed else { return false }
       if let message {
         state.outgoing += message
         state.outgoing.append(0x0A)
       }
-      return true
+      return state.needsWaking()
     }
-    if isIdle { wake() }
+    if isSleeping { wake() }
   }
 
   /// Sends a line that answers nothing.
@@ -78,14 +107,17 @@ final class ControlPeer: Sendable {
   }
 
   fileprivate func tell(_ message: [UInt8]) -> Bool {
-    let (isTaken, isFirst) = state.withLock { state -> (Bool, Bool) in
-      guard !state.isClosed, state.outgoing.count + message.count < Self.noticeLimit else { return (false, false) }
+    let (isTaken, isSleeping) = state.withLock { state -> (Bool, Bool) in
+      // A notice that is longer than that goes where nothing waits.
       let isFirst = state.outgoing.isEmpty
+      guard !state.isClosed, isFirst || state.outgoing.count + message.count < Self.noticeLimit else {
+        return (false, false)
+      }
       state.outgoing += message
       state.outgoing.append(0x0A)
-      return (true, isFirst)
+      return (true, isFirst && state.needsWaking())
     }
-    if isFirst { wake() }
+    if isSleeping { wake() }
     return isTaken
   }
 

@@ -48,6 +48,10 @@ struct ControlRequest {
       guard !elements.isEmpty else {
         return .one(.failure(Refusal(error: ControlError(.invalidRequest, "an empty array asks for nothing"))))
       }
+      guard elements.count <= ControlProtocol.maximumBatch else {
+        let message = "a batch of \(elements.count) requests; send at most \(ControlProtocol.maximumBatch) at once"
+        return .one(.failure(Refusal(error: ControlError(.invalidRequest, message))))
+      }
       return .batch(elements.map(request))
     }
     return .one(request(json))

@@ -6,16 +6,22 @@ internal import Synchronization
 /// Serves the control socket of one machine, on a thread of its own.
 ///
 /// Nobody who is served can hold up another, or the machine: lines are bounded, answers and notices wait for each
-/// client up to a limit, and a client that reads nothing for ``patience`` is dropped.
+/// client up to a limit, and a client that reads nothing for ``Limits/patience`` is dropped.
 package final class ControlServer: Sendable {
-  /// How long a client may leave what is sent to it, in nanoseconds.
-  package static let patience: UInt64 = 10_000_000_000
-  /// How many clients there may be at once.
-  package static let clientLimit = 128
+  /// What a server puts up with.
+  package struct Limits: Sendable {
+    /// How long a client may leave what is sent to it, in nanoseconds.
+    package var patience: UInt64 = 10_000_000_000
+    /// How many clients there may be at once.
+    package var clients = 128
+    /// How long the end waits for those who have not read everything, all of them together, in nanoseconds.
+    package var endPatience: UInt64 = 200_000_000
+
+    package init() {}
+  }
+
   /// How many requests of one client are under way at once; more wait in its socket.
   static let requestLimit = 64
-  /// How long the end waits for clients that have not read everything, in milliseconds.
-  static let endPatience: Int32 = 200
 
   /// What the thread is told from outside.
   final class Inbox: Sendable {
@@ -66,22 +72,24 @@ package final class ControlServer: Sendable {
   /// - Parameters:
   ///   - listener: is the server's from now on, and closed with it.
   ///   - table: what it answers.
+  ///   - limits: what it puts up with.
   ///   - onClient: told of clients that were dropped, as a line for the log; on the server's thread.
   /// - Throws: where the host gives no descriptor or thread.
   package init(
     _ listener: ControlListener,
     _ table: ControlTable,
+    limits: Limits = Limits(),
     onClient: @escaping @Sendable (String) -> Void
   ) throws(HostError) {
     let inbox = try Inbox()
     self.inbox = inbox
     self.listener = listener
-    let clients = try ControlClients(listener, table, inbox, onClient)
+    let clients = try ControlClients(listener, table, limits, inbox, onClient)
     thread = try HostThread(name: "control") { clients.run() }
   }
 
-  /// Ends: requests that nobody has answered yet are, by an error, clients get what waits for them, and the socket's
-  /// name goes. Once.
+  /// Ends: clients get what waits for them, and then the end of their connections; the socket's name goes. Whoever has
+  /// requests to answer still does so before. Once.
   package func end() {
     inbox.end()
     thread.join()
@@ -95,21 +103,26 @@ private final class ControlClients: @unchecked Sendable {
 
   private let listener: ControlListener
   private let table: ControlTable
+  private let limits: ControlServer.Limits
   private let inbox: ControlServer.Inbox
   private let onClient: @Sendable (String) -> Void
   private let loop: EventLoop
   private let clock: HostTimer
   private var clients: [Int32: ControlConnection] = [:]
   private var isListening = true
+  /// Whether the clock will have somebody look.
+  private var isClockSet = false
 
   init(
     _ listener: ControlListener,
     _ table: ControlTable,
+    _ limits: ControlServer.Limits,
     _ inbox: ControlServer.Inbox,
     _ onClient: @escaping @Sendable (String) -> Void
   ) throws(HostError) {
     self.listener = listener
     self.table = table
+    self.limits = limits
     self.inbox = inbox
     self.onClient = onClient
     loop = try EventLoop()
@@ -129,7 +142,9 @@ private final class ControlClients: @unchecked Sendable {
     } catch {
       onClient("the control socket ends: \(error)")
     }
-    for client in clients.values { client.finish(within: ControlServer.endPatience) }
+    // One for all of them: they may be many, and the machine's end waits.
+    let deadline = HostClock.monotonic + limits.endPatience
+    for client in clients.values { client.finish(by: deadline) }
     clients = [:]
     loop.removeAll()
   }
@@ -141,7 +156,7 @@ private final class ControlClients: @unchecked Sendable {
         // The listener stays ready; whoever goes makes room.
         loop.change(listener.rawValue, 0)
         isListening = false
-        clock.arm(after: 1_000_000_000)
+        setClock(1_000_000_000)
         return
       }
       guard number >= 0 else { return }
@@ -156,9 +171,9 @@ private final class ControlClients: @unchecked Sendable {
         onClient("a client of another user was refused")
         continue
       }
-      guard clients.count < ControlServer.clientLimit else {
-        connection.refuse("there are \(ControlServer.clientLimit) clients already")
-        onClient("a client was refused: there are \(ControlServer.clientLimit) already")
+      guard clients.count < limits.clients else {
+        connection.refuse("there are \(limits.clients) clients already")
+        onClient("a client was refused: there are \(limits.clients) already")
         continue
       }
       let handler = ClosureHandler { [unowned self] events in serve(number, events) }
@@ -169,7 +184,11 @@ private final class ControlClients: @unchecked Sendable {
 
   private func serve(_ number: Int32, _ events: UInt32) {
     guard let client = clients[number] else { return }
-    if events & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0, !client.hasInput { return drop(number, nil) }
+    // Nobody is there any more, and this comes until it is dropped: what it has asked before is taken, unless so much
+    // is under way that nothing is read.
+    if events & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0, events & EPOLLIN.rawValue == 0 {
+      return drop(number, nil)
+    }
     if events & EPOLLIN.rawValue != 0 { client.read() }
     settle(number, client)
   }
@@ -178,11 +197,19 @@ private final class ControlClients: @unchecked Sendable {
   private func settle(_ number: Int32, _ client: ControlConnection) {
     client.work()
     if client.isOver { return drop(number, client.reason) }
-    if client.isBlocked { clock.arm(after: ControlServer.patience / 4) }
+    if client.isBlocked { setClock(limits.patience / 4) }
     if client.events != client.watched {
       client.watched = client.events
       loop.change(number, client.events)
     }
+  }
+
+  /// Has somebody look after a time, unless somebody will already: who is looked after often must not put it off for
+  /// the others.
+  private func setClock(_ nanoseconds: UInt64) {
+    guard !isClockSet else { return }
+    isClockSet = true
+    clock.arm(after: nanoseconds)
   }
 
   private func drop(_ number: Int32, _ reason: String?) {
@@ -210,13 +237,14 @@ private final class ControlClients: @unchecked Sendable {
   /// Drops who has not read for too long.
   private func look() {
     clock.clear()
+    isClockSet = false
     resumeListening()
     let now = HostClock.monotonic
     for (number, client) in clients where client.isBlocked {
-      if now - client.lastProgress > ControlServer.patience {
-        drop(number, "it has read nothing for \(ControlServer.patience / 1_000_000_000) s")
+      if now - client.lastProgress > limits.patience {
+        drop(number, "it has read nothing for \(Duration.nanoseconds(limits.patience))")
       } else {
-        clock.arm(after: ControlServer.patience / 4)
+        setClock(limits.patience / 4)
       }
     }
   }

@@ -18,8 +18,13 @@ public struct ControlTable: Sendable {
     _ body: @escaping @Sendable (Method.Parameters, ControlAnswer<Method>) -> Void
   ) {
     precondition(calls[Method.name] == nil, "a method is answered by one")
+    let subscribes = Method.Answer.self == Control.SubscriptionAnswer.self
     calls[Method.name] = { json, reply in
       do throws(ControlError) {
+        if subscribes, !reply.client.maySubscribe {
+          let message = "this connection has \(ControlProtocol.maximumSubscriptions) subscriptions already; end one"
+          throw ControlError(.refused, message)
+        }
         body(try Method.Parameters(json, at: .parameters), ControlAnswer(reply: reply))
       } catch {
         reply.fail(error)

@@ -94,13 +94,15 @@ public enum ControlWords {
     let isNegative = text.hasPrefix("-")
     var digits = isNegative ? text.dropFirst() : text[...]
     if digits.lowercased().hasPrefix("0x") {
-      guard let number = UInt64(digits.dropFirst(2), radix: 16) else { return nil }
+      guard digits.dropFirst(2).allSatisfy(\.isHexDigit), let number = UInt64(digits.dropFirst(2), radix: 16) else {
+        return nil
+      }
       return (isNegative ? "-" : "") + "\(number)"
     }
     let shifts: [Character: UInt64] = ["K": 10, "M": 20, "G": 30, "T": 40]
     let shift = digits.last.flatMap { shifts[Character($0.uppercased())] } ?? 0
     if shift > 0 { digits = digits.dropLast() }
-    guard digits.allSatisfy(\.isASCII), let number = UInt64(digits) else { return nil }
+    guard digits.utf8.allSatisfy({ 0x30...0x39 ~= $0 }), let number = UInt64(digits) else { return nil }
     let (bytes, isTooLarge) = number.multipliedReportingOverflow(by: 1 << shift)
     return isTooLarge ? nil : (isNegative ? "-" : "") + "\(bytes)"
   }

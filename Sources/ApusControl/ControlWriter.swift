@@ -1,3 +1,5 @@
+internal import Host
+
 /// Writes JSON (RFC 8259) on one line.
 public struct ControlWriter {
   /// What was written so far: UTF-8.
@@ -72,7 +74,7 @@ public struct ControlWriter {
     bytes += text.utf8
   }
 
-  /// Writes a string. What a terminal would act upon is escaped: control characters of both sets.
+  /// Writes a string. What a terminal would act upon is escaped, and what nobody has a glyph for.
   public mutating func string(_ text: String) {
     separate()
     bytes.append(0x22)
@@ -83,17 +85,24 @@ public struct ControlWriter {
       case 0x0A: bytes += [0x5C, 0x6E]
       case 0x0D: bytes += [0x5C, 0x72]
       case 0x09: bytes += [0x5C, 0x74]
-      case ..<0x20, 0x7F...0x9F, 0x2028, 0x2029, 0x202A...0x202E, 0x2066...0x2069:
-        bytes += [0x5C, 0x75]
-        for shift in [12, 8, 4, 0] as [UInt32] {
-          let digit = UInt8(truncatingIfNeeded: scalar.value >> shift & 0xF)
-          bytes.append(digit < 10 ? 0x30 + digit : 0x57 + digit)
+      case 0x20..<0x7F: bytes.append(UInt8(scalar.value))
+      default:
+        if String.isPlain(scalar) {
+          bytes += UTF8.encode(scalar) ?? .init()
+        } else {
+          for unit in UTF16.encode(scalar) ?? .init() { escape(unit) }
         }
-      case ..<0x80: bytes.append(UInt8(scalar.value))
-      default: bytes += UTF8.encode(scalar) ?? .init()
       }
     }
     bytes.append(0x22)
+  }
+
+  private mutating func escape(_ unit: UInt16) {
+    bytes += [0x5C, 0x75]
+    for shift in [12, 8, 4, 0] as [UInt16] {
+      let digit = UInt8(truncatingIfNeeded: unit >> shift & 0xF)
+      bytes.append(digit < 10 ? 0x30 + digit : 0x57 + digit)
+    }
   }
 
   /// Writes what is JSON already.

@@ -16,19 +16,20 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-// Whether a socket is there that nobody has open any more; its identity then.
-//
 // A socket of another type is asked for, so that whoever listens sees nothing of it: the kernel refuses the connection
 // for the type where there is somebody, and because there is nobody otherwise.
-static bool is_stale(const struct sockaddr_un *address, struct stat *status) {
-  if (lstat(address->sun_path, status) != 0 || !S_ISSOCK(status->st_mode))
-    return false;
+static bool nobody_listens(const struct sockaddr_un *address) {
   int probe = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (probe < 0)
     return false;
   bool refused = connect(probe, (const struct sockaddr *)address, sizeof *address) != 0 && errno == ECONNREFUSED;
   close(probe);
   return refused;
+}
+
+// Whether a socket is there that nobody has open any more; its identity then.
+static bool is_stale(const struct sockaddr_un *address, struct stat *status) {
+  return lstat(address->sun_path, status) == 0 && S_ISSOCK(status->st_mode) && nobody_listens(address);
 }
 
 // Takes a stale socket's name away, if it is still that socket's.
@@ -83,8 +84,13 @@ static int listen_at(const char *path, int backlog, bool is_private) {
     return -error;
   }
   result = bind(listener, (struct sockaddr *)&address, sizeof address);
-  if (result != 0 && errno == EADDRINUSE && remove_stale(&address))
-    result = bind(listener, (struct sockaddr *)&address, sizeof address);
+  if (result != 0 && errno == EADDRINUSE) {
+    if (remove_stale(&address))
+      result = bind(listener, (struct sockaddr *)&address, sizeof address);
+    else
+      // Looking at what is there has its own errors.
+      errno = EADDRINUSE;
+  }
   if (result == 0)
     result = listen(listener, backlog);
   if (result == 0)
@@ -101,7 +107,8 @@ int chost_socket_listen_private(const char *path, int backlog) { return listen_a
 bool chost_socket_is_stale(const char *path) {
   struct sockaddr_un address;
   struct stat status;
-  return make_address(path, &address) == 0 && is_stale(&address, &status);
+  return make_address(path, &address) == 0 && stat(path, &status) == 0 && S_ISSOCK(status.st_mode) &&
+         nobody_listens(&address);
 }
 
 int chost_socket_connect(const char *path, int milliseconds) {

@@ -19,7 +19,8 @@ extension String {
     return String(result)
   }
 
-  private static func isPlain(_ scalar: Unicode.Scalar) -> Bool {
+  /// Whether a character stands as it is in ``plain``.
+  package static func isPlain(_ scalar: Unicode.Scalar) -> Bool {
     if (0x20..<0x7F).contains(scalar.value) { return true }
     switch scalar.properties.generalCategory {
     case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .surrogate, .unassigned: return false

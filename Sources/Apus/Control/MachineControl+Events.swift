@@ -8,7 +8,7 @@ extension MachineControl {
       let listening = Listening()
       let subscription = answer.subscribe { listening.end { events.end(number: $0) } }
       answer.succeed(.init(subscription.number))
-      let kinds = parameters.kinds
+      let kinds = parameters.kinds.map(Set.init)
       let listener = events.listen { event in
         let content = Control.Event.Content(event, reboots: reboots)
         guard kinds?.contains(content.kind) ?? true else { return }

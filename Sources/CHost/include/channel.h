@@ -12,7 +12,7 @@ int chost_socket_listen(const char *_Nonnull path);
 // The same with so many places in its queue, for this user alone: its name has mode 0600 from the beginning.
 int chost_socket_listen_private(const char *_Nonnull path, int backlog);
 
-// Whether a socket is there, under that very name, that nobody listens on any more.
+// Whether a socket is there, or a link to one, that nobody listens on any more.
 bool chost_socket_is_stale(const char *_Nonnull path);
 
 // Connects to a UNIX stream socket, which may take so many milliseconds: a blocking descriptor, or minus errno,
