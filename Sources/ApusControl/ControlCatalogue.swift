@@ -6,6 +6,15 @@ public struct ControlCatalogue {
     public let name: String
     /// What it does.
     public let summary: String
+    /// The first sentence of that.
+    public var gist: String {
+      var isBehindStop = false
+      for index in summary.indices {
+        if isBehindStop, summary[index] == " " { return String(summary[..<index]) }
+        isBehindStop = summary[index] == "."
+      }
+      return summary
+    }
     /// Its parameters, by name.
     public let parameters: [ControlSchema.Property]
     /// What a result looks like.

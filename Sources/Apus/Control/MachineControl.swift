@@ -87,7 +87,7 @@ final class MachineControl: Sendable {
   var monitorCommands: [MonitorCommands.Command] {
     let table = table
     return ControlCatalogue.methods.filter { !$0.isSubscription }.map { method in
-      MonitorCommands.Command(name: method.name, help: method.summary) { words in
+      MonitorCommands.Command(name: method.name, help: method.gist) { words in
         do throws(ControlError) {
           return try table.answer([method.name] + words, within: Self.monitorPatience).map(\.plain).joined(
             separator: "\n"
