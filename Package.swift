@@ -130,7 +130,7 @@ let package = Package(
     .target(name: "ApusControl", dependencies: ["CHost", "Host", "PositionedJSON"], swiftSettings: strict),
     .testTarget(
       name: "ApusControlTests",
-      dependencies: ["ApusControl", "TestSupport"],
+      dependencies: ["ApusControl", "Host", "PositionedJSON", "TestSupport"],
       swiftSettings: strict
     ),
     .target(name: "SCMI", swiftSettings: strict),

@@ -8,8 +8,8 @@ internal import Synchronization
 
 /// A virtual machine, from a configuration to an outcome.
 ///
-/// Either ``run(stoppingOnSignals:begun:abandoned:)`` on a thread of the caller's, which becomes the machine's device thread,
-/// or ``start()`` and then ``outcome``. A machine runs once. All members may be used from any thread.
+/// Either ``run(stoppingOnSignals:begun:abandoned:)`` on a thread of the caller's, which becomes the machine's device
+/// thread, or ``start()`` and then ``outcome``. A machine runs once. All members may be used from any thread.
 public final class Machine: Sendable {
   /// What it was made from.
   public var configuration: Configuration { checked.configuration }
@@ -69,8 +69,8 @@ public final class Machine: Sendable {
     try checked.rehearse(inputs)
   }
 
-  /// Has SIGINT, SIGTERM and SIGHUP wait for ``run(stoppingOnSignals:begun:abandoned:)``, and after its end for good: for a
-  /// program that makes files before the run and removes or writes them after it.
+  /// Has SIGINT, SIGTERM and SIGHUP wait for ``run(stoppingOnSignals:begun:abandoned:)``, and after its end for good: for
+  /// a program that makes files before the run and removes or writes them after it.
   ///
   /// Call it on the thread that will call `run`, before there are others.
   public static func holdStopSignals() {
@@ -155,8 +155,8 @@ public final class Machine: Sendable {
     }
   }
 
-  /// Has time limit and signals end the process also where the caller waits after ``run(stoppingOnSignals:begun:abandoned:)``
-  /// for something that may never answer. To be called before that: the shortest runs have nobody else for it.
+  /// Has time limit and signals end the process also where the caller waits after
+  /// ``run(stoppingOnSignals:begun:abandoned:)`` for something that may never answer. To be called before that: the shortest runs have nobody else for it.
   public func keepEndable() {
     try? state.withLock { $0.warden }?.begin()
   }
