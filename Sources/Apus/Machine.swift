@@ -156,7 +156,8 @@ public final class Machine: Sendable {
   }
 
   /// Has time limit and signals end the process also where the caller waits after
-  /// ``run(stoppingOnSignals:begun:abandoned:)`` for something that may never answer. To be called before that: the shortest runs have nobody else for it.
+  /// ``run(stoppingOnSignals:begun:abandoned:)`` for something that may never answer. To be called before that: the
+  /// shortest runs have nobody else for it.
   public func keepEndable() {
     try? state.withLock { $0.warden }?.begin()
   }
