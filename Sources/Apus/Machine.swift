@@ -8,8 +8,8 @@ internal import Synchronization
 
 /// A virtual machine, from a configuration to an outcome.
 ///
-/// Either ``run(stoppingOnSignals:abandoned:)`` on a thread of the caller's, which becomes the machine's device thread,
-/// or ``start()`` and then ``outcome``. A machine runs once. All members may be used from any thread.
+/// Either ``run(stoppingOnSignals:begun:abandoned:)`` on a thread of the caller's, which becomes the machine's device
+/// thread, or ``start()`` and then ``outcome``. A machine runs once. All members may be used from any thread.
 public final class Machine: Sendable {
   /// What it was made from.
   public var configuration: Configuration { checked.configuration }
@@ -69,8 +69,8 @@ public final class Machine: Sendable {
     try checked.rehearse(inputs)
   }
 
-  /// Has SIGINT, SIGTERM and SIGHUP wait for ``run(stoppingOnSignals:abandoned:)``, and after its end for good: for a
-  /// program that makes files before the run and removes or writes them after it.
+  /// Has SIGINT, SIGTERM and SIGHUP wait for ``run(stoppingOnSignals:begun:abandoned:)``, and after its end for good: for
+  /// a program that makes files before the run and removes or writes them after it.
   ///
   /// Call it on the thread that will call `run`, before there are others.
   public static func holdStopSignals() {
@@ -81,15 +81,21 @@ public final class Machine: Sendable {
   ///
   /// - Parameter stoppingOnSignals: whether SIGINT, SIGTERM and SIGHUP end the machine (and do nothing else) while it
   ///   runs. The calling thread must then be the one that the process gets its signals on.
+  /// - Parameter begun: called once, on any thread, when the guest has begun: with the name by which clients find its
+  ///   control socket, or that one's path, or nil where there is none. It must not wait.
   /// - Parameter abandoned: called on a thread of its own where the machine does not end within two seconds after its
   ///   time limit, a signal or ``stop()`` has ended it: the calling thread waits for something that does not answer,
   ///   and may wait for ever. It gets the report, and may end the process. It is called, too, where the caller has such
   ///   trouble after `run` has returned: with it, time limit and signals end the process, and not the machine alone
   ///   (``keepEndable()``).
   /// - Precondition: the machine has not been started before.
-  public func run(stoppingOnSignals: Bool = false, abandoned: (@Sendable (Report) -> Void)? = nil) -> Report {
+  public func run(
+    stoppingOnSignals: Bool = false,
+    begun: (@Sendable (String?) -> Void)? = nil,
+    abandoned: (@Sendable (Report) -> Void)? = nil
+  ) -> Report {
     let progress = RunProgress()
-    let (outcome, report) = runToEnd(progress, stoppingOnSignals, abandoned)
+    let (outcome, report) = runToEnd(progress, stoppingOnSignals, begun, abandoned)
     // Now that nothing is left of the run: whoever waits may count descriptors, or start another machine.
     return end(outcome, report)
   }
@@ -97,6 +103,7 @@ public final class Machine: Sendable {
   private func runToEnd(
     _ progress: RunProgress,
     _ stoppingOnSignals: Bool,
+    _ begun: (@Sendable (String?) -> Void)?,
     _ abandoned: (@Sendable (Report) -> Void)?
   ) -> (Outcome, Report) {
     guard let inputs = state.withLock({ $0.inputs.take() }) else { preconditionFailure("a machine runs once") }
@@ -120,6 +127,14 @@ public final class Machine: Sendable {
         try new.listen(logger)
         control = new
       }
+      if let begun {
+        let address = control?.address
+        let hasBegun = Atomic(false)
+        _ = events.listen { event in
+          guard event.kind == .state(.running), !hasBegun.exchange(true, ordering: .relaxed) else { return }
+          begun(address)
+        }
+      }
       let run = try MachineRun(
         checked,
         inputs,
@@ -140,8 +155,9 @@ public final class Machine: Sendable {
     }
   }
 
-  /// Has time limit and signals end the process also where the caller waits after ``run(stoppingOnSignals:abandoned:)``
-  /// for something that may never answer. To be called before that: the shortest runs have nobody else for it.
+  /// Has time limit and signals end the process also where the caller waits after
+  /// ``run(stoppingOnSignals:begun:abandoned:)`` for something that may never answer. To be called before that: the
+  /// shortest runs have nobody else for it.
   public func keepEndable() {
     try? state.withLock { $0.warden }?.begin()
   }

@@ -18,7 +18,7 @@ enum ArgumentWords {
   /// Arrays: the first set of a program costs more than looking through these for each word of a command line.
   private static let flags =
     [
-      "--raw", "--dry-run", "--reboot", "--no-reboot", "--json", "--picture", "--hex", "--reply", "--help",
+      "--raw", "--dry-run", "--detach", "--reboot", "--no-reboot", "--json", "--picture", "--hex", "--reply", "--help",
       "--version", "--names", "--replay", "--no-replay",
     ] + DeviceOptions.flags
   /// Options of which each adds to those before it.

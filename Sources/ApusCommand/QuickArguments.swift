@@ -17,6 +17,7 @@ enum QuickArguments {
       switch word {
       case "--raw": request.isRaw = true
       case "--dry-run": request.isDry = true
+      case "--detach": request.isDetached = true
       case "--reboot", "--no-reboot":
         guard reboots == nil else { return nil }
         reboots = word == "--reboot"

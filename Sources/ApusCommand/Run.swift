@@ -14,6 +14,7 @@ extension ApusCommand {
           apus run --kernel Image --initrd initramfs.cpio --console virtio \\
             --block disk.img --network passt,forward=2222:22
           apus run --kernel Image --dry-run
+          apus console $(apus run --kernel Image --initrd initramfs.cpio --detach)
 
         On a terminal, Ctrl-A x ends the machine and Ctrl-A h shows the keys.
 
@@ -87,6 +88,9 @@ extension ApusCommand {
     )
     var report: Setting?
 
+    @Flag(help: "Run in the background: print the machine's name when its guest has begun. Implies --control auto.")
+    var detach = false
+
     @Option(
       help: ArgumentHelp(
         "Let 'apus control' and others steer the machine by a socket: auto registers it by its name.",
@@ -122,6 +126,7 @@ extension ApusCommand {
       request.isRaw = raw
       request.reboots = reboot
       request.isDry = dryRun
+      request.isDetached = detach
       request.changes = machine.changes + devices.changes
       request.changes += [initrd, timeout, unmapped, dumpDtb, report, control, logLevel, gdb, kvm].compactMap(\.self)
       try request.run()

@@ -9,6 +9,8 @@ struct RunRequest {
   var isRaw = false
   var reboots = true
   var isDry = false
+  /// Whether the machine runs in the background.
+  var isDetached = false
   /// What the options change, in any order but for the devices of a kind.
   var changes: [Setting] = []
 
@@ -16,9 +18,11 @@ struct RunRequest {
     var settings = Settings(
       configuration: Configuration(payload: isRaw ? .raw(path: kernel) : .kernel(path: kernel))
     )
-    settings.configuration.console = .standardStreams
+    // In the background there is nobody at the standard streams.
+    settings.configuration.console = isDetached ? .none : .standardStreams
     settings.configuration.onReset = reboots ? .reboot : .stop
     for change in changes { change.apply(to: &settings) }
+    if isDetached, settings.configuration.control == nil { settings.configuration.control = .registered }
     settings.configuration.measuresMemory = settings.report != nil
     return settings
   }
@@ -29,6 +33,17 @@ struct RunRequest {
   func run() throws {
     let settings = settings
     let configuration = settings.complete
+    guard !isDetached || configuration.console != .standardStreams else {
+      Message.say(
+        "error: --console stdio: with --detach the machine leaves its caller's streams; give pty, file=PATH or none, and "
+          + "be at the console with 'apus console'"
+      )
+      throw ExitCode(FailureKind.usage.rawValue)
+    }
+    // Before there are threads. What is wrong is said to the caller, who waits.
+    let detachment =
+      try isDetached && !isDry
+      ? Message.reporting { () throws(HostError) in try Detachment.begin() } : nil
     let machine = try Message.reporting(configuration) { () throws(ConfigurationError) in
       try Machine(configuration, logger: Message.logger(settings.logLevel))
     }
@@ -47,7 +62,13 @@ struct RunRequest {
       return try Message.show(json: machine.plan)
     }
     StandardStreams.stopWaitingForErrors()
-    let report = machine.run(stoppingOnSignals: true) { end.abandon($0) }
+    var begun: (@Sendable (String?) -> Void)?
+    if let detachment { begun = { detachment.tell($0 ?? "") } }
+    let report = machine.run(
+      stoppingOnSignals: true,
+      begun: begun,
+      abandoned: { end.abandon($0) }
+    )
     throw ExitCode(try end.tell(report, of: machine))
   }
 }

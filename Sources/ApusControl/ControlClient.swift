@@ -199,10 +199,13 @@ public final class ControlClient {
       var wait: Int32 = -1
       if let deadline {
         let now = HostClock.monotonic
-        guard now < deadline else { return nil }
-        wait = Int32(clamping: (deadline - now) / 1_000_000 + 1)
+        wait = now < deadline ? Int32(clamping: (deadline - now) / 1_000_000 + 1) : 0
       }
-      guard chost_wait(socket.rawValue, Int16(POLLIN), wait) else { continue }
+      guard chost_wait(socket.rawValue, Int16(POLLIN), wait) else {
+        // What is there is read also where there is no time to wait for more.
+        if wait == 0 { return nil }
+        continue
+      }
       // SAFETY: the buffer is this call's own and its size goes along; what was read is copied.
       let count = unsafe withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 16) { buffer -> Int64 in
         guard let base = buffer.baseAddress else { return 0 }

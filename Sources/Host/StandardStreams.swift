@@ -23,10 +23,7 @@ public enum StandardStreams {
   package static func stopWaitingForErrors() {
     errors.withLock { errors in
       guard errors == nil else { return }
-      errors = LineQueue(
-        Outlet(standardStream: STDERR_FILENO),
-        loss: { count in Array("apus: \(count) lines were dropped here: nobody read standard error\n".utf8) }
-      )
+      errors = newErrorQueue()
     }
   }
 
@@ -38,6 +35,24 @@ public enum StandardStreams {
       return
     }
     queue.append(Array(text.utf8))
+  }
+
+  /// Has standard error lead to nowhere from now on, unless it is a file: nobody waits for its end then. What was
+  /// written before is waited for, for a tenth of a second at most.
+  package static func leaveErrors() {
+    finishErrors(within: .milliseconds(100))
+    errors.withLock { errors in
+      chost_standard_error_leave()
+      // The former one has a description of its own.
+      if errors != nil { errors = newErrorQueue() }
+    }
+  }
+
+  private static func newErrorQueue() -> LineQueue {
+    LineQueue(
+      Outlet(standardStream: STDERR_FILENO),
+      loss: { count in Array("apus: \(count) lines were dropped here: nobody read standard error\n".utf8) }
+    )
   }
 
   /// Waits until what was written to standard error has been taken, for at most so long. After

@@ -245,6 +245,23 @@ import Testing
     #expect(try client.line()?.utf8.count ?? 0 > 6 * 64 << 10)
   }
 
+  @Test("A client that does not wait gets what is there, and hears of the end")
+  func noWaiting() throws {
+    let service = try ControlService()
+    let client = try ControlClient(service.path)
+    _ = try client.call(Test.Subscribe.self)
+    #expect(try becomesTrue { service.subscriptionCount == 1 } && client.nextNotice(within: .zero) == nil)
+
+    service.tell("there")
+    #expect(isReadable(client.descriptor, within: 10_000))
+    let notice = try client.nextNotice(within: .zero)
+    service.end()
+
+    #expect(try notice?.content(as: Control.ConsoleOutput.self)?.data == "there")
+    #expect(isReadable(client.descriptor, within: 10_000))
+    #expect(throws: ControlError.self) { try client.nextNotice(within: .zero) }
+  }
+
   @Test("A connection has 16 subscriptions at most")
   func manySubscriptions() throws {
     let service = try ControlService()

@@ -21,6 +21,7 @@ final class MachineControl: Sendable {
   private final class Server: Sendable {
     let facts: Mutex<Facts>
     let running = Mutex<ControlServer?>(nil)
+    let address = Mutex<String?>(nil)
 
     init(_ configuration: Configuration) {
       var facts = Facts()
@@ -79,6 +80,7 @@ final class MachineControl: Sendable {
     } else {
       logger.notice("'apus list' does not show this machine: the folder of machines cannot be made")
     }
+    server.address.withLock { $0 = listener.name ?? listener.path }
     let running = try ControlServer(listener, table) { logger.warning("\($0)") }
     server.running.withLock { $0 = running }
   }
@@ -101,6 +103,9 @@ final class MachineControl: Sendable {
 
   /// How long a debugger's user waits for what the device thread has to answer.
   private static let monitorPatience = Duration.seconds(2)
+
+  /// How clients find the socket: the machine's name in the folder of machines, or the socket's path.
+  var address: String? { server.address.withLock { $0 } }
 
   /// Nothing is answered any more.
   func end() {

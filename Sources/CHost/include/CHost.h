@@ -10,6 +10,7 @@
 #include "dma_window.h"
 #include "disk.h"
 #include "channel.h"
+#include "detach.h"
 #include "events.h"
 #include "network.h"
 #include "output.h"
