@@ -69,8 +69,8 @@ public final class Machine: Sendable {
     try checked.rehearse(inputs)
   }
 
-  /// Has SIGINT, SIGTERM and SIGHUP wait for ``run(stoppingOnSignals:begun:abandoned:)``, and after its end for good: for
-  /// a program that makes files before the run and removes or writes them after it.
+  /// Has SIGINT, SIGTERM and SIGHUP wait for ``run(stoppingOnSignals:begun:abandoned:)``, and after its end for good:
+  /// for a program that makes files before the run and removes or writes them after it.
   ///
   /// Call it on the thread that will call `run`, before there are others.
   public static func holdStopSignals() {
