@@ -228,7 +228,11 @@ let package = Package(
       ],
       swiftSettings: strict
     ),
-    .testTarget(name: "CommandTests", dependencies: ["Apus", "ApusCommand", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "CommandTests",
+      dependencies: ["Apus", "ApusCommand", "CHost", "TestSupport"],
+      swiftSettings: strict
+    ),
     // Limits of time: what users' tests and this package's own wait by.
     .target(name: "TestLimits", swiftSettings: strict),
     .testTarget(name: "TestSupportTests", dependencies: ["TestLimits", "TestSupport"], swiftSettings: strict),

@@ -22,7 +22,7 @@ extension ApusCommand {
         """
     )
 
-    @Argument(help: "The machine's name or its socket's path.")
+    @Argument(help: "The machine's name or its socket's path.", completion: MachineNames.completion)
     var machine: String
 
     @Flag(inversion: .prefixedNo, help: "Show the last 64 KiB of what the guest wrote before.")

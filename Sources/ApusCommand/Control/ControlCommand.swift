@@ -31,10 +31,16 @@ extension ApusCommand {
         """
     )
 
-    @Argument(help: "The machine's name or its socket's path; or 'schema', for all methods as an OpenRPC document.")
+    @Argument(
+      help: "The machine's name or its socket's path; or 'schema', for all methods as an OpenRPC document.",
+      completion: MachineNames.completion
+    )
     var machine: String
 
-    @Argument(help: ArgumentHelp("The method; info by default.", valueName: "method"))
+    @Argument(
+      help: ArgumentHelp("The method; info by default.", valueName: "method"),
+      completion: .list(ControlCatalogue.methods.map(\.name))
+    )
     var method = Control.Info.name
 
     @Argument(help: ArgumentHelp("The method's parameters, as NAME=VALUE.", valueName: "parameter"))

@@ -1,6 +1,12 @@
 import ApusControl
 import ArgumentParser
 
+/// The names of running machines, for who completes words.
+enum MachineNames {
+  /// Asks when the word is to be completed.
+  static let completion = CompletionKind.shellCommand("apus list --names 2>/dev/null")
+}
+
 extension ApusCommand {
   struct ListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
