@@ -34,7 +34,9 @@ extension SCMIPlatform {
 
   /// Does what a step of the script does when its time has come. What the action names has to be there.
   ///
-  /// - Parameter now: nanoseconds; a time before the latest one counts as the latest one.
+  /// - Parameters:
+  ///   - action: what is done.
+  ///   - now: nanoseconds; a time before the latest one counts as the latest one.
   public mutating func perform(_ action: ScriptAction, at now: UInt64) {
     advance(to: now)
     perform(action)
@@ -44,6 +46,8 @@ extension SCMIPlatform {
   /// permissions, misbehaviour, notifications, the transcript.
   ///
   /// - Parameters:
+  ///   - agent: in whose name.
+  ///   - resource: of what.
   ///   - value: Hz of a clock, level of a performance domain (its index, with level indexing), microvolts of a
   ///     regulator, state of a power domain, cap; or `nil`.
   ///   - isOn: whether a clock or a regulator is to be on; `nil` leaves it.
