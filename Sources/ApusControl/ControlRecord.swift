@@ -74,6 +74,7 @@ public struct ControlFields {
   ///
   /// - Parameters:
   ///   - name: its key.
+  ///   - value: what it holds, and gets where the record is read.
   ///   - about: what it means, with its unit, for the schema.
   /// - Throws: where the record is read, for a field that is not there or has another form.
   public mutating func field<Value: ControlValue>(

@@ -10,8 +10,9 @@ public struct ControlTable: Sendable {
 
   /// Has a method answered.
   ///
-  /// - Parameter body: is called on the server's thread and must not wait. It answers at once or later, on any thread,
-  ///   and once.
+  /// - Parameters:
+  ///   - method: which one.
+  ///   - body: is called on the server's thread and must not wait. It answers at once or later, on any thread, and once.
   /// - Precondition: each method is answered by one, and is in the ``ControlCatalogue``.
   public mutating func on<Method: ControlMethod>(
     _ method: Method.Type,
