@@ -12,7 +12,8 @@ public struct ControlTable: Sendable {
   ///
   /// - Parameters:
   ///   - method: which one.
-  ///   - body: is called on the server's thread and must not wait. It answers at once or later, on any thread, and once.
+  ///   - body: is called on the server's thread and must not wait. It answers at once or later, on any thread, and
+  ///     once.
   /// - Precondition: each method is answered by one, and is in the ``ControlCatalogue``.
   public mutating func on<Method: ControlMethod>(
     _ method: Method.Type,
