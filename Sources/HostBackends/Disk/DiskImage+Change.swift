@@ -9,7 +9,7 @@ extension DiskImage {
   package var size: UInt64 { presentSize.load(ordering: .acquiring) }
 
   /// Whether nothing on it ever waits for a disk.
-  var neverWaits: Bool { present?.never_waits ?? false }
+  var neverWaits: Bool { presentNeverWaits.load(ordering: .acquiring) }
 
   private var present: chost_disk? {
     var description = chost_disk()
@@ -79,5 +79,6 @@ extension DiskImage {
       throw .cannotChange(path: other.path, reason: "cannot take its place: \(errorText(error))")
     }
     presentSize.store(other.size, ordering: .releasing)
+    presentNeverWaits.store(other.neverWaits, ordering: .releasing)
   }
 }

@@ -14,6 +14,8 @@ package final class DiskImage: Sendable {
   let description: chost_disk
   /// In bytes; it may change while a machine runs.
   let presentSize: Atomic<UInt64>
+  /// Whether nothing on it ever waits for a disk; another image may take its place.
+  let presentNeverWaits: Atomic<Bool>
   /// Why nothing keeps others from writing it: an errno, or 0 where it is locked.
   let lockError: Int32
   /// What went wrong when something was to go to stable storage: 0 or minus errno. Held while it is going there.
@@ -48,6 +50,7 @@ package final class DiskImage: Sendable {
     self.descriptor = descriptor
     self.description = description
     presentSize = Atomic(description.size)
+    presentNeverWaits = Atomic(description.never_waits)
   }
 
   /// An open file of which nothing is known, for tests.
@@ -56,6 +59,7 @@ package final class DiskImage: Sendable {
     isReadOnly = false
     description = chost_disk()
     presentSize = Atomic(0)
+    presentNeverWaits = Atomic(false)
     lockError = 0
     self.descriptor = descriptor
   }
