@@ -16,9 +16,15 @@ public struct ControlCatalogue {
       return summary
     }
     /// Its parameters, by name.
-    public let parameters: [ControlSchema.Property]
+    public var parameters: [ControlSchema.Property] {
+      if case .object(let properties) = makeParameters() { properties } else { [] }
+    }
     /// What a result looks like.
-    public let answer: ControlSchema
+    public var answer: ControlSchema { makeAnswer() }
+
+    // Not made before somebody asks: a machine that starts needs the names alone.
+    private let makeParameters: @Sendable () -> ControlSchema
+    private let makeAnswer: @Sendable () -> ControlSchema
 
     /// Whether notices follow its answer.
     public let isSubscription: Bool
@@ -26,8 +32,8 @@ public struct ControlCatalogue {
     fileprivate init<Method: ControlMethod>(_ method: Method.Type) {
       name = Method.name
       summary = Method.summary
-      parameters = if case .object(let properties) = Method.Parameters.schema { properties } else { [] }
-      answer = Method.Answer.schema
+      makeParameters = { Method.Parameters.schema }
+      makeAnswer = { Method.Answer.schema }
       isSubscription = Method.Answer.self == Control.SubscriptionAnswer.self
     }
   }

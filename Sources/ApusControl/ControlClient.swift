@@ -100,7 +100,7 @@ public final class ControlClient {
     _ parameters: Method.Parameters = Method.Parameters()
   ) throws(ControlError) -> Method.Answer {
     number += 1
-    try send(ControlMessage.request(method, parameters, number: number))
+    try send(ControlMessage.request(Method.name, parameters, number: number))
     return try Method.Answer(try answer(), at: .answer)
   }
 
@@ -112,7 +112,7 @@ public final class ControlClient {
   /// - Throws: ``ControlError``: the machine's, or why there is no answer.
   public func call(named method: String, _ parameters: ControlJSON) throws(ControlError) -> ControlJSON {
     number += 1
-    try send(ControlMessage.request(named: method, parameters, number: number))
+    try send(ControlMessage.request(method, parameters, number: number))
     return try ControlJSON(try answer(), at: .answer)
   }
 

@@ -95,23 +95,7 @@ struct ControlRequest {
 
 /// What stands on the wire, without its line feed.
 enum ControlMessage {
-  static func request<Method: ControlMethod>(
-    _ method: Method.Type,
-    _ parameters: Method.Parameters,
-    number: UInt64
-  ) -> [UInt8] {
-    var writer = start()
-    writer.key("id")
-    writer.integer(number)
-    writer.key("method")
-    writer.string(Method.name)
-    writer.key("params")
-    parameters.write(to: &writer)
-    writer.endObject()
-    return writer.bytes
-  }
-
-  static func request(named method: String, _ parameters: ControlJSON, number: UInt64) -> [UInt8] {
+  static func request(_ method: String, _ parameters: some ControlValue, number: UInt64) -> [UInt8] {
     var writer = start()
     writer.key("id")
     writer.integer(number)
