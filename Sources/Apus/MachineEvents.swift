@@ -35,7 +35,7 @@ final class MachineEvents: Sendable {
 
   /// Somebody who listens.
   struct Subscription: Equatable, Sendable {
-    let number: UInt64
+    fileprivate let number: UInt64
   }
 
   private struct State {
@@ -63,9 +63,6 @@ final class MachineEvents: Sendable {
   func end(_ subscription: Subscription) {
     state.withLock { $0.listeners.removeAll { $0.subscription == subscription } }
   }
-
-  /// The same, by the subscription's number.
-  func end(number: UInt64) { end(Subscription(number: number)) }
 
   /// Tells what happened. From any thread.
   func post(_ kind: MachineEvent.Kind) {

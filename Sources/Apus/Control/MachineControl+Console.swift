@@ -7,15 +7,14 @@ extension MachineControl {
   func addConsole(to table: inout ControlTable) {
     table.on(Control.ConsoleSubscribe.self) { [console] parameters, answer in
       let listening = Listening()
-      let subscription = answer.subscribe { listening.end { console.end($0) } }
+      let subscription = answer.subscribe { listening.end() }
       answer.succeed(.init(subscription.number))
       let encoder = TextEncoder(parameters.encoding ?? .text)
-      listening.begin(
-        console.listen(replay: parameters.replay ?? false) { bytes in
-          let data = encoder.encode(bytes)
-          if !data.isEmpty { subscription.tell(Control.ConsoleOutput.self, .init(data: data)) }
-        }
-      ) { console.end($0) }
+      let number = console.listen(replay: parameters.replay ?? false) { bytes in
+        let data = encoder.encode(bytes)
+        if !data.isEmpty { subscription.tell(Control.ConsoleOutput.self, .init(data: data)) }
+      }
+      listening.begin { console.end(number) }
     }
     table.on(Control.ConsoleSend.self) { [console] parameters, answer in
       let bytes: [UInt8]
@@ -41,32 +40,31 @@ extension MachineControl {
 final class Listening: Sendable {
   private enum State {
     case new
-    case begun(UInt64)
+    case begun(stop: @Sendable () -> Void)
     case ended
   }
 
   private let state = Mutex(State.new)
 
-  /// - Parameters:
-  ///   - number: of the listener, who listens already.
-  ///   - stop: called where the subscription has ended.
-  func begin(_ number: UInt64, _ stop: (UInt64) -> Void) {
+  /// Somebody listens.
+  ///
+  /// - Parameter stop: ends that; called once, with the subscription's end, or at once where that has come already.
+  func begin(_ stop: @escaping @Sendable () -> Void) {
     let hasEnded = state.withLock { state in
       if case .ended = state { return true }
-      state = .begun(number)
+      state = .begun(stop: stop)
       return false
     }
-    if hasEnded { stop(number) }
+    if hasEnded { stop() }
   }
 
-  /// - Parameter stop: called where the listener listens.
-  func end(_ stop: (UInt64) -> Void) {
-    let number = state.withLock { state -> UInt64? in
+  /// The subscription has ended.
+  func end() {
+    let former = state.withLock { state in
       defer { state = .ended }
-      if case .begun(let number) = state { return number }
-      return nil
+      return state
     }
-    if let number { stop(number) }
+    if case .begun(let stop) = former { stop() }
   }
 }
 

@@ -6,7 +6,7 @@ extension MachineControl {
     let reboots = checked.configuration.onReset == .reboot
     table.on(Control.EventsSubscribe.self) { [events] parameters, answer in
       let listening = Listening()
-      let subscription = answer.subscribe { listening.end { events.end(number: $0) } }
+      let subscription = answer.subscribe { listening.end() }
       answer.succeed(.init(subscription.number))
       let kinds = parameters.kinds.map(Set.init)
       let listener = events.listen { event in
@@ -14,7 +14,7 @@ extension MachineControl {
         guard kinds?.contains(content.kind) ?? true else { return }
         subscription.tell(Control.Event.self, content)
       }
-      listening.begin(listener.number) { events.end(number: $0) }
+      listening.begin { events.end(listener) }
     }
     table.on(Control.Unsubscribe.self) { parameters, answer in
       guard let lost = answer.unsubscribe(parameters.subscription) else {

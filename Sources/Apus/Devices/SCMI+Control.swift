@@ -1,7 +1,6 @@
 import ApusControl
 import SCMI
 internal import SCMIFile
-internal import Synchronization
 
 extension MachineControl {
   /// The SCMI platform that the machine is on.
@@ -25,12 +24,13 @@ extension MachineControl {
     }
     table.on(Control.SCMITranscriptSubscribe.self) { [self] _, answer in
       guard let platform = platform(answer) else { return }
-      let listening = Recorder(platform)
+      let listening = Listening()
       let subscription = answer.subscribe { listening.end() }
       answer.succeed(.init(subscription.number))
-      listening.begin { record in
+      let recording = platform.record { record in
         subscription.tell(Control.SCMITranscript.self, .init(record: ControlJSON(text: record.json)))
       }
+      listening.begin { platform.end(recording) }
     }
   }
 
@@ -233,41 +233,6 @@ extension MachineControl {
     }
     if isFull { answer.fail(.refused, "there are \(PlatformDefinition.maximumRules) rules already; remove some") }
     return !isFull
-  }
-}
-
-/// A transcript for a subscription, which may end before it has begun.
-private final class Recorder: Sendable {
-  private enum State {
-    case new
-    case begun(SharedPlatform.Recording)
-    case ended
-  }
-
-  private let platform: SharedPlatform
-  private let state = Mutex(State.new)
-
-  init(_ platform: SharedPlatform) {
-    self.platform = platform
-  }
-
-  func begin(_ body: @escaping @Sendable (TranscriptRecord) -> Void) {
-    let recording = platform.record(body)
-    let hasEnded = state.withLock { state in
-      if case .ended = state { return true }
-      state = .begun(recording)
-      return false
-    }
-    if hasEnded { platform.end(recording) }
-  }
-
-  func end() {
-    let recording = state.withLock { state -> SharedPlatform.Recording? in
-      defer { state = .ended }
-      if case .begun(let recording) = state { return recording }
-      return nil
-    }
-    if let recording { platform.end(recording) }
   }
 }
 
