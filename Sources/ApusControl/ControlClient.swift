@@ -1,12 +1,12 @@
 internal import CHost
 internal import Glibc
-internal import Host
+package import Host
 internal import PositionedJSON
 
 /// A connection to a running machine's control socket. For one thread at a time.
 ///
 /// Each call waits for its answer, for ``timeout`` at most. Notices of subscriptions that come meanwhile are kept for
-/// ``nextNotice(within:)``.
+/// ``nextNotice(within:)``, up to 8 MiB of them; what is lost by that is told as what the server loses.
 public final class ControlClient {
   /// A notice as it came.
   public struct Notice: Sendable {
@@ -41,13 +41,11 @@ public final class ControlClient {
   public var timeout: Duration
   private let socket: OwnedDescriptor
   private var lines = ControlLines(limit: ControlClient.maximumLine)
-  private var notices: [Notice] = []
+  private var notices = ControlNotices()
   private var number: UInt64 = 0
 
   /// A longer line of a server's is refused, in bytes.
   private static let maximumLine = 4 << 20
-  /// How many notices are kept while answers are waited for.
-  private static let maximumNotices = 65_536
 
   /// Connects, and makes sure that both sides speak the same version.
   ///
@@ -55,8 +53,7 @@ public final class ControlClient {
   ///   - machine: a machine's name, as it is registered, or the path of its socket, which has a `/` in it.
   ///   - timeout: how long each answer may take.
   /// - Throws: ``ControlError`` with what to do about it.
-  public init(_ machine: String, timeout: Duration = .seconds(10)) throws(ControlError) {
-    self.timeout = timeout
+  public convenience init(_ machine: String, timeout: Duration = .seconds(10)) throws(ControlError) {
     let path = try Self.path(of: machine)
     // SAFETY: the path holds for the call.
     let number = unsafe path.withHostPath { unsafe chost_socket_connect($0, Int32(timeout.milliseconds)) }
@@ -72,7 +69,13 @@ public final class ControlClient {
         }
       throw ControlError(.disconnected, "cannot reach '\(machine)': \(reason)")
     }
-    socket = OwnedDescriptor(owning: number)
+    try self.init(connected: OwnedDescriptor(owning: number), timeout: timeout)
+  }
+
+  /// Begins on a connection that is there.
+  package init(connected socket: consuming OwnedDescriptor, timeout: Duration) throws(ControlError) {
+    self.socket = socket
+    self.timeout = timeout
     _ = try call(Control.Hello.self, .init(version: ControlProtocol.version))
   }
 
@@ -124,8 +127,10 @@ public final class ControlClient {
   public func nextNotice(within limit: Duration? = nil) throws(ControlError) -> Notice? {
     let deadline = limit.map { Self.deadline($0) }
     while notices.isEmpty {
-      guard let message = try receive(deadline) else { return nil }
-      keep(message)
+      guard let (message, size) = try receive(deadline) else { return nil }
+      keep(message, size)
+      // Who sends something else all the time holds nobody up.
+      if let deadline, notices.isEmpty, HostClock.monotonic >= deadline { return nil }
     }
     return notices.removeFirst()
   }
@@ -158,39 +163,55 @@ public final class ControlClient {
 
   private func answer() throws(ControlError) -> JSONValue {
     let deadline = Self.deadline(timeout)
-    while true {
-      guard let message = try receive(deadline) else {
-        throw ControlError(.timedOut, "no answer came in \(timeout)")
-      }
+    // Who sends something else all the time holds nobody up.
+    repeat {
+      guard let (message, size) = try receive(deadline) else { break }
       if message["method"] != nil {
-        keep(message)
-        continue
+        keep(message, size)
+      } else if try isAnswer(message) {
+        return try Self.result(of: message)
       }
-      // What comes late for a request whose time was over is nobody's; without an identifier it is for everything.
-      if let identifier = message["id"]?.integer(UInt64.self), identifier != self.number { continue }
-      if let error = message["error"] {
-        let code = error["code"]?.integer(Int.self) ?? ControlError.Code.protocolViolation.rawValue
-        throw ControlError(.init(rawValue: code), error["message"]?.string ?? "an error without a message")
+    } while HostClock.monotonic < deadline
+    throw ControlError(.timedOut, "no answer came in \(timeout)")
+  }
+
+  /// Whether a message that is no notice answers what was asked last.
+  private func isAnswer(_ message: JSONValue) throws(ControlError) -> Bool {
+    switch message["id"]?.content {
+    case nil, .null?:
+      // An error without an identifier is for everything.
+      guard message["error"] != nil else {
+        throw ControlError(.protocolViolation, "what came is neither an answer nor a notice")
       }
-      guard let result = message["result"] else {
-        throw ControlError(.protocolViolation, "an answer has neither a result nor an error")
-      }
-      return result
+      return true
+    // What comes late for a request whose time was over is nobody's.
+    default: return message["id"]?.integer(UInt64.self) == number
     }
   }
 
-  private func keep(_ message: JSONValue) {
-    guard let name = message["method"]?.string, let parameters = message["params"] else { return }
-    if notices.count >= Self.maximumNotices { notices.removeFirst() }
-    notices.append(Notice(name: name, parameters: parameters))
+  private static func result(of answer: JSONValue) throws(ControlError) -> JSONValue {
+    if let error = answer["error"] {
+      let code = error["code"]?.integer(Int.self) ?? ControlError.Code.protocolViolation.rawValue
+      let message = error["message"]?.string ?? ""
+      throw ControlError(.init(rawValue: code), message.isEmpty ? "an error without a message" : message)
+    }
+    guard let result = answer["result"] else {
+      throw ControlError(.protocolViolation, "an answer has neither a result nor an error")
+    }
+    return result
   }
 
-  /// The next message; nil where the time is over.
-  private func receive(_ deadline: UInt64?) throws(ControlError) -> JSONValue? {
+  private func keep(_ message: JSONValue, _ size: Int) {
+    guard let name = message["method"]?.string, let parameters = message["params"] else { return }
+    notices.append(Notice(name: name, parameters: parameters), size: size)
+  }
+
+  /// The next message, with its length in bytes; nil where the time is over.
+  private func receive(_ deadline: UInt64?) throws(ControlError) -> (JSONValue, size: Int)? {
     while true {
       if let line = lines.next(isLast: false) {
         do throws(JSONError) {
-          return try JSONParser.parse(line)
+          return (try JSONParser.parse(line), line.count)
         } catch {
           throw ControlError(.protocolViolation, "what came is no JSON: \(error)")
         }

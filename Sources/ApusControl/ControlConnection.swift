@@ -1,9 +1,9 @@
 internal import CHost
 internal import Glibc
-internal import Host
+package import Host
 
 /// One client's socket. On the server's thread.
-final class ControlConnection {
+package final class ControlConnection {
   private let socket: OwnedDescriptor
   private let peer: ControlPeer
   private let table: ControlTable
@@ -26,14 +26,14 @@ final class ControlConnection {
   /// What may wait for a client before nothing more is taken from it, in bytes.
   private static let answerLimit = 256 << 10
 
-  init(_ socket: consuming OwnedDescriptor, _ peer: ControlPeer, _ table: ControlTable) {
+  package init(_ socket: consuming OwnedDescriptor, _ peer: ControlPeer, _ table: ControlTable) {
     self.socket = socket
     self.peer = peer
     self.table = table
   }
 
   /// Whether there is nothing more to do for the client.
-  var isOver: Bool {
+  package var isOver: Bool {
     if isBroken { return true }
     guard hasInputEnded || reason != nil else { return false }
     let load = peer.load
@@ -52,12 +52,12 @@ final class ControlConnection {
   }
 
   /// What to watch for.
-  var events: UInt32 {
+  package var events: UInt32 {
     (hasInput && takesRequests ? EPOLLIN.rawValue : 0) | (isBlocked ? EPOLLOUT.rawValue : 0)
   }
 
   /// Reads what one turn has.
-  func read() {
+  package func read() {
     guard hasInput else { return }
     // SAFETY: the buffer is this call's own and its size goes along; what was read is copied.
     unsafe withUnsafeTemporaryAllocation(byteCount: Self.readSize, alignment: 16) { buffer in
@@ -73,7 +73,7 @@ final class ControlConnection {
   }
 
   /// Answers what was read, and sends what there is.
-  func work() {
+  package func work() {
     // What is answered on this thread wakes nobody.
     repeat {
       peer.beginServing()
@@ -148,7 +148,7 @@ final class ControlConnection {
 
   /// Sends what there is, and waits for a client that does not take it until then, in nanoseconds of the monotonic
   /// clock.
-  func finish(by deadline: UInt64) {
+  package func finish(by deadline: UInt64) {
     flush()
     while isBlocked, !isBroken {
       let now = HostClock.monotonic
@@ -161,24 +161,24 @@ final class ControlConnection {
   }
 
   /// Ends what there is for the client.
-  func close() { peer.close() }
+  package func close() { peer.close() }
 }
 
 /// Finds lines in what a client sends.
-struct ControlLines {
+package struct ControlLines {
   /// The longest line, in bytes.
-  let limit: Int
+  package let limit: Int
   private var bytes: ArraySlice<UInt8> = []
   /// How many of these were looked at and have no line feed.
   private var searched = 0
 
-  init(limit: Int) {
+  package init(limit: Int) {
     self.limit = limit
   }
 
   /// Takes what was read.
   @unsafe
-  mutating func append(_ more: UnsafeRawBufferPointer) {
+  package mutating func append(_ more: UnsafeRawBufferPointer) {
     if bytes.isEmpty { bytes = [] }
     // SAFETY: the caller vouches for the bytes.
     unsafe bytes.append(contentsOf: more)
@@ -188,12 +188,12 @@ struct ControlLines {
   var isEmpty: Bool { bytes.isEmpty }
 
   /// Whether the line that has begun is longer than any may be.
-  var isTooLong: Bool { searched > limit }
+  package var isTooLong: Bool { searched > limit }
 
   /// The next line, without its end.
   ///
   /// - Parameter isLast: whether nothing follows, so that what is there is a line.
-  mutating func next(isLast: Bool) -> [UInt8]? {
+  package mutating func next(isLast: Bool) -> [UInt8]? {
     guard let end = bytes[(bytes.startIndex + searched)...].firstIndex(of: 0x0A) else {
       searched = bytes.count
       guard isLast, !bytes.isEmpty, !isTooLong else { return nil }

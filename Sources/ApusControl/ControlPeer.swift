@@ -25,9 +25,9 @@ final class ControlBatch: Sendable {
 }
 
 /// A client as everybody sees it who has something for it: what it is sent waits here for the server's thread.
-final class ControlPeer: Sendable {
+package final class ControlPeer: Sendable {
   /// What waits for a client that does not read, in bytes, before notices for it are lost.
-  static let noticeLimit = 256 << 10
+  package static let noticeLimit = 256 << 10
 
   private struct State {
     var outgoing: [UInt8] = []
@@ -54,7 +54,7 @@ final class ControlPeer: Sendable {
   /// - Parameters:
   ///   - wake: called from any thread: there is something to send.
   ///   - number: gives a number that no subscription has had.
-  init(wake: @escaping @Sendable () -> Void, number: @escaping @Sendable () -> UInt64) {
+  package init(wake: @escaping @Sendable () -> Void, number: @escaping @Sendable () -> UInt64) {
     self.wake = wake
     self.number = number
   }
@@ -79,7 +79,7 @@ final class ControlPeer: Sendable {
   func began() { state.withLock { $0.openRequests += 1 } }
 
   /// Requests without an answer, and what waits to be sent, in bytes.
-  var load: (openRequests: Int, bytes: Int) { state.withLock { ($0.openRequests, $0.outgoing.count) } }
+  package var load: (openRequests: Int, bytes: Int) { state.withLock { ($0.openRequests, $0.outgoing.count) } }
 
   var hasSubscriptions: Bool { state.withLock { !$0.subscriptions.isEmpty } }
 

@@ -29,9 +29,9 @@ struct ControlRequest {
     case batch([Result<ControlRequest, Refusal>])
   }
 
-  /// A request that cannot be one, and whose it was where that can be seen.
+  /// A request that cannot be one, and whose it was where that can be seen; nil for a notification.
   struct Refusal: Error {
-    var identifier = Identifier.null
+    var identifier: Identifier? = .null
     var error: ControlError
   }
 
@@ -82,9 +82,10 @@ struct ControlRequest {
     }
     let parameters = json["params"] ?? JSONValue(.object([]), at: json.position)
     guard parameters.members != nil else {
+      // Parameters by place are a request's, too, and so perhaps a notification's, which is not answered (4.1, 4.2).
       return .failure(
         Refusal(
-          identifier: identifier ?? .null,
+          identifier: parameters.array != nil ? identifier : identifier ?? .null,
           error: ControlError(.invalidParameters, "params: parameters go by their names, in an object")
         )
       )
@@ -94,7 +95,10 @@ struct ControlRequest {
 }
 
 /// What stands on the wire, without its line feed.
-enum ControlMessage {
+package enum ControlMessage {
+  /// More of an error's message is not sent, in bytes: it may repeat what was asked, which may be long.
+  package static let maximumErrorText = 4096
+
   static func request(_ method: String, _ parameters: some ControlValue, number: UInt64) -> [UInt8] {
     var writer = start()
     writer.key("id")
@@ -126,7 +130,7 @@ enum ControlMessage {
     writer.key("code")
     writer.integer(error.code.rawValue)
     writer.key("message")
-    writer.string(error.message)
+    writer.string(cut(error.message))
     writer.endObject()
     writer.endObject()
     return writer.bytes
@@ -147,6 +151,13 @@ enum ControlMessage {
     writer.endObject()
     writer.endObject()
     return writer.bytes
+  }
+
+  private static func cut(_ text: String) -> String {
+    guard text.utf8.count > maximumErrorText else { return text }
+    var end = text.utf8.index(text.startIndex, offsetBy: maximumErrorText)
+    while end.samePosition(in: text.unicodeScalars) == nil { end = text.utf8.index(before: end) }
+    return text[..<end] + "…"
   }
 
   /// Several answers in one.

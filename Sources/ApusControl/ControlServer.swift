@@ -21,7 +21,7 @@ package final class ControlServer: Sendable {
   }
 
   /// How many requests of one client are under way at once; more wait in its socket.
-  static let requestLimit = 64
+  package static let requestLimit = 64
 
   /// What the thread is told from outside.
   final class Inbox: Sendable {

@@ -33,8 +33,8 @@ public struct ControlPath: Sendable {
   /// Whether keys that nobody knows are passed over: the other side may be newer.
   let isLenient: Bool
 
-  static let parameters = ControlPath(text: "", isLenient: false)
-  static let answer = ControlPath(text: "", isLenient: true)
+  package static let parameters = ControlPath(text: "", isLenient: false)
+  package static let answer = ControlPath(text: "", isLenient: true)
 
   func key(_ name: String) -> ControlPath {
     ControlPath(text: text.isEmpty ? name : "\(text).\(name)", isLenient: isLenient)
@@ -143,9 +143,9 @@ extension ControlEnumeration {
   public static var schema: ControlSchema { .enumeration(allCases.map(\.rawValue)) }
 
   public init(_ json: JSONValue, at path: ControlPath) throws(ControlError) {
-    let words = Self.allCases.map(\.rawValue)
     guard let word = json.string, let value = Self(rawValue: word) else {
-      throw path.wrong(json, "word that is known here; give \(words.joined(separator: ", "))")
+      let words = Self.allCases.map(\.rawValue).joined(separator: ", ")
+      throw path.wrong(json, "word that is known here; give \(words)")
     }
     self = value
   }

@@ -107,23 +107,40 @@ public enum ControlWords {
     return isTooLarge ? nil : (isNegative ? "-" : "") + "\(bytes)"
   }
 
-  /// An answer for people: a line to each value, with the keys that lead there; nothing for what is not there.
-  public static func lines(_ answer: ControlJSON) -> [String] {
-    guard let json = try? JSONParser.parse(answer.text) else { return [answer.text] }
+  /// More text than this is not made of an answer, in bytes: each line repeats the keys that lead there.
+  package static let maximumText = 16 << 20
+
+  /// What ``lines(_:)`` has made so far.
+  private struct Lines {
     var lines: [String] = []
-    addLines(json, "", to: &lines)
-    return lines
+    var room = ControlWords.maximumText
+
+    mutating func add(_ path: String, _ text: String) {
+      room -= path.utf8.count + text.utf8.count + 2
+      if room >= 0 { lines.append("\(path): \(text)") }
+    }
   }
 
-  private static func addLines(_ json: JSONValue, _ path: String, to lines: inout [String]) {
+  /// An answer for people: a line to each value, with the keys that lead there; nothing for what is not there.
+  ///
+  /// - Returns: the JSON as it is where there would be too much.
+  public static func lines(_ answer: ControlJSON) -> [String] {
+    guard let json = try? JSONParser.parse(answer.text) else { return [answer.text] }
+    var lines = Lines()
+    addLines(json, "", to: &lines)
+    return lines.room >= 0 ? lines.lines : [answer.text]
+  }
+
+  private static func addLines(_ json: JSONValue, _ path: String, to lines: inout Lines) {
+    guard lines.room >= 0 else { return }
     switch json.content {
     case .null: break
-    case .boolean(let value): lines.append("\(path): \(value ? "yes" : "no")")
-    case .number(let digits): lines.append("\(path): \(digits)")
-    case .string(let text): lines.append("\(path): \(text)")
+    case .boolean(let value): lines.add(path, value ? "yes" : "no")
+    case .number(let digits): lines.add(path, digits)
+    case .string(let text): lines.add(path, text)
     case .array(let elements):
       if elements.allSatisfy({ $0.array == nil && $0.members == nil }) {
-        if !elements.isEmpty { lines.append("\(path): \(elements.map(plain).joined(separator: " "))") }
+        if !elements.isEmpty { lines.add(path, elements.map(plain).joined(separator: " ")) }
         return
       }
       for (index, element) in elements.enumerated() {

@@ -1,4 +1,5 @@
 import ApusControl
+import PositionedJSON
 import TestSupport
 import Testing
 
@@ -137,13 +138,15 @@ import Testing
     let echo = #"{"jsonrpc":"2.0","id":2,"method":"test.echo","params":{"text":"b"}}"#
     let later = #"{"jsonrpc":"2.0","id":1,"method":"test.later"}"#
     let notification = #"{"jsonrpc":"2.0","method":"test.echo","params":{"text":"c"}}"#
+    let wrong = #"{"jsonrpc":"2.0","method":"test.echo","params":["c"]}"#
 
-    client.send("[\(later),\(notification),3,\(echo)]")
+    client.send("[\(later),\(notification),3,\(wrong),\(echo)]")
     #expect(becomesTrue { service.waiting == 1 })
     service.answerAll()
     let batch = try client.line()
-    client.send("[\(notification)]")
+    client.send("[\(notification),\(wrong)]")
     client.send(notification)
+    client.send(wrong)
     client.send(#"{"jsonrpc":"2.0","method":"frob"}"#)
     client.send("\r\n \t")
     let last = try client.ask(echo)
@@ -155,6 +158,27 @@ import Testing
     #expect(last == #"{"jsonrpc":"2.0","id":2,"result":{"text":"b"}}"#)
     #expect(full?.split(separator: "\"id\":2").count == 65)
     #expect(tooLong?.contains("a batch of 65 requests; send at most 64 at once") == true)
+  }
+
+  @Test("An error's message that would repeat much of what was asked is cut")
+  func longErrors() throws {
+    let service = try ControlService()
+    let client = try RawClient(service.path)
+    // A byte of it takes six when it is escaped.
+    let long = String(repeating: "\u{7f}", count: 500_000)
+    let accents = "o" + String(repeating: "\u{301}", count: 1 << 18)
+
+    for (line, code) in [
+      (#"{"jsonrpc":"2.0","id":1,"method":"test.echo","params":{"text":"","\#(long)":1}}"#, "-32602"),
+      (#"{"jsonrpc":"2.0","id":1,"method":"\#(accents)"}"#, "-32601"),
+      (#"{"\#(long)":1,"\#(long)":2}"#, "-32700"),
+    ] {
+      let answer = try client.ask(line)
+      let message = try JSONParser.parse(answer ?? "")["error"]?["message"]?.string ?? ""
+
+      #expect(answer?.contains(code) == true)
+      #expect(message.utf8.count > 4090 && message.utf8.count <= 4099 && message.hasSuffix("…"))
+    }
   }
 
   @Test("An identifier comes back as it was, unless it is too long")

@@ -341,7 +341,7 @@ private struct Unshared<Value>: @unchecked Sendable {
 }
 
 /// A thread to wait for.
-private struct Thread {
+struct Thread {
   private let thread: HostThread
 
   init(_ body: @escaping @Sendable () -> Void) {

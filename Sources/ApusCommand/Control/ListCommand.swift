@@ -64,7 +64,7 @@ extension ApusCommand {
       row.pid = info.pid
       row.uptime = info.uptime
       row.cpus = info.cpus
-      row.memory = info.regions.reduce(info.memory) { $0 + $1.plugged }
+      row.memory = info.wholeMemory
       row.uuid = info.uuid
       return row
     }

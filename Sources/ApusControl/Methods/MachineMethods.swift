@@ -82,6 +82,14 @@ extension Control {
       /// The names of its virtio devices.
       public var devices: [String] = []
 
+      /// Bytes of RAM with what is plugged of hot-plug memory; the most there can be where the machine says more.
+      public var wholeMemory: UInt64 {
+        regions.reduce(memory) { sum, region in
+          let (more, isTooMuch) = sum.addingReportingOverflow(region.plugged)
+          return isTooMuch ? .max : more
+        }
+      }
+
       public init() {}
 
       public mutating func visit(_ fields: inout ControlFields) throws(ControlError) {
