@@ -37,6 +37,7 @@ let forFuzzing: [Product] =
   : [
     .library(name: "SCMIFuzzing", targets: ["SCMI", "SCMIFile", "SCMIFuzzing"]),
     .library(name: "BootImageTesting", targets: ["BootImage", "BootImageTesting", "GuestMemory"]),
+    .library(name: "ControlTesting", targets: ["ControlTesting"]),
     .library(name: "DeviceTree", targets: ["DeviceTree"]),
     .library(name: "DebuggerTesting", targets: ["AArch64", "Debugger", "DebuggerTesting"]),
     .library(
@@ -128,9 +129,15 @@ let package = Package(
     .target(name: "PositionedJSON", swiftSettings: strict),
     .testTarget(name: "PositionedJSONTests", dependencies: ["PositionedJSON"], swiftSettings: strict),
     .target(name: "ApusControl", dependencies: ["CHost", "Host", "PositionedJSON"], swiftSettings: strict),
+    .target(
+      name: "ControlTesting",
+      dependencies: ["ApusControl", "CHost", "Host", "PositionedJSON"],
+      path: "Tests/ControlTesting",
+      swiftSettings: strict
+    ),
     .testTarget(
       name: "ApusControlTests",
-      dependencies: ["ApusControl", "Host", "PositionedJSON", "TestSupport"],
+      dependencies: ["ApusControl", "ControlTesting", "Host", "PositionedJSON", "TestSupport"],
       swiftSettings: strict
     ),
     .target(name: "SCMI", swiftSettings: strict),

@@ -38,6 +38,14 @@ func debuggerFuzzTarget(_ name: String) -> Target {
   )
 }
 
+func controlFuzzTarget(_ name: String) -> Target {
+  .executableTarget(
+    name: name,
+    dependencies: ["FuzzSupport", .product(name: "ControlTesting", package: "apus")],
+    swiftSettings: strict
+  )
+}
+
 let package = Package(
   name: "Fuzz",
   dependencies: [.package(name: "apus", path: "../..")],
@@ -77,12 +85,15 @@ let package = Package(
     ),
     debuggerFuzzTarget("FuzzDebugger"),
     debuggerFuzzTarget("FuzzTranslation"),
+    controlFuzzTarget("FuzzControl"),
+    controlFuzzTarget("FuzzControlClient"),
+    controlFuzzTarget("FuzzControlWords"),
     .executableTarget(
       name: "FuzzSeeds",
       dependencies: [
         "FuzzSupport", .product(name: "BootImageTesting", package: "apus"),
-        .product(name: "DebuggerTesting", package: "apus"), .product(name: "DeviceTree", package: "apus"),
-        .product(name: "VirtioTesting", package: "apus"),
+        .product(name: "ControlTesting", package: "apus"), .product(name: "DebuggerTesting", package: "apus"),
+        .product(name: "DeviceTree", package: "apus"), .product(name: "VirtioTesting", package: "apus"),
       ],
       swiftSettings: strict
     ),

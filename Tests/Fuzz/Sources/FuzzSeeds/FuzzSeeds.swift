@@ -1,4 +1,5 @@
 internal import BootImageTesting
+internal import ControlTesting
 internal import DeviceTree
 internal import FuzzSupport
 internal import Glibc
@@ -97,6 +98,9 @@ private enum FuzzSeeds {
         "\u{4}$?#3f+-\u{3}$QStartNoAckMode#b0$m0,4#fd",
       ].map { Array($0.utf8) }
     case "FuzzTranslation": translations
+    case "FuzzControl": ControlSeeds.server
+    case "FuzzControlClient": ControlSeeds.client
+    case "FuzzControlWords": ControlSeeds.words
     default: nil
     }
   }
