@@ -73,6 +73,8 @@ public final class ControlClient {
   }
 
   /// Begins on a connection that is there.
+  ///
+  /// - Throws: ``ControlError`` where the other side does not speak the same version, or does not answer.
   package init(connected socket: consuming OwnedDescriptor, timeout: Duration) throws(ControlError) {
     self.socket = socket
     self.timeout = timeout

@@ -33,7 +33,9 @@ public struct ControlPath: Sendable {
   /// Whether keys that nobody knows are passed over: the other side may be newer.
   let isLenient: Bool
 
+  /// A request's parameters as a whole, where each key has to be known.
   package static let parameters = ControlPath(text: "", isLenient: false)
+  /// An answer as a whole.
   package static let answer = ControlPath(text: "", isLenient: true)
 
   func key(_ name: String) -> ControlPath {

@@ -5,8 +5,8 @@ internal import PositionedJSON
 
 /// Gives the typed client any bytes, as a machine's that means no good: each call has to return or to throw.
 ///
-/// The first byte says whether the greeting is answered rightly, and whether the machine ends the connection; the second
-/// with which method the calls begin. A ``Script`` follows, whose acts are ignored.
+/// The first byte says whether the greeting is answered rightly, and whether the machine ends the connection; the
+/// second with which method the calls begin. A ``Script`` follows, whose acts are ignored.
 public enum ExerciseControlClient {
   // Typed throws of closures in a table are more than the compiler takes.
   private typealias Call = @Sendable (ControlClient) throws -> Void
