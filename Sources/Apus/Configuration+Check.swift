@@ -120,7 +120,7 @@ extension Configuration {
     if case .pseudoTerminal(let link?) = console, let problem = ConsoleEndpoint.problem(ofLink: link) {
       problems.append(.init(problem.kind, .property(.console), .init(problem)))
     }
-    if case .socket(let path)? = control, let problem = ControlListener.problem(of: path) {
+    if case .socket(let path)? = control, let problem = ListeningSocket.problem(path: path) {
       problems.append(.init(problem.kind, .property(.control), .init(problem)))
     }
     return problems + [debuggerProblem].compactMap(\.self)

@@ -1,6 +1,6 @@
 internal import CHost
 internal import Glibc
-internal import Host
+package import Host
 
 /// The folder in which the running machines of a user are registered: a socket or a link to one for each.
 ///
@@ -39,7 +39,7 @@ package struct ControlDirectory {
   ///
   /// - Parameter path: where, which is elsewhere for tests alone.
   /// - Throws: where it cannot be made, or is not this user's alone.
-  package static func make(at path: String = place) throws(ControlListener.Failure) -> ControlDirectory {
+  package static func make(at path: String = place) throws(ListeningError) -> ControlDirectory {
     // SAFETY: the path holds for the call.
     let result = unsafe path.withHostPath { unsafe chost_private_folder($0) }
     switch result {

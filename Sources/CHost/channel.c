@@ -69,7 +69,7 @@ int chost_folder_check(const char *path) {
   return access(folder, W_OK | X_OK) == 0 ? 0 : -errno;
 }
 
-static int listen_at(const char *path, int backlog, bool is_private) {
+int chost_socket_listen(const char *path, int backlog, bool is_private) {
   struct sockaddr_un address;
   int result = make_address(path, &address);
   if (result != 0)
@@ -99,10 +99,6 @@ static int listen_at(const char *path, int backlog, bool is_private) {
   close(listener);
   return -error;
 }
-
-int chost_socket_listen(const char *path) { return listen_at(path, 1, false); }
-
-int chost_socket_listen_private(const char *path, int backlog) { return listen_at(path, backlog, true); }
 
 bool chost_socket_is_stale(const char *path) {
   struct sockaddr_un address;

@@ -69,7 +69,7 @@ package enum FileIdentity: Equatable {
 /// A name that this process has given to a file, a socket or a link, and takes away again.
 ///
 /// Somebody else may have put another thing there by then: that stays.
-package final class MadeName {
+package final class MadeName: Sendable {
   /// The name: as it was given, or where a link of that name leads.
   private let path: String
   /// What was made, held so that its number is nothing else's until then. It can be neither read nor written.

@@ -24,7 +24,7 @@ import Testing
     do {
       _ = try listen(.path(path))
       return ("", 0)
-    } catch let failure as ControlListener.Failure {
+    } catch let failure as ListeningError {
       return (failure.description, failure.kind.rawValue)
     } catch {
       return ("\(error)", -1)
@@ -97,11 +97,11 @@ import Testing
     link(folder.path("s"), "to-stale")
 
     #expect(refusal(folder.path("to-stale")).status == 73)
-    #expect(ControlListener.problem(of: folder.path("s")) == nil)
+    #expect(ListeningSocket.problem(path: folder.path("s")) == nil)
     let listener = try listen(.path(folder.path("s")))
-    #expect(ControlListener.problem(of: folder.path("s"))?.description.contains("a machine that runs") == true)
+    #expect(ListeningSocket.problem(path: folder.path("s"))?.description.contains("a machine that runs") == true)
     listener.close()
-    #expect(ControlListener.problem(of: folder.path("s")) == nil)
+    #expect(ListeningSocket.problem(path: folder.path("s")) == nil)
     #expect(!HostFiles.names(in: folder.path).contains("s"))
   }
 
@@ -183,7 +183,7 @@ import Testing
       try make()
       let place = folder.path(name)
       #expect(
-        "\(#expect(throws: ControlListener.Failure.self) { try ControlListener(.registered, machine: "m", folder: place) }, default: "")"
+        "\(#expect(throws: ListeningError.self) { try ControlListener(.registered, machine: "m", folder: place) }, default: "")"
           .contains("is not a folder of this user's alone; remove it, or set XDG_RUNTIME_DIR"),
         "\(name)"
       )
@@ -192,7 +192,7 @@ import Testing
       #expect(ControlDirectory.find(at: place) == nil)
       listener.close()
     }
-    #expect(throws: ControlListener.Failure.self) {
+    #expect(throws: ListeningError.self) {
       try ControlListener(.registered, machine: "m", folder: folder.path("no/such"))
     }
   }

@@ -17,9 +17,9 @@ private let hasBash = HostFiles.mode(of: "/bin/bash") != nil
     let machines = try folder.makeFolder("apus")
     // SAFETY: the paths hold for the calls.
     try #require(unsafe chmod(machines, 0o700) == 0)
-    listener = unsafe chost_socket_listen_private(machines + "/one", 1)
+    listener = unsafe chost_socket_listen(machines + "/one", 1, true)
     try #require(listener >= 0)
-    let stale = unsafe chost_socket_listen_private(machines + "/gone", 1)
+    let stale = unsafe chost_socket_listen(machines + "/gone", 1, true)
     try #require(stale >= 0)
     close(stale)
     let programs = try folder.makeFolder("bin")

@@ -39,7 +39,7 @@ import Testing
   @Test func aPathThatIsInUseIsRefusedAndItsListenerSeesNothing() throws {
     let listener = try DebugListener(.socket(path: path))
 
-    let second = #expect(throws: DebugListener.OpenFailure.self) { _ = try DebugListener(.socket(path: path)) }
+    let second = #expect(throws: ListeningError.self) { _ = try DebugListener(.socket(path: path)) }
 
     #expect(second?.kind == .cannotCreate)
     #expect(problem(path)?.contains("something else is there") == true)
@@ -53,7 +53,7 @@ import Testing
 
     #expect(problem(path)?.contains("something else is there") == true)
     #expect(problem(folder.path("file"))?.contains("something else is there") == true)
-    #expect(throws: DebugListener.OpenFailure.self) { _ = try DebugListener(.socket(path: path)) }
+    #expect(throws: ListeningError.self) { _ = try DebugListener(.socket(path: path)) }
     #expect(HostFiles.mode(of: path) == 0o777 && HostFiles.bytes(folder.path("file")) == [1])
   }
 

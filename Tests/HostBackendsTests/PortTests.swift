@@ -315,7 +315,7 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
     #expect(first.waitingListener != nil)
     #expect(second?.kind == .cannotCreate)
     // The one that listens saw nothing of the second's look at it.
-    #expect(PortEndpoint.problem(ofSocket: path)?.description.contains("something else is there") == true)
+    #expect(ListeningSocket.problem(path: path)?.description.contains("something else is there") == true)
     #expect(first.accept() == EAGAIN)
   }
 
@@ -339,13 +339,13 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
     try folder.write("file", [1])
     let path = folder.path(name)
 
-    let problem = PortEndpoint.problem(ofSocket: path)
+    let problem = ListeningSocket.problem(path: path)
     let failure = #expect(throws: PortEndpoint.OpenFailure.self) {
       _ = try PortEndpoint(name: "a", .socket(path: path), files: RunFiles())
     }
 
     #expect(problem != nil && problem?.description == failure?.description)
-    #expect(PortEndpoint.problem(ofSocket: folder.path("new")) == nil)
+    #expect(ListeningSocket.problem(path: folder.path("new")) == nil)
     #expect(try folder.names == ["file"])
   }
 

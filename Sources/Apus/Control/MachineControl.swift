@@ -70,7 +70,7 @@ final class MachineControl: Sendable {
   func listen(_ logger: Logger) throws {
     guard let control = checked.configuration.control else { return }
     let listener: ControlListener
-    do throws(ControlListener.Failure) {
+    do throws(ListeningError) {
       listener = try ControlListener(.init(control), machine: checked.configuration.name)
     } catch {
       throw ConfigurationError(error.kind, .property(.control), .init(error))

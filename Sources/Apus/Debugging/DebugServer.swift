@@ -33,7 +33,7 @@ final class DebugServer: Sendable {
     commands: [MonitorCommands.Command],
     logger: Logger
   ) throws {
-    do throws(DebugListener.OpenFailure) {
+    do throws(ListeningError) {
       listener = try DebugListener(DebugListener.Place(debugger.address))
     } catch {
       throw ConfigurationError(error.kind, .property(.debugger), .init(error))

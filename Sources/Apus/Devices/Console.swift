@@ -1,5 +1,6 @@
 internal import CHost
 import GuestABI
+import Host
 import HostBackends
 import Virtio
 import VirtioDevices
@@ -126,7 +127,7 @@ extension Configuration.Device.Console: DeviceKind {
       switch port.destination {
       case .file: break
       case .socket(let path):
-        guard let problem = PortEndpoint.problem(ofSocket: path) else { continue }
+        guard let problem = ListeningSocket.problem(path: path) else { continue }
         problems.append(.init(problem.kind, place, .init(problem)))
       case .descriptor(let descriptor):
         guard descriptor >= 3, !Self.isOpen(descriptor) else { continue }

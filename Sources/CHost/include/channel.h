@@ -4,13 +4,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Listens on a new UNIX stream socket with one place in its queue. A socket that nobody listens on any more, which a
-// process that was killed left there, is replaced. The descriptor, not blocking, or minus errno: -EADDRINUSE where
-// something else has the path, -ENAMETOOLONG where no socket can have it.
-int chost_socket_listen(const char *_Nonnull path);
-
-// The same with so many places in its queue, for this user alone: its name has mode 0600 from the beginning.
-int chost_socket_listen_private(const char *_Nonnull path, int backlog);
+// Listens on a new UNIX stream socket with so many places in its queue; a private one's name has mode 0600 from the
+// beginning. A socket that nobody listens on any more, which a process that was killed left there, is replaced. The
+// descriptor, not blocking, or minus errno: -EADDRINUSE where something else has the path, -ENAMETOOLONG where no
+// socket can have it.
+int chost_socket_listen(const char *_Nonnull path, int backlog, bool is_private);
 
 // Whether a socket is there, or a link to one, that nobody listens on any more.
 bool chost_socket_is_stale(const char *_Nonnull path);

@@ -3,11 +3,10 @@ internal import Glibc
 package import Host
 
 /// Where a debugger connects: a UNIX socket that only this user can open, or a port of this machine alone.
-package final class DebugListener: @unchecked Sendable {
-  // SAFETY: @unchecked: nothing changes after its making; the descriptor is for any thread.
-
-  private let listener: OwnedDescriptor
-  private let socket: MadeName?
+package final class DebugListener: Sendable {
+  private let listener: ListeningSocket
+  /// Whether it is this user's alone.
+  private let isPrivate: Bool
   /// What to give to gdb's `target remote`.
   package let address: String
 
@@ -19,73 +18,29 @@ package final class DebugListener: @unchecked Sendable {
     case port(UInt16)
   }
 
-  /// Why nobody can connect.
-  package enum OpenFailure: Error, CustomStringConvertible {
-    /// The socket cannot be made.
-    case socket(PortEndpoint.OpenFailure)
-    /// The port cannot be had.
-    case port(UInt16, errno: Int32)
-
-    /// What kind of failure it is.
-    package var kind: FailureKind { .cannotCreate }
-
-    package var description: String {
-      switch self {
-      case .socket(let failure): return "\(failure)"
-      case .port(let number, let errno):
-        let advice =
-          switch errno {
-          case EADDRINUSE: "something else has it; name another port, or 0 for one that is free"
-          case EACCES: "ports below 1024 are root's; name another"
-          default: ErrorNumber.adviceForCall(errno, otherwise: "name another port, or a UNIX socket")
-          }
-        return "cannot listen on port \(number) of 127.0.0.1: \(errorText(errno)); \(advice)"
-      }
-    }
-  }
-
   /// Listens.
   ///
   /// - Throws: why nobody could connect.
-  package init(_ place: Place) throws(OpenFailure) {
+  package init(_ place: Place) throws(ListeningError) {
     switch place {
     case .socket(let path):
-      // SAFETY: the path holds for the call.
-      let number = unsafe path.withHostPath { unsafe chost_socket_listen_private($0, 1) }
-      guard number >= 0 else { throw .socket(.cannotCreate(path: path, errno: -number)) }
-      listener = OwnedDescriptor(owning: number)
-      socket = MadeName(path)
+      listener = try ListeningSocket(path: path, isPrivate: true)
+      isPrivate = true
       address = path
     case .port(let port):
-      listener = try Self.listen(port)
-      socket = nil
+      listener = try ListeningSocket(port: port)
+      isPrivate = false
       address = "127.0.0.1:\(chost_socket_port(listener.rawValue))"
     }
-  }
-
-  deinit {
-    socket?.remove()
-  }
-
-  private static func listen(_ port: UInt16) throws(OpenFailure) -> OwnedDescriptor {
-    let number = chost_loopback_listen(port)
-    guard number >= 0 else { throw .port(port, errno: -number) }
-    return OwnedDescriptor(owning: number)
   }
 
   /// Looks whether that would do, and leaves everything as it is.
   ///
   /// - Returns: why not.
-  package static func problem(_ place: Place) -> OpenFailure? {
+  package static func problem(_ place: Place) -> ListeningError? {
     switch place {
-    case .socket(let path): return PortEndpoint.problem(ofSocket: path).map { .socket($0) }
-    case .port(let port):
-      do throws(OpenFailure) {
-        _ = try listen(port)
-        return nil
-      } catch {
-        return error
-      }
+    case .socket(let path): ListeningSocket.problem(path: path)
+    case .port(let port): ListeningSocket.problem(port: port)
     }
   }
 
@@ -100,7 +55,7 @@ package final class DebugListener: @unchecked Sendable {
     guard number >= 0 else { return nil }
     let peer = DebugPeer(OwnedDescriptor(owning: number))
     // The name's mode keeps others away; who got the socket in another way is looked at here.
-    guard socket == nil || chost_socket_peer_is_ours(number) else { return nil }
+    guard !isPrivate || chost_socket_peer_is_ours(number) else { return nil }
     chost_socket_send_at_once(number)
     return peer
   }

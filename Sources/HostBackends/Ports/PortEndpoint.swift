@@ -12,9 +12,7 @@ package final class PortEndpoint {
   /// Where the guest's bytes go, but for a socket, which takes what it can without waiting.
   package private(set) var outlet: Outlet?
   /// Where peers connect, if the port is a socket.
-  private var listener: OwnedDescriptor?
-  /// The name of that socket.
-  private let socket: MadeName?
+  private let listener: ListeningSocket?
   /// Whether peers come and go.
   package let isSocket: Bool
   /// Whether the guest gets anything from there.
@@ -45,16 +43,15 @@ package final class PortEndpoint {
         throw .cannotWrite(error)
       }
       listener = nil
-      socket = nil
       isSocket = false
       canRead = false
       canWrite = true
     case .socket(let path):
-      // SAFETY: the path holds for the call.
-      let number = unsafe path.withHostPath { unsafe chost_socket_listen($0) }
-      guard number >= 0 else { throw .cannotCreate(path: path, errno: -number) }
-      listener = OwnedDescriptor(owning: number)
-      socket = MadeName(path)
+      do {
+        listener = try ListeningSocket(path: path, isPrivate: false)
+      } catch {
+        throw .cannotListen(error)
+      }
       isSocket = true
       canRead = true
       canWrite = true
@@ -63,7 +60,6 @@ package final class PortEndpoint {
       guard number >= 0 else { throw .notOpen(descriptor: original, errno: -number) }
       connection = OwnedDescriptor(owning: number)
       listener = nil
-      socket = nil
       var (reads, writes) = (false, false)
       var kind = chost_file_regular
       var size: UInt64 = 0
@@ -87,7 +83,6 @@ package final class PortEndpoint {
 
   deinit {
     outlet?.close()
-    socket?.remove()
   }
 
   /// Why a port could not be opened.
@@ -95,40 +90,27 @@ package final class PortEndpoint {
     /// The file cannot be made or written.
     case cannotWrite(OutputFileError)
     /// The socket cannot be made.
-    case cannotCreate(path: String, errno: Int32)
+    case cannotListen(ListeningError)
     /// There is no such descriptor.
     case notOpen(descriptor: Int32, errno: Int32)
 
     /// What kind of failure it is.
     package var kind: FailureKind {
       switch self {
-      case .cannotWrite, .cannotCreate: .cannotCreate
+      case .cannotWrite: .cannotCreate
+      case .cannotListen(let error): error.kind
       case .notOpen: .hostFailure
       }
     }
 
     package var description: String {
       switch self {
-      case .cannotWrite(let error): return "\(error)"
-      case .cannotCreate(let path, let errno):
-        let advice =
-          errno == EADDRINUSE
-          ? "something else is there; name another path or remove it"
-          : ErrorNumber.advice(errno, otherwise: "name a path in a folder that exists and that you may write to")
-        return "cannot make '\(path)': \(errorText(errno)); \(advice)"
+      case .cannotWrite(let error): "\(error)"
+      case .cannotListen(let error): "\(error)"
       case .notOpen(let descriptor, let errno):
-        return "descriptor \(descriptor): \(errorText(errno)); open it in the caller"
+        "descriptor \(descriptor): \(errorText(errno)); open it in the caller"
       }
     }
-  }
-
-  /// Looks whether a socket could be made, and leaves everything as it is.
-  ///
-  /// - Returns: why not.
-  package static func problem(ofSocket path: String) -> OpenFailure? {
-    // SAFETY: the path holds for the call.
-    let result = unsafe path.withHostPath { unsafe chost_socket_check($0) }
-    return result < 0 ? .cannotCreate(path: path, errno: -result) : nil
   }
 
   /// What to read and write, where something is connected.
