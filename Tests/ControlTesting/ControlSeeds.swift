@@ -50,16 +50,19 @@ public enum ControlSeeds {
       #"{"jsonrpc":"2.0","id":\#(identifier),"result":\#(result)}"# + "\n"
     }
     let error = #"{"jsonrpc":"2.0","id":2,"error":{"code":-32000,"message":"no\u001b"}}"# + "\n"
-    return [
-      [0, 0] + answer("1", answers[0]).utf8,
-      [1, 1] + notices.joined().utf8 + error.utf8 + answer("3", answers[1]).utf8,
-      [3, 30] + answer("9", "{}").utf8 + answer("\"x\"", "{}").utf8 + answer("null", "{}").utf8 + "{}\n[]\n{".utf8,
-      [1, 30] + "[".utf8 + [0x10, 0x0D, 0x20, 0xF2] + "]\n".utf8,
-      [1, 30] + notices.joined().utf8 + [0x10, 0x0E, 255, 120],
-    ]
-      + answers.enumerated().map { number, result in
-        [1, UInt8(number)] + (2..<6).map { answer("\($0)", result) }.joined().utf8
-      }
+    let strange = [answer("9", "{}"), answer("\"x\"", "{}"), answer("null", "{}"), "{}\n[]\n{"].joined()
+    // A seed at a time: of one expression for all the compiler does not find the type.
+    var seeds: [[UInt8]] = []
+    func add(_ head: [UInt8], _ text: String, _ tail: [UInt8] = []) { seeds.append(head + Array(text.utf8) + tail) }
+    add([0, 0], answer("1", answers[0]))
+    add([1, 1], notices.joined() + error + answer("3", answers[1]))
+    add([3, 30], strange)
+    add([1, 30], "[", [0x10, 0x0D, 0x20, 0xF2] + Array("]\n".utf8))
+    add([1, 30], notices.joined(), [0x10, 0x0E, 255, 120])
+    for (number, result) in answers.enumerated() {
+      add([1, UInt8(number)], (2..<6).map { answer("\($0)", result) }.joined())
+    }
+    return seeds
   }
 
   /// For ``ExerciseControlWords``.
