@@ -20,9 +20,10 @@ class Machine:
     def notice(self):
         return self.notices.pop(0) if self.notices else json.loads(self.lines.readline())
 
-machine = Machine(sys.argv[1])
-print(machine.call("info")["state"])
-machine.call("events.subscribe", kinds=["state", "ended"])
-machine.call("pause")
-machine.call("resume")
-print([machine.notice()["params"]["state"] for _ in range(3)])
+if __name__ == "__main__":
+    machine = Machine(sys.argv[1])
+    print(machine.call("info")["state"])
+    machine.call("events.subscribe", kinds=["state", "ended"])
+    machine.call("pause")
+    machine.call("resume")
+    print([machine.notice()["params"]["state"] for _ in range(3)])

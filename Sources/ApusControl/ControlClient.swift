@@ -160,7 +160,7 @@ public final class ControlClient {
   }
 
   private static var lost: ControlError {
-    ControlError(.disconnected, "the machine has ended, or has dropped the connection")
+    ControlError(.disconnected, "the machine has ended, or has dropped the connection; 'apus list' shows what runs")
   }
 
   private func answer() throws(ControlError) -> JSONValue {

@@ -23,7 +23,7 @@ extension ApusCommand {
         \(ControlCatalogue.methods.map(usage).joined(separator: "\n"))
 
         Exit status:
-          0   done
+          0   done, or the machine ended of whose subscription this was
           1   the machine refused
           64  bad usage
           69  there is no such machine, or it does not listen
@@ -88,10 +88,34 @@ extension ApusCommand {
       // Of a subscription's number a person has no use.
       if json || !description.isSubscription { try show(answer) }
       guard description.isSubscription else { return }
+      // What was subscribed to need not tell of the end, which then could not be told from a lost connection.
+      var ends = Control.EventsSubscribe.Parameters()
+      ends.kinds = [.ended, .panic, .guestFault]
+      try follow(client, ends: try client.call(Control.EventsSubscribe.self, ends).subscription)
+    }
+
+    /// How long something may still come behind the machine's end.
+    private static let endPatience = Duration.seconds(1)
+
+    /// Shows what comes, until the machine ends.
+    ///
+    /// - Parameter ends: the subscription that tells of ends, which is shown to nobody.
+    private func follow(_ client: ControlClient, ends: UInt64) throws(ControlError) {
+      var hasEnded = false
       while true {
-        guard let notice = try client.nextNotice() else { continue }
-        try show(notice)
-        if notice.isEnd { return }
+        let next: ControlClient.Notice?
+        do throws(ControlError) {
+          next = try client.nextNotice(within: hasEnded ? Self.endPatience : nil)
+        } catch {
+          guard hasEnded else { throw error }
+          return
+        }
+        guard let notice = next else {
+          guard !hasEnded else { return }
+          continue
+        }
+        hasEnded = hasEnded || notice.isEnd
+        if notice.envelope.subscription != ends { try show(notice) }
       }
     }
 
