@@ -36,6 +36,9 @@ public enum GuestFile {
   /// The `apus` executable.
   public static func command() throws(Missing) -> String { try path("APUS_COMMAND", "apus") }
 
+  /// A Python 3 that runs where the tests do.
+  public static func python() throws(Missing) -> String { try path("APUS_PYTHON", "python3") }
+
   /// How a bare-metal guest is packed.
   public enum BareMetalForm: String, CaseIterable, Sendable {
     /// An ELF64 executable.
