@@ -12,6 +12,8 @@ struct HotplugMemoryTests {
 
   private static let mebibyte: UInt64 = 1 << 20
   private static let region: UInt64 = 3 << 30
+  /// A file that is there while the guest is large, in MiB.
+  private static let file: UInt64 = 256
 
   /// A guest with a shell and 256 MiB, whose memory is movable where it can be plugged.
   private static func configuration(_ memory: Configuration.Device.Memory) throws -> Configuration {
@@ -26,7 +28,6 @@ struct HotplugMemoryTests {
   func growsAndShrinks() async throws {
     let configuration = try Self.configuration(.init(size: Self.region))
 
-    let file = Self.rounds > 1 ? 1024 : 256
     let run = try await GuestRun.boot(configuration, limit: .seconds(120 + 180 * Self.rounds)) { machine, console in
       let guest = try await Shell(console)
       let start = try await guest.memory()
@@ -43,11 +44,11 @@ struct HotplugMemoryTests {
           #expect(status.resident <= status.plugged)
           #expect(ProcessFootprint.sharedMemory <= status.plugged + 16 * Self.mebibyte)
           if step == 3072 {
-            try await guest.run("disk-check write plain /mnt/large \(file) \(round)")
+            try await guest.run("disk-check write plain /mnt/large \(Self.file) \(round)")
             let full = try #require(await machine.hotplugMemory()?.first)
-            #expect(full.resident >= UInt64(file) * 9 / 10 * Self.mebibyte)
+            #expect(full.resident >= Self.file * 9 / 10 * Self.mebibyte)
           }
-          if step >= 2048 { try await guest.run("disk-check verify plain /mnt/large \(file) \(round)") }
+          if step >= 2048 { try await guest.run("disk-check verify plain /mnt/large \(Self.file) \(round)") }
           if step == 2048 { try await guest.run("rm /mnt/large") }
         }
       }
