@@ -140,8 +140,9 @@ public final class ControlClient {
   /// What to watch for notices that come, open as long as the client.
   public var descriptor: Int32 { socket.rawValue }
 
-  /// Whether a notice is here already.
-  public var hasNotice: Bool { !notices.isEmpty }
+  /// Whether something is here already: then ``nextNotice(within:)`` comes first, and ``descriptor`` is watched when
+  /// that has given nil.
+  public var hasNotice: Bool { !notices.isEmpty || lines.hasLine }
 
   // MARK: The wire
 

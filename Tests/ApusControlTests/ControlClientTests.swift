@@ -122,6 +122,23 @@ import Testing
     #expect(kept > 700 && kept < 839)
   }
 
+  @Test("Notices that were read together with an answer are here, though nothing is to be read any more")
+  func noticesBehindAnAnswer() throws {
+    let machine = Machine()
+    let client = try machine.connect()
+    let answer = #"{"jsonrpc":"2.0","id":2,"result":{"state":"paused"}}"#
+    machine.send([answer, Self.notice(1, "a"), Self.notice(1, "b")].joined(separator: "\n"))
+
+    _ = try client.call(Control.Pause.self)
+    var texts: [String] = []
+    while client.hasNotice, let notice = try client.nextNotice(within: .zero) {
+      texts.append(try notice.content(as: Control.ConsoleOutput.self)?.data ?? "")
+    }
+
+    #expect(texts == ["a", "b"])
+    #expect(!client.hasNotice)
+  }
+
   @Test("An answer whose lines would be far more than itself is printed as it is")
   func longLines() {
     let key = String(repeating: "k", count: 1 << 20)
