@@ -85,6 +85,20 @@ import Testing
     #expect(result.output == "ended: the guest powered off\n")
   }
 
+  @Test(arguments: [["control", "hello"], ["control", "events.subscribe"], ["control", "console.subscribe"], ["console"]])
+  func anOutputThatCannotBeWrittenIsNoLostMachine(words: [String]) throws {
+    let server = try serve { listeners, _ in
+      // Base64, for the console.
+      listeners.write("d29yZHMK")
+      listeners.tellEnd(isLast: true)
+    }
+    defer { server.end() }
+
+    let result = try apus([words[0], path] + words.dropFirst(), outputPath: "/dev/full")
+
+    expectRefusal(result, status: 73, "cannot write standard output: No space left on device")
+  }
+
   @Test func aConnectionThatIsLostWithoutAnEndIsNoSuccessAndSaysWhatToDo() throws {
     let isHeard = SharedEventDescriptor(try EventDescriptor())
     let server = try serve { _, _ in isHeard.value.signal() }
