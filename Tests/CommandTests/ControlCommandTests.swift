@@ -39,7 +39,10 @@ import Testing
   private func serve(_ onEvents: @escaping @Sendable (Listeners, Int) -> Void) throws -> ControlServer {
     let listeners = Listeners()
     var table = ControlTable()
-    table.on(Control.Hello.self) { _, answer in answer.succeed(.init()) }
+    table.on(Control.Hello.self) { parameters, answer in
+      guard (parameters.version ?? 1) == 1 else { return answer.fail(.unsupportedVersion, "that is not spoken here") }
+      answer.succeed(.init())
+    }
     table.on(Control.ConsoleSubscribe.self) { _, answer in
       let subscription = answer.subscribe {}
       answer.succeed(.init(subscription.number))
@@ -97,6 +100,15 @@ import Testing
     let result = try apus([words[0], path] + words.dropFirst(), outputPath: "/dev/full")
 
     expectRefusal(result, status: 73, "cannot write standard output: No space left on device")
+  }
+
+  @Test func aVersionThatIsNotSpokenIsARefusalOfAMachineThatIsThere() throws {
+    let server = try serve { _, _ in }
+    defer { server.end() }
+
+    let result = try apus(["control", path, "hello", "version=2"])
+
+    expectRefusal(result, status: 1, "that is not spoken here")
   }
 
   @Test func aConnectionThatIsLostWithoutAnEndIsNoSuccessAndSaysWhatToDo() throws {

@@ -148,7 +148,7 @@ extension ControlError: CommandFailure {
   var exitStatus: Int32 {
     switch code {
     case .methodNotFound, .invalidParameters, .invalidRequest: 64
-    case .disconnected, .unsupportedVersion: 69
+    case .disconnected: 69
     case .timedOut: 75
     default: 1
     }
