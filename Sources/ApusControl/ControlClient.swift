@@ -56,7 +56,7 @@ public final class ControlClient {
   public convenience init(_ machine: String, timeout: Duration = .seconds(10)) throws(ControlError) {
     let path = try Self.path(of: machine)
     // SAFETY: the path holds for the call.
-    let number = unsafe path.withHostPath { unsafe chost_socket_connect($0, Int32(timeout.milliseconds)) }
+    let number = unsafe path.withHostPath { unsafe chost_socket_connect($0, timeout.milliseconds) }
     guard number >= 0 else {
       let reason =
         switch -number {
@@ -157,7 +157,24 @@ public final class ControlClient {
       return unsafe chost_socket_send_all(socket.rawValue, base, bytes.count)
     }
     if result == -EAGAIN { throw ControlError(.timedOut, "the machine takes no requests") }
-    guard result == 0 else { throw Self.lost }
+    guard result == 0 else { throw lastWord() }
+  }
+
+  /// Why nothing can be sent any more. A machine that takes no client says so and closes, and who writes hears of the
+  /// end before he reads why.
+  private func lastWord() -> ControlError {
+    do throws(ControlError) {
+      while let (message, size) = try receive(HostClock.monotonic) {
+        if message["method"] != nil {
+          keep(message, size)
+        } else if try isAnswer(message) {
+          _ = try Self.result(of: message)
+        }
+      }
+    } catch {
+      return error
+    }
+    return Self.lost
   }
 
   private static var lost: ControlError {
@@ -243,5 +260,5 @@ public final class ControlClient {
 }
 
 extension Duration {
-  fileprivate var milliseconds: Int64 { max(1, Int64(clamping: nanoseconds / 1_000_000)) }
+  fileprivate var milliseconds: Int32 { max(1, Int32(clamping: nanoseconds / 1_000_000)) }
 }

@@ -111,6 +111,36 @@ import Testing
     expectRefusal(result, status: 1, "that is not spoken here")
   }
 
+  @Test func aMachineThatTakesNoMoreClientsIsListedAndSaysSo() throws {
+    let registered = try ControlListener(.registered, machine: "full", folder: folder.path("apus"))
+    var limits = ControlServer.Limits()
+    limits.clients = 0
+    let server = try ControlServer(registered, ControlTable(), limits: limits) { _ in }
+    defer { server.end() }
+
+    let result = try shell(
+      """
+      export XDG_RUNTIME_DIR='\(folder.path)'
+      apus list
+      apus list --json | grep -e state -e reason
+      apus control full; echo $?
+      apus console full; echo $?
+      """
+    )
+
+    #expect(
+      result.output.split(separator: "\n").map { $0.split(separator: " ").joined(separator: " ") } == [
+        "MACHINE STATE UPTIME CPUS MEMORY PID", "full refuses: there are 0 clients already - - - -",
+        #""reason" : "there are 0 clients already","#, #""state" : "refuses""#, "1", "1",
+      ],
+      "\(result.output)"
+    )
+    #expect(
+      result.error == String(repeating: "apus: error: there are 0 clients already\n", count: 2),
+      "\(result.error)"
+    )
+  }
+
   @Test func aConnectionThatIsLostWithoutAnEndIsNoSuccessAndSaysWhatToDo() throws {
     let isHeard = SharedEventDescriptor(try EventDescriptor())
     let server = try serve { _, _ in isHeard.value.signal() }
