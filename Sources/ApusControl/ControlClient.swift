@@ -82,13 +82,21 @@ public final class ControlClient {
   }
 
   /// The machines of this user that run, by the names that they are registered by, with the paths of their sockets.
+  ///
+  /// - Throws: ``ControlError`` where the folder in which they are registered cannot be used.
   public static var machines: [(name: String, path: String)] {
-    ControlDirectory.find()?.machines().map { ($0.name, $0.path) } ?? []
+    get throws(ControlError) {
+      do throws(ListeningError) {
+        return try ControlDirectory.find()?.machines().map { ($0.name, $0.path) } ?? []
+      } catch {
+        throw ControlError(.unusableFolder, "\(error)")
+      }
+    }
   }
 
   private static func path(of machine: String) throws(ControlError) -> String {
     if machine.contains("/") { return machine }
-    let known = machines
+    let known = try machines
     if let found = known.first(where: { $0.name == machine }) { return found.path }
     let hint =
       known.isEmpty

@@ -141,6 +141,30 @@ import Testing
     )
   }
 
+  @Test func aFolderOfMachinesThatCannotBeUsedIsToldAndNotTakenForNone() throws {
+    let result = try shell(
+      """
+      cd '\(folder.path)'
+      mkdir good open other link foreign; mkdir -m 777 open/apus; touch file other/apus; ln -s /tmp link/apus
+      mkdir -m 700 foreign/apus; chown 65534 foreign/apus 2>/dev/null || chmod 755 foreign/apus
+      for place in good missing file open other link foreign; do
+        export XDG_RUNTIME_DIR="$PWD/$place"
+        echo "$place"
+        for words in list 'list --json' 'list --names' 'control m' 'console m'; do
+          apus $words >output; echo "$? $(wc -c <output)"
+        done
+      done
+      """
+    )
+
+    let none = ["0 0", "0 5", "0 0", "69 0", "69 0"]
+    let places = ["missing", "file", "open", "other", "link", "foreign"]
+    let refused = places.flatMap { [$0] + Array(repeating: "73 0", count: 5) }
+    #expect(result.output.split(separator: "\n").map(String.init) == ["good"] + none + refused, "\(result.output)")
+    let advices = result.error.split(separator: "\n").count { $0.contains("set XDG_RUNTIME_DIR") }
+    #expect(advices == 5 * places.count, "\(result.error)")
+  }
+
   @Test func aConnectionThatIsLostWithoutAnEndIsNoSuccessAndSaysWhatToDo() throws {
     let isHeard = SharedEventDescriptor(try EventDescriptor())
     let server = try serve { _, _ in isHeard.value.signal() }

@@ -27,7 +27,7 @@ extension ApusCommand {
           1   the machine refused
           64  bad usage
           69  there is no such machine, or it does not listen
-          73  standard output cannot be written
+          73  standard output cannot be written, or the folder of running machines cannot be used
           75  no answer came in time
         """
     )
@@ -149,6 +149,7 @@ extension ControlError: CommandFailure {
     switch code {
     case .methodNotFound, .invalidParameters, .invalidRequest: 64
     case .disconnected: 69
+    case .unusableFolder: FailureKind.cannotCreate.rawValue
     case .timedOut: 75
     default: 1
     }

@@ -43,7 +43,7 @@ extension ApusCommand {
     }
 
     func run() throws {
-      let machines = ControlClient.machines
+      let machines = try Message.reporting { () throws(ControlError) in try ControlClient.machines }
       if names { return try Message.show(machines.map(\.name)) }
       let rows = machines.map(look)
       if json { return try Message.show(json: rows) }
