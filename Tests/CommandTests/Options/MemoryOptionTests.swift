@@ -63,6 +63,25 @@ import Testing
     expectRefusal(result, status: 64, message)
   }
 
+  @Test(arguments: [9, 33, 64])
+  func tooManyRegionsAreToldByTheirOwnLimit(count: Int) throws {
+    let regions = (0..<count).flatMap { ["--hotplug-memory", "128M,name=r\($0)"] }
+
+    let result = try apus(["devicetree"] + regions)
+
+    expectRefusal(result, status: 64, "--hotplug-memory: a machine has at most 8 regions, not \(count)")
+    #expect(result.error.split(separator: "\n").count == 1, "\(result.error)")
+  }
+
+  @Test func tooManyDevicesOfKindsWithoutALimitOfTheirOwnAreToldByTheMachines() throws {
+    let disks = (0..<30).flatMap { ["--block", "/no/disk\($0)"] }
+    let regions = (0..<8).flatMap { ["--hotplug-memory", "128M,name=r\($0)"] }
+
+    let result = try apus(["devicetree"] + disks + regions)
+
+    expectRefusal(result, status: 64, "38 devices are too many: a machine has at most 32")
+  }
+
   @Test func theDeviceTreeHasTheDeviceAndNoMemoryOfTheRegion() throws {
     let result = try apus(["devicetree", "--hotplug-memory", "4G,initial=512M"])
 
