@@ -40,6 +40,8 @@ import Testing
   @Test(
     arguments: [
       (["--hotplug-memory", "100M"], "--hotplug-memory 100M: a region is a multiple of 128 MiB up to 4T"),
+      (["--hotplug-memory", "0"], "--hotplug-memory 0: a region is a multiple of 128 MiB up to 4T, not 0 bytes"),
+      (["--hotplug-memory", "1G,block=0"], "--hotplug-memory block=0: a block is a power of two of 2 MiB at least"),
       (["--hotplug-memory", "-4G"], "the size of the region comes first"),
       (["--hotplug-memory", "1G,block=1M"], "--hotplug-memory block=1M: a block is a power of two of 2 MiB at least"),
       (["--hotplug-memory", "1G,initial=2G"], "--hotplug-memory initial=2G: the guest cannot have 2147483648 bytes"),
