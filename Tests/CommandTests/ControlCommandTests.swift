@@ -165,6 +165,26 @@ import Testing
     #expect(advices == 5 * places.count, "\(result.error)")
   }
 
+  @Test func theSchemaIsForNoMethodAlone() throws {
+    expectRefusal(try apus(["control", "schema", "info"]), status: 64, "'schema' takes no further word")
+    #expect(try apus(["control", "schema"]).output.hasPrefix("{"))
+  }
+
+  @Test(arguments: ["0", "0ms", "0.0", "-1", "x"])
+  func aTimeInWhichNothingCanBeAnsweredIsBadUsage(time: String) throws {
+    expectRefusal(try apus(["control", path, "--timeout", time]), status: 64, "such as 10, 1.5s or 2m, and more than 0")
+  }
+
+  @Test func theLongestTimeIsOne() throws {
+    let server = try serve { _, _ in }
+    defer { server.end() }
+
+    let result = try apus(["control", path, "hello", "--timeout", "2562047h"])
+
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.output.contains("version: 1"))
+  }
+
   @Test func aConnectionThatIsLostWithoutAnEndIsNoSuccessAndSaysWhatToDo() throws {
     let isHeard = SharedEventDescriptor(try EventDescriptor())
     let server = try serve { _, _ in isHeard.value.signal() }

@@ -42,7 +42,7 @@ extension ApusCommand {
       help: ArgumentHelp("The method; info by default.", valueName: "method"),
       completion: .list(ControlCatalogue.methods.map(\.name))
     )
-    var method = Control.Info.name
+    var method: String?
 
     @Argument(help: ArgumentHelp("The method's parameters, as NAME=VALUE.", valueName: "parameter"))
     var words: [String] = []
@@ -61,7 +61,9 @@ extension ApusCommand {
     var timeout = Duration.seconds(10)
 
     private static let limit: @Sendable (String) throws -> Duration = { text in
-      guard let limit = TimeLimit(text) else { throw ValidationError(TimeLimit.form) }
+      guard let limit = TimeLimit(text), limit.duration > .zero else {
+        throw ValidationError(TimeLimit.form + ", and more than 0")
+      }
       return limit.duration
     }
 
@@ -70,8 +72,14 @@ extension ApusCommand {
       return "  \(([method.name] + words).joined(separator: " "))\n      \(method.summary)"
     }
 
+    func validate() throws {
+      guard machine != Control.Schema.name || method == nil else {
+        throw ValidationError("'schema' takes no further word: it has all methods.")
+      }
+    }
+
     func run() throws {
-      if machine == "schema", words.isEmpty {
+      if machine == Control.Schema.name {
         return try Message.show(
           ControlWords.indented(ControlCatalogue.document).split(separator: "\n").map(String.init)
         )
@@ -80,6 +88,7 @@ extension ApusCommand {
     }
 
     private func ask() throws {
+      let method = method ?? Control.Info.name
       guard let description = ControlCatalogue.methods.first(where: { $0.name == method }) else {
         throw ControlError(.methodNotFound, "there is no method '\(method)'; 'apus control --help' shows them all")
       }
