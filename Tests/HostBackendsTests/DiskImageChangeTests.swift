@@ -57,6 +57,12 @@ import Testing
     #expect(image.size == 8192)
   }
 
+  @Test func anEmptyPathIsToldAsThat() {
+    let error = #expect(throws: DiskError.self) { try DiskImage(path: "", isReadOnly: true) }
+
+    #expect(error?.description == "the path of the disk's image is empty; give one")
+  }
+
   @Test func aReadOnlyImageIsNotMadeLonger() throws {
     let image = try DiskImage(path: try file("disk", 8192), isReadOnly: true)
 
