@@ -88,7 +88,9 @@ import Testing
     #expect(result.output == "ended: the guest powered off\n")
   }
 
-  @Test(arguments: [["control", "hello"], ["control", "events.subscribe"], ["control", "console.subscribe"], ["console"]])
+  @Test(arguments: [
+    ["control", "hello"], ["control", "events.subscribe"], ["control", "console.subscribe"], ["console"],
+  ])
   func anOutputThatCannotBeWrittenIsNoLostMachine(words: [String]) throws {
     let server = try serve { listeners, _ in
       // Base64, for the console.
@@ -172,7 +174,11 @@ import Testing
 
   @Test(arguments: ["0", "0ms", "0.0", "-1", "x"])
   func aTimeInWhichNothingCanBeAnsweredIsBadUsage(time: String) throws {
-    expectRefusal(try apus(["control", path, "--timeout", time]), status: 64, "such as 10, 1.5s or 2m, and more than 0")
+    expectRefusal(
+      try apus(["control", path, "--timeout", time]),
+      status: 64,
+      "such as 10, 1.5s or 2m, and more than 0"
+    )
   }
 
   @Test func theLongestTimeIsOne() throws {

@@ -25,7 +25,8 @@ import Testing
 
     for (options, name) in [
       (["--report", "/dev/stdout"], "--report: '/dev/stdout'"), (["--report", link], "--report: '\(link)'"),
-      (["--report", "/dev/stderr"], "--report: '/dev/stderr'"), (["--dump-dtb", "/dev/fd/1"], "--dump-dtb: '/dev/fd/1'"),
+      (["--report", "/dev/stderr"], "--report: '/dev/stderr'"),
+      (["--dump-dtb", "/dev/fd/1"], "--dump-dtb: '/dev/fd/1'"),
       (["--scmi-transcript", "/proc/self/fd/2"], "--scmi-transcript: '/proc/self/fd/2'"),
       (["--console", "file=/dev/stdout"], "--console: '/dev/stdout'"),
       (["--port", "a=file=/proc/thread-self/fd/1"], "--port a=file=/proc/thread-self/fd/1: '/proc/thread-self/fd/1'"),
@@ -39,7 +40,8 @@ import Testing
     }
     // What only looks like one is a file, and without --detach a stream may be one.
     for words in [
-      ["--detach", "--report", folder.path("stdout")], ["--detach", "--report", "/dev/null"], ["--dump-dtb", "/dev/stdout"],
+      ["--detach", "--report", folder.path("stdout")], ["--detach", "--report", "/dev/null"],
+      ["--dump-dtb", "/dev/stdout"],
     ] {
       #expect(try apus(["run", "--dry-run", "--kernel", image.path] + words).status == 0, "\(words)")
     }

@@ -80,7 +80,8 @@ extension ApusCommand {
       var cells = [["MACHINE", "STATE", "UPTIME", "CPUS", "MEMORY", "PID"]]
       for row in rows {
         cells.append([
-          row.machine, row.state + (row.reason.map { ": \($0)" } ?? ""), row.uptime.map(duration) ?? "-", row.cpus.map { "\($0)" } ?? "-",
+          row.machine, row.state + (row.reason.map { ": \($0)" } ?? ""), row.uptime.map(duration) ?? "-",
+          row.cpus.map { "\($0)" } ?? "-",
           row.memory.map { "\(ByteCount($0))" } ?? "-", row.pid.map { "\($0)" } ?? "-",
         ])
       }
