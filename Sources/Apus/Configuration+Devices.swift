@@ -60,17 +60,19 @@ extension Configuration {
     func add(_ path: Path, _ reason: ConfigurationError.Reason) {
       problems.append(.init(.usage, path, reason))
     }
-    if devices.count > Int(MemoryMap.virtioDeviceLimit) {
+    for (index, device) in devices.enumerated() {
+      // The first one beyond the limit is told, whatever comes after it.
+      let earlier = devices[..<index].count { $0.kind.name == device.kind.name }
+      guard earlier == device.kind.value.countLimit else { continue }
+      let count = devices.count { $0.kind.name == device.kind.name }
+      if let reason = device.kind.value.problem(ofSeveral: count) { add(.device(index, .whole), reason) }
+    }
+    // Where there are too many of a kind, that is the limit which matters.
+    if problems.isEmpty, devices.count > Int(MemoryMap.virtioDeviceLimit) {
       add(
         .property(.devices),
         "\(devices.count) devices are too many: a machine has at most \(MemoryMap.virtioDeviceLimit)"
       )
-    }
-    for (index, device) in devices.enumerated() {
-      // The second one is told, whatever comes after it.
-      guard devices[..<index].count(where: { $0.kind.name == device.kind.name }) == 1 else { continue }
-      let count = devices.count { $0.kind.name == device.kind.name }
-      if let reason = device.kind.value.problem(ofSeveral: count) { add(.device(index, .whole), reason) }
     }
     if let problem = transcriptProblem { problems.append(problem) }
     if case .confined(let size) = dma {

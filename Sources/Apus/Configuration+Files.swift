@@ -70,6 +70,11 @@ extension Configuration {
     Self.use(ofFile: path, among: files)
   }
 
+  /// The places that have a standard stream of the process for a file, such as /dev/stdout, and how they name it.
+  package var standardStreamFiles: [(place: Path, path: String)] {
+    files.filter { StandardStreams.isNamed(by: $0.path) }.map { ($0.place, $0.path) }
+  }
+
   private static func use(ofFile path: String, among files: [NamedFile]) -> Path? {
     guard let identity = FileIdentity(path) else { return nil }
     return files.first { FileIdentity($0.path) == identity }?.place

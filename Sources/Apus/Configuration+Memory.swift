@@ -49,10 +49,6 @@ extension Configuration {
         problems.append(.init(.usage, .device(index, .whole), reason))
       }
       names.append(wish.name)
-      if names.count == Self.hotplugRegionLimit + 1 {
-        let reason: ConfigurationError.Reason = "a machine has at most \(Self.hotplugRegionLimit) regions"
-        problems.append(.init(.usage, .device(index, .whole), reason))
-      }
     }
     if let memoryLimit {
       let start = hotplugMemory.reduce(memorySize + windowSizes.reduce(0, +)) { $0 &+ $1.initialSize }

@@ -39,6 +39,16 @@ enum Message {
     }
   }
 
+  /// The same for what may go wrong in several ways.
+  static func reportingAny(_ body: () throws -> Void) throws {
+    do {
+      try body()
+    } catch let failure as any CommandFailure {
+      for message in failure.messages { say("error: \(message)") }
+      throw ExitCode(failure.exitStatus)
+    }
+  }
+
   /// The same for what may be wrong with a configuration, which the caller wrote as options.
   static func reporting<Result: ~Copyable>(
     _ configuration: Configuration,

@@ -40,6 +40,7 @@ struct RunRequest {
       )
       throw ExitCode(FailureKind.usage.rawValue)
     }
+    if isDetached { try refuseStreams(settings) }
     // Before there are threads. What is wrong is said to the caller, who waits.
     let detachment =
       try isDetached && !isDry
@@ -70,5 +71,20 @@ struct RunRequest {
       abandoned: { end.abandon($0) }
     )
     throw ExitCode(try end.tell(report, of: machine))
+  }
+
+  /// The caller's streams by the names that the host has for them: what is written there in the background would be
+  /// lost, and nothing is to be read.
+  private func refuseStreams(_ settings: Settings) throws {
+    let configuration = settings.complete
+    var uses = configuration.standardStreamFiles.map { (configuration.option($0.place), $0.path) }
+    if let report = settings.report, StandardStreams.isNamed(by: report) { uses.append(("--report", report)) }
+    guard !uses.isEmpty else { return }
+    for (option, path) in uses {
+      Message.say(
+        "error: \(option): '\(path)' is a stream of the caller's, which the machine leaves with --detach; name a file"
+      )
+    }
+    throw ExitCode(FailureKind.usage.rawValue)
   }
 }

@@ -56,7 +56,7 @@ public final class ControlClient {
   public convenience init(_ machine: String, timeout: Duration = .seconds(10)) throws(ControlError) {
     let path = try Self.path(of: machine)
     // SAFETY: the path holds for the call.
-    let number = unsafe path.withHostPath { unsafe chost_socket_connect($0, Int32(timeout.milliseconds)) }
+    let number = unsafe path.withHostPath { unsafe chost_socket_connect($0, timeout.milliseconds) }
     guard number >= 0 else {
       let reason =
         switch -number {
@@ -82,13 +82,21 @@ public final class ControlClient {
   }
 
   /// The machines of this user that run, by the names that they are registered by, with the paths of their sockets.
+  ///
+  /// - Throws: ``ControlError`` where the folder in which they are registered cannot be used.
   public static var machines: [(name: String, path: String)] {
-    ControlDirectory.find()?.machines().map { ($0.name, $0.path) } ?? []
+    get throws(ControlError) {
+      do throws(ListeningError) {
+        return try ControlDirectory.find()?.machines().map { ($0.name, $0.path) } ?? []
+      } catch {
+        throw ControlError(.unusableFolder, "\(error)")
+      }
+    }
   }
 
   private static func path(of machine: String) throws(ControlError) -> String {
     if machine.contains("/") { return machine }
-    let known = machines
+    let known = try machines
     if let found = known.first(where: { $0.name == machine }) { return found.path }
     let hint =
       known.isEmpty
@@ -140,8 +148,9 @@ public final class ControlClient {
   /// What to watch for notices that come, open as long as the client.
   public var descriptor: Int32 { socket.rawValue }
 
-  /// Whether a notice is here already.
-  public var hasNotice: Bool { !notices.isEmpty }
+  /// Whether something is here already: then ``nextNotice(within:)`` comes first, and ``descriptor`` is watched when
+  /// that has given nil.
+  public var hasNotice: Bool { !notices.isEmpty || lines.hasLine }
 
   // MARK: The wire
 
@@ -156,7 +165,24 @@ public final class ControlClient {
       return unsafe chost_socket_send_all(socket.rawValue, base, bytes.count)
     }
     if result == -EAGAIN { throw ControlError(.timedOut, "the machine takes no requests") }
-    guard result == 0 else { throw Self.lost }
+    guard result == 0 else { throw lastWord() }
+  }
+
+  /// Why nothing can be sent any more. A machine that takes no client says so and closes, and who writes hears of the
+  /// end before he reads why.
+  private func lastWord() -> ControlError {
+    do throws(ControlError) {
+      while let (message, size) = try receive(HostClock.monotonic) {
+        if message["method"] != nil {
+          keep(message, size)
+        } else if try isAnswer(message) {
+          _ = try Self.result(of: message)
+        }
+      }
+    } catch {
+      return error
+    }
+    return Self.lost
   }
 
   private static var lost: ControlError {
@@ -242,5 +268,5 @@ public final class ControlClient {
 }
 
 extension Duration {
-  fileprivate var milliseconds: Int64 { max(1, Int64(clamping: nanoseconds / 1_000_000)) }
+  fileprivate var milliseconds: Int32 { max(1, Int32(clamping: nanoseconds / 1_000_000)) }
 }

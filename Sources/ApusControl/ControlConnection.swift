@@ -187,6 +187,9 @@ package struct ControlLines {
   /// Whether nothing is left of what was read.
   var isEmpty: Bool { bytes.isEmpty }
 
+  /// Whether there is a next line.
+  var hasLine: Bool { bytes[(bytes.startIndex + searched)...].contains(0x0A) }
+
   /// Whether the line that has begun is longer than any may be.
   package var isTooLong: Bool { searched > limit }
 

@@ -42,23 +42,34 @@ package struct ControlDirectory {
   package static func make(at path: String = place) throws(ListeningError) -> ControlDirectory {
     // SAFETY: the path holds for the call.
     let result = unsafe path.withHostPath { unsafe chost_private_folder($0) }
-    switch result {
-    case 0: return ControlDirectory(path: path)
-    case -EPERM, -ENOTDIR:
-      throw .init(.cannotCreate, "'\(path)' is not a folder of this user's alone; remove it, or set XDG_RUNTIME_DIR")
-    default:
-      throw .init(
-        ErrorNumber.isHostFailure(-result) ? .hostFailure : .cannotCreate,
-        "cannot make '\(path)': \(errorText(-result)); set XDG_RUNTIME_DIR to a folder of yours"
-      )
-    }
+    guard result == 0 else { throw failure(path, -result, "cannot make") }
+    return ControlDirectory(path: path)
   }
 
-  /// The folder, where it is there and this user's alone.
-  package static func find(at path: String = place) -> ControlDirectory? {
-    guard exists(path) else { return nil }
+  /// The folder, where it is there.
+  ///
+  /// - Returns: nil where it is not, and a machine could make it: none is running.
+  /// - Throws: where it is not this user's alone, or could not be made.
+  package static func find(at path: String = place) throws(ListeningError) -> ControlDirectory? {
     // SAFETY: the path holds for the call.
-    return unsafe path.withHostPath { unsafe chost_private_folder($0) } == 0 ? ControlDirectory(path: path) : nil
+    let result = unsafe path.withHostPath { unsafe chost_private_folder_check($0) }
+    guard result != -ENOENT else {
+      let parent = path.lastIndex(of: "/").map { path[...$0] } ?? ""
+      guard exists("\(parent).") else { throw failure(path, chost_errno(), "cannot use") }
+      return nil
+    }
+    guard result == 0 else { throw failure(path, -result, "cannot use") }
+    return ControlDirectory(path: path)
+  }
+
+  private static func failure(_ path: String, _ errno: Int32, _ what: String) -> ListeningError {
+    guard errno != EPERM else {
+      return .init(.cannotCreate, "'\(path)' is not a folder of this user's alone; remove it, or set XDG_RUNTIME_DIR")
+    }
+    return .init(
+      ErrorNumber.isHostFailure(errno) ? .hostFailure : .cannotCreate,
+      "\(what) '\(path)': \(errorText(errno)); set XDG_RUNTIME_DIR to a folder of yours"
+    )
   }
 
   /// Keeps others from registering until the value goes. Where there is no lock to be had there is none.

@@ -44,6 +44,8 @@ public struct ControlError: Error, Hashable, Sendable, CustomStringConvertible {
     public static let timedOut = Code(rawValue: -32011)
     /// The client's own: what came is no answer.
     public static let protocolViolation = Code(rawValue: -32012)
+    /// The client's own: the folder in which machines are registered cannot be used.
+    public static let unusableFolder = Code(rawValue: -32013)
 
     /// All that a server gives, with what each means, for the schema.
     static let published: [(code: Code, meaning: String)] = [

@@ -95,7 +95,7 @@ public struct ControlFields {
       } else if let absent = Value.absent {
         value = absent
       } else {
-        throw ControlError(.invalidParameters, "\(path.key(name).text) is missing: \(about)")
+        throw ControlError(.invalidParameters, "'\(path.key(name).text)' is missing. It is: \(about)")
       }
     }
   }

@@ -68,8 +68,10 @@ public enum ControlWords {
       default: throw wrong("neither true nor false")
       }
     case .integer:
-      guard let number = wholeNumber(text) else { throw wrong("no whole number; give one such as 4096, 0x1000 or 2G") }
-      writer.raw(number.utf8)
+      switch wholeNumber(text) {
+      case .digits(let digits): writer.raw(digits.utf8)
+      case .wrong(let what): throw wrong(what)
+      }
     case .number:
       guard let number = Double(text), number.isFinite else { throw wrong("no number") }
       writer.number(number)
@@ -89,22 +91,43 @@ public enum ControlWords {
     }
   }
 
-  /// The digits of a whole number; nil where the text is none.
-  private static func wholeNumber(_ text: String) -> String? {
+  /// A text that is to be a whole number.
+  private enum WholeNumber {
+    /// Its digits, as JSON has them.
+    case digits(String)
+    /// What it is instead.
+    case wrong(String)
+
+    static let none = WholeNumber.wrong("no whole number; give one such as 4096, 0x1000 or 2G")
+    static let tooLarge = WholeNumber.wrong("too large; the most is \(UInt64.max)")
+  }
+
+  private static func wholeNumber(_ text: String) -> WholeNumber {
     let isNegative = text.hasPrefix("-")
-    var digits = isNegative ? text.dropFirst() : text[...]
-    if digits.lowercased().hasPrefix("0x") {
-      guard digits.dropFirst(2).allSatisfy(\.isHexDigit), let number = UInt64(digits.dropFirst(2), radix: 16) else {
-        return nil
+    let rest = isNegative ? text.dropFirst() : text[...]
+    let number: UInt64?
+    var shift: UInt64 = 0
+    if rest.lowercased().hasPrefix("0x") {
+      let digits = rest.dropFirst(2)
+      guard !digits.isEmpty, digits.allSatisfy({ $0.isASCII && $0.isHexDigit }) else { return .none }
+      number = UInt64(digits, radix: 16)
+    } else {
+      let digits = rest.prefix { $0.isASCII && $0.isWholeNumber }
+      let unit = rest.dropFirst(digits.count)
+      guard !digits.isEmpty, unit.allSatisfy({ $0.isASCII && $0.isLetter }) else { return .none }
+      switch unit.lowercased() {
+      case "": break
+      case "k": shift = 10
+      case "m": shift = 20
+      case "g": shift = 30
+      case "t": shift = 40
+      default: return .wrong("a number with an unknown unit; give K, M, G or T, which are powers of 1024")
       }
-      return (isNegative ? "-" : "") + "\(number)"
+      number = UInt64(digits)
     }
-    let shifts: [Character: UInt64] = ["K": 10, "M": 20, "G": 30, "T": 40]
-    let shift = digits.last.flatMap { shifts[Character($0.uppercased())] } ?? 0
-    if shift > 0 { digits = digits.dropLast() }
-    guard digits.utf8.allSatisfy({ 0x30...0x39 ~= $0 }), let number = UInt64(digits) else { return nil }
-    let (bytes, isTooLarge) = number.multipliedReportingOverflow(by: 1 << shift)
-    return isTooLarge ? nil : (isNegative ? "-" : "") + "\(bytes)"
+    guard let number else { return .tooLarge }
+    let (product, isTooLarge) = number.multipliedReportingOverflow(by: 1 << shift)
+    return isTooLarge ? .tooLarge : .digits((isNegative ? "-" : "") + "\(product)")
   }
 
   /// More text than this is not made of an answer, in bytes: each line repeats the keys that lead there.

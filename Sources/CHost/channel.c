@@ -134,14 +134,17 @@ bool chost_socket_peer_is_ours(int peer) {
 }
 
 int chost_private_folder(const char *path) {
-  struct stat status;
   if (mkdir(path, S_IRWXU) != 0 && errno != EEXIST)
     return -errno;
+  return chost_private_folder_check(path);
+}
+
+int chost_private_folder_check(const char *path) {
+  struct stat status;
   if (lstat(path, &status) != 0)
     return -errno;
-  if (!S_ISDIR(status.st_mode))
-    return -ENOTDIR;
-  return status.st_uid == geteuid() && (status.st_mode & (S_IRWXG | S_IRWXO)) == 0 ? 0 : -EPERM;
+  const mode_t all = S_IRWXU | S_IRWXG | S_IRWXO;
+  return S_ISDIR(status.st_mode) && status.st_uid == geteuid() && (status.st_mode & all) == S_IRWXU ? 0 : -EPERM;
 }
 
 int chost_socket_send_all(int peer, const void *buffer, size_t count) {

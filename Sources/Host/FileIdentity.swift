@@ -80,7 +80,7 @@ package final class MadeName: Sendable {
   package init(_ path: String, descriptor: Int32? = nil) {
     var path = path
     var held = Self.look(path, descriptor)
-    if held == nil, let descriptor, let target = Self.target(path) {
+    if held == nil, let descriptor, let target = HostPath.resolved(path) {
       path = target
       held = Self.look(target, descriptor)
     }
@@ -99,14 +99,6 @@ package final class MadeName: Sendable {
     return nil
   }
 
-  /// Where a link leads.
-  private static func target(_ path: String) -> String? {
-    // SAFETY: the path holds for the call, whose result is a text that is freed here.
-    guard let target = unsafe path.withHostPath({ unsafe realpath($0, nil) }) else { return nil }
-    defer { unsafe free(target) }
-    return unsafe HostPath.text(UnsafeRawBufferPointer(start: target, count: strlen(target)))
-  }
-
   /// O_PATH, which the C library shows with extensions only.
   private static let pathOnly: Int32 = 0o10_000_000
 
@@ -115,5 +107,26 @@ package final class MadeName: Sendable {
     guard let number, FileIdentity(named: path) == FileIdentity(descriptor: number) else { return }
     // SAFETY: the path holds for the call.
     _ = unsafe path.withHostPath { unsafe unlink($0) }
+  }
+}
+
+extension HostPath {
+  /// Where a path leads, without links; nil where nothing is there.
+  static func resolved(_ path: String) -> String? {
+    // SAFETY: the path holds for the call, whose result is a text that is freed here.
+    guard let target = unsafe path.withHostPath({ unsafe realpath($0, nil) }) else { return nil }
+    defer { unsafe free(target) }
+    return unsafe text(UnsafeRawBufferPointer(start: target, count: strlen(target)))
+  }
+
+  /// What a link says; nil for what is none.
+  static func linkTarget(_ path: String) -> String? {
+    // SAFETY: path and buffer hold for the call, and the size goes along.
+    unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { buffer in
+      guard let base = buffer.baseAddress else { return nil }
+      let count = unsafe path.withHostPath { unsafe readlink($0, base, buffer.count) }
+      guard count > 0 else { return nil }
+      return unsafe text(UnsafeRawBufferPointer(UnsafeMutableBufferPointer(rebasing: buffer[..<count])))
+    }
   }
 }

@@ -74,6 +74,23 @@ public enum StandardStreams {
     try write(bytes, to: STDOUT_FILENO, name: "standard output")
   }
 
+  /// Whether a path is a name of a standard stream, such as /dev/stdout or a link to it: who opens it has what the
+  /// stream of the process leads to at that moment.
+  package static func isNamed(by path: String) -> Bool {
+    guard let own = HostPath.resolved("/proc/self") else { return false }
+    var path = path
+    // As many links as the kernel follows.
+    for _ in 0..<40 {
+      let name = path.lastIndex(of: "/").map { path[path.index(after: $0)...] } ?? path[...]
+      guard let folder = HostPath.resolved("\(path.dropLast(name.count))./") else { return false }
+      let isOwn = folder == "\(own)/fd" || folder.hasPrefix("\(own)/task/") && folder.hasSuffix("/fd")
+      if isOwn { return ["0", "1", "2"].contains(name) }
+      guard let target = HostPath.linkTarget("\(folder)/\(name)") else { return false }
+      path = target.hasPrefix("/") ? target : "\(folder)/\(target)"
+    }
+    return false
+  }
+
   private static func write(_ bytes: [UInt8], to descriptor: Int32, name: String) throws(OutputFileError) {
     if let errno = writeAll(bytes, to: descriptor) { throw OutputFileError(stream: name, errno: errno) }
   }

@@ -17,6 +17,8 @@ public struct PlatformFileError: Error, Sendable, CustomStringConvertible {
     public var description: String {
       "\(line):\(column): \(path.isEmpty ? "/" : path.shortened): \(message.shortened)"
     }
+
+    fileprivate var withoutPosition: String { (path.isEmpty ? "" : path.shortened + ": ") + message.shortened }
   }
 
   /// In the order of the file where the form is wrong, otherwise by kind of resource; at most ``limit``.
@@ -32,8 +34,13 @@ public struct PlatformFileError: Error, Sendable, CustomStringConvertible {
     mistakes.map { "\(file):\($0)" } + (omitted > 0 ? ["\(file): \(omitted) more mistakes are not told"] : [])
   }
 
-  public var description: String {
-    let lines = mistakes.map(\.description) + (omitted > 0 ? ["\(omitted) more mistakes are not told"] : [])
+  public var description: String { text(\.description) }
+
+  /// The same for a text that came otherwise than in lines, which then nobody can count.
+  package var withoutPositions: String { text(\.withoutPosition) }
+
+  private func text(_ text: (Mistake) -> String) -> String {
+    let lines = mistakes.map(text) + (omitted > 0 ? ["\(omitted) more mistakes are not told"] : [])
     return lines.joined(separator: "\n")
   }
 }

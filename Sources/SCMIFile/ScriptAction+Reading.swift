@@ -26,7 +26,7 @@ extension ScriptAction {
     let root = try Self.parse(rule)
     let reader = PlatformFileReader()
     let action = reader.rule(root, "").map { ScriptAction.addRule($0) }
-    try self.init(action, reader, root, definition)
+    try self.init(action, reader, root, definition, within: "/addRule")
   }
 
   private static func parse(_ json: String) throws(PlatformFileError) -> JSONValue {
@@ -43,14 +43,20 @@ extension ScriptAction {
     _ action: ScriptAction?,
     _ reader: PlatformFileReader,
     _ root: JSONValue,
-    _ definition: PlatformDefinition
+    _ definition: PlatformDefinition,
+    within place: String = ""
   ) throws(PlatformFileError) {
     guard reader.mistakes.isEmpty, let action else {
       throw PlatformFileError(mistakes: reader.mistakes, omitted: reader.omitted)
     }
     let errors = definition.mistakes(in: action)
     guard errors.isEmpty else {
-      throw PlatformFileError(mistakes: errors.prefix(PlatformFileError.limit).map { .init($0, in: root) })
+      let mistakes = errors.prefix(PlatformFileError.limit).map { error in
+        // The text is what stands at that place.
+        let path = error.path.hasPrefix(place) ? String(error.path.dropFirst(place.count)) : error.path
+        return PlatformFileError.Mistake(DefinitionError(path: path, message: error.message), in: root)
+      }
+      throw PlatformFileError(mistakes: mistakes, omitted: errors.count - mistakes.count)
     }
     self = action
   }

@@ -1,8 +1,8 @@
-internal import SCMI
+package import SCMI
 
 extension PlatformDefinition {
-  /// What is wrong with something that is to be done now.
-  func mistakes(in action: ScriptAction) -> [DefinitionError] {
+  /// What is wrong with something that is to be done now, by the keys that a step of a script has for it.
+  package func mistakes(in action: ScriptAction) -> [DefinitionError] {
     var validator = Validator(self)
     validator.step(ScriptStep(at: 0, action), "")
     return validator.errors

@@ -76,6 +76,38 @@ import Testing
     #expect(error?.code == code && error?.message.hasPrefix(message) == true, "\(error?.message ?? "")")
   }
 
+  @Test("What a machine says before it closes is told, and not that the connection was lost")
+  func lastWord() throws {
+    for isBegun in [false, true] {
+      let (client, number) = SocketPair.make()
+      func send(_ line: String) { _ = SocketPair.send(Array((line + "\n").utf8)[...], to: number) }
+      if isBegun { send(#"{"jsonrpc":"2.0","id":1,"result":{"version":1,"apus":"0"}}"#) }
+      send(Self.notice(1, "x"))
+      send(#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"there are 128 clients already"}}"#)
+      if !isBegun { close(number) }
+
+      let error = #expect(throws: ControlError.self) {
+        let client = try ControlClient(connected: OwnedDescriptor(owning: client), timeout: .seconds(60))
+        close(number)
+        _ = try client.call(Control.Pause.self)
+      }
+
+      #expect(error?.code == .refused && error?.message == "there are 128 clients already", "\(error?.message ?? "")")
+    }
+  }
+
+  @Test("A machine that has closed without a word is lost")
+  func noLastWord() {
+    let (client, number) = SocketPair.make()
+    close(number)
+
+    let error = #expect(throws: ControlError.self) {
+      try ControlClient(connected: OwnedDescriptor(owning: client), timeout: .seconds(60))
+    }
+
+    #expect(error?.code == .disconnected, "\(error?.message ?? "")")
+  }
+
   @Test("A machine that sends notices or others' answers without end does not hold up a call beyond its time")
   func flood() throws {
     for line in [Self.notice(1, "x"), #"{"jsonrpc":"2.0","id":9,"result":{}}"#] {
@@ -120,6 +152,23 @@ import Testing
 
     #expect(next == [0: 500, 1: 500])
     #expect(kept > 700 && kept < 839)
+  }
+
+  @Test("Notices that were read together with an answer are here, though nothing is to be read any more")
+  func noticesBehindAnAnswer() throws {
+    let machine = Machine()
+    let client = try machine.connect()
+    let answer = #"{"jsonrpc":"2.0","id":2,"result":{"state":"paused"}}"#
+    machine.send([answer, Self.notice(1, "a"), Self.notice(1, "b")].joined(separator: "\n"))
+
+    _ = try client.call(Control.Pause.self)
+    var texts: [String] = []
+    while client.hasNotice, let notice = try client.nextNotice(within: .zero) {
+      texts.append(try notice.content(as: Control.ConsoleOutput.self)?.data ?? "")
+    }
+
+    #expect(texts == ["a", "b"])
+    #expect(!client.hasNotice)
   }
 
   @Test("An answer whose lines would be far more than itself is printed as it is")

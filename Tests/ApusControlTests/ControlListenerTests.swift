@@ -61,7 +61,7 @@ import Testing
     #expect(mode(machines) == 0o700)
     #expect(mode(registered.path) == 0o600)
     #expect((listener.name, registered.name) == ("m", "b"))
-    #expect(ControlDirectory.find(at: machines)?.machines().map(\.name) == ["b", "m"])
+    #expect(try ControlDirectory.find(at: machines)?.machines().map(\.name) == ["b", "m"])
     listener.close()
     registered.close()
     #expect(HostFiles.names(in: machines) == [".lock"])
@@ -189,11 +189,27 @@ import Testing
       )
       let listener = try ControlListener(.path(folder.path("s")), machine: "m", folder: place)
       #expect(listener.name == nil)
-      #expect(ControlDirectory.find(at: place) == nil)
+      #expect(throws: ListeningError.self) { try ControlDirectory.find(at: place) }
       listener.close()
     }
     #expect(throws: ListeningError.self) {
       try ControlListener(.registered, machine: "m", folder: folder.path("no/such"))
+    }
+  }
+
+  @Test("A folder that is not there yet is no machine, and one that could not be made is an error")
+  func missingFolder() throws {
+    try folder.write("file", [])
+
+    #expect(try ControlDirectory.find(at: machines) == nil)
+    #expect(HostFiles.names(in: folder.path) == ["file"])
+    for (name, reason) in [("no/such", "No such file or directory"), ("file/apus", "Not a directory")] {
+      let place = folder.path(name)
+      let error = #expect(throws: ListeningError.self) { try ControlDirectory.find(at: place) }
+      #expect(
+        error?.description == "cannot use '\(place)': \(reason); set XDG_RUNTIME_DIR to a folder of yours"
+      )
+      #expect(error?.kind == .cannotCreate)
     }
   }
 

@@ -50,7 +50,7 @@ import Testing
   @Test(
     "Parameters that are not the method's are refused by their names",
     arguments: [
-      ("{}", "text is missing: A text."), (#"{"text":1}"#, "text: 1 is no string"),
+      ("{}", "'text' is missing. It is: A text."), (#"{"text":1}"#, "text: 1 is no string"),
       (#"{"text":null}"#, "is no string"),
       (#"{"text":"","txt":1}"#, "txt: there is no such parameter; give text, count,"),
       (#"{"text":"","count":-1}"#, "count: -1 is no whole number from 0 to 18446744073709551615"),
@@ -63,7 +63,7 @@ import Testing
       (#"{"text":"","word":"three"}"#, "is no word that is known here; give one, two"),
       (#"{"text":"","list":{}}"#, "list: an object is no array"),
       (#"{"text":"","list":[{"number":1},{"number":256}]}"#, "list[1].number: 256 is no whole number from 0 to 255"),
-      (#"{"text":"","list":[{}]}"#, "list[0].number is missing: A number."),
+      (#"{"text":"","list":[{}]}"#, "'list[0].number' is missing. It is: A number."),
       (#"{"text":"","list":[{"number":1,"a":2}]}"#, "list[0].a: there is no such parameter; give number"),
     ]
   )

@@ -100,10 +100,21 @@ import Testing
       ("unsubscribe", ["x"], "subscription: 'x' is no whole number; give one such as 4096, 0x1000 or 2G"),
       ("unsubscribe", ["+5"], "subscription: '+5' is no whole number; give one such as 4096, 0x1000 or 2G"),
       ("unsubscribe", ["0x+5"], "subscription: '0x+5' is no whole number; give one such as 4096, 0x1000 or 2G"),
+      ("unsubscribe", [""], "subscription: '' is no whole number"),
+      ("unsubscribe", ["-"], "subscription: '-' is no whole"),
+      ("unsubscribe", ["1.5G"], "subscription: '1.5G' is no whole number; give one such as 4096, 0x1000 or 2G"),
+      ("unsubscribe", ["G"], "subscription: 'G' is no whole number"),
+      ("unsubscribe", ["0x"], "subscription: '0x' is no"),
+      ("unsubscribe", ["1 G"], "subscription: '1 G' is no whole number"),
+      ("unsubscribe", ["1\u{301}"], "subscription: '1\u{301}' is no whole number"),
+      ("unsubscribe", ["99999999T"], "subscription: '99999999T' is too large; the most is 18446744073709551615"),
+      ("unsubscribe", ["18446744073709551616"], "subscription: '18446744073709551616' is too large"),
+      ("unsubscribe", ["0x10000000000000000"], "subscription: '0x10000000000000000' is too large"),
       (
-        "unsubscribe", ["99999999999T"],
-        "subscription: '99999999999T' is no whole number; give one such as 4096, 0x1000 or 2G"
+        "unsubscribe", ["8191P"],
+        "subscription: '8191P' is a number with an unknown unit; give K, M, G or T, which are powers of 1024"
       ),
+      ("unsubscribe", ["2GiB"], "subscription: '2GiB' is a number with an unknown unit"),
       ("events.subscribe", ["kinds=state,all"], "kinds: 'all' is not known; give state"),
     ]
   )

@@ -39,7 +39,10 @@ import Testing
   private func serve(_ onEvents: @escaping @Sendable (Listeners, Int) -> Void) throws -> ControlServer {
     let listeners = Listeners()
     var table = ControlTable()
-    table.on(Control.Hello.self) { _, answer in answer.succeed(.init()) }
+    table.on(Control.Hello.self) { parameters, answer in
+      guard (parameters.version ?? 1) == 1 else { return answer.fail(.unsupportedVersion, "that is not spoken here") }
+      answer.succeed(.init())
+    }
     table.on(Control.ConsoleSubscribe.self) { _, answer in
       let subscription = answer.subscribe {}
       answer.succeed(.init(subscription.number))
@@ -83,6 +86,109 @@ import Testing
 
     #expect(result.status == 0, "\(result.error)")
     #expect(result.output == "ended: the guest powered off\n")
+  }
+
+  @Test(arguments: [
+    ["control", "hello"], ["control", "events.subscribe"], ["control", "console.subscribe"], ["console"],
+  ])
+  func anOutputThatCannotBeWrittenIsNoLostMachine(words: [String]) throws {
+    let server = try serve { listeners, _ in
+      // Base64, for the console.
+      listeners.write("d29yZHMK")
+      listeners.tellEnd(isLast: true)
+    }
+    defer { server.end() }
+
+    let result = try apus([words[0], path] + words.dropFirst(), outputPath: "/dev/full")
+
+    expectRefusal(result, status: 73, "cannot write standard output: No space left on device")
+  }
+
+  @Test func aVersionThatIsNotSpokenIsARefusalOfAMachineThatIsThere() throws {
+    let server = try serve { _, _ in }
+    defer { server.end() }
+
+    let result = try apus(["control", path, "hello", "version=2"])
+
+    expectRefusal(result, status: 1, "that is not spoken here")
+  }
+
+  @Test func aMachineThatTakesNoMoreClientsIsListedAndSaysSo() throws {
+    let registered = try ControlListener(.registered, machine: "full", folder: folder.path("apus"))
+    var limits = ControlServer.Limits()
+    limits.clients = 0
+    let server = try ControlServer(registered, ControlTable(), limits: limits) { _ in }
+    defer { server.end() }
+
+    let result = try shell(
+      """
+      export XDG_RUNTIME_DIR='\(folder.path)'
+      apus list
+      apus list --json | grep -e state -e reason
+      apus control full; echo $?
+      apus console full; echo $?
+      """
+    )
+
+    #expect(
+      result.output.split(separator: "\n").map { $0.split(separator: " ").joined(separator: " ") } == [
+        "MACHINE STATE UPTIME CPUS MEMORY PID", "full refuses: there are 0 clients already - - - -",
+        #""reason" : "there are 0 clients already","#, #""state" : "refuses""#, "1", "1",
+      ],
+      "\(result.output)"
+    )
+    #expect(
+      result.error == String(repeating: "apus: error: there are 0 clients already\n", count: 2),
+      "\(result.error)"
+    )
+  }
+
+  @Test func aFolderOfMachinesThatCannotBeUsedIsToldAndNotTakenForNone() throws {
+    let result = try shell(
+      """
+      cd '\(folder.path)'
+      mkdir good open other link foreign; mkdir -m 777 open/apus; touch file other/apus; ln -s /tmp link/apus
+      mkdir -m 700 foreign/apus; chown 65534 foreign/apus 2>/dev/null || chmod 755 foreign/apus
+      for place in good missing file open other link foreign; do
+        export XDG_RUNTIME_DIR="$PWD/$place"
+        echo "$place"
+        for words in list 'list --json' 'list --names' 'control m' 'console m'; do
+          apus $words >output; echo "$? $(wc -c <output)"
+        done
+      done
+      """
+    )
+
+    let none = ["0 0", "0 5", "0 0", "69 0", "69 0"]
+    let places = ["missing", "file", "open", "other", "link", "foreign"]
+    let refused = places.flatMap { [$0] + Array(repeating: "73 0", count: 5) }
+    #expect(result.output.split(separator: "\n").map(String.init) == ["good"] + none + refused, "\(result.output)")
+    let advices = result.error.split(separator: "\n").count { $0.contains("set XDG_RUNTIME_DIR") }
+    #expect(advices == 5 * places.count, "\(result.error)")
+  }
+
+  @Test func theSchemaIsForNoMethodAlone() throws {
+    expectRefusal(try apus(["control", "schema", "info"]), status: 64, "'schema' takes no further word")
+    #expect(try apus(["control", "schema"]).output.hasPrefix("{"))
+  }
+
+  @Test(arguments: ["0", "0ms", "0.0", "-1", "x"])
+  func aTimeInWhichNothingCanBeAnsweredIsBadUsage(time: String) throws {
+    expectRefusal(
+      try apus(["control", path, "--timeout", time]),
+      status: 64,
+      "such as 10, 1.5s or 2m, and more than 0"
+    )
+  }
+
+  @Test func theLongestTimeIsOne() throws {
+    let server = try serve { _, _ in }
+    defer { server.end() }
+
+    let result = try apus(["control", path, "hello", "--timeout", "2562047h"])
+
+    #expect(result.status == 0, "\(result.error)")
+    #expect(result.output.contains("version: 1"))
   }
 
   @Test func aConnectionThatIsLostWithoutAnEndIsNoSuccessAndSaysWhatToDo() throws {

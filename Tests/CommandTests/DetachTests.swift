@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 
@@ -12,6 +13,37 @@ import Testing
         status: 64,
         "--console stdio: with --detach the machine leaves its caller's streams; give pty, file=PATH or none"
       )
+    }
+  }
+
+  @Test func theCallersStreamsAreNoFilesByWhateverName() throws {
+    let image = try TemporaryFile(linuxImage())
+    let folder = try TemporaryFolder()
+    let link = folder.path("link")
+    // SAFETY: both texts hold for the call.
+    #expect(unsafe symlink("/dev/stdout", link) == 0)
+
+    for (options, name) in [
+      (["--report", "/dev/stdout"], "--report: '/dev/stdout'"), (["--report", link], "--report: '\(link)'"),
+      (["--report", "/dev/stderr"], "--report: '/dev/stderr'"),
+      (["--dump-dtb", "/dev/fd/1"], "--dump-dtb: '/dev/fd/1'"),
+      (["--scmi-transcript", "/proc/self/fd/2"], "--scmi-transcript: '/proc/self/fd/2'"),
+      (["--console", "file=/dev/stdout"], "--console: '/dev/stdout'"),
+      (["--port", "a=file=/proc/thread-self/fd/1"], "--port a=file=/proc/thread-self/fd/1: '/proc/thread-self/fd/1'"),
+      (["--initrd", "/dev/stdin"], "--initrd: '/dev/stdin'"),
+    ] {
+      expectRefusal(
+        try apus(["run", "--detach", "--kernel", image.path] + options),
+        status: 64,
+        name + " is a stream of the caller's, which the machine leaves with --detach; name a file"
+      )
+    }
+    // What only looks like one is a file, and without --detach a stream may be one.
+    for words in [
+      ["--detach", "--report", folder.path("stdout")], ["--detach", "--report", "/dev/null"],
+      ["--dump-dtb", "/dev/stdout"],
+    ] {
+      #expect(try apus(["run", "--dry-run", "--kernel", image.path] + words).status == 0, "\(words)")
     }
   }
 

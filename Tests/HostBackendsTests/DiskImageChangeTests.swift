@@ -50,8 +50,17 @@ import Testing
 
     #expect(refusal { () throws(DiskError) in _ = try image.grow(to: 4096) }?.contains("would lose") == true)
     #expect(refusal { () throws(DiskError) in _ = try image.grow(to: 8193) }?.contains("multiple of 512") == true)
-    #expect(refusal { () throws(DiskError) in _ = try image.grow(to: .max) }?.contains("multiple of 512") == true)
+    for size: UInt64 in [.max, .max / 512 * 512, 1 << 63] {
+      let reason = refusal { () throws(DiskError) in _ = try image.grow(to: size) }
+      #expect(reason?.hasSuffix("cannot have \(size) bytes; a file has at most 9223372036854775296") == true)
+    }
     #expect(image.size == 8192)
+  }
+
+  @Test func anEmptyPathIsToldAsThat() {
+    let error = #expect(throws: DiskError.self) { try DiskImage(path: "", isReadOnly: true) }
+
+    #expect(error?.description == "the path of the disk's image is empty; give one")
   }
 
   @Test func aReadOnlyImageIsNotMadeLonger() throws {

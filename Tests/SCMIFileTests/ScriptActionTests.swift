@@ -53,6 +53,17 @@ import Testing
     #expect(found.allSatisfy { $0.line == 1 })
   }
 
+  @Test func aMistakeInARuleIsToldByItsPlaceInTheRule() {
+    let rule = #"{"name": "x", "action": {"alter": []}}"#
+
+    let error = #expect(throws: PlatformFileError.self) { try ScriptAction(addingRule: rule, in: definition) }
+
+    #expect(error?.description == "1:35: /action/alter: expected at least one alteration")
+    #expect(error?.withoutPositions == "/action/alter: expected at least one alteration")
+    let empty = #expect(throws: PlatformFileError.self) { try ScriptAction(addingRule: "[]", in: definition) }
+    #expect(empty?.withoutPositions.hasPrefix("/") == false, "\(empty?.withoutPositions ?? "")")
+  }
+
   @Test func aRuleOfWhatIsNotThereIsRefused() {
     #expect(throws: PlatformFileError.self) {
       try ScriptAction(addingRule: #"{"name": "x", "agent": "nobody", "action": "dropped"}"#, in: definition)

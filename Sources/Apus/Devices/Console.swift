@@ -83,6 +83,8 @@ extension Configuration.Device.Console: DeviceKind {
     return problems
   }
 
+  var countLimit: Int { 1 }
+
   func problem(ofSeveral count: Int) -> ConfigurationError.Reason? {
     "a machine has one console device, which has all ports"
   }

@@ -10,7 +10,10 @@ protocol DeviceKind: Codable, Sendable {
   /// The mistakes in the plain values.
   func problems(device index: Int) -> [ConfigurationError.Problem]
 
-  /// What is wrong with a machine that has several of them, where it can have one only.
+  /// How many of them a machine may have, where that is less than it may have devices.
+  var countLimit: Int { get }
+
+  /// What is wrong with a machine that has more of them than that.
   func problem(ofSeveral count: Int) -> ConfigurationError.Reason?
 
   /// The files that it needs or writes, and the names that it makes.
@@ -50,6 +53,8 @@ protocol DeviceKind: Codable, Sendable {
 
 extension DeviceKind {
   func problems(device index: Int) -> [ConfigurationError.Problem] { [] }
+
+  var countLimit: Int { .max }
 
   func problem(ofSeveral count: Int) -> ConfigurationError.Reason? { nil }
 

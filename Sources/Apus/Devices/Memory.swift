@@ -80,6 +80,12 @@ extension Configuration.Device.Memory: DeviceKind {
     return problems
   }
 
+  var countLimit: Int { Configuration.hotplugRegionLimit }
+
+  func problem(ofSeveral count: Int) -> ConfigurationError.Reason? {
+    "a machine has at most \(countLimit) regions, not \(count)"
+  }
+
   var hotplugMemory: HotplugMemoryWish? {
     HotplugMemoryWish(name: name, size: size, initialSize: initialSize, blockSize: blockSize)
   }

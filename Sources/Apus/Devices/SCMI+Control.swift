@@ -127,7 +127,12 @@ extension MachineControl {
   private func addSCMIChanges(to table: inout ControlTable) {
     table.on(Control.SCMISet.self) { [self] parameters, answer in
       guard let platform = platform(answer), let name = resource(parameters.resource, platform, answer) else { return }
-      let action = "{\"set\":\(ControlJSON.quoted(name.description)),\"value\":\(parameters.value)}"
+      let action = ScriptAction.set(name, parameters.value)
+      if let mistake = platform.definition.mistakes(in: action).first {
+        // The resource is there, but its kind may have no value.
+        let parameter = mistake.path == "/set" ? "resource" : "value"
+        return answer.fail(.invalidParameters, "\(parameter): \(mistake.message)")
+      }
       guard perform(action, on: platform, answer) else { return }
       answer.succeed(platform.change { platform, _ in Control.SCMIResource(name, platform) })
     }
@@ -162,7 +167,13 @@ extension MachineControl {
       answer.succeed(result)
     }
     table.on(Control.SCMIStep.self) { [self] parameters, answer in
-      guard let platform = platform(answer), perform(parameters.step.text, on: platform, answer) else { return }
+      guard let platform = platform(answer) else { return }
+      do throws(PlatformFileError) {
+        let action = try ScriptAction(json: parameters.step.text, in: platform.definition)
+        guard perform(action, on: platform, answer) else { return }
+      } catch {
+        return answer.fail(.invalidParameters, "step: \(error.withoutPositions)")
+      }
       answer.succeed()
     }
   }
@@ -187,7 +198,7 @@ extension MachineControl {
         let action = try ScriptAction(addingRule: parameters.rule.text, in: platform.definition)
         guard perform(action, on: platform, answer) else { return }
       } catch {
-        return answer.fail(.invalidParameters, "rule: \(error)")
+        return answer.fail(.invalidParameters, "rule: \(error.withoutPositions)")
       }
       answer.succeed()
     }
@@ -208,19 +219,6 @@ extension MachineControl {
   /// Does what a script may do.
   ///
   /// - Returns: false where it cannot be done, which is answered.
-  private func perform<Method: ControlMethod>(
-    _ json: String,
-    on platform: SharedPlatform,
-    _ answer: ControlAnswer<Method>
-  ) -> Bool {
-    do throws(PlatformFileError) {
-      return perform(try ScriptAction(json: json, in: platform.definition), on: platform, answer)
-    } catch {
-      answer.fail(.invalidParameters, "step: \(error)")
-      return false
-    }
-  }
-
   private func perform<Method: ControlMethod>(
     _ action: ScriptAction,
     on platform: SharedPlatform,

@@ -57,6 +57,8 @@ struct SCMIPlace: Sendable {
 }
 
 extension Configuration.Device.SCMI: DeviceKind {
+  var countLimit: Int { 1 }
+
   func problem(ofSeveral count: Int) -> ConfigurationError.Reason? {
     "a machine is on one platform, not on \(count)"
   }

@@ -18,7 +18,8 @@ extension ApusCommand {
           apus console apus
           echo reboot | apus console ./socket
 
-        Exit status: 0 when left or when the machine has ended, 69 if there is no such machine.
+        Exit status: 0 when left or when the machine has ended, 69 if there is no such machine, 73 if standard output \
+        cannot be written.
         """
     )
 
@@ -31,10 +32,10 @@ extension ApusCommand {
     private static let keys = "Ctrl-A x: leave the console   Ctrl-A Ctrl-A: send Ctrl-A   Ctrl-A h: this help"
 
     func run() throws {
-      try Message.reporting { () throws(ControlError) in try attach() }
+      try Message.reportingAny { try attach() }
     }
 
-    private func attach() throws(ControlError) {
+    private func attach() throws {
       let client = try ControlClient(machine)
       var parameters = Control.ConsoleSubscribe.Parameters()
       parameters.encoding = .base64
@@ -112,15 +113,11 @@ extension ApusCommand {
     }
 
     /// - Returns: false where the machine has ended.
-    private func show(_ notice: ControlClient.Notice) throws(ControlError) -> Bool {
+    private func show(_ notice: ControlClient.Notice) throws -> Bool {
       if let output = try notice.content(as: Control.ConsoleOutput.self) {
         let lost = notice.envelope.lost
         if lost > 0 { Message.say("\(lost) pieces of output were lost: they were not read as fast as they came") }
-        do {
-          try StandardStreams.writeOutput(Base64.decode(output.data) ?? [])
-        } catch {
-          throw ControlError(.disconnected, "\(error)")
-        }
+        try StandardStreams.writeOutput(Base64.decode(output.data) ?? [])
       } else if let event = try notice.content(as: Control.Event.self), notice.isEnd {
         Message.say("the machine has ended: \(event.message)")
         return false

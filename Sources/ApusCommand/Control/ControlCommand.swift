@@ -27,6 +27,7 @@ extension ApusCommand {
           1   the machine refused
           64  bad usage
           69  there is no such machine, or it does not listen
+          73  standard output cannot be written, or the folder of running machines cannot be used
           75  no answer came in time
         """
     )
@@ -41,7 +42,7 @@ extension ApusCommand {
       help: ArgumentHelp("The method; info by default.", valueName: "method"),
       completion: .list(ControlCatalogue.methods.map(\.name))
     )
-    var method = Control.Info.name
+    var method: String?
 
     @Argument(help: ArgumentHelp("The method's parameters, as NAME=VALUE.", valueName: "parameter"))
     var words: [String] = []
@@ -60,7 +61,9 @@ extension ApusCommand {
     var timeout = Duration.seconds(10)
 
     private static let limit: @Sendable (String) throws -> Duration = { text in
-      guard let limit = TimeLimit(text) else { throw ValidationError(TimeLimit.form) }
+      guard let limit = TimeLimit(text), limit.duration > .zero else {
+        throw ValidationError(TimeLimit.form + ", and more than 0")
+      }
       return limit.duration
     }
 
@@ -69,16 +72,23 @@ extension ApusCommand {
       return "  \(([method.name] + words).joined(separator: " "))\n      \(method.summary)"
     }
 
+    func validate() throws {
+      guard machine != Control.Schema.name || method == nil else {
+        throw ValidationError("'schema' takes no further word: it has all methods.")
+      }
+    }
+
     func run() throws {
-      if machine == "schema", words.isEmpty {
+      if machine == Control.Schema.name {
         return try Message.show(
           ControlWords.indented(ControlCatalogue.document).split(separator: "\n").map(String.init)
         )
       }
-      try Message.reporting { () throws(ControlError) in try ask() }
+      try Message.reportingAny { try ask() }
     }
 
-    private func ask() throws(ControlError) {
+    private func ask() throws {
+      let method = method ?? Control.Info.name
       guard let description = ControlCatalogue.methods.first(where: { $0.name == method }) else {
         throw ControlError(.methodNotFound, "there is no method '\(method)'; 'apus control --help' shows them all")
       }
@@ -100,7 +110,7 @@ extension ApusCommand {
     /// Shows what comes, until the machine ends.
     ///
     /// - Parameter ends: the subscription that tells of ends, which is shown to nobody.
-    private func follow(_ client: ControlClient, ends: UInt64) throws(ControlError) {
+    private func follow(_ client: ControlClient, ends: UInt64) throws {
       var hasEnded = false
       while true {
         let next: ControlClient.Notice?
@@ -119,17 +129,17 @@ extension ApusCommand {
       }
     }
 
-    private func show(_ answer: ControlJSON) throws(ControlError) {
+    private func show(_ answer: ControlJSON) throws {
       try write(json ? [answer.text] : ControlWords.lines(answer))
     }
 
-    private func show(_ notice: ControlClient.Notice) throws(ControlError) {
+    private func show(_ notice: ControlClient.Notice) throws {
       let lost = notice.envelope.lost
       if lost > 0, !json { Message.say("\(lost) notices were lost: they were not read as fast as they came") }
       if json {
         try write([notice.json.text])
       } else if let output = try notice.content(as: Control.ConsoleOutput.self) {
-        try write(bytes: Array(output.data.utf8))
+        try StandardStreams.writeOutput(Array(output.data.utf8))
       } else if let event = try notice.content(as: Control.Event.self) {
         try write(["\(event.kind.rawValue): \(event.message)"])
       } else {
@@ -137,16 +147,8 @@ extension ApusCommand {
       }
     }
 
-    private func write(_ lines: [String]) throws(ControlError) {
-      try write(bytes: Array(lines.map { $0.plain + "\n" }.joined().utf8))
-    }
-
-    private func write(bytes: [UInt8]) throws(ControlError) {
-      do {
-        try StandardStreams.writeOutput(bytes)
-      } catch {
-        throw ControlError(.disconnected, "\(error)")
-      }
+    private func write(_ lines: [String]) throws {
+      try StandardStreams.writeOutput(Array(lines.map { $0.plain + "\n" }.joined().utf8))
     }
   }
 }
@@ -155,7 +157,8 @@ extension ControlError: CommandFailure {
   var exitStatus: Int32 {
     switch code {
     case .methodNotFound, .invalidParameters, .invalidRequest: 64
-    case .disconnected, .unsupportedVersion: 69
+    case .disconnected: 69
+    case .unusableFolder: FailureKind.cannotCreate.rawValue
     case .timedOut: 75
     default: 1
     }

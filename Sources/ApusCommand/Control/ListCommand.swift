@@ -33,6 +33,8 @@ extension ApusCommand {
       let machine: String
       let socket: String
       var state = "unknown"
+      /// Why it tells nothing of itself, where it has said so.
+      var reason: String?
       var pid: Int32?
       var uptime: UInt64?
       var cpus: Int?
@@ -41,7 +43,7 @@ extension ApusCommand {
     }
 
     func run() throws {
-      let machines = ControlClient.machines
+      let machines = try Message.reporting { () throws(ControlError) in try ControlClient.machines }
       if names { return try Message.show(machines.map(\.name)) }
       let rows = machines.map(look)
       if json { return try Message.show(json: rows) }
@@ -54,18 +56,23 @@ extension ApusCommand {
     private func look(_ machine: (name: String, path: String)) -> Machine {
       var row = Machine(machine: machine.name, socket: machine.path)
       // One that does not answer holds up the others for no longer than a person waits.
-      guard let client = try? ControlClient(machine.path, timeout: .seconds(2)),
-        let info = try? client.call(Control.Info.self)
-      else {
-        row.state = "does not answer"
-        return row
+      do throws(ControlError) {
+        let info = try ControlClient(machine.path, timeout: .seconds(2)).call(Control.Info.self)
+        row.state = info.state.rawValue
+        row.pid = info.pid
+        row.uptime = info.uptime
+        row.cpus = info.cpus
+        row.memory = info.wholeMemory
+        row.uuid = info.uuid
+      } catch {
+        switch error.code {
+        case .disconnected, .timedOut: row.state = "does not answer"
+        case .ended: row.state = Control.State.ended.rawValue
+        default:
+          row.state = "refuses"
+          row.reason = error.message
+        }
       }
-      row.state = info.state.rawValue
-      row.pid = info.pid
-      row.uptime = info.uptime
-      row.cpus = info.cpus
-      row.memory = info.wholeMemory
-      row.uuid = info.uuid
       return row
     }
 
@@ -73,7 +80,8 @@ extension ApusCommand {
       var cells = [["MACHINE", "STATE", "UPTIME", "CPUS", "MEMORY", "PID"]]
       for row in rows {
         cells.append([
-          row.machine, row.state, row.uptime.map(duration) ?? "-", row.cpus.map { "\($0)" } ?? "-",
+          row.machine, row.state + (row.reason.map { ": \($0)" } ?? ""), row.uptime.map(duration) ?? "-",
+          row.cpus.map { "\($0)" } ?? "-",
           row.memory.map { "\(ByteCount($0))" } ?? "-", row.pid.map { "\($0)" } ?? "-",
         ])
       }

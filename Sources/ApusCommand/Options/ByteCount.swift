@@ -29,8 +29,9 @@ struct ByteCount: WrittenValue {
     self.bytes = bytes
   }
 
-  /// In the largest unit of which it is a whole number.
+  /// In the largest unit of which it is a whole number; nothing has none.
   var description: String {
+    guard bytes > 0 else { return "0" }
     for (shift, unit) in [(UInt64(40), "T"), (30, "G"), (20, "M"), (10, "K")] where bytes % (1 << shift) == 0 {
       return "\(bytes >> shift)\(unit)"
     }

@@ -23,8 +23,12 @@ int chost_socket_send_all(int peer, const void *_Nonnull buffer, size_t count);
 // Whether a socket's peer is a process of this user or of root.
 bool chost_socket_peer_is_ours(int peer);
 
-// Makes a folder for this user alone, unless there is one: 0 or minus errno, -EPERM where others own it or may enter.
+// Makes a folder for this user alone, unless there is one: 0 or minus errno, -EPERM where it is something else, or
+// others own it or may enter.
 int chost_private_folder(const char *_Nonnull path);
+
+// The same for one that has to be there.
+int chost_private_folder_check(const char *_Nonnull path);
 
 // Opens a file, which is made where it is not there, and waits until it is locked for this opening alone: the
 // descriptor, or minus errno.

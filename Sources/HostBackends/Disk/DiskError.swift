@@ -33,6 +33,7 @@ extension DiskError {
 extension DiskError: CustomStringConvertible {
   package var description: String {
     switch self {
+    case .missing(""): "the path of the disk's image is empty; give one"
     case .missing(let path): "disk '\(path)' does not exist; make it (truncate -s 1G '\(path)') or check the path"
     case .notADisk(let path): "disk '\(path)' is neither a regular file nor a block device; give one of these"
     case .inUse(let path):

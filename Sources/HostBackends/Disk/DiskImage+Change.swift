@@ -11,6 +11,9 @@ extension DiskImage {
   /// Whether nothing on it ever waits for a disk.
   var neverWaits: Bool { presentNeverWaits.load(ordering: .acquiring) }
 
+  /// In bytes: the most of whole sectors that a file's size (off_t) holds.
+  private static let largest = UInt64(Int64.max) / 512 * 512
+
   private var present: chost_disk? {
     var description = chost_disk()
     // SAFETY: the structure holds for the call.
@@ -46,7 +49,10 @@ extension DiskImage {
     guard !isDevice else {
       throw .cannotChange(path: path, reason: "is a block device; let that grow, and leave out the size")
     }
-    guard size % 512 == 0, size <= UInt64(Int64.max) else {
+    guard size <= Self.largest else {
+      throw .cannotChange(path: path, reason: "cannot have \(size) bytes; a file has at most \(Self.largest)")
+    }
+    guard size % 512 == 0 else {
       throw .cannotChange(path: path, reason: "cannot have \(size) bytes; give a multiple of 512")
     }
     guard size >= self.size else {

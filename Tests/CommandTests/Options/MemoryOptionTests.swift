@@ -40,6 +40,8 @@ import Testing
   @Test(
     arguments: [
       (["--hotplug-memory", "100M"], "--hotplug-memory 100M: a region is a multiple of 128 MiB up to 4T"),
+      (["--hotplug-memory", "0"], "--hotplug-memory 0: a region is a multiple of 128 MiB up to 4T, not 0 bytes"),
+      (["--hotplug-memory", "1G,block=0"], "--hotplug-memory block=0: a block is a power of two of 2 MiB at least"),
       (["--hotplug-memory", "-4G"], "the size of the region comes first"),
       (["--hotplug-memory", "1G,block=1M"], "--hotplug-memory block=1M: a block is a power of two of 2 MiB at least"),
       (["--hotplug-memory", "1G,initial=2G"], "--hotplug-memory initial=2G: the guest cannot have 2147483648 bytes"),
@@ -61,6 +63,25 @@ import Testing
     let result = try apus(["devicetree"] + options)
 
     expectRefusal(result, status: 64, message)
+  }
+
+  @Test(arguments: [9, 33, 64])
+  func tooManyRegionsAreToldByTheirOwnLimit(count: Int) throws {
+    let regions = (0..<count).flatMap { ["--hotplug-memory", "128M,name=r\($0)"] }
+
+    let result = try apus(["devicetree"] + regions)
+
+    expectRefusal(result, status: 64, "--hotplug-memory: a machine has at most 8 regions, not \(count)")
+    #expect(result.error.split(separator: "\n").count == 1, "\(result.error)")
+  }
+
+  @Test func tooManyDevicesOfKindsWithoutALimitOfTheirOwnAreToldByTheMachines() throws {
+    let disks = (0..<30).flatMap { ["--block", "/no/disk\($0)"] }
+    let regions = (0..<8).flatMap { ["--hotplug-memory", "128M,name=r\($0)"] }
+
+    let result = try apus(["devicetree"] + disks + regions)
+
+    expectRefusal(result, status: 64, "38 devices are too many: a machine has at most 32")
   }
 
   @Test func theDeviceTreeHasTheDeviceAndNoMemoryOfTheRegion() throws {
