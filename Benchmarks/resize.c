@@ -2,8 +2,8 @@
 //
 //     usage: resize SOCKET DEVICE LEAST MOST STEPS
 //
-// Waits for the socket, and until the guest has LEAST bytes; has it get MOST bytes, then LEAST again, and so on, so many
-// steps in all; and ends QEMU. What the monitor says of the device's size is an event of its own
+// Waits for the socket, and until the guest has LEAST bytes; has it get MOST bytes, then LEAST again, and so on, so
+// many steps in all; and ends QEMU. What the monitor says of the device's size is an event of its own
 // (MEMORY_DEVICE_SIZE_CHANGE).
 #define _GNU_SOURCE
 #include <errno.h>
