@@ -1,6 +1,6 @@
 // Runs a command and counts the instructions that it and its threads and children retire, in one JSON object:
 //
-//     usage: count [--until-guest] OUTPUT COMMAND [ARGUMENT…]
+//     usage: count [--until-guest | --own] OUTPUT COMMAND [ARGUMENT…]
 //
 //     user      in user mode of the host
 //     kernel    in the host's kernel, for the command
@@ -9,6 +9,9 @@
 // With --until-guest the counts are taken and the command is killed as soon as a virtual machine has retired its first
 // instruction. That includes the host's way from there to this program: the interrupt of the counter and one switch of
 // tasks.
+//
+// With --own the command has the first two for itself as well, to read while it runs: its environment names their
+// descriptors in COUNTERS, as two numbers with a comma between them.
 //
 // The counts are exact where the host's counters are: in QEMU with -icount. The status is the command's own, or 125.
 #define _GNU_SOURCE
@@ -37,7 +40,7 @@ static _Noreturn void fail(const char *what) {
 
 enum place { USER, KERNEL, GUEST, PLACES };
 
-static int open_counter(enum place place, pid_t process, bool reports_first) {
+static int open_counter(enum place place, pid_t process, bool reports_first, unsigned long flags) {
   struct perf_event_attr attributes = {
       .size = sizeof attributes,
       .type = PERF_TYPE_HARDWARE,
@@ -56,7 +59,7 @@ static int open_counter(enum place place, pid_t process, bool reports_first) {
     attributes.wakeup_events = 1;
   }
   // A buffer for reports goes with a CPU, not with a task that may be on any.
-  int counter = syscall(SYS_perf_event_open, &attributes, process, reports_first ? 0 : -1, -1, PERF_FLAG_FD_CLOEXEC);
+  int counter = syscall(SYS_perf_event_open, &attributes, process, reports_first ? 0 : -1, -1, flags);
   if (counter < 0)
     fail("perf_event_open (it needs CONFIG_PERF_EVENTS, CONFIG_ARM_PMUV3 and a host with --deterministic)");
   return counter;
@@ -67,6 +70,15 @@ static uint64_t take(int counter) {
   if (read(counter, &count, sizeof count) != sizeof count)
     fail("reading a counter");
   return count;
+}
+
+// Opens counters of this process that its next program inherits.
+static void open_own(void) {
+  char text[64];
+  int user = open_counter(USER, 0, false, 0), kernel = open_counter(KERNEL, 0, false, 0);
+  snprintf(text, sizeof text, "%d,%d", user, kernel);
+  if (setenv("COUNTERS", text, 1))
+    fail("setenv");
 }
 
 // Waits for the first report, or for the command's end.
@@ -84,9 +96,11 @@ static void wait_for_guest(int counter) {
 
 int main(int argc, char **argv) {
   bool until_guest = argc > 1 && strcmp(argv[1], "--until-guest") == 0;
-  char **arguments = argv + 1 + until_guest;
-  if (argc - until_guest < 3) {
-    fprintf(stderr, "usage: count [--until-guest] OUTPUT COMMAND [ARGUMENT...]\n");
+  bool has_own = argc > 1 && strcmp(argv[1], "--own") == 0;
+  int options = until_guest || has_own;
+  char **arguments = argv + 1 + options;
+  if (argc - options < 3) {
+    fprintf(stderr, "usage: count [--until-guest | --own] OUTPUT COMMAND [ARGUMENT...]\n");
     return STATUS_FAILED;
   }
   FILE *output = fopen(arguments[0], "we");
@@ -104,13 +118,15 @@ int main(int argc, char **argv) {
     if (read(start[0], &byte, 1) != 1)
       _exit(STATUS_FAILED);
     close(start[0]);
+    if (has_own)
+      open_own();
     execv(arguments[1], arguments + 1);
     fail(arguments[1]);
   }
   close(start[0]);
   int counters[PLACES];
   for (enum place place = USER; place < PLACES; place++)
-    counters[place] = open_counter(place, process, until_guest && place == GUEST);
+    counters[place] = open_counter(place, process, until_guest && place == GUEST, PERF_FLAG_FD_CLOEXEC);
   if (until_guest && mmap(NULL, 2 * sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, counters[GUEST], 0) == MAP_FAILED)
     fail("mmap");
   if (write(start[1], "x", 1) != 1)

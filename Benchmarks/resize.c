@@ -1,9 +1,10 @@
 // Has a guest of QEMU's plug and unplug memory, over QEMU's monitor:
 //
-//     usage: resize SOCKET DEVICE LEAST MOST ROUNDS
+//     usage: resize SOCKET DEVICE LEAST MOST STEPS
 //
-// Waits for the socket, and until the guest has LEAST bytes; has it get MOST bytes and LEAST again, ROUNDS times; and
-// ends QEMU. What the monitor says of the device's size is an event of its own (MEMORY_DEVICE_SIZE_CHANGE).
+// Waits for the socket, and until the guest has LEAST bytes; has it get MOST bytes, then LEAST again, and so on, so
+// many steps in all; and ends QEMU. What the monitor says of the device's size is an event of its own
+// (MEMORY_DEVICE_SIZE_CHANGE).
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
@@ -49,14 +50,14 @@ static void wait_for(FILE *monitor, unsigned long long size) {
 
 int main(int count, char **arguments) {
   if (count != 6) {
-    fprintf(stderr, "usage: resize SOCKET DEVICE LEAST MOST ROUNDS\n");
+    fprintf(stderr, "usage: resize SOCKET DEVICE LEAST MOST STEPS\n");
     return 2;
   }
   const unsigned long long sizes[] = {strtoull(arguments[3], NULL, 10), strtoull(arguments[4], NULL, 10)};
   FILE *monitor = connect_to(arguments[1]);
   say(monitor, "{\"execute\": \"qmp_capabilities\"}");
   wait_for(monitor, sizes[0]);
-  for (long step = 0; step < 2 * strtol(arguments[5], NULL, 10); step++) {
+  for (long step = 0; step < strtol(arguments[5], NULL, 10); step++) {
     const unsigned long long size = sizes[1 - step % 2];
     char text[256];
     snprintf(text, sizeof text,

@@ -1,8 +1,8 @@
 import Apus
 
 /// What it takes to give a guest memory and to take it away:
-/// `MemoryBenchmark ROUNDS KERNEL COMMAND-LINE INITRAMFS` has it plug and unplug 1 GiB as often, after its first 128
-/// MiB.
+/// `MemoryBenchmark STEPS KERNEL COMMAND-LINE INITRAMFS` has it plug 1 GiB after its first 128 MiB, unplug that again,
+/// and so on in so many steps.
 @main
 enum MemoryBenchmark {
   private static let least: UInt64 = 128 << 20
@@ -10,7 +10,7 @@ enum MemoryBenchmark {
 
   static func main() async throws {
     let arguments = CommandLine.arguments
-    let rounds = Int(arguments[1]) ?? 0
+    guard let steps = Int(arguments[1]) else { fatalError("STEPS is no number") }
     var memory = Configuration.Device.Memory(size: 2 << 30)
     memory.initialSize = least
     var configuration = Configuration(kernel: arguments[2], initramfs: arguments[4], commandLine: arguments[3])
@@ -20,7 +20,8 @@ enum MemoryBenchmark {
     let machine = try Machine(configuration)
     let events = machine.eventStream()
     try machine.start()
-    var sizes = [least] + (0..<rounds).flatMap { _ in [most, least] }
+    var sizes = [least] + (0..<steps).map { $0.isMultiple(of: 2) ? most : least }
+    let last = sizes[steps]
     for await event in events {
       guard case .hotplugMemory(let name, let requested, let plugged) = event.kind, requested == plugged,
         plugged == sizes[0]
@@ -31,6 +32,6 @@ enum MemoryBenchmark {
     }
     machine.stop()
     let report = await machine.report
-    precondition(report.devices[0].memory?.plugged == least, report.message)
+    precondition(report.devices[0].memory?.plugged == last, report.message)
   }
 }

@@ -78,13 +78,30 @@ package struct ControlDirectory {
   /// What a machine's name is in the folder: without what cannot be in a file's name, or what a command line or a
   /// terminal would take for something else.
   static func entryName(_ machine: String) -> String {
+    let name = isOrdinary(machine) ? machine : mendedName(machine)
+    // The command has that word for itself.
+    return name == Control.Schema.name ? "_" + name : name
+  }
+
+  /// Whether a name is of ASCII letters, digits and underscores: most are, and what goes by characters has pages of its
+  /// own in the program's file.
+  private static func isOrdinary(_ name: String) -> Bool {
+    !name.isEmpty
+      && name.utf8.allSatisfy { byte in
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x5F, 0x61...0x7A: true
+        default: false
+        }
+      }
+  }
+
+  private static func mendedName(_ machine: String) -> String {
     var name = ""
     for scalar in machine.unicodeScalars {
       name.unicodeScalars.append(scalar == "/" || !String.isPlain(scalar) ? "_" : scalar)
     }
     if name.isEmpty || name.first == "." || name.first == "-" { name = "_" + name.dropFirst() }
-    // The command has that word for itself.
-    return name == Control.Schema.name ? "_" + name : name
+    return name
   }
 
   func path(of entry: String) -> String { "\(path)/\(entry)" }

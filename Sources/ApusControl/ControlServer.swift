@@ -71,13 +71,14 @@ package final class ControlServer: Sendable {
   ///
   /// - Parameters:
   ///   - listener: is the server's from now on, and closed with it.
-  ///   - table: what it answers.
+  ///   - table: gives what it answers, when the first client comes, on the server's thread: most machines have none,
+  ///     and what it takes to make a table would be resident in each of them.
   ///   - limits: what it puts up with.
   ///   - onClient: told of clients that were dropped, as a line for the log; on the server's thread.
   /// - Throws: where the host gives no descriptor or thread.
   package init(
     _ listener: ControlListener,
-    _ table: ControlTable,
+    _ table: @escaping @Sendable () -> ControlTable,
     limits: Limits = Limits(),
     onClient: @escaping @Sendable (String) -> Void
   ) throws(HostError) {
@@ -102,7 +103,9 @@ private final class ControlClients: @unchecked Sendable {
   // SAFETY: @unchecked: made before the server's thread starts, and used by that alone.
 
   private let listener: ControlListener
-  private let table: ControlTable
+  /// Called once, by the first client's connection.
+  private let makeTable: @Sendable () -> ControlTable
+  private lazy var table = makeTable()
   private let limits: ControlServer.Limits
   private let inbox: ControlServer.Inbox
   private let onClient: @Sendable (String) -> Void
@@ -115,13 +118,13 @@ private final class ControlClients: @unchecked Sendable {
 
   init(
     _ listener: ControlListener,
-    _ table: ControlTable,
+    _ makeTable: @escaping @Sendable () -> ControlTable,
     _ limits: ControlServer.Limits,
     _ inbox: ControlServer.Inbox,
     _ onClient: @escaping @Sendable (String) -> Void
   ) throws(HostError) {
     self.listener = listener
-    self.table = table
+    self.makeTable = makeTable
     self.limits = limits
     self.inbox = inbox
     self.onClient = onClient

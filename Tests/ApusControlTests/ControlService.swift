@@ -99,7 +99,9 @@ final class ControlService: Sendable {
       answer.succeed(result)
     }
     let listener = try ControlListener(.path(path), machine: "test", folder: folder.path("machines"))
-    server = try ControlServer(listener, table, limits: limits) { line in shared.lines.withLock { $0.append(line) } }
+    server = try ControlServer(listener, { [table] in table }, limits: limits) { line in
+      shared.lines.withLock { $0.append(line) }
+    }
   }
 
   deinit { end() }

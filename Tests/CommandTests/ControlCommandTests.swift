@@ -58,7 +58,7 @@ import Testing
       onEvents(listeners, count)
     }
     let listener = try ControlListener(.path(path), machine: "test", folder: folder.path("machines"))
-    return try ControlServer(listener, table) { _ in }
+    return try ControlServer(listener, { [table] in table }) { _ in }
   }
 
   @Test func whoHearsOfTheConsoleAloneEndsWithSuccessWhenTheMachineEnds() throws {

@@ -81,7 +81,7 @@ final class MachineControl: Sendable {
       logger.notice("'apus list' does not show this machine: the folder of machines cannot be made")
     }
     server.address.withLock { $0 = listener.name ?? listener.path }
-    let running = try ControlServer(listener, table) { logger.warning("\($0)") }
+    let running = try ControlServer(listener, { [self] in table }) { logger.warning("\($0)") }
     server.running.withLock { $0 = running }
   }
 
