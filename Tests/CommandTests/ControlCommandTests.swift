@@ -117,7 +117,7 @@ import Testing
     let registered = try ControlListener(.registered, machine: "full", folder: folder.path("apus"))
     var limits = ControlServer.Limits()
     limits.clients = 0
-    let server = try ControlServer(registered, ControlTable(), limits: limits) { _ in }
+    let server = try ControlServer(registered, { ControlTable() }, limits: limits) { _ in }
     defer { server.end() }
 
     let result = try shell(
