@@ -1,5 +1,6 @@
 import ApusControl
 import ApusTesting
+import Glibc
 import GuestSupport
 import TestSupport
 import Testing
@@ -193,6 +194,18 @@ extension CommandKVMTests {
       #expect(script.outputText == "running\n['pausing', 'paused', 'running']\n")
       _ = try Self.client(workspace, "spin").call(Control.Kill.self)
       #expect(try machine.wait() == .exited(0))
+    }
+
+    @Test("SIGTERM ends a machine that is paused as any other")
+    func signalWhilePaused() throws {
+      let workspace = try Workspace()
+      let machine = try CommandProcess(CommandKVMTests.run("spin", "--control", workspace.file("spin")))
+      try machine.expect("Waiting\n")
+      #expect(try Self.client(workspace, "spin").call(Control.Pause.self).state == .paused)
+
+      machine.signal(SIGTERM)
+
+      #expect(try machine.wait() == .exited(128 + SIGTERM))
     }
 
     @Test("two clients that resize one region at once are both answered, and the guest gets the last one's size")

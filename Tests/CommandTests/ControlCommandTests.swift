@@ -161,8 +161,9 @@ import Testing
 
     let none = ["0 0", "0 5", "0 0", "69 0", "69 0"]
     let places = ["missing", "file", "open", "other", "link", "foreign"]
-    let refused = places.flatMap { [$0] + Array(repeating: "73 0", count: 5) }
-    #expect(result.output.split(separator: "\n").map(String.init) == ["good"] + none + refused, "\(result.output)")
+    let refused: [String] = places.flatMap { place in [place] + Array(repeating: "73 0", count: 5) }
+    let expected: [String] = ["good"] + none + refused
+    #expect(result.output.split(separator: "\n").map(String.init) == expected, "\(result.output)")
     let advices = result.error.split(separator: "\n").count { $0.contains("set XDG_RUNTIME_DIR") }
     #expect(advices == 5 * places.count, "\(result.error)")
   }
