@@ -196,6 +196,46 @@ extension CommandKVMTests {
       #expect(try machine.wait() == .exited(0))
     }
 
+    @Test("the commands of the pages on control and pauses work as they stand there, in a shell")
+    func pageCommands() throws {
+      let workspace = try Workspace()
+      workspace.write("", to: "b.img")
+      workspace.resize("b.img", to: 1 << 20)
+      let machine = try CommandProcess([
+        "run", "--kernel", try GuestFile.linux(), "--initrd", try GuestFile.initramfs(), "--memory", "256M",
+        "--append", "quiet console=ttyAMA0 initcall_blacklist=trace_eval_init", "--console", "none", "--control",
+        "auto",
+        "--network", "tap=apuctl1", "--block", workspace.file("b.img"), "--hotplug-memory", "4G",
+        "--scmi", Self.root + "/Documentation/Examples/scmi-platform.json,agent=owner",
+      ])
+      let lines = ["Control.md", "Pause.md"].flatMap { page in
+        HostFiles.text("\(Self.root)/Documentation/\(page)").split(separator: "\n").map { $0.drop { $0 == " " } }
+      }
+      let commands = lines.filter {
+        $0.hasPrefix("apus control apus ") || $0 == "apus list" || $0 == "apus console apus"
+      }
+      try #require(commands.count >= 14)
+      try #require(becomesTrue(within: .seconds(120)) { (try? ControlClient("apus")) != nil })
+
+      // What stays until the machine ends, and what ends it, come last.
+      var staying: [CommandProcess] = []
+      for command in commands where !command.hasSuffix(" powerOff") {
+        let process = try Self.shell(String(command))
+        if command.hasPrefix("apus console") || command.contains(".subscribe") {
+          staying.append(process)
+        } else {
+          #expect(try process.wait() == .exited(0), "\(command): \(process.errorText)")
+        }
+      }
+      #expect(try Self.shell("apus control apus powerOff").wait() == .exited(0))
+      for process in staying { #expect(try process.wait() == .exited(0), "\(process.errorText)") }
+      #expect(try machine.wait() == .exited(0))
+    }
+
+    private static func shell(_ line: String) throws -> CommandProcess {
+      try CommandProcess(["-c", "apus() { \(GuestFile.command()) \"$@\"; }; \(line)"], program: "/bin/sh")
+    }
+
     @Test("SIGTERM ends a machine that is paused as any other")
     func signalWhilePaused() throws {
       let workspace = try Workspace()
