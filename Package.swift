@@ -74,6 +74,19 @@ let package = Package(
     .target(name: "Virtio", dependencies: ["GuestMemory", "CGuestMemory"], swiftSettings: strict),
     .target(name: "VirtioMMIO", dependencies: ["GuestMemory", "Virtio"], swiftSettings: strict),
     .target(name: "VirtioDevices", dependencies: ["GuestMemory", "SCMI", "Virtio"], swiftSettings: strict),
+    .target(
+      name: "VhostUser",
+      dependencies: ["CGuestMemory", "CHost", "GuestMemory", "Host", "Virtio"],
+      swiftSettings: strict
+    ),
+    .testTarget(
+      name: "VhostUserTests",
+      dependencies: [
+        "CHost", "GuestMemory", "Host", "TestLimits", "TestSupport", "VhostUser", "Virtio", "VirtioDevices",
+        "VirtioDriver", "VirtioTesting",
+      ],
+      swiftSettings: strict
+    ),
     .target(name: "VirtioDriver", path: "Tests/VirtioDriver", swiftSettings: strict),
     .target(
       name: "VirtioTesting",
