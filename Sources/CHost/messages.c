@@ -2,9 +2,14 @@
 #include "messages.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 // Room for the descriptors of a message, aligned as the kernel's macros want it.
@@ -63,4 +68,62 @@ int64_t chost_message_receive(int socket, void *buffer, size_t size, int *descri
     }
   }
   return received;
+}
+
+int chost_kick_pipe(int *end, int *start) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+    return -errno;
+  *end = ends[0];
+  *start = ends[1];
+  return 0;
+}
+
+void chost_kick(int start) {
+  const uint64_t one = 1;
+  ssize_t written = write(start, &one, sizeof one);
+  (void)written;
+}
+
+int chost_socket_peer_process(int socket) {
+  struct ucred credentials;
+  socklen_t size = sizeof credentials;
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0)
+    return -errno;
+  return credentials.pid > 0 ? credentials.pid : -ESRCH;
+}
+
+static int connect_within(const char *path, int *listener, int *peer) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (strlen(path) >= sizeof address.sun_path)
+    return -ENAMETOOLONG;
+  strcpy(address.sun_path, path);
+  *listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  *peer = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int error = 0;
+  if (*listener < 0 || *peer < 0 || bind(*listener, (struct sockaddr *)&address, sizeof address) != 0 ||
+      listen(*listener, 1) != 0 || connect(*peer, (struct sockaddr *)&address, sizeof address) != 0)
+    error = -errno;
+  unlink(path);
+  if (error == 0)
+    return 0;
+  if (*listener >= 0)
+    close(*listener);
+  if (*peer >= 0)
+    close(*peer);
+  return error;
+}
+
+int chost_listening_pair(const char *folder, int *listener, int *peer) {
+  char path[PATH_MAX];
+  int length = snprintf(path, sizeof path, "%s/apus-XXXXXX", folder);
+  if (length < 0 || (size_t)length + sizeof "/s" > sizeof path)
+    return -ENAMETOOLONG;
+  if (mkdtemp(path) == NULL)
+    return -errno;
+  strcpy(path + length, "/s");
+  int error = connect_within(path, listener, peer);
+  path[length] = '\0';
+  rmdir(path);
+  return error;
 }

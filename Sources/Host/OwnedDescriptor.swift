@@ -11,6 +11,13 @@ package struct OwnedDescriptor: ~Copyable, Sendable {
     self.rawValue = rawValue
   }
 
+  /// Gives the descriptor away: it stays open, and is the caller's to close.
+  package consuming func release() -> Int32 {
+    let number = rawValue
+    discard self
+    return number
+  }
+
   deinit {
     close(rawValue)
   }

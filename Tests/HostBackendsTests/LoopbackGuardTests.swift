@@ -73,7 +73,7 @@ private func ipv6Packet(to address: [UInt8]) -> [UInt8] {
     let server = try LoopbackServer()
     let loop = try EventLoop()
     let backend = try StreamNetworkBackend(loop, peer: .passt(hostLoopback: isAllowed))
-    let program = try PasstProgram(
+    let program = try PasstProgram.start(
       try PasstProgram.find(),
       PasstProgram.arguments(forwards: [], hostLoopback: isAllowed, mtu: 1500)
     )

@@ -97,7 +97,7 @@ import Testing
 
   @Test func aProgramThatSomebodyElseHasReapedHasEndedAllTheSame() throws {
     let folder = try TemporaryFolder()
-    let program = try PasstProgram(try program("exit 3", in: folder), ["passt"])
+    let program = try PasstProgram.start(try program("exit 3", in: folder), ["passt"])
     // As the kernel does where a process ignores SIGCHLD.
     var status: Int32 = 0
     // SAFETY: the call writes the status and keeps nothing.
@@ -114,7 +114,7 @@ import Testing
     let inherited = dup2(STDERR_FILENO, 200)
     defer { close(inherited) }
 
-    let program = try PasstProgram(try program("exec ls /proc/self/fd", in: folder), ["passt"])
+    let program = try PasstProgram.start(try program("exec ls /proc/self/fd", in: folder), ["passt"])
 
     #expect(isReadable(program.end.rawValue, within: 10_000))
     let descriptors = String(decoding: program.takeOutput(), as: UTF8.self).split(separator: "\n")
@@ -123,7 +123,7 @@ import Testing
   }
 
   @Test func aProgramGetsNothingOfTheEnvironment() throws {
-    let program = try PasstProgram("/usr/bin/env", ["env"])
+    let program = try PasstProgram.start("/usr/bin/env", ["env"])
 
     #expect(isReadable(program.end.rawValue, within: 10_000))
     let variables = String(decoding: program.takeOutput(), as: UTF8.self).split(separator: "\n").sorted()
@@ -132,7 +132,7 @@ import Testing
 
   @Test func theEndOfTheSocketEndsTheProgram() throws {
     let folder = try TemporaryFolder()
-    var program: PasstProgram? = try PasstProgram(try program("exec cat <&3", in: folder), ["passt"])
+    var program: ChildProgram? = try PasstProgram.start(try program("exec cat <&3", in: folder), ["passt"])
     let running = try #require(program)
     let isRunning = running.takeEnd() == nil
 

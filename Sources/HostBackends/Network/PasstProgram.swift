@@ -1,5 +1,3 @@
-package import CHost
-internal import Glibc
 package import Host
 
 /// Ports of the host that passt has lead into the guest.
@@ -15,10 +13,8 @@ package struct PasstForward: Equatable {
   }
 }
 
-/// The program passt: where it is, how it is called, and one process of it.
-///
-/// passt ends when its socket is closed, so it outlives no end of Apus, not even SIGKILL: the kernel closes it.
-package final class PasstProgram {
+/// The program passt: where it is and how it is called. It ends when its socket is closed.
+package enum PasstProgram {
   /// The largest MTU that passt has, in bytes: 65,535 less the link header, rounded down to words.
   package static let largestMTU: UInt16 = 65520
 
@@ -29,37 +25,13 @@ package final class PasstProgram {
     "--dns-forward", "10.0.2.3",
   ]
 
-  /// All of the environment that the program gets: what its caller has in it, such as credentials, is no business of a
-  /// program that faces a guest.
-  private static let environment = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"]
-
-  /// Its number (PID).
-  package let process: Int32
-  /// Becomes readable when the process ends.
-  package let end: OwnedDescriptor
-  /// What it writes.
-  package let output: OwnedDescriptor
-  /// Our end of its socket, until it is taken.
-  private var socket: OwnedDescriptor?
-  private var isRunning = true
-
   /// The path of passt.
   ///
   /// - Parameter folders: where to look, separated by colons.
   /// - Throws: ``NetworkError/passtMissing``, where it is in none of them.
-  package static func find(in folders: String = PasstProgram.searchPath) throws(NetworkError) -> String {
-    for folder in folders.split(separator: ":") {
-      let path = "\(folder)/passt"
-      // SAFETY: the path holds for the call.
-      if unsafe path.withHostPath({ unsafe access($0, X_OK) }) == 0 { return path }
-    }
-    throw .passtMissing
-  }
-
-  private static var searchPath: String {
-    // SAFETY: the environment is not changed while machines start.
-    unsafe getenv("PATH").map { unsafe HostPath.text(UnsafeRawBufferPointer(start: $0, count: strlen($0))) }
-      ?? "/usr/local/bin:/usr/bin:/bin"
+  package static func find(in folders: String = ChildProgram.searchPath) throws(NetworkError) -> String {
+    guard let path = ChildProgram.find("passt", in: folders) else { throw .passtMissing }
+    return path
   }
 
   /// - Parameter hostLoopback: whether the gateway's address leads to the host's loopback interface. Every passt knows
@@ -70,7 +42,7 @@ package final class PasstProgram {
     hostLoopback: Bool,
     mtu: UInt16
   ) -> [String] {
-    ["passt", "--foreground", "--quiet", "--fd", "\(CHOST_PROGRAM_DESCRIPTOR)", "--mtu", "\(mtu)"] + network
+    ["passt", "--foreground", "--quiet", "--fd", "\(ChildProgram.descriptor)", "--mtu", "\(mtu)"] + network
       + (hostLoopback ? [] : ["--no-map-gw"])
       + forwards.flatMap { [$0.isUDP ? "--udp-ports" : "--tcp-ports", $0.ports] }
   }
@@ -78,79 +50,11 @@ package final class PasstProgram {
   /// Starts a process.
   ///
   /// - Throws: ``NetworkError/cannotStartPasst(path:errno:)``.
-  package init(_ path: String, _ arguments: [String]) throws(NetworkError) {
-    var (ours, theirs, end, start): (Int32, Int32, Int32, Int32) = (-1, -1, -1, -1)
-    // SAFETY: the numbers hold for the calls.
-    var error = unsafe chost_stream_pair(&ours, &theirs)
-    guard error == 0 else { throw .cannotStartPasst(path: path, errno: -error) }
-    let socket = OwnedDescriptor(owning: ours)
-    let other = OwnedDescriptor(owning: theirs)
-    error = unsafe chost_pipe(&end, &start)
-    guard error == 0 else { throw .cannotStartPasst(path: path, errno: -error) }
-    let output = OwnedDescriptor(owning: end)
-    let input = OwnedDescriptor(owning: start)
-    let block = arguments.flatMap { Array($0.utf8CString) }
-    let environment = Self.environment.flatMap { Array($0.utf8CString) }
-    // SAFETY: the strings hold for the call and their sizes go along.
-    let process = unsafe path.withHostPath { path in
-      unsafe chost_program_start(
-        path,
-        block,
-        block.count,
-        environment,
-        environment.count,
-        other.rawValue,
-        input.rawValue
-      )
+  package static func start(_ path: String, _ arguments: [String]) throws(NetworkError) -> ChildProgram {
+    do throws(ChildProgram.CannotStart) {
+      return try ChildProgram(path, arguments)
+    } catch {
+      throw .cannotStartPasst(path: error.path, errno: error.errno)
     }
-    guard process > 0 else { throw .cannotStartPasst(path: path, errno: -process) }
-    let watch = chost_process_watch(process)
-    guard watch >= 0 else {
-      chost_process_kill(process)
-      throw .cannotStartPasst(path: path, errno: -watch)
-    }
-    self.process = process
-    self.end = OwnedDescriptor(owning: watch)
-    self.output = output
-    self.socket = consume socket
-  }
-
-  deinit {
-    if isRunning { chost_process_kill(process) }
-  }
-
-  /// Gives our end of its socket away.
-  ///
-  /// - Precondition: nobody has taken it.
-  package func takeSocket() -> OwnedDescriptor {
-    guard let socket = socket.take() else { preconditionFailure("a program's socket is taken once") }
-    return socket
-  }
-
-  /// Ends the process if it still runs; ``end`` tells when it has.
-  package func kill() {
-    chost_watched_process_kill(end.rawValue)
-  }
-
-  /// How the process ended, once it has.
-  package func takeEnd() -> chost_process_end? {
-    var end = chost_process_end()
-    // SAFETY: the structure holds for the call.
-    guard unsafe chost_process_ended(process, &end) == 1 else { return nil }
-    isRunning = false
-    return end
-  }
-
-  /// What it has written since the last call, or a part of it.
-  package func takeOutput() -> [UInt8] {
-    var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 4096)
-    for _ in 0..<64 {
-      // SAFETY: the array holds for the call and its size goes along.
-      let count = unsafe Int(chost_pipe_read(output.rawValue, &chunk, chunk.count))
-      guard count > 0 else { break }
-      bytes += chunk[..<count]
-    }
-    return bytes
   }
 }

@@ -16,10 +16,6 @@ package final class PasstSupervisor {
   private static let goodLife: UInt64 = 10_000_000_000
   /// The first process that ends by itself within this time cannot do what it is told.
   private static let startLimit: UInt64 = 5_000_000_000
-  /// What is kept of a line.
-  private static let lineLimit = 1024
-  private static let loggedLines = 256
-
   private let name: String
   private let path: String
   private let arguments: [String]
@@ -30,13 +26,11 @@ package final class PasstSupervisor {
   private let timer: HostTimer
   private var setLink: (Bool) -> Void = { _ in }
 
-  private var program: PasstProgram?
+  private var program: ChildProgram?
   private var startTime: UInt64 = 0
   private var pause = firstPause
   private var processes = 0
-  private var line: [UInt8] = []
-  private var lastLine = ""
-  private var lines = 0
+  private var words = ProgramWords()
 
   /// - Parameters:
   ///   - name: the device's.
@@ -79,7 +73,7 @@ package final class PasstSupervisor {
   package var process: Int32? { program?.process }
 
   private func start() throws {
-    let program = try PasstProgram(path, arguments)
+    let program = try PasstProgram.start(path, arguments)
     do {
       _ = try loop.add(
         program.end.rawValue,
@@ -139,10 +133,8 @@ package final class PasstSupervisor {
     removeProgram()
     linkDown()
     let life = HostClock.monotonic - startTime
-    let reason =
-      end.is_unknown
-      ? "ended" : end.by_signal ? "was ended by signal \(end.status)" : "ended with status \(end.status)"
-    let text = lastLine.isEmpty ? reason : "\(reason) (\(lastLine))"
+    let reason = end.text
+    let text = words.last.isEmpty ? reason : "\(reason) (\(words.last))"
     if processes == 1, end.is_unknown || !end.by_signal && end.status != 0, life < Self.startLimit {
       cannotServe("passt \(text)")
       return
@@ -162,17 +154,7 @@ package final class PasstSupervisor {
   /// Passes on what passt says.
   private func log() {
     guard let bytes = program?.takeOutput() else { return }
-    for byte in bytes {
-      if byte != UInt8(ascii: "\n") {
-        if line.count < Self.lineLimit, byte >= 0x20 || byte == 0x09 { line.append(byte) }
-      } else if !line.isEmpty {
-        lastLine = String(decoding: line, as: UTF8.self)
-        line.removeAll(keepingCapacity: true)
-        lines += 1
-        // What a guest does can make it talk, and must not fill a disk.
-        if lines <= Self.loggedLines { logger.info("\(name): passt: \(lastLine)") }
-      }
-    }
+    words.take(bytes) { logger.info("\(name): passt: \($0)") }
   }
 
   /// Ends the program and takes everything out of the loop.
