@@ -82,8 +82,8 @@ let package = Package(
     .testTarget(
       name: "VhostUserTests",
       dependencies: [
-        "CHost", "GuestMemory", "Host", "TestLimits", "TestSupport", "VhostUser", "Virtio", "VirtioDevices",
-        "VirtioDriver", "VirtioTesting",
+        "CGuestMemory", "CHost", "GuestMemory", "Host", "TestLimits", "TestSupport", "VhostUser", "Virtio",
+        "VirtioDriver", "VirtioMMIO", "VirtioTesting",
       ],
       swiftSettings: strict
     ),
@@ -196,7 +196,7 @@ let package = Package(
     .target(
       name: "HostBackends",
       dependencies: [
-        "CHost", "GuestMemory", "Host", "SCMI", "SCMIFile", "Virtio", "VirtioDevices",
+        "CHost", "GuestMemory", "Host", "SCMI", "SCMIFile", "VhostUser", "Virtio", "VirtioDevices",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
@@ -227,7 +227,7 @@ let package = Package(
       dependencies: [
         "AArch64", "ApusControl", "Debugger", "GuestABI", "BootImage", "CHost", "Host", "HostBackends", "KVM",
         "GuestMemory", "DeviceTree", "Peripherals", "SCMI",
-        "SCMIFile", "Virtio", "VirtioDevices", "VirtioMMIO",
+        "SCMIFile", "VhostUser", "Virtio", "VirtioDevices", "VirtioMMIO",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict

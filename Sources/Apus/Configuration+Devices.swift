@@ -82,7 +82,7 @@ extension Configuration {
       }
       let names = windowNames
       if names.count > Self.windowCountLimit,
-        let device = devices.firstIndex(where: { $0.window == names[Self.windowCountLimit] })
+        let device = devices.indices.first(where: { windowName(of: $0) == names[Self.windowCountLimit] })
       {
         add(.device(device, .window), "there are at most \(Self.windowCountLimit) windows, not \(names.count)")
       }
@@ -98,7 +98,7 @@ extension Configuration {
       }
       problems += device.kind.value.problems(device: index)
     }
-    return problems + sharingProblems
+    return problems + windowSharingProblems + sharingProblems
   }
 
   /// How many windows there can be.

@@ -17,8 +17,39 @@ extension Configuration {
   var windowNames: [String] {
     guard case .confined = dma else { return [] }
     var names: [String] = []
-    for device in devices where !names.contains(device.window) { names.append(device.window) }
+    for index in devices.indices {
+      let name = windowName(of: index)
+      if !names.contains(name) { names.append(name) }
+    }
     return names
+  }
+
+  /// The name of a device's window: of one whose back-end is elsewhere it is the device's own, unless it has another.
+  func windowName(of index: Int) -> String {
+    let device = devices[index]
+    guard device.kind.value.isElsewhere, device.window == Device.defaultWindow else { return device.window }
+    let ordinal = devices[..<index].count { $0.kind.name == device.kind.name }
+    return "\(device.typeName)\(ordinal)"
+  }
+
+  /// What is wrong with a window that a device elsewhere does not have alone: what another process sees there would be
+  /// another device's.
+  var windowSharingProblems: [ConfigurationError.Problem] {
+    guard case .confined = dma else { return [] }
+    var problems: [ConfigurationError.Problem] = []
+    for index in devices.indices where devices[index].kind.value.isElsewhere {
+      let name = windowName(of: index)
+      guard let other = devices.indices.first(where: { $0 != index && windowName(of: $0) == name }) else { continue }
+      if devices[other].kind.value.isElsewhere, other > index { continue }
+      problems.append(
+        .init(
+          .usage,
+          .device(index, .window),
+          "another process sees all of '\(name)', which is also \(at: .device(other, .whole))'s; give it its own window"
+        )
+      )
+    }
+    return problems
   }
 
   /// The bytes of each of those windows.
@@ -26,7 +57,9 @@ extension Configuration {
     guard case .confined(let size) = dma else { return [] }
     return windowNames.map { name in
       if let size { return size }
-      let need = devices.reduce(0) { $1.window == name ? $0 + $1.kind.value.windowNeed : $0 }
+      let need = devices.indices.reduce(0) {
+        windowName(of: $1) == name ? $0 + devices[$1].kind.value.windowNeed : $0
+      }
       let rounded = (need + MemoryMap.windowGranule - 1) / MemoryMap.windowGranule * MemoryMap.windowGranule
       return min(rounded, Self.windowLimit)
     }

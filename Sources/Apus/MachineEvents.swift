@@ -21,6 +21,8 @@ public struct MachineEvent: Sendable, Equatable {
     /// A driver broke the rules of its device, by an access that was refused, for example. Of a device that does
     /// nothing else a bounded number is told.
     case deviceFault(device: String, message: String)
+    /// The process behind a device was lost, came back, or did what it may not do.
+    case backEnd(device: String, message: String)
     /// The guest asked its SCMI platform for something that its machine does.
     case platformRequest(message: String)
     /// A hot-plug memory has another size, or is to have one; both in bytes.

@@ -111,6 +111,17 @@ public struct DMAView {
     return true
   }
 
+  /// The device's address of a place in the window that a segment names: for whoever shows it to another process, which
+  /// has the same memory elsewhere.
+  ///
+  /// - Returns: nil for a place that is not in the window.
+  @unsafe
+  @inlinable
+  public func addressInWindow(of place: UnsafeMutableRawPointer) -> UInt64? {
+    let offset = unsafe UInt64(UInt(bitPattern: place)) &- UInt64(UInt(bitPattern: base))
+    return offset < size ? start &+ offset : nil
+  }
+
   /// Notes `count` bytes that were read; a negative count takes back what was noted too early.
   @inlinable
   public func noteRead(_ count: Int) {

@@ -50,9 +50,13 @@ package final class EventLoop {
   /// Whether there are such: a batch in which nothing was removed leaves the array alone, which costs more to look at.
   private var hasRemoved = false
   private var isStopping = false
+  private var isEnding = false
 
   /// That a descriptor can be read.
   package static let readable = EPOLLIN.rawValue
+
+  /// That only what happens to a descriptor is told, and not that nobody has read it yet.
+  package static let edgeTriggered = EPOLLET.rawValue
 
   /// A loop that watches nothing yet.
   ///
@@ -129,18 +133,24 @@ package final class EventLoop {
     isStopping = true
   }
 
+  /// Makes ``run()`` return when all handlers have been called that are ready: who is told of a change alone, and is
+  /// not called for it, would not hear of it any more. Only on the loop's thread.
+  package func stopAfterBatch() {
+    isEnding = true
+  }
+
   /// Calls handlers until ``stop()``.
   ///
   /// - Throws: where the host refuses to wait.
   package func run() throws(HostError) {
-    isStopping = false
+    (isStopping, isEnding) = (false, false)
     // SAFETY: the buffer is this call's own and has room for as many events as the shim returns at most.
     let failure: HostError? = unsafe withUnsafeTemporaryAllocation(
       of: chost_event.self,
       capacity: Int(CHOST_EVENT_BATCH)
     ) { batch in
       guard let base = batch.baseAddress else { return nil }
-      while !isStopping {
+      while !isStopping, !isEnding {
         let count = unsafe chost_epoll_wait(epoll.rawValue, base)
         if count == -EINTR { continue }
         guard count >= 0 else {

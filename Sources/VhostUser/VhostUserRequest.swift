@@ -60,7 +60,7 @@ public enum VhostUserBackEndRequest: UInt32, CaseIterable, Sendable {
   case shmemUnmap = 10
 }
 
-/// Protocol features (vhost-user, "Protocol features").
+/// What both sides agree on beside the features of the device (vhost-user, "Protocol features").
 public struct VhostUserProtocolFeatures: OptionSet, Hashable, Sendable {
   public let rawValue: UInt64
 
@@ -84,7 +84,7 @@ public struct VhostUserProtocolFeatures: OptionSet, Hashable, Sendable {
   public static let configuration = VhostUserProtocolFeatures(bit: 9)
   /// What is in flight stands in memory that outlives the back-end.
   public static let inflightSharedMemory = VhostUserProtocolFeatures(bit: 12)
-  /// RESET_DEVICE.
+  /// The device can be made to begin anew without the connection.
   public static let resetDevice = VhostUserProtocolFeatures(bit: 13)
   /// The state of the device can be taken and put back.
   public static let deviceState = VhostUserProtocolFeatures(bit: 19)
@@ -100,7 +100,7 @@ public enum VhostUserWire {
   public static let versionMask: UInt32 = 0x3
   /// The version of the protocol that there is.
   public static let version: UInt32 = 1
-  /// The flag of a reply.
+  /// Set in what answers something.
   public static let replyFlag: UInt32 = 1 << 2
   /// The flag of a message that wants an answer (``VhostUserProtocolFeatures/replyAck``).
   public static let needReplyFlag: UInt32 = 1 << 3

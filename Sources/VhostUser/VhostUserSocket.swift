@@ -26,6 +26,11 @@ public final class VhostUserSocket: @unchecked Sendable {
   /// Whether the first bytes of a message are here and the rest is not.
   public var isAmidMessage: Bool { !arrived.isEmpty }
 
+  /// Ends the connection for both sides; who waits for a message waits no longer. From any thread.
+  func shutDown() {
+    _ = shutdown(descriptor.rawValue, Int32(SHUT_RDWR))
+  }
+
   /// The two ends of a new connection.
   ///
   /// - Throws: ``VhostUserError/host(_:)``.

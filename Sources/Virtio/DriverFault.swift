@@ -6,6 +6,7 @@ public enum DriverFault: String, Error, CaseIterable, Sendable {
   case descriptorReadOnly = "a device-writable descriptor lies in memory that the device may only read"
   case descriptorWriteOnly = "a device-readable descriptor lies in memory that the device may only write"
   case tooManyPieces = "the buffers of a request lie in too many pieces of memory"
+  case requestTooLarge = "a request is larger than the memory through which its device gets it"
   case descriptorAddressOverflow = "a descriptor's address and length overflow"
   case descriptorLengthZero = "a descriptor has length zero"
   case chainTooLong = "a descriptor chain is longer than the queue, or a loop"

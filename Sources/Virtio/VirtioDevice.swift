@@ -1,13 +1,30 @@
 public import GuestMemory
 
-/// The device types that Apus has (virtio 1.3, 5).
-public enum VirtioDeviceIdentifier: UInt32, Sendable {
-  case network = 1
-  case block = 2
-  case console = 3
-  case entropy = 4
-  case memory = 24
-  case scmi = 32
+/// A device type by its number (virtio 1.3, 5); those that Apus has have names.
+public struct VirtioDeviceIdentifier: RawRepresentable, Hashable, Sendable {
+  public let rawValue: UInt32
+
+  /// Any type: 0 stands for no device.
+  public init(rawValue: UInt32) {
+    self.rawValue = rawValue
+  }
+
+  /// A network card.
+  public static let network = VirtioDeviceIdentifier(rawValue: 1)
+  /// A disk.
+  public static let block = VirtioDeviceIdentifier(rawValue: 2)
+  /// Consoles and channels.
+  public static let console = VirtioDeviceIdentifier(rawValue: 3)
+  /// Random numbers.
+  public static let entropy = VirtioDeviceIdentifier(rawValue: 4)
+  /// A socket device.
+  public static let socket = VirtioDeviceIdentifier(rawValue: 19)
+  /// Hot-plug memory.
+  public static let memory = VirtioDeviceIdentifier(rawValue: 24)
+  /// What a guest mounts (virtio-fs).
+  public static let fileSystem = VirtioDeviceIdentifier(rawValue: 26)
+  /// A place on an SCMI platform.
+  public static let scmi = VirtioDeviceIdentifier(rawValue: 32)
 }
 
 /// What of the guest's memory a device's back-end can touch.

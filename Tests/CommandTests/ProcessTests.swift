@@ -186,7 +186,8 @@ private let canUnshare = (try? shell("unshare -m true").status) == 0
   @Test(arguments: [["run"], ["devicetree"], ["scmi", "replay"]])
   func anOptionWithOneValueIsRefusedTheSecondTime(command: [String]) throws {
     let several = [
-      "--append", "--cmdline", "--block", "--disk", "--network", "--port", "--hotplug-memory", "--dtb-overlay",
+      "--append", "--cmdline", "--block", "--disk", "--network", "--port", "--hotplug-memory", "--share",
+      "--vhost-user", "--dtb-overlay",
     ]
     let options = try options(command).filter { !several.contains($0) }
     #expect(!options.isEmpty)

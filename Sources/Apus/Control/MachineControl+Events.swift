@@ -56,6 +56,10 @@ extension Control.Event.Content {
       kind = .deviceFault
       device = name
       message = text
+    case .backEnd(let name, let text):
+      kind = .backEnd
+      device = name
+      message = text
     case .platformRequest(let text):
       kind = .platformRequest
       message = text

@@ -45,7 +45,7 @@ final class MachineControl: Sendable {
         for index in regions.indices where regions[index].name == name {
           (regions[index].requested, regions[index].plugged) = (requested, plugged)
         }
-      case .deviceReset, .deviceFault, .platformRequest: break
+      case .deviceReset, .deviceFault, .backEnd, .platformRequest: break
       }
     }
   }

@@ -22,6 +22,9 @@ protocol DeviceKind: Codable, Sendable {
   /// What no other device may have.
   func claims(device index: Int) -> [DeviceClaim]
 
+  /// Whether its back-end is another process: its window is shared with no other device.
+  var isElsewhere: Bool { get }
+
   /// How many bytes of its window the device's driver in Linux has in use at the same time: the rings, and as many
   /// bytes for each descriptor as the driver gives to one. A driver that finds the pool full tries again later, or
   /// drops.
@@ -61,6 +64,8 @@ extension DeviceKind {
   func files(device index: Int) -> [NamedFile] { [] }
 
   func claims(device index: Int) -> [DeviceClaim] { [] }
+
+  var isElsewhere: Bool { false }
 
   var hotplugMemory: HotplugMemoryWish? { nil }
 

@@ -16,6 +16,10 @@ extension Configuration.Device {
     case scmi(SCMI)
     /// Memory that the guest plugs and unplugs while it runs.
     case memory(Memory)
+    /// A folder of the host's.
+    case share(Share)
+    /// A device whose back-end is another process.
+    case vhostUser(VhostUser)
 
     var value: any DeviceKind {
       switch self {
@@ -25,6 +29,8 @@ extension Configuration.Device {
       case .console(let console): console
       case .scmi(let scmi): scmi
       case .memory(let memory): memory
+      case .share(let share): share
+      case .vhostUser(let device): device
       }
     }
 
@@ -36,6 +42,8 @@ extension Configuration.Device {
       case .console: .console
       case .scmi: .scmi
       case .memory: .memory
+      case .share: .share
+      case .vhostUser: .vhostUser
       }
     }
 
@@ -51,6 +59,8 @@ extension Configuration.Device {
       case .console: self = .console(try object.value(key))
       case .scmi: self = .scmi(try object.value(key))
       case .memory: self = .memory(try object.value(key))
+      case .share: self = .share(try object.value(key))
+      case .vhostUser: self = .vhostUser(try object.value(key))
       }
     }
   }
@@ -63,6 +73,8 @@ extension Configuration.Device {
     case console
     case scmi
     case memory
+    case share
+    case vhostUser
   }
 
   /// The properties of a device, those of its kind included.
@@ -80,12 +92,17 @@ extension Configuration.Device {
     case scmi(SCMI.Property)
     /// Of a region of hot-plug memory.
     case memory(Memory.Property)
+    /// A share's.
+    case share(Share.Property)
+    /// Of a device whose back-end is another process.
+    case vhostUser(VhostUser.Property)
 
     /// One of each, with 0 for each index.
     public static var allCases: [Property] {
       [.whole, .window] + Block.Property.allCases.map { .block($0) } + Network.Property.allCases.map { .network($0) }
         + Console.Property.allCases.map { .console($0) } + SCMI.Property.allCases.map { .scmi($0) }
-        + Memory.Property.allCases.map { .memory($0) }
+        + Memory.Property.allCases.map { .memory($0) } + Share.Property.allCases.map { .share($0) }
+        + VhostUser.Property.allCases.map { .vhostUser($0) }
     }
 
     public var description: String {
@@ -97,6 +114,8 @@ extension Configuration.Device {
       case .console(let property): "console.\(property)"
       case .scmi(let property): "scmi.\(property.rawValue)"
       case .memory(let property): "memory.\(property.rawValue)"
+      case .share(let property): "share.\(property.rawValue)"
+      case .vhostUser(let property): "vhostUser.\(property.rawValue)"
       }
     }
   }

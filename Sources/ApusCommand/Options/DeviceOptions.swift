@@ -19,6 +19,8 @@ struct DeviceOptions: ParsableArguments {
     transform: MemoryOption.read
   )
   var hotplugMemory: [Setting] = []
+  @Option(help: ShareOption.help, transform: ShareOption.read) var share: [Setting] = []
+  @Option(help: VhostUserOption.help, transform: VhostUserOption.read) var vhostUser: [Setting] = []
   @Option(help: ConsoleOption.portHelp, transform: ConsoleOption.readPort) var port: [Setting] = []
 
   @Option(
@@ -32,7 +34,7 @@ struct DeviceOptions: ParsableArguments {
   var dma: Setting?
 
   var changes: [Setting] {
-    block + (entropy ? [EntropyOption.setting] : []) + network + port + hotplugMemory
+    block + (entropy ? [EntropyOption.setting] : []) + network + port + hotplugMemory + share + vhostUser
       + [scmi, console, scmiTranscript, dma].compactMap(\.self)
   }
 
@@ -46,6 +48,8 @@ struct DeviceOptions: ParsableArguments {
     case "--console": ConsoleOption.read
     case "--port": ConsoleOption.readPort
     case "--hotplug-memory": MemoryOption.read
+    case "--share": ShareOption.read
+    case "--vhost-user": VhostUserOption.read
     default: nil
     }
   }
@@ -58,9 +62,10 @@ struct DeviceOptions: ParsableArguments {
   /// For ``ArgumentWords``: the options without a value.
   static let flags = ["--entropy"]
   /// For ``ArgumentWords``: those of which each adds to those before it.
-  static let adding = ["--block", "--disk", "--network", "--port", "--hotplug-memory"]
+  static let adding = ["--block", "--disk", "--network", "--port", "--hotplug-memory", "--share", "--vhost-user"]
   /// All that add a device, for people.
-  static let all = "--block, --entropy, --network, --console, --port, --scmi and --hotplug-memory"
+  static let all =
+    "--block, --entropy, --network, --console, --port, --scmi, --hotplug-memory, --share and --vhost-user"
 }
 
 extension Configuration.Device {
@@ -74,6 +79,8 @@ extension Configuration.Device {
     case .scmi: 3
     case .console: 4
     case .memory: 5
+    case .share: 6
+    case .vhostUser: 7
     }
   }
 
@@ -86,6 +93,8 @@ extension Configuration.Device {
     case .console(let console): ConsoleOption.name(of: console)
     case .scmi: "--scmi"
     case .memory: "--hotplug-memory"
+    case .share: "--share"
+    case .vhostUser: "--vhost-user"
     }
   }
 
@@ -101,6 +110,8 @@ extension Configuration.Device {
     case .console(let property): ConsoleOption.name(property, of: device)
     case .scmi(let property): SCMIOption.name(property, of: device)
     case .memory(let property): MemoryOption.name(property, of: device)
+    case .share(let property): ShareOption.name(property, of: device)
+    case .vhostUser(let property): VhostUserOption.name(property, of: device)
     }
   }
 }

@@ -13,6 +13,8 @@ extension Control {
     case deviceReset
     /// A driver has broken the rules of its device.
     case deviceFault
+    /// The process behind a device was lost, came back, or did what it may not do.
+    case backEnd
     /// The guest asked its SCMI platform for something that its machine does.
     case platformRequest = "scmi"
     /// A hot-plug memory has another size, or is to have one.
@@ -57,7 +59,7 @@ extension Control {
       public var outcome: String?
       /// Whether the machine has ended and does not boot again, where a boot ended.
       public var isLast: Bool?
-      /// The device, of 'deviceReset' and 'deviceFault'.
+      /// The device, of 'deviceReset', 'deviceFault' and 'backEnd'.
       public var device: String?
       /// The hot-plug memory, of 'memory'.
       public var name: String?
@@ -84,7 +86,7 @@ extension Control {
           &isLast,
           "Whether the machine has ended and does not boot again, where a boot ended."
         )
-        try fields.field("device", &device, "The device, of 'deviceReset' and 'deviceFault'.")
+        try fields.field("device", &device, "The device, of 'deviceReset', 'deviceFault' and 'backEnd'.")
         try fields.field("name", &name, "The hot-plug memory, of 'memory'.")
         try fields.field("requested", &requested, "Bytes that it is to have.")
         try fields.field("plugged", &plugged, "Bytes that it has.")

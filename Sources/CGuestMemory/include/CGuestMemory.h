@@ -49,6 +49,21 @@ static inline struct guest_descriptor guest_load_descriptor(const void *_Nonnull
   return descriptor;
 }
 
+// A descriptor, written for whoever processes the ring; `to` is aligned to 16.
+static inline void guest_store_descriptor(void *_Nonnull to, uint64_t address, uint32_t length, uint16_t flags,
+                                          uint16_t next) {
+  const struct guest_descriptor descriptor = {address, length, flags, next};
+  memcpy(to, &descriptor, sizeof descriptor);
+}
+
+// An element of a used ring, read once: the identifier in the low half and the length in the high one.
+static inline uint64_t guest_load_used_element(const void *_Nonnull from) {
+  uint64_t element;
+  memcpy(&element, from, sizeof element);
+  __asm__ volatile("" ::: "memory");
+  return element;
+}
+
 // An element of a used ring (virtio 1.3, 2.7.8): two aligned 32-bit words, published later by the ring's index.
 static inline void guest_store_used_element(void *_Nonnull to, uint64_t element) {
   memcpy(to, &element, sizeof element);

@@ -18,7 +18,8 @@ private var configuration: Configuration {
   configuration.devices = [
     .init(.block(disk)), .init(.network(card)), .init(.console(.init(ports: ports))),
     .init(.scmi(.init(path: "platform.json", agent: "guest"))), .init(.entropy), .init(.network(.init(.descriptor(7)))),
-    .init(.memory(.init(size: 1 << 30))),
+    .init(.memory(.init(size: 1 << 30))), .init(.share(.init(path: "folder", tag: "host"))),
+    .init(.vhostUser(.init(.init("block") ?? .init(number: 2), socket: "disk.sock"))),
   ]
   configuration.devices[0].window = "disks"
   configuration.gic = .v2
@@ -33,6 +34,8 @@ private func device(with property: Configuration.Device.Property) -> Int {
   case .console: 2
   case .scmi: 3
   case .memory: 6
+  case .share: 7
+  case .vhostUser: 8
   }
 }
 
@@ -47,8 +50,8 @@ private func device(with property: Configuration.Device.Property) -> Int {
       #expect(configuration.option(there).hasPrefix("--"), "\(there)")
       #expect(bare.option(path).hasPrefix("--"), "\(path)")
     }
-    #expect(Configuration.Path.allCases.count == 49)
-    #expect(Set(Configuration.Path.allCases).count == 49)
+    #expect(Configuration.Path.allCases.count == 59)
+    #expect(Set(Configuration.Path.allCases).count == 59)
   }
 
   @Test(
@@ -67,6 +70,8 @@ private func device(with property: Configuration.Device.Property) -> Int {
       (.device(6, .memory(.size)), "--hotplug-memory 1G"),
       (.device(6, .memory(.name)), "--hotplug-memory name=hotplug"),
       (.device(6, .memory(.blockSize)), "--hotplug-memory block=2M"),
+      (.device(7, .share(.tag)), "--share tag=host"), (.device(7, .window), "--share window=default"),
+      (.device(8, .vhostUser(.socket)), "--vhost-user socket=disk.sock"),
     ] as [(Configuration.Path, String)]
   )
   func aPlaceIsNamedAsItWasWritten(path: Configuration.Path, option: String) {

@@ -1,0 +1,100 @@
+import Host
+import HostBackends
+internal import Logging
+import VhostUser
+import Virtio
+
+extension Configuration.Device {
+  /// How a back-end in another process gets at a guest's requests. Where the machine's DMA is open, it is always
+  /// `bounced`: RAM is lent to nobody.
+  public enum RemoteAccess: String, Codable, Equatable, Sendable {
+    /// It sees the device's own window, and queues that Apus keeps beside the guest's.
+    case inPlace
+    /// It sees memory of Apus's own, into which each request is copied, and nothing of the guest's.
+    case bounced
+  }
+}
+
+extension Configuration {
+  /// How a back-end elsewhere gets at requests in this machine.
+  func access(_ wanted: Device.RemoteAccess) -> Device.RemoteAccess {
+    if case .open = dma { .bounced } else { wanted }
+  }
+}
+
+/// The connection with a back-end in another process, over all boots of a run.
+final class RemoteResource: DeviceResource, @unchecked Sendable {
+  // SAFETY: @unchecked: once the run has begun it is the device thread's alone.
+
+  private let profile: VhostUserProfile
+  private let access: Configuration.Device.RemoteAccess
+  private let configuration: [UInt8]?
+  private let makeConnector: (String, @escaping @Sendable (String) -> Void) -> any VhostUserConnector
+  private var link: VhostUserLink?
+  private var offer: VhostUserOffer?
+  /// The present boot's.
+  private var device: VhostUserDevice?
+
+  /// - Parameters:
+  ///   - configuration: the configuration space, where it is not the back-end's.
+  ///   - makeConnector: makes what reaches the back-end, from the device's name and what takes its words.
+  init(
+    _ profile: VhostUserProfile,
+    access: Configuration.Device.RemoteAccess,
+    configuration: [UInt8]? = nil,
+    _ makeConnector: @escaping (String, @escaping @Sendable (String) -> Void) -> any VhostUserConnector
+  ) {
+    self.profile = profile
+    self.access = access
+    self.configuration = configuration
+    self.makeConnector = makeConnector
+  }
+
+  override func open(_ run: RunPlace) throws {
+    let logger = run.logger
+    let name = run.place.name
+    // What a back-end says is as foreign as what a guest says.
+    let connector = makeConnector(name) { logger.info("\(name): \($0)") }
+    let link = try VhostUserLink(connector, configurationSize: configuration == nil ? profile.configurationSize : 0)
+    do throws(VhostUserError) {
+      let offer = try link.open()
+      if let problem = profile.problem(with: offer) { throw VhostUserError.unusable(problem) }
+      self.offer = offer
+    } catch {
+      link.close()
+      throw ConfigurationError(.hostFailure, .device(run.place.index, .whole), .init("\(connector.subject): \(error)"))
+    }
+    try link.begin()
+    self.link = link
+  }
+
+  override func makeDevice(_ place: BootPlace) throws -> any VirtioDevice {
+    guard let link, let offer else { preconditionFailure("a back-end is connected before the first boot") }
+    let (events, logger, name) = (place.events, place.logger, place.place.name)
+    let device = try VhostUserDevice(
+      name: name,
+      profile,
+      offer: offer,
+      configuration: configuration,
+      mode: access == .bounced ? .bounced : .inPlace,
+      link: link,
+      loop: place.loop,
+      thread: place.mailbox
+    ) { message in
+      logger.warning("\(message)")
+      events.post(.backEnd(device: name, message: message))
+    }
+    self.device = device
+    return device
+  }
+
+  override func release() {
+    device?.release()
+    device = nil
+  }
+
+  override func close() {
+    link?.close()
+    link = nil
+  }
+}

@@ -1,0 +1,142 @@
+package import Virtio
+
+/// What is known of a type of device whose back-end is elsewhere.
+package struct VhostUserProfile: Sendable {
+  /// What becomes of requests whose back-end is gone.
+  package enum Loss: Sendable {
+    /// They wait, and the next back-end gets them: doing them twice does what doing them once does.
+    case resubmit
+    /// They are answered in its place.
+    case answer(@Sendable (inout DescriptorChain) -> Int)
+  }
+
+  /// The device type.
+  package var identifier: VirtioDeviceIdentifier
+  /// The type's feature bits that a driver may be offered; the queues' and the transport's are none of the back-end's.
+  package var features: VirtioFeatures
+  /// In bytes; 0: the type has none, or Apus makes it.
+  package var configurationSize: Int
+  /// How many queues; nil: as many as the back-end says.
+  package var queueCount: Int?
+  /// The guest's queues' size, in descriptors.
+  package var queueSize: UInt16
+  /// What becomes of requests whose back-end is gone.
+  package var loss: Loss
+  /// What the guest's queues may have, which are Apus's to process.
+  package var queueFeatures = VirtioFeatures.splitVirtqueue
+}
+
+extension VhostUserProfile {
+  /// A type of which nothing is known: all bits of the type's own, and as many queues as the back-end says. Of its
+  /// requests none is done twice.
+  package init(_ identifier: VirtioDeviceIdentifier) {
+    // Bits 0 to 23 and 50 to 63 (virtio 1.3, 2.2).
+    let features = VirtioFeatures(rawValue: 0xFFFC_0000_00FF_FFFF)
+    self.init(
+      identifier: identifier,
+      features: features,
+      configurationSize: 0,
+      queueCount: nil,
+      queueSize: 128,
+      loss: .answer { _ in 0 }
+    )
+  }
+
+  /// What of a back-end's offer cannot be; nil: it is fine.
+  package func problem(with offer: VhostUserOffer) -> String? {
+    if let count = offer.queueCount, count == 0 || count > 0x8000 { return "it says to have \(count) queues" }
+    if let wanted = queueCount, let count = offer.queueCount, count < UInt64(wanted) {
+      return "it has \(count) queues, and \(wanted) are needed"
+    }
+    if configurationSize > 0, offer.configuration == nil {
+      return "it has no configuration space (protocol feature 9), which this type of device needs"
+    }
+    return nil
+  }
+}
+
+extension VhostUserProfile {
+  /// A disk (virtio 1.3, 5.2): a request that is done twice reads or writes the same bytes.
+  package static let block = VhostUserProfile(
+    identifier: .block,
+    // SIZE_MAX, SEG_MAX, GEOMETRY, RO, BLK_SIZE, FLUSH, TOPOLOGY, CONFIG_WCE, MQ, DISCARD, WRITE_ZEROES.
+    features: features(1, 2, 4, 5, 6, 9, 10, 11, 12, 13, 14),
+    configurationSize: 60,
+    queueCount: nil,
+    queueSize: 128,
+    loss: .resubmit
+  )
+
+  /// A file system (virtio 1.3, 5.11).
+  package static let fileSystem = VhostUserProfile(
+    identifier: .fileSystem,
+    features: [],
+    configurationSize: 0,
+    queueCount: 2,
+    queueSize: 128,
+    loss: .answer(FUSELoss.answer),
+    // Without indirect descriptors what a driver has in use is bounded by the queue's size.
+    queueFeatures: .eventIndex
+  )
+
+  /// Random numbers (virtio 1.3, 5.4).
+  package static let entropy = VhostUserProfile(
+    identifier: .entropy,
+    features: [],
+    configurationSize: 0,
+    queueCount: 1,
+    queueSize: 64,
+    loss: .resubmit
+  )
+
+  /// An SCMI platform (virtio 1.3, 5.17): P2A_CHANNELS. A command that nobody answers is one that its driver gives up.
+  package static let scmi = VhostUserProfile(
+    identifier: .scmi,
+    features: features(0),
+    configurationSize: 0,
+    queueCount: 2,
+    queueSize: 128,
+    loss: .answer { _ in 0 }
+  )
+
+  /// A socket device (virtio 1.3, 5.10): STREAM, SEQPACKET. Its connections are gone with the back-end.
+  package static let socket = VhostUserProfile(
+    identifier: .socket,
+    features: features(0, 1),
+    configurationSize: 8,
+    queueCount: 3,
+    queueSize: 128,
+    loss: .resubmit
+  )
+
+  private static func features(_ bits: Int...) -> VirtioFeatures {
+    var features = VirtioFeatures()
+    for bit in bits { features.insert(VirtioFeatures(bit: bit)) }
+    return features
+  }
+}
+
+/// What a guest's file system hears of a request that nobody will answer.
+enum FUSELoss {
+  /// `struct fuse_in_header` begins with these: length, opcode, unique.
+  private static let readSize = 16
+  /// `struct fuse_out_header`.
+  private static let answerSize = 16
+  /// ENOTCONN of Linux's.
+  private static let notConnected: Int32 = -107
+
+  /// Answers a request with ENOTCONN; one that has no room for an answer wants none.
+  @Sendable
+  static func answer(_ chain: inout DescriptorChain) -> Int {
+    guard chain.readableBytes >= readSize, chain.writableBytes >= answerSize,
+      chain.takeReadable(as: UInt32.self) != nil, chain.takeReadable(as: UInt32.self) != nil,
+      let unique = chain.takeReadable(as: UInt64.self)
+    else { return 0 }
+    var answer: [UInt8] = []
+    answer.append(number: UInt32(answerSize))
+    answer.append(number: UInt32(bitPattern: notConnected))
+    answer.append(number: unique)
+    // SAFETY: the array holds for the call.
+    return unsafe answer.withUnsafeBytes { unsafe chain.write($0) }
+  }
+}

@@ -1,0 +1,298 @@
+import CGuestMemory
+import CHost
+import Glibc
+import Host
+import Synchronization
+
+@testable import VhostUser
+
+/// A back-end on a thread of its own, of which each part can be made to misbehave. What it serves is an echo: it writes
+/// what it read, the last byte first.
+@safe
+final class FakeBackEnd: @unchecked Sendable {
+  // SAFETY: @unchecked: `plan` is set before the thread begins; what the thread has is its own; `seen` has a lock.
+
+  /// What it is and does.
+  struct Plan: Sendable {
+    var features: UInt64 = 1 << 28 | 1 << 29 | 1 << 30 | 1 << 32
+    var protocolFeatures: UInt64 = 1 | 1 << 3 | 1 << 5 | 1 << 9 | 1 << 13
+    var queueCount: UInt64 = 1
+    var configuration: [UInt8] = []
+    /// It never answers this one.
+    var silentAt: VhostUserRequest?
+    /// Bytes in place of the reply to it, as they go over the socket.
+    var strayReply: (at: VhostUserRequest, bytes: [UInt8])?
+    /// It closes the connection instead of an answer to it.
+    var closesAt: VhostUserRequest?
+    /// It takes requests and answers none.
+    var holdsRequests = false
+    /// What it writes into the used ring in place of an answer: identifier, length, and how far the index goes.
+    var usedElement: (identifier: UInt32, length: UInt32, ahead: UInt16)?
+    /// How often it calls for each request.
+    var callsPerRequest = 1
+    /// It takes the flag from the descriptors that it shares, and fills or drains them.
+    var spoilsDescriptors = false
+  }
+
+  private struct Ring {
+    var size: UInt16 = 0
+    var next: UInt16 = 0
+    var used: UInt16 = 0
+    var (descriptors, driver, device): (UInt64, UInt64, UInt64) = (0, 0, 0)
+    var kick: VhostUserDescriptor?
+    var call: VhostUserDescriptor?
+    var isEnabled = false
+  }
+
+  @safe
+  private struct Region {
+    // SAFETY: mapped with its size, and kept until the back-end goes.
+    let address: UInt64
+    let size: UInt64
+    let base: UnsafeMutableRawPointer
+  }
+
+  private let plan: Plan
+  private let socket: VhostUserSocket
+  private let loop: EventLoop
+  private var thread: HostThread?
+  private var rings: [Int: Ring] = [:]
+  private var regions: [Region] = []
+  private var requests: VhostUserSocket?
+  private let log = Mutex<[UInt32]>([])
+  private let wish = Mutex<[@Sendable (FakeBackEnd) -> Void]>([])
+  private let wake: SharedEventDescriptor
+  private let ended = Atomic<Bool>(false)
+
+  init(_ socket: VhostUserSocket, _ plan: Plan) throws {
+    self.socket = socket
+    self.plan = plan
+    loop = try EventLoop()
+    wake = SharedEventDescriptor(try EventDescriptor())
+    _ = try loop.add(socket.rawValue, EventLoop.readable, ClosureHandler { [unowned self] _ in arrived() })
+    _ = try loop.add(wake.value.rawValue, EventLoop.readable, ClosureHandler { [unowned self] _ in woken() })
+    thread = try HostThread(name: "back-end") { [unowned self] in
+      try? loop.run()
+      ended.store(true, ordering: .releasing)
+    }
+  }
+
+  deinit {
+    precondition(thread == nil, "a back-end is ended before it goes")
+    for region in regions { _ = unsafe chost_unmap(region.base, Int(region.size)) }
+  }
+
+  /// The numbers of the messages that came.
+  var seen: [UInt32] { log.withLock { $0 } }
+
+  /// Has the thread do something.
+  func perform(_ body: @escaping @Sendable (FakeBackEnd) -> Void) {
+    wish.withLock { $0.append(body) }
+    wake.value.signal()
+  }
+
+  /// The connection goes, as if the process had died.
+  func end() {
+    perform { $0.loop.stop() }
+    thread?.join()
+    thread = nil
+    socket.shutDown()
+  }
+
+  private func woken() {
+    wake.value.clear()
+    let bodies = wish.withLock { wishes in
+      defer { wishes = [] }
+      return wishes
+    }
+    for body in bodies { body(self) }
+  }
+
+  // MARK: Messages
+
+  private func arrived() {
+    do throws(VhostUserError) {
+      while let message = try socket.receive() { answer(message) }
+    } catch {
+      loop.stop()
+    }
+  }
+
+  private func answer(_ message: VhostUserMessage) {
+    log.withLock { $0.append(message.request) }
+    guard let request = VhostUserRequest(rawValue: message.request) else { return }
+    if plan.silentAt == request { return }
+    if plan.closesAt == request {
+      socket.shutDown()
+      return loop.stop()
+    }
+    if let stray = plan.strayReply, stray.at == request {
+      _ = unsafe stray.bytes.withUnsafeBytes { unsafe write(socket.rawValue, $0.baseAddress, $0.count) }
+      return
+    }
+    switch request {
+    case .getFeatures: reply(message, number(plan.features))
+    case .getProtocolFeatures: reply(message, number(plan.protocolFeatures))
+    case .getQueueNum: reply(message, number(plan.queueCount))
+    case .getConfig: reply(message, Array(message.payload[..<12]) + plan.configuration)
+    case .getVringBase:
+      let index = Int(message.payload.number(at: 0, as: UInt32.self) ?? 0)
+      var payload: [UInt8] = []
+      payload.append(number: UInt32(index))
+      payload.append(number: UInt32(rings[index]?.next ?? 0))
+      if let kick = rings[index]?.kick { loop.remove(kick.rawValue) }
+      rings[index]?.isEnabled = false
+      reply(message, payload)
+    default:
+      take(request, message)
+      if message.needsReply { reply(message, number(0)) }
+    }
+  }
+
+  private func number(_ value: UInt64) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.append(number: value)
+    return bytes
+  }
+
+  private func reply(_ message: VhostUserMessage, _ payload: [UInt8]) {
+    try? socket.send(
+      VhostUserMessage(
+        request: message.request,
+        flags: VhostUserWire.version | VhostUserWire.replyFlag,
+        payload: payload
+      )
+    )
+  }
+
+  private func take(_ request: VhostUserRequest, _ message: VhostUserMessage) {
+    let first = message.payload.number(at: 0, as: UInt32.self) ?? 0
+    let second = message.payload.number(at: 4, as: UInt32.self) ?? 0
+    let index = Int(first & 0xFF)
+    switch request {
+    case .setBackendReqFD:
+      requests = message.descriptors.first.map { VhostUserSocket(owning: dup($0.rawValue)) }
+    case .setMemTable: map(message, count: Int(first))
+    case .setVringNum: rings[index, default: Ring()].size = UInt16(second)
+    case .setVringBase:
+      rings[index, default: Ring()].next = UInt16(second)
+      rings[index, default: Ring()].used = UInt16(second)
+    case .setVringAddr:
+      rings[index]?.descriptors = message.payload.number(at: 8, as: UInt64.self) ?? 0
+      rings[index]?.device = message.payload.number(at: 16, as: UInt64.self) ?? 0
+      rings[index]?.driver = message.payload.number(at: 24, as: UInt64.self) ?? 0
+    case .setVringCall:
+      rings[index]?.call = message.descriptors.first
+      guard plan.spoilsDescriptors, let call = message.descriptors.first else { return }
+      // As full as it gets: who writes to it now waits, and so does who empties it and reads once more.
+      var most = UInt64.max - 1
+      _ = unsafe write(call.rawValue, &most, 8)
+      _ = fcntl(call.rawValue, F_SETFL, 0)
+    case .setVringKick:
+      guard let kick = message.descriptors.first else { return }
+      rings[index]?.kick = kick
+      if plan.spoilsDescriptors {
+        _ = fcntl(kick.rawValue, F_SETFL, 0)
+        return
+      }
+      _ = try? loop.add(kick.rawValue, EventLoop.readable, ClosureHandler { [unowned self] _ in kicked(index) })
+    case .setVringEnable: rings[index]?.isEnabled = second != 0
+    default: break
+    }
+  }
+
+  private func map(_ message: VhostUserMessage, count: Int) {
+    for number in 0..<count {
+      let place = 8 + 32 * number
+      guard let address = message.payload.number(at: place + 16, as: UInt64.self),
+        let size = message.payload.number(at: place + 8, as: UInt64.self),
+        let base = unsafe chost_map_shared(message.descriptors[number].rawValue, Int(size))
+      else { preconditionFailure("a region can be mapped") }
+      unsafe regions.append(Region(address: address, size: size, base: base))
+    }
+  }
+
+  /// The memory at an address, of the region that was lent last.
+  @unsafe
+  private func place(_ address: UInt64) -> UnsafeMutableRawPointer {
+    for region in regions.reversed()
+    where address >= region.address && address - region.address < region.size {
+      return unsafe region.base + Int(address - region.address)
+    }
+    preconditionFailure("an address that was lent: \(address)")
+  }
+
+  // MARK: Rings
+
+  private func kicked(_ index: Int) {
+    guard let ring = rings[index], let kick = ring.kick else { return }
+    var count: UInt64 = 0
+    _ = unsafe read(kick.rawValue, &count, 8)
+    guard ring.isEnabled, !plan.holdsRequests else { return }
+    serve(index)
+  }
+
+  /// Answers what is available.
+  func serve(_ index: Int) {
+    guard var ring = rings[index] else { return }
+    // SAFETY: the ring's parts lie in what was lent.
+    let available = unsafe place(ring.driver)
+    while unsafe guest_load_acquire_u16(available + 2) != ring.next {
+      let head = unsafe guest_load_relaxed_u16(available + 4 + 2 * Int(ring.next % ring.size))
+      ring.next &+= 1
+      let written = echo(head, ring)
+      let used = unsafe place(ring.device)
+      let element = plan.usedElement.map { UInt64($0.identifier) | UInt64($0.length) << 32 }
+      unsafe guest_store_used_element(
+        used + 4 + 8 * Int(ring.used % ring.size),
+        element ?? UInt64(head) | UInt64(written) << 32
+      )
+      ring.used &+= plan.usedElement?.ahead ?? 1
+      // avail_event: every chain is to be told.
+      unsafe guest_store_relaxed_u16(used + 4 + 8 * Int(ring.size), ring.next)
+      unsafe guest_store_release_u16(used + 2, ring.used)
+      guest_full_fence()
+      for _ in 0..<plan.callsPerRequest { signal(ring.call) }
+    }
+    rings[index] = ring
+  }
+
+  private func signal(_ call: VhostUserDescriptor?) {
+    guard let call else { return }
+    var one: UInt64 = 1
+    _ = unsafe write(call.rawValue, &one, 8)
+  }
+
+  /// Tells that the configuration space has changed, so many times.
+  func tellOfChanges(_ count: Int) {
+    for _ in 0..<count {
+      try? requests?.send(VhostUserMessage(request: VhostUserBackEndRequest.configChangeMsg.rawValue))
+    }
+  }
+
+  /// Sends what nobody has asked for.
+  func sendUnasked(_ bytes: [UInt8]) {
+    _ = unsafe bytes.withUnsafeBytes { unsafe write(socket.rawValue, $0.baseAddress, $0.count) }
+  }
+
+  private func echo(_ head: UInt16, _ ring: Ring) -> UInt32 {
+    var bytes: [UInt8] = []
+    var written = 0
+    var index = head
+    while true {
+      // SAFETY: the table and what its descriptors name lie in what was lent.
+      let descriptor = unsafe guest_load_descriptor(place(ring.descriptors) + 16 * Int(index))
+      let buffer = unsafe place(descriptor.address)
+      for offset in 0..<Int(descriptor.length) {
+        if descriptor.flags & 2 == 0 {
+          unsafe bytes.append(buffer.load(fromByteOffset: offset, as: UInt8.self))
+        } else if let byte = bytes.popLast() {
+          unsafe buffer.storeBytes(of: byte, toByteOffset: offset, as: UInt8.self)
+          written += 1
+        }
+      }
+      guard descriptor.flags & 1 != 0 else { return UInt32(written) }
+      index = descriptor.next
+    }
+  }
+}

@@ -1,0 +1,236 @@
+import CHost
+import GuestMemory
+import Host
+import Synchronization
+import TestLimits
+import Testing
+import Virtio
+import VirtioDriver
+import VirtioMMIO
+import VirtioTesting
+
+@testable import VhostUser
+
+/// The test's own thread as a device thread: what is posted runs while the test waits for something.
+final class PumpedThread: DeviceThread, @unchecked Sendable {
+  // SAFETY: @unchecked: what is posted has a lock; the loop is the test's thread's.
+
+  let loop: EventLoop
+  private let posted = Mutex<[@Sendable () -> Void]>([])
+  private let wake: SharedEventDescriptor
+  private let tick: SharedTimer
+
+  init() throws {
+    loop = try EventLoop()
+    wake = SharedEventDescriptor(try EventDescriptor())
+    tick = SharedTimer(try HostTimer())
+    _ = try loop.add(wake.value.rawValue, EventLoop.readable, ClosureHandler { [unowned self] _ in runPosted() })
+    _ = try loop.add(
+      tick.value.rawValue,
+      EventLoop.readable,
+      ClosureHandler { [unowned self] _ in
+        tick.value.clear()
+        loop.stopAfterBatch()
+      }
+    )
+    tick.value.arm(after: 1_000_000, every: 1_000_000)
+  }
+
+  func post(_ work: @escaping @Sendable () -> Void) {
+    posted.withLock { $0.append(work) }
+    wake.value.signal()
+  }
+
+  private func runPosted() {
+    wake.value.clear()
+    let bodies = posted.withLock { posted in
+      defer { posted = [] }
+      return posted
+    }
+    for body in bodies { body() }
+  }
+
+  func perform(_ work: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void) {
+    let over = Flag()
+    work { over.set() }
+    pump { over.isSet }
+  }
+
+  /// Lets the device work until something holds.
+  ///
+  /// - Returns: false where the time is over.
+  @discardableResult
+  func pump(_ limit: Duration = .seconds(20), until condition: () -> Bool) -> Bool {
+    let limit = TestLimit(limit)
+    while !condition() {
+      if limit.hasPassed { return false }
+      try? loop.run()
+    }
+    return true
+  }
+}
+
+/// Something that has happened or not.
+final class Flag: Sendable {
+  private let value = Atomic<Bool>(false)
+
+  var isSet: Bool { value.load(ordering: .acquiring) }
+
+  func set() { value.store(true, ordering: .releasing) }
+}
+
+/// A device whose back-ends are fakes, with a driver that has set it up.
+final class RemoteFixture {
+  let thread: PumpedThread
+  let connector: FakeConnector
+  let link: VhostUserLink
+  let offer: VhostUserOffer
+  let device: VhostUserDevice
+  let machine: TestMachine
+  var queue: DriverQueue<TestMachine>
+  /// Memory that no queue uses.
+  let scratch: UInt64
+  private let told: Told
+
+  private final class Told: Sendable {
+    let lines = Mutex<[String]>([])
+  }
+
+  /// What people hear of the back-end.
+  var messages: [String] { told.lines.withLock { $0 } }
+
+  /// - Parameters:
+  ///   - plans: of the back-ends, one for each connection; the last one's holds for all that follow.
+  ///   - loss: what becomes of requests whose back-end is gone.
+  init(
+    _ mode: VhostUserMode,
+    _ plans: [FakeBackEnd.Plan] = [.init()],
+    loss: VhostUserProfile.Loss = .resubmit,
+    configurationSize: Int = 0,
+    answerLimit: UInt64 = 5_000_000_000,
+    starts: Bool = true
+  ) throws {
+    let thread = try PumpedThread()
+    self.thread = thread
+    let connector = FakeConnector(plans)
+    self.connector = connector
+    var patience = VhostUserPatience()
+    patience.answer = answerLimit
+    (patience.firstPause, patience.lastPause) = (1_000_000, 50_000_000)
+    link = try VhostUserLink(connector, configurationSize: configurationSize, patience: patience)
+    offer = try link.open()
+    try link.begin()
+    let told = Told()
+    self.told = told
+    let profile = VhostUserProfile(
+      identifier: .entropy,
+      features: [],
+      configurationSize: configurationSize,
+      queueCount: 1,
+      queueSize: 64,
+      loss: loss
+    )
+    device = try VhostUserDevice(
+      name: "test",
+      profile,
+      offer: offer,
+      mode: mode,
+      link: link,
+      loop: thread.loop,
+      thread: thread
+    ) { line in told.lines.withLock { $0.append(line) } }
+    machine = try TestMachine(device, thread: thread)
+    queue = DriverQueue(machine, index: 0, size: 64, at: machine.windowStart)
+    scratch = (queue.end + 0xFFF) & ~0xFFF
+    if starts { start() }
+  }
+
+  deinit {
+    device.release()
+    link.close()
+  }
+
+  /// From reset to DRIVER_OK.
+  func start() {
+    queue = DriverQueue(machine, index: 0, size: 64, at: machine.windowStart)
+    precondition(machine.driver.negotiate(machine.driver.offeredFeatures), "the device agrees")
+    precondition(machine.driver.enable(queue), "the device takes the queue")
+    machine.driver.start()
+  }
+
+  /// The queue as the device is told of it.
+  var configuration: QueueConfiguration {
+    QueueConfiguration(
+      size: queue.size,
+      descriptorTable: queue.descriptorTable,
+      driverArea: queue.driverArea,
+      deviceArea: queue.deviceArea
+    )
+  }
+
+  /// Where the bytes of a request to write lie.
+  func answerPlace(_ number: Int) -> UInt64 { scratch + UInt64(number) * 0x1000 + 0x800 }
+
+  /// Has a request to echo made available: its bytes, and room for as many.
+  func request(_ bytes: [UInt8], number: Int = 0) {
+    let place = scratch + UInt64(number) * 0x1000
+    machine.store(bytes, at: place)
+    machine.store(Array(repeating: 0, count: bytes.count), at: answerPlace(number))
+    queue.writeChain(
+      [
+        .init(place, UInt32(bytes.count), isWritable: false),
+        .init(answerPlace(number), UInt32(bytes.count), isWritable: true),
+      ],
+      from: UInt16(2 * number)
+    )
+    queue.offer(UInt16(2 * number))
+    _ = machine.transport.kick(queue: 0)
+  }
+
+  /// Waits for an element of the used ring.
+  func takeUsed(_ limit: Duration = .seconds(20)) -> DriverQueue<TestMachine>.Used? {
+    var used: DriverQueue<TestMachine>.Used?
+    thread.pump(limit) {
+      used = queue.takeUsed()
+      return used != nil
+    }
+    return used
+  }
+
+  /// The answer to a request.
+  func answer(_ count: Int, number: Int = 0) -> [UInt8] { machine.bytes(at: answerPlace(number), count: count) }
+}
+
+/// Starts a fake back-end for each connection.
+final class FakeConnector: VhostUserConnector, @unchecked Sendable {
+  // SAFETY: @unchecked: everything is behind the mutex.
+
+  private struct State {
+    var plans: [FakeBackEnd.Plan]
+    var backEnds: [FakeBackEnd] = []
+  }
+
+  private let state: Mutex<State>
+  let subject = "the back-end"
+
+  init(_ plans: [FakeBackEnd.Plan]) {
+    state = Mutex(State(plans: plans))
+  }
+
+  deinit {
+    for backEnd in backEnds { backEnd.end() }
+  }
+
+  /// All that there were, the present one last.
+  var backEnds: [FakeBackEnd] { state.withLock { $0.backEnds } }
+
+  func connect(_ loop: EventLoop) throws(VhostUserError) -> VhostUserSocket {
+    let (ours, theirs) = try VhostUserSocket.pair()
+    let plan = state.withLock { $0.plans.count > 1 ? $0.plans.removeFirst() : $0.plans[0] }
+    guard let backEnd = try? FakeBackEnd(theirs, plan) else { throw .host("no back-end") }
+    state.withLock { $0.backEnds.append(backEnd) }
+    return ours
+  }
+
+  func disconnect(_ error: VhostUserError) -> VhostUserEnd { VhostUserEnd(error: error, isDead: true) }
+}

@@ -1,0 +1,302 @@
+import Glibc
+import Host
+import TestLimits
+import TestSupport
+import Testing
+import Virtio
+import VirtioDriver
+import VirtioMMIO
+import VirtioTesting
+
+@testable import VhostUser
+
+private let modes: [VhostUserMode] = [.inPlace, .bounced]
+
+@Suite(.timeLimit(.minutes(5))) struct VhostUserDeviceTests {
+  @Test(arguments: modes) func aRequestGoesToTheBackEndAndComesBack(mode: VhostUserMode) throws {
+    let fixture = try RemoteFixture(mode)
+
+    fixture.request([1, 2, 3, 4, 5])
+    let used = fixture.takeUsed()
+
+    #expect(used == .init(head: 0, written: 5))
+    #expect(fixture.answer(5) == [5, 4, 3, 2, 1])
+    #expect(fixture.machine.faults == [])
+  }
+
+  @Test(arguments: modes) func manyRequestsOfAllShapesComeBackAsTheyShould(mode: VhostUserMode) throws {
+    let fixture = try RemoteFixture(mode)
+    var random = SplitMix64(seed: 7)
+
+    for _ in 0..<Effort.cases(2000) {
+      let count = Int.random(in: 1...8, using: &random)
+      var texts: [[UInt8]] = []
+      for number in 0..<count {
+        let size = Int.random(in: 1...2048, using: &random)
+        texts.append((0..<size).map { _ in UInt8.random(in: 0...255, using: &random) })
+        fixture.request(texts[number], number: number)
+      }
+      for _ in 0..<count {
+        let used = try #require(fixture.takeUsed())
+        let number = Int(used.head) / 2
+        #expect(Int(used.written) == texts[number].count)
+        #expect(fixture.answer(texts[number].count, number: number) == texts[number].reversed())
+      }
+    }
+    #expect(fixture.machine.faults == [])
+  }
+
+  @Test func onlyWhatIsListedIsEverNegotiated() throws {
+    let everything = FakeBackEnd.Plan(features: .max, protocolFeatures: .max)
+    let fixture = try RemoteFixture(.inPlace, [everything])
+
+    let allowed: VhostUserProtocolFeatures = [
+      .multipleQueues, .replyAck, .backendRequests, .configuration, .resetDevice,
+    ]
+    #expect(fixture.offer.protocolFeatures.isSubset(of: allowed))
+    let offered = fixture.machine.driver.offeredFeatures
+    #expect(offered & ~(1 << 28 | 1 << 29 | 1 << 32 | 1 << 33 | 1 << 40) == 0)
+  }
+
+  // The numbers are those of the list in the issue's facts.
+
+  @Test(
+    arguments: [
+      [UInt8](VhostUserMessage(request: 99, flags: 5, payload: Array(repeating: 0, count: 8)).bytes),
+      VhostUserMessage(request: 1, flags: 6, payload: Array(repeating: 0, count: 8)).bytes,
+      VhostUserMessage(request: 1, flags: 5).bytes,
+      VhostUserMessage(request: 1, flags: 1, payload: Array(repeating: 0, count: 8)).bytes,
+      VhostUserMessage(request: 1, flags: 5).bytes[..<8] + [1, 16, 0, 0],
+      VhostUserMessage(request: 1, flags: 5).bytes[..<8] + [255, 255, 255, 255],
+    ]
+  )
+  func case6AReplyThatIsNoneOfTheRequestEndsTheConnectionAtOnce(reply: [UInt8]) throws {
+    let plan = FakeBackEnd.Plan(strayReply: (.getFeatures, reply))
+    let link = try VhostUserLink(FakeConnector([plan]), configurationSize: 0)
+    let start = HostClock.monotonic
+
+    let error = #expect(throws: VhostUserError.self) { _ = try link.open() }
+
+    guard case .malformed = error else {
+      Issue.record("it is \(error.map { "\($0)" } ?? "no error")")
+      return
+    }
+    #expect(HostClock.monotonic - start < 1_000_000_000)
+  }
+
+  @Test func case6AMessageThatNobodyAskedForEndsTheConnection() throws {
+    let fixture = try RemoteFixture(.bounced)
+    let stray = VhostUserMessage(request: 1, flags: 5, payload: Array(repeating: 0, count: 8)).bytes
+
+    fixture.connector.backEnds[0].perform { $0.sendUnasked(stray) }
+
+    #expect(fixture.thread.pump { fixture.messages.contains { $0.hasSuffix("it is back") } })
+    #expect(fixture.messages.first?.contains("for which nobody has asked") == true)
+    fixture.request([1, 2])
+    #expect(fixture.takeUsed() == .init(head: 0, written: 2))
+  }
+
+  @Test(arguments: [VhostUserRequest.setFeatures, .setMemTable, .setVringNum, .setVringKick, .setVringEnable])
+  func case7ABackEndThatNeverAnswersHoldsUpNothingButItsDevice(request: VhostUserRequest) throws {
+    let fixture = try RemoteFixture(
+      .bounced,
+      [FakeBackEnd.Plan(silentAt: request)],
+      answerLimit: 200_000_000,
+      starts: false
+    )
+    let isStarted = Flag()
+    var longest: UInt64 = 0
+    var last = HostClock.monotonic
+
+    fixture.device.start([.version1], queues: [fixture.configuration]) { isStarted.set() }
+    fixture.thread.pump {
+      longest = max(longest, HostClock.monotonic - last)
+      last = HostClock.monotonic
+      return isStarted.isSet
+    }
+
+    #expect(isStarted.isSet)
+    #expect(longest < 1_000_000_000)
+    #expect(fixture.messages.contains { $0.contains("did not answer \(request) in time") })
+  }
+
+  @Test(arguments: modes) func case9AFloodOfCallsLeavesTheDeviceThreadToOthers(mode: VhostUserMode)
+    throws
+  {
+    let fixture = try RemoteFixture(mode, [FakeBackEnd.Plan(callsPerRequest: 100_000)])
+
+    for number in 0..<8 {
+      fixture.request([1, 2, 3], number: number)
+      #expect(fixture.takeUsed()?.written == 3)
+    }
+
+    #expect(fixture.machine.faults == [])
+  }
+
+  @Test func case10AFloodOfChangesIsReadAFewTimes() throws {
+    let plan = FakeBackEnd.Plan(configuration: [1, 2, 3, 4])
+    let fixture = try RemoteFixture(.bounced, [plan], configurationSize: 4)
+    let get = VhostUserRequest.getConfig.rawValue
+
+    fixture.connector.backEnds[0].perform { $0.tellOfChanges(10_000) }
+    fixture.thread.pump(.milliseconds(300)) { false }
+
+    let asked = fixture.connector.backEnds[0].seen.count { $0 == get }
+    #expect((2...200).contains(asked))
+    fixture.request([7])
+    #expect(fixture.takeUsed()?.written == 1)
+  }
+
+  @Test(arguments: modes)
+  func case11ABackEndThatSpoilsTheDescriptorsThatItSharesBlocksNobody(mode: VhostUserMode) throws {
+    let fixture = try RemoteFixture(mode, [FakeBackEnd.Plan(holdsRequests: true, spoilsDescriptors: true)])
+    let start = HostClock.monotonic
+
+    // More kicks than the pipe has room for, of which nobody takes any.
+    for _ in 0..<20_000 { fixture.device.kickPipe(0)?.signal() }
+    fixture.request([9, 8, 7])
+    fixture.thread.pump(.milliseconds(50)) { false }
+    fixture.machine.driver.reset()
+
+    #expect(HostClock.monotonic - start < 5_000_000_000)
+    #expect(fixture.machine.driver.status == 0)
+  }
+
+  @Test(arguments: [UInt64(0), 0x8001, 1 << 63]) func case12AnAbsurdNumberOfQueuesIsRefused(count: UInt64) throws {
+    let link = try VhostUserLink(FakeConnector([FakeBackEnd.Plan(queueCount: count)]), configurationSize: 0)
+    let offer = try link.open()
+
+    #expect(VhostUserProfile.block.problem(with: offer) != nil)
+    link.close()
+  }
+
+  @Test(arguments: modes) func case13ARequestOfABackEndThatIsGoneIsDoneByTheNextOne(
+    mode: VhostUserMode
+  ) throws {
+    let fixture = try RemoteFixture(mode, [FakeBackEnd.Plan(holdsRequests: true), FakeBackEnd.Plan()])
+    fixture.request([1, 2, 3])
+    fixture.thread.pump(.milliseconds(50)) { false }
+
+    fixture.connector.backEnds[0].end()
+
+    #expect(fixture.takeUsed() == .init(head: 0, written: 3))
+    #expect(fixture.answer(3) == [3, 2, 1])
+  }
+
+  @Test(arguments: modes) func case13WhereRequestsAreAnsweredInItsPlaceTheyAreAnsweredOnce(
+    mode: VhostUserMode
+  ) throws {
+    let fixture = try RemoteFixture(
+      mode,
+      [FakeBackEnd.Plan(holdsRequests: true), FakeBackEnd.Plan()],
+      loss: .answer(FUSELoss.answer)
+    )
+    let header: [UInt8] = [40, 0, 0, 0, 26, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8] + Array(repeating: 0, count: 24)
+    fixture.request(header)
+    fixture.thread.pump(.milliseconds(50)) { false }
+
+    fixture.connector.backEnds[0].end()
+
+    #expect(fixture.takeUsed() == .init(head: 0, written: 16))
+    #expect(fixture.answer(16) == [16, 0, 0, 0, 0x95, 0xFF, 0xFF, 0xFF, 1, 2, 3, 4, 5, 6, 7, 8])
+    #expect(fixture.takeUsed(.milliseconds(100)) == nil)
+  }
+
+  @Test(arguments: modes) func case14ABackEndThatDiesAgainAndAgainLosesNothing(mode: VhostUserMode)
+    throws
+  {
+    let fixture = try RemoteFixture(mode)
+
+    for round in 0..<max(10, Effort.cases(40)) {
+      let text = [UInt8(round), 1, 2, 3]
+      fixture.request(text)
+      fixture.connector.backEnds.last?.end()
+      #expect(fixture.takeUsed() == .init(head: 0, written: 4))
+      #expect(fixture.answer(4) == text.reversed())
+    }
+    #expect(fixture.takeUsed(.milliseconds(50)) == nil)
+  }
+
+  @Test func case15ALesserBackEndIsRefusedWithAMessage() throws {
+    let fixture = try RemoteFixture(
+      .bounced,
+      [FakeBackEnd.Plan(configuration: [1, 2]), FakeBackEnd.Plan(protocolFeatures: 1, queueCount: 0)],
+      configurationSize: 2
+    )
+
+    fixture.connector.backEnds[0].end()
+
+    #expect(fixture.thread.pump { fixture.machine.driver.status & Status.deviceNeedsReset != 0 })
+    #expect(fixture.messages.last?.contains("came back and") == true)
+  }
+
+  @Test func case16AfterAResetABackEndThatWorksOnReachesNoneOfTheGuestsMemory() throws {
+    let fixture = try RemoteFixture(.bounced, [FakeBackEnd.Plan(holdsRequests: true)])
+    fixture.request([1, 2, 3])
+    fixture.thread.pump(.milliseconds(50)) { false }
+
+    fixture.machine.driver.reset()
+    let place = fixture.answerPlace(0)
+    fixture.machine.store([42, 42, 42], at: place)
+    fixture.connector.backEnds[0].perform { $0.serve(0) }
+    fixture.thread.pump(.milliseconds(100)) { false }
+
+    #expect(fixture.machine.bytes(at: place, count: 3) == [42, 42, 42])
+    fixture.start()
+    #expect(fixture.machine.driver.status & Status.deviceNeedsReset == 0)
+  }
+
+  @Test(
+    arguments: [
+      (UInt32(1024), UInt32(0), UInt16(1)), (.max, 0, 1), (5, 0, 1), (0, 0, 40_000), (0, 0, 2),
+    ] as [(UInt32, UInt32, UInt16)]
+  )
+  func case17AHostileUsedRingIsNoticedAndTheNextBackEndGoesOn(
+    identifier: UInt32,
+    length: UInt32,
+    ahead: UInt16
+  ) throws {
+    let hostile = FakeBackEnd.Plan(usedElement: (identifier, length, ahead))
+    let fixture = try RemoteFixture(.inPlace, [hostile, FakeBackEnd.Plan()])
+
+    fixture.request([1, 2, 3])
+
+    #expect(fixture.takeUsed() == .init(head: 0, written: 3))
+    #expect(fixture.messages.first?.contains("a used ring in which") == true)
+  }
+
+  @Test(arguments: modes) func case17ALengthBeyondTheRoomIsCutOff(mode: VhostUserMode) throws {
+    let fixture = try RemoteFixture(mode, [FakeBackEnd.Plan(usedElement: (0, .max, 1))])
+
+    fixture.request([1, 2, 3])
+
+    #expect(fixture.takeUsed() == .init(head: 0, written: 3))
+  }
+
+  @Test(arguments: modes) func aSuspensionTakesNothingAndAResumptionGoesOn(mode: VhostUserMode) throws {
+    let fixture = try RemoteFixture(mode)
+    fixture.request([1])
+    #expect(fixture.takeUsed()?.written == 1)
+
+    let transport = fixture.machine.transport
+    fixture.thread.perform { finished in transport.beginSuspension(finished) }
+    fixture.request([2, 3])
+    #expect(fixture.takeUsed(.milliseconds(50)) == nil)
+    transport.endSuspension()
+
+    #expect(fixture.takeUsed()?.written == 2)
+  }
+
+  @Test(arguments: modes) func aDriverThatBeginsAnewIsServedAnew(mode: VhostUserMode) throws {
+    let fixture = try RemoteFixture(mode)
+
+    for round in 0..<20 {
+      fixture.request([UInt8(round), 5])
+      #expect(fixture.takeUsed()?.written == 2)
+      fixture.machine.driver.reset()
+      fixture.start()
+    }
+
+    #expect(fixture.connector.backEnds.count == 1)
+  }
+}
