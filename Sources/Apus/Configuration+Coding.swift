@@ -180,10 +180,10 @@ extension Configuration.Control: Codable {
 extension Configuration.DMA: Codable {
   /// - Throws: `DecodingError` for an unknown case, and for a size that is no number of bytes.
   public init(from decoder: any Decoder) throws {
-    let coded = try CodedCase(decoder, names: ["confined", "open"])
+    let coded = try CodedCase(decoder, names: ["confined", "shadow", "open"])
     guard coded.name == "confined" else {
       _ = try coded.values()
-      self = .open
+      self = coded.name == "open" ? .open : .shadow
       return
     }
     var size: CodedByteCount?
@@ -194,6 +194,7 @@ extension Configuration.DMA: Codable {
   public func encode(to encoder: any Encoder) throws {
     switch self {
     case .open: try encoder.encode(case: "open")
+    case .shadow: try encoder.encode(case: "shadow")
     case .confined(let size):
       try encoder.encode(case: "confined") {
         try $0.encodeIfPresent(size.map { CodedByteCount($0) }, forKey: "windowSize")

@@ -8,8 +8,16 @@ extension Configuration {
     /// Windows of their own: memory that is no RAM of the guest's kernel but where its bounce buffers are. The number
     /// is the bytes of each window, a multiple of 2 MiB; without one, a window is as large as its devices need it.
     case confined(windowSize: UInt64? = nil)
-    /// All of RAM, for kernels without CONFIG_DMA_RESTRICTED_POOL.
+    /// Memory of Apus's own, into which each request is copied: for kernels without CONFIG_DMA_RESTRICTED_POOL. The
+    /// guest sees nothing of it.
+    case shadow
+    /// All of RAM, for the same kernels, without the copies.
     case open
+
+    /// Whether a guest's driver has no pool to keep to.
+    var isWithoutWindows: Bool {
+      if case .confined = self { false } else { true }
+    }
   }
 
   /// A virtio device.
@@ -90,10 +98,10 @@ extension Configuration {
     for (index, device) in devices.enumerated() {
       if !Self.isPlainName(device.window) {
         add(.device(index, .window), "a window's name has 1 to 32 of a-z, 0-9 and '-'")
-      } else if dma == .open, device.window != Device.defaultWindow {
+      } else if dma.isWithoutWindows, device.window != Device.defaultWindow {
         add(
           .device(index, .window),
-          "with \(at: .property(.dma), "open") there are no windows; leave one of both out"
+          "with \(at: .property(.dma), dma.name) there are no windows; leave one of both out"
         )
       }
       problems += device.kind.value.problems(device: index)

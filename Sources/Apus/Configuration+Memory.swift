@@ -40,11 +40,11 @@ extension Configuration {
           "the name '\(wish.name)' is another region's, too; give each one its own"
         problems.append(.init(.usage, .device(index, .whole), reason))
       }
-      if dma == .open {
+      if dma.isWithoutWindows {
         let reason: ConfigurationError.Reason =
           """
-          no device reaches hot-plug memory, and with \(at: .property(.dma), "open") a guest lets devices use all that it \
-          has; leave one of both out
+          no device reaches hot-plug memory, and with \(at: .property(.dma), dma.name) a guest lets devices use all that \
+          it has; leave one of both out
           """
         problems.append(.init(.usage, .device(index, .whole), reason))
       }

@@ -7,6 +7,7 @@ extension Configuration.DMA {
   var name: String {
     switch self {
     case .open: Board.openWindow
+    case .shadow: "shadow"
     case .confined: "confined"
     }
   }
@@ -28,8 +29,7 @@ extension Configuration {
   func windowName(of index: Int) -> String {
     let device = devices[index]
     guard device.kind.value.isElsewhere, device.window == Device.defaultWindow else { return device.window }
-    let ordinal = devices[..<index].count { $0.kind.name == device.kind.name }
-    return "\(device.typeName)\(ordinal)"
+    return "\(device.typeName)\(index)"
   }
 
   /// What is wrong with a window that a device elsewhere does not have alone: what another process sees there would be

@@ -76,8 +76,14 @@ extension Setting {
   }
 
   static let dma: Reader = value(
-    { $0 == "open" ? .open : ByteCount($0).map { .confined(windowSize: $0.bytes) } },
-    form: "give a size such as 64M for each window, or open for all of RAM"
+    { text in
+      switch text {
+      case "open": .open
+      case "shadow": .shadow
+      default: ByteCount(text).map { .confined(windowSize: $0.bytes) }
+      }
+    },
+    form: "give a size such as 64M for each window, shadow for copies, or open for all of RAM"
   ) { (settings, dma: Configuration.DMA) in settings.configuration.dma = dma }
 }
 

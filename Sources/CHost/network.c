@@ -211,6 +211,8 @@ void chost_watched_process_kill(int watch) {
 }
 
 void chost_process_kill(int process) {
+  // Those that it has made are of its session, unless they have left it.
+  kill(-process, SIGKILL);
   kill(process, SIGKILL);
   while (waitpid(process, NULL, 0) < 0 && errno == EINTR)
     ;

@@ -39,6 +39,11 @@ public enum GuestFile {
   /// A Python 3 that runs where the tests do.
   public static func python() throws(Missing) -> String { try path("APUS_PYTHON", "python3") }
 
+  /// A qemu-storage-daemon that runs where the tests do.
+  public static func storageDaemon() throws(Missing) -> String {
+    try path("APUS_STORAGE_DAEMON", "qemu-storage-daemon")
+  }
+
   /// How a bare-metal guest is packed.
   public enum BareMetalForm: String, CaseIterable, Sendable {
     /// An ELF64 executable.

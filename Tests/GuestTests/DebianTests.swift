@@ -2,11 +2,14 @@ import Apus
 import ApusTesting
 import GuestSupport
 import TestLimits
+import TestSupport
 import Testing
 
 @Suite("Debian", .requiresKVM, .ownThread)
 struct DebianTests {
-  @Test("its own kernel boots from its own root file system with open DMA, to a login, to apt-get and to the network")
+  @Test(
+    "its own kernel boots from its own root file system with copies of requests, to a login, to apt-get and to the network"
+  )
   func login() async throws {
     let hasNetwork = KVMHost.runsTestsWithUserNamespaces
     let source = HostSocket.listening()
@@ -18,10 +21,15 @@ struct DebianTests {
     )
     configuration.memorySize = 512 << 20
     configuration.cpuCount = 2
-    configuration.dma = .open
+    configuration.dma = .shadow
     var disk = Configuration.Device.Block(path: try GuestFile.debianRoot())
     disk.isReadOnly = true
-    configuration.devices = [.init(.block(disk)), .init(.entropy), .init(.console(.init()))]
+    let folder = try TemporaryFolder()
+    HostFiles.write(Array("of the host\n".utf8), to: folder.path("file"))
+    configuration.devices = [
+      .init(.block(disk)), .init(.entropy), .init(.console(.init())),
+      .init(.share(.init(path: folder.path, tag: "host"))),
+    ]
     if hasNetwork {
       var forward = Configuration.Device.Network.Forward(hostPort: port, guestPort: 4000)
       forward.transport = .udp
@@ -37,6 +45,8 @@ struct DebianTests {
       try await console.expect("Supported modules")
       console.send("echo $(nproc) CPUs, $(tr '\\0' ' ' </proc/device-tree/hypervisor/compatible)\n")
       try await console.expect("2 CPUs, linux,kvm")
+      console.send("mount -t virtiofs host /mnt && sha256sum /mnt/file && echo back >/mnt/answer\n")
+      try await console.expect("  /mnt/file")
       if hasNetwork {
         let limit = TestLimit(.seconds(200))
         console.send("ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0; ip route add default via 10.0.2.2\n")
@@ -58,9 +68,10 @@ struct DebianTests {
     #expect(run.console.contains("release-13"))
     #expect(run.lines.contains { $0.hasPrefix("apt 3.") && $0.hasSuffix("(arm64)") })
     #expect(run.lines.contains { $0.hasPrefix("hvc0 ") })
-    #expect(run.report.machine?.dma == "open")
+    #expect(HostFiles.text(folder.path("answer")) == "back\n")
+    #expect(run.report.machine?.dma == "shadow")
     for device in run.report.devices {
-      #expect(device.window == "open")
+      #expect(device.window == "shadow")
       #expect(device.faults == 0)
       #expect(device.refusedAccesses == 0)
     }

@@ -8,7 +8,7 @@ FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
 # The words of another program's command line, which a library writes.
 PROGRAMS = {
     "Sources/HostBackends/Network/PasstProgram.swift",
-    "Sources/HostBackends/VhostUser/VirtiofsdConnector.swift",
+    "Sources/HostBackends/VhostUser/VirtiofsdProgram.swift",
 }
 # What stands behind the name of another program is that program's.
 OTHERS = re.compile(r"\b(?:dtc|objcopy|passt|xz)\b[^();,]*")

@@ -11,6 +11,9 @@ import VirtioMMIO
 /// A base class and not a protocol: of each method most kinds need only what stands here. What is opened when the
 /// configuration is checked is passed to the initializer; everything else comes on the device thread.
 class DeviceResource {
+  /// Whether the device's back-end is another process, which sees nothing of the guest's by itself.
+  var isElsewhere: Bool { false }
+
   /// The machine's place on a platform, where the device has one.
   var platform: SCMIPlace? { nil }
 

@@ -4,6 +4,7 @@ import GuestMemory
 import Host
 import KVM
 internal import Logging
+import VhostUser
 import Virtio
 import VirtioMMIO
 
@@ -12,6 +13,8 @@ final class DeviceSet {
   private let resources: [DeviceResource]
   private let windows: [WindowOwner]
   private let budget: MemoryBudget
+  /// Whether devices of this process see copies of requests.
+  private let isShadowed: Bool
   private(set) var devices: [VirtioMMIODevice] = []
   /// Where those stand that are plugged in.
   private(set) var places: [Board.DevicePlace] = []
@@ -34,13 +37,14 @@ final class DeviceSet {
     _ board: Board,
     _ resources: [DeviceResource],
     ram: borrowing PrivateRAM,
-    isOpen: Bool,
+    dma: Configuration.DMA,
     memoryLimit: UInt64?,
     _ machine: borrowing VirtualMachine
   ) throws {
     self.resources = resources
     budget = MemoryBudget(limit: memoryLimit, taken: board.windows.reduce(board.map.ram.size) { $0 + $1.range.size })
-    guard !isOpen else {
+    isShadowed = dma == .shadow
+    guard !dma.isWithoutWindows else {
       windows = [WindowOwner(DMAWindow(name: Board.openWindow, opening: ram))]
       return
     }
@@ -89,7 +93,7 @@ final class DeviceSet {
         )
       }
       let plugged = try VirtioMMIODevice(
-        device,
+        isShadowed && !resource.isElsewhere ? ShadowedDevice(device, thread: mailbox, observer: log) : device,
         place: place,
         space: owner.window.makeSpace(),
         machine: machine,
@@ -185,6 +189,12 @@ final class DeviceSet {
     budget.regions = []
   }
 
+  /// What a device reaches of the guest's memory, in a word.
+  private func reach(of place: Board.DevicePlace, _ board: Board, _ configuration: Configuration) -> String {
+    guard configuration.dma.isWithoutWindows else { return board.reach(of: place).name }
+    return resources[place.index].isElsewhere ? Configuration.DMA.shadow.name : configuration.dma.name
+  }
+
   /// What each device did. On the device thread.
   func summaries(_ board: Board, _ configuration: Configuration) -> [Report.Device] {
     var summaries: [Report.Device] = []
@@ -193,7 +203,7 @@ final class DeviceSet {
       let summary = Report.Device(
         name: place.name,
         type: configuration.devices[place.index].typeName,
-        window: board.reach(of: place).name,
+        window: reach(of: place, board, configuration),
         bytesRead: counters.memory.bytesRead,
         bytesWritten: counters.memory.bytesWritten,
         largestChain: counters.memory.largestChain,

@@ -29,10 +29,11 @@ extension Configuration.Device.Network {
 extension Configuration.Device.Network: Codable {
   /// - Throws: `DecodingError` for a card without a connection, and for an unknown key.
   public init(from decoder: any Decoder) throws {
-    let object = try CodedObject(decoder, keys: ["connection", "mac", "mtu"])
+    let object = try CodedObject(decoder, keys: ["connection", "mac", "mtu", "isVhostUser"])
     self.init(try object.value("connection"))
     try object.read("mac", into: &mac)
     try object.read("mtu", into: &mtu)
+    try object.read("isVhostUser", into: &isVhostUser)
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -40,6 +41,7 @@ extension Configuration.Device.Network: Codable {
     try container.encode(connection, forKey: "connection")
     try container.encodeIfPresent(mac, forKey: "mac")
     try container.encodeIfPresent(mtu, forKey: "mtu")
+    if isVhostUser { try container.encode(isVhostUser, forKey: "isVhostUser") }
   }
 }
 

@@ -2,6 +2,7 @@ internal import Glibc
 import GuestABI
 import Host
 import HostBackends
+import VhostUser
 import Virtio
 import VirtioDevices
 
@@ -15,6 +16,9 @@ extension Configuration.Device {
     /// The largest packet, in bytes without the link header, from 68 to 65535; or what suits the connection: 65520 for
     /// passt, the tap device's own, 1500 for a descriptor.
     public var mtu: UInt16?
+    /// With passt: whether it is the device's back-end by itself (vhost-user), as programs of 2025 and later can be,
+    /// and packets go by the guest's queues. The card has a window of its own then.
+    public var isVhostUser = false
 
     /// A card with an address and an MTU that Apus chooses.
     public init(_ connection: Connection) {
@@ -91,8 +95,15 @@ extension Configuration.Device.Network.Forward {
 }
 
 extension Configuration.Device.Network: DeviceKind {
+  var isElsewhere: Bool { isVhostUser }
+
   func problems(device index: Int) -> [ConfigurationError.Problem] {
     var problems: [ConfigurationError.Problem] = []
+    if isVhostUser, connection.forwards == nil {
+      problems.append(
+        .init(.usage, .device(index, .network(.connection)), "only passt can be a card's back-end by itself")
+      )
+    }
     func add(_ property: Property, _ reason: ConfigurationError.Reason) {
       problems.append(.init(.usage, .device(index, .network(property)), reason))
     }
@@ -155,7 +166,40 @@ extension Configuration.Device.Network: DeviceKind {
     } catch {
       throw ConfigurationError(error.kind, .device(index, .network(.connection)), .init(error))
     }
+    if isVhostUser, let forwards = connection.forwards {
+      return try openRemote(forwards, device: index, of: configuration)
+    }
     return NetworkResource(self, machineName: configuration.name)
+  }
+
+  /// passt as the device's back-end.
+  private func openRemote(
+    _ forwards: [PasstForward],
+    device index: Int,
+    of configuration: Configuration
+  ) throws(ConfigurationError) -> DeviceResource {
+    let path: String
+    do {
+      path = try PasstProgram.find()
+    } catch {
+      throw ConfigurationError(error.kind, .device(index, .network(.connection)), .init(error))
+    }
+    let ordinal = configuration.devices[..<index].count { $0.kind.name == .network }
+    let mtu = mtu ?? PasstProgram.largestMTU
+    let arguments = PasstProgram.arguments(
+      forwards: forwards,
+      hostLoopback: connection.reachesHostLoopback,
+      mtu: mtu,
+      isVhostUser: true
+    )
+    let mac = address(ordinal: ordinal, machineName: configuration.name)
+    return RemoteResource(
+      .network,
+      access: configuration.access(.inPlace),
+      configuration: VhostUserProfile.networkConfiguration(mac: mac.bytes, mtu: mtu)
+    ) { name, log in
+      ProgramConnector(path: path, arguments: arguments, listens: false, device: name, log: log)
+    }
   }
 
   func plan(_ place: Board.DevicePlace, _ checked: CheckedConfiguration) -> (any Encodable & Sendable)? {
@@ -255,12 +299,23 @@ final class NetworkResource: DeviceResource {
   override func close() { card?.shutDown() }
 }
 
+extension Configuration.Device.Network.Connection {
+  /// As passt wants them; nil: it is not passt.
+  fileprivate var forwards: [PasstForward]? {
+    guard case .passt(let forwards, _) = self else { return nil }
+    return forwards.map { PasstForward(isUDP: $0.transport == .udp, ports: $0.passtText) }
+  }
+
+  fileprivate var reachesHostLoopback: Bool {
+    if case .passt(_, hostLoopback: true) = self { true } else { false }
+  }
+}
+
 extension NetworkCard.Connection {
   fileprivate init(_ connection: Configuration.Device.Network.Connection) {
     switch connection {
-    case .passt(let forwards, let hostLoopback):
-      let forwards = forwards.map { PasstForward(isUDP: $0.transport == .udp, ports: $0.passtText) }
-      self = .passt(forwards: forwards, hostLoopback: hostLoopback)
+    case .passt(_, let hostLoopback):
+      self = .passt(forwards: connection.forwards ?? [], hostLoopback: hostLoopback)
     case .tap(let name): self = .tap(name: name)
     case .descriptor(let number): self = .descriptor(number)
     }

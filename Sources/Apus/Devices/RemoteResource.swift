@@ -10,15 +10,29 @@ extension Configuration.Device {
   public enum RemoteAccess: String, Codable, Equatable, Sendable {
     /// It sees the device's own window, and queues that Apus keeps beside the guest's.
     case inPlace
+    /// It sees the device's own window, and in it the guest's own queues, which nobody checks: the fastest, for a
+    /// back-end that may end for what a guest writes there.
+    case direct
     /// It sees memory of Apus's own, into which each request is copied, and nothing of the guest's.
     case bounced
+  }
+}
+
+extension VhostUserMode {
+  fileprivate init(_ access: Configuration.Device.RemoteAccess) {
+    self =
+      switch access {
+      case .inPlace: .inPlace
+      case .direct: .direct
+      case .bounced: .bounced
+      }
   }
 }
 
 extension Configuration {
   /// How a back-end elsewhere gets at requests in this machine.
   func access(_ wanted: Device.RemoteAccess) -> Device.RemoteAccess {
-    if case .open = dma { .bounced } else { wanted }
+    dma.isWithoutWindows ? .bounced : wanted
   }
 }
 
@@ -50,6 +64,8 @@ final class RemoteResource: DeviceResource, @unchecked Sendable {
     self.makeConnector = makeConnector
   }
 
+  override var isElsewhere: Bool { true }
+
   override func open(_ run: RunPlace) throws {
     let logger = run.logger
     let name = run.place.name
@@ -76,7 +92,7 @@ final class RemoteResource: DeviceResource, @unchecked Sendable {
       profile,
       offer: offer,
       configuration: configuration,
-      mode: access == .bounced ? .bounced : .inPlace,
+      mode: VhostUserMode(access),
       link: link,
       loop: place.loop,
       thread: place.mailbox
@@ -86,6 +102,12 @@ final class RemoteResource: DeviceResource, @unchecked Sendable {
     }
     self.device = device
     return device
+  }
+
+  override func setLink(isUp: Bool) -> Bool {
+    guard profile.linkField != nil, let device else { return false }
+    device.setCable(isIn: isUp)
+    return true
   }
 
   override func release() {

@@ -83,7 +83,7 @@ extension Configuration.Device.Share: DeviceKind {
     if let reason = FolderShare.problem(path) {
       throw ConfigurationError(reason.kind, .device(index, .share(.path)), .init(reason.text))
     }
-    guard let program = VirtiofsdConnector.find() else {
+    guard let program = VirtiofsdProgram.find() else {
       throw ConfigurationError(
         .hostFailure,
         .device(index, .share(.path)),
@@ -101,11 +101,11 @@ extension Configuration.Device.Share: DeviceKind {
       access: configuration.access(access),
       configuration: FileSystemTag.configuration(tag)
     ) { name, log in
-      VirtiofsdConnector(
+      ProgramConnector(
         path: program,
-        directory: share.path,
-        isReadOnly: share.isReadOnly,
-        name: name,
+        arguments: VirtiofsdProgram.arguments(directory: share.path, isReadOnly: share.isReadOnly),
+        listens: true,
+        device: name,
         log: log
       )
     }

@@ -29,6 +29,10 @@ final class VirtioMMIODevice: BusDevice, @unchecked Sendable {
     )
     let notifications = try device.queueSizes.indices.map { try QueueNotification(queue: $0) }
     self.notifications = notifications
+    // What another process waits for is not read here: it could have made the call wait.
+    let discard: (@Sendable () -> Void)? =
+      device.takesKickDescriptors
+      ? nil : { @Sendable in for notification in notifications { notification.event.clear() } }
     transport = MMIOTransport(
       device: device,
       space: space,
@@ -36,7 +40,7 @@ final class VirtioMMIODevice: BusDevice, @unchecked Sendable {
       thread: thread,
       descriptors: notifications.map { QueueDescriptors(kick: $0.event.rawValue) },
       observer: observer,
-      discardPendingKicks: { for notification in notifications { notification.event.clear() } }
+      discardPendingKicks: discard
     )
     super.init()
     let address = place.registers.start.rawValue + MMIOTransport.queueNotify

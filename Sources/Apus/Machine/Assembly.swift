@@ -55,7 +55,7 @@ struct Assembly {
       board,
       inputs.devices,
       ram: ram,
-      isOpen: configuration.dma == .open,
+      dma: configuration.dma,
       memoryLimit: configuration.memoryLimit,
       virtualMachine
     )

@@ -61,6 +61,13 @@ struct DeviceFields {
     return true
   }
 
+  /// How a back-end elsewhere gets at requests.
+  mutating func takeAccess() throws(DeviceTextError) -> Configuration.Device.RemoteAccess {
+    let (isDirect, isBounced) = (try takeFlag("direct"), try takeFlag("bounce"))
+    guard !(isDirect && isBounced) else { throw DeviceTextError("direct and bounce exclude each other; give one") }
+    return isDirect ? .direct : isBounced ? .bounced : .inPlace
+  }
+
   private func expectNoOther(_ name: String) throws(DeviceTextError) {
     if settings.contains(where: { $0.name == name }) { throw DeviceTextError("\(name) is there twice; give it once") }
   }

@@ -25,9 +25,9 @@ struct DeviceOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The memory that devices may reach: the size of their window, or 'open' for all of RAM.",
-      discussion: "Guests without CONFIG_DMA_RESTRICTED_POOL (Debian's kernels) need 'open'.",
-      valueName: "size|open"
+      "What devices may reach: a window of this size, with 'shadow' copies of requests, with 'open' all of RAM.",
+      discussion: "Guests without CONFIG_DMA_RESTRICTED_POOL (Debian's kernels) need 'shadow' or 'open'.",
+      valueName: "size|shadow|open"
     ),
     transform: Setting.dma
   )

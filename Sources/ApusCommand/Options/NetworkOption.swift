@@ -20,6 +20,7 @@ extension Configuration.Device {
         forwards.append(read)
       }
       network.connection = .passt(forwards: forwards, hostLoopback: try fields.takeFlag("host-loopback"))
+      network.isVhostUser = try fields.takeFlag("vhost-user")
     }
     if let mac = try fields.take("mac") {
       guard let address = MACAddress(mac) else {
@@ -32,7 +33,8 @@ extension Configuration.Device {
       network.mtu = number
     }
     var device = Configuration.Device(.network(network))
-    let forwards = if case .passt = network.connection { "host-loopback, forward=HOST:GUEST[/udp], " } else { "" }
+    let forwards =
+      if case .passt = network.connection { "host-loopback, vhost-user, forward=HOST:GUEST[/udp], " } else { "" }
     try fields.finish(&device, known: forwards + "mac=MAC, mtu=N, window=NAME")
     return device
   }
@@ -71,7 +73,8 @@ extension Configuration.Device.Network.Forward {
 enum NetworkOption {
   static let help = ArgumentHelp(
     "A network card: on passt (the host's network, without privileges), a tap device or an open descriptor.",
-    discussion: "passt[,forward=[ADDRESS/]HOST:GUEST[/udp]]…|tap=NAME|fd=NUMBER[,mac=MAC][,mtu=N][,window=NAME]",
+    discussion:
+      "passt[,vhost-user][,forward=[ADDRESS/]HOST:GUEST[/udp]]…|tap=NAME|fd=NUMBER[,mac=MAC][,mtu=N][,window=NAME]",
     valueName: "network"
   )
   static let read: Setting.Reader = { try Setting.device($0, Configuration.Device.network) }

@@ -3,7 +3,7 @@ import ArgumentParser
 import Host
 
 extension Configuration.Device {
-  /// Reads `TYPE,socket=PATH[,bounce][,queues=N][,config=BYTES][,window=NAME]`.
+  /// Reads `TYPE,socket=PATH[,direct|bounce][,queues=N][,config=BYTES][,window=NAME]`.
   ///
   /// - Throws: what is wrong with the text, and what would be right.
   static func vhostUser(_ text: String) throws(DeviceTextError) -> Configuration.Device {
@@ -16,12 +16,12 @@ extension Configuration.Device {
       throw DeviceTextError("where does the back-end listen? Give socket=PATH")
     }
     var device = VhostUser(type, socket: socket)
-    if try fields.takeFlag("bounce") { device.access = .bounced }
+    device.access = try fields.takeAccess()
     device.queueCount = try number("queues", &fields)
     device.configurationSize = try number("config", &fields)
     device.tag = try fields.take("tag")
     var result = Configuration.Device(.vhostUser(device))
-    try fields.finish(&result, known: "socket=PATH, bounce, queues=N, config=BYTES, tag=NAME, window=NAME")
+    try fields.finish(&result, known: "socket=PATH, direct, bounce, queues=N, config=BYTES, tag=NAME, window=NAME")
     return result
   }
 
@@ -36,7 +36,7 @@ enum VhostUserOption {
   static let help = ArgumentHelp(
     "A device whose back-end is another process that listens on a socket (vhost-user).",
     discussion:
-      "block|fs|scmi|rng|vsock|NUMBER,socket=PATH[,bounce][,queues=N][,config=BYTES][,tag=NAME][,window=NAME]",
+      "block|fs|scmi|rng|vsock|NUMBER,socket=PATH[,direct|bounce][,queues=N][,config=BYTES][,tag=NAME][,window=NAME]",
     valueName: "device"
   )
   static let read: Setting.Reader = { try Setting.device($0, Configuration.Device.vhostUser) }
@@ -47,7 +47,7 @@ enum VhostUserOption {
     return switch property {
     case .type: "--vhost-user \(value.type)"
     case .socket: "--vhost-user socket=\(value.socket)"
-    case .access: "--vhost-user bounce"
+    case .access: "--vhost-user \(value.access == .direct ? "direct" : "bounce")"
     case .queueCount: "--vhost-user queues=\(value.queueCount ?? 0)"
     case .configurationSize: "--vhost-user config=\(value.configurationSize ?? 0)"
     case .tag: "--vhost-user tag=\(value.tag ?? "")"

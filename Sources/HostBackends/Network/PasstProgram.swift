@@ -37,13 +37,15 @@ package enum PasstProgram {
   /// - Parameter hostLoopback: whether the gateway's address leads to the host's loopback interface. Every passt knows
   ///   the option that says no; one of before 2024 takes a guest's packets to 127.0.0.1 all the same
   ///   (``LoopbackGuard``).
+  /// - Parameter isVhostUser: whether packets go by the guest's queues, or over the socket.
   package static func arguments(
     forwards: [PasstForward],
     hostLoopback: Bool,
-    mtu: UInt16
+    mtu: UInt16,
+    isVhostUser: Bool = false
   ) -> [String] {
     ["passt", "--foreground", "--quiet", "--fd", "\(ChildProgram.descriptor)", "--mtu", "\(mtu)"] + network
-      + (hostLoopback ? [] : ["--no-map-gw"])
+      + (hostLoopback ? [] : ["--no-map-gw"]) + (isVhostUser ? ["--vhost-user"] : [])
       + forwards.flatMap { [$0.isUDP ? "--udp-ports" : "--tcp-ports", $0.ports] }
   }
 

@@ -1,3 +1,4 @@
+internal import CHost
 internal import Glibc
 internal import Host
 
@@ -207,8 +208,11 @@ final class FrontEndChannel: @unchecked Sendable {
 
   /// Has the back-end work on a ring.
   ///
+  /// - Parameter isArmed: whether there is a kick in its descriptor already. Otherwise one is put there, as far as that
+  ///   is possible without waiting: a worker that waits for kicks alone looks at the ring for it.
   /// - Throws: ``VhostUserError``.
-  func start(_ ring: LentRing) throws(VhostUserError) {
+  func start(_ ring: LentRing, isArmed: Bool) throws(VhostUserError) {
+    if !isArmed, chost_wait(ring.kick, Int16(POLLOUT), 0) { chost_eventfd_signal(ring.kick) }
     let index = UInt32(ring.index)
     try tell(.setVringNum, state(index, UInt32(ring.size)))
     try tell(.setVringBase, state(index, UInt32(ring.base)))

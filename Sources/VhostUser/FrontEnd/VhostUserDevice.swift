@@ -6,6 +6,8 @@ package import Virtio
 package enum VhostUserMode: Sendable {
   /// It sees a ring of Apus's own whose buffers lie in the device's window.
   case inPlace
+  /// It sees the guest's own rings in the device's window, and KVM tells it of notifications.
+  case direct
   /// It sees a ring and buffers of Apus's own, into which requests are copied, and nothing of the guest's.
   case bounced
 }
@@ -32,9 +34,13 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
   package let features: VirtioFeatures
   package let queueSizes: [UInt16]
   package let configuration: ConfigurationSpace
+  package var takesKickDescriptors: Bool { mode == .direct }
 
   private let mode: VhostUserMode
   private let loss: VhostUserProfile.Loss
+  private let linkField: Int?
+  /// The features of the type that the back-end has a say in.
+  private let remoteFeatures: VirtioFeatures
   private let link: VhostUserLink
   private let loop: EventLoop
   private let thread: any DeviceThread
@@ -54,6 +60,9 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
     /// Calls that told nothing new, since the timer's last look.
     var idleCalls = 0
     var isMuted = false
+    /// Of the guest's own ring, where the back-end works on it: the used ring's address, and its index as last seen.
+    var usedRing: UInt64?
+    var seenUsed: UInt16?
   }
 
   /// Something that takes its time, one after the other.
@@ -75,6 +84,8 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
     var generation: UInt64
     var isConnected = true
     var isSuspended = false
+    /// Of a network card.
+    var hasCable = true
     /// The next back-end cannot take over.
     var isUnfit = false
     var operations: [Operation] = []
@@ -112,11 +123,17 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
     self.tell = tell
     loss = profile.loss
     identifier = profile.identifier
-    features = VirtioFeatures(rawValue: offer.features).intersection(profile.features).union(profile.queueFeatures)
+    linkField = profile.linkField
+    remoteFeatures = VirtioFeatures(rawValue: offer.features).intersection(profile.features)
+    let queueFeatures =
+      mode == .direct
+      ? profile.queueFeatures.intersection(VirtioFeatures(rawValue: offer.features)) : profile.queueFeatures
+    features = remoteFeatures.union(queueFeatures).union(profile.ownFeatures)
     let count = profile.queueCount(offer)
     queueSizes = Array(repeating: profile.queueSize, count: count)
     self.configuration = ConfigurationSpace(configuration ?? offer.configuration ?? [])
-    let rings = UInt64(count * ShadowRing.memorySize(Self.ringSize))
+    let ringSize = mode == .direct ? 1 : Self.ringSize
+    let rings = UInt64(count * ShadowRing.memorySize(ringSize))
     let size = (rings + (mode == .bounced ? Self.bounceSize : 0) + 0xFFFF) & ~0xFFFF
     let memory = try ShadowMemory(name: "\(name)-shadow", size: size)
     self.memory = memory
@@ -124,7 +141,7 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
     for index in 0..<count {
       let shadow = ShadowQueue(
         index: index,
-        ring: ShadowRing(memory, size: Self.ringSize),
+        ring: ShadowRing(memory, size: ringSize),
         memory: memory,
         isBounced: mode == .bounced,
         chainCapacity: DescriptorChain.segmentMaximum
@@ -220,7 +237,7 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
       state.value.queues[index].shadow.guest = nil
     }
     switch mode {
-    case .inPlace: enqueue(.stop(queues, finished))
+    case .inPlace, .direct: enqueue(.stop(queues, finished))
     case .bounced:
       enqueue(.stop(queues) {})
       finished()
@@ -230,7 +247,7 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
   package func suspend(_ finished: @escaping @Sendable () -> Void) {
     state.value.isSuspended = true
     switch mode {
-    case .inPlace: enqueue(.stop(state.value.wanted, finished))
+    case .inPlace, .direct: enqueue(.stop(state.value.wanted, finished))
     case .bounced: finished()
     }
   }
@@ -238,7 +255,7 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
   package func resume() {
     state.value.isSuspended = false
     switch mode {
-    case .inPlace: enqueue(.start(state.value.wanted) {})
+    case .inPlace, .direct: enqueue(.start(state.value.wanted) {})
     case .bounced: for index in indices(state.value.running) { called(index) }
     }
     answerAll()
@@ -270,6 +287,8 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
 
   package func kick(_ index: Int) -> Bool {
     guard !state.value.isSuspended, let connection = state.value.connection, !connection.hasFailed else { return false }
+    // KVM has told the back-end already.
+    guard mode != .direct else { return false }
     if state.value.running & 1 << UInt64(index) != 0 { return forward(index, connection) }
     guard !state.value.isConnected, case .answer(let answer) = loss else { return false }
     return state.value.queues[index].shadow.answer(connection, answer)
@@ -285,6 +304,7 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
     guard state.value.running & 1 << UInt64(index) != 0, !state.value.isSuspended,
       let connection = state.value.connection, !connection.hasFailed
     else { return }
+    guard mode != .direct else { return passOn(index, connection) }
     let shadow = state.value.queues[index].shadow
     let before = shadow.ring.open
     switch shadow.collect(connection) {
@@ -300,6 +320,25 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
     thread.post { [weak self] in
       if let self, kick(index) { kickLater(index) }
     }
+  }
+
+  /// Interrupts the driver where there is something new in its own ring.
+  private func passOn(_ index: Int, _ connection: DeviceConnection) {
+    let used = usedIndex(index, connection)
+    guard used != state.value.queues[index].seenUsed else { return noteIdleCall(index) }
+    state.value.queues[index].seenUsed = used
+    connection.interruptForUsedBuffers(in: 1 << UInt64(index))
+  }
+
+  /// Of the guest's own ring; nil: it is not there any longer.
+  private func usedIndex(_ index: Int, _ connection: DeviceConnection) -> UInt16? {
+    guard let usedRing = state.value.queues[index].usedRing else { return nil }
+    var value: UInt16 = 0
+    // SAFETY: a number's bytes may be anything.
+    let isThere = unsafe withUnsafeMutableBytes(of: &value) { bytes in
+      unsafe connection.view.read(at: usedRing + 2, into: bytes)
+    }
+    return isThere ? UInt16(littleEndian: value) : nil
   }
 
   /// By which the back-end is told of a queue; nil: its ring does not run.
@@ -366,31 +405,34 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
   private func begin(_ queues: UInt64, _ finished: @escaping @Sendable () -> Void) {
     let queues = queues & state.value.wanted & ~state.value.running
     guard let connection = state.value.connection, queues != 0 else { return finished() }
-    for index in indices(queues) { takeOver(index, connection) }
+    if mode != .direct { for index in indices(queues) { takeOver(index, connection) } }
     guard state.value.isConnected, !connection.hasFailed else { return finished() }
     let usesEventIndex = features(of: VhostUserMode.ringFeatures).contains(.eventIndex)
     var rings: [LentRing] = []
     for index in indices(queues) {
-      guard state.value.queues[index].shadow.beginAnew(usesEventIndex: usesEventIndex, connection) else {
-        return finished()
-      }
+      guard
+        mode == .direct
+          || state.value.queues[index].shadow.beginAnew(usesEventIndex: usesEventIndex, connection)
+      else { return finished() }
       do throws(HostError) {
-        rings.append(try makeRing(index))
+        rings.append(try makeRing(index, connection))
       } catch {
         tell("\(error)")
         connection.needsReset()
         return finished()
       }
     }
-    let accepted = state.value.features.intersection(features).rawValue & ~VirtioFeatures.splitVirtqueue.rawValue
-    let features = accepted | features(of: VhostUserMode.ringFeatures).rawValue | VirtioFeatures.version1.rawValue
+    let ringFeatures =
+      mode == .direct
+      ? state.value.features.intersection(.splitVirtqueue) : features(of: VhostUserMode.ringFeatures)
+    let features = state.value.features.intersection(remoteFeatures).union(ringFeatures).union(.version1).rawValue
     // The first rings bring the memory along.
     let regions = state.value.running == 0 ? regions(connection) : nil
     link.run(
       state.value.generation,
-      { [rings] (channel) throws(VhostUserError) in
+      { [rings, isDirect = mode == .direct] (channel) throws(VhostUserError) in
         if let regions { try channel.lend(features: features, regions) }
-        for ring in rings { try channel.start(ring) }
+        for ring in rings { try channel.start(ring, isArmed: !isDirect) }
       },
       { [weak self] error in
         guard let self else { return }
@@ -427,18 +469,13 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
     VirtioFeatures(rawValue: state.value.offered).intersection(ring)
   }
 
-  private func makeRing(_ index: Int) throws(HostError) -> LentRing {
+  private func makeRing(_ index: Int, _ connection: DeviceConnection) throws(HostError) -> LentRing {
     forgetRing(index)
-    let (kick, call) = (try KickPipe(), SharedEventDescriptor(try EventDescriptor()))
+    if mode == .direct { return try makeDirectRing(index, connection) }
+    let (kick, call) = (try KickPipe(), try makeCall(index))
     // A worker that waits for kicks alone looks at the ring for this one.
     kick.signal()
-    _ = try loop.add(
-      call.value.rawValue,
-      Self.callEvents,
-      ClosureHandler { [unowned self] _ in called(index) }
-    )
     state.value.queues[index].kick = kick
-    state.value.queues[index].call = call
     let ring = state.value.queues[index].shadow.ring
     return LentRing(
       index: index,
@@ -452,17 +489,51 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
     )
   }
 
+  private func makeCall(_ index: Int) throws(HostError) -> SharedEventDescriptor {
+    let call = SharedEventDescriptor(try EventDescriptor())
+    _ = try loop.add(
+      call.value.rawValue,
+      Self.callEvents,
+      ClosureHandler { [unowned self] _ in called(index) }
+    )
+    state.value.queues[index].call = call
+    return call
+  }
+
+  /// The guest's own ring, where it stands.
+  private func makeDirectRing(_ index: Int, _ connection: DeviceConnection) throws(HostError) -> LentRing {
+    guard let configuration = state.value.queues[index].configuration, connection.descriptors.indices.contains(index),
+      let kick = connection.descriptors[index].kick
+    else { preconditionFailure("a queue that the driver wants is set up, and has a descriptor") }
+    state.value.queues[index].usedRing = configuration.deviceArea
+    state.value.queues[index].seenUsed = configuration.position.nextUsed
+    return LentRing(
+      index: index,
+      size: configuration.size,
+      base: configuration.position.nextAvailable,
+      descriptorTable: configuration.descriptorTable,
+      driverArea: configuration.driverArea,
+      deviceArea: configuration.deviceArea,
+      kick: kick,
+      call: try makeCall(index).value.rawValue
+    )
+  }
+
   private func forgetRing(_ index: Int) {
     if let call = state.value.queues[index].call { loop.remove(call.value.rawValue) }
     state.value.queues[index].kick = nil
     state.value.queues[index].call = nil
+    state.value.queues[index].usedRing = nil
     state.value.queues[index].idleCalls = 0
     state.value.queues[index].isMuted = false
   }
 
   private func regions(_ connection: DeviceConnection) -> [LentRegion] {
-    var regions = [LentRegion(address: ShadowMemory.address, size: memory.size, descriptor: memory.descriptor)]
-    guard mode == .inPlace else { return regions }
+    var regions: [LentRegion] = []
+    if mode != .direct {
+      regions.append(LentRegion(address: ShadowMemory.address, size: memory.size, descriptor: memory.descriptor))
+    }
+    guard mode != .bounced else { return regions }
     for part in connection.space.parts {
       guard let descriptor = part.fileDescriptor else {
         preconditionFailure("a device that works in place has a confined window")
@@ -516,6 +587,10 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
     guard state.value.atRest != nil, !state.value.bases.isEmpty, let connection = state.value.connection else { return }
     for (index, base) in state.value.bases {
       let shadow = state.value.queues[index].shadow
+      guard mode != .direct else {
+        if usedIndex(index, connection) == base { rest(index, at: base) }
+        continue
+      }
       switch shadow.collect(connection) {
       case .all, .more: if shadow.ring.isAtRest(base: base) { state.value.bases[index] = nil }
       case .fault(let fault):
@@ -529,6 +604,13 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
       return link.drop("nothing of what it works on, seconds after it was told to stop")
     }
     timer.value.arm(after: Self.restInterval)
+  }
+
+  /// A ring of the guest's goes on from there, if it does.
+  private func rest(_ index: Int, at base: UInt16) {
+    state.value.bases[index] = nil
+    let position = QueuePosition(nextAvailable: base, nextUsed: base)
+    state.value.queues[index].configuration?.position = position
   }
 
   private func rest() {
@@ -556,10 +638,15 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
   private func lost(_ error: VhostUserError, isDead: Bool) {
     tell("\(link.subject): \(error)")
     state.value.isConnected = false
+    showLink()
     let running = state.value.running
     state.value.running = 0
     for index in state.value.queues.indices { forgetRing(index) }
-    if !isDead, mode == .inPlace, running != 0 {
+    if mode == .direct, running != 0 {
+      // What it had is not known: the guest's rings say what was taken and not what was done.
+      tell("\(link.subject): its requests are lost, and the device needs a reset")
+      state.value.connection?.needsReset()
+    } else if !isDead, mode == .inPlace, running != 0 {
       // It may write to the guest's buffers still, so the guest must not have them back.
       fail("\(link.subject) cannot be made to end: the device takes no further requests")
     } else {
@@ -582,6 +669,7 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
     state.value.isConnected = true
     if let reason = unfitness(offer) { return fail("\(link.subject) came back and \(reason)") }
     tell("\(link.subject): it is back")
+    showLink()
     state.value.offered = offer.features
     if let bytes = offer.configuration, bytes.count == configuration.size, bytes != configuration.bytes {
       hear(.configuration(bytes))
@@ -589,9 +677,23 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
     if !state.value.isSuspended { enqueue(.start(state.value.wanted) {}) }
   }
 
+  /// Pulls a network card's cable, or puts it in; the driver is told.
+  package func setCable(isIn: Bool) {
+    state.value.hasCable = isIn
+    showLink()
+  }
+
+  private func showLink() {
+    guard let linkField else { return }
+    let isUp: UInt8 = state.value.isConnected && state.value.hasCable ? 1 : 0
+    guard configuration.load(linkField, as: UInt8.self) != isUp else { return }
+    configuration.change { $0[linkField] = isUp }
+    state.value.connection?.interruptForConfigurationChange()
+  }
+
   private func unfitness(_ offer: VhostUserOffer) -> String? {
-    let missing = state.value.features.intersection(features)
-      .subtracting(VirtioFeatures(rawValue: offer.features)).subtracting(.splitVirtqueue)
+    let missing = state.value.features.intersection(remoteFeatures)
+      .subtracting(VirtioFeatures(rawValue: offer.features))
     if !missing.isEmpty { return "lacks features \(missing) that the driver uses" }
     if let count = offer.queueCount, count < UInt64(queueSizes.count) { return "has \(count) queues" }
     if let bytes = offer.configuration, bytes.count != configuration.size { return "has another configuration space" }

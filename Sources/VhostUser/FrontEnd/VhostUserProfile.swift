@@ -22,6 +22,10 @@ package struct VhostUserProfile: Sendable {
   package var queueSize: UInt16
   /// What becomes of requests whose back-end is gone.
   package var loss: Loss
+  /// Features that Apus offers by itself, and that the back-end hears nothing of.
+  package var ownFeatures = VirtioFeatures()
+  /// Where the configuration space says whether there is a back-end, as a network card's link does; nil: nowhere.
+  package var linkField: Int?
   /// What the guest's queues may have, which are Apus's to process.
   package var queueFeatures = VirtioFeatures.splitVirtqueue
 }
@@ -108,6 +112,31 @@ extension VhostUserProfile {
     queueSize: 128,
     loss: .resubmit
   )
+
+  /// A network card on passt (virtio 1.3, 5.1): its configuration space is Apus's. What a new passt gets twice is lost
+  /// with the connections that it does not know.
+  package static let network = VhostUserProfile(
+    identifier: .network,
+    // CSUM, GUEST_CSUM, GUEST_TSO4, GUEST_TSO6, HOST_TSO4, HOST_TSO6, MRG_RXBUF.
+    features: features(0, 1, 7, 8, 11, 12, 15),
+    configurationSize: 0,
+    queueCount: 2,
+    queueSize: 256,
+    loss: .resubmit,
+    // MTU, MAC, STATUS.
+    ownFeatures: features(3, 5, 16),
+    linkField: 6
+  )
+
+  /// A network card's configuration space, with the link up (virtio 1.3, 5.1.4).
+  package static func networkConfiguration(mac: [UInt8], mtu: UInt16) -> [UInt8] {
+    var bytes = mac
+    bytes.append(number: UInt16(1))
+    // One pair of queues.
+    bytes.append(number: UInt16(1))
+    bytes.append(number: mtu)
+    return bytes
+  }
 
   private static func features(_ bits: Int...) -> VirtioFeatures {
     var features = VirtioFeatures()

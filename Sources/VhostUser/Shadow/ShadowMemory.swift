@@ -39,6 +39,9 @@ final class ShadowMemory: @unchecked Sendable {
     return descriptor
   }
 
+  /// What a device of this process sees of it: all.
+  func makeSpace() -> DMASpace { window.makeSpace() }
+
   /// What is at an offset, for this process.
   @unsafe
   func place(_ offset: Int) -> UnsafeMutableRawPointer {

@@ -2,47 +2,43 @@ internal import Glibc
 package import Host
 package import VhostUser
 
-/// Debian's virtiofsd, which shows a folder to a guest: started anew for each connection, and ended with it.
-package final class VirtiofsdConnector: VhostUserConnector, @unchecked Sendable {
+/// A program that serves one device: started anew for each connection, and ended with it.
+package final class ProgramConnector: VhostUserConnector, @unchecked Sendable {
   // SAFETY: @unchecked: what changes is the link's thread's.
 
   package let subject: String
   private let path: String
   private let arguments: [String]
+  private let listens: Bool
   private let log: @Sendable (String) -> Void
   private var program: ChildProgram?
   private var words = ProgramWords()
   private var watched: (loop: EventLoop, descriptor: Int32)?
 
-  /// Where virtiofsd is; nil: nowhere. Debian has it in a folder that is in nobody's PATH.
-  package static func find(in folders: String = ChildProgram.searchPath + ":/usr/libexec:/usr/lib/qemu") -> String? {
-    ChildProgram.find("virtiofsd", in: folders)
-  }
-
   /// - Parameters:
   ///   - path: the program's.
-  ///   - directory: what the guest sees.
-  ///   - isReadOnly: whether it may only read.
+  ///   - arguments: the program's, the first of which is its name.
+  ///   - listens: whether it takes a connection from the socket that it gets, or the socket is one.
+  ///   - device: the device's name, for people.
   ///   - log: gets what the program says, line by line. On the link's thread.
   package init(
     path: String,
-    directory: String,
-    isReadOnly: Bool,
-    name: String,
+    arguments: [String],
+    listens: Bool,
+    device: String,
     log: @escaping @Sendable (String) -> Void
   ) {
-    subject = "\(name): virtiofsd"
+    subject = "\(device): \(arguments[0])"
     self.path = path
+    self.arguments = arguments
+    self.listens = listens
     self.log = log
-    arguments =
-      ["virtiofsd", "--fd", "\(ChildProgram.descriptor)", "--shared-dir", directory]
-      + (isReadOnly ? ["--readonly"] : [])
   }
 
   package func connect(_ loop: EventLoop) throws(VhostUserError) -> VhostUserSocket {
     let program: ChildProgram
     do throws(ChildProgram.CannotStart) {
-      program = try ChildProgram(listener: path, arguments)
+      program = listens ? try ChildProgram(listener: path, arguments) : try ChildProgram(path, arguments)
     } catch {
       throw .host("'\(path)' cannot be started: \(errorText(error.errno))")
     }
