@@ -194,6 +194,7 @@ final class DeviceSet {
         name: place.name,
         type: configuration.devices[place.index].typeName,
         window: board.reach(of: place).name,
+        reach: plugged.transport.device.reach.name,
         bytesRead: counters.memory.bytesRead,
         bytesWritten: counters.memory.bytesWritten,
         largestChain: counters.memory.largestChain,
