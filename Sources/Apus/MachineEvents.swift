@@ -19,7 +19,7 @@ public struct MachineEvent: Sendable, Equatable {
     /// A driver reset its device.
     case deviceReset(device: String)
     /// A driver broke the rules of its device, by an access that was refused, for example. Of a device that does
-    /// nothing else a bounded number is told. Or the process in which its model is has gone, or has come.
+    /// nothing else a bounded number is told.
     case deviceFault(device: String, message: String)
     /// The process behind a device was lost, came back, or did what it may not do.
     case backEnd(device: String, message: String)

@@ -118,14 +118,13 @@ extension MessageHello {
   /// - Throws: ``MessageFault/badDevice(_:)``.
   package func check(_ expected: VirtioDeviceIdentifier) throws(MessageFault) {
     guard identifier == expected.rawValue else {
-      let other = VirtioDeviceIdentifier(rawValue: identifier).map { "\($0)" } ?? "type \(identifier)"
-      throw .badDevice("it is of the type \(other), not \(expected)")
+      throw .badDevice("it is of the type \(identifier), not \(expected.rawValue)")
     }
     switch expected {
     case .block: try checkBlock()
     case .entropy: try check(features: [], size: 0, queues: 1...1)
     case .scmi: try check(features: VirtioFeatures(rawValue: 3), size: 0, queues: 1...2)
-    default: throw .badDevice("devices of the type \(expected) are not driven by messages")
+    default: throw .badDevice("devices of the type \(expected.rawValue) are not driven by messages")
     }
   }
 

@@ -189,7 +189,7 @@ final class MessagesResource: DeviceResource {
       note(event)
       let text = event.text(of: name)
       logger.warning("\(text)")
-      events.post(.deviceFault(device: name, message: text))
+      events.post(.backEnd(device: name, message: text))
     }
     self.device = device
     device.begin(try LoopWatcher(device, place.loop))
