@@ -132,10 +132,11 @@ package final class MessagesDevice: VirtioDevice, @unchecked Sendable {
     _ finished: @escaping @Sendable () -> Void
   ) {
     begin(features, configurations)
-    let chains = state.value.restored
-    state.value.restored = []
     attempt { () throws(MessageFault) in
+      // They wait, where nobody is there.
       guard state.value.phase == .working else { return }
+      let chains = state.value.restored
+      state.value.restored = []
       if !state.value.saved.isEmpty { try send(FrameHeader(.restore), state.value.saved) }
       try sendStart(isRestored: !state.value.saved.isEmpty)
       for chain in chains { try sendAgain(chain.head, of: chain.queue) }
@@ -184,10 +185,10 @@ package final class MessagesDevice: VirtioDevice, @unchecked Sendable {
 
   package func resume() {
     state.value.isSuspended = false
-    if state.value.phase == .working {
-      attempt { () throws(MessageFault) in try send(FrameHeader(.resume)) }
-    } else {
-      beAbsent()
+    switch state.value.phase {
+    case .working: attempt { () throws(MessageFault) in try send(FrameHeader(.resume)) }
+    case .absent, .offline: beAbsent()
+    case .failed: armTick()
     }
   }
 

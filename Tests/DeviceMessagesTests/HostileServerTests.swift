@@ -104,6 +104,19 @@ import VirtioTesting
     #expect(fixture.driver.machine.load8(fixture.driver.scratch + 16) == 1)
   }
 
+  @Test func aFailedDeviceStaysSoOverASuspensionUntilAReset() throws {
+    let fixture = try FakeServerFixture(.block, .block)
+    fixture.peer.send(FakePeer.frame(999, 0))
+    #expect(fixture.loop.turn(until: { fixture.failure != nil }))
+
+    fixture.device.suspend {}
+    fixture.device.resume()
+
+    #expect(fixture.device.state.value.phase == .failed)
+    fixture.driver.machine.driver.reset()
+    #expect(fixture.device.state.value.phase != .failed)
+  }
+
   @Test func answersOfAnEarlierEpochAreDropped() throws {
     let fixture = try FakeServerFixture(.block, .block)
     let ticket = fixture.offer()
