@@ -39,6 +39,7 @@ let forFuzzing: [Product] =
     .library(name: "BootImageTesting", targets: ["BootImage", "BootImageTesting", "GuestMemory"]),
     .library(name: "ControlTesting", targets: ["ControlTesting"]),
     .library(name: "DeviceTree", targets: ["DeviceTree"]),
+    .library(name: "MessagesTesting", targets: ["MessagesTesting"]),
     .library(name: "DebuggerTesting", targets: ["AArch64", "Debugger", "DebuggerTesting"]),
     .library(
       name: "VirtioTesting",
@@ -84,6 +85,25 @@ let package = Package(
       dependencies: [
         "CGuestMemory", "CHost", "GuestMemory", "Host", "TestLimits", "TestSupport", "VhostUser", "Virtio",
         "VirtioDriver", "VirtioMMIO", "VirtioTesting",
+      ],
+      swiftSettings: strict
+    ),
+    .target(
+      name: "DeviceMessages",
+      dependencies: ["CGuestMemory", "CHost", "GuestMemory", "Host", "Virtio"],
+      swiftSettings: strict
+    ),
+    .target(
+      name: "MessagesTesting",
+      dependencies: ["CHost", "DeviceMessages", "Host", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioTesting"],
+      path: "Tests/MessagesTesting",
+      swiftSettings: strict
+    ),
+    .testTarget(
+      name: "DeviceMessagesTests",
+      dependencies: [
+        "CHost", "DeviceMessages", "GuestMemory", "Host", "MessagesTesting", "SCMI", "SCMIFile", "TestSupport",
+        "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
       ],
       swiftSettings: strict
     ),
@@ -225,7 +245,8 @@ let package = Package(
     .target(
       name: "Apus",
       dependencies: [
-        "AArch64", "ApusControl", "Debugger", "GuestABI", "BootImage", "CHost", "Host", "HostBackends", "KVM",
+        "AArch64", "ApusControl", "Debugger", "DeviceMessages", "GuestABI", "BootImage", "CHost", "Host", "HostBackends",
+        "KVM",
         "GuestMemory", "DeviceTree", "Peripherals", "SCMI",
         "SCMIFile", "VhostUser", "Virtio", "VirtioDevices", "VirtioMMIO",
         .product(name: "Logging", package: "swift-log"),
@@ -292,7 +313,8 @@ let package = Package(
     .executableTarget(
       name: "ApusCommand",
       dependencies: [
-        "Apus", "ApusControl", "CCommandLine", "CHost", "CPlatformSchema", "Host", "HostBackends", "SCMI", "SCMIFile",
+        "Apus", "ApusControl", "CCommandLine", "CHost", "CPlatformSchema", "DeviceMessages", "Host", "HostBackends", "SCMI",
+        "SCMIFile", "Virtio",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],

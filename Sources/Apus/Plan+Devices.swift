@@ -17,6 +17,8 @@ extension Plan {
     public let interrupt: UInt32
     /// What it may reach of the guest's memory: its DMA window, or RAM where DMA is open.
     public let window: Region
+    /// What of it the device's model can touch: `window`, or `messages` for nothing.
+    public let reach: String
     /// What only its kind has, such as ``block``; encoded under the kind's name.
     let part: (any Encodable & Sendable)?
 
@@ -28,6 +30,7 @@ extension Plan {
       try container.encode(registers, forKey: "registers")
       try container.encode(interrupt, forKey: "interrupt")
       try container.encode(window, forKey: "window")
+      try container.encode(reach, forKey: "reach")
       if let part { try container.encode(part, forKey: CodedKey(stringValue: type)) }
     }
   }
@@ -43,6 +46,7 @@ extension Plan.Device {
       registers: Plan.Region(name: "virtio-mmio", place.registers),
       interrupt: place.interrupt,
       window: Plan.Region(name: reach.name, reach.range),
+      reach: wanted.kind.value.reach.name,
       part: wanted.kind.value.plan(place, checked)
     )
   }

@@ -106,6 +106,8 @@ public struct Report: Sendable, Encodable {
     public let type: String
     /// The name of its DMA window, or `open` where it could reach all of RAM.
     public let window: String
+    /// What of it the device's model can touch: `window`, or `messages` for nothing.
+    public let reach: String
     /// Bytes that the device read from the guest's buffers.
     public let bytesRead: UInt64
     /// Bytes that the device wrote to the guest's buffers.
@@ -128,6 +130,7 @@ public struct Report: Sendable, Encodable {
       try container.encode(name, forKey: "name")
       try container.encode(type, forKey: "type")
       try container.encode(window, forKey: "window")
+      try container.encode(reach, forKey: "reach")
       try container.encode(bytesRead, forKey: "bytesRead")
       try container.encode(bytesWritten, forKey: "bytesWritten")
       try container.encode(largestChain, forKey: "largestChain")

@@ -126,6 +126,22 @@ int chost_socket_connect(const char *path, int milliseconds) {
   return number;
 }
 
+int chost_socket_connect_now(const char *path) {
+  struct sockaddr_un address;
+  int result = make_address(path, &address);
+  if (result != 0)
+    return result;
+  int number = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (number < 0)
+    return -errno;
+  if (connect(number, (struct sockaddr *)&address, sizeof address) != 0) {
+    int error = errno;
+    close(number);
+    return -error;
+  }
+  return number;
+}
+
 bool chost_socket_peer_is_ours(int peer) {
   struct ucred credentials;
   socklen_t size = sizeof credentials;

@@ -27,6 +27,9 @@ public final class ConfigurationSpace: Sendable {
     writable = (writableOffset, writableOffset + writableCount)
   }
 
+  /// The field that a driver may write, in bytes; empty where there is none.
+  package var writableField: Range<Int> { writable.start..<writable.end }
+
   /// Changes with every change of the device's.
   public var generation: UInt32 { content.withLock { $0.generation } }
 

@@ -282,6 +282,9 @@ public final class DeviceTransportSide: @unchecked Sendable {
     post(kicks: connection.running)
   }
 
+  /// Whether the device was suspended and has not been told to go on.
+  package var isSuspended: Bool { connection.isSuspended }
+
   /// Has the device go on after ``suspend(_:)`` or ``restore(_:_:features:queues:_:)``.
   public func resume() {
     connection.setSuspended(false)

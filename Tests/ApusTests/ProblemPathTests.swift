@@ -48,6 +48,9 @@ private let mistakes: [(path: String, change: Change)] = [
   ("devices[0].console.ports[0].destination", { $0.devices = [Device(port: .descriptor(9999))] }),
   ("devices[0].scmi.source", { $0.devices = [Device(.scmi(.init(path: "/nonexistent/platform")))] }),
   ("devices[0].scmi.source", { $0.devices = [Device(.scmi(.shared()))] }),
+  ("devices[0].messages.socket", { $0.devices = [Device(.messages(.init(.entropy, socket: "")))] }),
+  ("devices[0].messages.platform", { $0.devices = [Device(.messages(.init(.scmi, socket: "a")))] }),
+  ("devices[1].messages.socket", { $0.devices = [Device(socket: "a"), Device(socket: "a")] }),
   ("memoryLimit", { $0.memoryLimit = $0.memorySize - 1 }),
   ("memoryLimit", { ($0.memoryLimit, $0.devices) = ($0.memorySize + (64 << 20), [Device(memory: 128 << 20)]) }),
   ("devices[0].memory.size", { $0.devices = [Device(.memory(.init(size: 0)))] }),
@@ -155,6 +158,10 @@ extension Configuration.Device {
     var memory = Configuration.Device.Memory(size: 128 << 20)
     memory.name = name
     self.init(.memory(memory))
+  }
+
+  fileprivate init(socket path: String) {
+    self.init(.messages(.init(.entropy, socket: path)))
   }
 
   fileprivate init(port: Configuration.Port.Destination) {

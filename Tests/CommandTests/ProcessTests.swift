@@ -187,7 +187,7 @@ private let canUnshare = (try? shell("unshare -m true").status) == 0
   func anOptionWithOneValueIsRefusedTheSecondTime(command: [String]) throws {
     let several = [
       "--append", "--cmdline", "--block", "--disk", "--network", "--port", "--hotplug-memory", "--share",
-      "--vhost-user", "--dtb-overlay",
+      "--vhost-user", "--message-device", "--dtb-overlay",
     ]
     let options = try options(command).filter { !several.contains($0) }
     #expect(!options.isEmpty)

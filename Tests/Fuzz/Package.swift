@@ -46,6 +46,14 @@ func controlFuzzTarget(_ name: String) -> Target {
   )
 }
 
+func messagesFuzzTarget(_ name: String) -> Target {
+  .executableTarget(
+    name: name,
+    dependencies: ["FuzzSupport", .product(name: "MessagesTesting", package: "apus")],
+    swiftSettings: strict
+  )
+}
+
 let package = Package(
   name: "Fuzz",
   dependencies: [.package(name: "apus", path: "../..")],
@@ -85,6 +93,8 @@ let package = Package(
     ),
     debuggerFuzzTarget("FuzzDebugger"),
     debuggerFuzzTarget("FuzzTranslation"),
+    messagesFuzzTarget("FuzzMessagesDevice"),
+    messagesFuzzTarget("FuzzMessagesServer"),
     controlFuzzTarget("FuzzControl"),
     controlFuzzTarget("FuzzControlClient"),
     controlFuzzTarget("FuzzControlWords"),
@@ -93,7 +103,8 @@ let package = Package(
       dependencies: [
         "FuzzSupport", .product(name: "BootImageTesting", package: "apus"),
         .product(name: "ControlTesting", package: "apus"), .product(name: "DebuggerTesting", package: "apus"),
-        .product(name: "DeviceTree", package: "apus"), .product(name: "VirtioTesting", package: "apus"),
+        .product(name: "DeviceTree", package: "apus"), .product(name: "MessagesTesting", package: "apus"),
+        .product(name: "VirtioTesting", package: "apus"),
       ],
       swiftSettings: strict
     ),

@@ -96,6 +96,19 @@ extension Configuration.Device.Block: DeviceKind {
     }
   }
 
+  func openServed(_ place: ServicePlace) throws -> ServedModel? {
+    let image: DiskImage
+    do throws(DiskError) {
+      image = try DiskImage(path: path, isReadOnly: isReadOnly)
+    } catch {
+      throw ConfigurationError(error.kind, .device(0, .block(.path)), .init(error))
+    }
+    let backend = try FileBlockBackend(image, name: "block", logger: place.logger)
+    let device = makeBlockDevice(name: "block", backend: backend, serial: serial, queueCount: queueCount)
+    try backend.connect(place.loop) { [unowned device] in device.backendReady() }
+    return ServedModel(device: device) { backend.shutDown() }
+  }
+
   func plan(_ place: Board.DevicePlace, _ checked: CheckedConfiguration) -> (any Encodable & Sendable)? {
     Plan.Device.Block(path: path, readOnly: isReadOnly, serial: serial, queues: queueCount)
   }

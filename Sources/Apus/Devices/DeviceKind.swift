@@ -1,6 +1,7 @@
 import GuestABI
 import Host
 import SCMI
+import Virtio
 
 /// What a kind of device says of itself, all of it in one file of this folder: how it is wanted, what is wrong with
 /// that, which files and other things of the host's it takes, and how it is opened. DeviceKinds.swift has the list.
@@ -32,6 +33,12 @@ protocol DeviceKind: Codable, Sendable {
   /// Not more than that, for Linux zeroes the whole of a pool when it starts, and the host has zeroed it before.
   var windowNeed: UInt64 { get }
 
+  /// What of the guest's memory the device's model can touch.
+  var reach: DeviceReach { get }
+
+  /// Whether the device puts the machine on a platform.
+  var hasPlatform: Bool { get }
+
   /// The hot-plug memory that the device manages, where it does.
   var hotplugMemory: HotplugMemoryWish? { get }
 
@@ -50,6 +57,12 @@ protocol DeviceKind: Codable, Sendable {
     platform: SCMIPlace?
   ) throws(ConfigurationError) -> DeviceResource?
 
+  /// Opens the same device for machines in other processes.
+  ///
+  /// - Returns: nil where such devices are not served.
+  /// - Throws: ``ConfigurationError``, or what the host refuses.
+  func openServed(_ place: ServicePlace) throws -> ServedModel?
+
   /// Its own part of the plan; nil where there is none.
   func plan(_ place: Board.DevicePlace, _ checked: CheckedConfiguration) -> (any Encodable & Sendable)?
 }
@@ -67,9 +80,15 @@ extension DeviceKind {
 
   var isElsewhere: Bool { false }
 
+  var reach: DeviceReach { .window }
+
+  var hasPlatform: Bool { false }
+
   var hotplugMemory: HotplugMemoryWish? { nil }
 
   func openPlatform(_ shared: SharedPlatform?, device index: Int) throws(ConfigurationError) -> SCMIPlace? { nil }
+
+  func openServed(_ place: ServicePlace) throws -> ServedModel? { nil }
 
   func plan(_ place: Board.DevicePlace, _ checked: CheckedConfiguration) -> (any Encodable & Sendable)? { nil }
 }

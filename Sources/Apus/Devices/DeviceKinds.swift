@@ -1,6 +1,8 @@
 // The kinds of device that there are, each once in each of these enumerations. What a kind is and does stands in its
 // own file; the compiler asks for the rest of its lines here.
 
+import Virtio
+
 extension Configuration.Device {
   /// The kinds of device that there are.
   public enum Kind: Equatable, Sendable {
@@ -20,6 +22,8 @@ extension Configuration.Device {
     case share(Share)
     /// A device whose back-end is another process.
     case vhostUser(VhostUser)
+    /// A device whose model is in another process.
+    case messages(Messages)
 
     var value: any DeviceKind {
       switch self {
@@ -31,6 +35,7 @@ extension Configuration.Device {
       case .memory(let memory): memory
       case .share(let share): share
       case .vhostUser(let device): device
+      case .messages(let messages): messages
       }
     }
 
@@ -44,6 +49,7 @@ extension Configuration.Device {
       case .memory: .memory
       case .share: .share
       case .vhostUser: .vhostUser
+      case .messages: .messages
       }
     }
 
@@ -61,6 +67,7 @@ extension Configuration.Device {
       case .memory: self = .memory(try object.value(key))
       case .share: self = .share(try object.value(key))
       case .vhostUser: self = .vhostUser(try object.value(key))
+      case .messages: self = .messages(try object.value(key))
       }
     }
   }
@@ -75,6 +82,7 @@ extension Configuration.Device {
     case memory
     case share
     case vhostUser
+    case messages
   }
 
   /// The properties of a device, those of its kind included.
@@ -96,13 +104,15 @@ extension Configuration.Device {
     case share(Share.Property)
     /// Of a device whose back-end is another process.
     case vhostUser(VhostUser.Property)
+    /// Of a device in another process.
+    case messages(Messages.Property)
 
     /// One of each, with 0 for each index.
     public static var allCases: [Property] {
       [.whole, .window] + Block.Property.allCases.map { .block($0) } + Network.Property.allCases.map { .network($0) }
         + Console.Property.allCases.map { .console($0) } + SCMI.Property.allCases.map { .scmi($0) }
         + Memory.Property.allCases.map { .memory($0) } + Share.Property.allCases.map { .share($0) }
-        + VhostUser.Property.allCases.map { .vhostUser($0) }
+        + VhostUser.Property.allCases.map { .vhostUser($0) } + Messages.Property.allCases.map { .messages($0) }
     }
 
     public var description: String {
@@ -116,7 +126,33 @@ extension Configuration.Device {
       case .memory(let property): "memory.\(property.rawValue)"
       case .share(let property): "share.\(property.rawValue)"
       case .vhostUser(let property): "vhostUser.\(property.rawValue)"
+      case .messages(let property): "messages.\(property.rawValue)"
       }
     }
+  }
+}
+
+extension Configuration.Device.Messages.Model {
+  /// The same device in the machine's own process, as far as it is needed to know what it takes.
+  var kind: any DeviceKind {
+    switch self {
+    case .entropy: Configuration.Device.Entropy()
+    case .block: Configuration.Device.Block(path: "")
+    case .scmi: Configuration.Device.SCMI(path: "")
+    }
+  }
+
+  /// What a driver knows it by.
+  var identifier: VirtioDeviceIdentifier {
+    switch self {
+    case .entropy: .entropy
+    case .block: .block
+    case .scmi: .scmi
+    }
+  }
+
+  /// Opens the platform that another process serves, for what the guest is told of it.
+  func openPlatform(path: String, agent: String?, device index: Int) throws(ConfigurationError) -> SCMIPlace? {
+    try Configuration.Device.SCMI(path: path, agent: agent).openPlatform(nil, device: index)
   }
 }

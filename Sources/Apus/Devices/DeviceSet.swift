@@ -204,6 +204,7 @@ final class DeviceSet {
         name: place.name,
         type: configuration.devices[place.index].typeName,
         window: reach(of: place, board, configuration),
+        reach: plugged.transport.device.reach.name,
         bytesRead: counters.memory.bytesRead,
         bytesWritten: counters.memory.bytesWritten,
         largestChain: counters.memory.largestChain,

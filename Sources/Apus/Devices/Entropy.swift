@@ -26,6 +26,10 @@ extension Configuration.Device.Entropy: DeviceKind {
   ) throws(ConfigurationError) -> DeviceResource? {
     EntropyResource()
   }
+
+  func openServed(_ place: ServicePlace) -> ServedModel? {
+    ServedModel(device: makeEntropyDevice(name: "entropy", source: HostEntropy()))
+  }
 }
 
 /// The entropy device has the host's random numbers, which need no opening.

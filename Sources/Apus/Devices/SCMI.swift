@@ -59,6 +59,8 @@ struct SCMIPlace: Sendable {
 extension Configuration.Device.SCMI: DeviceKind {
   var countLimit: Int { 1 }
 
+  var hasPlatform: Bool { true }
+
   func problem(ofSeveral count: Int) -> ConfigurationError.Reason? {
     "a machine is on one platform, not on \(count)"
   }

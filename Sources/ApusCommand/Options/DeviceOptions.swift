@@ -21,6 +21,7 @@ struct DeviceOptions: ParsableArguments {
   var hotplugMemory: [Setting] = []
   @Option(help: ShareOption.help, transform: ShareOption.read) var share: [Setting] = []
   @Option(help: VhostUserOption.help, transform: VhostUserOption.read) var vhostUser: [Setting] = []
+  @Option(help: MessagesOption.help, transform: MessagesOption.read) var messageDevice: [Setting] = []
   @Option(help: ConsoleOption.portHelp, transform: ConsoleOption.readPort) var port: [Setting] = []
 
   @Option(
@@ -35,6 +36,7 @@ struct DeviceOptions: ParsableArguments {
 
   var changes: [Setting] {
     block + (entropy ? [EntropyOption.setting] : []) + network + port + hotplugMemory + share + vhostUser
+      + messageDevice
       + [scmi, console, scmiTranscript, dma].compactMap(\.self)
   }
 
@@ -50,6 +52,7 @@ struct DeviceOptions: ParsableArguments {
     case "--hotplug-memory": MemoryOption.read
     case "--share": ShareOption.read
     case "--vhost-user": VhostUserOption.read
+    case "--message-device": MessagesOption.read
     default: nil
     }
   }
@@ -62,10 +65,12 @@ struct DeviceOptions: ParsableArguments {
   /// For ``ArgumentWords``: the options without a value.
   static let flags = ["--entropy"]
   /// For ``ArgumentWords``: those of which each adds to those before it.
-  static let adding = ["--block", "--disk", "--network", "--port", "--hotplug-memory", "--share", "--vhost-user"]
+  static let adding = [
+    "--block", "--disk", "--network", "--port", "--hotplug-memory", "--share", "--vhost-user", "--message-device",
+  ]
   /// All that add a device, for people.
   static let all =
-    "--block, --entropy, --network, --console, --port, --scmi, --hotplug-memory, --share and --vhost-user"
+    "--block, --entropy, --network, --console, --port, --scmi, --hotplug-memory, --share, --vhost-user and --message-device"
 }
 
 extension Configuration.Device {
@@ -81,6 +86,7 @@ extension Configuration.Device {
     case .memory: 5
     case .share: 6
     case .vhostUser: 7
+    case .messages: 8
     }
   }
 
@@ -95,6 +101,22 @@ extension Configuration.Device {
     case .memory: "--hotplug-memory"
     case .share: "--share"
     case .vhostUser: "--vhost-user"
+    case .messages: "--message-device"
+    }
+  }
+
+  /// For `apus device serve`: what stands behind a type's name and a comma, or nothing.
+  ///
+  /// - Throws: what is wrong with the text, and what would be right.
+  static func served(_ type: String, _ text: String?) throws(DeviceTextError) -> Configuration.Device {
+    switch (type, text) {
+    case ("entropy", nil): return Configuration.Device(.entropy)
+    case ("entropy", _?): throw DeviceTextError("entropy has no settings")
+    case ("block", let text?): return try block(text)
+    case ("block", nil): throw DeviceTextError("the image's path is missing: block,PATH")
+    case ("scmi", let text?): return try scmi(text)
+    case ("scmi", nil): throw DeviceTextError("the platform file's path is missing: scmi,PATH")
+    default: throw DeviceTextError("'\(type)' is no device that can be served; there are entropy, block and scmi")
     }
   }
 
@@ -112,6 +134,7 @@ extension Configuration.Device {
     case .memory(let property): MemoryOption.name(property, of: device)
     case .share(let property): ShareOption.name(property, of: device)
     case .vhostUser(let property): VhostUserOption.name(property, of: device)
+    case .messages(let property): MessagesOption.name(property, of: device)
     }
   }
 }

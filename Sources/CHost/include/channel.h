@@ -17,6 +17,10 @@ bool chost_socket_is_stale(const char *_Nonnull path);
 // -EAGAIN where the time was over. Sending may take as long, too.
 int chost_socket_connect(const char *_Nonnull path, int milliseconds);
 
+// The same without waiting: a descriptor that does not block either, or minus errno, -EAGAIN where the other side's
+// queue is full.
+int chost_socket_connect_now(const char *_Nonnull path);
+
 // Sends all of the bytes to a blocking socket: 0 or minus errno, -EAGAIN where it took longer than it may.
 int chost_socket_send_all(int peer, const void *_Nonnull buffer, size_t count);
 

@@ -20,6 +20,7 @@ private var configuration: Configuration {
     .init(.scmi(.init(path: "platform.json", agent: "guest"))), .init(.entropy), .init(.network(.init(.descriptor(7)))),
     .init(.memory(.init(size: 1 << 30))), .init(.share(.init(path: "folder", tag: "host"))),
     .init(.vhostUser(.init(.init("block") ?? .init(number: 2), socket: "disk.sock"))),
+    .init(.messages(.init(.block, socket: "disk.sock"))),
   ]
   configuration.devices[0].window = "disks"
   configuration.gic = .v2
@@ -36,6 +37,7 @@ private func device(with property: Configuration.Device.Property) -> Int {
   case .memory: 6
   case .share: 7
   case .vhostUser: 8
+  case .messages: 9
   }
 }
 
@@ -50,8 +52,8 @@ private func device(with property: Configuration.Device.Property) -> Int {
       #expect(configuration.option(there).hasPrefix("--"), "\(there)")
       #expect(bare.option(path).hasPrefix("--"), "\(path)")
     }
-    #expect(Configuration.Path.allCases.count == 59)
-    #expect(Set(Configuration.Path.allCases).count == 59)
+    #expect(Configuration.Path.allCases.count == 63)
+    #expect(Set(Configuration.Path.allCases).count == 63)
   }
 
   @Test(

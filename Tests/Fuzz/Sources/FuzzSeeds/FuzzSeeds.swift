@@ -3,6 +3,7 @@ internal import ControlTesting
 internal import DeviceTree
 internal import FuzzSupport
 internal import Glibc
+internal import MessagesTesting
 internal import VirtioDriver
 internal import VirtioTesting
 
@@ -55,6 +56,8 @@ private enum FuzzSeeds {
         SeedProgram.chain(payload: [1, 0], queue: 2, readable: [10], writable: [1]),
         SeedProgram.chain(payload: [3, 0], queue: 2, readable: [2], writable: [1]),
       ]
+    case "FuzzMessagesDevice": ExerciseMessages.deviceSeeds
+    case "FuzzMessagesServer": ExerciseMessages.serverSeeds
     case "FuzzEntropy": [SeedProgram.chain(payload: [], queue: 0, readable: [], writable: [64, 16])]
     case "FuzzMemory":
       ([0, 1, 2, 3, 4] as [UInt8]).map { type in
