@@ -3,6 +3,7 @@ internal import ControlTesting
 internal import DeviceTree
 internal import FuzzSupport
 internal import Glibc
+internal import VhostUserTesting
 internal import VirtioDriver
 internal import VirtioTesting
 
@@ -55,6 +56,7 @@ private enum FuzzSeeds {
         SeedProgram.chain(payload: [1, 0], queue: 2, readable: [10], writable: [1]),
         SeedProgram.chain(payload: [3, 0], queue: 2, readable: [2], writable: [1]),
       ]
+    case "FuzzVhostUser": ExerciseVhostUser.seeds
     case "FuzzEntropy": [SeedProgram.chain(payload: [], queue: 0, readable: [], writable: [64, 16])]
     case "FuzzMemory":
       ([0, 1, 2, 3, 4] as [UInt8]).map { type in
