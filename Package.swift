@@ -38,6 +38,7 @@ let forFuzzing: [Product] =
     .library(name: "SCMIFuzzing", targets: ["SCMI", "SCMIFile", "SCMIFuzzing"]),
     .library(name: "BootImageTesting", targets: ["BootImage", "BootImageTesting", "GuestMemory"]),
     .library(name: "ControlTesting", targets: ["ControlTesting"]),
+    .library(name: "VhostUserTesting", targets: ["VhostUserTesting"]),
     .library(name: "DeviceTree", targets: ["DeviceTree"]),
     .library(name: "MessagesTesting", targets: ["MessagesTesting"]),
     .library(name: "DebuggerTesting", targets: ["AArch64", "Debugger", "DebuggerTesting"]),
@@ -54,6 +55,7 @@ let package = Package(
     .library(name: "ApusControl", targets: ["ApusControl"]),
     .library(name: "SCMI", targets: ["SCMI", "SCMIFile"]),
     .library(name: "ApusTesting", targets: ["ApusTesting"]),
+    .library(name: "VhostUser", targets: ["VhostUser", "Virtio"]),
     .executable(name: "apus", targets: ["ApusCommand"]),
   ] + forFuzzing,
   dependencies: [
@@ -80,11 +82,23 @@ let package = Package(
       dependencies: ["CGuestMemory", "CHost", "GuestMemory", "Host", "Virtio"],
       swiftSettings: strict
     ),
+    .executableTarget(
+      name: "vhost-user-die",
+      dependencies: ["VhostUser", "Virtio"],
+      path: "Documentation/Examples/VhostUserDevice",
+      swiftSettings: strict
+    ),
+    .target(
+      name: "VhostUserTesting",
+      dependencies: ["CHost", "Host", "VhostUser", "Virtio"],
+      path: "Tests/VhostUserTesting",
+      swiftSettings: strict
+    ),
     .testTarget(
       name: "VhostUserTests",
       dependencies: [
-        "CGuestMemory", "CHost", "GuestMemory", "Host", "TestLimits", "TestSupport", "VhostUser", "Virtio",
-        "VirtioDriver", "VirtioMMIO", "VirtioTesting",
+        "CGuestMemory", "CHost", "GuestMemory", "Host", "TestLimits", "TestSupport", "VhostUser", "VhostUserTesting",
+        "Virtio", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
       ],
       swiftSettings: strict
     ),

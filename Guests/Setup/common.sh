@@ -183,3 +183,14 @@ foreign_download() {
 
 # archives_size FOLDER: prints how many megabytes FOLDER/archives holds.
 archives_size() { find "$1/archives" -type f -printf '%s\n' | awk '{ bytes += $1 } END { printf "%d", bytes / 1000000 }'; }
+
+# foreign_unpack FOLDER ROOT [OPTION…]: unpacks the packages in FOLDER/archives to ROOT, with more options for tar. ROOT
+# is no system of its own.
+foreign_unpack() {
+    local folder=$1 root=$2 deb
+    shift 2
+    mkdir -p "$root"
+    for deb in "$folder/archives/"*.deb; do
+        dpkg-deb --fsys-tarfile "$deb" | tar -x --no-same-owner -C "$root" --exclude='*/gconv' --exclude='./etc' "$@"
+    done
+}

@@ -19,10 +19,11 @@ enum ArgumentWords {
   private static let flags =
     [
       "--raw", "--dry-run", "--detach", "--reboot", "--no-reboot", "--json", "--picture", "--hex", "--reply", "--help",
+      "--follow",
       "--version", "--names", "--replay", "--no-replay",
     ] + DeviceOptions.flags
   /// Options of which each adds to those before it.
-  private static let adding = ["--append", "--cmdline", "--dtb-overlay"] + DeviceOptions.adding
+  private static let adding = ["--append", "--cmdline", "--dtb-overlay", "--socket", "--agent"] + DeviceOptions.adding
 
   /// An option that is there twice though it has one value: the argument parser would take the last one in silence.
   static func repeatedOption(_ words: some Sequence<String>) -> String? {

@@ -5,11 +5,11 @@ import Host
 import SCMI
 import SCMIFile
 
-/// What can be done with platform files and transcripts without a machine.
+/// What can be done with platform files and transcripts without a machine of Apus's own.
 struct SCMICommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "scmi",
-    abstract: "Check SCMI platform files; read and replay transcripts.",
+    abstract: "Check and serve SCMI platform files; read and replay transcripts.",
     discussion: """
       Examples:
         apus scmi schema > platform.schema.json
@@ -17,10 +17,11 @@ struct SCMICommand: ParsableCommand {
         apus run --kernel Image --scmi platform.json --scmi-transcript session.jsonl
         apus scmi decode session.jsonl
         apus scmi replay session.jsonl --platform platform.json
+        apus scmi serve --socket scmi.sock platform.json
 
       Documentation/SCMIPlatformFile.md explains platform files.
       """,
-    subcommands: [Schema.self, Check.self, Decode.self, Replay.self]
+    subcommands: [Schema.self, Check.self, Decode.self, Replay.self, Serve.self]
   )
 }
 
@@ -94,10 +95,12 @@ extension SCMICommand {
         Examples:
           apus scmi decode session.jsonl
           apus scmi decode --picture session.jsonl
+          apus scmi decode --follow session.jsonl
           apus scmi decode --hex '06500000 00000000'
           apus scmi decode --hex --reply '06500000 00000000 00e1f505 00000000'
 
-        Without --hex the argument is a transcript's path, or - for standard input. The picture has a column for \
+        Without --hex the argument is a transcript's path, or - for standard input. With --follow what is appended to \
+        it is printed as it comes, until Ctrl-C. The picture has a column for \
         each agent, and these arrows:
           -->  request
           <--  reply
@@ -112,6 +115,9 @@ extension SCMICommand {
     @Flag(help: "Draw who said what when.")
     var picture = false
 
+    @Flag(help: "Go on with what is appended, until Ctrl-C.")
+    var follow = false
+
     @Flag(help: "The arguments are messages: header and payload in hexadecimal digits, as they are in memory.")
     var hex = false
 
@@ -125,6 +131,7 @@ extension SCMICommand {
       if inputs.count != 1, !hex { throw ValidationError("Give one transcript, or messages with --hex.") }
       if reply, !hex { throw ValidationError("--reply goes with --hex.") }
       if picture, hex { throw ValidationError("--picture goes with a transcript.") }
+      if follow, hex || picture { throw ValidationError("--follow goes with a transcript and without --picture.") }
     }
 
     func run() throws {
@@ -135,6 +142,9 @@ extension SCMICommand {
           }
           try Message.show(text)
         }
+      } else if follow {
+        var follower = TranscriptFollower(inputs[0])
+        try follower.run()
       } else {
         let records = try TranscriptText.read(inputs[0])
         try Message.show(picture ? SessionPicture.lines(records) : records.map(\.text))
@@ -184,7 +194,7 @@ extension SCMICommand {
 }
 
 /// A text that is not what it should be.
-private enum BadText {
+enum BadText {
   /// Says what is wrong.
   ///
   /// - Returns: the exit status to end with.

@@ -10,19 +10,29 @@ extension MachineTree {
     package let definition: PlatformDefinition
     /// Where the devices of the platform's tree stand, in the order of the consumers.
     package let places: [PlatformDevicePlace]
+    let handles: Handles
 
-    /// - Parameter agent: the number in the definition of the agent that the machine is.
-    package init(_ platform: SharedPlatform, agent: Int) {
+    /// - Parameters:
+    ///   - agent: the number in the definition of the agent that the machine is.
+    ///   - firstHandle: what is added to each phandle that it gives its nodes.
+    package init(_ platform: SharedPlatform, agent: Int, firstHandle: UInt32 = 0) {
+      handles = Handles(first: firstHandle)
       definition = platform.definition
       places = PlatformDevicePlace.all(of: definition.tree)
       view = platform.change { platform, _ in platform.view(of: agent) }
     }
 
-    enum Handle {
-      static func of(_ identifier: ProtocolIdentifier) -> UInt32 { 0x100 + UInt32(identifier.rawValue) }
-      static func regulator(_ identifier: UInt32) -> UInt32 { 0x1_0000 + identifier }
-      static func pins(_ index: Int) -> UInt32 { 0x2_0000 + UInt32(index) }
-      static func trip(_ zone: Int, _ trip: Int) -> UInt32 { 0x3_0000 + UInt32(zone << 8 + trip) }
+    /// The phandles of its nodes.
+    struct Handles: Equatable, Sendable {
+      let first: UInt32
+
+      func of(_ identifier: ProtocolIdentifier) -> UInt32 { first + 0x100 + UInt32(identifier.rawValue) }
+      func regulator(_ identifier: UInt32) -> UInt32 { first + 0x1_0000 + identifier }
+      func pins(_ index: Int) -> UInt32 { first + 0x2_0000 + UInt32(index) }
+      func trip(_ zone: Int, _ trip: Int) -> UInt32 { first + 0x3_0000 + UInt32(zone << 8 + trip) }
+
+      /// Whether a phandle may be one of them.
+      static func mayHave(_ handle: UInt32) -> Bool { 0x100..<0x200 ~= handle || 0x1_0000..<0x1000_0000 ~= handle }
     }
 
     /// More bytes than it takes.
@@ -59,19 +69,22 @@ extension MachineTree {
     // MARK: Nodes
 
     func write(_ root: inout DeviceTreeWriter) {
-      root.node("firmware") { firmware in
-        firmware.node("scmi", label: "scmi") { scmi in
-          scmi.property("compatible", "arm,scmi-virtio")
-          scmi.property("#address-cells", cells: [1])
-          scmi.property("#size-cells", cells: [0])
-          if let timeout = definition.tree.replyTimeout { scmi.property("arm,max-rx-timeout-ms", cells: [timeout]) }
-          for identifier in ProtocolIdentifier.allCases where identifier != .base && view.has(identifier) {
-            protocolNode(identifier, &scmi)
-          }
+      root.node("firmware") { writePlatform(&$0) }
+      if hasThermalZones { root.node("thermal-zones") { writeThermalZones(&$0) } }
+      for (index, consumer) in definition.tree.consumers.enumerated() { node(of: consumer, at: index, &root) }
+    }
+
+    /// What is in the node `firmware`.
+    func writePlatform(_ firmware: inout DeviceTreeWriter) {
+      firmware.node("scmi", label: "scmi") { scmi in
+        scmi.property("compatible", "arm,scmi-virtio")
+        scmi.property("#address-cells", cells: [1])
+        scmi.property("#size-cells", cells: [0])
+        if let timeout = definition.tree.replyTimeout { scmi.property("arm,max-rx-timeout-ms", cells: [timeout]) }
+        for identifier in ProtocolIdentifier.allCases where identifier != .base && view.has(identifier) {
+          protocolNode(identifier, &scmi)
         }
       }
-      thermalZones(&root)
-      for (index, consumer) in definition.tree.consumers.enumerated() { node(of: consumer, at: index, &root) }
     }
 
     private func protocolNode(_ identifier: ProtocolIdentifier, _ scmi: inout DeviceTreeWriter) {
@@ -80,7 +93,7 @@ extension MachineTree {
       scmi.node(
         "protocol@\(hexadecimalDigits(UInt64(number)))",
         label: identifier.label,
-        phandle: cells.map { _ in Handle.of(identifier) }
+        phandle: cells.map { _ in handles.of(identifier) }
       ) { node in
         node.property("reg", cells: [number])
         if let cells { node.property(cells, cells: [1]) }
@@ -103,7 +116,7 @@ extension MachineTree {
           regulators.node(
             "regulator@\(hexadecimalDigits(UInt64(identifier)))",
             label: "scmi_regulator\(identifier)",
-            phandle: Handle.regulator(identifier)
+            phandle: handles.regulator(identifier)
           ) { node in
             node.property("reg", cells: [identifier])
             node.property("regulator-name", regulator.name)
@@ -131,7 +144,7 @@ extension MachineTree {
     private func pinStates(_ node: inout DeviceTreeWriter) {
       for (index, consumer) in definition.tree.consumers.enumerated() {
         guard let function = pinFunction(of: consumer) else { continue }
-        node.node("\(consumer.name)-pins", phandle: Handle.pins(index)) { pins in
+        node.node("\(consumer.name)-pins", phandle: handles.pins(index)) { pins in
           pins.property("function", function)
           pins.property("groups", strings: pinGroups(function, consumer.names(.group)))
         }
@@ -152,24 +165,27 @@ extension MachineTree {
       return all.filter { view.may(PinControlProtocol.Message.settingsConfigure, on: .group, $0) }
     }
 
-    private func thermalZones(_ root: inout DeviceTreeWriter) {
-      let zones = definition.tree.thermalZones.filter { view.identifier(.sensor, $0.sensor) != nil }
-      guard !zones.isEmpty else { return }
-      root.node("thermal-zones") { node in
-        for (index, zone) in zones.enumerated() {
-          let identifier = view.identifier(.sensor, zone.sensor) ?? 0
-          node.node("\(zone.name)-thermal") { node in
-            node.property("polling-delay", cells: [zone.pollingInterval])
-            node.property("polling-delay-passive", cells: [zone.pollingInterval])
-            node.property("thermal-sensors", cells: [Handle.of(.sensor), identifier])
-            guard !zone.trips.isEmpty else { return }
-            node.node("trips") { trips in
-              for (number, trip) in zone.trips.enumerated() {
-                trips.node("trip-\(number)", phandle: Handle.trip(index, number)) { node in
-                  node.property("temperature", cells: [UInt32(bitPattern: trip.temperature)])
-                  node.property("hysteresis", cells: [trip.hysteresis])
-                  node.property("type", trip.kind.rawValue)
-                }
+    private var zones: [ThermalZoneDefinition] {
+      definition.tree.thermalZones.filter { view.identifier(.sensor, $0.sensor) != nil }
+    }
+
+    var hasThermalZones: Bool { !zones.isEmpty }
+
+    /// What is in the node `thermal-zones`.
+    func writeThermalZones(_ node: inout DeviceTreeWriter) {
+      for (index, zone) in zones.enumerated() {
+        let identifier = view.identifier(.sensor, zone.sensor) ?? 0
+        node.node("\(zone.name)-thermal") { node in
+          node.property("polling-delay", cells: [zone.pollingInterval])
+          node.property("polling-delay-passive", cells: [zone.pollingInterval])
+          node.property("thermal-sensors", cells: [handles.of(.sensor), identifier])
+          guard !zone.trips.isEmpty else { return }
+          node.node("trips") { trips in
+            for (number, trip) in zone.trips.enumerated() {
+              trips.node("trip-\(number)", phandle: handles.trip(index, number)) { node in
+                node.property("temperature", cells: [UInt32(bitPattern: trip.temperature)])
+                node.property("hysteresis", cells: [trip.hysteresis])
+                node.property("type", trip.kind.rawValue)
               }
             }
           }

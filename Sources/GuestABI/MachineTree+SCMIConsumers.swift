@@ -12,7 +12,7 @@ extension MachineTree.SCMI {
     guard let last = names.last else { return }
     let name = cpu < names.count ? names[cpu] : last
     guard let identifier = settable(.performanceDomain, name) else { return }
-    node.property("power-domains", cells: [Handle.of(.performance), identifier])
+    node.property("power-domains", cells: [handles.of(.performance), identifier])
     node.property("power-domain-names", "perf")
   }
 
@@ -62,7 +62,7 @@ extension MachineTree.SCMI {
     else { return }
     root.node(consumer.name) { node in
       node.property("compatible", compatible)
-      node.property(supply, cells: [Handle.regulator(regulator)])
+      node.property(supply, cells: [handles.regulator(regulator)])
       use(by: consumer, &node)
     }
   }
@@ -83,7 +83,7 @@ extension MachineTree.SCMI {
     guard pinFunction(of: consumer) != nil else { return }
     let index = definition.tree.consumers.firstIndex { $0.name == consumer.name } ?? 0
     node.property("pinctrl-names", "default")
-    node.property("pinctrl-0", cells: [Handle.pins(index)])
+    node.property("pinctrl-0", cells: [handles.pins(index)])
   }
 
   /// Rates and parents that the guest sets when it begins (CLOCK_RATE_SET, CLOCK_PARENT_SET).
@@ -105,13 +105,13 @@ extension MachineTree.SCMI {
     // A 0 leaves the clock alone (clock.yaml); parents come first, so that the rate is reached with them.
     let parents = assigned.map { parent($0.name) }
     if parents.contains(where: { $0 != nil }) {
-      node.property("assigned-clock-parents", cells: parents.flatMap { $0.map { [Handle.of(.clock), $0] } ?? [0] })
+      node.property("assigned-clock-parents", cells: parents.flatMap { $0.map { [handles.of(.clock), $0] } ?? [0] })
     }
     node.property("assigned-clock-rates", cells: assigned.map { rate($0.name) ?? 0 })
   }
 
   private func cells(_ identifier: ProtocolIdentifier, _ numbers: [UInt32]) -> [UInt32] {
-    numbers.flatMap { [Handle.of(identifier), $0] }
+    numbers.flatMap { [handles.of(identifier), $0] }
   }
 
   private func clocks(of consumer: ConsumerDefinition) -> [(name: String, identifier: UInt32)] {
@@ -182,7 +182,7 @@ extension MachineTree.SCMI {
       guard !used.isEmpty else { return }
       node.property(
         property,
-        cells: used.flatMap { [Handle.of($0.resource.kind.protocolIdentifier), $0.identifier] }
+        cells: used.flatMap { [handles.of($0.resource.kind.protocolIdentifier), $0.identifier] }
       )
       node.property(namesProperty, strings: used.map { names[$0.resource] ?? $0.resource.name })
     }
@@ -191,7 +191,7 @@ extension MachineTree.SCMI {
     write("resets", "reset-names", [.resetDomain], mustBeSettable: true)
     for resource in resources where resource.kind == .voltageDomain {
       guard let identifier = view.identifier(.voltageDomain, resource.name) else { continue }
-      node.property("\(names[resource] ?? resource.name)-supply", cells: [Handle.regulator(identifier)])
+      node.property("\(names[resource] ?? resource.name)-supply", cells: [handles.regulator(identifier)])
     }
   }
 

@@ -125,14 +125,17 @@ public final class DMASpace: @unchecked Sendable {
     at start: GuestAddress? = nil,
     permissions: DMAPermissions = .readWrite
   ) {
-    precondition(!permissions.isEmpty, "a piece is for something")
     precondition(extent == .open || added.extent == .confined, "a confined device never sees the guest's RAM")
     let start = start ?? added.range.start
-    precondition(start.rawValue % PrivateRAM.pageSize == 0, "a piece starts at a page")
-    let range = GuestRange(at: start.rawValue, size: added.range.size)
+    add(added.memory, GuestRange(at: start.rawValue, size: added.range.size), permissions)
+  }
+
+  func add(_ memory: DMAWindow.Memory, _ range: GuestRange, _ permissions: DMAPermissions) {
+    precondition(!permissions.isEmpty, "a piece is for something")
+    precondition(range.start.rawValue % PrivateRAM.pageSize == 0, "a piece starts at a page")
     precondition(!pieces.contains { $0.range.overlaps(range) }, "pieces do not overlap")
     let position = pieces.firstIndex { $0.range.start > range.start } ?? pieces.endIndex
-    pieces.insert(Piece(range: range, permissions: permissions, memory: added.memory), at: position)
+    pieces.insert(Piece(range: range, permissions: permissions, memory: memory), at: position)
   }
 
   /// Takes a piece from the device. Nothing is looked up in it any longer when the call returns; `finished` comes on

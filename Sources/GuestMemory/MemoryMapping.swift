@@ -11,12 +11,15 @@ final class MemoryMapping: @unchecked Sendable {
   let base: UnsafeMutableRawPointer
   /// In bytes.
   let size: Int
+  /// Whether another process may shorten the file behind it.
+  private let isForeign: Bool
 
-  /// Takes a mapping over.
+  /// Takes a mapping over: of `chost_foreign_map` where it is foreign.
   @unsafe
-  init(base: UnsafeMutableRawPointer, size: Int) {
+  init(base: UnsafeMutableRawPointer, size: Int, isForeign: Bool = false) {
     unsafe self.base = base
     self.size = size
+    self.isForeign = isForeign
     keepOutOfDumps()
   }
 
@@ -31,6 +34,7 @@ final class MemoryMapping: @unchecked Sendable {
     }
     unsafe self.base = base
     self.size = Int(size)
+    isForeign = false
     keepOutOfDumps()
   }
 
@@ -42,6 +46,6 @@ final class MemoryMapping: @unchecked Sendable {
 
   deinit {
     // SAFETY: the mapping is ours, of this size, and whoever holds a pointer into it keeps this object.
-    unsafe chost_unmap(base, size)
+    if isForeign { unsafe chost_foreign_unmap(base, size) } else { unsafe chost_unmap(base, size) }
   }
 }

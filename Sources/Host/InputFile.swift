@@ -29,7 +29,7 @@ package enum InputFile {
     throw InputFileError(path: path, reason: .tooLarge(limit: limit))
   }
 
-  private static func open(_ path: String) throws(InputFileError) -> OwnedDescriptor {
+  static func open(_ path: String) throws(InputFileError) -> OwnedDescriptor {
     if path == "-" {
       let copy = chost_duplicate(STDIN_FILENO)
       guard copy >= 0 else { throw InputFileError(path: path, reason: .cannotRead(errno: -copy)) }

@@ -43,6 +43,9 @@ package final class SignalDescriptor: @unchecked Sendable {
     try SignalDescriptor(chost_signals_terminal_size)
   }
 
+  /// Whether a signal says that a terminal was closed or, to a server, that its files are to be read again: SIGHUP.
+  package static func isHangUp(_ signal: Int32) -> Bool { signal == SIGHUP }
+
   /// Readable when a signal has come.
   package var rawValue: Int32 { descriptor.rawValue }
 

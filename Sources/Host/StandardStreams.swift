@@ -62,6 +62,12 @@ public enum StandardStreams {
     queue.finish(by: HostClock.monotonic + limit.nanoseconds)
   }
 
+  /// Whether standard error is a terminal.
+  package static var errorsAreOnTerminal: Bool { isatty(STDERR_FILENO) == 1 }
+
+  /// Whether nobody will read standard error any more.
+  package static var errorsHaveHungUp: Bool { chost_channel_has_hung_up(STDERR_FILENO) }
+
   /// Brings back the settings of a terminal that a machine has changed, for a process that ends without it.
   package static func restoreTerminal() {
     chost_terminal_restore()

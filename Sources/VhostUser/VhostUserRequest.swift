@@ -86,6 +86,8 @@ public struct VhostUserProtocolFeatures: OptionSet, Hashable, Sendable {
   public static let inflightSharedMemory = VhostUserProtocolFeatures(bit: 12)
   /// The device can be made to begin anew without the connection.
   public static let resetDevice = VhostUserProtocolFeatures(bit: 13)
+  /// Memory comes and goes region by region.
+  public static let memorySlots = VhostUserProtocolFeatures(bit: 15)
   /// The state of the device can be taken and put back.
   public static let deviceState = VhostUserProtocolFeatures(bit: 19)
 }

@@ -46,16 +46,17 @@ public func makeEntropyDevice<Source: EntropySource>(name: String, source: Sourc
   EntropyDevice(name: name, source: source)
 }
 
-/// Makes an SCMI device; see ``SCMIDevice/init(name:platform:agent:timer:)``.
+/// Makes an SCMI device; see ``SCMIDevice/init(name:platform:agent:timer:queueSizes:)``.
 @inline(never)
 @_semantics("optimize.sil.specialize.generic.never")
 public func makeSCMIDevice<Timer: SCMITimer>(
   name: String,
   platform: SharedPlatform,
   agent: Int,
-  timer: Timer
+  timer: Timer,
+  queueSizes: (command: UInt16, event: UInt16) = (QueueSize.scmiCommand, QueueSize.scmiEvent)
 ) -> SCMIDevice<Timer> {
-  SCMIDevice(name: name, platform: platform, agent: agent, timer: timer)
+  SCMIDevice(name: name, platform: platform, agent: agent, timer: timer, queueSizes: queueSizes)
 }
 
 /// Makes a memory device; see ``MemoryDevice/init(name:backend:region:blockSize:requestedSize:)``.

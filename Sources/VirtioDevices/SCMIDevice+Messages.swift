@@ -10,8 +10,8 @@ enum SCMIQueue {
 /// What an SCMI device keeps on the device thread.
 struct SCMIState: ~Copyable {
   var queues = DeviceQueues(count: 2)
-  var command = DescriptorChain(capacity: Int(QueueSize.scmiCommand))
-  var event = DescriptorChain(capacity: Int(QueueSize.scmiEvent))
+  var command: DescriptorChain
+  var event: DescriptorChain
   var reply = SCMIMessage(header: MessageHeader(rawValue: 0))
   /// The heads of commands whose replies are late, by ticket. Those from before a reset are not found any more.
   var kept: [UInt64: UInt16] = [:]
@@ -23,6 +23,14 @@ struct SCMIState: ~Copyable {
   /// What came during a suspension comes all at once behind it, before the driver can give buffers for it: then
   /// notifications wait for some, too, until nothing waits any longer.
   var isCatchingUp = false
+
+  /// - Parameters:
+  ///   - command: the size of the queue of commands, in descriptors.
+  ///   - event: that of the queue of events.
+  init(command: UInt16, event: UInt16) {
+    self.command = DescriptorChain(capacity: Int(command))
+    self.event = DescriptorChain(capacity: Int(event))
+  }
 }
 
 extension SCMIDevice {

@@ -40,7 +40,7 @@ public final class SCMIDevice<Timer: SCMITimer>: VirtioDevice, @unchecked Sendab
   public var identifier: VirtioDeviceIdentifier { .scmi }
   public var reach: DeviceReach { .window }
   public var features: VirtioFeatures { [.splitVirtqueue, SCMIFeature.platformToAgentChannels] }
-  public var queueSizes: [UInt16] { [QueueSize.scmiCommand, QueueSize.scmiEvent] }
+  public let queueSizes: [UInt16]
   public let configuration = ConfigurationSpace([])
 
   /// Messages of one turn, after which other devices get theirs.
@@ -54,13 +54,21 @@ public final class SCMIDevice<Timer: SCMITimer>: VirtioDevice, @unchecked Sendab
   /// - Parameters:
   ///   - agent: the driver's place in the platform's definition. Attaching it is the owner's.
   ///   - timer: for what the platform does later.
-  public init(name: String, platform: SharedPlatform, agent: Int, timer: Timer) {
+  ///   - queueSizes: of the queue of commands and that of events, in descriptors.
+  public init(
+    name: String,
+    platform: SharedPlatform,
+    agent: Int,
+    timer: Timer,
+    queueSizes: (command: UInt16, event: UInt16) = (QueueSize.scmiCommand, QueueSize.scmiEvent)
+  ) {
     precondition(platform.definition.agents.indices.contains(agent), "the agent exists")
     self.name = name
+    self.queueSizes = [queueSizes.command, queueSizes.event]
     self.platform = platform
     self.agent = agent
     self.timer = timer
-    state = DeviceThreadState(SCMIState())
+    state = DeviceThreadState(SCMIState(command: queueSizes.command, event: queueSizes.event))
   }
 
   /// On the device thread.
@@ -151,11 +159,11 @@ public final class SCMIDevice<Timer: SCMITimer>: VirtioDevice, @unchecked Sendab
   private func restore(_ saved: SCMIDeviceState) throws(DeviceStateError) {
     var kept: [UInt64: UInt16] = [:]
     for command in saved.lateCommands {
-      guard command.ticket <= saved.lastTicket, command.head < QueueSize.scmiCommand,
+      guard command.ticket <= saved.lastTicket, command.head < queueSizes[SCMIQueue.command],
         kept.updateValue(command.head, forKey: command.ticket) == nil
       else { throw .invalid(device: name, field: "lateCommands") }
     }
-    guard kept.count <= Int(QueueSize.scmiCommand) else { throw .invalid(device: name, field: "lateCommands") }
+    guard kept.count <= Int(queueSizes[SCMIQueue.command]) else { throw .invalid(device: name, field: "lateCommands") }
     let waiting = saved.waitingMessages.compactMap { try? SCMIMessage(bytes: $0) }
     guard waiting.count == saved.waitingMessages.count, waiting.count <= SCMIPlatform.maximumQueued else {
       throw .invalid(device: name, field: "waitingMessages")

@@ -99,11 +99,17 @@ let package = Package(
     controlFuzzTarget("FuzzControlClient"),
     controlFuzzTarget("FuzzControlWords"),
     .executableTarget(
+      name: "FuzzVhostUser",
+      dependencies: ["FuzzSupport", .product(name: "VhostUserTesting", package: "apus")],
+      swiftSettings: strict
+    ),
+    .executableTarget(
       name: "FuzzSeeds",
       dependencies: [
         "FuzzSupport", .product(name: "BootImageTesting", package: "apus"),
         .product(name: "ControlTesting", package: "apus"), .product(name: "DebuggerTesting", package: "apus"),
         .product(name: "DeviceTree", package: "apus"), .product(name: "MessagesTesting", package: "apus"),
+        .product(name: "VhostUserTesting", package: "apus"),
         .product(name: "VirtioTesting", package: "apus"),
       ],
       swiftSettings: strict

@@ -117,7 +117,10 @@ extension Configuration.Device.SCMI: DeviceKind {
     checked.platform.map { Plan.Device.SCMI(agent: $0.platform.definition.agents[$0.agent].name) }
   }
 
-  private static func platform(
+  /// Makes the platform of a file.
+  ///
+  /// - Parameter place: what has to change where the file is no good.
+  static func platform(
     _ path: String,
     _ clock: StoppableClock,
     _ place: Configuration.Path

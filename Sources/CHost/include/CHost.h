@@ -12,6 +12,7 @@
 #include "channel.h"
 #include "detach.h"
 #include "events.h"
+#include "foreign.h"
 #include "messages.h"
 #include "network.h"
 #include "output.h"

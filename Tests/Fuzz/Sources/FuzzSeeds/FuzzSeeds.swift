@@ -4,6 +4,7 @@ internal import DeviceTree
 internal import FuzzSupport
 internal import Glibc
 internal import MessagesTesting
+internal import VhostUserTesting
 internal import VirtioDriver
 internal import VirtioTesting
 
@@ -58,6 +59,7 @@ private enum FuzzSeeds {
       ]
     case "FuzzMessagesDevice": ExerciseMessages.deviceSeeds
     case "FuzzMessagesServer": ExerciseMessages.serverSeeds
+    case "FuzzVhostUser": ExerciseVhostUser.seeds
     case "FuzzEntropy": [SeedProgram.chain(payload: [], queue: 0, readable: [], writable: [64, 16])]
     case "FuzzMemory":
       ([0, 1, 2, 3, 4] as [UInt8]).map { type in
