@@ -19,7 +19,9 @@ extension Board {
       windowNames: configuration.windowNames,
       windowSizes: configuration.windowSizes,
       hotplugRegions: configuration.hotplugMemory.map { WantedRegion(name: $0.name, size: $0.size) },
-      devices: configuration.devices.map { WantedDevice(type: $0.typeName, window: $0.window) },
+      devices: configuration.devices.map {
+        WantedDevice(type: $0.typeName, window: $0.window, isIOMMU: $0.kind.value.isIOMMU)
+      },
       platform: platform
     )
   }

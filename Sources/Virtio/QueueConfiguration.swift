@@ -75,10 +75,24 @@ public struct QueueConfiguration: Equatable, Sendable {
       && window.contains(GuestAddress(deviceArea), count: deviceAreaSize)
   }
 
-  /// Whether a device can use the queue: each part lies side by side and is for what the device does with it.
+  /// Whether a device can use the queue: all of each part is for what the device does with it.
   public func isReached(in view: DMAView) -> Bool {
-    view.reaches(descriptorTable, count: descriptorTableSize, for: .read)
-      && view.reaches(driverArea, count: driverAreaSize, for: .read)
-      && view.reaches(deviceArea, count: deviceAreaSize, for: .write)
+    view.covers(descriptorTable, count: descriptorTableSize, for: .read)
+      && view.covers(driverArea, count: driverAreaSize, for: .read)
+      && view.covers(deviceArea, count: deviceAreaSize, for: .write)
+  }
+
+  /// Tells whoever translates the device's addresses what it does not reach of the queue.
+  func tellOfRefusal(in view: DMAView) {
+    view.tellOfRefusal(descriptorTable, count: descriptorTableSize, for: .read)
+    view.tellOfRefusal(driverArea, count: driverAreaSize, for: .read)
+    view.tellOfRefusal(deviceArea, count: deviceAreaSize, for: .write)
+  }
+
+  /// Whether a part has bytes in a run of addresses.
+  func touches(_ run: ClosedRange<UInt64>) -> Bool {
+    [
+      (descriptorTable, descriptorTableSize), (driverArea, driverAreaSize), (deviceArea, deviceAreaSize),
+    ].contains { $0.0 <= run.upperBound && $0.0 &+ ($0.1 - 1) >= run.lowerBound }
   }
 }

@@ -6,6 +6,7 @@ public enum VirtioDeviceIdentifier: UInt32, Sendable {
   case block = 2
   case console = 3
   case entropy = 4
+  case iommu = 23
   case memory = 24
   case scmi = 32
 }

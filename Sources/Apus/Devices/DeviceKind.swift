@@ -32,6 +32,9 @@ protocol DeviceKind: Codable, Sendable {
   /// The hot-plug memory that the device manages, where it does.
   var hotplugMemory: HotplugMemoryWish? { get }
 
+  /// Whether it translates the addresses of all others.
+  var isIOMMU: Bool { get }
+
   /// Opens the platform on which the device puts the machine, where it does.
   ///
   /// - Parameter shared: the platform that several machines share, or nil.
@@ -63,6 +66,8 @@ extension DeviceKind {
   func claims(device index: Int) -> [DeviceClaim] { [] }
 
   var hotplugMemory: HotplugMemoryWish? { nil }
+
+  var isIOMMU: Bool { false }
 
   func openPlatform(_ shared: SharedPlatform?, device index: Int) throws(ConfigurationError) -> SCMIPlace? { nil }
 

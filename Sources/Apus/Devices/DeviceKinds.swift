@@ -16,6 +16,8 @@ extension Configuration.Device {
     case scmi(SCMI)
     /// Memory that the guest plugs and unplugs while it runs.
     case memory(Memory)
+    /// An IOMMU, which all other devices are behind; at most one such device.
+    case iommu
 
     var value: any DeviceKind {
       switch self {
@@ -25,6 +27,7 @@ extension Configuration.Device {
       case .console(let console): console
       case .scmi(let scmi): scmi
       case .memory(let memory): memory
+      case .iommu: IOMMU()
       }
     }
 
@@ -36,6 +39,7 @@ extension Configuration.Device {
       case .console: .console
       case .scmi: .scmi
       case .memory: .memory
+      case .iommu: .iommu
       }
     }
 
@@ -51,6 +55,9 @@ extension Configuration.Device {
       case .console: self = .console(try object.value(key))
       case .scmi: self = .scmi(try object.value(key))
       case .memory: self = .memory(try object.value(key))
+      case .iommu:
+        let _: IOMMU = try object.value(key)
+        self = .iommu
       }
     }
   }
@@ -63,6 +70,7 @@ extension Configuration.Device {
     case console
     case scmi
     case memory
+    case iommu
   }
 
   /// The properties of a device, those of its kind included.

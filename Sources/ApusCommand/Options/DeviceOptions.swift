@@ -20,6 +20,7 @@ struct DeviceOptions: ParsableArguments {
   )
   var hotplugMemory: [Setting] = []
   @Option(help: ConsoleOption.portHelp, transform: ConsoleOption.readPort) var port: [Setting] = []
+  @Flag(help: IOMMUOption.help) var iommu = false
 
   @Option(
     help: ArgumentHelp(
@@ -32,7 +33,8 @@ struct DeviceOptions: ParsableArguments {
   var dma: Setting?
 
   var changes: [Setting] {
-    block + (entropy ? [EntropyOption.setting] : []) + network + port + hotplugMemory
+    block + (entropy ? [EntropyOption.setting] : []) + (iommu ? [IOMMUOption.setting] : []) + network + port
+      + hotplugMemory
       + [scmi, console, scmiTranscript, dma].compactMap(\.self)
   }
 
@@ -52,15 +54,19 @@ struct DeviceOptions: ParsableArguments {
 
   /// For ``QuickArguments``: of an option without one.
   static func setting(of option: String) -> Setting? {
-    option == "--entropy" ? EntropyOption.setting : nil
+    switch option {
+    case "--entropy": EntropyOption.setting
+    case "--iommu": IOMMUOption.setting
+    default: nil
+    }
   }
 
   /// For ``ArgumentWords``: the options without a value.
-  static let flags = ["--entropy"]
+  static let flags = ["--entropy", "--iommu"]
   /// For ``ArgumentWords``: those of which each adds to those before it.
   static let adding = ["--block", "--disk", "--network", "--port", "--hotplug-memory"]
   /// All that add a device, for people.
-  static let all = "--block, --entropy, --network, --console, --port, --scmi and --hotplug-memory"
+  static let all = "--block, --entropy, --network, --console, --port, --scmi, --hotplug-memory and --iommu"
 }
 
 extension Configuration.Device {
@@ -74,6 +80,7 @@ extension Configuration.Device {
     case .scmi: 3
     case .console: 4
     case .memory: 5
+    case .iommu: 6
     }
   }
 
@@ -86,6 +93,7 @@ extension Configuration.Device {
     case .console(let console): ConsoleOption.name(of: console)
     case .scmi: "--scmi"
     case .memory: "--hotplug-memory"
+    case .iommu: "--iommu"
     }
   }
 
