@@ -41,8 +41,8 @@ public struct DMAPiece: Equatable, Sendable {
 /// What stands between a device's addresses and the guest's: an IOMMU.
 ///
 /// A ``DMASpace`` asks it for every access. It may change its mind at any time; where less is mapped afterwards, it
-/// calls ``DMASpace/reachBecameLess(_:)`` or ``DMASpace/reachBecameLess(in:_:)``. On the device thread only; nothing may
-/// block.
+/// calls ``DMASpace/reachBecameLess(_:)`` or ``DMASpace/reachBecameLess(in:_:)``. On the device thread only; nothing
+/// may block.
 public protocol DMATranslation: AnyObject, Sendable {
   /// Where the device's address leads, for all of `access`; `nil`: nowhere.
   ///

@@ -22,8 +22,8 @@ extension DMAView {
   /// As ``pointer(to:count:for:)``, but counts nothing: what is `nil` here may be there in pieces.
   @unsafe
   public func place(of address: UInt64, count: UInt64, for access: DMAPermissions) -> UnsafeMutableRawPointer? {
+    // SAFETY: the space lives as long as the view; what a place is used for is the caller's to vouch for.
     if isInWindow(address, count: count) { return unsafe pointer(to: address, count: count, for: access) }
-    // SAFETY: the space lives as long as the view.
     return unsafe shared.pointee.space.place(of: address, count: count, for: access)
   }
 

@@ -1,10 +1,11 @@
 internal import CGuestMemory
 internal import GuestMemory
 
-/// A ring that the usual way of a queue does not reach: behind a translation, or in pieces that do not lie side by side.
+/// A ring that the usual way of a queue does not reach: behind a translation, or in pieces that do not lie side by
+/// side.
 ///
-/// A part that does lie side by side is reached by its place all the same; of another one each access is looked up. What
-/// is looked up in vain has gone while the queue was in use.
+/// A part that does lie side by side is reached by its place all the same; of another one each access is looked up.
+/// What is looked up in vain has gone while the queue was in use.
 @safe
 final class RingElsewhere {
   // SAFETY: the copy is allocated in init and freed in deinit; places are valid until the space reaches less, and the
@@ -51,7 +52,8 @@ final class RingElsewhere {
     return unsafe run.base
   }
 
-  /// A table of descriptors that lies in pieces, copied; nil: it is larger than the limit, or not all is for the device.
+  /// A table of descriptors that lies in pieces, copied; nil: it is larger than the limit, or not all of it is for the
+  /// device.
   @unsafe
   func copied(_ address: UInt64, count: UInt64, limit: UInt64, _ view: DMAView) -> UnsafeMutableRawPointer? {
     guard count <= limit, !address.addingReportingOverflow(count).overflow else { return nil }

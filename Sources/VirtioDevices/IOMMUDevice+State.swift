@@ -16,6 +16,13 @@ public struct IOMMUDeviceState: VersionedState {
     public var target: UInt64
     /// VIRTIO_IOMMU_MAP_F_READ (1) and _WRITE (2).
     public var flags: UInt32
+
+    public init(start: UInt64, last: UInt64, target: UInt64, flags: UInt32) {
+      self.start = start
+      self.last = last
+      self.target = target
+      self.flags = flags
+    }
   }
 
   /// An address space.
@@ -26,12 +33,23 @@ public struct IOMMUDeviceState: VersionedState {
     public var endpoints: [UInt32]
     /// In the order of their addresses.
     public var mappings: [Mapping]
+
+    public init(number: UInt32, endpoints: [UInt32], mappings: [Mapping]) {
+      self.number = number
+      self.endpoints = endpoints
+      self.mappings = mappings
+    }
   }
 
   /// Those that have an endpoint.
   public var domains: [Domain]
   /// Of which the driver has yet to be told.
   public var faults: [IOMMUFault]
+
+  public init(domains: [Domain], faults: [IOMMUFault]) {
+    self.domains = domains
+    self.faults = faults
+  }
 }
 
 extension IOMMUDevice {

@@ -45,7 +45,7 @@ extension Plan.Device {
   /// The part of an IOMMU.
   public var iommu: IOMMU? { part as? IOMMU }
 
-  /// An IOMMU.
+  /// Who is behind it.
   public struct IOMMU: Sendable, Encodable {
     /// The numbers of the devices behind it, as the device tree has them.
     public let endpoints: [UInt32]
@@ -56,7 +56,7 @@ extension Report.Device {
   /// The part of an IOMMU.
   public var iommu: IOMMU? { part as? IOMMU }
 
-  /// An IOMMU.
+  /// What it has translated and refused.
   public struct IOMMU: Sendable, Encodable {
     /// How many mappings there were at the end.
     public let mappings: Int
