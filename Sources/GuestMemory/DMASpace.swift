@@ -188,14 +188,18 @@ public final class DMASpace: @unchecked Sendable {
   public var isTranslated: Bool { translation != nil }
 
   /// Tells the translation that an access was refused.
-  func tellOfRefusal(at address: UInt64, count: UInt64, for access: DMAPermissions) {
-    guard let translation else { return }
+  ///
+  /// - Returns: whether there is one, and something of the access that it denies.
+  func tellOfRefusal(at address: UInt64, count: UInt64, for access: DMAPermissions) -> Bool {
+    guard let translation else { return false }
     var done: UInt64 = 0
     // SAFETY: what is found is counted and not used.
     while done < count, let run = unsafe run(at: address &+ done, count: count - done, for: access) {
       unsafe done += UInt64(run.count)
     }
-    if done < count { translation.refused(address &+ done, for: access) }
+    guard done < count else { return false }
+    translation.refused(address &+ done, for: access)
+    return true
   }
 
   /// The bytes at `address` that lie side by side in this process, `count` of them at most; `nil`: none is for

@@ -32,13 +32,15 @@ extension DMAView {
   /// - Parameter count: of bytes, at least 1.
   public func refuse(_ address: UInt64, count: UInt64, for access: DMAPermissions) {
     refuse()
-    tellOfRefusal(address, count: count, for: access)
+    _ = tellOfRefusal(address, count: count, for: access)
   }
 
   /// The same without counting, for what a driver sets up and the device never comes to touch.
-  public func tellOfRefusal(_ address: UInt64, count: UInt64, for access: DMAPermissions) {
+  ///
+  /// - Returns: whether there was something to tell.
+  public func tellOfRefusal(_ address: UInt64, count: UInt64, for access: DMAPermissions) -> Bool {
     // SAFETY: the space lives as long as the view.
-    unsafe shared.pointee.space.tellOfRefusal(at: address, count: count, for: access)
+    return unsafe shared.pointee.space.tellOfRefusal(at: address, count: count, for: access)
   }
 
   // MARK: Requests under way, behind a translation

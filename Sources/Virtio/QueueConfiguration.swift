@@ -82,11 +82,12 @@ public struct QueueConfiguration: Equatable, Sendable {
       && view.covers(deviceArea, count: deviceAreaSize, for: .write)
   }
 
-  /// Tells whoever translates the device's addresses what it does not reach of the queue.
+  /// Tells whoever translates the device's addresses of the first byte that it does not reach of the queue.
   func tellOfRefusal(in view: DMAView) {
-    view.tellOfRefusal(descriptorTable, count: descriptorTableSize, for: .read)
-    view.tellOfRefusal(driverArea, count: driverAreaSize, for: .read)
-    view.tellOfRefusal(deviceArea, count: deviceAreaSize, for: .write)
+    _ =
+      view.tellOfRefusal(descriptorTable, count: descriptorTableSize, for: .read)
+      || view.tellOfRefusal(driverArea, count: driverAreaSize, for: .read)
+      || view.tellOfRefusal(deviceArea, count: deviceAreaSize, for: .write)
   }
 
   /// Whether a part has bytes in a run of addresses.

@@ -54,6 +54,8 @@ public final class IOMMUDevice: VirtioDevice, @unchecked Sendable {
   }
   public var queueSizes: [UInt16] { [QueueSize.iommu, QueueSize.iommu] }
   public let configuration: ConfigurationSpace
+  /// Linux waits for each answer in a loop, with interrupts off.
+  public var answersAtOnce: Bool { true }
 
   /// What the requests change.
   public let iommu: IOMMU

@@ -72,7 +72,7 @@ final class DeviceSet {
     events: MachineEvents,
     logger: Logger
   ) throws {
-    let log = FaultLog(logger, events)
+    let log = FaultLog(logger, events, isTranslated: translated != nil)
     for (place, resource) in zip(board.devices, resources) {
       let device = try resource.makeDevice(
         BootPlace(
