@@ -51,8 +51,8 @@ public protocol VirtioDevice: AnyObject, Sendable {
   /// process say; then nobody waits for them here, and ``kick(_:)`` comes only where a queue is to be looked at anyway.
   var takesKickDescriptors: Bool { get }
 
-  /// Whether drivers wait for answers without a sleep. A notification is then no eventfd's: the vCPU that notifies waits
-  /// until the device thread has looked at the queue, and leaves its processor to that.
+  /// Whether drivers wait for answers without a sleep. A notification is then no eventfd's: the vCPU that notifies
+  /// waits until the device thread has looked at the queue, and leaves its processor to that.
   var answersAtOnce: Bool { get }
 
   /// Whether the device can work with these features, all of which it offered. On a vCPU thread; a pure function.

@@ -63,6 +63,7 @@ let package = Package(
     fuzzTarget("FuzzNetwork"),
     fuzzTarget("FuzzEntropy"),
     fuzzTarget("FuzzMemory"),
+    fuzzTarget("FuzzIOMMU"),
     scmiFuzzTarget("FuzzSCMISession"),
     scmiFuzzTarget("FuzzSCMIFile"),
     scmiFuzzTarget("FuzzSCMIDecoder"),

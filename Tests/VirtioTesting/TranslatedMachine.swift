@@ -14,6 +14,9 @@ public final class TestRAM {
   }
 
   public var range: GuestRange { window.range }
+
+  /// What a device behind an IOMMU sees of it.
+  public func makeSpace(for number: UInt32, of iommu: IOMMU) -> DMASpace { iommu.makeSpace(for: number, of: window) }
 }
 
 /// A device behind an IOMMU, without KVM: its driver sees all of RAM, and the device what is mapped for it.
