@@ -4,39 +4,45 @@
 /// A request is known by its queue and the first descriptor of its chain. The storage grows with what is under way at
 /// the same time, and stays.
 struct DMAHolds {
-  /// By queue, then by first descriptor.
-  private var runs: [[[ClosedRange<UInt64>]]] = []
-
-  /// A request is looked up, anew where it was before.
-  mutating func begin(queue: Int, head: Int) {
-    while runs.count <= queue { runs.append([]) }
-    while runs[queue].count <= head { runs[queue].append([]) }
-    runs[queue][head].removeAll(keepingCapacity: true)
+  private struct Hold {
+    var first: UInt64
+    var last: UInt64
+    var queue: Int
+    var head: Int
   }
 
-  /// - Precondition: the request has begun; `count` is at least 1, and does not reach beyond the last address.
+  /// In no order: those of a few requests as a rule, and looked through as a whole.
+  private var holds: [Hold] = []
+
+  /// A request is looked up, anew where it was before.
+  mutating func begin(queue: Int, head: Int) { end(queue: queue, head: head) }
+
+  /// - Precondition: `count` is at least 1, and does not reach beyond the last address.
   mutating func add(_ address: UInt64, count: UInt64, queue: Int, head: Int) {
-    runs[queue][head].append(address...address + (count - 1))
+    holds.append(Hold(first: address, last: address + (count - 1), queue: queue, head: head))
   }
 
   /// The request is over.
-  mutating func end(queue: Int, head: Int) {
-    guard runs.indices.contains(queue), runs[queue].indices.contains(head) else { return }
-    runs[queue][head].removeAll(keepingCapacity: true)
-  }
+  mutating func end(queue: Int, head: Int) { remove { $0.queue == queue && $0.head == head } }
 
   /// All requests of a queue are over, or of all queues.
-  mutating func endAll(of queue: Int?) {
-    for index in runs.indices where queue == nil || queue == index {
-      for head in runs[index].indices { runs[index][head].removeAll(keepingCapacity: true) }
+  mutating func endAll(of queue: Int?) { remove { queue == nil || $0.queue == queue } }
+
+  private mutating func remove(_ isOver: (Hold) -> Bool) {
+    var index = 0
+    while index < holds.count {
+      if isOver(holds[index]) {
+        holds.swapAt(index, holds.count - 1)
+        holds.removeLast()
+      } else {
+        index += 1
+      }
     }
   }
 
   /// Whether a request under way has looked something up in a run of addresses.
   func overlap(_ run: ClosedRange<UInt64>) -> Bool {
-    for queue in runs {
-      for request in queue where request.contains(where: { $0.overlaps(run) }) { return true }
-    }
+    for hold in holds where hold.first <= run.upperBound && hold.last >= run.lowerBound { return true }
     return false
   }
 }

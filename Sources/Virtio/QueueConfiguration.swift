@@ -92,8 +92,10 @@ public struct QueueConfiguration: Equatable, Sendable {
 
   /// Whether a part has bytes in a run of addresses.
   func touches(_ run: ClosedRange<UInt64>) -> Bool {
-    [
-      (descriptorTable, descriptorTableSize), (driverArea, driverAreaSize), (deviceArea, deviceAreaSize),
-    ].contains { $0.0 <= run.upperBound && $0.0 &+ ($0.1 - 1) >= run.lowerBound }
+    func overlaps(_ start: UInt64, _ count: UInt64) -> Bool {
+      start <= run.upperBound && start &+ (count - 1) >= run.lowerBound
+    }
+    return overlaps(descriptorTable, descriptorTableSize) || overlaps(driverArea, driverAreaSize)
+      || overlaps(deviceArea, deviceAreaSize)
   }
 }

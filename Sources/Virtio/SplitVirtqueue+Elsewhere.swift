@@ -94,21 +94,23 @@ extension SplitVirtqueue {
   }
 
   @inline(never)
-  func takeNext(from ring: RingElsewhere, into chain: inout DescriptorChain) -> Next {
+  func takeNextElsewhere(into chain: inout DescriptorChain) -> Next {
+    guard let ring = elsewhere else { return .empty }
     guard let index = available(ring, 2) else { return .fault(.ringTakenAway) }
     let ahead = index &- nextAvailable
     if ahead == 0 { return .empty }
     if ahead > size { return .fault(.availableIndexJumped) }
     guard let head = available(ring, 4 + 2 * Int(nextAvailable & mask)) else { return .fault(.ringTakenAway) }
     guard head < size else { return .fault(.headOutOfRange) }
-    if let fault = gather(from: ring, head: head, into: &chain) { return .fault(fault) }
+    if let fault = gatherElsewhere(head: head, into: &chain) { return .fault(fault) }
     noteTakenElsewhere(chain)
     return .chain
   }
 
   /// Fills the chain of a request, and notes what it uses until it is given back.
   @inline(never)
-  func gather(from ring: RingElsewhere, head: UInt16, into chain: inout DescriptorChain) -> DriverFault? {
+  func gatherElsewhere(head: UInt16, into chain: inout DescriptorChain) -> DriverFault? {
+    guard let ring = elsewhere else { return nil }
     chain.begin(head: head)
     view.beginHolds(queue: index, head: head)
     // SAFETY: the table has `size` entries, and the head is below that.
@@ -117,10 +119,11 @@ extension SplitVirtqueue {
   }
 
   @inline(never)
-  func isEmpty(_ ring: RingElsewhere) -> Bool { available(ring, 2).map { $0 == nextAvailable } ?? true }
+  var isEmptyElsewhere: Bool { elsewhere.flatMap { available($0, 2) }.map { $0 == nextAvailable } ?? true }
 
   @inline(never)
-  func giveBack(_ element: UInt64, head: UInt16, written: Int, to ring: RingElsewhere) {
+  func giveBackElsewhere(_ element: UInt64, head: UInt16, written: Int) {
+    guard let ring = elsewhere else { return }
     let offset = 4 + 8 * Int(nextUsed & mask)
     // SAFETY: an element has two words of 4 bytes, aligned to that, of which each lies in one page.
     if let place = unsafe ring.place(in: ring.used, at: offset, count: 8, view) {
@@ -140,7 +143,8 @@ extension SplitVirtqueue {
   }
 
   @inline(never)
-  func publish(to ring: RingElsewhere) -> Bool {
+  func publishElsewhere() -> Bool {
+    guard let ring = elsewhere else { return false }
     let before = publishedUsed
     publishedUsed = nextUsed
     setUsed(ring, 2, to: nextUsed)
@@ -151,14 +155,17 @@ extension SplitVirtqueue {
   }
 
   @inline(never)
-  func setNotifications(suppressed: Bool, in ring: RingElsewhere) { setUsed(ring, 0, to: suppressed ? 1 : 0) }
+  func suppressNotificationsElsewhere() {
+    if let elsewhere { setUsed(elsewhere, 0, to: 1) }
+  }
 
   @inline(never)
-  func resumeNotifications(awaiting awaited: UInt16, in ring: RingElsewhere) -> Bool {
+  func resumeNotificationsElsewhere(awaiting awaited: UInt16) -> Bool {
+    guard let ring = elsewhere else { return false }
     if usesEventIndex {
       setUsed(ring, 4 + 8 * Int(size), to: awaited)
     } else {
-      setNotifications(suppressed: false, in: ring)
+      setUsed(ring, 0, to: 0)
     }
     guest_full_fence()
     return available(ring, 2).map { $0 != awaited } ?? false

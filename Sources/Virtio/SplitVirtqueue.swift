@@ -24,7 +24,8 @@ public final class SplitVirtqueue {
   private let descriptors: UnsafeMutableRawPointer
   private let available: UnsafeMutableRawPointer
   private let used: UnsafeMutableRawPointer
-  /// Where the pointers are not the ring's.
+  /// Whether the pointers are not the ring's, and it is ``elsewhere``.
+  private let isElsewhere: Bool
   let elsewhere: RingElsewhere?
   let usesEventIndex: Bool
   let usesIndirectDescriptors: Bool
@@ -55,6 +56,7 @@ public final class SplitVirtqueue {
       let available = unsafe view.place(of: configuration.driverArea, count: configuration.driverAreaSize, for: .read),
       let used = unsafe view.place(of: configuration.deviceArea, count: configuration.deviceAreaSize, for: .write)
     {
+      isElsewhere = false
       elsewhere = nil
       unsafe self.descriptors = descriptors
       unsafe self.available = available
@@ -62,6 +64,7 @@ public final class SplitVirtqueue {
     } else {
       precondition(configuration.isReached(in: view), "a queue is used only after its set-up was checked")
       let ring = RingElsewhere(configuration, view)
+      isElsewhere = true
       elsewhere = ring
       unsafe descriptors = ring.copy
       unsafe available = ring.copy
@@ -91,7 +94,7 @@ public final class SplitVirtqueue {
   /// Takes the next available chain.
   public func takeNext(into chain: inout DescriptorChain) -> Next {
     if nextAvailable == seenAvailable {
-      if let elsewhere { return takeNext(from: elsewhere, into: &chain) }
+      if isElsewhere { return takeNextElsewhere(into: &chain) }
       // SAFETY: the index is the ring's second field. Acquire: what the driver wrote before it is seen after it.
       seenAvailable = unsafe guest_load_acquire_u16(available + 2)
       let ahead = seenAvailable &- nextAvailable
@@ -132,7 +135,7 @@ public final class SplitVirtqueue {
   /// anew. Counts nothing.
   public func takeAgain(head: UInt16, into chain: inout DescriptorChain) -> DriverFault? {
     guard head < size else { return .headOutOfRange }
-    if let elsewhere { return gather(from: elsewhere, head: head, into: &chain) }
+    if isElsewhere { return gatherElsewhere(head: head, into: &chain) }
     chain.begin(head: head)
     // SAFETY: the table has `size` entries.
     return unsafe gather(into: &chain, from: descriptors, entries: Int(size), first: head, isIndirect: false)
@@ -141,7 +144,7 @@ public final class SplitVirtqueue {
   /// Whether ``takeNext(into:)`` would find nothing: cheaper than to try.
   public var isEmpty: Bool {
     guard nextAvailable == seenAvailable else { return false }
-    if let elsewhere { return isEmpty(elsewhere) }
+    if isElsewhere { return isEmptyElsewhere }
     // SAFETY: the index is the ring's second field.
     return unsafe guest_load_relaxed_u16(available + 2) == nextAvailable
   }
@@ -151,7 +154,7 @@ public final class SplitVirtqueue {
   public func putBack(_ count: Int) {
     guard count > 0 else { return }
     nextAvailable &-= UInt16(count)
-    if elsewhere != nil { seenAvailable = nextAvailable }
+    if isElsewhere { seenAvailable = nextAvailable }
     view.noteRead(-lastReadableBytes)
     lastReadableBytes = 0
   }
@@ -161,7 +164,7 @@ public final class SplitVirtqueue {
   /// - Parameter written: bytes from the chain's first writable one that the device wrote.
   public func giveBack(head: UInt16, written: Int) {
     let element = UInt64(head) | UInt64(UInt32(clamping: written)) << 32
-    if let elsewhere { return giveBack(element, head: head, written: written, to: elsewhere) }
+    if isElsewhere { return giveBackElsewhere(element, head: head, written: written) }
     // SAFETY: the masked index is below the queue's size.
     unsafe guest_store_used_element(used + 4 + 8 * Int(nextUsed & mask), element)
     nextUsed &+= 1
@@ -173,7 +176,7 @@ public final class SplitVirtqueue {
   /// - Returns: whether the driver wants to be interrupted for it (virtio 1.3, 2.7.7.2).
   public func publish() -> Bool {
     guard nextUsed != publishedUsed else { return false }
-    if let elsewhere { return publish(to: elsewhere) }
+    if isElsewhere { return publishElsewhere() }
     let before = publishedUsed
     publishedUsed = nextUsed
     // SAFETY: the index is the ring's second field. Release: elements and buffers are seen before it.
@@ -194,7 +197,7 @@ public final class SplitVirtqueue {
   /// that the driver passed stays behind until ``resumeNotifications()``.
   public func suppressNotifications() {
     guard !usesEventIndex else { return }
-    if let elsewhere { return setNotifications(suppressed: true, in: elsewhere) }
+    if isElsewhere { return suppressNotificationsElsewhere() }
     // SAFETY: flags are the ring's first field.
     unsafe guest_store_relaxed_u16(used, 1)
   }
@@ -205,7 +208,7 @@ public final class SplitVirtqueue {
   /// - Returns: whether one became available beyond them meanwhile; then no notification may come for it.
   public func resumeNotifications(ahead: Int = 0) -> Bool {
     let awaited = nextAvailable &+ UInt16(truncatingIfNeeded: ahead)
-    if let elsewhere { return resumeNotifications(awaiting: awaited, in: elsewhere) }
+    if isElsewhere { return resumeNotificationsElsewhere(awaiting: awaited) }
     if usesEventIndex {
       // SAFETY: avail_event stands behind the used ring's elements.
       unsafe guest_store_relaxed_u16(used + 4 + 8 * Int(size), awaited)

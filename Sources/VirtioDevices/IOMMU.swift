@@ -194,7 +194,8 @@ final class IOMMUEndpoint: DMATranslation, @unchecked Sendable {
 
   let number: UInt32
   var domain: IOMMUDomain?
-  weak var space: DMASpace?
+  /// Kept by its device, which lives as long as the machine.
+  unowned var space: DMASpace?
   private unowned let iommu: IOMMU
 
   init(_ number: UInt32, of iommu: IOMMU) {

@@ -17,7 +17,7 @@ struct DeviceLoadTests {
     .requiresUserNamespaces
   )
   func confined() async throws {
-    let run = try await load([])
+    let run = try await load([], size: Self.size, download: Self.download)
 
     print(run.lines.filter { $0.hasPrefix("pool") }.joined(separator: "\n"))
     let pools = run.lines.filter { $0.hasPrefix("pool /sys/kernel/debug/dma-default@") }
@@ -31,21 +31,24 @@ struct DeviceLoadTests {
     .requiresUserNamespaces
   )
   func translated() async throws {
-    let run = try await load([.init(.iommu)])
+    // Each buffer is two requests more, for which vCPUs that share a processor wait in turn.
+    let run = try await load([.init(.iommu)], size: Self.size / 4, download: Array(Self.download.prefix(1 << 20)))
 
     for device in run.report.devices { #expect(device.window == (device.iommu == nil ? "iommu" : "default")) }
     let iommu = try #require(run.report.devices.last?.iommu)
     #expect(iommu.requests.attaches == 5)
-    #expect(iommu.requests.maps > 10_000)
+    #expect(iommu.requests.maps > 1000)
     #expect(iommu.requests.refused == 0)
     #expect(iommu.faults == 0)
   }
 
   /// Runs the load and checks what came of it.
   ///
-  /// - Parameter further: devices beside those that work.
-  private func load(_ further: [Configuration.Device]) async throws -> GuestRun {
-    let size = Self.size
+  /// - Parameters:
+  ///   - further: devices beside those that work.
+  ///   - size: how much is written to the disk, in MiB.
+  ///   - download: what comes by the network, twice.
+  private func load(_ further: [Configuration.Device], size: Int, download: [UInt8]) async throws -> GuestRun {
     let lines = size * 2000
     let disk = try DiskImage(mebibytes: size + size / 2 + 64, fileSystem: "ext4")
     let source = HostSocket.listening()
@@ -94,7 +97,7 @@ struct DeviceLoadTests {
 
     let run = try await GuestRun.boot(configuration, limit: .seconds(240 + 5 * size)) { _, _ in
       let limit = TestLimit(.seconds(240 + 5 * size))
-      for _ in 0..<2 { try await source.accepted(until: limit).send(Self.download, until: limit) }
+      for _ in 0..<2 { try await source.accepted(until: limit).send(download, until: limit) }
     }
 
     // Those that run at the same time share lines.

@@ -5,7 +5,7 @@ public import VirtioDriver
 public import VirtioMMIO
 
 /// A guest's RAM, for several machines of one device each.
-public final class TestRAM {
+public final class TestRAM: Sendable {
   let window: DMAWindow
 
   /// - Parameter size: in bytes, whole pages.
