@@ -130,7 +130,7 @@ let package = Package(
     ),
     .testTarget(
       name: "VirtioTests",
-      dependencies: ["GuestMemory", "Virtio", "VirtioDriver", "VirtioMMIO", "VirtioTesting"],
+      dependencies: ["GuestMemory", "TestSupport", "Virtio", "VirtioDriver", "VirtioMMIO", "VirtioTesting"],
       swiftSettings: strict
     ),
     .testTarget(

@@ -19,9 +19,8 @@ let guest = embedded + [.unsafeFlags(["-no-allocations"])]
 
 /// The guests written in Swift, a folder each. `off` is assembly alone and stands for itself.
 let guests = [
-  "counters", "echo", "firmware", "hello", "hostile", "hotplug", "mmio", "panic", "reset", "secondaries", "slots",
-  "spin", "timer",
-  "unmapped",
+  "counters", "echo", "firmware", "hello", "hostile", "hotplug", "iommu", "mmio", "panic", "reset", "secondaries",
+  "slots", "spin", "timer", "unmapped",
 ]
 
 // Each guest is a static library; `build` links it twice, as an ELF executable and as a raw binary, because the two
@@ -39,7 +38,7 @@ let package = Package(
     + guests.map { name in
       .target(
         name: name,
-        dependencies: ["hostile", "hotplug"].contains(name) ? ["Support", "VirtioDriver"] : ["Support"],
+        dependencies: ["hostile", "hotplug", "iommu"].contains(name) ? ["Support", "VirtioDriver"] : ["Support"],
         swiftSettings: guest
       )
     }

@@ -20,7 +20,11 @@ extension Board {
       windowSizes: configuration.windowSizes,
       hotplugRegions: configuration.hotplugMemory.map { WantedRegion(name: $0.name, size: $0.size) },
       devices: configuration.devices.indices.map {
-        WantedDevice(type: configuration.devices[$0].typeName, window: configuration.windowName(of: $0))
+        WantedDevice(
+          type: configuration.devices[$0].typeName,
+          window: configuration.windowName(of: $0),
+          isIOMMU: configuration.devices[$0].kind.value.isIOMMU
+        )
       },
       platform: platform
     )

@@ -103,6 +103,11 @@ extension Configuration {
           .device(index, .window),
           "with \(at: .property(.dma), dma.name) there are no windows; leave one of both out"
         )
+      } else if let iommu, iommu != index, device.window != Device.defaultWindow {
+        add(
+          .device(index, .window),
+          "a device behind an IOMMU has no window; leave this out, or \(at: .device(iommu, .whole))"
+        )
       }
       problems += device.kind.value.problems(device: index)
     }

@@ -48,6 +48,14 @@ extension Configuration {
           """
         problems.append(.init(.usage, .device(index, .whole), reason))
       }
+      if let iommu {
+        let reason: ConfigurationError.Reason =
+          """
+          no device reaches hot-plug memory, and behind an IOMMU a guest lets devices use all that it has; leave this \
+          out, or \(at: .device(iommu, .whole))
+          """
+        problems.append(.init(.usage, .device(index, .whole), reason))
+      }
       names.append(wish.name)
     }
     if let memoryLimit {

@@ -3,7 +3,7 @@ import GuestABI
 // The DMA windows of a confined machine, and how large they are where nobody says.
 
 extension Configuration.DMA {
-  /// In one word, as plan and report have it.
+  /// In one word.
   var name: String {
     switch self {
     case .open: Board.openWindow
@@ -14,11 +14,20 @@ extension Configuration.DMA {
 }
 
 extension Configuration {
+  /// Which of the devices is the IOMMU that the others are behind, or nil.
+  var iommu: Int? { devices.firstIndex { $0.kind.value.isIOMMU } }
+
+  /// What devices may reach, in one word: those behind an IOMMU, where there is one.
+  var reachName: String { iommu == nil ? dma.name : Board.translated }
+
+  /// The devices that windows are for: all, or the IOMMU alone.
+  private var windowed: [Int] { iommu.map { [$0] } ?? Array(devices.indices) }
+
   /// The names of the windows that the devices use, each once, in the order of first use. None where DMA is open.
   var windowNames: [String] {
     guard case .confined = dma else { return [] }
     var names: [String] = []
-    for index in devices.indices {
+    for index in windowed {
       let name = windowName(of: index)
       if !names.contains(name) { names.append(name) }
     }
@@ -35,7 +44,7 @@ extension Configuration {
   /// What is wrong with a window that a device elsewhere does not have alone: what another process sees there would be
   /// another device's.
   var windowSharingProblems: [ConfigurationError.Problem] {
-    guard case .confined = dma else { return [] }
+    guard case .confined = dma, iommu == nil else { return [] }
     var problems: [ConfigurationError.Problem] = []
     for index in devices.indices where devices[index].kind.value.isElsewhere {
       let name = windowName(of: index)
@@ -57,7 +66,7 @@ extension Configuration {
     guard case .confined(let size) = dma else { return [] }
     return windowNames.map { name in
       if let size { return size }
-      let need = devices.indices.reduce(0) {
+      let need = windowed.reduce(0) {
         windowName(of: $1) == name ? $0 + devices[$1].kind.value.windowNeed : $0
       }
       let rounded = (need + MemoryMap.windowGranule - 1) / MemoryMap.windowGranule * MemoryMap.windowGranule

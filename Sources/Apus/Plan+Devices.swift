@@ -15,7 +15,8 @@ extension Plan {
     public let registers: Region
     /// Its shared peripheral interrupt, counted from 0 as in the device tree.
     public let interrupt: UInt32
-    /// What it may reach of the guest's memory: its DMA window, or RAM where DMA is open.
+    /// What it may reach of the guest's memory: its DMA window, RAM where DMA is open, or what of RAM is mapped for it
+    /// where it is behind an IOMMU.
     public let window: Region
     /// What of it the device's model can touch: `window`, or `messages` for nothing.
     public let reach: String

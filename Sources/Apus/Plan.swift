@@ -34,7 +34,7 @@ public struct Plan: Sendable, Encodable {
   public let memoryMap: [Region]
   /// Where the console leads: ``Configuration/Console/description``.
   public let console: String
-  /// What devices may reach: `confined` to their windows, or `open` for all of RAM.
+  /// What devices may reach: `confined` to their windows, `open` for all of RAM, or `iommu` for what is mapped.
   public let dma: String
   /// The virtio devices in the order of their addresses.
   public let devices: [Device]
@@ -68,7 +68,7 @@ extension Plan {
     unmapped = configuration.unmapped.rawValue
     memoryMap = board.regions.map { Region(name: $0.name, $0.range) }
     console = "\(configuration.console)"
-    dma = configuration.dma.name
+    dma = configuration.reachName
     devices = board.devices.map { Device($0, configuration.devices[$0.index], checked) }
   }
 }

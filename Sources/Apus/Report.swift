@@ -57,7 +57,7 @@ public struct Report: Sendable, Encodable {
     public let hugePages: Bool
     /// The interrupt controller's version.
     public let gic: Int
-    /// What devices may reach: `confined` to their windows, or `open` for all of RAM.
+    /// What devices may reach: `confined` to their windows, `open` for all of RAM, or `iommu` for what is mapped.
     public let dma: String
     /// The DMA windows, none where DMA is open.
     public let windows: [Window]
@@ -91,7 +91,7 @@ public struct Report: Sendable, Encodable {
       cpuFeatures = names
       hugePages = configuration.pages != .small
       gic = board.gic.rawValue
-      dma = configuration.dma.name
+      dma = configuration.reachName
       windows = board.windows.map { Window(name: $0.name, size: $0.range.size) }
       firmwareTable = FirmwareRegisters.tableVersion
       hiddenFirmwareRegisters = firmware.unknown.map(\.description)
@@ -104,7 +104,7 @@ public struct Report: Sendable, Encodable {
     public let name: String
     /// The device type, in one word.
     public let type: String
-    /// The name of its DMA window, or `open` where it could reach all of RAM.
+    /// The name of its DMA window, `open` where it could reach all of RAM, or `iommu` where it is behind one.
     public let window: String
     /// What of it the device's model can touch: `window`, or `messages` for nothing.
     public let reach: String

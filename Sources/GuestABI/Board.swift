@@ -22,6 +22,8 @@ package final class Board: Sendable {
   package let hotplugRegions: [HotplugRegion]
   /// The virtio devices in the order of the configuration.
   package let devices: [DevicePlace]
+  /// Which of them is the IOMMU that the others are behind, or nil.
+  package let iommu: Int?
   /// What the guest finds of an SCMI platform.
   package let platform: MachineTree.SCMI?
 
@@ -84,6 +86,8 @@ package final class Board: Sendable {
     package let interrupt: UInt32
     /// Which of the windows it is confined to, or nil where it reaches all of RAM.
     package let window: Int?
+    /// By which number the IOMMU knows it that it is behind; nil where it is behind none.
+    package let endpoint: UInt32?
   }
 
   /// A virtio device that is to have a place.
@@ -92,10 +96,13 @@ package final class Board: Sendable {
     package let type: String
     /// The name of its window.
     package let window: String
+    /// Whether it is the IOMMU of the others. One at most is.
+    package let isIOMMU: Bool
 
-    package init(type: String, window: String) {
+    package init(type: String, window: String, isIOMMU: Bool = false) {
       self.type = type
       self.window = window
+      self.isIOMMU = isIOMMU
     }
   }
 
@@ -144,8 +151,10 @@ package final class Board: Sendable {
         memorySlots: start..<start + MemorySlot.perHotplugRegion
       )
     }
+    let iommu = wanted.firstIndex { $0.isIOMMU }
     var places: [DevicePlace] = []
     for (index, device) in wanted.enumerated() {
+      let endpoint = iommu.flatMap { $0 == index ? nil : UInt32(index) }
       places.append(
         DevicePlace(
           index: index,
@@ -153,11 +162,13 @@ package final class Board: Sendable {
           ordinal: wanted[..<index].count { $0.type == device.type },
           registers: MemoryMap.virtioDevice(index),
           interrupt: MemoryMap.SharedInterrupt.virtio + UInt32(index),
-          window: windowNames.firstIndex(of: device.window)
+          window: endpoint == nil ? windowNames.firstIndex(of: device.window) : nil,
+          endpoint: endpoint
         )
       )
     }
     devices = places
+    self.iommu = iommu
     self.platform = platform
     interruptCount = MemoryMap.interruptCount(
       virtioDeviceCount: places.count,
@@ -167,12 +178,16 @@ package final class Board: Sendable {
 
   /// The memory that a device reaches.
   package func reach(of place: DevicePlace) -> (name: String, range: GuestRange) {
+    guard place.endpoint == nil else { return (Self.translated, map.ram) }
     guard let window = place.window else { return (Self.openWindow, map.ram) }
     return (windows[window].name, windows[window].range)
   }
 
   /// What stands for the name of a window where a device reaches all of RAM.
   package static let openWindow = "open"
+
+  /// The same where it reaches what is mapped for it.
+  package static let translated = "iommu"
 
   /// Every range at which something is, by the name that the documentation uses, in order of address.
   package var regions: [(name: String, range: GuestRange)] {

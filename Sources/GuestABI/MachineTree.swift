@@ -58,6 +58,7 @@ package struct MachineTree: Sendable {
   private enum Handle {
     static let interruptController: UInt32 = 1
     static let clock: UInt32 = 2
+    static let iommu: UInt32 = 3
     static let firstWindow: UInt32 = 16
   }
 
@@ -261,7 +262,12 @@ package struct MachineTree: Sendable {
   private func virtio(_ root: inout DeviceTreeWriter) {
     for device in virtioDevices {
       let range = device.registers
-      root.node("virtio@\(unitAddress(range.start))", label: "virtio\(device.index)") { node in
+      let isIOMMU = board.iommu == device.index
+      root.node(
+        "virtio@\(unitAddress(range.start))",
+        label: "virtio\(device.index)",
+        phandle: isIOMMU ? Handle.iommu : nil
+      ) { node in
         node.property("compatible", "virtio,mmio")
         node.property("reg", wide: [range.start.rawValue, range.size])
         node.property("interrupts", cells: [InterruptKind.shared, device.interrupt, Self.edgeRising])
@@ -269,6 +275,8 @@ package struct MachineTree: Sendable {
         if let window = device.window {
           node.property("memory-region", cells: [Handle.firstWindow + UInt32(window)])
         }
+        if isIOMMU { node.property("#iommu-cells", cells: [1]) }
+        if let endpoint = device.endpoint { node.property("iommus", cells: [Handle.iommu, endpoint]) }
       }
     }
   }

@@ -41,13 +41,22 @@ public struct DMAPiece: Equatable, Sendable {
 /// What stands between a device's addresses and the guest's: an IOMMU.
 ///
 /// A ``DMASpace`` asks it for every access. It may change its mind at any time; where less is mapped afterwards, it
-/// calls ``DMASpace/reachBecameLess(_:)``. On the device thread only; nothing may block.
+/// calls ``DMASpace/reachBecameLess(_:)`` or ``DMASpace/reachBecameLess(in:_:)``. On the device thread only; nothing
+/// may block.
 public protocol DMATranslation: AnyObject, Sendable {
   /// Where the device's address leads, for all of `access`; `nil`: nowhere.
   ///
-  /// A read and a write of the same address may have different answers. What is `nil` here is refused and counted by
-  /// the space; to tell the guest of it is the translation's.
+  /// A read and a write of the same address may have different answers. What is `nil` here may have been a question
+  /// only; an access that was refused for it is told by ``refused(_:for:)``.
   func translate(_ address: UInt64, for access: DMAPermissions) -> DMATranslationRun?
+
+  /// An access was refused, and `address` is the first of its bytes that leads nowhere: to tell the guest of it is the
+  /// translation's. Nothing is changed by it.
+  func refused(_ address: UInt64, for access: DMAPermissions)
+}
+
+extension DMATranslation {
+  public func refused(_ address: UInt64, for access: DMAPermissions) {}
 }
 
 /// Addresses of a device that lie side by side in the guest's memory, too.

@@ -18,6 +18,15 @@ public protocol DMASpaceUser: AnyObject {
   /// The space reaches less than before. What is looked up from now on is refused already; `finished` is to be called
   /// when nothing is used any longer that was looked up earlier.
   func reachBecameLess(_ finished: @escaping @Sendable () -> Void)
+
+  /// The same where only `run` of the device's addresses is concerned.
+  func reachBecameLess(in run: ClosedRange<UInt64>, _ finished: @escaping @Sendable () -> Void)
+}
+
+extension DMASpaceUser {
+  public func reachBecameLess(in run: ClosedRange<UInt64>, _ finished: @escaping @Sendable () -> Void) {
+    reachBecameLess(finished)
+  }
 }
 
 /// The memory that one device sees: pieces of it, each with its permissions, and perhaps a translation in front of
@@ -40,6 +49,8 @@ public final class DMASpace: @unchecked Sendable {
   public let extent: DMAWindow.Extent
 
   private let translation: (any DMATranslation)?
+  /// What requests under way have looked up, where there is a translation.
+  var holds = DMAHolds()
   /// In ascending order, none overlapping another.
   private var pieces: [Piece] = []
   private weak var user: (any DMASpaceUser)?
@@ -162,6 +173,12 @@ public final class DMASpace: @unchecked Sendable {
     user.reachBecameLess(finished)
   }
 
+  /// The same where the translation denies a run of addresses alone. What does not use them need not wait.
+  public func reachBecameLess(in run: ClosedRange<UInt64>, _ finished: @escaping @Sendable () -> Void) {
+    guard let user else { return finished() }
+    user.reachBecameLess(in: run, finished)
+  }
+
   /// Names the one who is told when the space reaches less. Once; it is not kept.
   public func setUser(_ newUser: any DMASpaceUser) {
     precondition(user == nil, "a space belongs to one device")
@@ -169,6 +186,24 @@ public final class DMASpace: @unchecked Sendable {
   }
 
   // MARK: Looking up
+
+  /// Whether a translation stands in front of the pieces.
+  public var isTranslated: Bool { translation != nil }
+
+  /// Tells the translation that an access was refused.
+  ///
+  /// - Returns: whether there is one, and something of the access that it denies.
+  func tellOfRefusal(at address: UInt64, count: UInt64, for access: DMAPermissions) -> Bool {
+    guard let translation else { return false }
+    var done: UInt64 = 0
+    // SAFETY: what is found is counted and not used.
+    while done < count, let run = unsafe run(at: address &+ done, count: count - done, for: access) {
+      unsafe done += UInt64(run.count)
+    }
+    guard done < count else { return false }
+    translation.refused(address &+ done, for: access)
+    return true
+  }
 
   /// The bytes at `address` that lie side by side in this process, `count` of them at most; `nil`: none is for
   /// `access`.

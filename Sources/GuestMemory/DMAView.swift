@@ -67,7 +67,7 @@ public struct DMAView {
   ) -> UnsafeMutableRawPointer? {
     // SAFETY: the space lives as long as the view.
     if let place = unsafe shared.pointee.space.place(of: address, count: count, for: access) { return unsafe place }
-    refuse()
+    refuse(address, count: count, for: access)
     return nil
   }
 

@@ -35,7 +35,8 @@ public final class DeviceTransportSide: @unchecked Sendable {
 
   /// - Parameters:
   ///   - device: not attached to anything yet; it must not reach more than the space has (the machine checks).
-  ///   - space: the device's own. Where it is confined, VIRTIO_F_ACCESS_PLATFORM is offered and must be accepted.
+  ///   - space: the device's own. Where it is confined or translated, VIRTIO_F_ACCESS_PLATFORM is offered and must be
+  ///     accepted.
   ///   - line: the device's interrupts.
   ///   - thread: where the device works.
   ///   - descriptors: of each queue, where there are such.
@@ -58,7 +59,7 @@ public final class DeviceTransportSide: @unchecked Sendable {
     self.thread = thread
     state = DeviceThreadState(State(places: Array(repeating: nil, count: device.queueSizes.count)))
     offeredFeatures =
-      space.extent == .confined
+      space.wantsPlatformAccess
       ? device.features.union([.version1, .ringReset, .accessPlatform])
       : device.features.union([.version1, .ringReset])
     connection = DeviceConnection(
@@ -79,7 +80,9 @@ public final class DeviceTransportSide: @unchecked Sendable {
     guard features.isSubset(of: offeredFeatures) else { return .featureNotOffered }
     guard features.contains(.version1) else { return .version1Missing }
     // Without this bit Linux uses guest-physical addresses of its choice and silently bypasses the pool.
-    guard connection.space.extent == .open || features.contains(.accessPlatform) else { return .accessPlatformMissing }
+    guard !connection.space.wantsPlatformAccess || features.contains(.accessPlatform) else {
+      return .accessPlatformMissing
+    }
     return device.accepts(features) ? nil : .featureDependency
   }
 
@@ -161,7 +164,12 @@ public final class DeviceTransportSide: @unchecked Sendable {
       driverArea: queue.driverArea,
       deviceArea: queue.deviceArea
     )
-    return fault ?? (queue.isReached(in: connection.view) ? nil : .ringOutsideWindow)
+    if let fault { return fault }
+    guard queue.isReached(in: connection.view) else {
+      queue.tellOfRefusal(in: connection.view)
+      return .ringOutsideWindow
+    }
+    return nil
   }
 
   /// Has the device begin anew with these queues, one for each that it has, `nil` for those not set up; and has it look
@@ -207,6 +215,9 @@ public final class DeviceTransportSide: @unchecked Sendable {
     state.value.places[index] = QueuePlace(queue, connection.view)
   }
 
+  /// Of the queues that run and are not in the window, by their numbers.
+  var places: [QueuePlace?] { state.value.places }
+
   private func forgetPlaces() {
     for index in state.value.places.indices { state.value.places[index] = nil }
   }
@@ -236,13 +247,17 @@ public final class DeviceTransportSide: @unchecked Sendable {
   public func stopQueue(_ index: Int, _ finished: @escaping @Sendable () -> Void) {
     connection.end(queue: index)
     state.value.places[index] = nil
-    device.stopQueue(index, finished)
+    device.stopQueue(index) { [self] in
+      connection.space.releaseHolds(of: index)
+      finished()
+    }
   }
 
   /// Takes all queues from the device without a reset: what it has failed at stays so.
   public func rest(_ finished: @escaping @Sendable () -> Void) {
     device.reset { [self] in
       forgetPlaces()
+      connection.space.releaseHolds(of: nil)
       connection.rest()
       finished()
     }
@@ -252,6 +267,7 @@ public final class DeviceTransportSide: @unchecked Sendable {
   public func reset(_ finished: @escaping @Sendable () -> Void) {
     device.reset { [self] in
       forgetPlaces()
+      connection.space.releaseHolds(of: nil)
       connection.end()
       pendingKicks.store(0, ordering: .relaxed)
       connection.reportReset()
@@ -356,48 +372,5 @@ public final class DeviceTransportSide: @unchecked Sendable {
     for (index, queue) in queues.enumerated() {
       guard queue.map({ fault(in: $0, index: index) == nil }) ?? true else { throw invalid("queue \(index)") }
     }
-  }
-}
-
-/// Where a queue's parts were found.
-private struct QueuePlace: Equatable {
-  let configuration: QueueConfiguration
-  private let descriptorTable, driverArea, deviceArea: UInt?
-
-  /// - Precondition: the view reaches the queue.
-  init(_ configuration: QueueConfiguration, _ view: DMAView) {
-    self.configuration = configuration
-    // SAFETY: the places are compared and never used.
-    descriptorTable = unsafe view.pointer(
-      to: configuration.descriptorTable,
-      count: configuration.descriptorTableSize,
-      for: .read
-    ).map { UInt(bitPattern: $0) }
-    driverArea = unsafe view.pointer(
-      to: configuration.driverArea,
-      count: configuration.driverAreaSize,
-      for: .read
-    ).map { UInt(bitPattern: $0) }
-    deviceArea = unsafe view.pointer(
-      to: configuration.deviceArea,
-      count: configuration.deviceAreaSize,
-      for: .write
-    ).map { UInt(bitPattern: $0) }
-  }
-
-  /// Whether they are still there.
-  func holds(in view: DMAView) -> Bool { configuration.isReached(in: view) && QueuePlace(configuration, view) == self }
-}
-
-extension DeviceTransportSide: DMASpaceUser {
-  /// A queue whose rings went is one that the driver has taken away while it was in use. For buffers that the device
-  /// has looked up, it comes to rest for a moment.
-  public func reachBecameLess(_ finished: @escaping @Sendable () -> Void) {
-    for index in state.value.places.indices {
-      guard let place = state.value.places[index], !place.holds(in: connection.view) else { continue }
-      connection.fail(queue: index, .ringTakenAway)
-      stopQueue(index) {}
-    }
-    whileAtRest(finished)
   }
 }

@@ -75,10 +75,27 @@ public struct QueueConfiguration: Equatable, Sendable {
       && window.contains(GuestAddress(deviceArea), count: deviceAreaSize)
   }
 
-  /// Whether a device can use the queue: each part lies side by side and is for what the device does with it.
+  /// Whether a device can use the queue: all of each part is for what the device does with it.
   public func isReached(in view: DMAView) -> Bool {
-    view.reaches(descriptorTable, count: descriptorTableSize, for: .read)
-      && view.reaches(driverArea, count: driverAreaSize, for: .read)
-      && view.reaches(deviceArea, count: deviceAreaSize, for: .write)
+    view.covers(descriptorTable, count: descriptorTableSize, for: .read)
+      && view.covers(driverArea, count: driverAreaSize, for: .read)
+      && view.covers(deviceArea, count: deviceAreaSize, for: .write)
+  }
+
+  /// Tells whoever translates the device's addresses of the first byte that it does not reach of the queue.
+  func tellOfRefusal(in view: DMAView) {
+    _ =
+      view.tellOfRefusal(descriptorTable, count: descriptorTableSize, for: .read)
+      || view.tellOfRefusal(driverArea, count: driverAreaSize, for: .read)
+      || view.tellOfRefusal(deviceArea, count: deviceAreaSize, for: .write)
+  }
+
+  /// Whether a part has bytes in a run of addresses.
+  func touches(_ run: ClosedRange<UInt64>) -> Bool {
+    func overlaps(_ start: UInt64, _ count: UInt64) -> Bool {
+      start <= run.upperBound && start &+ (count - 1) >= run.lowerBound
+    }
+    return overlaps(descriptorTable, descriptorTableSize) || overlaps(driverArea, driverAreaSize)
+      || overlaps(deviceArea, deviceAreaSize)
   }
 }

@@ -28,7 +28,7 @@ extension SplitVirtqueue {
   /// no registers, which would take as long as two descriptors.
   @unsafe
   @inline(never)
-  private func gatherElsewhere(
+  func gatherElsewhere(
     into chain: inout DescriptorChain,
     from table: UnsafeMutableRawPointer,
     entries: Int,
@@ -114,8 +114,13 @@ extension SplitVirtqueue {
     _ descriptor: guest_descriptor,
     into chain: inout DescriptorChain
   ) -> DriverFault? {
-    // SAFETY: the table's whole length is checked to lie side by side in what the device may read.
-    guard let table = unsafe view.pointer(to: descriptor.address, count: UInt64(descriptor.length), for: .read) else {
+    let length = UInt64(descriptor.length)
+    // SAFETY: the table's whole length is checked to lie side by side in what the device may read, or is copied.
+    let place = unsafe view.place(of: descriptor.address, count: length, for: .read)
+    guard
+      let table = unsafe place ?? elsewhere?.copied(descriptor.address, count: length, limit: 16 * UInt64(size), view)
+    else {
+      view.refuse(descriptor.address, count: length, for: .read)
       return .indirectOutsideWindow
     }
     // SAFETY: as above.
@@ -151,7 +156,7 @@ extension SplitVirtqueue {
         for: isWritable ? .write : .read
       )
       guard let piece = unsafe piece else {
-        view.refuse()
+        view.refuse(descriptor.address + done, count: length - done, for: isWritable ? .write : .read)
         return refusal(of: descriptor, at: done, isWritable: isWritable)
       }
       if done == 0 {
@@ -161,6 +166,7 @@ extension SplitVirtqueue {
       }
       unsafe done += UInt64(piece.count)
     }
+    view.hold(descriptor.address, count: length, queue: self.index, head: chain.head)
     return nil
   }
 

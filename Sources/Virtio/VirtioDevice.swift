@@ -19,6 +19,8 @@ public struct VirtioDeviceIdentifier: RawRepresentable, Hashable, Sendable {
   public static let entropy = VirtioDeviceIdentifier(rawValue: 4)
   /// A socket device.
   public static let socket = VirtioDeviceIdentifier(rawValue: 19)
+  /// What stands between devices and the guest's memory.
+  public static let iommu = VirtioDeviceIdentifier(rawValue: 23)
   /// Hot-plug memory.
   public static let memory = VirtioDeviceIdentifier(rawValue: 24)
   /// What a guest mounts (virtio-fs).
@@ -66,6 +68,10 @@ public protocol VirtioDevice: AnyObject, Sendable {
   /// Whether the queues' kick descriptors (``DeviceConnection/descriptors``) are waited for elsewhere, in another
   /// process say; then nobody waits for them here, and ``kick(_:)`` comes only where a queue is to be looked at anyway.
   var takesKickDescriptors: Bool { get }
+
+  /// Whether drivers wait for answers without a sleep. A notification is then no eventfd's: the vCPU that notifies
+  /// waits until the device thread has looked at the queue, and leaves its processor to that.
+  var answersAtOnce: Bool { get }
 
   /// Whether the device can work with these features, all of which it offered. On a vCPU thread; a pure function.
   func accepts(_ features: VirtioFeatures) -> Bool
@@ -148,4 +154,6 @@ extension VirtioDevice {
   public func configurationWritten(at offset: Int, count: Int) {}
 
   public var takesKickDescriptors: Bool { false }
+
+  public var answersAtOnce: Bool { false }
 }

@@ -10,6 +10,8 @@ public enum QueueSize {
   public static let block: UInt16 = 128
   /// The memory device's. Linux 6.12 has one request under way at a time.
   public static let memory: UInt16 = 16
+  /// Each queue of the IOMMU device. Linux 6.12 puts a request into two descriptors, and waits when there are no more.
+  public static let iommu: UInt16 = 128
   /// The SCMI device's queue of commands. Linux 6.12 has half as many under way at once as there are descriptors.
   public static let scmiCommand: UInt16 = 128
   /// The SCMI device's queue of events.

@@ -212,13 +212,17 @@ public final class MMIOTransport: Sendable {
 
   // MARK: Notifications on a vCPU's thread
 
-  /// The way for a notification that no eventfd caught.
+  /// The way for a notification that no eventfd caught, or that is to be answered before the vCPU goes on.
   private func notify(queue: UInt32) {
     guard queue < UInt32(device.queueSizes.count) else {
       report(queue: Int(queue), .queueUnknown)
       return
     }
-    side.post(kicks: 1 << UInt64(queue))
+    guard device.answersAtOnce else { return side.post(kicks: 1 << UInt64(queue)) }
+    thread.perform { [side] finish in
+      if side.kick(queue: Int(queue)) { side.post(kicks: 1 << UInt64(queue)) }
+      finish()
+    }
   }
 
   /// Has a queue looked at again when other devices had their turn. From any thread.

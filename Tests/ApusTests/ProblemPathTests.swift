@@ -65,6 +65,9 @@ private let mistakes: [(path: String, change: Change)] = [
   ("devices[1]", { $0.devices = [Device(memoryName: "a"), Device(memoryName: "a")] }),
   ("devices[8]", { $0.devices = (0..<9).map { Device(memoryName: "m\($0)") } }),
   ("devices[0]", { ($0.devices, $0.dma) = ([Device(memoryName: "a")], .open) }),
+  ("devices[0]", { $0.devices = [Device(memoryName: "a"), Device(.iommu)] }),
+  ("devices[1].window", { $0.devices = [Device(.iommu), Device(window: "a")] }),
+  ("devices[2]", { $0.devices = [Device(.iommu), Device(.entropy), Device(.iommu)] }),
 ]
 
 @Suite struct ProblemPathTests {

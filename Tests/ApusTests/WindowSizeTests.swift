@@ -46,6 +46,19 @@ import VirtioDevices
     #expect(configuration.windowSizes == [26 << 20, 2 << 20])
   }
 
+  @Test func behindAnIOMMUOnlyTheIOMMUHasAWindow() {
+    var configuration = machine([disk(queues: 16), .init(.iommu), .init(.entropy)])
+
+    #expect(configuration.windowNames == ["default"])
+    #expect(configuration.windowSizes == [2 << 20])
+    #expect(configuration.reachName == "iommu")
+    configuration.devices[1].window = "own"
+    #expect(configuration.windowNames == ["own"])
+    configuration.dma = .open
+    #expect(configuration.windowNames == [])
+    #expect(configuration.reachName == "iommu")
+  }
+
   @Test func noWindowIsLargerThanLinuxCanManage() {
     let configuration = machine((0..<31).map { _ in disk(queues: 16) })
 

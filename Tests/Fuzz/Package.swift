@@ -71,6 +71,7 @@ let package = Package(
     fuzzTarget("FuzzNetwork"),
     fuzzTarget("FuzzEntropy"),
     fuzzTarget("FuzzMemory"),
+    fuzzTarget("FuzzIOMMU"),
     scmiFuzzTarget("FuzzSCMISession"),
     scmiFuzzTarget("FuzzSCMIFile"),
     scmiFuzzTarget("FuzzSCMIDecoder"),

@@ -104,6 +104,30 @@ private func node(_ name: String, in lines: [Substring]) throws -> [Substring] {
     #expect(timer.contains("always-on;"))
   }
 
+  @Test func devicesBehindAnIOMMUNameItAndHaveNoPool() throws {
+    let devices: [Board.WantedDevice] = [
+      .init(type: "block", window: "default"), .init(type: "iommu", window: "default", isIOMMU: true),
+      .init(type: "entropy", window: "default"),
+    ]
+    let board = board(.v3, cpuCount: 1, memorySize: 512 << 20, commandLine: "", windows: ["default"], devices: devices)
+    let all = try lines { tree in
+      tree.board = board
+      tree.virtioDevices = board.devices
+    }
+
+    let (block, iommu, entropy) = (
+      try node("virtio@a000000", in: all), try node("virtio@a000200", in: all), try node("virtio@a000400", in: all)
+    )
+    #expect(block.contains("iommus = <&{/virtio@a000200} 0x0>;"))
+    #expect(entropy.contains("iommus = <&{/virtio@a000200} 0x2>;"))
+    #expect(iommu.contains("#iommu-cells = <0x1>;"))
+    #expect(iommu.contains("phandle = <0x3>;"))
+    #expect(iommu.contains { $0.hasPrefix("memory-region = <&{/reserved-memory/dma-default@") })
+    for node in [block, entropy] { #expect(!node.contains { $0.hasPrefix("memory-region") }) }
+    #expect(!iommu.contains { $0.hasPrefix("iommus") })
+    #expect(board.devices.map { board.reach(of: $0).name } == ["iommu", "default", "iommu"])
+  }
+
   @Test func aSingleVCPUNeedsNoMethodToStartOthers() throws {
     let cpu = try node("cpu@0", in: lines())
 

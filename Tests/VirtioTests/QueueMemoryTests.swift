@@ -166,21 +166,4 @@ import VirtioTesting
 
     #expect(machine.faults == [.descriptorReadOnly])
   }
-
-  @Test func ringThatDoesNotLieSideBySideIsRefused() throws {
-    let translation = TestTranslation()
-    let machine = try TestMachine(EchoDevice(), translation: translation)
-    let first = machine.windowStart / Self.page
-    translation.map(first, to: machine.windowStart)
-    translation.map(first + 1, to: machine.windowStart + 4 * Self.page)
-    let queue = Queue(machine, index: 0, size: 16, at: machine.windowStart + Self.page - 64)
-    #expect(machine.driver.negotiate(Self.features))
-
-    #expect(!machine.driver.enable(queue))
-
-    #expect(machine.faults == [.ringOutsideWindow])
-    translation.map(first + 1, to: machine.windowStart + Self.page)
-    #expect(machine.driver.negotiate(Self.features))
-    #expect(machine.driver.enable(queue))
-  }
 }

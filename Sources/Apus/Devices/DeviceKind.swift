@@ -42,6 +42,9 @@ protocol DeviceKind: Codable, Sendable {
   /// The hot-plug memory that the device manages, where it does.
   var hotplugMemory: HotplugMemoryWish? { get }
 
+  /// Whether it translates the addresses of all others.
+  var isIOMMU: Bool { get }
+
   /// Opens the platform on which the device puts the machine, where it does.
   ///
   /// - Parameter shared: the platform that several machines share, or nil.
@@ -85,6 +88,8 @@ extension DeviceKind {
   var hasPlatform: Bool { false }
 
   var hotplugMemory: HotplugMemoryWish? { nil }
+
+  var isIOMMU: Bool { false }
 
   func openPlatform(_ shared: SharedPlatform?, device index: Int) throws(ConfigurationError) -> SCMIPlace? { nil }
 

@@ -24,6 +24,8 @@ extension Configuration.Device {
     case vhostUser(VhostUser)
     /// A device whose model is in another process.
     case messages(Messages)
+    /// An IOMMU, which all other devices are behind; at most one such device.
+    case iommu
 
     var value: any DeviceKind {
       switch self {
@@ -36,6 +38,7 @@ extension Configuration.Device {
       case .share(let share): share
       case .vhostUser(let device): device
       case .messages(let messages): messages
+      case .iommu: IOMMU()
       }
     }
 
@@ -50,6 +53,7 @@ extension Configuration.Device {
       case .share: .share
       case .vhostUser: .vhostUser
       case .messages: .messages
+      case .iommu: .iommu
       }
     }
 
@@ -68,6 +72,9 @@ extension Configuration.Device {
       case .share: self = .share(try object.value(key))
       case .vhostUser: self = .vhostUser(try object.value(key))
       case .messages: self = .messages(try object.value(key))
+      case .iommu:
+        let _: IOMMU = try object.value(key)
+        self = .iommu
       }
     }
   }
@@ -83,6 +90,7 @@ extension Configuration.Device {
     case share
     case vhostUser
     case messages
+    case iommu
   }
 
   /// The properties of a device, those of its kind included.

@@ -4,6 +4,7 @@ import Host
 import HostBackends
 import Logging
 import Virtio
+import VirtioDevices
 import VirtioMMIO
 
 /// What stands behind one device of a machine: opened once, lent to the device of each boot, and closed with the run.
@@ -107,6 +108,8 @@ struct BootPlace {
   let board: Board
   let machine: SharedMachine
   let budget: MemoryBudget
+  /// What the devices are behind, where they are.
+  let iommu: IOMMU?
   let loop: EventLoop
   let mailbox: Mailbox
   let events: MachineEvents

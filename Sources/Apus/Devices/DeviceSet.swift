@@ -6,12 +6,15 @@ import KVM
 internal import Logging
 import VhostUser
 import Virtio
+import VirtioDevices
 import VirtioMMIO
 
 /// The virtio devices of one boot, with the windows that they are confined to.
 final class DeviceSet {
   private let resources: [DeviceResource]
   private let windows: [WindowOwner]
+  /// RAM, for the devices behind the IOMMU; and the IOMMU, where there is one.
+  private let translated: (ram: WindowOwner, iommu: IOMMU)?
   private let budget: MemoryBudget
   /// Whether devices of this process see copies of requests.
   private let isShadowed: Bool
@@ -44,6 +47,9 @@ final class DeviceSet {
     self.resources = resources
     budget = MemoryBudget(limit: memoryLimit, taken: board.windows.reduce(board.map.ram.size) { $0 + $1.range.size })
     isShadowed = dma == .shadow
+    translated =
+      board.iommu == nil
+      ? nil : (WindowOwner(DMAWindow(name: Board.translated, opening: ram)), IOMMU(memory: board.map.ram))
     guard !dma.isWithoutWindows else {
       windows = [WindowOwner(DMAWindow(name: Board.openWindow, opening: ram))]
       return
@@ -70,22 +76,23 @@ final class DeviceSet {
     events: MachineEvents,
     logger: Logger
   ) throws {
-    let log = FaultLog(logger, events)
+    let log = FaultLog(logger, events, isTranslated: translated != nil)
     for (place, resource) in zip(board.devices, resources) {
-      let owner = windows[place.window ?? 0]
       let device = try resource.makeDevice(
         BootPlace(
           place: place,
           board: board,
           machine: machine,
           budget: budget,
+          iommu: translated?.iommu,
           loop: loop,
           mailbox: mailbox,
           events: events,
           logger: logger
         )
       )
-      guard device.reach != .everything || owner.window.extent == .open else {
+      let (space, reachesAll) = makeSpace(place)
+      guard device.reach != .everything || reachesAll else {
         throw ConfigurationError(
           .hostFailure,
           .device(place.index, .whole),
@@ -93,9 +100,10 @@ final class DeviceSet {
         )
       }
       let plugged = try VirtioMMIODevice(
-        isShadowed && !resource.isElsewhere ? ShadowedDevice(device, thread: mailbox, observer: log) : device,
+        isShadowed && translated == nil && !resource.isElsewhere
+          ? ShadowedDevice(device, thread: mailbox, observer: log) : device,
         place: place,
-        space: owner.window.makeSpace(),
+        space: space,
         machine: machine,
         thread: mailbox,
         loop: loop,
@@ -107,6 +115,15 @@ final class DeviceSet {
       places.append(place)
     }
     if let unused = MemoryMap.unusedVirtio(from: devices.count) { bus.attach(PlaceholderDevices(), at: unused) }
+  }
+
+  /// What a device sees, and whether that is all.
+  private func makeSpace(_ place: Board.DevicePlace) -> (DMASpace, reachesAll: Bool) {
+    if let translated, let endpoint = place.endpoint {
+      return (translated.iommu.makeSpace(for: endpoint, of: translated.ram.window), false)
+    }
+    let window = windows[place.window ?? 0]
+    return (window.window.makeSpace(), window.window.extent == .open)
   }
 
   /// The memory of the confined windows, for whoever looks into the guest's.

@@ -164,6 +164,8 @@ extension Report.Device {
 
 /// The connection to a device's process: one for each boot.
 final class MessagesResource: DeviceResource {
+  override var isElsewhere: Bool { true }
+
   private let messages: Configuration.Device.Messages
   private var device: MessagesDevice?
   private var losses: UInt64 = 0

@@ -32,7 +32,7 @@ extension VhostUserMode {
 extension Configuration {
   /// How a back-end elsewhere gets at requests in this machine.
   func access(_ wanted: Device.RemoteAccess) -> Device.RemoteAccess {
-    dma.isWithoutWindows ? .bounced : wanted
+    dma.isWithoutWindows || iommu != nil ? .bounced : wanted
   }
 }
 

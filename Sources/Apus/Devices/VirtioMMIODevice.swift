@@ -47,6 +47,7 @@ final class VirtioMMIODevice: BusDevice, @unchecked Sendable {
     for notification in notifications {
       // SAFETY: the device holds both.
       unsafe notification.transport = transport
+      guard !device.answersAtOnce else { continue }
       try machine.machine.addIOEventDescriptor(
         notification.event.rawValue,
         address: address,
@@ -104,10 +105,13 @@ private final class EdgeInterrupt: InterruptLine {
 final class FaultLog: DriverFaultObserver {
   private let logger: Logger
   private let events: MachineEvents
+  private let isTranslated: Bool
 
-  init(_ logger: Logger, _ events: MachineEvents) {
+  /// - Parameter isTranslated: whether the devices are behind an IOMMU.
+  init(_ logger: Logger, _ events: MachineEvents, isTranslated: Bool = false) {
     self.logger = logger
     self.events = events
+    self.isTranslated = isTranslated
   }
 
   func deviceWasReset(_ device: String) {
@@ -116,9 +120,11 @@ final class FaultLog: DriverFaultObserver {
 
   func driverMisbehaved(_ event: DriverFaultEvent) {
     // What a driver of such a kernel does first, and all that it comes to.
-    let hint =
-      event.fault == .ringOutsideWindow
-      ? "; a kernel without CONFIG_DMA_RESTRICTED_POOL needs its devices to reach all of RAM" : ""
+    let missing =
+      isTranslated
+      ? "; a kernel without CONFIG_VIRTIO_IOMMU attaches no device to its IOMMU, and so none reaches anything"
+      : "; a kernel without CONFIG_DMA_RESTRICTED_POOL needs its devices to reach all of RAM"
+    let hint = event.fault == .ringOutsideWindow ? missing : ""
     logger.warning("\(event.description)\(hint)")
     events.post(.deviceFault(device: event.device, message: event.description))
   }

@@ -108,7 +108,7 @@ struct Assembly {
     panicNotifier = PanicNotifier(mailbox: mailbox)
     bus.attach(panicNotifier, at: MemoryMap.pvpanic)
     if let platform = board.platform { bus.attach(devicesOf: platform) }
-    if configuration.dma == .open, !board.devices.isEmpty {
+    if configuration.dma == .open, !board.devices.isEmpty, board.iommu == nil {
       logger.notice("DMA is open: devices reach all of the guest's memory")
     }
     try devices.plugIn(

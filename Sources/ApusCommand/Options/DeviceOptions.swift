@@ -23,6 +23,7 @@ struct DeviceOptions: ParsableArguments {
   @Option(help: VhostUserOption.help, transform: VhostUserOption.read) var vhostUser: [Setting] = []
   @Option(help: MessagesOption.help, transform: MessagesOption.read) var messageDevice: [Setting] = []
   @Option(help: ConsoleOption.portHelp, transform: ConsoleOption.readPort) var port: [Setting] = []
+  @Flag(help: IOMMUOption.help) var iommu = false
 
   @Option(
     help: ArgumentHelp(
@@ -35,8 +36,8 @@ struct DeviceOptions: ParsableArguments {
   var dma: Setting?
 
   var changes: [Setting] {
-    block + (entropy ? [EntropyOption.setting] : []) + network + port + hotplugMemory + share + vhostUser
-      + messageDevice
+    block + (entropy ? [EntropyOption.setting] : []) + (iommu ? [IOMMUOption.setting] : []) + network + port
+      + hotplugMemory + share + vhostUser + messageDevice
       + [scmi, console, scmiTranscript, dma].compactMap(\.self)
   }
 
@@ -59,18 +60,23 @@ struct DeviceOptions: ParsableArguments {
 
   /// For ``QuickArguments``: of an option without one.
   static func setting(of option: String) -> Setting? {
-    option == "--entropy" ? EntropyOption.setting : nil
+    switch option {
+    case "--entropy": EntropyOption.setting
+    case "--iommu": IOMMUOption.setting
+    default: nil
+    }
   }
 
   /// For ``ArgumentWords``: the options without a value.
-  static let flags = ["--entropy"]
+  static let flags = ["--entropy", "--iommu"]
   /// For ``ArgumentWords``: those of which each adds to those before it.
   static let adding = [
     "--block", "--disk", "--network", "--port", "--hotplug-memory", "--share", "--vhost-user", "--message-device",
   ]
   /// All that add a device, for people.
   static let all =
-    "--block, --entropy, --network, --console, --port, --scmi, --hotplug-memory, --share, --vhost-user and --message-device"
+    "--block, --entropy, --network, --console, --port, --scmi, --hotplug-memory, --share, --vhost-user, --message-device "
+    + "and --iommu"
 }
 
 extension Configuration.Device {
@@ -87,6 +93,7 @@ extension Configuration.Device {
     case .share: 6
     case .vhostUser: 7
     case .messages: 8
+    case .iommu: 9
     }
   }
 
@@ -99,6 +106,7 @@ extension Configuration.Device {
     case .console(let console): ConsoleOption.name(of: console)
     case .scmi: "--scmi"
     case .memory: "--hotplug-memory"
+    case .iommu: "--iommu"
     case .share: "--share"
     case .vhostUser: "--vhost-user"
     case .messages: "--message-device"

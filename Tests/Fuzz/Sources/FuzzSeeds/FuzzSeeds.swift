@@ -70,6 +70,32 @@ private enum FuzzSeeds {
           writable: [10]
         )
       }
+    case "FuzzIOMMU":
+      [
+        // ATTACH, and a DETACH, of device 1 and domain 1, and an unknown type.
+        ([1, 2, 9] as [UInt8]).map { type in
+          SeedProgram.chain(
+            payload: [type, 0, 0, 0, 1, 0, 0, 0, 1] + [UInt8](repeating: 0, count: 11),
+            queue: 0,
+            readable: [20],
+            writable: [4]
+          )
+        }.flatMap(\.self),
+        SeedProgram.chain(
+          payload: [1, 0, 0, 0, 1, 0, 0, 0, 1] + [UInt8](repeating: 0, count: 11),
+          queue: 0,
+          readable: [20],
+          writable: [4]
+        )
+          // UNMAP of all.
+          + SeedProgram.chain(
+            payload: [4, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 127, 0, 0, 0, 0, 0, 0, 0, 0],
+            queue: 0,
+            readable: [28],
+            writable: [4]
+          ),
+        SeedProgram.chain(payload: [], queue: 1, readable: [], writable: [24]),
+      ]
     case "FuzzSCMIDevice":
       (0x10...0x19 as ClosedRange<UInt8>).map { identifier in
         SeedProgram.chain(
