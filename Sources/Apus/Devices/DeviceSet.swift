@@ -208,7 +208,7 @@ final class DeviceSet {
 
   /// What a device reaches of the guest's memory, in a word.
   private func reach(of place: Board.DevicePlace, _ board: Board, _ configuration: Configuration) -> String {
-    guard configuration.dma.isWithoutWindows else { return board.reach(of: place).name }
+    guard place.endpoint == nil, configuration.dma.isWithoutWindows else { return board.reach(of: place).name }
     return resources[place.index].isElsewhere ? Configuration.DMA.shadow.name : configuration.dma.name
   }
 
