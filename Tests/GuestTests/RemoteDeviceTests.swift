@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// Debian's own programs behind a guest's devices: virtiofsd and qemu-storage-daemon.
-@Suite("Devices in other processes", .requiresKVM, .ownThread)
+@Suite("Devices in other processes", .requiresKVM, .ownThread, .serialized)
 struct RemoteDeviceTests {
   typealias Access = Configuration.Device.RemoteAccess
 
@@ -96,7 +96,7 @@ struct RemoteDeviceTests {
 
     let run = try await GuestRun.boot(configuration, limit: .seconds(200)) { _, console in
       try await console.expect("ready", within: .seconds(120))
-      let servers = HostProcess.children(of: getpid(), named: "virtiofsd")
+      let servers = HostProcess.children(of: getpid(), named: "virtiofsd", with: folder.path)
       let helpers = servers.flatMap { HostProcess.children(of: $0, named: "virtiofsd") }
       for process in servers + helpers + [disk.process] {
         seen.append(
@@ -201,9 +201,9 @@ struct RemoteDeviceTests {
 
     let run = try await GuestRun.boot(configuration, limit: .seconds(200 + 20 * rounds)) { _, console in
       for round in 1...rounds {
-        try await console.expect("mounted \(round)\r\n", within: .seconds(120))
+        try await console.expect("mounted \(round)\n", within: .seconds(120))
         disk.kill()
-        let servers = HostProcess.children(of: getpid(), named: "virtiofsd")
+        let servers = HostProcess.children(of: getpid(), named: "virtiofsd", with: folder.path)
         for server in servers { kill(server, SIGKILL) }
         usleep(20_000)
         try disk.start()
@@ -213,7 +213,7 @@ struct RemoteDeviceTests {
     #expect(run.outcome.end == .poweredOff)
     #expect(run.console.contains("disk over"))
     #expect(!run.console.contains("failed"), "\(run.console)")
-    #expect(run.console.contains("\r\n\(rounds)\r\n"))
+    #expect(run.console.contains("\n\(rounds)\n"))
     let faults = run.report.devices.map(\.faults)
     #expect(faults.allSatisfy { $0 == 0 })
   }
@@ -238,7 +238,7 @@ struct RemoteDeviceTests {
     let run = try await GuestRun.boot(configuration)
 
     #expect(run.console.ranges(of: "verified ").count == 2, "\(run.console)")
-    #expect(run.console.contains("\r\n64\r\n"))
+    #expect(run.console.contains("\n64\n"))
     for device in run.report.devices {
       #expect(device.window == "shadow", "\(device.name)")
       #expect(device.faults == 0, "\(device.name)")
@@ -258,7 +258,7 @@ struct RemoteDeviceTests {
 
     let run = try await GuestRun.boot(configuration)
 
-    #expect(run.console.contains("text\r\nsh: can't create /mnt/file: Read-only file system\r\nrefused"))
+    #expect(run.console.contains("text\nsh: can't create /mnt/file: Read-only file system\nrefused"))
     #expect(HostFiles.text(folder.path("shared/file")) == "text\n")
   }
 
@@ -277,7 +277,7 @@ struct RemoteDeviceTests {
 
     let run = try await GuestRun.boot(configuration, limit: .seconds(200))
 
-    for boot in 0..<3 { #expect(run.console.contains("boot \(boot)\r\n")) }
+    for boot in 0..<3 { #expect(run.console.contains("boot \(boot)\n")) }
     #expect(run.report.boots == 3)
   }
 }
