@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// Debian's own programs behind a guest's devices: virtiofsd and qemu-storage-daemon.
-@Suite("Devices in other processes", .requiresKVM, .ownThread, .serialized)
+@Suite("Devices in other processes", .requiresKVM, .requiresUserNamespaces, .ownThread, .serialized)
 struct RemoteDeviceTests {
   typealias Access = Configuration.Device.RemoteAccess
 
@@ -193,9 +193,10 @@ struct RemoteDeviceTests {
     let script = """
       mkdir -p /mnt; (n=0; while [ ! -e /over ]; do n=$((n + 1)); disk-check write direct /dev/vda 8 $n && \
       disk-check verify direct /dev/vda 8 $n >/dev/null || echo failed disk $n; done; echo disk over $n) & \
-      n=0; while [ $n -lt \(rounds) ]; do n=$((n + 1)); until mount -t virtiofs host /mnt 2>/dev/null; do \
-      sleep 0.1; done; echo $n >/mnt/file && echo mounted $n; while cat /mnt/file >/dev/null 2>&1; do :; done; \
-      umount /mnt; done; : >/over; wait; until mount -t virtiofs host /mnt; do sleep 0.1; done; cat /mnt/file
+      n=0; while [ $n -lt \(rounds) ]; do n=$((n + 1)); \
+      until mount -t virtiofs host /mnt && echo $n >/mnt/file; do umount /mnt; sleep 0.1; done 2>/dev/null; \
+      echo mounted $n; while cat /mnt/file >/dev/null 2>&1; do :; done; umount /mnt; done; : >/over; wait; \
+      until mount -t virtiofs host /mnt && cat /mnt/file; do umount /mnt; sleep 0.1; done 2>/dev/null
       """
     let configuration = try machine(script, disk: disk, folder: folder, access)
 
