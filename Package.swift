@@ -259,7 +259,8 @@ let package = Package(
     .target(
       name: "Apus",
       dependencies: [
-        "AArch64", "ApusControl", "Debugger", "DeviceMessages", "GuestABI", "BootImage", "CHost", "Host", "HostBackends",
+        "AArch64", "ApusControl", "Debugger", "DeviceMessages", "GuestABI", "BootImage", "CHost", "Host",
+        "HostBackends",
         "KVM",
         "GuestMemory", "DeviceTree", "Peripherals", "SCMI",
         "SCMIFile", "VhostUser", "Virtio", "VirtioDevices", "VirtioMMIO",
@@ -327,7 +328,8 @@ let package = Package(
     .executableTarget(
       name: "ApusCommand",
       dependencies: [
-        "Apus", "ApusControl", "CCommandLine", "CHost", "CPlatformSchema", "DeviceMessages", "Host", "HostBackends", "SCMI",
+        "Apus", "ApusControl", "CCommandLine", "CHost", "CPlatformSchema", "DeviceMessages", "Host", "HostBackends",
+        "SCMI",
         "SCMIFile", "Virtio",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
