@@ -56,7 +56,9 @@ public final class SCMIServer {
 
   /// Reads the platform's file and listens on all sockets. From then on SIGINT, SIGTERM and SIGHUP are for ``run()``.
   ///
-  /// - Parameter logger: gets a line for each front-end that comes and goes.
+  /// - Parameters:
+  ///   - configuration: what is served where.
+  ///   - logger: gets a line for each front-end that comes and goes.
   /// - Throws: ``SCMIServerError``: what is wrong with the configuration or the file, or why the host refuses.
   public init(_ configuration: Configuration, logger: Logger) throws(SCMIServerError) {
     self.configuration = configuration

@@ -2,8 +2,9 @@ internal import Host
 
 /// Debian's virtiofsd, which shows a folder to a guest: where it is and how it is called.
 package enum VirtiofsdProgram {
-  /// Its path; nil: it is nowhere. Debian has it in a folder that is in nobody's PATH.
-  package static func find(in folders: String = ChildProgram.searchPath + ":/usr/libexec:/usr/lib/qemu") -> String? {
+  /// Its path; nil: it is nowhere. Debian has it in a folder that is in nobody's PATH; what
+  /// version 12 has in /usr/lib/qemu is another program.
+  package static func find(in folders: String = ChildProgram.searchPath + ":/usr/libexec") -> String? {
     ChildProgram.find("virtiofsd", in: folders)
   }
 
