@@ -34,7 +34,7 @@ struct DeviceLoadTests {
     // Each buffer is two requests more. Several vCPUs that share one of the host's processors wait for each other with
     // interrupts off meanwhile, so long that passt gives connections up.
     let download = Array(Self.download.prefix(1 << 20))
-    let run = try await load([.init(.iommu)], cpus: 1, size: Self.size / 4, download: download)
+    let run = try await load([.init(.iommu)], cpus: 1, size: max(4, Self.size / 4), download: download)
 
     for device in run.report.devices { #expect(device.window == (device.iommu == nil ? "iommu" : "default")) }
     let iommu = try #require(run.report.devices.last?.iommu)
