@@ -14,13 +14,15 @@ enum PaddedInitramfs {
     // SAFETY: the template is ended with a zero.
     let descriptor = unsafe mkstemp(&template)
     guard descriptor >= 0 else { throw Failure(attempt: "mkstemp", errno: errno) }
+    // Programs that other tests start meanwhile are to have nothing of it.
+    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
     let file = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     defer {
       close(descriptor)
       _ = unsafe unlink(file)
     }
     let path = try GuestFile.initramfs()
-    let original = unsafe open(path, O_RDONLY)
+    let original = unsafe open(path, O_RDONLY | O_CLOEXEC)
     guard original >= 0 else { throw Failure(attempt: path, errno: errno) }
     defer { close(original) }
     while sendfile(descriptor, original, nil, 1 << 30) > 0 {}

@@ -54,6 +54,7 @@ public enum ExerciseMessages {
       if round == 3 { pair.closeOther() }
     }
     server.close()
+    thread.end()
     loop.removeAll()
   }
 

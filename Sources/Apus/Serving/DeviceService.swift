@@ -49,6 +49,7 @@ package final class DeviceService {
   package func run() throws {
     try loop.run()
     server.close()
+    thread.end()
     model.shutDown()
     signals.giveBack()
   }

@@ -34,6 +34,11 @@ package final class ServerThread: DeviceThread {
     for piece in work { piece() }
   }
 
+  /// Does nothing any longer: what is left holds what holds the thread.
+  package func end() {
+    work.withLock { $0 = [] }
+  }
+
   package func post(_ piece: @escaping @Sendable () -> Void) {
     let isFirst = work.withLock { work in
       work.append(piece)
