@@ -45,7 +45,7 @@ struct DebianTests {
       try await console.expect("Supported modules")
       console.send("echo $(nproc) CPUs, $(tr '\\0' ' ' </proc/device-tree/hypervisor/compatible)\n")
       try await console.expect("2 CPUs, linux,kvm")
-      console.send("mkdir /run/h && mount -t virtiofs host /run/h && cd /run/h && sha256sum file && echo back >answer\n")
+      console.send("mkdir /run/h; mount -t virtiofs host /run/h; cd /run/h; sha256sum file && echo back >answer\n")
       try await console.expect("  file")
       if hasNetwork {
         let limit = TestLimit(.seconds(200))
