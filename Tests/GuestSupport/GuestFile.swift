@@ -12,13 +12,23 @@ public enum GuestFile {
   public static func compressedLinux() throws(Missing) -> String { try path("APUS_GUEST_KERNEL", "Image.gz") }
 
   /// Debian's own kernel.
-  public static func debianLinux() throws(Missing) -> String { try path("APUS_DEBIAN_KERNEL", "vmlinuz") }
+  public static func debianLinux(_ release: DebianRelease = .trixie) throws(Missing) -> String {
+    switch release {
+    case .bookworm: try path("APUS_DEBIAN_ROOT", "kernel-12")
+    case .trixie: try path("APUS_DEBIAN_KERNEL", "vmlinuz")
+    }
+  }
 
   /// A disk with Debian's root file system, not to be written.
   public static func debianRoot() throws(Missing) -> String { try path("APUS_DEBIAN_ROOT", "root.img") }
 
   /// The initramfs that loads the disk's modules of Debian's kernel and hands over to that file system.
-  public static func debianInitramfs() throws(Missing) -> String { try path("APUS_DEBIAN_ROOT", "initramfs.cpio") }
+  public static func debianInitramfs(_ release: DebianRelease = .trixie) throws(Missing) -> String {
+    switch release {
+    case .bookworm: try path("APUS_DEBIAN_ROOT", "initramfs-12.cpio")
+    case .trixie: try path("APUS_DEBIAN_ROOT", "initramfs.cpio")
+    }
+  }
 
   /// The initramfs whose first process does what `apus_mode=` on the command line says.
   public static func initramfs() throws(Missing) -> String { try path("APUS_GUEST_INITRAMFS", "initramfs.cpio") }
@@ -42,6 +52,14 @@ public enum GuestFile {
   /// A qemu-storage-daemon that runs where the tests do.
   public static func storageDaemon() throws(Missing) -> String {
     try path("APUS_STORAGE_DAEMON", "qemu-storage-daemon")
+  }
+
+  /// Debian's releases whose kernels are booted: 12 and 13.
+  public enum DebianRelease: String, CaseIterable, Sendable {
+    /// Linux 6.1.
+    case bookworm
+    /// Linux 6.12.
+    case trixie
   }
 
   /// How a bare-metal guest is packed.

@@ -8,15 +8,16 @@ import Testing
 @Suite("Debian", .requiresKVM, .ownThread)
 struct DebianTests {
   @Test(
-    "its own kernel boots from its own root file system with copies of requests, to a login, to apt-get and to the network"
+    "its own kernel boots from its own root file system with copies of requests, to a login, apt-get and the network",
+    arguments: GuestFile.DebianRelease.allCases
   )
-  func login() async throws {
+  func login(kernel: GuestFile.DebianRelease) async throws {
     let hasNetwork = KVMHost.runsTestsWithUserNamespaces
     let source = HostSocket.listening()
     let port = HostSocket.listening().port
     var configuration = Configuration(
-      kernel: try GuestFile.debianLinux(),
-      initramfs: try GuestFile.debianInitramfs(),
+      kernel: try GuestFile.debianLinux(kernel),
+      initramfs: try GuestFile.debianInitramfs(kernel),
       commandLine: "quiet initcall_blacklist=trace_eval_init"
     )
     configuration.memorySize = 512 << 20
@@ -41,7 +42,9 @@ struct DebianTests {
       try await console.expect("debian login: ", within: .seconds(300))
       console.send("root\n")
       try await console.expect("# ")
-      console.send("echo release-$(cat /etc/debian_version); apt-get --version; cat /proc/consoles\n")
+      console.send(
+        "echo linux-$(uname -r); echo release-$(cat /etc/debian_version); apt-get --version; cat /proc/consoles\n"
+      )
       try await console.expect("Supported modules")
       console.send("echo $(nproc) CPUs, $(tr '\\0' ' ' </proc/device-tree/hypervisor/compatible)\n")
       try await console.expect("2 CPUs, linux,kvm")
@@ -65,6 +68,7 @@ struct DebianTests {
 
     #expect(answer == "pong-ping")
     #expect(run.outcome.end == .poweredOff)
+    #expect(run.console.contains(kernel == .bookworm ? "linux-6.1." : "linux-6.12."))
     #expect(run.console.contains("release-13"))
     #expect(run.lines.contains { $0.hasPrefix("apt 3.") && $0.hasSuffix("(arm64)") })
     #expect(run.lines.contains { $0.hasPrefix("hvc0 ") })
