@@ -4,12 +4,14 @@
 //     load=read       random reads of the disk, past the page cache
 //     load=sequence   reads from the disk's first byte on
 //     load=write      writes from the disk's first byte on
+//     load=share      random reads of the file "file" in the folder that is shared as "host", past the page cache
+//     load=walk       a walk through that folder, whose folders have WALK_WIDTH files each: each is looked at
 //     load=stream     a TCP connection to the host, on which bytes are sent
 //     load=echo       a TCP connection to the host, on which each operation's bytes come back before the next
 //     load=none       nothing
 //     count=N         operations, 0 if not said
 //     size=N          bytes of one, 4096 if not said
-//     depth=N         operations in flight, 1 if not said; for a disk
+//     depth=N         operations in flight, 1 if not said; for a disk or a file
 //
 // The same program finishes its start in the same way whatever the count is, so the difference of two runs is the cost
 // of as many operations. At the end the machine is powered off; what failed is on the console, with "load:" in front.
@@ -18,6 +20,7 @@
 // are ready.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/aio_abi.h>
@@ -38,7 +41,7 @@
 
 #include <linux/fs.h>
 
-enum { DEPTH_LIMIT = 256, SINK_PORT = 5001, ECHO_PORT = 5002 };
+enum { DEPTH_LIMIT = 256, WALK_WIDTH = 100, SINK_PORT = 5001, ECHO_PORT = 5002 };
 
 static _Noreturn void end(void) {
   reboot(RB_POWER_OFF);
@@ -127,9 +130,21 @@ static void work_at_depth(const struct load *load, char *buffer) {
   }
 }
 
-static void use_disk(const char *kind) {
+static uint64_t bytes_of(int file) {
+  struct stat status;
+  uint64_t bytes;
+  if (fstat(file, &status))
+    fail("the file's size");
+  if (S_ISREG(status.st_mode))
+    return status.st_size;
+  if (ioctl(file, BLKGETSIZE64, &bytes))
+    fail("the disk's size");
+  return bytes;
+}
+
+static void use_file(const char *kind, const char *path) {
   struct load load = {
-      .is_random = strcmp(kind, "read") == 0,
+      .is_random = strcmp(kind, "read") == 0 || strcmp(kind, "share") == 0,
       .writes = strcmp(kind, "write") == 0,
       .count = number("count", 0),
       .size = number("size", 4096),
@@ -139,13 +154,10 @@ static void use_disk(const char *kind) {
     errno = EINVAL;
     fail("depth");
   }
-  load.disk = open("/dev/vda", (load.writes ? O_RDWR : O_RDONLY) | O_DIRECT | O_CLOEXEC);
+  load.disk = open(path, (load.writes ? O_RDWR : O_RDONLY) | O_DIRECT | O_CLOEXEC);
   if (load.disk < 0)
-    fail("/dev/vda");
-  uint64_t bytes;
-  if (ioctl(load.disk, BLKGETSIZE64, &bytes))
-    fail("the disk's size");
-  load.places = bytes / load.size;
+    fail(path);
+  load.places = bytes_of(load.disk) / load.size;
   char *buffer = aligned_alloc(1 << 21, (load.size * load.depth + (1 << 21) - 1) >> 21 << 21);
   if (!buffer)
     fail("memory");
@@ -154,6 +166,43 @@ static void use_disk(const char *kind) {
     work_in_turn(&load, buffer);
   else
     work_at_depth(&load, buffer);
+}
+
+static void mount_share(void) {
+  if (mkdir("/mnt", 0755) && errno != EEXIST)
+    fail("/mnt");
+  if (mount("host", "/mnt", "virtiofs", 0, NULL))
+    fail("the shared folder");
+}
+
+// Looks at each file of a folder. Returns how many there are.
+static long look_through(const char *path) {
+  DIR *folder = opendir(path);
+  if (!folder)
+    fail(path);
+  long found = 0;
+  for (struct dirent *entry; (entry = readdir(folder));) {
+    struct stat status;
+    if (fstatat(dirfd(folder), entry->d_name, &status, AT_SYMLINK_NOFOLLOW))
+      fail(entry->d_name);
+    found += S_ISREG(status.st_mode);
+  }
+  closedir(folder);
+  return found;
+}
+
+static void walk(void) {
+  const long count = number("count", 0);
+  long found = 0;
+  for (long folder = 0; folder < count / WALK_WIDTH; folder++) {
+    char path[32];
+    snprintf(path, sizeof path, "/mnt/%ld", folder);
+    found += look_through(path);
+  }
+  if (found != count) {
+    errno = ENOENT;
+    fail("the files");
+  }
 }
 
 static struct sockaddr_in address_of(const char *text, uint16_t port) {
@@ -264,7 +313,15 @@ int main(int argc, char **argv) {
   if (mount("dev", "/dev", "devtmpfs", 0, NULL))
     fail("devtmpfs");
   if (kind && (strcmp(kind, "read") == 0 || strcmp(kind, "sequence") == 0 || strcmp(kind, "write") == 0))
-    use_disk(kind);
+    use_file(kind, "/dev/vda");
+  if (kind && strcmp(kind, "share") == 0) {
+    mount_share();
+    use_file(kind, "/mnt/file");
+  }
+  if (kind && strcmp(kind, "walk") == 0) {
+    mount_share();
+    walk();
+  }
   if (kind && (strcmp(kind, "stream") == 0 || strcmp(kind, "echo") == 0))
     use_network(strcmp(kind, "echo") == 0);
   end();

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Testing
 
@@ -64,6 +65,19 @@ import Testing
     let problems = configuration.deviceProblems()
     #expect(problems.count == 1)
     #expect(problems.first?.description.hasPrefix("devices[0].network." + problem) == true, "\(problems)")
+  }
+
+  @Test func aWayToPacketsIsKeptAndNeedsAnotherProcess() throws {
+    var network = Configuration.Device.Network(.passt())
+    network.access = .direct
+    let inThisProcess = network.problems(device: 0)
+    network.isVhostUser = true
+
+    let decoded = try JSONDecoder().decode(Configuration.Device.Network.self, from: JSONEncoder().encode(network))
+
+    #expect(inThisProcess.count == 1)
+    #expect(network.problems(device: 0).isEmpty)
+    #expect(decoded == network)
   }
 
   @Test(arguments: ["00:00:00:00:00:00", "01:00:00:00:00:00", "ff:ff:ff:ff:ff:ff", "02:00:00:00:00", "02:0:0:0:0:1"])

@@ -29,11 +29,12 @@ extension Configuration.Device.Network {
 extension Configuration.Device.Network: Codable {
   /// - Throws: `DecodingError` for a card without a connection, and for an unknown key.
   public init(from decoder: any Decoder) throws {
-    let object = try CodedObject(decoder, keys: ["connection", "mac", "mtu", "isVhostUser"])
+    let object = try CodedObject(decoder, keys: ["connection", "mac", "mtu", "isVhostUser", "access"])
     self.init(try object.value("connection"))
     try object.read("mac", into: &mac)
     try object.read("mtu", into: &mtu)
     try object.read("isVhostUser", into: &isVhostUser)
+    try object.read("access", into: &access)
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -42,6 +43,7 @@ extension Configuration.Device.Network: Codable {
     try container.encodeIfPresent(mac, forKey: "mac")
     try container.encodeIfPresent(mtu, forKey: "mtu")
     if isVhostUser { try container.encode(isVhostUser, forKey: "isVhostUser") }
+    if access != .inPlace { try container.encode(access, forKey: "access") }
   }
 }
 

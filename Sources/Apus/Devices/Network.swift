@@ -19,6 +19,8 @@ extension Configuration.Device {
     /// With passt: whether it is the device's back-end by itself (vhost-user), as programs of 2025 and later can be,
     /// and packets go by the guest's queues. The card has a window of its own then.
     public var isVhostUser = false
+    /// How passt gets at packets, where it is the back-end by itself.
+    public var access = RemoteAccess.inPlace
 
     /// A card with an address and an MTU that Apus chooses.
     public init(_ connection: Connection) {
@@ -102,6 +104,11 @@ extension Configuration.Device.Network: DeviceKind {
     if isVhostUser, connection.forwards == nil {
       problems.append(
         .init(.usage, .device(index, .network(.connection)), "only passt can be a card's back-end by itself")
+      )
+    }
+    if !isVhostUser, access != .inPlace {
+      problems.append(
+        .init(.usage, .device(index, .network(.connection)), "only a card of another process has a way to its packets")
       )
     }
     func add(_ property: Property, _ reason: ConfigurationError.Reason) {
@@ -195,7 +202,7 @@ extension Configuration.Device.Network: DeviceKind {
     let mac = address(ordinal: ordinal, machineName: configuration.name)
     return RemoteResource(
       .network,
-      access: configuration.access(.inPlace),
+      access: configuration.access(access),
       configuration: VhostUserProfile.networkConfiguration(mac: mac.bytes, mtu: mtu)
     ) { name, log in
       ProgramConnector(path: path, arguments: arguments, listens: false, device: name, log: log)

@@ -21,6 +21,7 @@ extension Configuration.Device {
       }
       network.connection = .passt(forwards: forwards, hostLoopback: try fields.takeFlag("host-loopback"))
       network.isVhostUser = try fields.takeFlag("vhost-user")
+      if network.isVhostUser { network.access = try fields.takeAccess() }
     }
     if let mac = try fields.take("mac") {
       guard let address = MACAddress(mac) else {
@@ -34,7 +35,9 @@ extension Configuration.Device {
     }
     var device = Configuration.Device(.network(network))
     let forwards =
-      if case .passt = network.connection { "host-loopback, vhost-user, forward=HOST:GUEST[/udp], " } else { "" }
+      if case .passt = network.connection {
+        "host-loopback, vhost-user[,direct|bounce], forward=HOST:GUEST[/udp], "
+      } else { "" }
     try fields.finish(&device, known: forwards + "mac=MAC, mtu=N, window=NAME")
     return device
   }
@@ -74,7 +77,8 @@ enum NetworkOption {
   static let help = ArgumentHelp(
     "A network card: on passt (the host's network, without privileges), a tap device or an open descriptor.",
     discussion:
-      "passt[,vhost-user][,forward=[ADDRESS/]HOST:GUEST[/udp]]…|tap=NAME|fd=NUMBER[,mac=MAC][,mtu=N][,window=NAME]",
+      "passt[,vhost-user[,direct|bounce]][,forward=[ADDRESS/]HOST:GUEST[/udp]]…|tap=NAME|fd=NUMBER"
+      + "[,mac=MAC][,mtu=N][,window=NAME]",
     valueName: "network"
   )
   static let read: Setting.Reader = { try Setting.device($0, Configuration.Device.network) }

@@ -16,7 +16,8 @@ final class ShadowQueue {
   let ring: ShadowRing
   private let memory: ShadowMemory
   private let isBounced: Bool
-  private var chain: DescriptorChain
+  /// The one that is worked on.
+  private let chain: DeviceThreadState<DescriptorChain>
   /// The guest's side, while it runs.
   var guest: SplitVirtqueue?
   /// Whether chains wait for room.
@@ -29,7 +30,7 @@ final class ShadowQueue {
     self.ring = ring
     self.memory = memory
     self.isBounced = isBounced
-    chain = DescriptorChain(capacity: chainCapacity)
+    chain = DeviceThreadState(DescriptorChain(capacity: chainCapacity))
   }
 
   // MARK: Out
@@ -42,7 +43,7 @@ final class ShadowQueue {
     guard let guest else { return false }
     isStarved = false
     return connection.workOff(guest, turn: Self.turnLimit) {
-      guest.takeNext(into: &chain)
+      guest.takeNext(into: &chain.value)
     } batchEnds: {
       if ring.publish() { kick() }
     } serve: {
@@ -56,15 +57,15 @@ final class ShadowQueue {
 
   private func placeInPlace(_ view: DMAView) -> ServedChain {
     // SAFETY: the segments are this request's; of each only the place goes on.
-    let (readable, writable) = unsafe (chain.readableSegments, chain.writableSegments)
+    let (readable, writable) = unsafe (chain.value.readableSegments, chain.value.writableSegments)
     let count = readable.count + writable.count
     guard count <= Int(ring.size) else { return .fault(.chainTooLong) }
     guard count <= ring.free else { return wait() }
     var out = ShadowRing.Chain()
     let request = ShadowRing.Request(
-      guestHead: chain.head,
+      guestHead: chain.value.head,
       descriptors: 0,
-      writable: UInt32(clamping: chain.writableBytes),
+      writable: UInt32(clamping: chain.value.writableBytes),
       bounce: 0,
       readable: 0
     )
@@ -87,12 +88,12 @@ final class ShadowQueue {
   private func writableOffset(_ readable: Int) -> Int { (readable + 63) & ~63 }
 
   private func placeBounced() -> ServedChain {
-    let (readable, writable) = (chain.readableBytes, chain.writableBytes)
+    let (readable, writable) = (chain.value.readableBytes, chain.value.writableBytes)
     let size = writableOffset(readable) + writable
     guard size <= memory.bufferLimit else { return .fault(.requestTooLarge) }
     guard ring.free >= 2, let offset = memory.take(size) else { return wait() }
     let request = ShadowRing.Request(
-      guestHead: chain.head,
+      guestHead: chain.value.head,
       descriptors: 0,
       writable: UInt32(writable),
       bounce: offset,
@@ -103,7 +104,7 @@ final class ShadowQueue {
     if readable > 0 {
       // SAFETY: the memory was taken with room for the bytes, and nobody else looks at it until it is submitted.
       let target = unsafe UnsafeMutableRawBufferPointer(start: memory.place(offset), count: readable)
-      _ = unsafe chain.takeReadable(into: target)
+      _ = unsafe chain.value.takeReadable(into: target)
       ring.add(address, length: UInt32(readable), isWritable: false, to: &out)
     }
     if writable > 0 {
@@ -170,7 +171,7 @@ final class ShadowQueue {
     _ guest: SplitVirtqueue,
     _ connection: DeviceConnection
   ) -> Int {
-    if let fault = guest.takeAgain(head: request.guestHead, into: &chain) {
+    if let fault = guest.takeAgain(head: request.guestHead, into: &chain.value) {
       connection.fail(queue: index, fault)
       return 0
     }
@@ -179,7 +180,7 @@ final class ShadowQueue {
       start: memory.place(request.bounce + writableOffset(Int(request.readable))),
       count: count
     )
-    return unsafe chain.write(source)
+    return unsafe chain.value.write(source)
   }
 
   // MARK: Without the other process
@@ -213,7 +214,7 @@ final class ShadowQueue {
     ring.begin(usesEventIndex: usesEventIndex)
     guard let guest else { return true }
     for request in open {
-      if let fault = guest.takeAgain(head: request.guestHead, into: &chain) {
+      if let fault = guest.takeAgain(head: request.guestHead, into: &chain.value) {
         connection.fail(queue: index, fault)
         return false
       }
@@ -232,17 +233,17 @@ final class ShadowQueue {
   func answer(_ connection: DeviceConnection, _ answer: (inout DescriptorChain) -> Int) -> Bool {
     guard let guest else { return false }
     for request in takeOpen() {
-      if let fault = guest.takeAgain(head: request.guestHead, into: &chain) {
+      if let fault = guest.takeAgain(head: request.guestHead, into: &chain.value) {
         connection.fail(queue: index, fault)
         return false
       }
-      guest.giveBack(head: request.guestHead, written: answer(&chain))
+      guest.giveBack(head: request.guestHead, written: answer(&chain.value))
     }
     connection.publish(guest)
     return connection.workOff(guest, turn: Self.turnLimit) {
-      guest.takeNext(into: &chain)
+      guest.takeNext(into: &chain.value)
     } serve: {
-      guest.giveBack(head: chain.head, written: answer(&chain))
+      guest.giveBack(head: chain.value.head, written: answer(&chain.value))
       return .done
     }
   }

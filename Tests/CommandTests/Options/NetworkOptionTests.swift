@@ -31,6 +31,18 @@ import Testing
     #expect(open.kind == .network(Network(.passt(hostLoopback: true))))
   }
 
+  @Test(arguments: [
+    ("", Configuration.Device.RemoteAccess.inPlace), (",direct", .direct), (",bounce", .bounced),
+  ])
+  func passtAsABackEndIsReadWithItsWayToPackets(text: String, access: Configuration.Device.RemoteAccess) throws {
+    let device = try Configuration.Device.network("passt,vhost-user" + text)
+
+    var network = Network(.passt())
+    network.isVhostUser = true
+    network.access = access
+    #expect(device.kind == .network(network))
+  }
+
   @Test func otherConnectionsAreRead() throws {
     let tap = try Configuration.Device.network("tap=tap0")
     let descriptor = try Configuration.Device.network("fd=7,mtu=1400")
@@ -47,7 +59,8 @@ import Testing
     "passt,mac=02:aa:bb:cc:dd", "passt,mac=01:aa:bb:cc:dd:ee", "passt,mac=+2:aa:bb:cc:dd:ee", "passt,mtu=65536",
     "passt,forward=+22:22", "passt,forward=22:+22", "passt,mtu=+1500", "fd=+7", "passt,host-loopback=yes",
     "passt,host-loopback,host-loopback", "fd=3,host-loopback", "passt,mtu=1400,mtu=1500", "passt,speed=1",
-    "tap=tap0,forward=1:2", "fd=3,forward=1:2",
+    "tap=tap0,forward=1:2", "fd=3,forward=1:2", "passt,direct", "passt,bounce", "passt,vhost-user,direct,bounce",
+    "tap=tap0,direct",
   ])
   func whatSaysNothingIsRefused(text: String) {
     #expect(throws: DeviceTextError.self) { _ = try Configuration.Device.network(text) }
