@@ -208,11 +208,12 @@ final class FrontEndChannel: @unchecked Sendable {
 
   /// Has the back-end work on a ring.
   ///
-  /// - Parameter isArmed: whether there is a kick in its descriptor already. Otherwise one is put there, as far as that
-  ///   is possible without waiting: a worker that waits for kicks alone looks at the ring for it.
+  /// - Parameter isKicked: whether the caller kicks it before and after. Otherwise that is done here, as far as it is
+  ///   possible without waiting.
   /// - Throws: ``VhostUserError``.
-  func start(_ ring: LentRing, isArmed: Bool) throws(VhostUserError) {
-    if !isArmed, chost_wait(ring.kick, Int16(POLLOUT), 0) { chost_eventfd_signal(ring.kick) }
+  func start(_ ring: LentRing, isKicked: Bool) throws(VhostUserError) {
+    // A worker that waits for kicks alone looks at the ring for it.
+    if !isKicked { kick(ring) }
     let index = UInt32(ring.index)
     try tell(.setVringNum, state(index, UInt32(ring.size)))
     try tell(.setVringBase, state(index, UInt32(ring.base)))
@@ -223,6 +224,12 @@ final class FrontEndChannel: @unchecked Sendable {
     try tell(.setVringErr, number(UInt64(index) | VhostUserWire.noDescriptorFlag))
     try tell(.setVringKick, number(UInt64(index)), descriptors: [ring.kick])
     try tell(.setVringEnable, state(index, 1))
+    // A worker may have taken the first one, and the driver's own, while the ring was not enabled yet, and let it go.
+    if !isKicked { kick(ring) }
+  }
+
+  private func kick(_ ring: LentRing) {
+    if chost_wait(ring.kick, Int16(POLLOUT), 0) { chost_eventfd_signal(ring.kick) }
   }
 
   /// Has it stop.

@@ -255,9 +255,11 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
   package func resume() {
     state.value.isSuspended = false
     switch mode {
-    case .inPlace, .direct: enqueue(.start(state.value.wanted) {})
+    case .inPlace, .direct: break
     case .bounced: for index in indices(state.value.running) { called(index) }
     }
+    // Bounced rings run on, unless their back-end was lost meanwhile.
+    enqueue(.start(state.value.wanted) {})
     answerAll()
   }
 
@@ -313,7 +315,17 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
     case .fault(let fault): return link.drop("a used ring in which \(fault.text)")
     }
     if shadow.ring.open == before { noteIdleCall(index) }
-    if shadow.isStarved, forward(index, connection) { kickLater(index) }
+    goOn(index, connection)
+  }
+
+  /// Hands on what waited for room. Where requests are bounced, all queues have theirs from the same memory.
+  private func goOn(_ index: Int, _ connection: DeviceConnection) {
+    guard mode == .bounced else {
+      if state.value.queues[index].shadow.isStarved, forward(index, connection) { kickLater(index) }
+      return
+    }
+    for index in indices(state.value.running)
+    where state.value.queues[index].shadow.isStarved && forward(index, connection) { kickLater(index) }
   }
 
   private func kickLater(_ index: Int) {
@@ -432,7 +444,7 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
       state.value.generation,
       { [rings, isDirect = mode == .direct] (channel) throws(VhostUserError) in
         if let regions { try channel.lend(features: features, regions) }
-        for ring in rings { try channel.start(ring, isArmed: !isDirect) }
+        for ring in rings { try channel.start(ring, isKicked: !isDirect) }
       },
       { [weak self] error in
         guard let self else { return }
@@ -588,7 +600,7 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
     for (index, base) in state.value.bases {
       let shadow = state.value.queues[index].shadow
       guard mode != .direct else {
-        if usedIndex(index, connection) == base { rest(index, at: base) }
+        if usedIndex(index, connection) == base { rest(index, at: base, connection) }
         continue
       }
       switch shadow.collect(connection) {
@@ -607,10 +619,15 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
   }
 
   /// A ring of the guest's goes on from there, if it does.
-  private func rest(_ index: Int, at base: UInt16) {
+  private func rest(_ index: Int, at base: UInt16, _ connection: DeviceConnection) {
     state.value.bases[index] = nil
+    guard state.value.queues[index].configuration != nil else { return }
     let position = QueuePosition(nextAvailable: base, nextUsed: base)
     state.value.queues[index].configuration?.position = position
+    guard state.value.queues[index].seenUsed != base else { return }
+    // It came back after the suspension had begun, since when nobody listens to calls.
+    state.value.queues[index].seenUsed = base
+    connection.interruptForUsedBuffers(in: 1 << UInt64(index))
   }
 
   private func rest() {
