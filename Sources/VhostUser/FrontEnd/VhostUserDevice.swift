@@ -642,6 +642,7 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
   private func hear(_ event: VhostUserLinkEvent) {
     switch event {
     case .lost(let error, let isDead): lost(error, isDead: isDead)
+    case .away(let error): tell("\(link.subject): \(error); it is tried again and again until it is back")
     case .returned(let offer, let generation):
       state.value.generation = generation
       returned(offer)
