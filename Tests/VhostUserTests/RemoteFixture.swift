@@ -85,12 +85,16 @@ final class RemoteFixture {
   let connector: FakeConnector
   let link: VhostUserLink
   let offer: VhostUserOffer
-  let device: VhostUserDevice
-  let machine: TestMachine
+  private(set) var device: VhostUserDevice
+  private(set) var machine: TestMachine
   var queue: DriverQueue<TestMachine>
   /// Memory that no queue uses.
   let scratch: UInt64
   private let told: Told
+  private let mode: VhostUserMode
+  private let profile: VhostUserProfile
+  /// By which KVM tells a back-end of the driver's notifications, where it works on the guest's own rings.
+  private let notification: SharedEventDescriptor
 
   private final class Told: Sendable {
     let lines = Mutex<[String]>([])
@@ -102,16 +106,20 @@ final class RemoteFixture {
   /// - Parameters:
   ///   - plans: of the back-ends, one for each connection; the last one's holds for all that follow.
   ///   - loss: what becomes of requests whose back-end is gone.
+  ///   - thread: another device's; nil: one of its own.
   init(
     _ mode: VhostUserMode,
     _ plans: [FakeBackEnd.Plan] = [.init()],
     loss: VhostUserProfile.Loss = .resubmit,
     configurationSize: Int = 0,
     answerLimit: UInt64 = 5_000_000_000,
-    starts: Bool = true
+    starts: Bool = true,
+    on thread: PumpedThread? = nil
   ) throws {
-    let thread = try PumpedThread()
+    let thread = try thread ?? PumpedThread()
     self.thread = thread
+    self.mode = mode
+    notification = SharedEventDescriptor(try EventDescriptor())
     let connector = FakeConnector(plans)
     self.connector = connector
     var patience = VhostUserPatience()
@@ -122,24 +130,16 @@ final class RemoteFixture {
     try link.begin()
     let told = Told()
     self.told = told
-    let profile = VhostUserProfile(
+    profile = VhostUserProfile(
       identifier: .entropy,
       features: [],
       configurationSize: configurationSize,
-      queueCount: 1,
+      queueCount: Int(plans[0].queueCount),
       queueSize: 64,
       loss: loss
     )
-    device = try VhostUserDevice(
-      name: "test",
-      profile,
-      offer: offer,
-      mode: mode,
-      link: link,
-      loop: thread.loop,
-      thread: thread
-    ) { line in told.lines.withLock { $0.append(line) } }
-    machine = try TestMachine(device, thread: thread)
+    device = try Self.makeDevice(profile, offer, mode, link, thread, told)
+    machine = try Self.makeMachine(device, thread, notification)
     queue = DriverQueue(machine, index: 0, size: 64, at: machine.windowStart)
     scratch = (queue.end + 0xFFF) & ~0xFFF
     if starts { start() }
@@ -149,6 +149,59 @@ final class RemoteFixture {
     device.release()
     link.close()
   }
+
+  private static func makeDevice(
+    _ profile: VhostUserProfile,
+    _ offer: VhostUserOffer,
+    _ mode: VhostUserMode,
+    _ link: VhostUserLink,
+    _ thread: PumpedThread,
+    _ told: Told
+  ) throws -> VhostUserDevice {
+    try VhostUserDevice(
+      name: "test",
+      profile,
+      offer: offer,
+      mode: mode,
+      link: link,
+      loop: thread.loop,
+      thread: thread
+    ) { line in told.lines.withLock { $0.append(line) } }
+  }
+
+  private static func makeMachine(
+    _ device: VhostUserDevice,
+    _ thread: PumpedThread,
+    _ notification: SharedEventDescriptor
+  ) throws -> TestMachine {
+    let descriptors = QueueDescriptors(kick: notification.value.rawValue)
+    return try TestMachine(
+      device,
+      thread: thread,
+      descriptors: Array(repeating: descriptors, count: device.queueSizes.count)
+    )
+  }
+
+  /// The machine reboots: all is made anew but the connection.
+  func reboot() throws {
+    device.release()
+    device = try Self.makeDevice(profile, offer, mode, link, thread, told)
+    machine = try Self.makeMachine(device, thread, notification)
+    start()
+  }
+
+  /// The driver notifies the queue.
+  func notify() {
+    if mode == .direct { notification.value.signal() } else { _ = machine.transport.kick(queue: 0) }
+  }
+
+  /// Stops the device, until ``resume()``.
+  func suspend() {
+    let transport = machine.transport
+    thread.perform { finished in transport.beginSuspension(finished) }
+  }
+
+  func resume() { machine.transport.endSuspension() }
 
   /// From reset to DRIVER_OK.
   func start() {
@@ -184,7 +237,7 @@ final class RemoteFixture {
       from: UInt16(2 * number)
     )
     queue.offer(UInt16(2 * number))
-    _ = machine.transport.kick(queue: 0)
+    notify()
   }
 
   /// Waits for an element of the used ring.
@@ -208,6 +261,7 @@ final class FakeConnector: VhostUserConnector, @unchecked Sendable {
   private struct State {
     var plans: [FakeBackEnd.Plan]
     var backEnds: [FakeBackEnd] = []
+    var ends = 0
   }
 
   private let state: Mutex<State>
@@ -232,5 +286,11 @@ final class FakeConnector: VhostUserConnector, @unchecked Sendable {
     return ours
   }
 
-  func disconnect(_ error: VhostUserError) -> VhostUserEnd { VhostUserEnd(error: error, isDead: true) }
+  /// How often a connection was given up.
+  var ends: Int { state.withLock { $0.ends } }
+
+  func disconnect(_ error: VhostUserError) -> VhostUserEnd {
+    state.withLock { $0.ends += 1 }
+    return VhostUserEnd(error: error, isDead: true)
+  }
 }

@@ -10,7 +10,12 @@ import VirtioTesting
 
 @testable import VhostUser
 
+/// Those in which Apus reads the guest's rings.
 private let modes: [VhostUserMode] = [.inPlace, .bounced]
+
+extension VhostUserMode {
+  static let all: [VhostUserMode] = [.inPlace, .bounced, .direct]
+}
 
 @Suite(.timeLimit(.minutes(5))) struct VhostUserDeviceTests {
   @Test(arguments: modes) func aRequestGoesToTheBackEndAndComesBack(mode: VhostUserMode) throws {
@@ -46,20 +51,23 @@ private let modes: [VhostUserMode] = [.inPlace, .bounced]
     #expect(fixture.machine.faults == [])
   }
 
-  @Test func onlyWhatIsListedIsEverNegotiated() throws {
-    let everything = FakeBackEnd.Plan(features: .max, protocolFeatures: .max)
-    let fixture = try RemoteFixture(.inPlace, [everything])
-
-    let allowed: VhostUserProtocolFeatures = [
-      .multipleQueues, .replyAck, .backendRequests, .configuration, .resetDevice,
-    ]
-    #expect(fixture.offer.protocolFeatures.isSubset(of: allowed))
-    let offered = fixture.machine.driver.offeredFeatures
-    let others: UInt64 = 1 << 28 | 1 << 29 | 1 << 32 | 1 << 33 | 1 << 40
-    #expect(offered & ~others == 0)
-  }
-
   // The numbers are those of the list in the facts.
+
+  @Test(arguments: modes, HostileChain.allCases)
+  func case5AForgedChainIsNoticedHereAndReachesNoBackEnd(mode: VhostUserMode, hostile: HostileChain) throws {
+    let fixture = try RemoteFixture(mode)
+
+    hostile.build(on: &fixture.queue, buffer: fixture.scratch)
+    fixture.notify()
+    fixture.thread.pump { !fixture.machine.faults.isEmpty }
+
+    #expect(fixture.machine.faults.map { "\($0)" } == ["\(hostile.fault)"])
+    #expect(fixture.machine.driver.status & Status.deviceNeedsReset != 0)
+    fixture.start()
+    fixture.request([1, 2])
+    #expect(fixture.takeUsed() == .init(head: 0, written: 2))
+    #expect(fixture.connector.backEnds.count == 1)
+  }
 
   @Test(
     arguments: [
@@ -122,6 +130,20 @@ private let modes: [VhostUserMode] = [.inPlace, .bounced]
     #expect(fixture.thread.pump { fixture.messages.contains { $0.contains(said) } })
   }
 
+  @Test func case8TenThousandDescriptorsThatNobodyWantsAreClosed() throws {
+    let connector = FakeConnector([FakeBackEnd.Plan(configuration: [1, 2, 3, 4], descriptorsPerReply: 8)])
+    let channel = FrontEndChannel(try connector.connect(try EventLoop()), answerLimit: 5_000_000_000)
+    _ = try channel.begin(configurationSize: 4, wantsChanges: false)
+    let before = openDescriptors()
+
+    for _ in 0..<1250 { #expect(try channel.configuration(size: 4) == [1, 2, 3, 4]) }
+
+    // Other tests open and close some meanwhile.
+    #expect(openDescriptors() < before + 1000)
+  }
+
+  private func openDescriptors() -> Int { (0..<65_536).count { fcntl(Int32($0), F_GETFD) != -1 } }
+
   @Test(arguments: modes) func case9AFloodOfCallsLeavesTheDeviceThreadToOthers(mode: VhostUserMode)
     throws
   {
@@ -176,6 +198,37 @@ private let modes: [VhostUserMode] = [.inPlace, .bounced]
     link.close()
   }
 
+  @Test func case12FeaturesThatAreNoneOfTheTypesOwnAreNotOffered() throws {
+    let fixture = try RemoteFixture(.inPlace, [FakeBackEnd.Plan(features: .max)])
+
+    // INDIRECT_DESC, EVENT_IDX, VERSION_1, ACCESS_PLATFORM and RING_RESET, all of which are Apus's.
+    let own: UInt64 = 1 << 28 | 1 << 29 | 1 << 32 | 1 << 33 | 1 << 40
+    #expect(fixture.machine.driver.offeredFeatures & ~own == 0)
+  }
+
+  @Test func case12AFileSystemsTagAndQueuesAreNotTheBackEnds() throws {
+    let plan = FakeBackEnd.Plan(queueCount: 65_535, configuration: Array(repeating: 0xFF, count: 44))
+    let connector = FakeConnector([plan])
+    let profile = VhostUserProfile.fileSystem
+    let link = try VhostUserLink(connector, configurationSize: profile.configurationSize)
+    let offer = try link.open()
+
+    #expect(profile.queueCount(offer) == 2)
+    #expect(!connector.backEnds[0].seen.contains(VhostUserRequest.getConfig.rawValue))
+    link.close()
+  }
+
+  @Test func case12ADiskThatIsLargerThanAnyIsRefused() throws {
+    let capacity = [UInt8](repeating: 0xFF, count: 8) + [UInt8](repeating: 0, count: 52)
+    let profile = VhostUserProfile.block
+    let connector = FakeConnector([FakeBackEnd.Plan(configuration: capacity)])
+    let link = try VhostUserLink(connector, configurationSize: profile.configurationSize)
+    let offer = try link.open()
+
+    #expect(profile.problem(with: offer) == "it says to have 18446744073709551615 sectors, more than a disk can have")
+    link.close()
+  }
+
   @Test(arguments: modes) func case13ARequestOfABackEndThatIsGoneIsDoneByTheNextOne(
     mode: VhostUserMode
   ) throws {
@@ -221,6 +274,19 @@ private let modes: [VhostUserMode] = [.inPlace, .bounced]
       #expect(fixture.answer(4) == text.reversed())
     }
     #expect(fixture.takeUsed(.milliseconds(50)) == nil)
+  }
+
+  @Test func case14ABackEndThatCannotBeHadAgainIsToldOnceWithTheReason() throws {
+    let plans = [FakeBackEnd.Plan(), .init(closesAt: .getFeatures), .init(closesAt: .getFeatures), .init()]
+    let fixture = try RemoteFixture(.bounced, plans)
+
+    fixture.connector.backEnds[0].end()
+
+    #expect(fixture.thread.pump { fixture.messages.contains { $0.hasSuffix("it is back") } })
+    let reason = "the back-end: it closed the connection; it is tried again and again until it is back"
+    #expect(fixture.messages.count { $0 == reason } == 1)
+    fixture.request([1, 2])
+    #expect(fixture.takeUsed()?.written == 2)
   }
 
   @Test func case15ALesserBackEndIsRefusedWithAMessage() throws {
@@ -279,16 +345,60 @@ private let modes: [VhostUserMode] = [.inPlace, .bounced]
     #expect(fixture.takeUsed() == .init(head: 0, written: 3))
   }
 
+  @Test func case21WhatIsNotListedIsNeverOnTheWire() throws {
+    let fixture = try RemoteFixture(.inPlace, [FakeBackEnd.Plan(features: .max, protocolFeatures: .max)])
+    fixture.request([1])
+    _ = fixture.takeUsed()
+
+    func values(_ request: VhostUserRequest) -> [UInt64] {
+      fixture.connector.backEnds[0].heard.filter { $0.request == request.rawValue }.map(\.value)
+    }
+    // MQ, REPLY_ACK and RESET_DEVICE: this type has no configuration space, and so no changes of it.
+    #expect(values(.setProtocolFeatures) == [1 | 1 << 3 | 1 << 13])
+    // EVENT_IDX, the protocol features themselves and VERSION_1.
+    #expect(values(.setFeatures) == [1 << 29 | 1 << 30 | 1 << 32])
+  }
+
+  @Test(arguments: VhostUserMode.all) func case21ARebootKeepsTheBackEnd(mode: VhostUserMode) throws {
+    let fixture = try RemoteFixture(mode)
+    fixture.request([1, 2])
+    #expect(fixture.takeUsed()?.written == 2)
+
+    for round in 1...3 as ClosedRange<UInt8> {
+      try fixture.reboot()
+      fixture.request([1, 2, round])
+      #expect(fixture.takeUsed() == .init(head: 0, written: 3))
+      #expect(fixture.answer(3) == [round, 2, 1])
+    }
+
+    #expect(fixture.connector.backEnds.count == 1)
+  }
+
   @Test(arguments: modes) func aSuspensionTakesNothingAndAResumptionGoesOn(mode: VhostUserMode) throws {
     let fixture = try RemoteFixture(mode)
     fixture.request([1])
     #expect(fixture.takeUsed()?.written == 1)
 
-    let transport = fixture.machine.transport
-    fixture.thread.perform { finished in transport.beginSuspension(finished) }
+    fixture.suspend()
     fixture.request([2, 3])
     #expect(fixture.takeUsed(.milliseconds(50)) == nil)
-    transport.endSuspension()
+    fixture.resume()
+
+    #expect(fixture.takeUsed()?.written == 2)
+  }
+
+  @Test(arguments: VhostUserMode.all) func aBackEndThatIsLostAndReplacedDuringASuspensionIsStartedAfterIt(
+    mode: VhostUserMode
+  ) throws {
+    let fixture = try RemoteFixture(mode)
+    fixture.request([1])
+    #expect(fixture.takeUsed()?.written == 1)
+
+    fixture.suspend()
+    fixture.connector.backEnds[0].end()
+    #expect(fixture.thread.pump { fixture.messages.contains { $0.hasSuffix("it is back") } })
+    fixture.resume()
+    fixture.request([2, 3])
 
     #expect(fixture.takeUsed()?.written == 2)
   }
@@ -304,5 +414,37 @@ private let modes: [VhostUserMode] = [.inPlace, .bounced]
     }
 
     #expect(fixture.connector.backEnds.count == 1)
+  }
+
+  @Test func aQueueThatFoundNoRoomGoesOnWhenAnotherOneLeavesIt() throws {
+    let plan = FakeBackEnd.Plan(queueCount: 2, holdsRequests: true)
+    let fixture = try RemoteFixture(.bounced, [plan], starts: false)
+    let (machine, backEnd) = (fixture.machine, fixture.connector.backEnds[0])
+    var (first, second) = (fixture.queue, DriverQueue(machine, index: 1, size: 64, at: fixture.scratch))
+    #expect(machine.driver.negotiate(machine.driver.offeredFeatures))
+    #expect(machine.driver.enable(first) && machine.driver.enable(second))
+    machine.driver.start()
+    let (buffer, half) = (fixture.scratch + 0x1000, UInt32(512 << 10))
+    // One more than there is memory for.
+    for number in 0..<33 as Range<UInt16> {
+      first.writeChain([.init(buffer, half, isWritable: true)], from: number)
+      first.offer(number)
+    }
+    _ = machine.transport.kick(queue: 0)
+    second.writeChain([.init(buffer, half, isWritable: true)])
+    second.offer(0)
+    _ = machine.transport.kick(queue: 1)
+    backEnd.perform { $0.serve(1) }
+    fixture.thread.pump(.milliseconds(50)) { false }
+    #expect(second.takeUsed() == nil)
+
+    backEnd.perform { $0.serve(0) }
+
+    #expect(
+      fixture.thread.pump {
+        backEnd.perform { $0.serve(1) }
+        return second.takeUsed() != nil
+      }
+    )
   }
 }
