@@ -1,9 +1,10 @@
-import Apus
 import Glibc
 import Host
 import HostBackends
 import TestSupport
 import Testing
+
+@testable import Apus
 
 /// What is told of folders that cannot be shown to a guest.
 @Suite struct ShareCheckTests {
@@ -38,6 +39,20 @@ import Testing
 
     #expect(try problem(path) == nil)
     try setPermissions(0o755, of: path)
+  }
+
+  @Test func theSurveyOfTheHostSaysWhetherVirtiofsdServesAndWhatToDo() {
+    var survey = HostSurvey(kvmPath: "/nonexistent/kvm", triesPrograms: false)
+    survey.add(virtiofsd: .missing)
+    survey.add(virtiofsd: .serves(version: "virtiofsd 1.13.2"))
+    survey.add(virtiofsd: .cannotServe(version: "virtiofsd 1.5.0", reason: "it ended with status 2"))
+
+    let findings = survey.findings.suffix(3)
+    #expect(findings.map(\.status) == [.absent, .ok, .absent])
+    #expect(findings.map(\.detail) == ["no", "virtiofsd 1.13.2", "virtiofsd 1.5.0: it ended with status 2"])
+    let advice = findings.map(\.advice)
+    #expect(advice[0]?.contains("apt-get install virtiofsd") == true)
+    #expect(advice[1] == nil && advice[2] == "no folder can be shown to guests")
   }
 
   private func setPermissions(_ permissions: mode_t, of path: String) throws {

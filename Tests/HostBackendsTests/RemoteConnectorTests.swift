@@ -80,6 +80,29 @@ import VhostUser
     #expect(VirtiofsdProgram.advice.contains("apt-get install virtiofsd"))
   }
 
+  /// A folder with a program of the host's by the name of virtiofsd.
+  private func folder(with program: String) throws -> TemporaryFolder {
+    let folder = try TemporaryFolder()
+    // SAFETY: the paths hold for the call.
+    try #require(unsafe symlink(program, folder.path("virtiofsd")) == 0)
+    return folder
+  }
+
+  @Test func aTrialOfVirtiofsdSaysWhyItCannotServe() throws {
+    #expect(VirtiofsdProgram.attempt(in: "/nowhere") == .missing)
+    let failing = try folder(with: "/bin/false")
+    let reason = "it ended with status 1"
+    #expect(
+      VirtiofsdProgram.attempt(in: failing.path) == .cannotServe(version: "of an unknown version", reason: reason)
+    )
+    let another = try folder(with: "/bin/true")
+    guard case .cannotServe(let version, "it ended with status 0") = VirtiofsdProgram.attempt(in: another.path) else {
+      Issue.record("what does nothing serves")
+      return
+    }
+    #expect(!version.isEmpty)
+  }
+
   // MARK: Sockets
 
   private func words(ofSocketAt path: String) throws -> String {

@@ -1,4 +1,6 @@
+internal import CHost
 internal import Host
+internal import VhostUser
 
 /// Debian's virtiofsd, which shows a folder to a guest: where it is and how it is called.
 package enum VirtiofsdProgram {
@@ -32,5 +34,52 @@ package enum VirtiofsdProgram {
   ///   - isReadOnly: whether it may only read.
   package static func arguments(directory: String, isReadOnly: Bool) -> [String] {
     ["virtiofsd", "--fd", "\(ChildProgram.descriptor)", "--shared-dir", directory] + (isReadOnly ? ["--readonly"] : [])
+  }
+
+  /// What came of a try to have it serve.
+  package enum Trial: Equatable, Sendable {
+    /// It is nowhere.
+    case missing
+    /// It shows folders. `version`: in its own words.
+    case serves(version: String)
+    /// It does not. `reason`: with what to do, where that is known.
+    case cannotServe(version: String, reason: String)
+  }
+
+  /// Has it show the folder for temporary files, for a moment and to nobody.
+  ///
+  /// - Parameter folders: where to look for it, separated by colons.
+  package static func attempt(in folders: String = ChildProgram.searchPath + ":/usr/libexec") -> Trial {
+    guard let path = find(in: folders) else { return .missing }
+    let version = version(of: path)
+    let connector = ProgramConnector(
+      path: path,
+      arguments: arguments(directory: ChildProgram.temporaryFolder, isReadOnly: true),
+      listens: true,
+      device: "trial",
+      advise: { advice(for: $0) },
+      log: { _ in }
+    )
+    do {
+      let profile = VhostUserProfile.fileSystem
+      let link = try VhostUserLink(connector, configurationSize: profile.configurationSize)
+      let offer = try link.open()
+      link.close()
+      return profile.problem(with: offer).map { .cannotServe(version: version, reason: $0) }
+        ?? .serves(version: version)
+    } catch {
+      return .cannotServe(version: version, reason: "\(error)")
+    }
+  }
+
+  /// What it says of itself.
+  private static func version(of path: String) -> String {
+    let unknown = "of an unknown version"
+    guard let program = try? ChildProgram(path, ["virtiofsd", "--version"]) else { return unknown }
+    program.waitForEnd(milliseconds: 2000)
+    var words = ProgramWords()
+    words.take(program.takeOutput()) { _ in }
+    guard let end = program.takeEnd(), !end.by_signal, end.status == 0, !words.last.isEmpty else { return unknown }
+    return words.last
   }
 }
