@@ -203,14 +203,6 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
     state.value.wanted |= 1 << UInt64(index)
   }
 
-  package func startRestored(
-    _ features: VirtioFeatures,
-    queues: [QueueConfiguration?],
-    _ finished: @escaping @Sendable () -> Void
-  ) {
-    start(features, queues: queues, finished)
-  }
-
   package func startQueue(
     _ index: Int,
     _ configuration: QueueConfiguration,
