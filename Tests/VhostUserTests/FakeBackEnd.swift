@@ -224,7 +224,7 @@ final class FakeBackEnd: @unchecked Sendable {
       rings[index]?.kick = kick
       if plan.spoilsDescriptors {
         _ = fcntl(kick.rawValue, F_SETFL, 0)
-        return
+        return fill(kick)
       }
       _ = try? loop.add(kick.rawValue, EventLoop.readable, ClosureHandler { [unowned self] _ in kicked(index) })
     case .setVringEnable: rings[index]?.isEnabled = second != 0
@@ -234,6 +234,17 @@ final class FakeBackEnd: @unchecked Sendable {
 
   private func map(_ message: VhostUserMessage, count: Int) {
     for number in 0..<count {
+  /// Opens what it was given to read from for writing, and leaves no room in it.
+  private func fill(_ kick: VhostUserDescriptor) {
+    // SAFETY: the path holds for the call.
+    let number = unsafe open("/proc/self/fd/\(kick.rawValue)", O_WRONLY | O_NONBLOCK | O_CLOEXEC)
+    precondition(number >= 0, "a pipe's end can be opened anew")
+    let one: [UInt8] = [1, 0, 0, 0, 0, 0, 0, 0]
+    // SAFETY: the array holds for the call and its size goes along.
+    while unsafe write(number, one, one.count) > 0 {}
+    close(number)
+  }
+
       let place = 8 + 32 * number
       guard let address = message.payload.number(at: place + 16, as: UInt64.self),
         let size = message.payload.number(at: place + 8, as: UInt64.self),

@@ -158,6 +158,23 @@ extension VhostUserMode {
   }
 
   @Test func case10AFloodOfChangesIsReadAFewTimes() throws {
+  @Test func case9AFewCallsWithoutNewsNowAndThenAreNoFlood() {
+    var calls = IdleCalls()
+
+    // One in each tenth of a millisecond, for a second.
+    var floods = 0
+    for number in 0..<10_000 as Range<UInt64> where calls.areTooMany(at: 100_000 * number) { floods += 1 }
+    #expect(floods == 0)
+
+    let now: UInt64 = 2_000_000_000
+    for _ in 0..<IdleCalls.limit where calls.areTooMany(at: now) { floods += 1 }
+    #expect(floods == 0)
+    let (last, next) = (
+      calls.areTooMany(at: now + IdleCalls.interval - 1), calls.areTooMany(at: now + IdleCalls.interval)
+    )
+    #expect(last && !next)
+  }
+
     let plan = FakeBackEnd.Plan(configuration: [1, 2, 3, 4])
     let fixture = try RemoteFixture(.bounced, [plan], configurationSize: 4)
     let get = VhostUserRequest.getConfig.rawValue
@@ -180,8 +197,6 @@ extension VhostUserMode {
     let fixture = try RemoteFixture(mode, [FakeBackEnd.Plan(holdsRequests: true, spoilsDescriptors: true)])
     let start = HostClock.monotonic
 
-    // More kicks than the pipe has room for, of which nobody takes any.
-    for _ in 0..<20_000 { fixture.device.kickPipe(0)?.signal() }
     fixture.request([9, 8, 7])
     fixture.thread.pump(.milliseconds(50)) { false }
     fixture.machine.driver.reset()

@@ -72,31 +72,45 @@ extension VhostUserDevice {
     return isThere ? UInt16(littleEndian: value) : nil
   }
 
-  /// By which the back-end is told of a queue; nil: its ring does not run.
-  func kickPipe(_ index: Int) -> KickPipe? { state.value.queues[index].kick }
-
   // MARK: A flood of calls
 
-  /// How many calls that tell nothing new are listened to between two looks of the timer.
-  private static let idleCallLimit = 64
-  /// How long such a queue is looked at by time alone, in nanoseconds.
-  private static let mutedInterval: UInt64 = 5_000_000
-
   private func noteIdleCall(_ index: Int) {
-    state.value.queues[index].idleCalls += 1
-    guard state.value.queues[index].idleCalls > Self.idleCallLimit, !state.value.queues[index].isMuted else { return }
+    guard state.value.queues[index].idleCalls.areTooMany(at: HostClock.monotonic), !state.value.queues[index].isMuted
+    else { return }
     state.value.queues[index].isMuted = true
     if let call = state.value.queues[index].call { loop.change(call.value.rawValue, 0) }
-    if state.value.atRest == nil { timer.value.arm(after: Self.mutedInterval) }
+    if state.value.atRest == nil { timer.value.arm(after: IdleCalls.interval) }
   }
 
   func unmute() {
     for index in state.value.queues.indices where state.value.queues[index].isMuted {
       state.value.queues[index].isMuted = false
-      state.value.queues[index].idleCalls = 0
+      state.value.queues[index].idleCalls = IdleCalls()
       if let call = state.value.queues[index].call { loop.change(call.value.rawValue, Self.callEvents) }
       called(index)
     }
+  }
+}
+
+/// Counts a queue's calls that told nothing new. A few are no harm: a back-end may call once for each of several
+/// requests, all of which were taken at the first call.
+struct IdleCalls {
+  /// How many of them are listened to in an ``interval``.
+  static let limit = 64
+  /// In nanoseconds. For so long a queue with more of them is looked at by time alone.
+  static let interval: UInt64 = 5_000_000
+
+  private var count = 0
+  private var beginning: UInt64 = 0
+
+  /// Counts one.
+  ///
+  /// - Parameter now: in nanoseconds of the monotonic clock.
+  /// - Returns: whether there were more than the limit since the interval began.
+  mutating func areTooMany(at now: UInt64) -> Bool {
+    if now - beginning >= Self.interval { (beginning, count) = (now, 0) }
+    count += 1
+    return count > Self.limit
   }
 }
 

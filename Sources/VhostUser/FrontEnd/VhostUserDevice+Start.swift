@@ -160,7 +160,7 @@ extension VhostUserDevice {
     state.value.queues[index].kick = nil
     state.value.queues[index].call = nil
     state.value.queues[index].usedRing = nil
-    state.value.queues[index].idleCalls = 0
+    state.value.queues[index].idleCalls = IdleCalls()
     state.value.queues[index].isMuted = false
   }
 

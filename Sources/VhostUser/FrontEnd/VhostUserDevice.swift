@@ -57,8 +57,8 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
     /// Of the ring that runs; nil: none does.
     var kick: KickPipe?
     var call: SharedEventDescriptor?
-    /// Calls that told nothing new, since the timer's last look.
-    var idleCalls = 0
+    var idleCalls = IdleCalls()
+    /// Whether calls are not listened to, and the timer has it looked at.
     var isMuted = false
     /// Of the guest's own ring, where the back-end works on it: the used ring's address, and its index as last seen.
     var usedRing: UInt64?
