@@ -32,6 +32,8 @@ final class FakeBackEnd: @unchecked Sendable {
     var callsPerRequest = 1
     /// It takes the flag from the descriptors that it shares, and fills or drains them.
     var spoilsDescriptors = false
+    /// Its process cannot be made to end.
+    var outlivesItsConnection = false
     /// How many descriptors come along with each of its replies.
     var descriptorsPerReply = 0
     /// What it does with what is available when it is told to stop, and with what it had taken before.
@@ -66,7 +68,7 @@ final class FakeBackEnd: @unchecked Sendable {
     let base: UnsafeMutableRawPointer
   }
 
-  private let plan: Plan
+  let plan: Plan
   private let socket: VhostUserSocket
   private let loop: EventLoop
   private var thread: HostThread?

@@ -290,7 +290,10 @@ final class FakeConnector: VhostUserConnector, @unchecked Sendable {
   var ends: Int { state.withLock { $0.ends } }
 
   func disconnect(_ error: VhostUserError) -> VhostUserEnd {
-    state.withLock { $0.ends += 1 }
-    return VhostUserEnd(error: error, isDead: true)
+    let last = state.withLock { state in
+      state.ends += 1
+      return state.backEnds.last
+    }
+    return VhostUserEnd(error: error, isDead: last?.plan.outlivesItsConnection != true)
   }
 }

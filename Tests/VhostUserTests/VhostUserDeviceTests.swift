@@ -305,6 +305,21 @@ extension VhostUserMode {
   }
 
   @Test func case15ALesserBackEndIsRefusedWithAMessage() throws {
+  @Test(arguments: [VhostUserMode.inPlace, .direct])
+  func case14ABackEndThatCannotBeMadeToEndLeavesADeviceThatNoResetMends(mode: VhostUserMode) throws {
+    let fixture = try RemoteFixture(mode, [FakeBackEnd.Plan(holdsRequests: true, outlivesItsConnection: true)])
+    fixture.request([1, 2, 3])
+    fixture.thread.pump(.milliseconds(20)) { false }
+
+    fixture.connector.backEnds[0].end()
+
+    #expect(fixture.thread.pump { fixture.machine.driver.status & Status.deviceNeedsReset != 0 })
+    #expect(fixture.messages.contains { $0.contains("cannot be made to end") && $0.contains("end its process") })
+    #expect(fixture.takeUsed(.milliseconds(20)) == nil)
+    fixture.start()
+    #expect(fixture.machine.driver.status & Status.deviceNeedsReset != 0)
+  }
+
     let fixture = try RemoteFixture(
       .bounced,
       [FakeBackEnd.Plan(configuration: [1, 2]), FakeBackEnd.Plan(protocolFeatures: 1, queueCount: 0)],

@@ -23,13 +23,13 @@ extension VhostUserDevice {
     let running = state.value.running
     state.value.running = 0
     for index in state.value.queues.indices { forgetRing(index) }
-    if mode == .direct, running != 0 {
-      // What it had is not known: the guest's rings say what was taken and not what was done.
-      tell("\(link.subject): its requests are lost, and the device needs a reset")
-      state.value.connection?.needsReset()
-    } else if !isDead, mode == .inPlace, running != 0 {
+    if !isDead, mode != .bounced, running != 0 {
       // It may write to the guest's buffers still, so the guest must not have them back.
-      fail("\(link.subject) cannot be made to end: the device takes no further requests")
+      fail("\(link.subject) cannot be made to end: the device takes no further requests; end its process, and restart")
+    } else if mode == .direct, running != 0 {
+      // What it had is not known: the guest's rings say what was taken and not what was done.
+      tell("\(link.subject): its requests are lost, and the device needs a reset by the guest's driver, or a new start")
+      state.value.connection?.needsReset()
     } else {
       answerAll()
     }
