@@ -90,7 +90,9 @@ let package = Package(
     ),
     .target(
       name: "VhostUserTesting",
-      dependencies: ["CHost", "Host", "VhostUser", "Virtio"],
+      dependencies: [
+        "CHost", "Host", "TestLimits", "VhostUser", "Virtio", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
+      ],
       path: "Tests/VhostUserTesting",
       swiftSettings: strict
     ),

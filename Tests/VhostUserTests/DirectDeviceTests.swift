@@ -1,6 +1,7 @@
 import Host
 import TestLimits
 import Testing
+import VhostUserTesting
 import Virtio
 import VirtioDriver
 import VirtioMMIO

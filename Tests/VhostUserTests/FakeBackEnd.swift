@@ -234,8 +234,6 @@ final class FakeBackEnd: @unchecked Sendable {
     }
   }
 
-  private func map(_ message: VhostUserMessage, count: Int) {
-    for number in 0..<count {
   /// Opens what it was given to read from for writing, and leaves no room in it.
   private func fill(_ kick: VhostUserDescriptor) {
     // SAFETY: the path holds for the call.
@@ -247,6 +245,8 @@ final class FakeBackEnd: @unchecked Sendable {
     close(number)
   }
 
+  private func map(_ message: VhostUserMessage, count: Int) {
+    for number in 0..<count {
       let place = 8 + 32 * number
       guard let address = message.payload.number(at: place + 16, as: UInt64.self),
         let size = message.payload.number(at: place + 8, as: UInt64.self),

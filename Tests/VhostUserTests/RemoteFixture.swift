@@ -4,80 +4,13 @@ import Host
 import Synchronization
 import TestLimits
 import Testing
+import VhostUserTesting
 import Virtio
 import VirtioDriver
 import VirtioMMIO
 import VirtioTesting
 
 @testable import VhostUser
-
-/// The test's own thread as a device thread: what is posted runs while the test waits for something.
-final class PumpedThread: DeviceThread, @unchecked Sendable {
-  // SAFETY: @unchecked: what is posted has a lock; the loop is the test's thread's.
-
-  let loop: EventLoop
-  private let posted = Mutex<[@Sendable () -> Void]>([])
-  private let wake: SharedEventDescriptor
-  private let tick: SharedTimer
-
-  init() throws {
-    loop = try EventLoop()
-    wake = SharedEventDescriptor(try EventDescriptor())
-    tick = SharedTimer(try HostTimer())
-    _ = try loop.add(wake.value.rawValue, EventLoop.readable, ClosureHandler { [unowned self] _ in runPosted() })
-    _ = try loop.add(
-      tick.value.rawValue,
-      EventLoop.readable,
-      ClosureHandler { [unowned self] _ in
-        tick.value.clear()
-        loop.stopAfterBatch()
-      }
-    )
-    tick.value.arm(after: 1_000_000, every: 1_000_000)
-  }
-
-  func post(_ work: @escaping @Sendable () -> Void) {
-    posted.withLock { $0.append(work) }
-    wake.value.signal()
-  }
-
-  private func runPosted() {
-    wake.value.clear()
-    let bodies = posted.withLock { posted in
-      defer { posted = [] }
-      return posted
-    }
-    for body in bodies { body() }
-  }
-
-  func perform(_ work: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void) {
-    let over = Flag()
-    work { over.set() }
-    pump { over.isSet }
-  }
-
-  /// Lets the device work until something holds.
-  ///
-  /// - Returns: false where the time is over.
-  @discardableResult
-  func pump(_ limit: Duration = .seconds(20), until condition: () -> Bool) -> Bool {
-    let limit = TestLimit(limit)
-    while !condition() {
-      if limit.hasPassed { return false }
-      try? loop.run()
-    }
-    return true
-  }
-}
-
-/// Something that has happened or not.
-final class Flag: Sendable {
-  private let value = Atomic<Bool>(false)
-
-  var isSet: Bool { value.load(ordering: .acquiring) }
-
-  func set() { value.store(true, ordering: .releasing) }
-}
 
 /// A device whose back-ends are fakes, with a driver that has set it up.
 final class RemoteFixture {

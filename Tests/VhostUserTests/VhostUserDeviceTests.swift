@@ -3,6 +3,7 @@ import Host
 import TestLimits
 import TestSupport
 import Testing
+import VhostUserTesting
 import Virtio
 import VirtioDriver
 import VirtioMMIO
@@ -157,7 +158,6 @@ extension VhostUserMode {
     #expect(fixture.machine.faults == [])
   }
 
-  @Test func case10AFloodOfChangesIsReadAFewTimes() throws {
   @Test func case9AFewCallsWithoutNewsNowAndThenAreNoFlood() {
     var calls = IdleCalls()
 
@@ -175,6 +175,7 @@ extension VhostUserMode {
     #expect(last && !next)
   }
 
+  @Test func case10AFloodOfChangesIsReadAFewTimes() throws {
     let plan = FakeBackEnd.Plan(configuration: [1, 2, 3, 4])
     let fixture = try RemoteFixture(.bounced, [plan], configurationSize: 4)
     let get = VhostUserRequest.getConfig.rawValue
@@ -304,7 +305,6 @@ extension VhostUserMode {
     #expect(fixture.takeUsed()?.written == 2)
   }
 
-  @Test func case15ALesserBackEndIsRefusedWithAMessage() throws {
   @Test(arguments: [VhostUserMode.inPlace, .direct])
   func case14ABackEndThatCannotBeMadeToEndLeavesADeviceThatNoResetMends(mode: VhostUserMode) throws {
     let fixture = try RemoteFixture(mode, [FakeBackEnd.Plan(holdsRequests: true, outlivesItsConnection: true)])
@@ -320,6 +320,7 @@ extension VhostUserMode {
     #expect(fixture.machine.driver.status & Status.deviceNeedsReset != 0)
   }
 
+  @Test func case15ALesserBackEndIsRefusedWithAMessage() throws {
     let fixture = try RemoteFixture(
       .bounced,
       [FakeBackEnd.Plan(configuration: [1, 2]), FakeBackEnd.Plan(protocolFeatures: 1, queueCount: 0)],
@@ -476,5 +477,9 @@ extension VhostUserMode {
         return second.takeUsed() != nil
       }
     )
+  }
+
+  @Test func theFuzzTargetsSeedsRun() {
+    for seed in ExerciseVhostUserDevice.seeds { ExerciseVhostUserDevice.run(seed) }
   }
 }

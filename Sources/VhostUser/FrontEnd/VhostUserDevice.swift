@@ -172,6 +172,9 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
       state.value.queues[index].shadow.guest = nil
     }
     loop.remove(timer.value.rawValue)
+    // Nobody waits for their end any longer, and they hold the device.
+    state.value.operations = []
+    state.value.atRest = nil
     state.value.connection = nil
   }
 
