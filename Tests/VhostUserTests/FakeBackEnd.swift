@@ -22,6 +22,8 @@ final class FakeBackEnd: @unchecked Sendable {
     var silentAt: VhostUserRequest?
     /// Bytes in place of the reply to it, as they go over the socket.
     var strayReply: (at: VhostUserRequest, bytes: [UInt8])?
+    /// It takes 50 ms for this one.
+    var slowAt: VhostUserRequest?
     /// It closes the connection instead of an answer to it.
     var closesAt: VhostUserRequest?
     /// It takes requests and answers none.
@@ -102,6 +104,8 @@ final class FakeBackEnd: @unchecked Sendable {
   struct Heard: Sendable {
     var request: UInt32
     var value: UInt64
+    /// Of SET_VRING_CALL, what came along.
+    var file: String?
   }
 
   /// The messages that came.
@@ -148,6 +152,7 @@ final class FakeBackEnd: @unchecked Sendable {
     log.withLock { $0.append(heard) }
     guard let request = VhostUserRequest(rawValue: message.request) else { return }
     if plan.silentAt == request { return }
+    if plan.slowAt == request { chost_pause(50) }
     if plan.closesAt == request {
       socket.shutDown()
       return loop.stop()
@@ -216,6 +221,7 @@ final class FakeBackEnd: @unchecked Sendable {
       rings[index]?.driver = message.payload.number(at: 24, as: UInt64.self) ?? 0
     case .setVringCall:
       rings[index]?.call = message.descriptors.first
+      log.withLock { $0[$0.count - 1].file = message.descriptors.first.map { file($0) } }
       guard plan.spoilsDescriptors, let call = message.descriptors.first else { return }
       // As full as it gets: who writes to it now waits, and so does who empties it and reads once more.
       var most = UInt64.max - 1
@@ -232,6 +238,14 @@ final class FakeBackEnd: @unchecked Sendable {
     case .setVringEnable: rings[index]?.isEnabled = second != 0
     default: break
     }
+  }
+
+  /// What a descriptor is of, as the kernel calls it.
+  private func file(_ descriptor: VhostUserDescriptor) -> String {
+    var name = [CChar](repeating: 0, count: 64)
+    // SAFETY: the path and the array hold for the call, and its size goes along.
+    let count = unsafe readlink("/proc/self/fd/\(descriptor.rawValue)", &name, name.count)
+    return String(decoding: name.prefix(max(count, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
   /// Opens what it was given to read from for writing, and leaves no room in it.

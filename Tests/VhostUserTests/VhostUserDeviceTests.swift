@@ -405,6 +405,26 @@ extension VhostUserMode {
     #expect(fixture.connector.backEnds.count == 1)
   }
 
+  @Test(arguments: VhostUserMode.all) func case21ARebootAmidAStartLendsNothingOfTheNextBoots(mode: VhostUserMode) throws
+  {
+    let fixture = try RemoteFixture(mode, [FakeBackEnd.Plan(slowAt: .setVringNum)], starts: false)
+    let backEnd = fixture.connector.backEnds[0]
+    fixture.device.start([.version1], queues: [fixture.configuration]) {}
+    func times(_ request: VhostUserRequest) -> Int { backEnd.seen.count { $0 == request.rawValue } }
+    #expect(fixture.thread.pump { times(.setVringNum) == 1 })
+
+    try fixture.reboot()
+    // They take the numbers that the device before it has left.
+    let others = (0..<64).map { _ in VhostUserDescriptor(owning: dup(0)) }
+    fixture.request([1, 2])
+
+    #expect(fixture.takeUsed()?.written == 2)
+    withExtendedLifetime(others) {}
+    let files = backEnd.heard.compactMap(\.file)
+    #expect(files.count == 2 && files.allSatisfy { $0 == "anon_inode:[eventfd]" }, "\(files)")
+    #expect(fixture.connector.backEnds.count == 1)
+  }
+
   @Test(arguments: modes) func aSuspensionTakesNothingAndAResumptionGoesOn(mode: VhostUserMode) throws {
     let fixture = try RemoteFixture(mode)
     fixture.request([1])

@@ -20,11 +20,14 @@ struct LentRegion: Sendable {
   var address: UInt64
   /// In bytes.
   var size: UInt64
-  /// The memfd, which stays the caller's.
-  var descriptor: Int32
+  /// The memfd.
+  var descriptor: VhostUserDescriptor
 }
 
 /// A ring that a back-end is to work on.
+///
+/// It has descriptors of its own, as a region has: the device may be gone, and the numbers of its descriptors somebody
+/// else's, before the link's thread comes to lend them.
 struct LentRing: Sendable {
   var index: Int
   var size: UInt16
@@ -32,8 +35,19 @@ struct LentRing: Sendable {
   var base: UInt16
   /// The parts' addresses.
   var (descriptorTable, driverArea, deviceArea): (UInt64, UInt64, UInt64)
-  /// What it is told by, and what it tells by: they stay the caller's.
-  var (kick, call): (Int32, Int32)
+  /// What it is told by, and what it tells by.
+  var (kick, call): (VhostUserDescriptor, VhostUserDescriptor)
+}
+
+extension VhostUserDescriptor {
+  /// A descriptor of one's own for what another one names.
+  ///
+  /// - Throws: where the host has none left.
+  convenience init(copying number: Int32) throws(HostError) {
+    let copy = chost_duplicate(number)
+    guard copy >= 0 else { throw HostError("fcntl", errno: -copy, advice: HostError.tooManyDescriptors) }
+    self.init(owning: copy)
+  }
 }
 
 /// A front-end's conversation with a back-end: each call asks one thing and waits for the answer, for as long as it may
@@ -92,13 +106,13 @@ final class FrontEndChannel: @unchecked Sendable {
   private func tell(
     _ request: VhostUserRequest,
     _ payload: [UInt8] = [],
-    descriptors: [Int32] = []
+    descriptors: [VhostUserDescriptor] = []
   ) throws(VhostUserError) {
     let deadline = HostClock.monotonic + answerLimit
     var message = VhostUserMessage(
       request,
       payload,
-      descriptors: descriptors.map { VhostUserDescriptor(borrowing: $0) }
+      descriptors: descriptors
     )
     let isAnswered = protocolFeatures.contains(.replyAck)
     if isAnswered { message.flags |= VhostUserWire.needReplyFlag }
@@ -136,7 +150,7 @@ final class FrontEndChannel: @unchecked Sendable {
     let queueCount = agreed.contains(.multipleQueues) ? try askNumber(.getQueueNum) : nil
     if agreed.contains(.backendRequests) {
       let (ours, theirs) = try VhostUserSocket.pair()
-      try tell(.setBackendReqFD, descriptors: [theirs.rawValue])
+      try tell(.setBackendReqFD, descriptors: [VhostUserDescriptor(borrowing: theirs.rawValue)])
       requests = ours
     }
     let configuration = agreed.contains(.configuration) ? try self.configuration(size: configurationSize) : nil
@@ -229,7 +243,7 @@ final class FrontEndChannel: @unchecked Sendable {
   }
 
   private func kick(_ ring: LentRing) {
-    if chost_wait(ring.kick, Int16(POLLOUT), 0) { chost_eventfd_signal(ring.kick) }
+    if chost_wait(ring.kick.rawValue, Int16(POLLOUT), 0) { chost_eventfd_signal(ring.kick.rawValue) }
   }
 
   /// Has it stop.

@@ -44,7 +44,7 @@ extension VhostUserDevice {
     if mode != .direct { for index in indices(queues) { takeOver(index, connection) } }
     guard state.value.isConnected, !connection.hasFailed else { return finished() }
     let usesEventIndex = features(of: VhostUserMode.ringFeatures).contains(.eventIndex)
-    var rings: [LentRing] = []
+    var (rings, regions): ([LentRing], [LentRegion]) = ([], [])
     for index in indices(queues) {
       guard
         mode == .direct
@@ -52,28 +52,30 @@ extension VhostUserDevice {
       else { return finished() }
       do throws(HostError) {
         rings.append(try makeRing(index, connection))
+        // The first rings bring the memory along.
+        if state.value.running == 0 { regions = try makeRegions(connection) }
       } catch {
         tell("\(error)")
         connection.needsReset()
         return finished()
       }
     }
+    state.value.starting = queues
     let ringFeatures =
       mode == .direct
       ? state.value.features.intersection(.splitVirtqueue) : features(of: VhostUserMode.ringFeatures)
     let features = state.value.features.intersection(remoteFeatures).union(ringFeatures).union(.version1).rawValue
-    // The first rings bring the memory along.
-    let regions = state.value.running == 0 ? regions(connection) : nil
     link.run(
       state.value.generation,
-      { [rings, isDirect = mode == .direct] (channel) throws(VhostUserError) in
-        if let regions { try channel.lend(features: features, regions) }
+      { [rings, regions, isDirect = mode == .direct] (channel) throws(VhostUserError) in
+        if !regions.isEmpty { try channel.lend(features: features, regions) }
         for ring in rings { try channel.start(ring, isKicked: !isDirect) }
       },
       { [weak self] error in
         guard let self else { return }
         self.thread.post { [weak self] in
           guard let self else { return }
+          self.state.value.starting = 0
           if error == nil {
             self.state.value.running |= queues
             for index in self.indices(queues) {
@@ -120,8 +122,8 @@ extension VhostUserDevice {
       descriptorTable: ShadowMemory.address + UInt64(ring.descriptorTable),
       driverArea: ShadowMemory.address + UInt64(ring.driverArea),
       deviceArea: ShadowMemory.address + UInt64(ring.deviceArea),
-      kick: kick.descriptor,
-      call: call.value.rawValue
+      kick: try VhostUserDescriptor(copying: kick.descriptor),
+      call: try VhostUserDescriptor(copying: call.value.rawValue)
     )
   }
 
@@ -150,8 +152,8 @@ extension VhostUserDevice {
       descriptorTable: configuration.descriptorTable,
       driverArea: configuration.driverArea,
       deviceArea: configuration.deviceArea,
-      kick: kick,
-      call: try makeCall(index).value.rawValue
+      kick: try VhostUserDescriptor(copying: kick),
+      call: try VhostUserDescriptor(copying: try makeCall(index).value.rawValue)
     )
   }
 
@@ -164,10 +166,11 @@ extension VhostUserDevice {
     state.value.queues[index].isMuted = false
   }
 
-  private func regions(_ connection: DeviceConnection) -> [LentRegion] {
+  private func makeRegions(_ connection: DeviceConnection) throws(HostError) -> [LentRegion] {
     var regions: [LentRegion] = []
     if mode != .direct {
-      regions.append(LentRegion(address: ShadowMemory.address, size: memory.size, descriptor: memory.descriptor))
+      let descriptor = try VhostUserDescriptor(copying: memory.descriptor)
+      regions.append(LentRegion(address: ShadowMemory.address, size: memory.size, descriptor: descriptor))
     }
     guard mode != .bounced else { return regions }
     for part in connection.space.parts {
@@ -175,7 +178,11 @@ extension VhostUserDevice {
         preconditionFailure("a device that works in place has a confined window")
       }
       regions.append(
-        LentRegion(address: part.range.start.rawValue, size: part.range.size, descriptor: descriptor)
+        LentRegion(
+          address: part.range.start.rawValue,
+          size: part.range.size,
+          descriptor: try VhostUserDescriptor(copying: descriptor)
+        )
       )
     }
     // In ascending order, without which some back-ends refuse them.

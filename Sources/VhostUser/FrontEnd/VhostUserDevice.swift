@@ -79,6 +79,8 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
     var wanted: UInt64 = 0
     /// The rings that the back-end works on.
     var running: UInt64 = 0
+    /// Those that it was told to work on, and of which it is not known yet whether it does.
+    var starting: UInt64 = 0
     /// The features of the present back-end.
     var offered: UInt64
     var generation: UInt64
@@ -161,7 +163,7 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
   /// The device goes, and the back-end has nothing of it any longer. Nothing of the loop's or the link's comes then.
   package func release() {
     link.setListener(nil)
-    let running = indices(state.value.running)
+    let running = indices(state.value.running | state.value.starting)
     link.run(state.value.generation) { (channel) throws(VhostUserError) in
       for index in running { _ = try channel.stop(ring: index) }
       if !running.isEmpty { try channel.resetDevice() }
