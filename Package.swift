@@ -90,7 +90,9 @@ let package = Package(
     ),
     .target(
       name: "VhostUserTesting",
-      dependencies: ["CHost", "Host", "VhostUser", "Virtio"],
+      dependencies: [
+        "CHost", "Host", "TestLimits", "VhostUser", "Virtio", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
+      ],
       path: "Tests/VhostUserTesting",
       swiftSettings: strict
     ),
@@ -238,7 +240,7 @@ let package = Package(
     .testTarget(
       name: "HostBackendsTests",
       dependencies: [
-        "CHost", "GuestMemory", "Host", "HostBackends", "SCMI", "SCMIFile", "TestSupport",
+        "CHost", "GuestMemory", "Host", "HostBackends", "SCMI", "SCMIFile", "TestSupport", "VhostUser",
         "VirtioDevices", "VirtioDriver", "VirtioTesting",
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -278,7 +280,7 @@ let package = Package(
     .testTarget(
       name: "ApusTests",
       dependencies: [
-        "Apus", "GuestABI", "BootImage", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "KVM",
+        "Apus", "GuestABI", "BootImage", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "HostBackends", "KVM",
         "SCMI", "SCMIFile", "TestSupport", "Virtio", "VirtioDevices",
         .product(name: "Logging", package: "swift-log"),
       ],

@@ -37,8 +37,10 @@ public struct HostSurvey: Sendable, Encodable {
 
   /// Looks at the host.
   ///
-  /// - Parameter kvmPath: KVM's device.
-  public init(kvmPath: String = "/dev/kvm") {
+  /// - Parameters:
+  ///   - kvmPath: KVM's device.
+  ///   - triesPrograms: whether the programs that machines may have are looked for, and started for a moment.
+  public init(kvmPath: String = "/dev/kvm", triesPrograms: Bool = true) {
     do {
       let system = try System(path: kvmPath)
       add("KVM", true, detail: "\(kvmPath), interface version 12")
@@ -46,6 +48,7 @@ public struct HostSurvey: Sendable, Encodable {
     } catch {
       add("KVM", false, detail: "\(error)", advice: "'make demo' in Apus's checkout runs without it")
     }
+    if triesPrograms { lookAtPrograms() }
   }
 
   private mutating func add(_ name: String, _ isThere: Bool, detail: String, advice: String? = nil) {
@@ -108,12 +111,29 @@ public struct HostSurvey: Sendable, Encodable {
       system.checkExtension(.armNoSyndromeToUser) > 0,
       without: "such a guest fault is reported as a failure of KVM_RUN"
     )
+    try lookAtFirmware(machine)
+  }
+
+  private mutating func lookAtPrograms() {
     addOptional(
       "passt",
       (try? PasstProgram.find()) != nil,
       without: "guests get no network through it; Debian: apt-get install passt"
     )
-    try lookAtFirmware(machine)
+    add(virtiofsd: VirtiofsdProgram.attempt())
+  }
+
+  mutating func add(virtiofsd trial: VirtiofsdProgram.Trial) {
+    let (name, without) = ("virtiofsd", "no folder can be shown to guests")
+    let finding =
+      switch trial {
+      case .missing:
+        Finding(name: name, status: .absent, detail: "no", advice: "\(without); \(VirtiofsdProgram.advice)")
+      case .serves(let version): Finding(name: name, status: .ok, detail: version, advice: nil)
+      case .cannotServe(let version, let reason):
+        Finding(name: name, status: .absent, detail: "\(version): \(reason)", advice: without)
+      }
+    findings.append(finding)
   }
 
   private mutating func lookAtFirmware(_ machine: borrowing VirtualMachine) throws {

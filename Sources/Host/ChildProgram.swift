@@ -54,7 +54,7 @@ package final class ChildProgram: @unchecked Sendable {
   }
 
   /// TMPDIR, or what stands for it where there is none.
-  private static var temporaryFolder: String {
+  package static var temporaryFolder: String {
     // SAFETY: the environment is not changed while machines start.
     unsafe getenv("TMPDIR").map { unsafe HostPath.text(UnsafeRawBufferPointer(start: $0, count: strlen($0))) } ?? "/tmp"
   }

@@ -26,7 +26,6 @@ package final class HostThread: Sendable {
     self.body = Body(body)
     var handle = chost_thread()
     // SAFETY: the value holds the body until after the thread has been joined; name and handle hold for the call.
-    // SAFETY: the value holds the body until after the thread has been joined; name and handle hold for the call.
     let context = unsafe Unmanaged.passUnretained(self.body).toOpaque()
     // SAFETY: the value holds the body until after the thread has been joined.
     let error = unsafe name.withCString { name in
@@ -46,7 +45,6 @@ package final class HostThread: Sendable {
 
   /// Starts a thread that ends by itself; parameters and errors are those of ``init(name:_:)``.
   package static func startDetached(name: String, _ body: @escaping @Sendable () -> Void) throws(HostError) {
-    // SAFETY: the new thread takes it over, or nobody where there is none: see below.
     // SAFETY: the new thread takes it over, or nobody where there is none: see below.
     let context = unsafe Unmanaged.passRetained(Body(body)).toOpaque()
     var handle = chost_thread()

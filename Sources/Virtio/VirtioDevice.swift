@@ -156,4 +156,13 @@ extension VirtioDevice {
   public var takesKickDescriptors: Bool { false }
 
   public var answersAtOnce: Bool { false }
+
+  /// What suits a device whose state is all that it begins with.
+  public func startRestored(
+    _ features: VirtioFeatures,
+    queues: [QueueConfiguration?],
+    _ finished: @escaping @Sendable () -> Void
+  ) {
+    start(features, queues: queues, finished)
+  }
 }

@@ -117,17 +117,9 @@ public final class BlockDevice<Backend: BlockBackend>: VirtioDevice, @unchecked 
     _ finished: @escaping @Sendable () -> Void
   ) {
     state.value.queues.start(features, configurations)
+    // Its mode stands in the configuration space, also where that came back with a state.
     settleCache()
     finished()
-  }
-
-  public func startRestored(
-    _ features: VirtioFeatures,
-    queues configurations: [QueueConfiguration?],
-    _ finished: @escaping @Sendable () -> Void
-  ) {
-    // The cache's mode stands in the configuration space, which came back with the state.
-    start(features, queues: configurations, finished)
   }
 
   public func startQueue(

@@ -50,14 +50,6 @@ public final class EntropyDevice<Source: EntropySource>: VirtioDevice, @unchecke
     finished()
   }
 
-  public func startRestored(
-    _ features: VirtioFeatures,
-    queues configurations: [QueueConfiguration?],
-    _ finished: @escaping @Sendable () -> Void
-  ) {
-    start(features, queues: configurations, finished)
-  }
-
   public func startQueue(
     _ index: Int,
     _ configuration: QueueConfiguration,

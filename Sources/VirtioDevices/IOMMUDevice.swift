@@ -93,14 +93,6 @@ public final class IOMMUDevice: VirtioDevice, @unchecked Sendable {
     finished()
   }
 
-  public func startRestored(
-    _ features: VirtioFeatures,
-    queues configurations: [QueueConfiguration?],
-    _ finished: @escaping @Sendable () -> Void
-  ) {
-    start(features, queues: configurations, finished)
-  }
-
   public func startQueue(
     _ index: Int,
     _ configuration: QueueConfiguration,

@@ -129,14 +129,6 @@ public final class MemoryDevice<Backend: MemoryBackend>: VirtioDevice, @unchecke
     finished()
   }
 
-  public func startRestored(
-    _ features: VirtioFeatures,
-    queues configurations: [QueueConfiguration?],
-    _ finished: @escaping @Sendable () -> Void
-  ) {
-    start(features, queues: configurations, finished)
-  }
-
   public func startQueue(
     _ index: Int,
     _ configuration: QueueConfiguration,

@@ -40,13 +40,16 @@ import VirtioTesting
       }
       let (socket, peer) = FakePeer.pair()
       self.peer = peer
-      server.take(OwnedDescriptor(owning: socket))
-      loop.turn()
+      take(socket)
     }
 
     func connect() {
       let (socket, peer) = FakePeer.pair()
       self.peer = peer
+      take(socket)
+    }
+
+    private func take(_ socket: Int32) {
       server.take(OwnedDescriptor(owning: socket))
       loop.turn()
     }

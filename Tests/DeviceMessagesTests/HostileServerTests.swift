@@ -9,7 +9,7 @@ import VirtioTesting
 @testable import DeviceMessages
 
 /// A device's process that breaks the rules, is silent, or dies.
-@Suite struct HostileServerTests {
+@Suite("Case 19: a hostile process that serves a device by messages") struct HostileServerTests {
   enum Attack: String, CaseIterable {
     case badTicket, answeredTwice, tooLong, tooLongWithStatus, fewerBytes, moreOfNothing, unknownQueue, unknownKind
     case tooLarge, chainToMe, startToMe, doneUnasked, stateUnasked, secondHello, wrongConfiguration, hugeDisk
@@ -63,7 +63,7 @@ import VirtioTesting
     }
   }
 
-  @Test("19 a peer that breaks the rules fails its device, and open requests get an error", arguments: Attack.allCases)
+  @Test("a peer that breaks the rules fails its device, and open requests get an error", arguments: Attack.allCases)
   func attack(_ attack: Attack) throws {
     let fixture = try FakeServerFixture(.block, .block)
     let ticket = fixture.offer()

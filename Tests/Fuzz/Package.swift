@@ -54,6 +54,14 @@ func messagesFuzzTarget(_ name: String) -> Target {
   )
 }
 
+func vhostUserFuzzTarget(_ name: String) -> Target {
+  .executableTarget(
+    name: name,
+    dependencies: ["FuzzSupport", .product(name: "VhostUserTesting", package: "apus")],
+    swiftSettings: strict
+  )
+}
+
 let package = Package(
   name: "Fuzz",
   dependencies: [.package(name: "apus", path: "../..")],
@@ -99,11 +107,8 @@ let package = Package(
     controlFuzzTarget("FuzzControl"),
     controlFuzzTarget("FuzzControlClient"),
     controlFuzzTarget("FuzzControlWords"),
-    .executableTarget(
-      name: "FuzzVhostUser",
-      dependencies: ["FuzzSupport", .product(name: "VhostUserTesting", package: "apus")],
-      swiftSettings: strict
-    ),
+    vhostUserFuzzTarget("FuzzVhostUser"),
+    vhostUserFuzzTarget("FuzzVhostUserDevice"),
     .executableTarget(
       name: "FuzzSeeds",
       dependencies: [

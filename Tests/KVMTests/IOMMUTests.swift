@@ -3,7 +3,7 @@ import ApusTesting
 import GuestSupport
 import Testing
 
-@Suite("A bare-metal guest with an IOMMU", .requiresKVM, .ownThread)
+@Suite("Case 20: a bare-metal guest with an IOMMU", .requiresKVM, .ownThread)
 struct IOMMUTests {
   @Test("what is not mapped is refused and told, from the first access on, and mappings have an end")
   func reach() async throws {

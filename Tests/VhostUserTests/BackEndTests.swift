@@ -21,9 +21,7 @@ import VirtioDriver
 
   @Test func aRequestIsAnsweredAndTheIndexToldAtTheEnd() throws {
     let server = try RunningServer()
-    let front = try FrontEnd(server.path)
-    try front.negotiate()
-    try front.showMemory()
+    let front = try FrontEnd(server.path, isReady: true)
     var queue = front.queue(0, size: 1024)
     try front.start(queue)
 
@@ -34,9 +32,7 @@ import VirtioDriver
 
   @Test func requestsThatWereAvailableBeforeTheStartAreAnsweredWithoutANotification() throws {
     let server = try RunningServer()
-    let front = try FrontEnd(server.path)
-    try front.negotiate()
-    try front.showMemory()
+    let front = try FrontEnd(server.path, isReady: true)
     var queue = front.queue(1)
     let answer = FrontEnd.start + 0x9_0000
     queue.writeChain([.init(answer, 8, isWritable: true)])
@@ -62,9 +58,7 @@ import VirtioDriver
 
   @Test func ringsThatComeBackAsTheyWereGoOnAndOthersBeginAnew() throws {
     let server = try RunningServer()
-    let front = try FrontEnd(server.path)
-    try front.negotiate()
-    try front.showMemory()
+    let front = try FrontEnd(server.path, isReady: true)
     var (first, second) = (front.queue(0), front.queue(1))
     try front.start(first)
     try front.start(second)
@@ -90,9 +84,7 @@ import VirtioDriver
 
   @Test func theDeviceGoesOnWithoutARingThatStaysAway() throws {
     let server = try RunningServer()
-    let front = try FrontEnd(server.path)
-    try front.negotiate()
-    try front.showMemory()
+    let front = try FrontEnd(server.path, isReady: true)
     var (first, second) = (front.queue(0), front.queue(1))
     try front.start(first)
     try front.start(second)
@@ -108,9 +100,7 @@ import VirtioDriver
 
   @Test func memoryComesAndGoesUnderRunningRings() throws {
     let server = try RunningServer()
-    let front = try FrontEnd(server.path)
-    try front.negotiate()
-    try front.showMemory()
+    let front = try FrontEnd(server.path, isReady: true)
     var queue = front.queue(0)
     try front.start(queue)
     let more = [0x8000_0000, FrontEnd.size, 0x7100_0000_0000, 0] as [UInt64]
@@ -150,9 +140,7 @@ import VirtioDriver
 
   @Test func resetDeviceStopsAllRings() throws {
     let server = try RunningServer()
-    let front = try FrontEnd(server.path)
-    try front.negotiate()
-    try front.showMemory()
+    let front = try FrontEnd(server.path, isReady: true)
     var queue = front.queue(0)
     try front.start(queue)
     _ = try front.request([0xFF], &queue)

@@ -2,6 +2,7 @@ import CHost
 import GuestMemory
 import Host
 import Testing
+import VhostUserTesting
 import Virtio
 import VirtioDriver
 import VirtioMMIO

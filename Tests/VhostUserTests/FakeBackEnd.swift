@@ -22,6 +22,8 @@ final class FakeBackEnd: @unchecked Sendable {
     var silentAt: VhostUserRequest?
     /// Bytes in place of the reply to it, as they go over the socket.
     var strayReply: (at: VhostUserRequest, bytes: [UInt8])?
+    /// It takes 50 ms for this one.
+    var slowAt: VhostUserRequest?
     /// It closes the connection instead of an answer to it.
     var closesAt: VhostUserRequest?
     /// It takes requests and answers none.
@@ -32,6 +34,22 @@ final class FakeBackEnd: @unchecked Sendable {
     var callsPerRequest = 1
     /// It takes the flag from the descriptors that it shares, and fills or drains them.
     var spoilsDescriptors = false
+    /// Its process cannot be made to end.
+    var outlivesItsConnection = false
+    /// How many descriptors come along with each of its replies.
+    var descriptorsPerReply = 0
+    /// What it does with what is available when it is told to stop, and with what it had taken before.
+    var atStop = AtStop.nothing
+  }
+
+  /// What becomes of available requests when a ring is stopped.
+  enum AtStop: Sendable {
+    /// They are left.
+    case nothing
+    /// They are answered before it says where it stands.
+    case answers
+    /// It says that it has taken them, and answers them a little later.
+    case answersLater
   }
 
   private struct Ring {
@@ -52,14 +70,14 @@ final class FakeBackEnd: @unchecked Sendable {
     let base: UnsafeMutableRawPointer
   }
 
-  private let plan: Plan
+  let plan: Plan
   private let socket: VhostUserSocket
   private let loop: EventLoop
   private var thread: HostThread?
   private var rings: [Int: Ring] = [:]
   private var regions: [Region] = []
   private var requests: VhostUserSocket?
-  private let log = Mutex<[UInt32]>([])
+  private let log = Mutex<[Heard]>([])
   private let wish = Mutex<[@Sendable (FakeBackEnd) -> Void]>([])
   private let wake: SharedEventDescriptor
   private let ended = Atomic<Bool>(false)
@@ -82,8 +100,19 @@ final class FakeBackEnd: @unchecked Sendable {
     for region in regions { _ = unsafe chost_unmap(region.base, Int(region.size)) }
   }
 
+  /// A message that came: its number, and the first number of its payload.
+  struct Heard: Sendable {
+    var request: UInt32
+    var value: UInt64
+    /// Of SET_VRING_CALL, what came along.
+    var file: String?
+  }
+
+  /// The messages that came.
+  var heard: [Heard] { log.withLock { $0 } }
+
   /// The numbers of the messages that came.
-  var seen: [UInt32] { log.withLock { $0 } }
+  var seen: [UInt32] { heard.map(\.request) }
 
   /// Has the thread do something.
   func perform(_ body: @escaping @Sendable (FakeBackEnd) -> Void) {
@@ -119,9 +148,11 @@ final class FakeBackEnd: @unchecked Sendable {
   }
 
   private func answer(_ message: VhostUserMessage) {
-    log.withLock { $0.append(message.request) }
+    let heard = Heard(request: message.request, value: message.payload.number(at: 0, as: UInt64.self) ?? 0)
+    log.withLock { $0.append(heard) }
     guard let request = VhostUserRequest(rawValue: message.request) else { return }
     if plan.silentAt == request { return }
+    if plan.slowAt == request { chost_pause(50) }
     if plan.closesAt == request {
       socket.shutDown()
       return loop.stop()
@@ -135,18 +166,24 @@ final class FakeBackEnd: @unchecked Sendable {
     case .getProtocolFeatures: reply(message, number(plan.protocolFeatures))
     case .getQueueNum: reply(message, number(plan.queueCount))
     case .getConfig: reply(message, Array(message.payload[..<12]) + plan.configuration)
-    case .getVringBase:
-      let index = Int(message.payload.number(at: 0, as: UInt32.self) ?? 0)
-      var payload: [UInt8] = []
-      payload.append(number: UInt32(index))
-      payload.append(number: UInt32(rings[index]?.next ?? 0))
-      if let kick = rings[index]?.kick { loop.remove(kick.rawValue) }
-      rings[index]?.isEnabled = false
-      reply(message, payload)
+    case .getVringBase: stop(Int(message.payload.number(at: 0, as: UInt32.self) ?? 0), message)
     default:
       take(request, message)
       if message.needsReply { reply(message, number(0)) }
     }
+  }
+
+  private func stop(_ index: Int, _ message: VhostUserMessage) {
+    if plan.atStop == .answers { serve(index) }
+    var payload: [UInt8] = []
+    payload.append(number: UInt32(index))
+    payload.append(number: UInt32(plan.atStop == .answersLater ? available(index) : rings[index]?.next ?? 0))
+    if let kick = rings[index]?.kick { loop.remove(kick.rawValue) }
+    rings[index]?.isEnabled = false
+    reply(message, payload)
+    guard plan.atStop == .answersLater else { return }
+    chost_pause(30)
+    serve(index)
   }
 
   private func number(_ value: UInt64) -> [UInt8] {
@@ -160,7 +197,8 @@ final class FakeBackEnd: @unchecked Sendable {
       VhostUserMessage(
         request: message.request,
         flags: VhostUserWire.version | VhostUserWire.replyFlag,
-        payload: payload
+        payload: payload,
+        descriptors: (0..<plan.descriptorsPerReply).map { _ in VhostUserDescriptor(borrowing: socket.rawValue) }
       )
     )
   }
@@ -183,6 +221,7 @@ final class FakeBackEnd: @unchecked Sendable {
       rings[index]?.driver = message.payload.number(at: 24, as: UInt64.self) ?? 0
     case .setVringCall:
       rings[index]?.call = message.descriptors.first
+      log.withLock { $0[$0.count - 1].file = message.descriptors.first.map { file($0) } }
       guard plan.spoilsDescriptors, let call = message.descriptors.first else { return }
       // As full as it gets: who writes to it now waits, and so does who empties it and reads once more.
       var most = UInt64.max - 1
@@ -193,12 +232,31 @@ final class FakeBackEnd: @unchecked Sendable {
       rings[index]?.kick = kick
       if plan.spoilsDescriptors {
         _ = fcntl(kick.rawValue, F_SETFL, 0)
-        return
+        return fill(kick)
       }
       _ = try? loop.add(kick.rawValue, EventLoop.readable, ClosureHandler { [unowned self] _ in kicked(index) })
     case .setVringEnable: rings[index]?.isEnabled = second != 0
     default: break
     }
+  }
+
+  /// What a descriptor is of, as the kernel calls it.
+  private func file(_ descriptor: VhostUserDescriptor) -> String {
+    var name = [CChar](repeating: 0, count: 64)
+    // SAFETY: the path and the array hold for the call, and its size goes along.
+    let count = unsafe readlink("/proc/self/fd/\(descriptor.rawValue)", &name, name.count)
+    return String(decoding: name.prefix(max(count, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  /// Opens what it was given to read from for writing, and leaves no room in it.
+  private func fill(_ kick: VhostUserDescriptor) {
+    // SAFETY: the path holds for the call.
+    let number = unsafe open("/proc/self/fd/\(kick.rawValue)", O_WRONLY | O_NONBLOCK | O_CLOEXEC)
+    precondition(number >= 0, "a pipe's end can be opened anew")
+    let one: [UInt8] = [1, 0, 0, 0, 0, 0, 0, 0]
+    // SAFETY: the array holds for the call and its size goes along.
+    while unsafe write(number, one, one.count) > 0 {}
+    close(number)
   }
 
   private func map(_ message: VhostUserMessage, count: Int) {
@@ -212,14 +270,28 @@ final class FakeBackEnd: @unchecked Sendable {
     }
   }
 
-  /// The memory at an address, of the region that was lent last.
+  /// The memory at an address, of the region that was lent last; nil: none was lent there.
   @unsafe
-  private func place(_ address: UInt64) -> UnsafeMutableRawPointer {
+  private func place(_ address: UInt64, _ count: Int) -> UnsafeMutableRawPointer? {
     for region in regions.reversed()
     where address >= region.address && address - region.address < region.size {
-      return unsafe region.base + Int(address - region.address)
+      let offset = address - region.address
+      return unsafe UInt64(count) <= region.size - offset ? region.base + Int(offset) : nil
     }
-    preconditionFailure("an address that was lent: \(address)")
+    return nil
+  }
+
+  /// Of a ring whose parts lie in what was lent.
+  @unsafe
+  private func ringPlace(_ address: UInt64) -> UnsafeMutableRawPointer {
+    guard let place = unsafe place(address, 6) else { preconditionFailure("an address that was lent: \(address)") }
+    return unsafe place
+  }
+
+  private func available(_ index: Int) -> UInt16 {
+    guard let ring = rings[index] else { return 0 }
+    // SAFETY: the ring's parts lie in what was lent.
+    return unsafe guest_load_acquire_u16(ringPlace(ring.driver) + 2)
   }
 
   // MARK: Rings
@@ -236,12 +308,16 @@ final class FakeBackEnd: @unchecked Sendable {
   func serve(_ index: Int) {
     guard var ring = rings[index] else { return }
     // SAFETY: the ring's parts lie in what was lent.
-    let available = unsafe place(ring.driver)
+    let available = unsafe ringPlace(ring.driver)
     while unsafe guest_load_acquire_u16(available + 2) != ring.next {
       let head = unsafe guest_load_relaxed_u16(available + 4 + 2 * Int(ring.next % ring.size))
       ring.next &+= 1
-      let written = echo(head, ring)
-      let used = unsafe place(ring.device)
+      // One that trusts the rings is at its end where they lead elsewhere: so it is with virtiofsd.
+      guard let written = echo(head, ring) else {
+        socket.shutDown()
+        return loop.stop()
+      }
+      let used = unsafe ringPlace(ring.device)
       let element = plan.usedElement.map { UInt64($0.identifier) | UInt64($0.length) << 32 }
       unsafe guest_store_used_element(
         used + 4 + 8 * Int(ring.used % ring.size),
@@ -256,6 +332,9 @@ final class FakeBackEnd: @unchecked Sendable {
     }
     rings[index] = ring
   }
+
+  /// Calls, whether or not there is anything new.
+  func call(_ index: Int) { signal(rings[index]?.call) }
 
   private func signal(_ call: VhostUserDescriptor?) {
     guard let call else { return }
@@ -275,15 +354,19 @@ final class FakeBackEnd: @unchecked Sendable {
     _ = unsafe bytes.withUnsafeBytes { unsafe write(socket.rawValue, $0.baseAddress, $0.count) }
   }
 
-  private func echo(_ head: UInt16, _ ring: Ring) -> UInt32 {
+  /// nil: the chain leads where no memory is, or nowhere.
+  private func echo(_ head: UInt16, _ ring: Ring) -> UInt32? {
     var bytes: [UInt8] = []
     var written = 0
     var index = head
-    while true {
-      // SAFETY: the table and what its descriptors name lie in what was lent.
-      let descriptor = unsafe guest_load_descriptor(place(ring.descriptors) + 16 * Int(index))
-      let buffer = unsafe place(descriptor.address)
-      for offset in 0..<Int(descriptor.length) {
+    for _ in 0..<ring.size {
+      guard index < ring.size else { return nil }
+      // SAFETY: the table lies in what was lent, and so does the buffer where there is one.
+      let descriptor = unsafe guest_load_descriptor(ringPlace(ring.descriptors) + 16 * Int(index))
+      guard let buffer = unsafe place(descriptor.address, Int(descriptor.length)) else { return nil }
+      // Of what is to be written no more is looked at than there is to write.
+      let length = descriptor.flags & 2 == 0 ? Int(descriptor.length) : min(Int(descriptor.length), bytes.count)
+      for offset in 0..<length {
         if descriptor.flags & 2 == 0 {
           unsafe bytes.append(buffer.load(fromByteOffset: offset, as: UInt8.self))
         } else if let byte = bytes.popLast() {
@@ -294,5 +377,6 @@ final class FakeBackEnd: @unchecked Sendable {
       guard descriptor.flags & 1 != 0 else { return UInt32(written) }
       index = descriptor.next
     }
+    return nil
   }
 }

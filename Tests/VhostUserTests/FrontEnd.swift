@@ -27,7 +27,8 @@ final class FrontEnd: WindowMachine {
   let calls: [VhostUserDescriptor]
   private let folder: TemporaryFolder
 
-  init(_ path: String) throws {
+  /// - Parameter isReady: whether features are negotiated and the memory is shown; otherwise it says nothing yet.
+  init(_ path: String, isReady: Bool = false) throws {
     // SAFETY: the path holds for the call.
     let number = unsafe chost_socket_connect(path, 1000)
     try #require(number >= 0)
@@ -43,6 +44,9 @@ final class FrontEnd: WindowMachine {
     )
     kicks = (0..<2).map { _ in VhostUserDescriptor(owning: chost_eventfd()) }
     calls = (0..<2).map { _ in VhostUserDescriptor(owning: chost_eventfd()) }
+    guard isReady else { return }
+    try negotiate()
+    try showMemory()
   }
 
   func readRegister(_ offset: UInt64, width: Int) -> UInt64 { preconditionFailure("there are no registers") }
@@ -240,9 +244,7 @@ final class RunningServer {
 
   /// Whether a good front-end is served.
   func serves() throws -> Bool {
-    let front = try FrontEnd(path)
-    try front.negotiate()
-    try front.showMemory()
+    let front = try FrontEnd(path, isReady: true)
     var queue = front.queue(0)
     try front.start(queue)
     return try front.request([1, 2, 3], &queue) == [3, 2, 1]

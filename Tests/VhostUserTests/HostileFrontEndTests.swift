@@ -10,7 +10,7 @@ import VirtioDriver
 
 /// What a hostile front-end may send to a server (the 18th of what is to be proven): each is told, ends its own
 /// conversation, and the next front-end is served.
-@Suite struct HostileFrontEndTests {
+@Suite("Case 18: a hostile front-end") struct HostileFrontEndTests {
   struct Attempt: CustomTestStringConvertible, Sendable {
     let testDescription: String
     /// What the log says of it.
@@ -185,9 +185,7 @@ import VirtioDriver
 
   @Test func shortensTheFileOfItsMemoryAndTheServerGoesOn() throws {
     let server = try RunningServer()
-    let front = try FrontEnd(server.path)
-    try front.negotiate()
-    try front.showMemory()
+    let front = try FrontEnd(server.path, isReady: true)
     var queue = front.queue(0)
     try front.start(queue)
     _ = try front.request([1], &queue)

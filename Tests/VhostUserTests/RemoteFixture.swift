@@ -4,6 +4,7 @@ import Host
 import Synchronization
 import TestLimits
 import Testing
+import VhostUserTesting
 import Virtio
 import VirtioDriver
 import VirtioMMIO
@@ -11,86 +12,22 @@ import VirtioTesting
 
 @testable import VhostUser
 
-/// The test's own thread as a device thread: what is posted runs while the test waits for something.
-final class PumpedThread: DeviceThread, @unchecked Sendable {
-  // SAFETY: @unchecked: what is posted has a lock; the loop is the test's thread's.
-
-  let loop: EventLoop
-  private let posted = Mutex<[@Sendable () -> Void]>([])
-  private let wake: SharedEventDescriptor
-  private let tick: SharedTimer
-
-  init() throws {
-    loop = try EventLoop()
-    wake = SharedEventDescriptor(try EventDescriptor())
-    tick = SharedTimer(try HostTimer())
-    _ = try loop.add(wake.value.rawValue, EventLoop.readable, ClosureHandler { [unowned self] _ in runPosted() })
-    _ = try loop.add(
-      tick.value.rawValue,
-      EventLoop.readable,
-      ClosureHandler { [unowned self] _ in
-        tick.value.clear()
-        loop.stopAfterBatch()
-      }
-    )
-    tick.value.arm(after: 1_000_000, every: 1_000_000)
-  }
-
-  func post(_ work: @escaping @Sendable () -> Void) {
-    posted.withLock { $0.append(work) }
-    wake.value.signal()
-  }
-
-  private func runPosted() {
-    wake.value.clear()
-    let bodies = posted.withLock { posted in
-      defer { posted = [] }
-      return posted
-    }
-    for body in bodies { body() }
-  }
-
-  func perform(_ work: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void) {
-    let over = Flag()
-    work { over.set() }
-    pump { over.isSet }
-  }
-
-  /// Lets the device work until something holds.
-  ///
-  /// - Returns: false where the time is over.
-  @discardableResult
-  func pump(_ limit: Duration = .seconds(20), until condition: () -> Bool) -> Bool {
-    let limit = TestLimit(limit)
-    while !condition() {
-      if limit.hasPassed { return false }
-      try? loop.run()
-    }
-    return true
-  }
-}
-
-/// Something that has happened or not.
-final class Flag: Sendable {
-  private let value = Atomic<Bool>(false)
-
-  var isSet: Bool { value.load(ordering: .acquiring) }
-
-  func set() { value.store(true, ordering: .releasing) }
-}
-
 /// A device whose back-ends are fakes, with a driver that has set it up.
 final class RemoteFixture {
   let thread: PumpedThread
   let connector: FakeConnector
   let link: VhostUserLink
   let offer: VhostUserOffer
-  let device: VhostUserDevice
-  let machine: TestMachine
+  private(set) var device: VhostUserDevice
+  private(set) var machine: TestMachine
   var queue: DriverQueue<TestMachine>
   /// Memory that no queue uses.
   let scratch: UInt64
   private let told: Told
+  private let mode: VhostUserMode
+  private let profile: VhostUserProfile
+  /// By which KVM tells a back-end of the driver's notifications, where it works on the guest's own rings.
+  private let notification: SharedEventDescriptor
 
   private final class Told: Sendable {
     let lines = Mutex<[String]>([])
@@ -102,16 +39,20 @@ final class RemoteFixture {
   /// - Parameters:
   ///   - plans: of the back-ends, one for each connection; the last one's holds for all that follow.
   ///   - loss: what becomes of requests whose back-end is gone.
+  ///   - thread: another device's; nil: one of its own.
   init(
     _ mode: VhostUserMode,
     _ plans: [FakeBackEnd.Plan] = [.init()],
     loss: VhostUserProfile.Loss = .resubmit,
     configurationSize: Int = 0,
     answerLimit: UInt64 = 5_000_000_000,
-    starts: Bool = true
+    starts: Bool = true,
+    on thread: PumpedThread? = nil
   ) throws {
-    let thread = try PumpedThread()
+    let thread = try thread ?? PumpedThread()
     self.thread = thread
+    self.mode = mode
+    notification = SharedEventDescriptor(try EventDescriptor())
     let connector = FakeConnector(plans)
     self.connector = connector
     var patience = VhostUserPatience()
@@ -122,24 +63,16 @@ final class RemoteFixture {
     try link.begin()
     let told = Told()
     self.told = told
-    let profile = VhostUserProfile(
+    profile = VhostUserProfile(
       identifier: .entropy,
       features: [],
       configurationSize: configurationSize,
-      queueCount: 1,
+      queueCount: Int(plans[0].queueCount),
       queueSize: 64,
       loss: loss
     )
-    device = try VhostUserDevice(
-      name: "test",
-      profile,
-      offer: offer,
-      mode: mode,
-      link: link,
-      loop: thread.loop,
-      thread: thread
-    ) { line in told.lines.withLock { $0.append(line) } }
-    machine = try TestMachine(device, thread: thread)
+    device = try Self.makeDevice(profile, offer, mode, link, thread, told)
+    machine = try Self.makeMachine(device, thread, notification)
     queue = DriverQueue(machine, index: 0, size: 64, at: machine.windowStart)
     scratch = (queue.end + 0xFFF) & ~0xFFF
     if starts { start() }
@@ -149,6 +82,59 @@ final class RemoteFixture {
     device.release()
     link.close()
   }
+
+  private static func makeDevice(
+    _ profile: VhostUserProfile,
+    _ offer: VhostUserOffer,
+    _ mode: VhostUserMode,
+    _ link: VhostUserLink,
+    _ thread: PumpedThread,
+    _ told: Told
+  ) throws -> VhostUserDevice {
+    try VhostUserDevice(
+      name: "test",
+      profile,
+      offer: offer,
+      mode: mode,
+      link: link,
+      loop: thread.loop,
+      thread: thread
+    ) { line in told.lines.withLock { $0.append(line) } }
+  }
+
+  private static func makeMachine(
+    _ device: VhostUserDevice,
+    _ thread: PumpedThread,
+    _ notification: SharedEventDescriptor
+  ) throws -> TestMachine {
+    let descriptors = QueueDescriptors(kick: notification.value.rawValue)
+    return try TestMachine(
+      device,
+      thread: thread,
+      descriptors: Array(repeating: descriptors, count: device.queueSizes.count)
+    )
+  }
+
+  /// The machine reboots: all is made anew but the connection.
+  func reboot() throws {
+    device.release()
+    device = try Self.makeDevice(profile, offer, mode, link, thread, told)
+    machine = try Self.makeMachine(device, thread, notification)
+    start()
+  }
+
+  /// The driver notifies the queue.
+  func notify() {
+    if mode == .direct { notification.value.signal() } else { _ = machine.transport.kick(queue: 0) }
+  }
+
+  /// Stops the device, until ``resume()``.
+  func suspend() {
+    let transport = machine.transport
+    thread.perform { finished in transport.beginSuspension(finished) }
+  }
+
+  func resume() { machine.transport.endSuspension() }
 
   /// From reset to DRIVER_OK.
   func start() {
@@ -184,7 +170,7 @@ final class RemoteFixture {
       from: UInt16(2 * number)
     )
     queue.offer(UInt16(2 * number))
-    _ = machine.transport.kick(queue: 0)
+    notify()
   }
 
   /// Waits for an element of the used ring.
@@ -208,6 +194,7 @@ final class FakeConnector: VhostUserConnector, @unchecked Sendable {
   private struct State {
     var plans: [FakeBackEnd.Plan]
     var backEnds: [FakeBackEnd] = []
+    var ends = 0
   }
 
   private let state: Mutex<State>
@@ -232,5 +219,14 @@ final class FakeConnector: VhostUserConnector, @unchecked Sendable {
     return ours
   }
 
-  func disconnect(_ error: VhostUserError) -> VhostUserEnd { VhostUserEnd(error: error, isDead: true) }
+  /// How often a connection was given up.
+  var ends: Int { state.withLock { $0.ends } }
+
+  func disconnect(_ error: VhostUserError) -> VhostUserEnd {
+    let last = state.withLock { state in
+      state.ends += 1
+      return state.backEnds.last
+    }
+    return VhostUserEnd(error: error, isDead: last?.plan.outlivesItsConnection != true)
+  }
 }

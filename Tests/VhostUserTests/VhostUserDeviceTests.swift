@@ -3,6 +3,7 @@ import Host
 import TestLimits
 import TestSupport
 import Testing
+import VhostUserTesting
 import Virtio
 import VirtioDriver
 import VirtioMMIO
@@ -10,7 +11,12 @@ import VirtioTesting
 
 @testable import VhostUser
 
-private let modes: [VhostUserMode] = [.inPlace, .bounced]
+/// Those in which Apus reads the guest's rings.
+let modes: [VhostUserMode] = [.inPlace, .bounced]
+
+extension VhostUserMode {
+  static let all: [VhostUserMode] = [.inPlace, .bounced, .direct]
+}
 
 @Suite(.timeLimit(.minutes(5))) struct VhostUserDeviceTests {
   @Test(arguments: modes) func aRequestGoesToTheBackEndAndComesBack(mode: VhostUserMode) throws {
@@ -46,135 +52,7 @@ private let modes: [VhostUserMode] = [.inPlace, .bounced]
     #expect(fixture.machine.faults == [])
   }
 
-  @Test func onlyWhatIsListedIsEverNegotiated() throws {
-    let everything = FakeBackEnd.Plan(features: .max, protocolFeatures: .max)
-    let fixture = try RemoteFixture(.inPlace, [everything])
-
-    let allowed: VhostUserProtocolFeatures = [
-      .multipleQueues, .replyAck, .backendRequests, .configuration, .resetDevice,
-    ]
-    #expect(fixture.offer.protocolFeatures.isSubset(of: allowed))
-    let offered = fixture.machine.driver.offeredFeatures
-    let others: UInt64 = 1 << 28 | 1 << 29 | 1 << 32 | 1 << 33 | 1 << 40
-    #expect(offered & ~others == 0)
-  }
-
   // The numbers are those of the list in the issue's facts.
-
-  @Test(
-    arguments: [
-      [UInt8](VhostUserMessage(request: 99, flags: 5, payload: Array(repeating: 0, count: 8)).bytes),
-      VhostUserMessage(request: 1, flags: 6, payload: Array(repeating: 0, count: 8)).bytes,
-      VhostUserMessage(request: 1, flags: 5).bytes,
-      VhostUserMessage(request: 1, flags: 1, payload: Array(repeating: 0, count: 8)).bytes,
-      VhostUserMessage(request: 1, flags: 5).bytes[..<8] + [1, 16, 0, 0],
-      VhostUserMessage(request: 1, flags: 5).bytes[..<8] + [255, 255, 255, 255],
-    ]
-  )
-  func case6AReplyThatIsNoneOfTheRequestEndsTheConnectionAtOnce(reply: [UInt8]) throws {
-    let plan = FakeBackEnd.Plan(strayReply: (.getFeatures, reply))
-    let link = try VhostUserLink(FakeConnector([plan]), configurationSize: 0)
-    let start = HostClock.monotonic
-
-    let error = #expect(throws: VhostUserError.self) { _ = try link.open() }
-
-    guard case .malformed = error else {
-      Issue.record("it is \(error.map { "\($0)" } ?? "no error")")
-      return
-    }
-    #expect(HostClock.monotonic - start < 1_000_000_000)
-  }
-
-  @Test func case6AMessageThatNobodyAskedForEndsTheConnection() throws {
-    let fixture = try RemoteFixture(.bounced)
-    let stray = VhostUserMessage(request: 1, flags: 5, payload: Array(repeating: 0, count: 8)).bytes
-
-    fixture.connector.backEnds[0].perform { $0.sendUnasked(stray) }
-
-    #expect(fixture.thread.pump { fixture.messages.contains { $0.hasSuffix("it is back") } })
-    #expect(fixture.messages.first?.contains("for which nobody has asked") == true)
-    fixture.request([1, 2])
-    #expect(fixture.takeUsed() == .init(head: 0, written: 2))
-  }
-
-  @Test(arguments: [VhostUserRequest.setFeatures, .setMemTable, .setVringNum, .setVringKick, .setVringEnable])
-  func case7ABackEndThatNeverAnswersHoldsUpNothingButItsDevice(request: VhostUserRequest) throws {
-    let fixture = try RemoteFixture(
-      .bounced,
-      [FakeBackEnd.Plan(silentAt: request)],
-      answerLimit: 200_000_000,
-      starts: false
-    )
-    let isStarted = Flag()
-    var longest: UInt64 = 0
-    var last = HostClock.monotonic
-
-    fixture.device.start([.version1], queues: [fixture.configuration]) { isStarted.set() }
-    fixture.thread.pump {
-      longest = max(longest, HostClock.monotonic - last)
-      last = HostClock.monotonic
-      return isStarted.isSet
-    }
-
-    #expect(isStarted.isSet)
-    #expect(longest < 1_000_000_000)
-    let said = "did not answer \(request) in time"
-    #expect(fixture.thread.pump { fixture.messages.contains { $0.contains(said) } })
-  }
-
-  @Test(arguments: modes) func case9AFloodOfCallsLeavesTheDeviceThreadToOthers(mode: VhostUserMode)
-    throws
-  {
-    let fixture = try RemoteFixture(mode, [FakeBackEnd.Plan(callsPerRequest: 100_000)])
-
-    for number in 0..<8 {
-      fixture.request([1, 2, 3], number: number)
-      #expect(fixture.takeUsed()?.written == 3)
-    }
-
-    #expect(fixture.machine.faults == [])
-  }
-
-  @Test func case10AFloodOfChangesIsReadAFewTimes() throws {
-    let plan = FakeBackEnd.Plan(configuration: [1, 2, 3, 4])
-    let fixture = try RemoteFixture(.bounced, [plan], configurationSize: 4)
-    let get = VhostUserRequest.getConfig.rawValue
-    let start = HostClock.monotonic
-
-    fixture.connector.backEnds[0].perform { $0.tellOfChanges(10_000) }
-    let backEnd = fixture.connector.backEnds[0]
-    #expect(fixture.thread.pump { backEnd.seen.count { $0 == get } >= 3 })
-    fixture.thread.pump(.milliseconds(300)) { false }
-
-    // One in ten milliseconds at most, whatever the time that this took.
-    let most = (HostClock.monotonic - start) / 10_000_000 + 3
-    #expect(UInt64(backEnd.seen.count { $0 == get }) <= most)
-    fixture.request([7])
-    #expect(fixture.takeUsed()?.written == 1)
-  }
-
-  @Test(arguments: modes)
-  func case11ABackEndThatSpoilsTheDescriptorsThatItSharesBlocksNobody(mode: VhostUserMode) throws {
-    let fixture = try RemoteFixture(mode, [FakeBackEnd.Plan(holdsRequests: true, spoilsDescriptors: true)])
-    let start = HostClock.monotonic
-
-    // More kicks than the pipe has room for, of which nobody takes any.
-    for _ in 0..<20_000 { fixture.device.kickPipe(0)?.signal() }
-    fixture.request([9, 8, 7])
-    fixture.thread.pump(.milliseconds(50)) { false }
-    fixture.machine.driver.reset()
-
-    #expect(HostClock.monotonic - start < 5_000_000_000)
-    #expect(fixture.machine.driver.status == 0)
-  }
-
-  @Test(arguments: [UInt64(0), 0x8001, 1 << 63]) func case12AnAbsurdNumberOfQueuesIsRefused(count: UInt64) throws {
-    let link = try VhostUserLink(FakeConnector([FakeBackEnd.Plan(queueCount: count)]), configurationSize: 0)
-    let offer = try link.open()
-
-    #expect(VhostUserProfile.block.problem(with: offer) != nil)
-    link.close()
-  }
 
   @Test(arguments: modes) func case13ARequestOfABackEndThatIsGoneIsDoneByTheNextOne(
     mode: VhostUserMode
@@ -221,6 +99,34 @@ private let modes: [VhostUserMode] = [.inPlace, .bounced]
       #expect(fixture.answer(4) == text.reversed())
     }
     #expect(fixture.takeUsed(.milliseconds(50)) == nil)
+  }
+
+  @Test func case14ABackEndThatCannotBeHadAgainIsToldOnceWithTheReason() throws {
+    let plans = [FakeBackEnd.Plan(), .init(closesAt: .getFeatures), .init(closesAt: .getFeatures), .init()]
+    let fixture = try RemoteFixture(.bounced, plans)
+
+    fixture.connector.backEnds[0].end()
+
+    #expect(fixture.thread.pump { fixture.messages.contains { $0.hasSuffix("it is back") } })
+    let reason = "the back-end: it closed the connection; it is tried again and again until it is back"
+    #expect(fixture.messages.count { $0 == reason } == 1)
+    fixture.request([1, 2])
+    #expect(fixture.takeUsed()?.written == 2)
+  }
+
+  @Test(arguments: [VhostUserMode.inPlace, .direct])
+  func case14ABackEndThatCannotBeMadeToEndLeavesADeviceThatNoResetMends(mode: VhostUserMode) throws {
+    let fixture = try RemoteFixture(mode, [FakeBackEnd.Plan(holdsRequests: true, outlivesItsConnection: true)])
+    fixture.request([1, 2, 3])
+    fixture.thread.pump(.milliseconds(20)) { false }
+
+    fixture.connector.backEnds[0].end()
+
+    #expect(fixture.thread.pump { fixture.machine.driver.status & Status.deviceNeedsReset != 0 })
+    #expect(fixture.messages.contains { $0.contains("cannot be made to end") && $0.contains("end its process") })
+    #expect(fixture.takeUsed(.milliseconds(20)) == nil)
+    fixture.start()
+    #expect(fixture.machine.driver.status & Status.deviceNeedsReset != 0)
   }
 
   @Test func case15ALesserBackEndIsRefusedWithAMessage() throws {
@@ -279,16 +185,80 @@ private let modes: [VhostUserMode] = [.inPlace, .bounced]
     #expect(fixture.takeUsed() == .init(head: 0, written: 3))
   }
 
+  @Test func case21WhatIsNotListedIsNeverOnTheWire() throws {
+    let fixture = try RemoteFixture(.inPlace, [FakeBackEnd.Plan(features: .max, protocolFeatures: .max)])
+    fixture.request([1])
+    _ = fixture.takeUsed()
+
+    func values(_ request: VhostUserRequest) -> [UInt64] {
+      fixture.connector.backEnds[0].heard.filter { $0.request == request.rawValue }.map(\.value)
+    }
+    // MQ, REPLY_ACK and RESET_DEVICE: this type has no configuration space, and so no changes of it.
+    #expect(values(.setProtocolFeatures) == [1 | 1 << 3 | 1 << 13])
+    // EVENT_IDX, the protocol features themselves and VERSION_1.
+    #expect(values(.setFeatures) == [1 << 29 | 1 << 30 | 1 << 32])
+  }
+
+  @Test(arguments: VhostUserMode.all) func case21ARebootKeepsTheBackEnd(mode: VhostUserMode) throws {
+    let fixture = try RemoteFixture(mode)
+    fixture.request([1, 2])
+    #expect(fixture.takeUsed()?.written == 2)
+
+    for round in 1...3 as ClosedRange<UInt8> {
+      try fixture.reboot()
+      fixture.request([1, 2, round])
+      #expect(fixture.takeUsed() == .init(head: 0, written: 3))
+      #expect(fixture.answer(3) == [round, 2, 1])
+    }
+
+    #expect(fixture.connector.backEnds.count == 1)
+  }
+
+  @Test(arguments: VhostUserMode.all) func case21ARebootAmidAStartLendsNothingOfTheNextBoots(mode: VhostUserMode) throws
+  {
+    let fixture = try RemoteFixture(mode, [FakeBackEnd.Plan(slowAt: .setVringNum)], starts: false)
+    let backEnd = fixture.connector.backEnds[0]
+    fixture.device.start([.version1], queues: [fixture.configuration]) {}
+    func times(_ request: VhostUserRequest) -> Int { backEnd.seen.count { $0 == request.rawValue } }
+    #expect(fixture.thread.pump { times(.setVringNum) == 1 })
+
+    try fixture.reboot()
+    // They take the numbers that the device before it has left.
+    let others = (0..<64).map { _ in VhostUserDescriptor(owning: dup(0)) }
+    fixture.request([1, 2])
+
+    #expect(fixture.takeUsed()?.written == 2)
+    withExtendedLifetime(others) {}
+    let files = backEnd.heard.compactMap(\.file)
+    #expect(files.count == 2 && files.allSatisfy { $0 == "anon_inode:[eventfd]" }, "\(files)")
+    #expect(fixture.connector.backEnds.count == 1)
+  }
+
   @Test(arguments: modes) func aSuspensionTakesNothingAndAResumptionGoesOn(mode: VhostUserMode) throws {
     let fixture = try RemoteFixture(mode)
     fixture.request([1])
     #expect(fixture.takeUsed()?.written == 1)
 
-    let transport = fixture.machine.transport
-    fixture.thread.perform { finished in transport.beginSuspension(finished) }
+    fixture.suspend()
     fixture.request([2, 3])
     #expect(fixture.takeUsed(.milliseconds(50)) == nil)
-    transport.endSuspension()
+    fixture.resume()
+
+    #expect(fixture.takeUsed()?.written == 2)
+  }
+
+  @Test(arguments: VhostUserMode.all) func aBackEndThatIsLostAndReplacedDuringASuspensionIsStartedAfterIt(
+    mode: VhostUserMode
+  ) throws {
+    let fixture = try RemoteFixture(mode)
+    fixture.request([1])
+    #expect(fixture.takeUsed()?.written == 1)
+
+    fixture.suspend()
+    fixture.connector.backEnds[0].end()
+    #expect(fixture.thread.pump { fixture.messages.contains { $0.hasSuffix("it is back") } })
+    fixture.resume()
+    fixture.request([2, 3])
 
     #expect(fixture.takeUsed()?.written == 2)
   }
@@ -304,5 +274,41 @@ private let modes: [VhostUserMode] = [.inPlace, .bounced]
     }
 
     #expect(fixture.connector.backEnds.count == 1)
+  }
+
+  @Test func aQueueThatFoundNoRoomGoesOnWhenAnotherOneLeavesIt() throws {
+    let plan = FakeBackEnd.Plan(queueCount: 2, holdsRequests: true)
+    let fixture = try RemoteFixture(.bounced, [plan], starts: false)
+    let (machine, backEnd) = (fixture.machine, fixture.connector.backEnds[0])
+    var (first, second) = (fixture.queue, DriverQueue(machine, index: 1, size: 64, at: fixture.scratch))
+    #expect(machine.driver.negotiate(machine.driver.offeredFeatures))
+    #expect(machine.driver.enable(first) && machine.driver.enable(second))
+    machine.driver.start()
+    let (buffer, half) = (fixture.scratch + 0x1000, UInt32(512 << 10))
+    // One more than there is memory for.
+    for number in 0..<33 as Range<UInt16> {
+      first.writeChain([.init(buffer, half, isWritable: true)], from: number)
+      first.offer(number)
+    }
+    _ = machine.transport.kick(queue: 0)
+    second.writeChain([.init(buffer, half, isWritable: true)])
+    second.offer(0)
+    _ = machine.transport.kick(queue: 1)
+    backEnd.perform { $0.serve(1) }
+    fixture.thread.pump(.milliseconds(50)) { false }
+    #expect(second.takeUsed() == nil)
+
+    backEnd.perform { $0.serve(0) }
+
+    #expect(
+      fixture.thread.pump {
+        backEnd.perform { $0.serve(1) }
+        return second.takeUsed() != nil
+      }
+    )
+  }
+
+  @Test func theFuzzTargetsSeedsRun() {
+    for seed in ExerciseVhostUserDevice.seeds { ExerciseVhostUserDevice.run(seed) }
   }
 }

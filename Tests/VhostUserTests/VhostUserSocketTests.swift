@@ -73,7 +73,7 @@ import Testing
     #expect(throws: VhostUserError.malformed("a message of version 2")) { try other.receive() }
   }
 
-  @Test func descriptorsThatNobodyTakesAreClosed() throws {
+  @Test func case8DescriptorsThatNobodyTakesAreClosed() throws {
     let (one, other) = try VhostUserSocket.pair()
     let lent = (0..<8).map { _ in VhostUserDescriptor(owning: dup(0)) }
     let before = openDescriptors()

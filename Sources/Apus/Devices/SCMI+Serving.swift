@@ -74,12 +74,10 @@ final class SCMIServerSource: VhostUserDeviceSource {
   private let logger: Logger
   private var served: Served?
 
-  /// A device, and what stands behind it.
+  /// A device, and the platform that it is of.
   private struct Served {
-    let device: SCMIDevice<PlatformTimer>
-    let timer: PlatformTimer
+    let device: SCMIDeviceElsewhere
     let platform: ServedPlatform
-    let agent: Int
   }
 
   init(agent: Int, _ platform: ServedPlatform, _ server: VhostUserServer, _ logger: Logger) {
@@ -98,45 +96,19 @@ final class SCMIServerSource: VhostUserDeviceSource {
   func makeDevice() throws -> any VirtioDevice {
     let shared = platform.platform
     let name = shared.definition.agents[agent].name
-    let timer = try PlatformTimer(shared)
-    let device = makeSCMIDevice(
+    let device = try SCMIDeviceElsewhere(
       name: name,
-      platform: shared,
+      shared,
       agent: agent,
-      timer: timer,
-      queueSizes: (Self.queueSize, Self.queueSize)
+      queueSizes: (Self.queueSize, Self.queueSize),
+      guest: "agent \(name)",
+      reason: "its monitor is not told",
+      .init(loop: server.loop, thread: server.deviceThread, logger: logger)
     )
-    let thread = server.deviceThread
-    let attachment = SharedPlatform.Attachment(
-      wake: { Self.deliver(device, thread) },
-      act: { [logger] event in
-        guard case .systemPower(_, let state, let isGraceful) = event else { return }
-        let manner = isGraceful ? "gracefully" : "forcefully"
-        logger.notice("agent \(name) asked for the system power state \(state), \(manner): its monitor is not told")
-      }
-    )
-    guard shared.attach(agent, attachment) else { throw HostError("attach", errno: 0, advice: "try again") }
-    let handler = ClosureHandler { _ in
-      timer.fired()
-      if device.timerFired() { Self.deliver(device, thread) }
-    }
-    do throws(HostError) {
-      _ = try server.loop.add(timer.timer.rawValue, EventLoop.readable, handler)
-    } catch {
-      shared.detach(agent)
-      throw error
-    }
-    served = Served(device: device, timer: timer, platform: platform, agent: agent)
+    served = Served(device: device, platform: platform)
     platform.use()
-    device.armTimer()
-    return device
-  }
-
-  /// Brings messages to the guest, in turns.
-  private static func deliver(_ device: SCMIDevice<PlatformTimer>, _ thread: any DeviceThread) {
-    thread.post {
-      if device.platformChanged() { deliver(device, thread) }
-    }
+    device.device.armTimer()
+    return device.device
   }
 
   func isCurrent(_ device: any VirtioDevice) -> Bool { served?.platform.isCurrent ?? false }
@@ -144,10 +116,10 @@ final class SCMIServerSource: VhostUserDeviceSource {
   func release(_ device: any VirtioDevice) {
     guard let served else { return }
     self.served = nil
-    server.loop.remove(served.timer.timer.rawValue)
-    let dropped = served.device.counters.droppedNotifications
-    if dropped > 0 { logger.notice("\(served.device.name): \(dropped) messages found no buffer of the guest's") }
-    served.platform.platform.detach(served.agent)
+    let device = served.device.device
+    let dropped = device.counters.droppedNotifications
+    if dropped > 0 { logger.notice("\(device.name): \(dropped) messages found no buffer of the guest's") }
+    served.device.close()
     served.platform.leave()
   }
 }

@@ -89,7 +89,7 @@ extension Configuration.Device.Share: DeviceKind {
         .device(index, .share(.path)),
         .init(
           "virtiofsd, the program that shows folders to a guest, is in no folder of PATH nor in /usr/libexec; "
-            + "install it (Debian 13: apt-get install virtiofsd; Debian 12 has none that serves)"
+            + VirtiofsdProgram.advice
         )
       )
     }
@@ -106,6 +106,7 @@ extension Configuration.Device.Share: DeviceKind {
         arguments: VirtiofsdProgram.arguments(directory: share.path, isReadOnly: share.isReadOnly),
         listens: true,
         device: name,
+        advise: { VirtiofsdProgram.advice(for: $0) },
         log: log
       )
     }

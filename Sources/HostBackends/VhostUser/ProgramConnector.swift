@@ -11,6 +11,9 @@ package final class ProgramConnector: VhostUserConnector, @unchecked Sendable {
   private let arguments: [String]
   private let listens: Bool
   private let log: @Sendable (String) -> Void
+  private let advise: @Sendable (String) -> String?
+  /// What to do, by the first line that said so.
+  private var advice: String?
   private var program: ChildProgram?
   private var words = ProgramWords()
   private var watched: (loop: EventLoop, descriptor: Int32)?
@@ -20,18 +23,21 @@ package final class ProgramConnector: VhostUserConnector, @unchecked Sendable {
   ///   - arguments: the program's, the first of which is its name.
   ///   - listens: whether it takes a connection from the socket that it gets, or the socket is one.
   ///   - device: the device's name, for people.
+  ///   - advise: what to do where the program says that line and ends; nil: the line does not tell.
   ///   - log: gets what the program says, line by line. On the link's thread.
   package init(
     path: String,
     arguments: [String],
     listens: Bool,
     device: String,
+    advise: @escaping @Sendable (String) -> String? = { _ in nil },
     log: @escaping @Sendable (String) -> Void
   ) {
     subject = "\(device): \(arguments[0])"
     self.path = path
     self.arguments = arguments
     self.listens = listens
+    self.advise = advise
     self.log = log
   }
 
@@ -44,6 +50,7 @@ package final class ProgramConnector: VhostUserConnector, @unchecked Sendable {
     }
     self.program = program
     words = ProgramWords()
+    advice = nil
     do throws(HostError) {
       _ = try loop.add(
         program.output.rawValue,
@@ -60,7 +67,14 @@ package final class ProgramConnector: VhostUserConnector, @unchecked Sendable {
   private func listen() {
     guard let bytes = program?.takeOutput() else { return }
     if bytes.isEmpty { stopListening() }
-    words.take(bytes, log)
+    take(bytes)
+  }
+
+  private func take(_ bytes: [UInt8]) {
+    words.take(bytes) { line in
+      log(line)
+      if advice == nil { advice = advise(line) }
+    }
   }
 
   private func stopListening() {
@@ -75,11 +89,11 @@ package final class ProgramConnector: VhostUserConnector, @unchecked Sendable {
     if error == .disconnected { program.waitForEnd(milliseconds: 500) }
     let end = program.takeEnd()
     program.killAndWait()
-    words.take(program.takeOutput(), log)
+    take(program.takeOutput())
     stopListening()
     self.program = nil
     guard let end else { return VhostUserEnd(error: error, isDead: true) }
     let text = words.last.isEmpty ? end.text : "\(end.text) (\(words.last))"
-    return VhostUserEnd(error: .unusable("it \(text)"), isDead: true)
+    return VhostUserEnd(error: .unusable("it \(text)\(advice.map { "; \($0)" } ?? "")"), isDead: true)
   }
 }

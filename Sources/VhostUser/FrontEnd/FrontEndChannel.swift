@@ -20,11 +20,14 @@ struct LentRegion: Sendable {
   var address: UInt64
   /// In bytes.
   var size: UInt64
-  /// The memfd, which stays the caller's.
-  var descriptor: Int32
+  /// The memfd.
+  var descriptor: VhostUserDescriptor
 }
 
 /// A ring that a back-end is to work on.
+///
+/// It has descriptors of its own, as a region has: the device may be gone, and the numbers of its descriptors somebody
+/// else's, before the link's thread comes to lend them.
 struct LentRing: Sendable {
   var index: Int
   var size: UInt16
@@ -32,8 +35,19 @@ struct LentRing: Sendable {
   var base: UInt16
   /// The parts' addresses.
   var (descriptorTable, driverArea, deviceArea): (UInt64, UInt64, UInt64)
-  /// What it is told by, and what it tells by: they stay the caller's.
-  var (kick, call): (Int32, Int32)
+  /// What it is told by, and what it tells by.
+  var (kick, call): (VhostUserDescriptor, VhostUserDescriptor)
+}
+
+extension VhostUserDescriptor {
+  /// A descriptor of one's own for what another one names.
+  ///
+  /// - Throws: where the host has none left.
+  convenience init(copying number: Int32) throws(HostError) {
+    let copy = chost_duplicate(number)
+    guard copy >= 0 else { throw HostError("fcntl", errno: -copy, advice: HostError.tooManyDescriptors) }
+    self.init(owning: copy)
+  }
 }
 
 /// A front-end's conversation with a back-end: each call asks one thing and waits for the answer, for as long as it may
@@ -92,13 +106,13 @@ final class FrontEndChannel: @unchecked Sendable {
   private func tell(
     _ request: VhostUserRequest,
     _ payload: [UInt8] = [],
-    descriptors: [Int32] = []
+    descriptors: [VhostUserDescriptor] = []
   ) throws(VhostUserError) {
     let deadline = HostClock.monotonic + answerLimit
     var message = VhostUserMessage(
       request,
       payload,
-      descriptors: descriptors.map { VhostUserDescriptor(borrowing: $0) }
+      descriptors: descriptors
     )
     let isAnswered = protocolFeatures.contains(.replyAck)
     if isAnswered { message.flags |= VhostUserWire.needReplyFlag }
@@ -136,7 +150,7 @@ final class FrontEndChannel: @unchecked Sendable {
     let queueCount = agreed.contains(.multipleQueues) ? try askNumber(.getQueueNum) : nil
     if agreed.contains(.backendRequests) {
       let (ours, theirs) = try VhostUserSocket.pair()
-      try tell(.setBackendReqFD, descriptors: [theirs.rawValue])
+      try tell(.setBackendReqFD, descriptors: [VhostUserDescriptor(borrowing: theirs.rawValue)])
       requests = ours
     }
     let configuration = agreed.contains(.configuration) ? try self.configuration(size: configurationSize) : nil
@@ -208,11 +222,12 @@ final class FrontEndChannel: @unchecked Sendable {
 
   /// Has the back-end work on a ring.
   ///
-  /// - Parameter isArmed: whether there is a kick in its descriptor already. Otherwise one is put there, as far as that
-  ///   is possible without waiting: a worker that waits for kicks alone looks at the ring for it.
+  /// - Parameter isKicked: whether the caller kicks it before and after. Otherwise that is done here, as far as it is
+  ///   possible without waiting.
   /// - Throws: ``VhostUserError``.
-  func start(_ ring: LentRing, isArmed: Bool) throws(VhostUserError) {
-    if !isArmed, chost_wait(ring.kick, Int16(POLLOUT), 0) { chost_eventfd_signal(ring.kick) }
+  func start(_ ring: LentRing, isKicked: Bool) throws(VhostUserError) {
+    // A worker that waits for kicks alone looks at the ring for it.
+    if !isKicked { kick(ring) }
     let index = UInt32(ring.index)
     try tell(.setVringNum, state(index, UInt32(ring.size)))
     try tell(.setVringBase, state(index, UInt32(ring.base)))
@@ -223,6 +238,12 @@ final class FrontEndChannel: @unchecked Sendable {
     try tell(.setVringErr, number(UInt64(index) | VhostUserWire.noDescriptorFlag))
     try tell(.setVringKick, number(UInt64(index)), descriptors: [ring.kick])
     try tell(.setVringEnable, state(index, 1))
+    // A worker may have taken the first one, and the driver's own, while the ring was not enabled yet, and let it go.
+    if !isKicked { kick(ring) }
+  }
+
+  private func kick(_ ring: LentRing) {
+    if chost_wait(ring.kick.rawValue, Int16(POLLOUT), 0) { chost_eventfd_signal(ring.kick.rawValue) }
   }
 
   /// Has it stop.

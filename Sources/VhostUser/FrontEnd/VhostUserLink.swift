@@ -52,6 +52,8 @@ package struct VhostUserPatience: Sendable {
 package enum VhostUserLinkEvent: Sendable {
   /// The connection is over. `isDead`: nobody uses any longer what was lent.
   case lost(VhostUserError, isDead: Bool)
+  /// It was not to be had again, and is tried again. Told once for each reason, until there is a new connection.
+  case away(VhostUserError)
   /// There is a new one, with nothing started yet.
   ///
   /// `generation`: of this connection, by which jobs for it are known.
@@ -95,6 +97,8 @@ package final class VhostUserLink: @unchecked Sendable {
   private let patience: VhostUserPatience
   private var pause: UInt64
   private var connectedAt: UInt64 = 0
+  /// Why there is no new connection, as it was told last.
+  private var awayFor: VhostUserError?
 
   /// - Parameter configurationSize: how many bytes of configuration space the back-end is asked for; 0: none.
   /// - Throws: where the host has no descriptor left.
@@ -305,6 +309,10 @@ package final class VhostUserLink: @unchecked Sendable {
     let end = connector.disconnect(error)
     tell(.lost(end.error, isDead: end.isDead))
     if HostClock.monotonic - connectedAt > patience.goodLife { pause = patience.firstPause }
+    tryAgainLater()
+  }
+
+  private func tryAgainLater() {
     timer.value.arm(after: pause)
     pause = min(2 * pause, patience.lastPause)
   }
@@ -314,12 +322,14 @@ package final class VhostUserLink: @unchecked Sendable {
     guard channel == nil else { return }
     do throws(VhostUserError) {
       let offer = try connect()
+      awayFor = nil
       watch()
       if channel != nil { tell(.returned(offer, generation: generation)) }
     } catch {
-      _ = connector.disconnect(error)
-      timer.value.arm(after: pause)
-      pause = min(2 * pause, patience.lastPause)
+      let error = connector.disconnect(error).error
+      if error != awayFor { tell(.away(error)) }
+      awayFor = error
+      tryAgainLater()
     }
   }
 }

@@ -55,6 +55,10 @@ extension VhostUserProfile {
     if configurationSize > 0, offer.configuration == nil {
       return "it has no configuration space (protocol feature 9), which this type of device needs"
     }
+    // Of 512 bytes each, of which a 64-bit number counts so many.
+    if identifier == .block, let sectors = offer.configuration?.number(at: 0, as: UInt64.self), sectors > 1 << 55 {
+      return "it says to have \(sectors) sectors, more than a disk can have"
+    }
     return nil
   }
 }

@@ -123,14 +123,6 @@ package final class ShadowedDevice: VirtioDevice, @unchecked Sendable {
     return state.value.rings[index]
   }
 
-  package func startRestored(
-    _ features: VirtioFeatures,
-    queues: [QueueConfiguration?],
-    _ finished: @escaping @Sendable () -> Void
-  ) {
-    start(features, queues: queues, finished)
-  }
-
   package func startQueue(
     _ index: Int,
     _ configuration: QueueConfiguration,

@@ -60,6 +60,7 @@ private enum FuzzSeeds {
     case "FuzzMessagesDevice": ExerciseMessages.deviceSeeds
     case "FuzzMessagesServer": ExerciseMessages.serverSeeds
     case "FuzzVhostUser": ExerciseVhostUser.seeds
+    case "FuzzVhostUserDevice": ExerciseVhostUserDevice.seeds
     case "FuzzEntropy": [SeedProgram.chain(payload: [], queue: 0, readable: [], writable: [64, 16])]
     case "FuzzMemory":
       ([0, 1, 2, 3, 4] as [UInt8]).map { type in
