@@ -88,23 +88,24 @@ public enum ExerciseVhostUserDevice {
 
   /// What good back-ends do, and bad ones.
   public static var seeds: [[UInt8]] {
-    ([0, 1, 2, 4, 5] as [UInt8]).flatMap { kind -> [[UInt8]] in
-      [
-        // All is answered as it should be; requests come back, one or several at a time.
-        [kind, 0] + serve + serve + call + serve,
-        // A used ring that cannot be.
-        [kind, 0] + serve + used(0x85, 1, 1) + serve + used(0, 255, 1) + used(0, 1, 0x90) + serve,
-        // The memory, the socket and the channel of requests.
-        [kind, 0, 2, 0, 4, 255, 255, 255, 255] + [3, 3, 1, 2, 3] + [4, 2, 9, 0] + [4, 3, 9, 2, 1, 1] + serve,
-        // The end, and the next one; a driver that begins anew.
-        [kind, 0] + serve + [6] + serve + [0x87] + serve,
-        // The first answers are good, and then: silence, another payload, another number, descriptors, bytes.
-        [kind, 12, 0, 0, 0, 0, 3] + [4, 4, 1, 2, 3, 4] + [6] + serve,
-        [kind, 8, 0, 0, 5, 99, 5, 0, 6, 0] + serve,
-        [kind, 7, 0, 0, 0, 7, 3, 1, 2] + serve,
-      ]
-    }
+    let kinds: [UInt8] = [0, 1, 2, 4, 5]
+    return kinds.flatMap { kind in acts.map { act in [kind] + act.flatMap(\.self) } }
   }
+
+  private static let acts: [[[UInt8]]] = [
+    // All is answered as it should be; requests come back, one or several at a time.
+    [[0], serve, serve, call, serve],
+    // A used ring that cannot be.
+    [[0], used(0x85, 1, 1), serve, used(0, 255, 1), used(0, 1, 0x90), serve],
+    // The memory, the socket and the channel of requests.
+    [[0, 2, 0, 4, 255, 255, 255, 255], [3, 3, 1, 2, 3], [4, 2, 9, 0], [4, 3, 9, 2, 1, 1], serve],
+    // The end, and the next one; a driver that begins anew.
+    [[0], serve, [6], serve, [0x87], serve],
+    // The first answers are good, and then: silence, another payload, another number, descriptors, bytes.
+    [[12, 0, 0, 0, 0, 3], [4, 4, 1, 2, 3, 4], [6], serve],
+    [[8, 0, 0, 5, 99, 5, 0, 6, 0], serve],
+    [[7, 0, 0, 0, 7, 3, 1, 2], serve],
+  ]
 
   private static let serve: [UInt8] = [0, 8]
   private static let call: [UInt8] = [5, 100]
