@@ -39,6 +39,7 @@ final class RemoteFixture {
   /// - Parameters:
   ///   - plans: of the back-ends, one for each connection; the last one's holds for all that follow.
   ///   - loss: what becomes of requests whose back-end is gone.
+  ///   - receiveQueueSize: of queue 0 where it takes what is answered to queue 1.
   ///   - thread: another device's; nil: one of its own.
   init(
     _ mode: VhostUserMode,
@@ -46,6 +47,7 @@ final class RemoteFixture {
     loss: VhostUserProfile.Loss = .resubmit,
     configurationSize: Int = 0,
     answerLimit: UInt64 = 5_000_000_000,
+    receiveQueueSize: UInt16? = nil,
     starts: Bool = true,
     on thread: PumpedThread? = nil
   ) throws {
@@ -69,6 +71,7 @@ final class RemoteFixture {
       configurationSize: configurationSize,
       queueCount: Int(plans[0].queueCount),
       queueSize: 64,
+      receiveQueueSize: receiveQueueSize,
       loss: loss
     )
     device = try Self.makeDevice(profile, offer, mode, link, thread, told)

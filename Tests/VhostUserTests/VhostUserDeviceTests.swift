@@ -52,6 +52,26 @@ extension VhostUserMode {
     #expect(fixture.machine.faults == [])
   }
 
+  @Test(arguments: modes) func whatIsAnsweredFindsTheBuffersThatWereGivenForItBefore(mode: VhostUserMode) throws {
+    var plan = FakeBackEnd.Plan(holdsRequests: true)
+    plan.queueCount = 2
+    let fixture = try RemoteFixture(mode, [plan], receiveQueueSize: 64, starts: false)
+    let (driver, scratch) = (fixture.machine.driver, fixture.scratch)
+    var transmit = DriverQueue(fixture.machine, index: 1, size: 64, at: scratch + 0x8000)
+    #expect(driver.negotiate(driver.offeredFeatures) && driver.enable(fixture.queue) && driver.enable(transmit))
+    driver.start()
+    fixture.thread.pump { fixture.device.state.value.running == 0b11 }
+    fixture.queue.writeChain([.init(scratch, 64, isWritable: true)], from: 0)
+    fixture.queue.offer(0)
+    transmit.writeChain([.init(scratch + 64, 64, isWritable: false)], from: 0)
+    transmit.offer(0)
+
+    // The driver tells of what it sends alone.
+    _ = fixture.machine.transport.kick(queue: 1)
+
+    #expect(fixture.device.state.value.queues.map(\.shadow.ring.open) == [1, 1])
+  }
+
   // The numbers are those of the list in the facts.
 
   @Test(arguments: modes) func case13ARequestOfABackEndThatIsGoneIsDoneByTheNextOne(

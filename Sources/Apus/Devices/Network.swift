@@ -155,7 +155,8 @@ extension Configuration.Device.Network: DeviceKind {
   /// header of its own for each 64 KiB.
   var windowNeed: UInt64 {
     let queue = UInt64(QueueSize.network)
-    return 8 * DriverMemory.page + queue * DriverMemory.page + queue / 3 * (64 << 10)
+    let receiveQueue = UInt64((isVhostUser ? VhostUserProfile.network.receiveQueueSize : nil) ?? QueueSize.network)
+    return 8 * DriverMemory.page + receiveQueue * DriverMemory.page + queue / 3 * (64 << 10)
   }
 
   /// Looks for what it is to be connected to. A tap device is opened at the start only: its carrier would show it.

@@ -10,7 +10,11 @@ extension VhostUserDevice {
     guard !state.value.isSuspended, let connection = state.value.connection, !connection.hasFailed else { return false }
     // KVM has told the back-end already.
     guard mode != .direct else { return false }
-    if state.value.running & 1 << UInt64(index) != 0 { return forward(index, connection) }
+    if state.value.running & 1 << UInt64(index) != 0 {
+      // The answers find the buffers that were there for them already.
+      if index == 1, hasReceiveQueue, state.value.running & 1 != 0, forward(0, connection) { kickLater(0) }
+      return forward(index, connection)
+    }
     guard !state.value.isConnected, case .answer(let answer) = loss else { return false }
     return state.value.queues[index].shadow.answer(connection, answer)
   }

@@ -27,6 +27,9 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
   package static let ringSize: UInt16 = 1024
   /// Through which requests are bounced, in bytes.
   package static let bounceSize: UInt64 = 16 << 20
+  /// The largest buffer that a network card's driver receives into, in bytes, where it does not merge them (virtio 1.3,
+  /// 5.1.6.3.1), and what is lost where it begins and ends.
+  private static let largestReceived = UInt64(65550 + ShadowMemory.granule)
 
   package let name: String
   package let identifier: VirtioDeviceIdentifier
@@ -36,6 +39,8 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
   package let configuration: ConfigurationSpace
   package var takesKickDescriptors: Bool { mode == .direct }
 
+  /// Whether queue 0 takes what the back-end answers to queue 1.
+  let hasReceiveQueue: Bool
   let mode: VhostUserMode
   let loss: VhostUserProfile.Loss
   let linkField: Int?
@@ -132,11 +137,16 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
       ? profile.queueFeatures.intersection(VirtioFeatures(rawValue: offer.features)) : profile.queueFeatures
     features = remoteFeatures.union(queueFeatures).union(profile.ownFeatures)
     let count = profile.queueCount(offer)
-    queueSizes = Array(repeating: profile.queueSize, count: count)
+    var queueSizes = Array(repeating: profile.queueSize, count: count)
+    if let receiveQueueSize = profile.receiveQueueSize { queueSizes[0] = receiveQueueSize }
+    self.queueSizes = queueSizes
+    hasReceiveQueue = profile.receiveQueueSize != nil
     self.configuration = ConfigurationSpace(configuration ?? offer.configuration ?? [])
     let ringSize = mode == .direct ? 1 : Self.ringSize
     let rings = UInt64(count * ShadowRing.memorySize(ringSize))
-    let size = (rings + (mode == .bounced ? Self.bounceSize : 0) + 0xFFFF) & ~0xFFFF
+    // Buffers to receive into stay where they are until something comes, and leave others as much.
+    let received = UInt64(profile.receiveQueueSize ?? 0) * Self.largestReceived
+    let size = (rings + (mode == .bounced ? Self.bounceSize + received : 0) + 0xFFFF) & ~0xFFFF
     let memory = try ShadowMemory(name: "\(name)-shadow", size: size)
     self.memory = memory
     var queues: [Queue] = []

@@ -20,6 +20,9 @@ package struct VhostUserProfile: Sendable {
   package var queueCount: Int?
   /// The guest's queues' size, in descriptors.
   package var queueSize: UInt16
+  /// The size of queue 0 where it takes what the back-end sends, and queue 1 what it answers there; nil: they have
+  /// nothing to do with each other.
+  package var receiveQueueSize: UInt16?
   /// What becomes of requests whose back-end is gone.
   package var loss: Loss
   /// Features that Apus offers by itself, and that the back-end hears nothing of.
@@ -119,6 +122,9 @@ extension VhostUserProfile {
 
   /// A network card on passt (virtio 1.3, 5.1): its configuration space is Apus's. What a new passt gets twice is lost
   /// with the connections that it does not know.
+  ///
+  /// Where passt finds no buffer to receive into while the end of a connection waits behind its last data, it takes the
+  /// data for sent and closes the connection, of which the guest hears nothing: there are many of them.
   package static let network = VhostUserProfile(
     identifier: .network,
     // CSUM, GUEST_CSUM, GUEST_TSO4, GUEST_TSO6, HOST_TSO4, HOST_TSO6, MRG_RXBUF.
@@ -126,6 +132,7 @@ extension VhostUserProfile {
     configurationSize: 0,
     queueCount: 2,
     queueSize: 256,
+    receiveQueueSize: 1024,
     loss: .resubmit,
     // MTU, MAC, STATUS.
     ownFeatures: features(3, 5, 16),
