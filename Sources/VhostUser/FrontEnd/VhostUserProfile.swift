@@ -20,8 +20,8 @@ package struct VhostUserProfile: Sendable {
   package var queueCount: Int?
   /// The guest's queues' size, in descriptors.
   package var queueSize: UInt16
-  /// The size of queue 0 where it takes what the back-end sends, and queue 1 what it answers there; nil: they have
-  /// nothing to do with each other.
+  /// The size of queue 0, in descriptors, where it takes what the back-end sends, and queue 1 what it answers there.
+  /// nil: they have nothing to do with each other.
   package var receiveQueueSize: UInt16?
   /// What becomes of requests whose back-end is gone.
   package var loss: Loss
