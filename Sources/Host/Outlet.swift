@@ -20,7 +20,12 @@ package final class Outlet: @unchecked Sendable {
   /// Made with the first bytes that have to wait, which most outlets never have.
   private var ring: UnsafeMutableRawPointer?
   private let roomEvent = Mutex<SharedEventDescriptor?>(nil)
-  private let becameIdle = Mutex<(@Sendable () -> Void)?>(nil)
+  private let becameIdle = Mutex(Idle())
+
+  /// A closure behind a mutex has to be in a type of its own: bare, each look would wrap it once more.
+  private struct Idle: Sendable {
+    var body: (@Sendable () -> Void)?
+  }
 
   private struct State: ~Copyable {
     /// A standard stream that has yet to be opened for writing, which nobody needs who writes nothing.
@@ -122,7 +127,7 @@ package final class Outlet: @unchecked Sendable {
 
   /// Has something done whenever the writing thread has written everything, on that thread.
   package func whenIdle(_ body: @escaping @Sendable () -> Void) {
-    becameIdle.withLock { $0 = body }
+    becameIdle.withLock { $0.body = body }
   }
 
   /// How many bytes have been taken and are not written yet.
@@ -363,6 +368,6 @@ package final class Outlet: @unchecked Sendable {
       return (state.count == 0, wantsRoom)
     }
     if wantsRoom { signalRoom() }
-    if isIdle { becameIdle.withLock { $0 }?() }
+    if isIdle { becameIdle.withLock { $0.body }?() }
   }
 }

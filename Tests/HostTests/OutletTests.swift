@@ -1,6 +1,7 @@
 import CHost
 import Glibc
 import Host
+import Synchronization
 import TestSupport
 import Testing
 
@@ -122,6 +123,25 @@ private func offer(_ bytes: [UInt8], _ outlet: Outlet) -> Int {
 
     #expect(isWhole)
     #expect(folder.read("file") == bytes)
+    outlet.close()
+  }
+
+  @Test func whoWaitsForAnIdleOutputIsCalledAsOftenAsOneLikesWithoutMoreStack() throws {
+    let path = try folder.write("file", [])
+    // SAFETY: the path holds for the call.
+    let descriptor = OwnedDescriptor(owning: unsafe open(path, O_WRONLY | O_NONBLOCK))
+    let outlet = Outlet(owning: descriptor)
+    let calls = Atomic(0)
+    outlet.whenIdle { calls.add(1, ordering: .relaxed) }
+
+    // Some hundred bytes more with each call would be too much for the writing thread.
+    let count = 4000
+    for _ in 0..<count {
+      try #require(outlet.append([10]))
+      try #require(outlet.finish(by: HostClock.monotonic + 10_000_000_000))
+    }
+
+    #expect(calls.load(ordering: .relaxed) > count / 2)
     outlet.close()
   }
 
