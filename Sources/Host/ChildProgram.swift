@@ -88,7 +88,10 @@ package final class ChildProgram: @unchecked Sendable {
     guard error == 0 else { throw CannotStart(path: path, errno: -error) }
     let output = OwnedDescriptor(owning: end)
     let input = OwnedDescriptor(owning: start)
-    let block = arguments.flatMap { Array($0.utf8CString) }
+    // SAFETY: each holds for the call, and ends with a zero.
+    let block = arguments.flatMap { argument in
+      unsafe argument.withHostPath { unsafe Array(UnsafeBufferPointer(start: $0, count: strlen($0) + 1)) }
+    }
     let environment = Self.environment.flatMap { Array($0.utf8CString) }
     // SAFETY: the strings hold for the call and their sizes go along.
     let process = unsafe path.withHostPath { path in

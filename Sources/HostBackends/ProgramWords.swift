@@ -11,6 +11,18 @@ package struct ProgramWords: Sendable {
   private var lines = 0
   /// The last whole line, without control characters.
   package private(set) var last = ""
+  /// The last three of them: what is wrong often stands above the advice to ask for help.
+  private var latest: [String] = []
+
+  /// The last lines in one, without the time that a log has before each: the same words are the same text.
+  package var ending: String { latest.map(Self.withoutStamp).joined(separator: " / ") }
+
+  private static func withoutStamp(_ line: String) -> Substring {
+    guard line.utf8.first == UInt8(ascii: "["), let end = line.utf8.firstIndex(of: UInt8(ascii: "]")) else {
+      return line[...]
+    }
+    return line[end...].dropFirst().drop { $0 == " " }
+  }
 
   /// Of a program that has said nothing yet.
   package init() {}
@@ -24,6 +36,7 @@ package struct ProgramWords: Sendable {
         if line.count < Self.lineLimit, byte >= 0x20 || byte == 0x09 { line.append(byte) }
       } else if !line.isEmpty {
         last = String(decoding: line, as: UTF8.self)
+        latest = latest.suffix(2) + [last]
         line.removeAll(keepingCapacity: true)
         lines += 1
         if lines <= Self.loggedLines { log(last) }

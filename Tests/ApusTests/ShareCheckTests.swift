@@ -32,6 +32,18 @@ import Testing
     #expect(try problem(path) == nil)
   }
 
+  @Test func aFolderWhoseNameIsNotUTF8IsRefusedAndALinkToItIsNot() throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.makeFolder("link")
+
+    let raw: String = HostPath.text(Array(folder.path.utf8) + [0x2F, 0xFF])
+    // SAFETY: the paths hold for the call.
+    try #require(unsafe raw.withHostPath { unsafe symlink(path, $0) } == 0)
+
+    #expect(FolderShare.problem(raw)?.text.hasSuffix("give a link to it with such a name") == true)
+    #expect(FolderShare.problem(path) == nil)
+  }
+
   @Test func aFolderThatNobodyMayWriteIsShown() throws {
     let folder = try TemporaryFolder()
     let path = try folder.makeFolder("fixed")

@@ -43,7 +43,8 @@ import VhostUser
       of: "echo \"\(line)\" >&2; echo >&2; echo \"For more information, try '--help'.\" >&2; exit 2"
     )
 
-    #expect(words.hasPrefix("share0: virtiofsd: it ended with status 2 (For more information, try '--help'.); "))
+    let said = "\(line) / For more information, try '--help'."
+    #expect(words.hasPrefix("share0: virtiofsd: it ended with status 2 (\(said)); "))
     #expect(words.contains("too old") && words.contains("Debian 13's serves"))
   }
 
@@ -57,6 +58,18 @@ import VhostUser
 
     #expect(words.hasPrefix("share0: virtiofsd: it ended with status 1 (\(line)); it cannot make its sandbox here"))
     #expect(words.contains("user.max_user_namespaces") && words.hasSuffix("or run as root"))
+  }
+
+  @Test func theTimeBeforeALineIsNoReasonOfItsOwn() throws {
+    let words = try words(of: "echo '[2026-11-30T02:10:30Z ERROR virtiofsd] no such folder' >&2; exit 1")
+
+    #expect(words == "share0: virtiofsd: it ended with status 1 (no such folder)")
+  }
+
+  @Test func aFolderWhoseNameBeginsAsAnOptionDoesIsAFolder() {
+    let arguments = VirtiofsdProgram.arguments(directory: "--readonly", isReadOnly: false)
+
+    #expect(arguments.last == "--shared-dir=--readonly")
   }
 
   @Test func aProgramThatEndsForAnotherReasonIsToldWithItsWords() throws {

@@ -14,6 +14,12 @@ package enum FolderShare {
     guard unsafe path.withHostPath({ unsafe access($0, R_OK | X_OK) }) == 0 else {
       return problem(path, errno: chost_errno())
     }
+    guard HostPath.isPlain(path) else {
+      return (
+        .inputNotFound,
+        "'\(path)' cannot be shown to the guest: virtiofsd takes names in UTF-8 alone; give a link to it with such a name"
+      )
+    }
     return nil
   }
 

@@ -93,7 +93,7 @@ package final class ProgramConnector: VhostUserConnector, @unchecked Sendable {
     stopListening()
     self.program = nil
     guard let end else { return VhostUserEnd(error: error, isDead: true) }
-    let text = words.last.isEmpty ? end.text : "\(end.text) (\(words.last))"
+    let text = words.last.isEmpty ? end.text : "\(end.text) (\(words.ending))"
     return VhostUserEnd(error: .unusable("it \(text)\(advice.map { "; \($0)" } ?? "")"), isDead: true)
   }
 }

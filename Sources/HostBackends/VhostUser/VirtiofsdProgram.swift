@@ -33,7 +33,9 @@ package enum VirtiofsdProgram {
   ///   - directory: what the guest sees.
   ///   - isReadOnly: whether it may only read.
   package static func arguments(directory: String, isReadOnly: Bool) -> [String] {
-    ["virtiofsd", "--fd", "\(ChildProgram.descriptor)", "--shared-dir", directory] + (isReadOnly ? ["--readonly"] : [])
+    // In one word: the folder's name may begin as an option does.
+    ["virtiofsd", "--fd", "\(ChildProgram.descriptor)", "--shared-dir=\(directory)"]
+      + (isReadOnly ? ["--readonly"] : [])
   }
 
   /// What came of a try to have it serve.
