@@ -69,6 +69,14 @@ extension SCMICommand {
     }
 
     func run() throws {
+      try Message.reporting { () throws(SCMIServerError) in
+        try SCMIServer.checkFiles(
+          inputs: [("the platform file", file)] + (mergeDTB.map { [("the tree to merge into", $0)] } ?? []),
+          outputs: (output.map { [("the merged tree", $0)] } ?? [])
+            + (transcript.map { [("the transcript", $0)] } ?? []),
+          sockets: socket
+        )
+      }
       if let mergeDTB, let output { try merge(mergeDTB, output) }
       guard !socket.isEmpty else { return }
       let places = socket.enumerated().map { index, path in

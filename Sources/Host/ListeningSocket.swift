@@ -15,6 +15,7 @@ package final class ListeningSocket: Sendable {
   ///   - isPrivate: whether it is this user's alone, from the beginning; otherwise the umask decides.
   /// - Throws: why there is no listening, with what to do about it.
   package init(path: String, backlog: Int32 = 1, isPrivate: Bool) throws(ListeningError) {
+    if let problem = Self.problem(ofName: path) { throw problem }
     // SAFETY: the path holds for the call.
     let number = unsafe path.withHostPath { unsafe chost_socket_listen($0, backlog, isPrivate) }
     guard number >= 0 else { throw ListeningError(path: path, errno: -number) }
@@ -41,9 +42,15 @@ package final class ListeningSocket: Sendable {
   ///
   /// - Returns: why not.
   package static func problem(path: String) -> ListeningError? {
+    if let problem = problem(ofName: path) { return problem }
     // SAFETY: the path holds for the call.
     let result = unsafe path.withHostPath { unsafe chost_socket_check($0) }
     return result < 0 ? ListeningError(path: path, errno: -result) : nil
+  }
+
+  /// The kernel gives a socket without a name one that is no file's, and that every user may connect to.
+  private static func problem(ofName path: String) -> ListeningError? {
+    path.isEmpty ? ListeningError(.usage, "a socket's path cannot be empty; name the file that it is to be") : nil
   }
 
   /// The same for a port, which is had for a moment.

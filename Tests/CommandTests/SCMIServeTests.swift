@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 
@@ -26,9 +27,45 @@ private let platform = """
     let twice = try serve("--socket", a, "--agent", "one", "--socket", b, "--agent", "one")
     expectRefusal(twice, status: 64, "agent one has two sockets")
     let same = try serve("--socket", a, "--agent", "one", "--socket", a, "--agent", "two")
-    expectRefusal(same, status: 64, "is there twice")
+    expectRefusal(same, status: 64, "cannot be an agent's socket: it is an agent's socket already")
+    expectRefusal(try serve("--socket", "", "--agent", "one"), status: 64, "a socket's path cannot be empty")
     expectRefusal(try serve("--merge-dtb", a), status: 64, "go together")
     #expect(try folder.names == ["platform.json"])
+  }
+
+  @Test func nothingIsWrittenOverWhatIsReadOrTwiceUnderWhateverNames() throws {
+    let folder = try folder()
+    let file = folder.path("platform.json")
+    try folder.write("tree.dtb", [1, 2, 3])
+    // SAFETY: the paths hold for the call.
+    try #require(unsafe link(file, folder.path("hard")) == 0)
+    func serve(_ words: String...) throws -> ProgramResult {
+      try apus(["scmi", "serve", "--agent", "one"] + words + [file])
+    }
+    let socket = folder.path("s")
+
+    for name in ["platform.json", "hard", "./platform.json"] {
+      let transcript = try serve("--socket", socket, "--transcript", folder.path(name))
+      expectRefusal(transcript, status: 64, "cannot be the transcript: it is the platform file already")
+      let tree = try serve("--merge-dtb", folder.path("tree.dtb"), "--output", folder.path(name))
+      expectRefusal(tree, status: 64, "cannot be the merged tree: it is the platform file already")
+    }
+    let input = try serve("--merge-dtb", folder.path("tree.dtb"), "--output", folder.path("tree.dtb"))
+    expectRefusal(input, status: 64, "it is the tree to merge into already")
+    let both = try serve(
+      "--socket",
+      socket,
+      "--merge-dtb",
+      folder.path("tree.dtb"),
+      "--output",
+      folder.path("x"),
+      "--transcript",
+      folder.path("./x")
+    )
+    expectRefusal(both, status: 64, "cannot be the transcript: it is the merged tree already")
+    #expect(folder.read("platform.json") == Array(platform.utf8))
+    #expect(folder.read("tree.dtb") == [1, 2, 3])
+    #expect(try folder.names == ["hard", "platform.json", "tree.dtb"])
   }
 
   @Test func filesAndSocketsThatCannotBeAreRefusedWithTheirStatus() throws {

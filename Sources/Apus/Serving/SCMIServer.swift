@@ -90,14 +90,37 @@ public final class SCMIServer {
 
   private static func check(_ configuration: Configuration) throws(SCMIServerError) {
     guard !configuration.places.isEmpty else { throw SCMIServerError(.usage, "give a socket for an agent") }
+    try checkFiles(
+      inputs: [("the platform file", configuration.platform)],
+      outputs: configuration.transcript.map { [("the transcript", $0)] } ?? [],
+      sockets: configuration.places.map(\.path)
+    )
     for (index, place) in configuration.places.enumerated() {
       let earlier = configuration.places[..<index]
-      if earlier.contains(where: { $0.path == place.path }) {
-        throw SCMIServerError(.usage, "the socket '\(place.path)' is there twice; give each agent one of its own")
-      }
       if place.agent != nil, earlier.contains(where: { $0.agent == place.agent }) {
         throw SCMIServerError(.usage, "agent \(place.agent ?? "") has two sockets; give it one")
       }
+    }
+  }
+
+  /// Sees to it that nothing is written over what is read, or twice to one file, under whatever names.
+  ///
+  /// - Parameters:
+  ///   - inputs: what each is, for people, and its path.
+  ///   - outputs: the same.
+  ///   - sockets: their paths.
+  /// - Throws: ``SCMIServerError`` for the first output or socket that is something else, too.
+  package static func checkFiles(
+    inputs: [(what: String, path: String)],
+    outputs: [(what: String, path: String)],
+    sockets: [String] = []
+  ) throws(SCMIServerError) {
+    var taken = inputs
+    for (what, path) in outputs + sockets.map({ ("an agent's socket", $0) }) {
+      if let identity = FileIdentity(path), let other = taken.first(where: { FileIdentity($0.path) == identity }) {
+        throw SCMIServerError(.usage, "'\(path)' cannot be \(what): it is \(other.what) already; name another one")
+      }
+      taken.append((what, path))
     }
   }
 
