@@ -31,10 +31,9 @@ struct DeviceLoadTests {
     .requiresUserNamespaces
   )
   func translated() async throws {
-    // Each buffer is two requests more. Several vCPUs that share one of the host's processors wait for each other with
-    // interrupts off meanwhile, so long that passt gives connections up.
+    // Each buffer is two requests more.
     let download = Array(Self.download.prefix(1 << 20))
-    let run = try await load([.init(.iommu)], cpus: 1, size: max(4, Self.size / 4), download: download)
+    let run = try await load([.init(.iommu)], cpus: 4, size: max(4, Self.size / 4), download: download)
 
     for device in run.report.devices { #expect(device.window == (device.iommu == nil ? "iommu" : "default")) }
     let iommu = try #require(run.report.devices.last?.iommu)
@@ -60,6 +59,9 @@ struct DeviceLoadTests {
     let lines = size * 2000
     let disk = try DiskImage(mebibytes: size + size / 2 + 64, fileSystem: "ext4")
     let source = HostSocket.listening()
+    // Connections begin before the load: a guest that takes a second to answer passt's SYN gets the data of the second one
+    // at the wrong place, as passt's own capture shows.
+    //
     // A quarter each by direct I/O, by a mapping and through the page cache, all at the same time as the rest. What was
     // written is read anew after the page cache has been emptied, each file also in another way than it was written.
     let script = """
@@ -69,13 +71,17 @@ struct DeviceLoadTests {
       echo virtio_rng.0 >/sys/class/misc/hw_random/rng_current
       F() { echo failed $1; exit 7; }
       Q=\(size / 4)
+      mkfifo /idle; exec 9<>/idle
+      for i in 1 2; do nc 10.0.2.2 \(source.port) <&9 >d$i & done
+      until [ $(netstat -tn | grep -c ESTABLISHED) -eq 2 ]; do sleep 0.05; done
+      echo loading
       (disk-check write direct a $Q 1 && disk-check verify direct a $Q 1 || F direct) &
       (disk-check write map b $Q 2 && disk-check verify map b $Q 2 || F map) &
       (disk-check write plain c $Q 3 && disk-check verify plain c $Q 3 || F plain) &
-      (for i in 1 2; do nc 10.0.2.2 \(source.port) </dev/null >d$i; done; cmp d1 d2 && echo downloaded || F download) &
       (seq 1 \(lines) >/dev/flood || F flood) &
       (for i in 1 2; do dd if=/dev/hwrng of=h$i bs=4096 count=1 2>/dev/null; done; cmp -s h1 h2 && F entropy) &
       wait
+      [ $(wc -c <d1) -eq \(download.count) ] && cmp d1 d2 && echo downloaded || F download
       sync; cd /; umount /mnt && mount -t ext4 /dev/vda /mnt && cd /mnt || F mount
       echo 3 >/proc/sys/vm/drop_caches
       disk-check verify map a $Q 1 && disk-check verify direct b $Q 2 && disk-check verify direct c $Q 3 || F again
@@ -103,9 +109,13 @@ struct DeviceLoadTests {
     ]
     configuration.devices += further
 
-    let run = try await GuestRun.boot(configuration, limit: .seconds(240 + 5 * size)) { _, _ in
+    let run = try await GuestRun.boot(configuration, limit: .seconds(240 + 5 * size)) { _, console in
       let limit = TestLimit(.seconds(240 + 5 * size))
-      for _ in 0..<2 { try await source.accepted(until: limit).send(download, until: limit) }
+      let first = try await source.accepted(until: limit)
+      let second = try await source.accepted(until: limit)
+      try await console.expect("loading\n", within: .seconds(120))
+      try await first.send(download, until: limit)
+      try await second.send(download, until: limit)
     }
 
     // Those that run at the same time share lines.

@@ -52,10 +52,11 @@ struct RemoteDeviceTests {
     let script = """
       mkdir -p /mnt/d /mnt/s; mount -t ext4 /dev/vda /mnt/d && mount -t virtiofs host /mnt/s || exit 9; \
       ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0; ip route add default via 10.0.2.2; \
+      mkfifo /idle; exec 9<>/idle; for i in 1 2; do nc 10.0.2.2 \(source.port) <&9 >/n$i & done; \
+      until [ $(netstat -tn | grep -c ESTABLISHED) -eq 2 ]; do sleep 0.05; done; echo loading; \
       (for f in direct map plain; do disk-check write $f /mnt/d/$f 4 1 && disk-check verify $f /mnt/d/$f 4 1; done) & \
       (for f in direct plain; do disk-check write $f /mnt/s/$f 4 2 && disk-check verify $f /mnt/s/$f 4 2; done) & \
-      (nc 10.0.2.2 \(source.port) </dev/null | sha256sum) & \
-      wait; umount /mnt/d; umount /mnt/s; mount -t ext4 /dev/vda /mnt/d && mount -t virtiofs host /mnt/s || exit 8; \
+      wait; [ $(wc -c </n1) -eq \(download.count) ] && cmp /n1 /n2 && echo downloaded; umount /mnt/d; umount /mnt/s; mount -t ext4 /dev/vda /mnt/d && mount -t virtiofs host /mnt/s || exit 8; \
       echo 3 >/proc/sys/vm/drop_caches; \
       disk-check verify plain /mnt/d/direct 4 1; disk-check verify direct /mnt/d/map 4 1; \
       disk-check verify plain /mnt/s/direct 4 2; disk-check verify direct /mnt/s/plain 4 2; \
@@ -63,12 +64,18 @@ struct RemoteDeviceTests {
       """
 
     let configuration = try machine(script, disk: disk, folder: folder, access)
-    let run = try await GuestRun.boot(configuration, limit: .seconds(400)) { _, _ in
-      try await source.accepted(until: TestLimit(.seconds(300))).send(download, until: TestLimit(.seconds(300)))
+    let run = try await GuestRun.boot(configuration, limit: .seconds(400)) { _, console in
+      let limit = TestLimit(.seconds(300))
+      let first = try await source.accepted(until: limit)
+      let second = try await source.accepted(until: limit)
+      try await console.expect("loading\n", within: .seconds(120))
+      try await first.send(download, until: limit)
+      try await second.send(download, until: limit)
     }
 
     #expect(run.outcome.end == .poweredOff)
     #expect(run.console.ranges(of: "verified ").count == 9, "\(run.console)")
+    #expect(run.console.contains("downloaded\n"))
     #expect(run.console.contains("exit status 0"))
     for device in run.report.devices {
       #expect(device.refusedAccesses == 0, "\(device.name)")
