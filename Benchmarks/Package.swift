@@ -51,7 +51,7 @@ let package = Package(
       name: "SCMIBenchmark",
       dependencies: [.product(name: "SCMI", package: "apus")],
       path: "SCMI",
-      exclude: ["measure", "platform-200"],
+      exclude: ["measure", "node.dts", "platform-200"],
       swiftSettings: strict,
       linkerSettings: quickStart
     ),
