@@ -111,7 +111,7 @@ extension Configuration {
       }
       problems += device.kind.value.problems(device: index)
     }
-    return problems + windowSharingProblems + sharingProblems
+    return problems + accessProblems + windowSharingProblems + sharingProblems
   }
 
   /// How many windows there can be.

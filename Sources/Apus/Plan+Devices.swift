@@ -1,4 +1,5 @@
 import GuestABI
+import Virtio
 
 // What a machine's devices come to, before anything is started.
 
@@ -16,9 +17,10 @@ extension Plan {
     /// Its shared peripheral interrupt, counted from 0 as in the device tree.
     public let interrupt: UInt32
     /// What it may reach of the guest's memory: its DMA window, RAM where DMA is open, or what of RAM is mapped for it
-    /// where it is behind an IOMMU.
-    public let window: Region
-    /// What of it the device's model can touch: `window`, or `messages` for nothing.
+    /// where it is behind an IOMMU; nil where there are no windows and it has only copies.
+    public let window: Region?
+    /// What of the guest's memory the device's model can touch: `window` for that, `shadow` for copies of requests in
+    /// memory of Apus's own, or `messages` for nothing.
     public let reach: String
     /// What only its kind has, such as ``block``; encoded under the kind's name.
     let part: (any Encodable & Sendable)?
@@ -30,7 +32,7 @@ extension Plan {
       try container.encode(slot, forKey: "slot")
       try container.encode(registers, forKey: "registers")
       try container.encode(interrupt, forKey: "interrupt")
-      try container.encode(window, forKey: "window")
+      try container.encodeIfPresent(window, forKey: "window")
       try container.encode(reach, forKey: "reach")
       if let part { try container.encode(part, forKey: CodedKey(stringValue: type)) }
     }
@@ -39,15 +41,17 @@ extension Plan {
 
 extension Plan.Device {
   init(_ place: Board.DevicePlace, _ wanted: Configuration.Device, _ checked: CheckedConfiguration) {
-    let reach = checked.board.reach(of: place)
+    let window = checked.board.reach(of: place)
+    let reach = checked.configuration.reachName(of: place.index)
+    let isPresent = place.endpoint != nil || place.window != nil || reach == DeviceReach.window.name
     self.init(
       name: place.name,
       type: wanted.typeName,
       slot: place.index,
       registers: Plan.Region(name: "virtio-mmio", place.registers),
       interrupt: place.interrupt,
-      window: Plan.Region(name: reach.name, reach.range),
-      reach: wanted.kind.value.reach.name,
+      window: isPresent ? Plan.Region(name: window.name, window.range) : nil,
+      reach: reach,
       part: wanted.kind.value.plan(place, checked)
     )
   }

@@ -34,7 +34,8 @@ public struct Plan: Sendable, Encodable {
   public let memoryMap: [Region]
   /// Where the console leads: ``Configuration/Console/description``.
   public let console: String
-  /// What devices may reach: `confined` to their windows, `open` for all of RAM, or `iommu` for what is mapped.
+  /// What devices may reach: `confined` to their windows, `shadow` for copies, `open` for all of RAM, or
+  /// `iommu` for what is mapped.
   public let dma: String
   /// The virtio devices in the order of their addresses.
   public let devices: [Device]

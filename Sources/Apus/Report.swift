@@ -57,7 +57,8 @@ public struct Report: Sendable, Encodable {
     public let hugePages: Bool
     /// The interrupt controller's version.
     public let gic: Int
-    /// What devices may reach: `confined` to their windows, `open` for all of RAM, or `iommu` for what is mapped.
+    /// What devices may reach: `confined` to their windows, `shadow` for copies, `open` for all of RAM, or
+    /// `iommu` for what is mapped.
     public let dma: String
     /// The DMA windows, none where DMA is open.
     public let windows: [Window]
@@ -104,9 +105,10 @@ public struct Report: Sendable, Encodable {
     public let name: String
     /// The device type, in one word.
     public let type: String
-    /// The name of its DMA window, `open` where it could reach all of RAM, or `iommu` where it is behind one.
+    /// The name of its DMA window, `shadow` where it had copies only, `open` where it could reach all of RAM, or
+    /// `iommu` where it is behind one.
     public let window: String
-    /// What of it the device's model can touch: `window`, or `messages` for nothing.
+    /// What of it the device's model can touch: `window`, `shadow` for copies of requests, or `messages` for nothing.
     public let reach: String
     /// Bytes that the device read from the guest's buffers.
     public let bytesRead: UInt64

@@ -98,6 +98,20 @@ extension VhostUserError: CustomStringConvertible {
   }
 }
 
+extension VhostUserError {
+  /// What to do about a back-end that did it at the beginning; nil: the description says so, or says it all.
+  package var advice: String? {
+    switch self {
+    case .disconnected: "its own messages may say why; start it anew"
+    case .timedOut: "see that it is a vhost-user back-end, that it serves nobody else, and that it is not stopped"
+    case .malformed: "see that it is a vhost-user back-end; one that breaks the protocol cannot be used"
+    case .refused("getConfig"): "see that it is a back-end for this type of device, and how large its configuration is"
+    case .refused: "its own messages may say why; see that it is a back-end for this type of device"
+    case .unusable, .host: nil
+    }
+  }
+}
+
 extension [UInt8] {
   /// Appends a number, little-endian.
   mutating func append<Number: FixedWidthInteger>(number: Number) {

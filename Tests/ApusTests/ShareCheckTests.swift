@@ -53,6 +53,20 @@ import Testing
     try setPermissions(0o755, of: path)
   }
 
+  /// Without a `PATH` that has it, and where it is not installed elsewhere.
+  @Test(.enabled(if: VirtiofsdProgram.find() == nil)) func aProgramThatIsMissingIsToldOnce() {
+    var configuration = Configuration(kernel: "Image")
+    configuration.devices = [
+      .init(.share(.init(path: "/nonexistent", tag: "a"))), .init(.share(.init(path: "/", tag: "b"))),
+      .init(.share(.init(path: "/", tag: "c"))),
+    ]
+
+    let error = #expect(throws: ConfigurationError.self) { _ = try configuration.check() }
+
+    let reasons = error?.problems.filter { "\($0.path)".hasSuffix("share.path") }.map(\.kind)
+    #expect(reasons == [.inputNotFound, .hostFailure])
+  }
+
   @Test func theSurveyOfTheHostSaysWhetherVirtiofsdServesAndWhatToDo() {
     var survey = HostSurvey(kvmPath: "/nonexistent/kvm", triesPrograms: false)
     survey.add(virtiofsd: .missing)

@@ -48,6 +48,14 @@ private let wrongValues: [(option: String, value: String, words: [String])] = [
   ("--block", "disk,ro", ["'disk,ro' is invalid for '--block", "'ro' is no setting here", "readonly"]),
   ("--block", "disk,queues=0", ["--block queues=0: a disk has 1 to 16 queues"]),
   ("--block", "disk,window=A", ["--block window=A: a window's name has 1 to 32"]),
+  ("--share", "/,tag=a,window=default", ["is invalid for '--share", "window=default is for devices of this process"]),
+  ("--vhost-user", "rng,socket=s,window=default", ["is invalid for '--vhost-user", "window=default is for devices"]),
+  ("--network", "passt,vhost-user,window=default", ["is invalid for '--network", "window=default is for devices"]),
+  (
+    "--vhost-user", "rng,socket=" + String(repeating: "x", count: 108),
+    ["a socket's path has 1 to 107 bytes, not 108; name another one"]
+  ),
+  ("--vhost-user", "fs,socket=s", ["--vhost-user tag=", "a guest mounts a file system by its tag; name one"]),
   ("--dma", "3M", ["--dma takes 'open' or a multiple of 2 MiB up to 340M"]),
   ("--dma", "342M", ["--dma takes 'open' or a multiple of 2 MiB up to 340M"]),
   ("--dma", "opne", ["'opne' is invalid for '--dma", "open for all of RAM"]),

@@ -170,6 +170,25 @@ import VirtioTesting
     #expect(bench.isSentAway)
   }
 
+  @Test func aMachineThatReadsNoneOfItsAnswersIsSentAwayBeforeTheyTakeMuchMemory() throws {
+    let bench = try Bench()
+    bench.start()
+    let pings = (0..<4096).flatMap { _ in FakePeer.frame(MessageKind.ping.rawValue, 0) }
+    var sent = 0
+
+    while bench.server.session != nil, sent < 4000 {
+      if bench.peer.send(pings) { sent += 1 }
+      bench.loop.turn()
+    }
+
+    #expect(bench.isSentAway)
+    #expect(sent * pings.count < 4 * ServerSession.answerLimit)
+    bench.connect()
+    bench.start()
+    bench.read(1 << 16)
+    #expect(bench.loop.turn(until: { !bench.peer.take().isEmpty }))
+  }
+
   @Test func nothingOfOneMachineIsSeenByTheNext() throws {
     let bench = try Bench()
     bench.start()

@@ -87,6 +87,19 @@ import VirtioTesting
     #expect(fixture.driver.queues[0].takeUsed() == nil)
   }
 
+  @Test(arguments: [Attack.badTicket, .unknownQueue, .unknownKind, .doneUnasked, .fewerBytes])
+  func aSourceOfEntropyThatLiesFailsItsDeviceToo(attack: Attack) throws {
+    let fixture = try FakeServerFixture(.entropy, .entropy)
+    let ticket = fixture.offer()
+
+    attack.run(fixture.peer, ticket)
+
+    #expect(fixture.loop.turn(until: { fixture.failure != nil }))
+    #expect(fixture.failure == attack.fault)
+    #expect(fixture.driver.needsReset)
+    #expect(fixture.driver.queues[0].takeUsed() == .init(head: 0, written: 0))
+  }
+
   @Test func aDriverOfAFailedDeviceGetsAnswersStill() throws {
     let fixture = try FakeServerFixture(.block, .block)
     fixture.peer.send(FakePeer.frame(999, 0))

@@ -22,6 +22,8 @@ final class FakeBackEnd: @unchecked Sendable {
     var silentAt: VhostUserRequest?
     /// Bytes in place of the reply to it, as they go over the socket.
     var strayReply: (at: VhostUserRequest, bytes: [UInt8])?
+    /// It says that it did not do this one.
+    var refusesAt: VhostUserRequest?
     /// It takes 50 ms for this one.
     var slowAt: VhostUserRequest?
     /// It closes the connection instead of an answer to it.
@@ -36,6 +38,8 @@ final class FakeBackEnd: @unchecked Sendable {
     var spoilsDescriptors = false
     /// Its process cannot be made to end.
     var outlivesItsConnection = false
+    /// For how long its process goes on when its connection is given up, in milliseconds.
+    var endsAfter: Int64 = 0
     /// How many descriptors come along with each of its replies.
     var descriptorsPerReply = 0
     /// What it does with what is available when it is told to stop, and with what it had taken before.
@@ -161,6 +165,7 @@ final class FakeBackEnd: @unchecked Sendable {
       _ = unsafe stray.bytes.withUnsafeBytes { unsafe write(socket.rawValue, $0.baseAddress, $0.count) }
       return
     }
+    if plan.refusesAt == request { return reply(message, number(1)) }
     switch request {
     case .getFeatures: reply(message, number(plan.features))
     case .getProtocolFeatures: reply(message, number(plan.protocolFeatures))

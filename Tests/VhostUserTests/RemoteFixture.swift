@@ -47,6 +47,7 @@ final class RemoteFixture {
     loss: VhostUserProfile.Loss = .resubmit,
     configurationSize: Int = 0,
     answerLimit: UInt64 = 5_000_000_000,
+    goodLife: UInt64 = 1_000_000_000,
     receiveQueueSize: UInt16? = nil,
     starts: Bool = true,
     on thread: PumpedThread? = nil
@@ -58,7 +59,7 @@ final class RemoteFixture {
     let connector = FakeConnector(plans)
     self.connector = connector
     var patience = VhostUserPatience()
-    patience.answer = answerLimit
+    (patience.answer, patience.goodLife) = (answerLimit, goodLife)
     (patience.firstPause, patience.lastPause) = (1_000_000, 50_000_000)
     link = try VhostUserLink(connector, configurationSize: configurationSize, patience: patience)
     offer = try link.open()
@@ -230,6 +231,7 @@ final class FakeConnector: VhostUserConnector, @unchecked Sendable {
       state.ends += 1
       return state.backEnds.last
     }
+    if let last, last.plan.endsAfter > 0 { chost_pause(.init(last.plan.endsAfter)) }
     return VhostUserEnd(error: error, isDead: last?.plan.outlivesItsConnection != true)
   }
 }

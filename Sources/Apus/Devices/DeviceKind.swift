@@ -26,6 +26,9 @@ protocol DeviceKind: Codable, Sendable {
   /// Whether its back-end is another process: its window is shared with no other device.
   var isElsewhere: Bool { get }
 
+  /// How its back-end is to get at requests, and where that is said; nil: it has none elsewhere that gets at any.
+  var remoteAccess: WantedAccess? { get }
+
   /// How many bytes of its window the device's driver in Linux has in use at the same time: the rings, and as many
   /// bytes for each descriptor as the driver gives to one. A driver that finds the pool full tries again later, or
   /// drops.
@@ -82,6 +85,8 @@ extension DeviceKind {
   func claims(device index: Int) -> [DeviceClaim] { [] }
 
   var isElsewhere: Bool { false }
+
+  var remoteAccess: WantedAccess? { nil }
 
   var reach: DeviceReach { .window }
 

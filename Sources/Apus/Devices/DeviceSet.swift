@@ -221,7 +221,7 @@ final class DeviceSet {
         name: place.name,
         type: configuration.devices[place.index].typeName,
         window: reach(of: place, board, configuration),
-        reach: plugged.transport.device.reach.name,
+        reach: configuration.reachName(of: place.index),
         bytesRead: counters.memory.bytesRead,
         bytesWritten: counters.memory.bytesWritten,
         largestChain: counters.memory.largestChain,

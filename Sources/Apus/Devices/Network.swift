@@ -99,6 +99,8 @@ extension Configuration.Device.Network.Forward {
 extension Configuration.Device.Network: DeviceKind {
   var isElsewhere: Bool { isVhostUser }
 
+  var remoteAccess: WantedAccess? { isVhostUser ? WantedAccess(access, at: .network(.connection)) : nil }
+
   func problems(device index: Int) -> [ConfigurationError.Problem] {
     var problems: [ConfigurationError.Problem] = []
     if isVhostUser, connection.forwards == nil {
@@ -211,7 +213,11 @@ extension Configuration.Device.Network: DeviceKind {
   }
 
   func plan(_ place: Board.DevicePlace, _ checked: CheckedConfiguration) -> (any Encodable & Sendable)? {
-    Plan.Device.Network(self, mac: address(ordinal: place.ordinal, machineName: checked.configuration.name))
+    Plan.Device.Network(
+      self,
+      mac: address(ordinal: place.ordinal, machineName: checked.configuration.name),
+      access: isVhostUser ? checked.configuration.access(access) : nil
+    )
   }
 
   /// The card's address.
@@ -238,12 +244,19 @@ extension Plan.Device {
     public let forwards: [String]?
     /// With passt: whether the guest reaches the host's 127.0.0.1.
     public let hostLoopback: Bool?
+    /// Where passt is the back-end by itself: `inPlace`, `direct` or `bounced`.
+    public let access: String?
   }
 }
 
 extension Plan.Device.Network {
-  fileprivate init(_ network: Configuration.Device.Network, mac: Configuration.Device.MACAddress) {
+  fileprivate init(
+    _ network: Configuration.Device.Network,
+    mac: Configuration.Device.MACAddress,
+    access: Configuration.Device.RemoteAccess?
+  ) {
     self.mac = "\(mac)"
+    self.access = access?.rawValue
     switch network.connection {
     case .passt(let forwards, let hostLoopback):
       connection = "passt"

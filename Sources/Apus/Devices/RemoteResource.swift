@@ -29,10 +29,64 @@ extension VhostUserMode {
   }
 }
 
+/// How a back-end elsewhere is to get at requests, and where in a device's configuration that is said.
+struct WantedAccess {
+  let access: Configuration.Device.RemoteAccess
+  let property: Configuration.Device.Property
+
+  init(_ access: Configuration.Device.RemoteAccess, at property: Configuration.Device.Property) {
+    self.access = access
+    self.property = property
+  }
+}
+
 extension Configuration {
   /// How a back-end elsewhere gets at requests in this machine.
   func access(_ wanted: Device.RemoteAccess) -> Device.RemoteAccess {
     dma.isWithoutWindows || iommu != nil ? .bounced : wanted
+  }
+
+  /// What is wrong with back-ends that are to work on the guest's own queues where no window has them.
+  var accessProblems: [ConfigurationError.Problem] {
+    var problems: [ConfigurationError.Problem] = []
+    for (index, device) in devices.enumerated() {
+      guard let wanted = device.kind.value.remoteAccess, wanted.access == .direct, access(.direct) != .direct
+      else { continue }
+      let reason: ConfigurationError.Reason
+      if let iommu {
+        reason =
+          """
+          a back-end works on the guest's own queues in a window, which a device behind an IOMMU has not; leave 'direct' \
+          out, or \(at: .device(iommu, .whole))
+          """
+      } else {
+        reason =
+          """
+          a back-end works on the guest's own queues in a window, and with \(at: .property(.dma), dma.name) there is \
+          none; leave 'direct' out, or that
+          """
+      }
+      problems.append(.init(.usage, .device(index, wanted.property), reason))
+    }
+    return problems
+  }
+
+  /// What of the guest's memory the model of a device, or its back-end, can touch, in a word for plan and report.
+  func reachName(of index: Int) -> String {
+    let kind = devices[index].kind.value
+    if let wanted = kind.remoteAccess { return access(wanted.access) == .bounced ? DMA.shadow.name : kind.reach.name }
+    return kind.reach == .window && dma == .shadow && iommu == nil ? DMA.shadow.name : kind.reach.name
+  }
+}
+
+extension Report.Device {
+  /// The part of a device whose back-end is another process and works on its queues.
+  public var backEnd: BackEnd? { part as? BackEnd }
+
+  /// How another process served the device.
+  public struct BackEnd: Sendable, Encodable {
+    /// How it got at requests: `inPlace`, `direct` or `bounced`.
+    public let access: String
   }
 }
 
@@ -78,7 +132,8 @@ final class RemoteResource: DeviceResource, @unchecked Sendable {
       self.offer = offer
     } catch {
       link.close()
-      throw ConfigurationError(.hostFailure, .device(run.place.index, .whole), .init("\(connector.subject): \(error)"))
+      let text = "\(connector.subject): \(error)\(error.advice.map { "; \($0)" } ?? "")"
+      throw ConfigurationError(.hostFailure, .device(run.place.index, .whole), .init(text))
     }
     try link.begin()
     self.link = link
@@ -109,6 +164,8 @@ final class RemoteResource: DeviceResource, @unchecked Sendable {
     device.setCable(isIn: isUp)
     return true
   }
+
+  override var report: (any Encodable & Sendable)? { Report.Device.BackEnd(access: access.rawValue) }
 
   override func release() {
     device?.release()

@@ -56,6 +56,8 @@ extension Configuration.Device.Share: DeviceKind {
 
   var isElsewhere: Bool { true }
 
+  var remoteAccess: WantedAccess? { WantedAccess(access, at: .share(.access)) }
+
   func problems(device index: Int) -> [ConfigurationError.Problem] {
     guard let problem = FileSystemTag.problem(tag) else { return [] }
     return [.init(.usage, .device(index, .share(.tag)), .init(problem))]
@@ -84,6 +86,8 @@ extension Configuration.Device.Share: DeviceKind {
       throw ConfigurationError(reason.kind, .device(index, .share(.path)), .init(reason.text))
     }
     guard let program = VirtiofsdProgram.find() else {
+      // It is the same for all of them: the first one whose folder is right has told of it.
+      if configuration.devices[..<index].contains(where: { $0.kind.isShareOfFolder }) { return nil }
       throw ConfigurationError(
         .hostFailure,
         .device(index, .share(.path)),
@@ -118,6 +122,14 @@ extension Configuration.Device.Share: DeviceKind {
   }
 }
 
+extension Configuration.Device.Kind {
+  /// Whether it is a share whose folder can be shown.
+  fileprivate var isShareOfFolder: Bool {
+    guard case .share(let share) = self else { return false }
+    return FolderShare.problem(share.path) == nil
+  }
+}
+
 extension Plan.Device {
   /// A share's part.
   public var share: Share? { part as? Share }
@@ -130,7 +142,7 @@ extension Plan.Device {
     public let tag: String
     /// Whether the guest may only read.
     public let readOnly: Bool
-    /// `inPlace` or `bounced`.
+    /// `inPlace`, `direct` or `bounced`.
     public let access: String
   }
 }

@@ -114,17 +114,27 @@ extension Configuration.Device.VhostUser: Codable {
 extension Configuration.Device.VhostUser: DeviceKind {
   var isElsewhere: Bool { true }
 
+  var remoteAccess: WantedAccess? { WantedAccess(access, at: .vhostUser(.access)) }
+
   func problems(device index: Int) -> [ConfigurationError.Problem] {
     var problems: [ConfigurationError.Problem] = []
     func add(_ property: Property, _ reason: ConfigurationError.Reason) {
       problems.append(.init(.usage, .device(index, .vhostUser(property)), reason))
+    }
+    let (length, limit) = (socket.utf8.count, SocketConnector.pathLimit)
+    if !(1...limit).contains(length) {
+      add(.socket, "a socket's path has 1 to \(limit) bytes, not \(length); name another one")
     }
     if let queueCount, !(1...16).contains(queueCount) { add(.queueCount, "a device has 1 to 16 queues") }
     if let configurationSize, !(0...256).contains(configurationSize) {
       add(.configurationSize, "a configuration space has 0 to 256 bytes")
     }
     if type.isFileSystem {
-      if let problem = FileSystemTag.problem(tag ?? "") { add(.tag, .init(problem)) }
+      if let tag {
+        if let problem = FileSystemTag.problem(tag) { add(.tag, .init(problem)) }
+      } else {
+        add(.tag, "a guest mounts a file system by its tag; name one")
+      }
     } else if tag != nil {
       add(.tag, "only a file system has a tag")
     }
@@ -183,7 +193,7 @@ extension Plan.Device {
     public let type: String
     /// Where the process listens.
     public let socket: String
-    /// `inPlace` or `bounced`.
+    /// `inPlace`, `direct` or `bounced`.
     public let access: String
   }
 }

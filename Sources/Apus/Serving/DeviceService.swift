@@ -29,9 +29,8 @@ package final class DeviceService {
     let model = try Self.open(device, ServicePlace(loop: loop, thread: thread, logger: logger))
     let listener = try ListeningSocket(path: path, backlog: 16, isPrivate: true)
     signals = try SignalDescriptor.stop()
-    server = try DeviceServer(model.device, listener, loop: loop, thread: thread, coding: coding) { text in
-      logger.notice("\(text)")
-    }
+    let limiter = LineLimiter { logger.notice("\($0)") }
+    server = try DeviceServer(model.device, listener, loop: loop, thread: thread, coding: coding) { limiter.say($0) }
     self.loop = loop
     self.thread = thread
     self.model = model

@@ -73,8 +73,24 @@ struct DeviceFields {
   }
 
   /// The settings of every device; anything left is a mistake.
-  mutating func finish(_ device: inout Configuration.Device, known: String) throws(DeviceTextError) {
-    if let window = try take("window") { device.window = window }
+  ///
+  /// - Parameter isElsewhere: whether another process sees all of the device's window.
+  mutating func finish(
+    _ device: inout Configuration.Device,
+    isElsewhere: Bool = false,
+    known: String
+  ) throws(DeviceTextError) {
+    if let window = try take("window") {
+      guard !isElsewhere || window != Configuration.Device.defaultWindow else {
+        throw DeviceTextError(
+          """
+          window=\(window) is for devices of this process, and another process would see all of it; give another name, \
+          or leave it out for a window of the device's own
+          """
+        )
+      }
+      device.window = window
+    }
     if let first = settings.first { throw DeviceTextError("'\(first.name)' is no setting here; there are \(known)") }
   }
 }

@@ -38,7 +38,8 @@ extension Configuration.Device {
       if case .passt = network.connection {
         "host-loopback, vhost-user[,direct|bounce], forward=HOST:GUEST[/udp], "
       } else { "" }
-    try fields.finish(&device, known: forwards + "mac=MAC, mtu=N, window=NAME")
+    let known = forwards + "mac=MAC, mtu=N, window=NAME"
+    try fields.finish(&device, isElsewhere: network.isVhostUser, known: known)
     return device
   }
 

@@ -14,7 +14,7 @@ extension Configuration.Device {
     share.isReadOnly = try fields.takeFlag("readonly")
     share.access = try fields.takeAccess()
     var device = Configuration.Device(.share(share))
-    try fields.finish(&device, known: "tag=NAME, readonly, direct, bounce, window=NAME")
+    try fields.finish(&device, isElsewhere: true, known: "tag=NAME, readonly, direct, bounce, window=NAME")
     return device
   }
 }

@@ -21,7 +21,8 @@ extension Configuration.Device {
     device.configurationSize = try number("config", &fields)
     device.tag = try fields.take("tag")
     var result = Configuration.Device(.vhostUser(device))
-    try fields.finish(&result, known: "socket=PATH, direct, bounce, queues=N, config=BYTES, tag=NAME, window=NAME")
+    let known = "socket=PATH, direct, bounce, queues=N, config=BYTES, tag=NAME, window=NAME"
+    try fields.finish(&result, isElsewhere: true, known: known)
     return result
   }
 

@@ -5,6 +5,9 @@ internal import Virtio
 final class ServerSession: @unchecked Sendable {
   // SAFETY: @unchecked: on the loop's thread only.
 
+  /// How many bytes of answers that are no chain's may wait for a machine to read them.
+  static let answerLimit = MessageWire.payloadLimit + 64 << 10
+
   let peer: MessagePeer
   private unowned let server: DeviceServer
   private let number: UInt64
@@ -16,6 +19,8 @@ final class ServerSession: @unchecked Sendable {
   /// The configuration space as the machine knows it.
   private var told: [UInt8]
   private var hasToldFault = false
+  /// The bytes of such answers since nothing waited.
+  private var answerBytes = 0
   /// The chain that is arriving: its queue and its first descriptor.
   private var arriving: (queue: Int, ticket: ChainTicket)?
   /// The queues with new chains, a bit for each.
@@ -48,6 +53,9 @@ final class ServerSession: @unchecked Sendable {
   }
 
   func send(_ header: FrameHeader, _ body: [UInt8] = []) throws(MessageFault) {
+    if peer.output.isEmpty { answerBytes = 0 }
+    answerBytes += MessageWire.headerSize + body.count
+    guard answerBytes <= Self.answerLimit else { throw .full }
     try peer.output.append(header, body)
     try flush()
   }

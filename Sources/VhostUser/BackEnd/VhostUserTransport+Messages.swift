@@ -18,6 +18,7 @@ extension VhostUserTransport {
         throw .malformed("a message of the unknown number \(message.request)")
       }
       guard !message.isReply else { throw .malformed("a reply to nothing") }
+      try message.checkForm(request)
       switch request {
       case .setMemTable, .addMemReg, .remMemReg: try takeMemory(request, message, finished)
       case .setVringKick, .setVringEnable, .getVringBase, .resetDevice, .resetOwner:
@@ -317,7 +318,37 @@ private final class Countdown: @unchecked Sendable {
   }
 }
 
+extension VhostUserRequest {
+  /// Whether it has a payload. What that has to be is looked at where it is taken.
+  fileprivate var hasPayload: Bool {
+    switch self {
+    case .getFeatures, .setOwner, .resetOwner, .getProtocolFeatures, .getQueueNum, .setBackendReqFD, .resetDevice,
+      .getMaxMemSlots:
+      false
+    default: true
+    }
+  }
+
+  /// Whether descriptors may come along. With REM_MEM_REG older front-ends send the region's.
+  fileprivate var mayHaveDescriptors: Bool {
+    switch self {
+    case .setMemTable, .addMemReg, .remMemReg, .setVringKick, .setVringCall, .setVringErr, .setBackendReqFD: true
+    default: false
+    }
+  }
+}
+
 extension VhostUserMessage {
+  /// Looks for what no such message has, whatever it says.
+  fileprivate func checkForm(_ request: VhostUserRequest) throws(VhostUserError) {
+    let flags = VhostUserWire.versionMask | VhostUserWire.replyFlag | VhostUserWire.needReplyFlag
+    guard self.flags & ~flags == 0 else { throw .malformed("\(request) with flags that there are not") }
+    guard request.hasPayload || payload.isEmpty else { throw .malformed("\(request) of \(payload.count) bytes") }
+    guard request.mayHaveDescriptors || descriptors.isEmpty else {
+      throw .malformed("\(request) with \(descriptors.count) descriptors, where none belong")
+    }
+  }
+
   /// Its payload, where that is one number.
   fileprivate func number(_ request: VhostUserRequest) throws(VhostUserError) -> UInt64 {
     guard payload.count == 8, let value = payload.number(at: 0, as: UInt64.self) else {

@@ -66,6 +66,8 @@ final class FrontEndChannel: @unchecked Sendable {
   /// Our end of the channel on which the back-end asks.
   private(set) var requests: VhostUserSocket?
   private var protocolFeatures: VhostUserProtocolFeatures = []
+  /// The back-end was to work on rings, and none has come to run yet.
+  private(set) var isLentInVain = false
 
   init(_ socket: VhostUserSocket, answerLimit: UInt64) {
     self.socket = socket
@@ -137,9 +139,11 @@ final class FrontEndChannel: @unchecked Sendable {
     try tell(.setOwner)
     let features = try askNumber(.getFeatures)
     guard features & 1 << UInt64(VhostUserWire.protocolFeaturesBit) != 0 else {
-      throw .unusable("it offers no protocol features (bit 30), without which no queue can be stopped")
+      throw .unusable("it offers no protocol features (bit 30), without which no queue is stopped; use one that has")
     }
-    guard features & 1 << 32 != 0 else { throw .unusable("it offers no VIRTIO_F_VERSION_1 (bit 32)") }
+    guard features & 1 << 32 != 0 else {
+      throw .unusable("it offers no VIRTIO_F_VERSION_1 (bit 32), which every device has today; use a newer one")
+    }
     let offered = VhostUserProtocolFeatures(rawValue: try askNumber(.getProtocolFeatures))
     var agreed = Self.wanted.intersection(offered)
     if configurationSize == 0 { agreed.remove(.configuration) }
@@ -206,6 +210,7 @@ final class FrontEndChannel: @unchecked Sendable {
   ///
   /// - Throws: ``VhostUserError``.
   func lend(features: UInt64, _ regions: [LentRegion]) throws(VhostUserError) {
+    isLentInVain = true
     try tell(.setFeatures, number(features | 1 << UInt64(VhostUserWire.protocolFeaturesBit)))
     var payload: [UInt8] = []
     payload.append(number: UInt32(regions.count))
@@ -238,6 +243,7 @@ final class FrontEndChannel: @unchecked Sendable {
     try tell(.setVringErr, number(UInt64(index) | VhostUserWire.noDescriptorFlag))
     try tell(.setVringKick, number(UInt64(index)), descriptors: [ring.kick])
     try tell(.setVringEnable, state(index, 1))
+    isLentInVain = false
     // A worker may have taken the first one, and the driver's own, while the ring was not enabled yet, and let it go.
     if !isKicked { kick(ring) }
   }

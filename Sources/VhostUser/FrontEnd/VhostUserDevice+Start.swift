@@ -40,7 +40,10 @@ extension VhostUserDevice {
   /// Has the back-end work on those of the queues that the driver wants and that do not run.
   private func begin(_ queues: UInt64, _ finished: @escaping @Sendable () -> Void) {
     let queues = queues & state.value.wanted & ~state.value.running
-    guard let connection = state.value.connection, queues != 0 else { return finished() }
+    guard let connection = state.value.connection, queues != 0 else {
+      cameBack()
+      return finished()
+    }
     if mode != .direct { for index in indices(queues) { takeOver(index, connection) } }
     guard state.value.isConnected, !connection.hasFailed else { return finished() }
     let usesEventIndex = features(of: VhostUserMode.ringFeatures).contains(.eventIndex)
@@ -78,6 +81,7 @@ extension VhostUserDevice {
           self.state.value.starting = 0
           if error == nil {
             self.state.value.running |= queues
+            self.cameBack()
             for index in self.indices(queues) {
               self.state.value.queues[index].kick?.signal()
               self.kickLater(index)

@@ -25,6 +25,8 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
   static let restInterval: UInt64 = 1_000_000
   /// The size of the rings that the back-end sees, in descriptors.
   package static let ringSize: UInt16 = 1024
+  /// How many troubles are remembered, so that each is told once.
+  static let troubleLimit = 16
   /// Through which requests are bounced, in bytes.
   package static let bounceSize: UInt64 = 16 << 20
   /// The largest buffer that a network card's driver receives into, in bytes, where it does not merge them (virtio 1.3,
@@ -90,6 +92,10 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
     var offered: UInt64
     var generation: UInt64
     var isConnected = true
+    /// The present back-end works on what the driver wants.
+    var isBack = true
+    /// What was told since the last one did.
+    var troubles: [String] = []
     var isSuspended = false
     /// Of a network card.
     var hasCable = true

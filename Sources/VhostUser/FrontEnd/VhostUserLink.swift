@@ -41,7 +41,8 @@ package struct VhostUserPatience: Sendable {
   package var firstPause: UInt64 = 50_000_000
   /// Before a new connection at most.
   package var lastPause: UInt64 = 2_000_000_000
-  /// A connection that lived so long is no sign of a lasting trouble: the pauses begin anew.
+  /// A connection that lived so long is no sign of a lasting trouble, unless no ring came to run in it: the pauses
+  /// begin anew.
   package var goodLife: UInt64 = 1_000_000_000
 
   /// What suits programs on the same host.
@@ -304,11 +305,13 @@ package final class VhostUserLink: @unchecked Sendable {
     if let requests = channel.requests { loop.remove(requests.rawValue) }
     self.channel = nil
     state.withLock { $0.socket = nil }
+    // Its end may take longer than its life did.
+    let lived = HostClock.monotonic - connectedAt
     // The other side sees the end of the connection before anybody waits for its own.
     channel.socket.shutDown()
     let end = connector.disconnect(error)
     tell(.lost(end.error, isDead: end.isDead))
-    if HostClock.monotonic - connectedAt > patience.goodLife { pause = patience.firstPause }
+    if lived > patience.goodLife, !channel.isLentInVain { pause = patience.firstPause }
     tryAgainLater()
   }
 

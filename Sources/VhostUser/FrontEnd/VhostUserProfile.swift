@@ -51,16 +51,18 @@ extension VhostUserProfile {
 
   /// What of a back-end's offer cannot be; nil: it is fine.
   package func problem(with offer: VhostUserOffer) -> String? {
-    if let count = offer.queueCount, count == 0 || count > 0x8000 { return "it says to have \(count) queues" }
+    if let count = offer.queueCount, count == 0 || count > 0x8000 {
+      return "it says to have \(count) queues, and a device has 1 to 32768; use a back-end for this type of device"
+    }
     if let wanted = queueCount, let count = offer.queueCount, count < UInt64(wanted) {
-      return "it has \(count) queues, and \(wanted) are needed"
+      return "it has \(count) queues, and \(wanted) are needed; start it with as many"
     }
     if configurationSize > 0, offer.configuration == nil {
-      return "it has no configuration space (protocol feature 9), which this type of device needs"
+      return "it has no configuration space (protocol feature 9), which this type needs; use one that has"
     }
     // Of 512 bytes each, of which a 64-bit number counts so many.
     if identifier == .block, let sectors = offer.configuration?.number(at: 0, as: UInt64.self), sectors > 1 << 55 {
-      return "it says to have \(sectors) sectors, more than a disk can have"
+      return "it says to have \(sectors) sectors, more than a disk can have; look at its image"
     }
     return nil
   }

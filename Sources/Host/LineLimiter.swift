@@ -1,8 +1,7 @@
-internal import Host
 internal import Synchronization
 
 /// Hands lines on, as many as somebody may want to read: who connects again and again fills no disk.
-final class LineLimiter: Sendable {
+package final class LineLimiter: Sendable {
   /// How many lines there may be at once.
   private static let burst = 50
   /// In which time, in nanoseconds, another one may follow.
@@ -17,11 +16,13 @@ final class LineLimiter: Sendable {
   private let state = Mutex(State())
   private let log: @Sendable (String) -> Void
 
-  init(_ log: @escaping @Sendable (String) -> Void) {
+  /// - Parameter log: gets the lines that are said.
+  package init(_ log: @escaping @Sendable (String) -> Void) {
     self.log = log
   }
 
-  func say(_ line: String) {
+  /// Says a line, unless there were too many lately: 50 at once, and five in a second after them.
+  package func say(_ line: String) {
     let (isSaid, dropped) = state.withLock { state -> (Bool, UInt64) in
       let earned = (HostClock.monotonic - state.time) / Self.interval
       state.time += earned * Self.interval
