@@ -59,8 +59,8 @@ struct DeviceLoadTests {
     let lines = size * 2000
     let disk = try DiskImage(mebibytes: size + size / 2 + 64, fileSystem: "ext4")
     let source = HostSocket.listening()
-    // Connections begin before the load: a guest that takes a second to answer passt's SYN gets the data of the second one
-    // at the wrong place, as passt's own capture shows.
+    // Connections begin before the load: a guest that takes a second to answer passt's SYN gets the data of the second
+    // one at the wrong place, as passt's own capture shows.
     //
     // A quarter each by direct I/O, by a mapping and through the page cache, all at the same time as the rest. What was
     // written is read anew after the page cache has been emptied, each file also in another way than it was written.

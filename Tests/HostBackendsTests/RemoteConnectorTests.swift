@@ -104,12 +104,14 @@ import VhostUser
   @Test func aTrialOfVirtiofsdSaysWhyItCannotServe() throws {
     #expect(VirtiofsdProgram.attempt(in: "/nowhere") == .missing)
     let failing = try folder(with: "/bin/false")
-    let reason = "it ended with status 1"
-    #expect(
-      VirtiofsdProgram.attempt(in: failing.path) == .cannotServe(version: "of an unknown version", reason: reason)
-    )
+    func reason(_ status: Int, _ folder: TemporaryFolder) -> String {
+      "it ended with status \(status); it said nothing: see whether '\(folder.path("virtiofsd"))' is the program that is "
+        + "meant"
+    }
+    let trial = VirtiofsdProgram.attempt(in: failing.path)
+    #expect(trial == .cannotServe(version: "of an unknown version", reason: reason(1, failing)))
     let another = try folder(with: "/bin/true")
-    guard case .cannotServe(let version, "it ended with status 0") = VirtiofsdProgram.attempt(in: another.path) else {
+    guard case .cannotServe(let version, reason(0, another)) = VirtiofsdProgram.attempt(in: another.path) else {
       Issue.record("what does nothing serves")
       return
     }

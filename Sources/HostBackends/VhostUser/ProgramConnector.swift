@@ -93,7 +93,9 @@ package final class ProgramConnector: VhostUserConnector, @unchecked Sendable {
     stopListening()
     self.program = nil
     guard let end else { return VhostUserEnd(error: error, isDead: true) }
-    let text = words.last.isEmpty ? end.text : "\(end.text) (\(words.ending))"
+    let isSilent = words.last.isEmpty
+    let text = isSilent ? end.text : "\(end.text) (\(words.ending))"
+    let advice = advice ?? (isSilent ? "it said nothing: see whether '\(path)' is the program that is meant" : nil)
     return VhostUserEnd(error: .unusable("it \(text)\(advice.map { "; \($0)" } ?? "")"), isDead: true)
   }
 }

@@ -12,11 +12,16 @@ extension VhostUserDevice {
     guard mode != .direct else { return false }
     if state.value.running & 1 << UInt64(index) != 0 {
       // The answers find the buffers that were there for them already.
-      if index == 1, hasReceiveQueue, state.value.running & 1 != 0, forward(0, connection) { kickLater(0) }
+      if index == 1, hasReceiveQueue, isShortOfBuffers, forward(0, connection) { kickLater(0) }
       return forward(index, connection)
     }
     guard !state.value.isConnected, case .answer(let answer) = loss else { return false }
     return state.value.queues[index].shadow.answer(connection, answer)
+  }
+
+  /// Whether the back-end has few buffers left to receive into.
+  private var isShortOfBuffers: Bool {
+    state.value.running & 1 != 0 && state.value.queues[0].shadow.ring.untouched < Int(queueSizes[0]) / 2
   }
 
   private func forward(_ index: Int, _ connection: DeviceConnection) -> Bool {

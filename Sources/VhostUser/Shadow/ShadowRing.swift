@@ -229,6 +229,12 @@ final class ShadowRing {
     open -= 1
   }
 
+  /// How many requests the other process has not said to be done with. What it says may be wrong, and so the number.
+  var untouched: Int {
+    // SAFETY: the index is the ring's second field.
+    unsafe open - Int(guest_load_relaxed_u16(used + 2) &- nextUsed)
+  }
+
   /// Asks to be told of the next request that comes back.
   ///
   /// - Returns: whether one came back meanwhile.
