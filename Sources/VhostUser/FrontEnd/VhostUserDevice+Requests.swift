@@ -25,8 +25,7 @@ extension VhostUserDevice {
   }
 
   private func forward(_ index: Int, _ connection: DeviceConnection) -> Bool {
-    let queue = state.value.queues[index]
-    return queue.shadow.forward(connection) { queue.kick?.signal() }
+    state.value.queues[index].shadow.forward(connection) { state.value.queues[index].kick?.signal() }
   }
 
   /// The back-end says that requests came back.
