@@ -9,9 +9,9 @@ extension SCMICommand {
       abstract: "Serve a platform to the guests of QEMU and others, over vhost-user. Needs no KVM.",
       discussion: """
         Examples:
-          apus scmi serve --socket scmi.sock platform.json
+          apus scmi serve --socket scmi.sock --agent owner platform.json
           apus scmi serve --socket a.sock --agent owner --socket b.sock --agent guest platform.json
-          apus scmi serve --merge-dtb virt.dtb --output scmi.dtb platform.json
+          apus scmi serve --agent owner --merge-dtb virt.dtb --output scmi.dtb platform.json
 
         QEMU makes no scmi node. Have it write its tree, merge the platform's nodes into that, and start it with it:
           qemu-system-aarch64 -machine virt,dumpdtb=virt.dtb …
