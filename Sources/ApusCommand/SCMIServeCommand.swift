@@ -69,14 +69,6 @@ extension SCMICommand {
     }
 
     func run() throws {
-      try Message.reporting { () throws(SCMIServerError) in
-        try SCMIServer.checkFiles(
-          inputs: [("the platform file", file)] + (mergeDTB.map { [("the tree to merge into", $0)] } ?? []),
-          outputs: (output.map { [("the merged tree", $0)] } ?? [])
-            + (transcript.map { [("the transcript", $0)] } ?? []),
-          sockets: socket
-        )
-      }
       if let mergeDTB, let output { try merge(mergeDTB, output) }
       guard !socket.isEmpty else { return }
       let places = socket.enumerated().map { index, path in
@@ -89,6 +81,14 @@ extension SCMICommand {
     }
 
     private func merge(_ tree: String, _ output: String) throws {
+      // Before the server looks, since this writes first.
+      try Message.reporting { () throws(SCMIServerError) in
+        try SCMIServer.checkFiles(
+          inputs: [("the platform file", file), ("the tree to merge into", tree)],
+          outputs: [("the merged tree", output)] + (transcript.map { [("the transcript", $0)] } ?? []),
+          sockets: socket
+        )
+      }
       let (blob, devicesLeftOut) = try Message.reporting { () throws(SCMIServerError) in
         try SCMIServer.deviceTree(merging: tree, platform: file, agent: agent.first)
       }

@@ -64,7 +64,7 @@ public final class ControlClient {
         case ENOENT: "there is no such socket; 'apus list' shows the machines that run"
         case EACCES: "it is another user's"
         case EAGAIN: "it does not take clients"
-        case ENAMETOOLONG: "a socket's path has at most 107 bytes"
+        case ENAMETOOLONG: "a socket's path has at most \(HostPath.socketLimit) bytes"
         default: errorText(-number)
         }
       throw ControlError(.disconnected, "cannot reach '\(machine)': \(reason)")

@@ -68,7 +68,7 @@ extension MessageConnectionError {
     let (kind, advice): (FailureKind, String) =
       switch errno {
       case ENOENT, ECONNREFUSED: (.inputNotFound, "start the device's process first")
-      case ENAMETOOLONG: (.usage, "a socket's path has at most 107 bytes; name a shorter one")
+      case ENAMETOOLONG: (.usage, "a socket's path has at most \(HostPath.socketLimit) bytes; name a shorter one")
       case EAGAIN: (.hostFailure, "too many others wait for it; it serves one machine at a time")
       case EPROTOTYPE: (.usage, "it is a socket of another kind")
       default:

@@ -4,6 +4,8 @@
 /// of Unicode's last plane for private use, U+10FE00 and the byte. A word that has one of those scalars itself is taken
 /// apart into such bytes, too, so that each word has one text and each of these texts one word.
 package enum HostPath {
+  /// The most bytes of a UNIX socket's path (unix(7): `sun_path` has 108, with the zero at its end).
+  package static let socketLimit = 107
   private static let base: UInt32 = 0x10_FE00
   private static let escaped: ClosedRange<UInt32> = 0x10_FE80...0x10_FEFF
   /// The first byte in UTF-8 of what stands for bytes, and of no more than the last plane else.

@@ -84,7 +84,7 @@ package struct ListeningError: Error, CustomStringConvertible {
     let advice =
       switch errno {
       case EADDRINUSE: "something else is there, or a machine that runs; name another path"
-      case ENAMETOOLONG: "a socket's path has at most 107 bytes; name a shorter one"
+      case ENAMETOOLONG: "a socket's path has at most \(HostPath.socketLimit) bytes; name a shorter one"
       case ENXIO, EOPNOTSUPP: "its file system takes no sockets; name a path on another one"
       case EROFS: "the file system is read-only; name a path on another one"
       default: ErrorNumber.advice(errno, otherwise: "name a path in a folder that exists and that you may write to")

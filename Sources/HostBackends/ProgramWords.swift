@@ -9,10 +9,12 @@ package struct ProgramWords: Sendable {
 
   private var line: [UInt8] = []
   private var lines = 0
-  /// The last whole line, without control characters.
-  package private(set) var last = ""
-  /// The last three of them: what is wrong often stands above the advice to ask for help.
+  /// The last three whole lines, without control characters: what is wrong often stands above the advice to ask for
+  /// help.
   private var latest: [String] = []
+
+  /// The last whole line, without control characters; empty where there is none.
+  package var last: String { latest.last ?? "" }
 
   /// The last lines in one, without the time that a log has before each: the same words are the same text.
   package var ending: String { latest.map(Self.withoutStamp).joined(separator: " / ") }
@@ -35,8 +37,7 @@ package struct ProgramWords: Sendable {
       if byte != UInt8(ascii: "\n") {
         if line.count < Self.lineLimit, byte >= 0x20 || byte == 0x09 { line.append(byte) }
       } else if !line.isEmpty {
-        last = String(decoding: line, as: UTF8.self)
-        latest = latest.suffix(2) + [last]
+        latest = latest.suffix(2) + [String(decoding: line, as: UTF8.self)]
         line.removeAll(keepingCapacity: true)
         lines += 1
         if lines <= Self.loggedLines { log(last) }

@@ -8,15 +8,13 @@ public final class PumpedThread: DeviceThread, @unchecked Sendable {
   // SAFETY: @unchecked: what is posted has a lock; the loop is the test's thread's.
 
   package let loop: EventLoop
-  private let posted = Mutex<[@Sendable () -> Void]>([])
-  private let wake: SharedEventDescriptor
+  private let posted: PostedWork
   private let tick: SharedTimer
 
   public init() throws {
     loop = try EventLoop()
-    wake = SharedEventDescriptor(try EventDescriptor())
+    posted = try PostedWork(loop)
     tick = SharedTimer(try HostTimer())
-    _ = try loop.add(wake.value.rawValue, EventLoop.readable, ClosureHandler { [unowned self] _ in runPosted() })
     _ = try loop.add(
       tick.value.rawValue,
       EventLoop.readable,
@@ -28,19 +26,7 @@ public final class PumpedThread: DeviceThread, @unchecked Sendable {
     tick.value.arm(after: 1_000_000, every: 1_000_000)
   }
 
-  public func post(_ work: @escaping @Sendable () -> Void) {
-    posted.withLock { $0.append(work) }
-    wake.value.signal()
-  }
-
-  private func runPosted() {
-    wake.value.clear()
-    let bodies = posted.withLock { posted in
-      defer { posted = [] }
-      return posted
-    }
-    for body in bodies { body() }
-  }
+  public func post(_ work: @escaping @Sendable () -> Void) { posted.post(work) }
 
   public func perform(_ work: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void) {
     let over = Flag()
@@ -54,7 +40,7 @@ public final class PumpedThread: DeviceThread, @unchecked Sendable {
   /// Nothing is done any longer, also of what was posted, which may hold what holds this.
   func end() {
     loop.removeAll()
-    posted.withLock { $0 = [] }
+    posted.forget()
   }
 
   /// Lets the device work until something holds.

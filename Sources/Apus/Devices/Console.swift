@@ -50,8 +50,6 @@ extension Configuration.Device {
 
     /// A device has 31 ports; two of them are the console and the exit status.
     static let portLimit = 29
-    /// The bytes of sun_path without the zero at its end.
-    static let socketPathLimit = 107
   }
 }
 
@@ -73,8 +71,8 @@ extension Configuration.Device.Console: DeviceKind {
         add(.port(number, .name), "there is another port of that name")
       }
       switch port.destination {
-      case .socket(let path) where path.utf8.count > Self.socketPathLimit:
-        add(.port(number, .destination), "a socket's path has at most \(Self.socketPathLimit) bytes")
+      case .socket(let path) where path.utf8.count > HostPath.socketLimit:
+        add(.port(number, .destination), "a socket's path has at most \(HostPath.socketLimit) bytes")
       case .descriptor(let descriptor) where descriptor < 3:
         add(.port(number, .destination), "give a descriptor from 3, which is none of the standard streams")
       default: break

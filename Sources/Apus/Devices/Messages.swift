@@ -68,8 +68,8 @@ extension Configuration.Device.Messages: DeviceKind {
 
   func problems(device index: Int) -> [ConfigurationError.Problem] {
     var problems: [ConfigurationError.Problem] = []
-    if socket.utf8.count > 107 || socket.isEmpty {
-      let reason: ConfigurationError.Reason = "a socket's path has 1 to 107 bytes"
+    if socket.utf8.count > HostPath.socketLimit || socket.isEmpty {
+      let reason: ConfigurationError.Reason = "a socket's path has 1 to \(HostPath.socketLimit) bytes"
       problems.append(.init(.usage, .device(index, .messages(.socket)), reason))
     }
     if hasPlatform, platform == nil {

@@ -121,7 +121,7 @@ extension Configuration.Device.VhostUser: DeviceKind {
     func add(_ property: Property, _ reason: ConfigurationError.Reason) {
       problems.append(.init(.usage, .device(index, .vhostUser(property)), reason))
     }
-    let (length, limit) = (socket.utf8.count, SocketConnector.pathLimit)
+    let (length, limit) = (socket.utf8.count, HostPath.socketLimit)
     if !(1...limit).contains(length) {
       add(.socket, "a socket's path has 1 to \(limit) bytes, not \(length); name another one")
     }

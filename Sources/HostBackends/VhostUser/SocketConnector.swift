@@ -7,8 +7,6 @@ package import VhostUser
 package final class SocketConnector: VhostUserConnector, @unchecked Sendable {
   // SAFETY: @unchecked: what changes is the link's thread's.
 
-  /// The most bytes of a UNIX socket's path.
-  package static let pathLimit = 107
   /// How long a connection may wait to be taken, in milliseconds.
   private static let connectLimit: Int32 = 1000
   /// How long is waited for the end of a back-end whose connection this side ends, in milliseconds.
@@ -41,7 +39,7 @@ package final class SocketConnector: VhostUserConnector, @unchecked Sendable {
     case ECONNREFUSED: "; nobody listens there any longer: start the back-end anew"
     case EACCES: "; the socket is another user's: run both as the same one"
     case EAGAIN: "; it takes no further connection: end the one that it has"
-    case ENAMETOOLONG: "; a socket's path has at most \(Self.pathLimit) bytes: name a shorter one"
+    case ENAMETOOLONG: "; a socket's path has at most \(HostPath.socketLimit) bytes: name a shorter one"
     default: ""
     }
   }

@@ -4,9 +4,12 @@ internal import VhostUser
 
 /// Debian's virtiofsd, which shows a folder to a guest: where it is and how it is called.
 package enum VirtiofsdProgram {
-  /// Its path; nil: it is nowhere. Debian has it in a folder that is in nobody's PATH; what
-  /// version 12 has in /usr/lib/qemu is another program.
-  package static func find(in folders: String = ChildProgram.searchPath + ":/usr/libexec") -> String? {
+  /// Where it may be, separated by colons. Debian has it in a folder that is in nobody's PATH; what version 12 has in
+  /// /usr/lib/qemu is another program.
+  package static var folders: String { ChildProgram.searchPath + ":/usr/libexec" }
+
+  /// Its path; nil: it is nowhere.
+  package static func find(in folders: String = folders) -> String? {
     ChildProgram.find("virtiofsd", in: folders)
   }
 
@@ -51,7 +54,7 @@ package enum VirtiofsdProgram {
   /// Has it show the folder for temporary files, for a moment and to nobody.
   ///
   /// - Parameter folders: where to look for it, separated by colons.
-  package static func attempt(in folders: String = ChildProgram.searchPath + ":/usr/libexec") -> Trial {
+  package static func attempt(in folders: String = folders) -> Trial {
     guard let path = find(in: folders) else { return .missing }
     let version = version(of: path)
     let connector = ProgramConnector(

@@ -53,7 +53,7 @@ package struct VhostUserPatience: Sendable {
 package enum VhostUserLinkEvent: Sendable {
   /// The connection is over. `isDead`: nobody uses any longer what was lent.
   case lost(VhostUserError, isDead: Bool)
-  /// It was not to be had again, and is tried again. Told once for each reason, until there is a new connection.
+  /// It was not to be had again, and is tried again. Told at each try.
   case away(VhostUserError)
   /// There is a new one, with nothing started yet.
   ///
@@ -98,8 +98,6 @@ package final class VhostUserLink: @unchecked Sendable {
   private let patience: VhostUserPatience
   private var pause: UInt64
   private var connectedAt: UInt64 = 0
-  /// Why there is no new connection, as it was told last.
-  private var awayFor: VhostUserError?
 
   /// - Parameter configurationSize: how many bytes of configuration space the back-end is asked for; 0: none.
   /// - Throws: where the host has no descriptor left.
@@ -325,13 +323,11 @@ package final class VhostUserLink: @unchecked Sendable {
     guard channel == nil else { return }
     do throws(VhostUserError) {
       let offer = try connect()
-      awayFor = nil
       watch()
       if channel != nil { tell(.returned(offer, generation: generation)) }
     } catch {
       let error = connector.disconnect(error).error
-      if error != awayFor { tell(.away(error)) }
-      awayFor = error
+      tell(.away(error))
       tryAgainLater()
     }
   }
