@@ -54,7 +54,7 @@ let package = Package(
     .library(name: "Apus", targets: ["Apus"]),
     .library(name: "ApusControl", targets: ["ApusControl"]),
     .library(name: "SCMI", targets: ["SCMI", "SCMIFile"]),
-    .library(name: "ApusTesting", targets: ["ApusTesting"]),
+    .library(name: "ApusTesting", targets: ["ApusTesting", "ApusGuest"]),
     .library(name: "VhostUser", targets: ["VhostUser", "Virtio"]),
     .executable(name: "apus", targets: ["ApusCommand"]),
   ] + forFuzzing,
@@ -294,7 +294,23 @@ let package = Package(
     // Limits of time: what users' tests and this package's own wait by.
     .target(name: "TestLimits", swiftSettings: strict),
     .testTarget(name: "TestSupportTests", dependencies: ["TestLimits", "TestSupport"], swiftSettings: strict),
-    .target(name: "ApusTesting", dependencies: ["Apus", "SCMI", "TestLimits"], swiftSettings: strict),
+    .plugin(name: "EmbedAgent", capability: .buildTool(), path: "Guests/Agent", sources: ["EmbedAgent.swift"]),
+    .target(
+      name: "ApusGuest",
+      dependencies: ["Apus", "CHost", "Host", "SCMI", "TestLimits"],
+      swiftSettings: strict,
+      plugins: ["EmbedAgent"]
+    ),
+    .testTarget(
+      name: "ApusGuestTests",
+      dependencies: ["ApusGuest", "CHost", "Host", "TestLimits", "TestSupport"],
+      swiftSettings: strict
+    ),
+    .target(
+      name: "ApusTesting",
+      dependencies: ["Apus", "ApusGuest", "Host", "SCMI", "SCMIFile", "TestLimits"],
+      swiftSettings: strict
+    ),
     .target(
       name: "GuestSupport",
       dependencies: ["Debugger", "DebuggerTesting", "TestLimits", "TestSupport"],

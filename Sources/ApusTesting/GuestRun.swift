@@ -1,4 +1,5 @@
 public import Apus
+internal import ApusGuest
 public import SCMI
 internal import Synchronization
 internal import TestLimits
@@ -40,7 +41,7 @@ public struct GuestRun: Sendable {
     _ drive: (Machine, ConsoleTranscript) async throws -> Void = { _, _ in }
   ) async throws -> GuestRun {
     let machine = try Machine(configuration, platform: platform)
-    return try await MachineSlots.shared.withSlot(isNeeded: !isBeside) {
+    return try await MachineSlots.shared.withSlot(isBeside ? nil : MachineSlots.Need(cpus: 1, memory: 0)) {
       let transcript = ConsoleTranscript(machine.console)
       let hangs = Flag()
       try machine.start()

@@ -37,6 +37,15 @@ public final class ConsoleTranscript: Sendable {
     }
   }
 
+  /// The last lines, at most 60 of at most 6,000 bytes: a panic with its call trace.
+  ///
+  /// - Parameter isEnded: whether the machine has ended; what it has written is waited for then.
+  func lastLines(ofWhole isEnded: Bool) async -> String {
+    let text = isEnded ? await wholeText : text
+    let lines = text.utf8.suffix(6000).split(separator: 0x0A, omittingEmptySubsequences: true).suffix(60)
+    return lines.map { String(decoding: $0, as: UTF8.self) }.joined(separator: "\n")
+  }
+
   /// Sends text to the guest, as typed.
   public func send(_ text: String) {
     console.send(text)

@@ -1,0 +1,139 @@
+public import Apus
+internal import Host
+
+extension Guest {
+  /// Writes a file in the guest; one that is there is replaced.
+  ///
+  /// - Parameters:
+  ///   - bytes: what it is to hold.
+  ///   - path: in the guest, from the root; its folder has to be there.
+  ///   - mode: permissions.
+  ///   - limit: how long it may take on a machine that has nothing else to do.
+  /// - Throws: ``GuestError``.
+  public func push(
+    _ bytes: [UInt8],
+    to path: String,
+    mode: UInt32 = 0o644,
+    within limit: Duration = Guest.requestLimit
+  ) async throws(GuestError) {
+    try await file(.write, AgentFrame.bytes(of: mode), path, within: limit, input: bytes) { _ in }
+  }
+
+  /// Copies a file of the host's into the guest.
+  ///
+  /// - Parameters:
+  ///   - file: of the host's, at most 256 MiB.
+  ///   - path: in the guest, from the root; its folder has to be there.
+  ///   - mode: permissions.
+  ///   - limit: how long it may take on a machine that has nothing else to do.
+  /// - Throws: ``GuestError``, and `InputFileError` where the host's file cannot be read.
+  public func push(
+    file: String,
+    to path: String,
+    mode: UInt32 = 0o755,
+    within limit: Duration = Guest.requestLimit
+  ) async throws {
+    try await push(InputFile.read(file), to: path, mode: mode, within: limit)
+  }
+
+  /// Reads a file of the guest's.
+  ///
+  /// - Parameters:
+  ///   - path: from the root.
+  ///   - count: how many bytes at most are wanted of it.
+  ///   - limit: how long it may take on a machine that has nothing else to do.
+  /// - Throws: ``GuestError``.
+  public func pull(
+    _ path: String,
+    upTo count: Int = Guest.outputLimit,
+    within limit: Duration = Guest.requestLimit
+  ) async throws(GuestError) -> [UInt8] {
+    let kept = KeptOutput(limit: count)
+    try await file(.read, [], path, within: limit) { event in
+      if case .output(let bytes) = event { kept.take(.output, bytes) }
+    }
+    return kept.all.0
+  }
+
+  /// Makes a folder in the guest, and those above it.
+  ///
+  /// - Throws: ``GuestError``.
+  public func makeFolder(
+    _ path: String,
+    mode: UInt32 = 0o755,
+    within limit: Duration = Guest.requestLimit
+  ) async throws(GuestError) {
+    try await file(.folder, AgentFrame.bytes(of: mode), path, within: limit) { _ in }
+  }
+
+  /// Mounts a file system in the guest.
+  ///
+  /// - Parameters:
+  ///   - source: a device, a share's tag, or a word.
+  ///   - path: where, from the root; the folder has to be there.
+  ///   - type: the file system's, such as `tmpfs` or `virtiofs`.
+  ///   - flags: of mount(2), such as 1 for read-only.
+  ///   - options: of the file system.
+  ///   - limit: how long it may take on a machine that has nothing else to do.
+  /// - Throws: ``GuestError``.
+  public func mount(
+    _ source: String,
+    at path: String,
+    type: String,
+    flags: UInt64 = 0,
+    options: String = "",
+    within limit: Duration = Guest.requestLimit
+  ) async throws(GuestError) {
+    let what = "mounting '\(source)' at '\(path)'"
+    guard let texts = AgentFrame.bytes(of: [source, path, type, options]) else {
+      throw .refused(what: what, errno: Self.invalid)
+    }
+    let numbers =
+      AgentFrame.bytes(of: UInt32(truncatingIfNeeded: flags))
+      + AgentFrame.bytes(of: UInt32(truncatingIfNeeded: flags >> 32))
+    _ = try await request(.mount, numbers + texts, what, within: limit) { _ in }
+  }
+
+  /// What the guest's kernel keeps of its messages, of which the console may show only a part.
+  ///
+  /// - Throws: ``GuestError``.
+  public func kernelLog(within limit: Duration = Guest.requestLimit) async throws(GuestError) -> String {
+    let kept = KeptOutput(limit: Guest.outputLimit)
+    _ = try await request(.kernelLog, [], "reading the kernel's log", within: limit) { event in
+      if case .output(let bytes) = event { kept.take(.output, bytes) }
+    }
+    return String(decoding: kept.all.0, as: UTF8.self)
+  }
+
+  /// Has the guest's agent power it off, after its file systems are written, and waits for the machine's end.
+  ///
+  /// Neither the initramfs's own init nor programs are asked.
+  ///
+  /// - Throws: ``GuestError`` where it does not end in time.
+  public func powerOff(within limit: Duration = Guest.requestLimit) async throws(GuestError) -> Outcome {
+    do throws(GuestError) {
+      _ = try await request(.shutDown, AgentFrame.bytes(of: Self.powerOffCommand), "power-off", within: limit) { _ in }
+    } catch .ended {
+      // As it should.
+    }
+    return await outcome
+  }
+
+  /// LINUX_REBOOT_CMD_POWER_OFF of reboot(2).
+  private static let powerOffCommand: UInt32 = 0x4321_FEDC
+
+  private func file(
+    _ request: AgentFrame.Request,
+    _ numbers: [UInt8],
+    _ path: String,
+    within limit: Duration,
+    input: [UInt8] = [],
+    _ answers: @escaping @Sendable (AgentConnection.Event) -> Void
+  ) async throws(GuestError) {
+    let what = "'\(path)' in the guest"
+    guard let text = AgentFrame.bytes(of: [path]), path.utf8.first == UInt8(ascii: "/") else {
+      throw .refused(what: what, errno: Self.invalid)
+    }
+    _ = try await self.request(request, numbers + text, what, within: limit, input: input, answers: answers)
+  }
+}

@@ -1,0 +1,175 @@
+public import Apus
+internal import CHost
+internal import Glibc
+internal import Host
+public import SCMI
+internal import Synchronization
+
+/// A machine that a program drives: its console, programs that run in the guest, files that go in and out, and how it
+/// ends.
+///
+/// Whatever waits has a limit of time, which leaves out what the machine waited for a processor. May be used from any
+/// task.
+public final class Guest: Sendable {
+  /// The machine.
+  public let machine: Machine
+  /// The guest's console, which nobody else should read.
+  public let console: ConsoleTranscript
+
+  /// The shared SCMI platform that the machine was given, or nil.
+  public let platform: SharedPlatform?
+
+  let agent: AgentConnection?
+  private let ending = Mutex(EndState())
+
+  private struct EndState {
+    var isAwaited = false
+    var kernelLog: String?
+  }
+
+  /// How long a request may take where its caller says nothing.
+  public static let requestLimit: Duration = .seconds(60)
+
+  private init(_ machine: Machine, _ platform: SharedPlatform?, agent: AgentConnection?) {
+    self.machine = machine
+    self.platform = platform
+    self.agent = agent
+    console = ConsoleTranscript(machine.console)
+  }
+
+  /// Makes a machine and starts it.
+  ///
+  /// With an agent, the guest gets a virtio console with one port more, `org.apus.agent`, its initramfs a folder
+  /// `/.apus`, and the kernel `rdinit=/.apus/agent`; the initramfs's own `/init` runs as ever. The kernel needs
+  /// `CONFIG_BLK_DEV_INITRD`, `CONFIG_PROC_FS`, `CONFIG_SYSFS` and `CONFIG_VIRTIO_CONSOLE`, built in or loaded by
+  /// `/init`, and to be 5.6 or later. Without `/init` the agent is the init: it mounts what programs expect (`/proc`,
+  /// `/sys`, `/dev`, `/dev/pts`, `/dev/shm`, `/run`, `/tmp`) and links ports to `/dev/virtio-ports`.
+  ///
+  /// - Parameters:
+  ///   - configuration: its console must be `.stream`, the default.
+  ///   - platform: the shared SCMI platform that the configuration's device is on, or nil.
+  ///   - withAgent: whether programs are to be run in the guest, and files pushed and pulled.
+  ///   - additions: what the guest's initramfs has besides the configuration's own.
+  /// - Throws: `ConfigurationError` for every mistake at once, and `HostError`.
+  public static func start(
+    _ configuration: Configuration,
+    platform: SharedPlatform? = nil,
+    withAgent: Bool = true,
+    additions: InitramfsArchive = InitramfsArchive()
+  ) throws -> Guest {
+    var configuration = configuration
+    guard withAgent else {
+      let file = try additions.isEmpty ? nil : memoryFile(configuration, additions)
+      if let file { configuration.initramfs = file.file.path }
+      let guest = Guest(try Machine(configuration, platform: platform), platform, agent: nil)
+      try guest.machine.start()
+      return guest
+    }
+    let key = AgentKey()
+    var additions = additions
+    key.add(to: &additions)
+    let file = try memoryFile(configuration, additions)
+    let ends = try Ends()
+    configuration.initramfs = file.file.path
+    configuration.commandLine += "\(configuration.commandLine.isEmpty ? "" : " ")rdinit=\(AgentKey.agentPath)"
+    configuration.addPort(Configuration.Port(AgentKey.portName, .descriptor(ends.guests)))
+    let machine = try Machine(configuration, platform: platform)
+    let guest = Guest(machine, platform, agent: try AgentConnection(ends.takeOurs(), key: key.bytes))
+    try machine.start()
+    // The machine has a copy of its own while it runs. Ours goes with it, so that the agent's end is seen here.
+    Task {
+      _ = await machine.outcome
+      ends.closeGuests()
+    }
+    return guest
+  }
+
+  /// Waits until the guest's agent answers.
+  ///
+  /// - Throws: ``GuestError`` where the machine ends before, or the time is over.
+  public func waitForAgent(within limit: Duration = Guest.requestLimit) async throws(GuestError) {
+    _ = try await request(.ping, [], "the start of the agent", within: limit, answers: { _ in })
+  }
+
+  /// Ends the machine, if it has not ended, and waits for its end.
+  @discardableResult
+  public func stop() async -> Outcome {
+    machine.stop()
+    agent?.close()
+    return await machine.outcome
+  }
+
+  /// How the machine ended; waits for it. Who asks wants to know, and no end is a surprise then.
+  public var outcome: Outcome {
+    get async {
+      ending.withLock { $0.isAwaited = true }
+      return await machine.outcome
+    }
+  }
+
+  /// Whether somebody waits for the end, or has.
+  package var endIsAwaited: Bool { ending.withLock { $0.isAwaited } }
+
+  /// The console's last lines: all that have come, or will have where the machine has ended.
+  package var lastWords: String {
+    get async { await console.lastLines(ofWhole: false) }
+  }
+
+  /// Reads the kernel's log while that can be done, for who looks at it after the end.
+  package func keepKernelLog() async {
+    let log = try? await kernelLog(within: .seconds(10))
+    ending.withLock { $0.kernelLog = log }
+  }
+
+  /// What ``keepKernelLog()`` has read.
+  package var keptKernelLog: String? { ending.withLock { $0.kernelLog } }
+
+  /// The initramfs of a configuration with more behind it.
+  private static func memoryFile(_ configuration: Configuration, _ additions: InitramfsArchive) throws -> HeldFile {
+    let own = try configuration.initramfs.map { try InputFile.read($0) } ?? []
+    let padding = [UInt8](repeating: 0, count: (4 - own.count % 4) % 4)
+    return HeldFile(try MemoryFile(own, padding, additions.complete))
+  }
+
+  private final class HeldFile {
+    let file: MemoryFile
+
+    init(_ file: consuming MemoryFile) {
+      self.file = file
+    }
+  }
+
+  /// Both ends of the way to the agent.
+  private final class Ends: Sendable {
+    let guests: Int32
+    private let ours: Int32
+
+    /// - Throws: where the host has no descriptor left.
+    init() throws(HostError) {
+      var (first, second): (Int32, Int32) = (-1, -1)
+      // SAFETY: the variables hold for the call.
+      let error = unsafe chost_stream_pair(&first, &second)
+      guard error == 0 else {
+        throw HostError("socketpair", errno: error, advice: HostError.tooManyDescriptors)
+      }
+      (ours, guests) = (first, second)
+    }
+
+    func takeOurs() -> OwnedDescriptor { OwnedDescriptor(owning: ours) }
+
+    func closeGuests() { close(guests) }
+  }
+}
+
+extension Configuration {
+  /// Adds a channel to the console device, which it makes where there is none.
+  fileprivate mutating func addPort(_ port: Port) {
+    for (index, device) in devices.enumerated() {
+      guard case .console(var console) = device.kind else { continue }
+      console.ports.append(port)
+      devices[index].kind = .console(console)
+      return
+    }
+    devices.append(Device(.console(.init(carriesConsole: false, ports: [port]))))
+  }
+}

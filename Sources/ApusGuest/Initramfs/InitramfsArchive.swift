@@ -1,0 +1,79 @@
+/// An archive that the kernel unpacks into its first file system: cpio in the form `newc`, as
+/// `Documentation/driver-api/early-userspace/buffer-format.rst` of Linux has it.
+///
+/// Several of them may stand one behind the other in one initramfs; what a later one has takes the place of an earlier
+/// one's.
+public struct InitramfsArchive: Sendable {
+  private var bytes: [UInt8] = []
+  private var inode: UInt32 = 0
+
+  /// One that is empty.
+  public init() {}
+
+  /// The kinds of file, and the bits of `st_mode` that say so.
+  private enum Kind: UInt32 {
+    case folder = 0o040000
+    case regular = 0o100000
+    case link = 0o120000
+  }
+
+  /// The most that fits into a field of the header.
+  public static let fileLimit = Int(UInt32.max)
+
+  /// Adds a regular file.
+  ///
+  /// - Parameters:
+  ///   - path: without a leading slash; its folders have to be there.
+  ///   - mode: permissions.
+  ///   - contents: at most ``fileLimit`` bytes.
+  public mutating func addFile(_ path: String, mode: UInt32, _ contents: some Collection<UInt8>) {
+    add(.regular, path, mode, contents)
+  }
+
+  /// Adds a folder.
+  public mutating func addFolder(_ path: String, mode: UInt32 = 0o755) {
+    add(.folder, path, mode, [])
+  }
+
+  /// Adds a symbolic link.
+  public mutating func addLink(_ path: String, to target: String) {
+    add(.link, path, 0o777, Array(target.utf8))
+  }
+
+  /// Whether nothing was added.
+  public var isEmpty: Bool { inode == 0 }
+
+  /// The archive with its end.
+  public var complete: [UInt8] {
+    var archive = self
+    archive.add(.regular, "TRAILER!!!", 0, [])
+    return archive.bytes
+  }
+
+  private mutating func add(_ kind: Kind, _ path: String, _ mode: UInt32, _ contents: some Collection<UInt8>) {
+    precondition(contents.count <= Self.fileLimit, "a file's size has eight digits")
+    inode += 1
+    let name = Array(path.utf8) + [0]
+    bytes += Array("070701".utf8)
+    // Inode, mode, user, group, links, time, size, device twice two numbers, size of the name, checksum.
+    let isLast = path == "TRAILER!!!"
+    let fields: [UInt32] = [
+      isLast ? 0 : inode, isLast ? 0 : kind.rawValue | mode, 0, 0, 1, 0, UInt32(contents.count), 0, 0, 0, 0,
+      UInt32(name.count), 0,
+    ]
+    for field in fields { appendHexadecimal(field) }
+    bytes += name
+    pad()
+    bytes += contents
+    pad()
+  }
+
+  private mutating func appendHexadecimal(_ number: UInt32) {
+    let digits = Array("0123456789abcdef".utf8)
+    for place in (0..<8).reversed() { bytes.append(digits[Int(number >> UInt32(4 * place) & 0xF)]) }
+  }
+
+  private mutating func pad() {
+    while bytes.count % 4 != 0 { bytes.append(0) }
+  }
+}

@@ -1,0 +1,80 @@
+#if canImport(Testing)
+  internal import Apus
+  internal import ApusGuest
+  internal import FoundationEssentials
+  internal import Glibc
+  internal import Host
+  internal import SCMI
+  internal import SCMIFile
+  internal import Synchronization
+  internal import Testing
+
+  /// What a guest and its machine leave, for a test that has failed.
+  final class GuestEvidence: Sendable {
+    private let folder: String
+    private let clock = ContinuousClock.now
+
+    /// - Throws: where the host has no place for files.
+    init() throws(HostError) {
+      var template = Array("/tmp/apus-test-XXXXXX".utf8CString)
+      // SAFETY: the text ends with a zero and holds for the call, which puts the folder's name into it.
+      let isMade = unsafe template.withUnsafeMutableBufferPointer { text in
+        guard let base = text.baseAddress else { return false }
+        return unsafe mkdtemp(base) != nil
+      }
+      guard isMade else {
+        throw HostError("mkdtemp", errno: errno, advice: "make /tmp a folder that can be written")
+      }
+      folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    deinit {
+      // SAFETY: the texts hold for the calls.
+      for name in [Self.deviceTree, Self.transcript] { unsafe unlink("\(folder)/\(name)") }
+      unsafe rmdir(folder)
+    }
+
+    private static let deviceTree = "machine.dtb"
+    private static let transcript = "scmi.jsonl"
+
+    /// The configuration that leaves more behind, where it does not say itself where to.
+    func recording(_ configuration: Configuration) -> Configuration {
+      var configuration = configuration
+      if configuration.deviceTreeDump == nil { configuration.deviceTreeDump = "\(folder)/\(Self.deviceTree)" }
+      return configuration
+    }
+
+    /// The platform that the setup defines, with a clock that begins now.
+    func platform(_ setup: GuestSetup) throws -> SharedPlatform? {
+      guard let definition = try setup.platform?() else { return nil }
+      let clock = clock
+      return SharedPlatform(try SCMIPlatform(definition)) { UInt64((ContinuousClock.now - clock) / .nanoseconds(1)) }
+    }
+
+    /// The configuration with its device on the setup's platform.
+    func withPlatform(_ configuration: Configuration, _ setup: GuestSetup) -> Configuration {
+      var configuration = configuration
+      guard setup.platform != nil else { return configuration }
+      configuration.devices.append(.init(.scmi(.shared())))
+      if configuration.scmiTranscript == nil { configuration.scmiTranscript = "\(folder)/\(Self.transcript)" }
+      return configuration
+    }
+
+    /// Attaches all to the test that runs. The machine has ended.
+    func attach(of guest: Guest) async {
+      Attachment.record(await guest.console.wholeText, named: "console.log")
+      if let log = guest.keptKernelLog { Attachment.record(log, named: "kernel.log") }
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+      if let report = try? encoder.encode(await guest.machine.report) {
+        Attachment.record(Array(report), named: "report.json")
+      }
+      let configuration = guest.machine.configuration
+      for (path, name) in [
+        (configuration.deviceTreeDump, Self.deviceTree), (configuration.scmiTranscript, Self.transcript),
+      ] {
+        if let path, let bytes = try? InputFile.read(path) { Attachment.record(bytes, named: name) }
+      }
+    }
+  }
+#endif
