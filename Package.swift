@@ -177,6 +177,12 @@ let package = Package(
     ),
     .target(name: "PositionedJSON", swiftSettings: strict),
     .testTarget(name: "PositionedJSONTests", dependencies: ["PositionedJSON"], swiftSettings: strict),
+    .target(name: "ApusHarness", dependencies: ["PositionedJSON"], swiftSettings: strict),
+    .testTarget(
+      name: "ApusHarnessTests",
+      dependencies: ["ApusHarness", "PositionedJSON"],
+      swiftSettings: strict
+    ),
     .target(name: "ApusControl", dependencies: ["CHost", "Host", "PositionedJSON"], swiftSettings: strict),
     .target(
       name: "ControlTesting",
@@ -346,8 +352,8 @@ let package = Package(
     .executableTarget(
       name: "ApusCommand",
       dependencies: [
-        "Apus", "ApusControl", "CCommandLine", "CHost", "CPlatformSchema", "DeviceMessages", "Host", "HostBackends",
-        "SCMI",
+        "Apus", "ApusControl", "ApusHarness", "CCommandLine", "CHost", "CPlatformSchema", "DeviceMessages", "Host",
+        "HostBackends", "SCMI",
         "SCMIFile", "Virtio",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),

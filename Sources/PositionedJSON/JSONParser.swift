@@ -3,7 +3,7 @@ public struct JSONParser {
   /// Deeper nesting is refused: the reader calls itself for each level.
   public static let maximumDepth = 128
 
-  /// A longer text is refused, in bytes.
+  /// A longer text is refused, in bytes, unless the caller takes more.
   public static let maximumSize = 4 << 20
 
   /// How many bytes were looked at so far, each time one was.
@@ -27,19 +27,22 @@ public struct JSONParser {
   /// - Parameters:
   ///   - bytes: UTF-8.
   ///   - maximumDepth: deeper nesting is refused; at most ``maximumDepth``.
+  ///   - maximumSize: a longer text is refused, in bytes.
   /// - Throws: the first mistake.
   public static func parse(
     _ bytes: [UInt8],
-    maximumDepth: Int = JSONParser.maximumDepth
+    maximumDepth: Int = JSONParser.maximumDepth,
+    maximumSize: Int = JSONParser.maximumSize
   ) throws(JSONError) -> JSONValue {
     var steps = 0
-    return try parse(bytes, maximumDepth: maximumDepth, steps: &steps)
+    return try parse(bytes, maximumDepth: maximumDepth, maximumSize: maximumSize, steps: &steps)
   }
 
   /// The same, and tells how much work it was.
   static func parse(
     _ bytes: [UInt8],
     maximumDepth: Int = JSONParser.maximumDepth,
+    maximumSize: Int = JSONParser.maximumSize,
     steps: inout Int
   ) throws(JSONError) -> JSONValue {
     var parser = JSONParser(bytes, maximumDepth: min(maximumDepth, Self.maximumDepth))
