@@ -1,10 +1,15 @@
 """The tables of figures, from what `measure` printed on the host."""
 
-import os
+from typing import Callable, NamedTuple
 
-from rows import MILLION, Row
+from rows import MILLION, Noise, Row
 
-BUILD = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), ".build-bench")
+# What a heap's huge page takes of the host's kernel, in instructions and so in nanoseconds, and of memory.
+HUGE_PAGE = Noise(least=155_000)
+HUGE_PAGE_RESIDENT = Noise(least=2 << 20)
+# What is mapped of a program's file with each fault.
+PAGES_OF_A_FAULT = Noise(least=64 << 10)
+PASST = Noise(0.05)
 # Subjects of what other processes do for a guest, by their headings.
 REMOTE = {"in-place": "in place", "direct": "direct", "bounced": "bounced"}
 REMOTE_DISKS = {"in-process": "in process", **REMOTE, "iommu": "IOMMU", "shadow": "shadow", "messages": "messages"}
@@ -13,9 +18,9 @@ REMOTE_DISKS = {"in-process": "in process", **REMOTE, "iommu": "IOMMU", "shadow"
 def boot_rows(figures):
     subjects = ("library", "apus", "peer")
 
-    def row(what, value, unit, library=None, apus=None):
+    def row(what, value, unit, library=None, apus=None, noise=Noise()):
         limits = {name: limit for name, limit in (("library", library), ("apus", apus)) if limit is not None}
-        return Row(what, {subject: value(subject) for subject in subjects}, unit, limits)
+        return Row(what, {subject: value(subject) for subject in subjects}, unit, limits, noise)
 
     def count(what, *places):
         return lambda subject: sum(figures[f"{what}/{subject}"][place] for place in places)
@@ -27,28 +32,29 @@ def boot_rows(figures):
         return lambda subject: figures[f"memory/{subject}"][kind]
 
     def size(subject):
-        names = {"library": "LibraryBenchmark", "apus": "apus"}
-        return os.path.getsize(os.path.join(BUILD, "programs", names[subject])) if subject in names else None
+        return figures[f"size/{subject}"] if subject != "peer" else None
 
     mebibyte = 1 << 20
     return [
         row("Linux to userspace and power off: user", count("linux", "user"), "M", 0.9 * MILLION, 0.9 * MILLION),
-        row("… host kernel", count("linux", "kernel"), "M", 9.3 * MILLION, 9.3 * MILLION),
+        row("… host kernel", count("linux", "kernel"), "M", 9.3 * MILLION, 9.3 * MILLION, HUGE_PAGE),
         row("… guest", count("linux", "guest"), "M", 61 * MILLION, 61 * MILLION),
         row("… resident at the end, guest RAM included", lambda subject: figures[f"linux/{subject}"]["peakResident"], "MB",
-            27 * MILLION, 27 * MILLION),
+            27 * MILLION, 27 * MILLION, HUGE_PAGE_RESIDENT),
         row("process start to first guest instruction: user + kernel", count("first", "user", "kernel"), "M",
-            1.5 * MILLION, 3 * MILLION),
+            1.5 * MILLION, 3 * MILLION, HUGE_PAGE),
         row("… user", count("first", "user"), "M"),
-        row("… host kernel", count("first", "kernel"), "M"),
+        row("… host kernel", count("first", "kernel"), "M", noise=HUGE_PAGE),
         row("… user + kernel, arguments left to the parser",
-            lambda subject: count("first-parsed", "user", "kernel")(subject) if subject == "apus" else None, "M"),
-        row("guest that powers off at once: user + kernel", count("off", "user", "kernel"), "M"),
+            lambda subject: count("first-parsed", "user", "kernel")(subject) if subject == "apus" else None, "M",
+            noise=HUGE_PAGE),
+        row("guest that powers off at once: user + kernel", count("off", "user", "kernel"), "M", noise=HUGE_PAGE),
         row("… user", count("off", "user"), "M", None, 0.8 * MILLION),
-        row("… host kernel", count("off", "kernel"), "M", None, 1.3 * MILLION),
+        row("… host kernel", count("off", "kernel"), "M", None, 1.3 * MILLION, HUGE_PAGE),
         row("MMIO read answered by a peripheral: user per exit", per_exit("user"), "", 400, 400),
         row("… host kernel per exit", per_exit("kernel"), ""),
-        row("resident beyond guest RAM, Linux, 1 vCPU, 128 MiB", memory("resident"), "MiB", 8 * mebibyte, 8 * mebibyte),
+        row("resident beyond guest RAM, Linux, 1 vCPU, 128 MiB", memory("resident"), "MiB", 8 * mebibyte, 8 * mebibyte,
+            PAGES_OF_A_FAULT),
         row("… of that private", memory("private"), "MiB", mebibyte, mebibyte),
         row("stripped static executable", size, "MiB"),
     ]
@@ -68,7 +74,7 @@ def device_rows(figures):
         """What confinement adds in user mode. The same code runs: what is left is noise of less than a hundredth."""
         costs = cost(what, operations, "user")
         return Row("… user, more than open", {"open": None, "confined": costs["confined"] - costs["open"], "peer": None},
-                   "", {"confined": costs["open"] / 100})
+                   "", {"confined": costs["open"] / 100}, Noise(least=costs["open"] / 100))
 
     def rows(name, what, operations, unit, user, kernel):
         yield Row(f"{name}: user per {unit}", cost(what, operations, "user"), "", {"open": user})
@@ -76,19 +82,19 @@ def device_rows(figures):
         yield Row(f"… guest per {unit}", cost(what, operations, "guest"), "")
         yield extra(what, operations)
 
-    def beside_peer(name, what, operations, unit, part):
-        """What is to be at most a part of what the peer takes in the same run."""
+    def beside_peer(name, what, operations, unit, part, both=Noise(), user=Noise(), guest=Noise()):
+        """What is to be at most a part of what the peer takes in the same run, and each row's noise."""
         costs = cost(what, operations, "user", "kernel")
-        yield Row(f"{name}: user + host kernel per {unit}", costs, "", {"open": part * costs["peer"]})
-        yield Row("… user", cost(what, operations, "user"), "")
-        yield Row("… guest", cost(what, operations, "guest"), "")
+        yield Row(f"{name}: user + host kernel per {unit}", costs, "", {"open": part * costs["peer"]}, both)
+        yield Row("… user", cost(what, operations, "user"), "", noise=user)
+        yield Row("… guest", cost(what, operations, "guest"), "", noise=guest)
 
     def boot():
         none, *four = (sum(figures[place][kind] for kind in all_places)
                        for place in ("devices-none/confined", "devices-four/open", "devices-four/confined"))
         more = {subject: value - none for subject, value in zip(("open", "confined"), four)}
         return Row("boot to init with four devices, more than with none: user + host kernel + guest",
-                   {**more, "peer": None}, "M", {"open": 10 * MILLION, "confined": 10 * MILLION})
+                   {**more, "peer": None}, "M", {"open": 10 * MILLION, "confined": 10 * MILLION}, HUGE_PAGE)
 
     def notifications(depth):
         """A write that is no answer to an interrupt can only be a notification."""
@@ -106,8 +112,8 @@ def device_rows(figures):
         extra("sequence", 64),
         *beside_peer("1 MiB sequential direct write", "write", 64, "MiB", 0.6),
         extra("write", 64),
-        *beside_peer("TCP stream to the host through passt, passt included", "stream", 64, "MiB", 0.8),
-        *beside_peer("TCP round trip of a byte, passt included", "echo", 300, "round trip", 0.8),
+        *beside_peer("TCP stream to the host through passt, passt included", "stream", 64, "MiB", 0.8, PASST, Noise(0.1)),
+        *beside_peer("TCP round trip of a byte, passt included", "echo", 300, "round trip", 0.8, Noise(0.16), guest=PASST),
         notifications(1),
         notifications(32),
         boot(),
@@ -115,8 +121,8 @@ def device_rows(figures):
 
 
 def scmi_rows(figures):
-    def table(what, value, unit, limit=None):
-        return Row(what, {"apus": value}, unit, {} if limit is None else {"apus": limit})
+    def table(what, value, unit, limit=None, noise=Noise()):
+        return Row(what, {"apus": value}, unit, {} if limit is None else {"apus": limit}, noise)
 
     def message(shape):
         """User mode of one request to the platform alone."""
@@ -129,10 +135,12 @@ def scmi_rows(figures):
                figures[f"{name}/report"]["time"]["wall"]) for name in (with_it, without)]
         return [(more - fewer) / operations for more, fewer in zip(*of)]
 
-    def rows(what, costs, unit, time):
-        for place, value in zip(("user", "host kernel", "guest"), costs):
-            yield table(f"{what}: {place}" if place == "user" else f"… {place}", value, unit)
-        yield table("… virtual time", costs[3], *time)
+    def rows(what, costs, unit, time, noise=Noise()):
+        """The noise is that of the host's kernel, and so of the time."""
+        yield table(f"{what}: user", costs[0], unit)
+        yield table("… host kernel", costs[1], unit, noise=noise)
+        yield table("… guest", costs[2], unit)
+        yield table("… virtual time", costs[3], *time, noise=noise)
 
     def kicks(name):
         return figures[f"{name}/report"]["devices"][0]["kicks"]
@@ -147,8 +155,8 @@ def scmi_rows(figures):
         table("… resident memory of the program, 1 × 10", figures["platform-resident/1x10"] * 1024, "MiB"),
         table("… 64 × 1,000", figures["platform-resident/64x1000"] * 1024, "MiB"),
         *rows("boot with ten protocols and 200 resources, more than without, open", cost("boot-open-with", "boot-open-without"),
-              "M", ("ms", 60 * MILLION)),
-        *rows("… confined", cost("boot-confined-with", "boot-confined-without"), "M", ("ms", 60 * MILLION)),
+              "M", ("ms", 60 * MILLION), HUGE_PAGE),
+        *rows("the same boot, confined", cost("boot-confined-with", "boot-confined-without"), "M", ("ms", 60 * MILLION), HUGE_PAGE),
         *rows("CLOCK_RATE_GET through Linux, 10,000 times, each", rate, "", ("µs",)),
         *rows("request to the entropy device, each of 2,000", entropy, "", ("µs",)),
         table("user + host kernel of CLOCK_RATE_GET against it", sum(rate[:2]) / sum(entropy[:2]), "ratio", 1.3),
@@ -168,7 +176,7 @@ def memory_rows(figures):
         return {subject: of(subject, 17, *places) - of(subject, 16, *places) for subject in ("apus", "peer")}
 
     def beside_peer(what, costs):
-        return Row(f"{what} 1 GiB: user + host kernel", costs, "M", {"apus": 0.5 * costs["peer"]})
+        return Row(f"{what} 1 GiB: user + host kernel", costs, "M", {"apus": 0.5 * costs["peer"]}, Noise(0.1))
 
     pairs, plugs = both("user", "kernel"), plug("user", "kernel")
     returned = figures["returned/apus"]
@@ -180,13 +188,13 @@ def memory_rows(figures):
         Row("… guest", both("guest"), "M"),
         Row("written, freed and unplugged: not returned to the host",
             {"apus": 100 * returned["after"] / returned["before"], "peer": None}, "%", {"apus": 2}),
-        Row("… of so much", {"apus": returned["before"], "peer": None}, "MiB"),
+        Row("… of so much", {"apus": returned["before"], "peer": None}, "MiB", better="neither"),
     ]
 
 
 def control_rows(figures):
-    def row(what, value, unit, limit=None):
-        return Row(what, {"apus": value}, unit, {} if limit is None else {"apus": limit})
+    def row(what, value, unit, limit=None, noise=Noise(), better="lower"):
+        return Row(what, {"apus": value}, unit, {} if limit is None else {"apus": limit}, noise, better)
 
     def per_request(*places):
         return sum(figures["ask-10000/apus"][place] - figures["ask-0/apus"][place] for place in places) / 10000
@@ -206,9 +214,11 @@ def control_rows(figures):
         row("20,000 reads of a guest's disk while info is asked 100 times a second: virtual time against without",
             time(10000) / time(0), "ratio", 1.01),
         row("… virtual time without", time(0), "ms"),
-        row("… requests in it", figures["load-every-10000-20000/requests"] - figures["load-every-10000-0/requests"], ""),
-        row("resident with an idle socket, more than without: bytes", more("resident"), "", 128 << 10),
-        row("… of that private", more("private"), ""),
+        row("… requests in it", figures["load-every-10000-20000/requests"] - figures["load-every-10000-0/requests"], "",
+            better="neither"),
+        row("resident with an idle socket, more than without: bytes", more("resident"), "", 128 << 10,
+            PAGES_OF_A_FAULT),
+        row("… of that private", more("private"), "", noise=Noise(least=4096)),
     ]
 
 
@@ -216,16 +226,16 @@ def pause_rows(figures):
     """Each alone, as the program itself counted them."""
     costs = figures["pause/library"]
 
-    def rows(what, name):
+    def rows(what, name, noise):
         cost = costs[name]
-        yield Row(f"{what}: user + host kernel, mean of 50", {"library": cost["user"] + cost["kernel"]}, "", {"library": 300000})
-        yield Row("… user", {"library": cost["user"]}, "")
-        yield Row("… host kernel", {"library": cost["kernel"]}, "")
-        yield Row("… the most that one took", {"library": cost["most"]}, "")
+        yield Row(f"{what}: user + host kernel, mean of 50", {"library": cost["user"] + cost["kernel"]}, "", {"library": 300000}, noise)
+        yield Row("… user", {"library": cost["user"]}, "", noise=noise)
+        yield Row("… host kernel", {"library": cost["kernel"]}, "", noise=noise)
+        yield Row("… the most that one took", {"library": cost["most"]}, "", better="neither")
 
     return [
-        *rows("pause of four vCPUs and all devices under load", "pause"),
-        *rows("resumption of the same", "resume"),
+        *rows("pause of four vCPUs and all devices under load", "pause", Noise(0.05)),
+        *rows("resumption of the same", "resume", Noise(0.45)),
         Row("in each of them: reading the counters", {"library": costs["reading"]["user"] + costs["reading"]["kernel"]}, ""),
     ]
 
@@ -245,26 +255,27 @@ class Remote:
         return {subject: (self.run(f"{what}-{operations}", subject, places) - self.run(f"{what}-0", subject, places)) / operations
                 if f"{what}-0/{subject}" in self.figures else None for subject in self.subjects}
 
-    def rows(self, name, what, operations, unit, limits=None, user_limits=None):
-        """`limits`: of all that the costs in user mode and in the host's kernel make together."""
-        yield Row(f"{name}: user + host kernel per {unit}", self.cost(what, operations, "user", "kernel"), "", limits)
-        yield Row("… user", self.cost(what, operations, "user"), "", user_limits)
-        yield Row("… host kernel", self.cost(what, operations, "kernel"), "")
+    def rows(self, name, what, operations, unit, limits=None, user_limits=None, both=Noise(), user=Noise(), kernel=Noise()):
+        """`limits`: of all that the costs in user mode and in the host's kernel make together. And each row's noise."""
+        yield Row(f"{name}: user + host kernel per {unit}", self.cost(what, operations, "user", "kernel"), "", limits, both)
+        yield Row("… user", self.cost(what, operations, "user"), "", user_limits, user)
+        yield Row("… host kernel", self.cost(what, operations, "kernel"), "", noise=kernel)
         yield Row("… guest", self.cost(what, operations, "guest"), "")
 
 
 def remote_rows(figures):
     remote = Remote(figures, (*REMOTE, "peer"))
 
-    def folder(name, what, operations, unit):
+    def folder(name, what, operations, unit, noise=Noise()):
         peer = remote.cost(what, operations, "user", "kernel")["peer"]
-        return remote.rows(name, what, operations, unit, {"in-place": 0.8 * peer, "direct": 0.7 * peer})
+        return remote.rows(name, what, operations, unit, {"in-place": 0.8 * peer, "direct": 0.7 * peer},
+                           both=noise, kernel=noise)
 
     return [
-        *folder("4 KiB random read of a shared file past the cache", "folder-read", 4000, "read"),
+        *folder("4 KiB random read of a shared file past the cache", "folder-read", 4000, "read", Noise(0.03)),
         *folder("walk through a shared folder of 10,000 files", "folder-walk", 10000, "file"),
         *remote.rows("TCP stream through passt by vhost-user, passt included", "remote-stream", 64, "MiB",
-                     {"in-place": 0.6 * 1_470_000, "direct": 0.6 * 1_470_000}),
+                     {"in-place": 0.6 * 1_470_000, "direct": 0.6 * 1_470_000}, None, *[Noise(0.27)] * 3),
     ]
 
 
@@ -293,14 +304,21 @@ def remote_disk_rows(figures):
     growth = {subject: ((large[subject] or 0) - (small[subject] or 0)) / 255 for subject in small}
     copies = {subject: growth[subject] - growth[without[subject]] if subject in without else None for subject in small}
     plain = remote.cost("remote-read", 4000, "user")["in-process"]
+
+    def of_difference(costs, share, operations=1):
+        """The noise of a difference is that of what it is the difference of."""
+        return Noise(least={subject: share * cost / operations if cost is not None else None for subject, cost in costs.items()})
+
+    read, sequence = (remote.cost(what, operations, "user", "kernel")
+                      for what, operations in (("remote-read", 4000), ("remote-sequence", 64)))
     return [
         *remote.rows("4 KiB random direct read, depth 1", "remote-read", 4000, "read", None,
                      {"shadow": plain + 6000}),
-        Row("… user + host kernel, more than in process", small, ""),
-        Row("… the copy's share of it", copies, ""),
-        *remote.rows("the same at depth 32", "remote-read-32", 4000, "read"),
-        *remote.rows("1 MiB sequential direct read", "remote-sequence", 64, "MiB"),
-        Row("… user + host kernel, more than in process", large, ""),
+        Row("… user + host kernel, more than in process", small, "", noise=of_difference(read, 0.02)),
+        Row("… the copy's share of it", copies, "", noise=of_difference(sequence, 0.05, 255)),
+        *remote.rows("the same at depth 32", "remote-read-32", 4000, "read", both=Noise(0.06), kernel=Noise(0.16)),
+        *remote.rows("1 MiB sequential direct read", "remote-sequence", 64, "MiB", both=Noise(0.05), kernel=Noise(0.06)),
+        Row("… user + host kernel, more than in process", large, "", noise=of_difference(sequence, 0.05)),
         exits(1),
         exits(32),
     ]
@@ -317,3 +335,31 @@ def served_rows(figures):
         row("… host kernel", "-server", None, "kernel"),
         row("… the machine's user + host kernel", "", None, "user", "kernel"),
     ]
+
+
+class Table(NamedTuple):
+    """A table: its name, the part of the measurement that it is of, what it is about, its subjects, and its rows."""
+
+    name: str
+    part: str
+    title: str
+    headings: dict
+    rows: Callable
+
+    def headings_with(self, peer):
+        """The subjects' headings by their names."""
+        return {subject: heading or peer for subject, heading in self.headings.items()}
+
+
+PEER = {"peer": None}
+TABLES = (
+    Table("boot", "boot", "A boot, a start, an exit and memory", {"library": "Apus library", "apus": "apus run", **PEER}, boot_rows),
+    Table("devices", "devices", "Devices", {"open": "open", "confined": "confined", **PEER}, device_rows),
+    Table("scmi", "scmi", "SCMI", {"apus": "Apus"}, scmi_rows),
+    Table("memory", "memory", "Hot-plug memory", {"apus": "Apus library", **PEER}, memory_rows),
+    Table("control", "control", "The control socket", {"apus": "apus run"}, control_rows),
+    Table("pause", "pause", "Pauses", {"library": "Apus library"}, pause_rows),
+    Table("other-processes", "other-processes", "Devices in other processes", {**REMOTE, **PEER}, remote_rows),
+    Table("disk", "other-processes", "A disk, by all ways", {**REMOTE_DISKS, **PEER}, remote_disk_rows),
+    Table("served", "other-processes", "A platform that is served", {"apus": "Apus"}, served_rows),
+)
