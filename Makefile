@@ -10,7 +10,7 @@ help:
 	@echo 'make campaign  the same with all random and exhaustive cases, on arm64 too: before a release'
 	@echo 'make check   format, lint, rules of the house, build with warnings as errors, documentation'
 	@echo 'make docs    make the documentation of the libraries, with DocC'
-	@echo 'make bench   measure, and compare with a peer'
+	@echo 'make bench   measure, and compare with a peer and with the recorded figures'
 	@echo 'make fuzz    fuzz every parser for a minute each (SECONDS=N for N seconds)'
 	@echo 'make clean   remove what was built in this folder (the cache stays)'
 

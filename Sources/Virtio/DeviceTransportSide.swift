@@ -331,9 +331,11 @@ public final class DeviceTransportSide: @unchecked Sendable {
   /// Puts a state into a device that no driver has touched yet. It stays suspended until ``resume()``.
   ///
   /// - Parameters:
+  ///   - saved: what the connection was.
   ///   - own: the device's own.
   ///   - features: what the driver has accepted.
   ///   - queues: those that it has made ready, with the positions of the state.
+  ///   - finished: called by the device thread when the state is in place.
   /// - Throws: ``DeviceStateError`` for a state that is not one of such a device; then nothing has changed that a reset
   ///   would not undo, and `finished` is not called.
   public func restore(

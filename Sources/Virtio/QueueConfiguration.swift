@@ -53,7 +53,9 @@ public struct QueueConfiguration: Equatable, Sendable {
   /// - Parameters:
   ///   - requestedSize: what the driver wrote as size: any 32-bit number.
   ///   - maximumSize: what the device offered.
-  ///   - descriptorTable: the guest address; so the other two.
+  ///   - descriptorTable: the guest address.
+  ///   - driverArea: the guest address.
+  ///   - deviceArea: the guest address.
   public static func fault(
     requestedSize: UInt32,
     maximumSize: UInt16,

@@ -19,6 +19,8 @@ extension DeviceConnection {
   /// It is part of its caller, closures included.
   ///
   /// - Parameters:
+  ///   - queue: the device's.
+  ///   - turn: how many chains there are to be at most.
   ///   - take: takes the next chain of the queue, to wherever the device has it.
   ///   - batchEnds: called before each publication, and before the device fails.
   ///   - serve: what the device does with the chain.

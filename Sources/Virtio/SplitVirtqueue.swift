@@ -4,9 +4,9 @@ public import GuestMemory
 /// The device's side of a split virtqueue (virtio 1.3, 2.7). For the device thread only.
 ///
 /// The usual ring's three parts were found to lie side by side in the device's memory before the queue began, so they
-/// are reached by pointers from then on, until the memory goes (``DMASpaceUser``) and the queue with it; every index
+/// are reached by pointers from then on, until the memory goes (`DMASpaceUser`) and the queue with it; every index
 /// and every descriptor that stands in them is checked anew, once, when it is read. A ring behind a translation, or in
-/// pieces, has its own way, out of line: ``RingElsewhere``.
+/// pieces, has its own way, out of line: `RingElsewhere`.
 @safe
 public final class SplitVirtqueue {
   // SAFETY: the three pointers point into what the view reaches, with room for `size` entries, as the connection
@@ -161,7 +161,9 @@ public final class SplitVirtqueue {
 
   /// Enters a chain as used. The driver sees it with the next ``publish()``.
   ///
-  /// - Parameter written: bytes from the chain's first writable one that the device wrote.
+  /// - Parameters:
+  ///   - head: the chain's, as it was taken.
+  ///   - written: bytes from the chain's first writable one that the device wrote.
   public func giveBack(head: UInt16, written: Int) {
     let element = UInt64(head) | UInt64(UInt32(clamping: written)) << 32
     if isElsewhere { return giveBackElsewhere(element, head: head, written: written) }
@@ -194,7 +196,7 @@ public final class SplitVirtqueue {
   }
 
   /// Says that the driver need not notify while the device works. With event indices nothing is to be said: the index
-  /// that the driver passed stays behind until ``resumeNotifications()``.
+  /// that the driver passed stays behind until ``resumeNotifications(ahead:)``.
   public func suppressNotifications() {
     guard !usesEventIndex else { return }
     if isElsewhere { return suppressNotificationsElsewhere() }

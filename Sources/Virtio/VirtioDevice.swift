@@ -31,7 +31,7 @@ public struct VirtioDeviceIdentifier: RawRepresentable, Hashable, Sendable {
 
 /// What of the guest's memory a device's back-end can touch.
 public enum DeviceReach: Equatable, Sendable {
-  /// What its ``DMASpace`` has.
+  /// What its `DMASpace` has.
   case window
   /// Nothing: requests and answers come as messages.
   case messages
