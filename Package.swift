@@ -352,7 +352,7 @@ let package = Package(
     .executableTarget(
       name: "ApusCommand",
       dependencies: [
-        "Apus", "ApusControl", "ApusHarness", "CCommandLine", "CHost", "CPlatformSchema", "DeviceMessages", "Host",
+        "Apus", "ApusControl", "ApusGuest", "ApusHarness", "CCommandLine", "CHost", "CPlatformSchema", "DeviceMessages", "Host",
         "HostBackends", "SCMI",
         "SCMIFile", "Virtio",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -31,6 +31,7 @@ enum kind {
     kind_kernel_log = 9, //
     kind_shut_down = 10, // u32 magic of reboot(2)
     kind_ping = 11,      //
+    kind_module = 12,    // path of a kernel module, parameters
     // To the host.
     kind_hello = 64,        // u32 version, u32 how often the agent was started anew
     kind_started = 65,      // u32 process
@@ -471,6 +472,14 @@ static void answer(u32 id, long error) {
     }
 }
 
+static void load_module(u32 id, const char *path, const char *parameters) {
+    int file = (int)open_in_guest(path, O_RDONLY, 0);
+    if (file < 0) return answer(id, file);
+    long error = call(sys_finit_module, file, parameters, 0);
+    close(&file);
+    answer(id, error);
+}
+
 static long make_folder(char *path, u32 mode) {
     static char whole[4096 + 32];
     copy_text(whole, sizeof whole, is_init ? "" : "/.apus/proc/1/root/", path, "");
@@ -592,6 +601,10 @@ static void take_frame(u32 id, u32 kind, u8 *payload, u32 count) {
         if (count == 4) shut_down(number_at(payload));
         return answer(id, -EINVAL);
     case kind_ping: return answer(id, 0);
+    case kind_module:
+        for (int index = 0; index < 2; index++)
+            if (!(texts[index] = next_text(&at, limit))) return answer(id, -EINVAL);
+        return load_module(id, texts[0], texts[1]);
     default: return answer(id, -EINVAL);
     }
 }

@@ -14,7 +14,7 @@ enum { sys_mkdirat = 34, sys_unlinkat = 35, sys_mknodat = 33, sys_symlinkat = 36
        sys_write = 64, sys_ppoll = 73, sys_sync = 81, sys_unshare = 97, sys_setns = 268, sys_nanosleep = 101,
        sys_syslog = 116, sys_kill = 129, sys_rt_sigaction = 134, sys_rt_sigprocmask = 135, sys_reboot = 142,
        sys_setsid = 157, sys_getpid = 172, sys_socket = 198, sys_clone = 220, sys_execve = 221, sys_wait4 = 260,
-       sys_exit = 93, sys_dup3 = 24, sys_ioctl = 29, sys_fcntl = 25, sys_fchmod = 52, sys_prctl = 167 };
+       sys_exit = 93, sys_dup3 = 24, sys_ioctl = 29, sys_fcntl = 25, sys_fchmod = 52, sys_prctl = 167, sys_finit_module = 273 };
 
 static inline long call6(long number, long a, long b, long c, long d, long e, long f) {
     register long x8 __asm__("x8") = number;
@@ -40,7 +40,7 @@ enum { sys_mkdirat = 258, sys_unlinkat = 263, sys_mknodat = 259, sys_symlinkat =
        sys_write = 1, sys_ppoll = 271, sys_sync = 162, sys_unshare = 272, sys_setns = 308, sys_nanosleep = 35,
        sys_syslog = 103, sys_kill = 62, sys_rt_sigaction = 13, sys_rt_sigprocmask = 14, sys_reboot = 169,
        sys_setsid = 112, sys_getpid = 39, sys_socket = 41, sys_clone = 56, sys_execve = 59, sys_wait4 = 61,
-       sys_exit = 60, sys_dup3 = 292, sys_ioctl = 16, sys_fcntl = 72, sys_fchmod = 91, sys_prctl = 157 };
+       sys_exit = 60, sys_dup3 = 292, sys_ioctl = 16, sys_fcntl = 72, sys_fchmod = 91, sys_prctl = 157, sys_finit_module = 313 };
 
 static inline long call6(long number, long a, long b, long c, long d, long e, long f) {
     long result;

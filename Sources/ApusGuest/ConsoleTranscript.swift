@@ -10,6 +10,7 @@ public final class ConsoleTranscript: Sendable {
   private struct State {
     var bytes: [UInt8] = []
     var position = 0
+    var dropped = 0
     var hasEnded = false
     var waiters: [CheckedContinuation<Void, Never>] = []
   }
@@ -17,14 +18,34 @@ public final class ConsoleTranscript: Sendable {
   private let console: ConsoleStream
   private let state = Mutex(State())
 
+  /// How many bytes are kept; of what comes behind them the oldest half goes.
+  public static let limit = 32 << 20
+
   /// Follows a console from now on, to its end. Nobody else should read it.
-  public init(_ console: ConsoleStream) {
+  ///
+  /// - Parameters:
+  ///   - console: of a machine.
+  ///   - observer: gets all that comes, as it comes, and must not wait.
+  public init(_ console: ConsoleStream, observer: (@Sendable ([UInt8]) -> Void)? = nil) {
     self.console = console
     Task {
-      for await bytes in console.output { change { $0.bytes.append(contentsOf: bytes.filter { $0 != 0x0D }) } }
+      for await bytes in console.output {
+        observer?(bytes)
+        change { state in
+          state.bytes.append(contentsOf: bytes.lazy.filter { $0 != 0x0D })
+          guard state.bytes.count > Self.limit else { return }
+          let dropped = state.bytes.count - Self.limit / 2
+          state.bytes.removeFirst(dropped)
+          state.dropped += dropped
+          state.position = max(0, state.position - dropped)
+        }
+      }
       change { $0.hasEnded = true }
     }
   }
+
+  /// How many bytes are not kept any more: see ``limit``.
+  public var droppedByteCount: Int { state.withLock { $0.dropped } }
 
   /// All that has come so far.
   public var text: String { state.withLock { Self.text($0.bytes[...]) } }
@@ -112,9 +133,9 @@ public final class ConsoleTranscript: Sendable {
     let limit = TestLimit(limit)
     while true {
       // A copy of what is unread alone: of all it would be made again for each piece that comes.
-      let (unread, count) = state.withLock { (Array($0.bytes[$0.position...]), $0.bytes.count) }
+      let (unread, count) = state.withLock { (Array($0.bytes[$0.position...]), $0.dropped + $0.bytes.count) }
       if let (end, result) = find(unread[...]) {
-        state.withLock { $0.position += end }
+        state.withLock { $0.position = min($0.position + end, $0.bytes.count) }
         return result
       }
       guard await waitForChange(from: count, until: limit) else {
@@ -128,7 +149,7 @@ public final class ConsoleTranscript: Sendable {
   /// - Returns: false when the limit has passed, and where no more will come.
   private func waitForChange(from count: Int?, until limit: TestLimit?) async -> Bool {
     while true {
-      let (byteCount, hasEnded) = state.withLock { ($0.bytes.count, $0.hasEnded) }
+      let (byteCount, hasEnded) = state.withLock { ($0.dropped + $0.bytes.count, $0.hasEnded) }
       if let count, byteCount > count { return true }
       if hasEnded { return false }
       guard let limit else {
@@ -149,7 +170,7 @@ public final class ConsoleTranscript: Sendable {
     await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
         let isReady = state.withLock { state in
-          let hasMore = if let count { state.bytes.count > count } else { false }
+          let hasMore = if let count { state.dropped + state.bytes.count > count } else { false }
           if hasMore || state.hasEnded || Task.isCancelled { return true }
           state.waiters.append(continuation)
           return false

@@ -94,6 +94,24 @@ extension Guest {
     _ = try await request(.mount, numbers + texts, what, within: limit) { _ in }
   }
 
+  /// Loads a kernel module.
+  ///
+  /// - Parameters:
+  ///   - path: of the module's file in the guest, from the root.
+  ///   - parameters: the module's, as modprobe(8) has them.
+  ///   - limit: how long it may take on a machine that has nothing else to do, with what the module does when it is
+  ///     loaded.
+  /// - Throws: ``GuestError``; the kernel's log says why the kernel refused it.
+  public func loadModule(
+    _ path: String,
+    parameters: String = "",
+    within limit: Duration = Guest.requestLimit
+  ) async throws(GuestError) {
+    let what = "loading the module '\(path)'"
+    guard let texts = AgentFrame.bytes(of: [path, parameters]) else { throw .refused(what: what, errno: Self.invalid) }
+    _ = try await request(.module, texts, what, within: limit) { _ in }
+  }
+
   /// What the guest's kernel keeps of its messages, of which the console may show only a part.
   ///
   /// - Throws: ``GuestError``.

@@ -32,8 +32,12 @@ extension Guest {
     }
     agent.send(input, to: stream, ends: true)
     let clock = Task {
-      let limit = TestLimit(limit)
-      while !limit.hasPassed { try await Task.sleep(for: .milliseconds(100)) }
+      if limitsAreWall {
+        try await Task.sleep(for: limit)
+      } else {
+        let limit = TestLimit(limit)
+        while !limit.hasPassed { try await Task.sleep(for: .milliseconds(100)) }
+      }
       wait.end(.timedOut)
     }
     let end = await withTaskCancellationHandler {

@@ -30,11 +30,31 @@ public final class Guest: Sendable {
   /// How long a request may take where its caller says nothing.
   public static let requestLimit: Duration = .seconds(60)
 
-  private init(_ machine: Machine, _ platform: SharedPlatform?, agent: AgentConnection?) {
+  private init(_ machine: Machine, _ platform: SharedPlatform?, agent: AgentConnection?, _ options: Options) {
     self.machine = machine
     self.platform = platform
     self.agent = agent
-    console = ConsoleTranscript(machine.console)
+    limitsAreWall = options.limitsAreWall
+    console = ConsoleTranscript(machine.console, observer: options.consoleObserver)
+  }
+
+  /// Whether limits are time on the wall, and not what a machine takes that has nothing else to do.
+  let limitsAreWall: Bool
+
+  /// How a guest is started, beside its configuration.
+  public struct Options: Sendable {
+    /// Whether programs are to be run in the guest, and files pushed and pulled.
+    public var withAgent = true
+    /// What the guest's initramfs has besides the configuration's own.
+    public var additions = InitramfsArchive()
+    /// Whether limits of requests are time on the wall. Otherwise they leave out what the machine waited for a
+    /// processor, and are longer on a slow one.
+    public var limitsAreWall = false
+    /// Gets all that the guest writes to its console, as it comes, and must not wait.
+    public var consoleObserver: (@Sendable ([UInt8]) -> Void)?
+
+    /// The defaults.
+    public init() {}
   }
 
   /// Makes a machine and starts it.
@@ -48,25 +68,23 @@ public final class Guest: Sendable {
   /// - Parameters:
   ///   - configuration: its console must be `.stream`, the default.
   ///   - platform: the shared SCMI platform that the configuration's device is on, or nil.
-  ///   - withAgent: whether programs are to be run in the guest, and files pushed and pulled.
-  ///   - additions: what the guest's initramfs has besides the configuration's own.
-  /// - Throws: `ConfigurationError` for every mistake at once, and `HostError`.
+  ///   - options: how.
+  /// - Throws: `ConfigurationError` for every mistake at once, `InputFileError` and `HostError`.
   public static func start(
     _ configuration: Configuration,
     platform: SharedPlatform? = nil,
-    withAgent: Bool = true,
-    additions: InitramfsArchive = InitramfsArchive()
+    _ options: Options = Options()
   ) throws -> Guest {
+    var additions = options.additions
     var configuration = configuration
-    guard withAgent else {
+    guard options.withAgent else {
       let file = try additions.isEmpty ? nil : memoryFile(configuration, additions)
       if let file { configuration.initramfs = file.file.path }
-      let guest = Guest(try Machine(configuration, platform: platform), platform, agent: nil)
+      let guest = Guest(try Machine(configuration, platform: platform), platform, agent: nil, options)
       try guest.machine.start()
       return guest
     }
     let key = AgentKey()
-    var additions = additions
     key.add(to: &additions)
     let file = try memoryFile(configuration, additions)
     let ends = try Ends()
@@ -74,7 +92,7 @@ public final class Guest: Sendable {
     configuration.commandLine += "\(configuration.commandLine.isEmpty ? "" : " ")rdinit=\(AgentKey.agentPath)"
     configuration.addPort(Configuration.Port(AgentKey.portName, .descriptor(ends.guests)))
     let machine = try Machine(configuration, platform: platform)
-    let guest = Guest(machine, platform, agent: try AgentConnection(ends.takeOurs(), key: key.bytes))
+    let guest = Guest(machine, platform, agent: try AgentConnection(ends.takeOurs(), key: key.bytes), options)
     try machine.start()
     // The machine has a copy of its own while it runs. Ours goes with it, so that the agent's end is seen here.
     Task {

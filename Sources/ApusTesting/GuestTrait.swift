@@ -71,11 +71,9 @@
       // A second guest beside the one that this test has: waiting for its place could be waiting for itself.
       let need = Guest.inScope == nil ? MachineSlots.Need(configuration) : nil
       try await MachineSlots.shared.withSlot(need) {
-        let guest = try Guest.start(
-          evidence.withPlatform(configuration, setup),
-          platform: platform,
-          withAgent: setup.hasAgent
-        )
+        var options = Guest.Options()
+        options.withAgent = setup.hasAgent
+        let guest = try Guest.start(evidence.withPlatform(configuration, setup), platform: platform, options)
         let clock = GuestClock(guest, limit: limit)
         do {
           try await Guest.$inScope.withValue(guest) { try await body() }

@@ -28,6 +28,7 @@ struct AgentFrame: Equatable, Sendable {
     case kernelLog = 9
     case shutDown = 10
     case ping = 11
+    case module = 12
   }
 
   /// What the agent answers.

@@ -67,7 +67,11 @@ public enum JUnitWriter {
       case ">": result += "&gt;".utf8
       case "\"": result += (isAttribute ? "&quot;" : "\"").utf8
       case "\t", "\n", "\r":
-        if isAttribute || scalar == "\r" { result += "&#\(scalar.value);".utf8 } else { result.append(UInt8(scalar.value)) }
+        if isAttribute || scalar == "\r" {
+          result += "&#\(scalar.value);".utf8
+        } else {
+          result.append(UInt8(scalar.value))
+        }
       case "\u{0}"..<"\u{20}", "\u{7F}"..."\u{84}", "\u{86}"..."\u{9F}", "\u{FFFE}", "\u{FFFF}":
         result += "\u{FFFD}".utf8
       default: result += String(scalar).utf8

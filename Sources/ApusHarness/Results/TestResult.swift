@@ -97,7 +97,9 @@ public struct TestTotals: Sendable, Equatable {
   private mutating func add(_ result: TestResult) {
     let before = failures
     for subtest in result.subtests { add(subtest) }
-    if result.subtests.isEmpty || result.outcome.isFailure && failures == before { self[result.outcome] += result.count }
+    if result.subtests.isEmpty || result.outcome.isFailure && failures == before {
+      self[result.outcome] += result.count
+    }
   }
 
   private static func place(_ outcome: TestOutcome) -> Int {

@@ -249,7 +249,10 @@ extension TAPDocument {
     if result.outcome == .passed || result.outcome == .skipped,
       let failed = inner.results.first(where: { $0.outcome.isFailure })
     {
-      log.note(.failedSubtest, "'\(result.name)' says ok, and its subtest '\(failed.name)' is \(failed.outcome.rawValue)")
+      log.note(
+        .failedSubtest,
+        "'\(result.name)' says ok, and its subtest '\(failed.name)' is \(failed.outcome.rawValue)"
+      )
       result.outcome = .failed
     }
   }

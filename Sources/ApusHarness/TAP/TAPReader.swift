@@ -194,4 +194,3 @@ public struct TAPReader {
     return TAPResultLine(line, at: start, before: end, isNumbered: true) != nil
   }
 }
-

@@ -1,0 +1,253 @@
+import Apus
+import ApusGuest
+import ApusHarness
+import Host
+import Synchronization
+
+/// Runs one test after the other on machines of one kind, in the same guest as long as that is well.
+///
+/// Used by one task.
+final class GuestWorker {
+  private let engine: TestEngine
+  private let machine: TestMachine
+  private var suite: TestSuite { engine.suite }
+  private var open: OpenGuest?
+
+  /// A guest that is ready for a test.
+  private final class OpenGuest {
+    let guest: Guest
+    let output: GuestOutput
+
+    init(_ guest: Guest, _ output: GuestOutput) {
+      (self.guest, self.output) = (guest, output)
+    }
+  }
+
+  init(_ engine: TestEngine, _ machine: TestMachine) {
+    (self.engine, self.machine) = (engine, machine)
+  }
+
+  /// Whether there is a guest that could run another test.
+  var isOpen: Bool { open != nil }
+
+  /// Ends the guest, if there is one.
+  func close() async {
+    guard let open else { return }
+    self.open = nil
+    await open.guest.stop()
+    engine.remove(open.guest)
+  }
+
+  /// Runs a test, again where it fails and that was asked for.
+  func run(_ item: TestItem) async -> TestRun {
+    var attempt = 1
+    while true {
+      var run = await runOnce(item)
+      run.attempts = attempt
+      let isGood = run.verdict(failOn: suite.failOn).exitStatus == 0 || run.totals.all == run.totals[.skipped]
+      if suite.isFresh || !isGood { await close() }
+      if isGood || attempt > suite.retries || engine.signal != nil { return run }
+      attempt += 1
+    }
+  }
+
+  private func runOnce(_ item: TestItem) async -> TestRun {
+    let start = HostClock.monotonic
+    var run: TestRun
+    switch item.kind {
+    case .guest: run = await runGuest(item)
+    case .modules, .program: run = await runInGuest(item)
+    }
+    run.duration = HostClock.monotonic &- start
+    return run
+  }
+
+  // MARK: A guest that tests by itself
+
+  private func runGuest(_ item: TestItem) async -> TestRun {
+    var run = TestRun(name: item.name)
+    let output = newOutput(item)
+    let guest: Guest
+    do {
+      guest = try start(output, withAgent: false)
+    } catch {
+      return failed(run, error)
+    }
+    defer { engine.remove(guest) }
+    let isLate = Flag()
+    let limit = suite.timeout
+    let clock = Task {
+      try await Task.sleep(for: limit)
+      isLate.set()
+      guest.machine.stop()
+    }
+    let outcome = await guest.outcome
+    clock.cancel()
+    _ = await guest.console.wholeText
+    take(output, into: &run)
+    run.end = end(outcome, isLate: isLate.isSet, run)
+    run.console = output.lastLines
+    return run
+  }
+
+  /// What a machine's end means: who has reported all of its tests may as well reset as power off.
+  private func end(_ outcome: Outcome, isLate: Bool, _ run: TestRun) -> MachineEnd {
+    if isLate {
+      let limit = Outcome.End.timedOut
+      return MachineEnd(name: limit.name, status: limit.exitStatus, message: "the time of \(suite.timeout) was over")
+    }
+    var status = outcome.exitStatus
+    if run.findings.contains(where: { $0.kind == .panic }) { status = Outcome.End.panicked.exitStatus }
+    let isComplete = run.totals.ran > 0 && run.totals[.missing] == 0 && !run.problems.contains(where: \.isFailure)
+    if outcome.end == .reset, status == outcome.exitStatus, isComplete { status = 0 }
+    return MachineEnd(name: outcome.end.name, status: status, message: outcome.message)
+  }
+
+  // MARK: Tests that run in a guest
+
+  private func runInGuest(_ item: TestItem) async -> TestRun {
+    var run = TestRun(name: item.name)
+    let place: OpenGuest
+    do {
+      place = try await ready(item)
+    } catch let error as GuestError {
+      return await failed(run, item, error)
+    } catch {
+      return failed(run, error)
+    }
+    if case .program(let path, let folder, let name) = item.kind {
+      do throws(GuestError) {
+        run.results = [try await program(path, folder, name, place, item)]
+      } catch {
+        return await failed(run, item, error)
+      }
+    }
+    take(place.output, into: &run)
+    return run
+  }
+
+  /// The guest in which the next test runs: the one that there is, or a new one.
+  private func ready(_ item: TestItem) async throws -> OpenGuest {
+    if let open { return open }
+    let output = newOutput(item)
+    let guest = try start(output, withAgent: true)
+    let new = OpenGuest(guest, output)
+    open = new
+    try await guest.waitForAgent(within: suite.timeout)
+    for tag in suite.shares {
+      try await guest.makeFolder("/mnt/\(tag)")
+      try await guest.mount(tag, at: "/mnt/\(tag)", type: "virtiofs")
+    }
+    for module in suite.modules { try await guest.loadModule(module.path, within: suite.timeout) }
+    return new
+  }
+
+  /// Runs one program and reads what it prints.
+  private func program(
+    _ path: String,
+    _ folder: String,
+    _ name: String,
+    _ place: OpenGuest,
+    _ item: TestItem
+  ) async throws(GuestError) -> TestResult {
+    var command = GuestCommand(path)
+    command.folder = folder
+    let output = ProgramOutput { [engine] in engine.tell($0, of: item.name) }
+    let start = HostClock.monotonic
+    let end = try await place.guest.run(command, within: suite.timeout) { output.take($0, $1) }
+    var result = output.result(name, end)
+    result.duration = HostClock.monotonic &- start
+    return result
+  }
+
+  // MARK: What all have
+
+  private func newOutput(_ item: TestItem) -> GuestOutput {
+    GuestOutput(isVerbose: engine.isVerbose) { [engine] in engine.tell($0, of: item.name) }
+  }
+
+  private func start(_ output: GuestOutput, withAgent: Bool) throws -> Guest {
+    var options = Guest.Options()
+    options.withAgent = withAgent
+    if withAgent { options.additions = suite.additions }
+    options.limitsAreWall = true
+    options.consoleObserver = { output.take($0) }
+    let guest = try Guest.start(machine.configuration, options)
+    guard engine.add(guest) else {
+      guest.machine.stop()
+      return guest
+    }
+    // A kernel that tells nobody of its panic does not end by itself, or resets after what it was told to wait.
+    output.whenPanicked {
+      Task {
+        try await Task.sleep(for: .seconds(2))
+        guest.machine.stop()
+      }
+    }
+    return guest
+  }
+
+  private func take(_ output: GuestOutput, into run: inout TestRun) {
+    let (results, findings) = output.takeResults()
+    run.results += results.results
+    run.problems += results.problems
+    run.findings += findings
+  }
+
+  /// A test whose guest did not do what it should.
+  private func failed(_ run: TestRun, _ item: TestItem, _ error: GuestError) async -> TestRun {
+    var run = run
+    let open = open
+    self.open = nil
+    var end: MachineEnd?
+    if let open {
+      if case .timedOut = error {
+        let late = Outcome.End.timedOut
+        end = MachineEnd(name: late.name, status: late.exitStatus, message: "the time of \(suite.timeout) was over")
+      }
+      let outcome = await open.guest.stop()
+      engine.remove(open.guest)
+      _ = await open.guest.console.wholeText
+      take(open.output, into: &run)
+      run.console = open.output.lastLines
+      if end == nil, outcome.end != .stopped || run.findings.contains(where: { $0.kind == .panic }) {
+        end = self.end(outcome, isLate: false, run)
+        // A machine that ends before its test has: no end is a good one.
+        if end?.status == 0 {
+          end = MachineEnd(name: outcome.end.name, status: Outcome.End.reset.exitStatus, message: outcome.message)
+        }
+      }
+    }
+    run.end = end
+    let outcome: TestOutcome = if case .timedOut = error { .timedOut } else { .error }
+    let name = if case .program(_, _, let name) = item.kind { name } else { item.name }
+    let lines = "\(error)".split(separator: "\n").map(String.init)
+    run.results.append(TestResult(name: name, outcome: outcome, text: lines.first, diagnostics: lines))
+    return run
+  }
+
+  /// A test whose machine could not be made.
+  private func failed(_ run: TestRun, _ error: any Error) -> TestRun {
+    var run = run
+    var messages = ["\(error)"]
+    var status = FailureKind.hostFailure.rawValue
+    if let error = error as? ConfigurationError {
+      messages = error.problems.map { machine.configuration.message($0) }
+      status = error.exitStatus
+    } else if let error = error as? any CommandFailure {
+      (messages, status) = (error.messages, error.exitStatus)
+    }
+    run.end = MachineEnd(name: "not-started", status: status, message: messages.joined(separator: "; "))
+    run.results.append(TestResult(name: run.name, outcome: .error, text: messages.first, diagnostics: messages))
+    return run
+  }
+}
+
+/// Something that is set once.
+private final class Flag: Sendable {
+  private let value = Atomic(false)
+
+  var isSet: Bool { value.load(ordering: .acquiring) }
+
+  func set() { value.store(true, ordering: .releasing) }
+}

@@ -1,0 +1,117 @@
+import Apus
+import ApusGuest
+import ApusHarness
+import Glibc
+import Host
+import Synchronization
+
+/// Runs a suite's tests in guests, several at once.
+final class TestEngine: Sendable {
+  let suite: TestSuite
+  let isVerbose: Bool
+  private let jobs: Int
+  private let progress: TestProgress
+  private let state: Mutex<State>
+
+  private struct State {
+    var waiting: [TestItem]
+    var runs: [String: TestRun] = [:]
+    var guests: [ObjectIdentifier: Guest] = [:]
+    var signal: Int32?
+  }
+
+  init(_ suite: TestSuite, jobs: Int?, isVerbose: Bool) {
+    self.suite = suite
+    self.isVerbose = isVerbose
+    self.jobs = jobs ?? max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+    state = Mutex(State(waiting: suite.items))
+    progress = TestProgress(count: suite.items.count)
+  }
+
+  /// The signal that asked for the end, if one did.
+  var signal: Int32? { state.withLock { $0.signal } }
+
+  /// Ends all guests, and begins none any more, when a signal comes.
+  func stop(on signals: SignalDescriptor) {
+    try? HostThread.startDetached(name: "apus-signals") { [self] in
+      var wait = pollfd(fd: signals.rawValue, events: Int16(POLLIN), revents: 0)
+      // SAFETY: the structure holds for the call.
+      while unsafe poll(&wait, 1, -1) <= 0 {}
+      guard let signal = signals.take() else { return }
+      let guests = state.withLock { state in
+        state.signal = signal
+        state.waiting = []
+        return Array(state.guests.values)
+      }
+      for guest in guests { guest.machine.stop() }
+    }
+  }
+
+  /// Runs everything, and waits for it.
+  func run() -> TestReport {
+    let gate = Gate()
+    let start = HostClock.monotonic
+    Task {
+      await withTaskGroup(of: Void.self) { group in
+        for _ in 0..<min(jobs, max(1, suite.items.count)) { group.addTask { await self.work() } }
+      }
+      gate.open()
+    }
+    gate.wait()
+    progress.end()
+    let runs = state.withLock { $0.runs }
+    var report = TestReport(
+      runs: suite.items.compactMap { runs[$0.name] },
+      shard: suite.shard,
+      duration: HostClock.monotonic &- start,
+      failOn: suite.failOn
+    )
+    let missing = suite.items.count { runs[$0.name] == nil }
+    if missing > 0 { report.failures.append("\(missing) of \(suite.items.count) tests did not run") }
+    return report
+  }
+
+  // MARK: Workers
+
+  private func work() async {
+    while let item = next(of: nil) {
+      let machine = suite.machines[item.machine]
+      await MachineSlots.shared.withSlot(MachineSlots.Need(machine.configuration)) {
+        let worker = GuestWorker(self, machine)
+        var item: TestItem? = item
+        while let present = item {
+          progress.begin(present.name)
+          let run = await worker.run(present)
+          state.withLock { $0.runs[present.name] = run }
+          progress.end(present.name, run, failOn: suite.failOn)
+          item = worker.isOpen || suite.isFresh ? next(of: present.machine) : nil
+        }
+        await worker.close()
+      }
+    }
+  }
+
+  /// The next item: of a machine, where one is given.
+  private func next(of machine: Int?) -> TestItem? {
+    state.withLock { state in
+      guard let index = state.waiting.firstIndex(where: { machine == nil || $0.machine == machine }) else { return nil }
+      return state.waiting.remove(at: index)
+    }
+  }
+
+  /// A guest that runs: it is stopped when a signal comes.
+  ///
+  /// - Returns: whether it may run.
+  func add(_ guest: Guest) -> Bool {
+    state.withLock { state in
+      state.guests[ObjectIdentifier(guest)] = guest
+      return state.signal == nil
+    }
+  }
+
+  func remove(_ guest: Guest) {
+    state.withLock { $0.guests[ObjectIdentifier(guest)] = nil }
+  }
+
+  func tell(_ event: TAPEvent, of item: String) { progress.tell(event, of: item) }
+}
