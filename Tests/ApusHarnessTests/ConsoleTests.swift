@@ -178,8 +178,10 @@ import Testing
   @Test func anyBytesAreReadWithinTheLimits() {
     var random = SystemRandomNumberGenerator()
     let pieces = [
-      "KTAP version 1", "TAP version 14", "1..3", "1..99999999999999999999", "ok 1 a", "not ok 2 b # SKIP", "\n", "\n  ",
-      "\n    ", "\n# ", "\n# # ", "  ---", "  ...", "# Subtest: s", "Bail out!", "[    1.000000] ", "ok", "\u{1B}[", "\r",
+      "KTAP version 1", "TAP version 14", "1..3", "1..99999999999999999999", "ok 1 a", "not ok 2 b # SKIP", "\n",
+      "\n  ",
+      "\n    ", "\n# ", "\n# # ", "  ---", "  ...", "# Subtest: s", "Bail out!", "[    1.000000] ", "ok", "\u{1B}[",
+      "\r",
       "Kernel panic - not syncing", "ok 281474976710657 x", "ok 99999999999999999999999 x",
     ]
     var limits = TAPLimits()

@@ -1,9 +1,9 @@
-/// Writes a report as JUnit XML, as GitHub's, GitLab's and Jenkins' readers take it: a suite to each run, a case to each
-/// test without subtests.
+/// Writes a report as JUnit XML, as GitHub's, GitLab's and Jenkins' readers take it: a suite to each run, a case to
+/// each test without subtests.
 ///
-/// The parents of a test are its case's `classname`, joined by dots; nested suites are read by few. A parent that failed
-/// although none of its subtests did is a case, too. What failed with the run itself (a panic, a timeout, a plan that was
-/// not kept) is a case of its own, `(machine)` or `(report)`.
+/// The parents of a test are its case's `classname`, joined by dots; nested suites are read by few. A parent that
+/// failed although none of its subtests did is a case, too. What failed with the run itself (a panic, a timeout, a plan
+/// that was not kept) is a case of its own, `(machine)` or `(report)`.
 public enum JUnitWriter {
   /// How many bytes of a run's console stand in the report, the last ones.
   public static let maximumConsole = 64 << 10
@@ -67,7 +67,11 @@ public enum JUnitWriter {
       case ">": result += "&gt;".utf8
       case "\"": result += (isAttribute ? "&quot;" : "\"").utf8
       case "\t", "\n", "\r":
-        if isAttribute || scalar == "\r" { result += "&#\(scalar.value);".utf8 } else { result.append(UInt8(scalar.value)) }
+        if isAttribute || scalar == "\r" {
+          result += "&#\(scalar.value);".utf8
+        } else {
+          result.append(UInt8(scalar.value))
+        }
       case "\u{0}"..<"\u{20}", "\u{7F}"..."\u{84}", "\u{86}"..."\u{9F}", "\u{FFFE}", "\u{FFFF}":
         result += "\u{FFFD}".utf8
       default: result += String(scalar).utf8

@@ -39,7 +39,9 @@ public enum TAPWriter {
       // Of a row of tests that never reported one line stands for all, and the plan says how many there are.
       text += "\(space)\(line(result, number))\n".utf8
       number += result.count - 1
-      if !result.diagnostics.isEmpty { block(["log: |"] + result.diagnostics.map { "  " + $0 }, indent: indent + 2, into: &text) }
+      if !result.diagnostics.isEmpty {
+        block(["log: |"] + result.diagnostics.map { "  " + $0 }, indent: indent + 2, into: &text)
+      }
     }
   }
 
