@@ -125,6 +125,12 @@ import Testing
     #expect(deep.hasFailingProblem)
   }
 
+  @Test func plansThatNobodyCanCountFail() {
+    let output = read(String(repeating: "KTAP version 1\n1..99999999999999999999\nok 1 a\n", count: 1000))
+
+    #expect(TestTotals(output.results).failures == 1000 * ((1 << 32) - 1))
+  }
+
   @Test func wordsInTheMiddleOfALineAreNoVersionLine() {
     let output = read("KTAP version 1\n1..2\nok 1 a\n# this one prints KTAP version 1\nok 2 b\n")
 
