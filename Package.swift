@@ -53,6 +53,7 @@ let package = Package(
   products: [
     .library(name: "Apus", targets: ["Apus"]),
     .library(name: "ApusControl", targets: ["ApusControl"]),
+    .library(name: "ApusHarness", targets: ["ApusHarness"]),
     .library(name: "SCMI", targets: ["SCMI", "SCMIFile"]),
     .library(name: "ApusTesting", targets: ["ApusTesting", "ApusGuest"]),
     .library(name: "VhostUser", targets: ["VhostUser", "Virtio"]),

@@ -48,6 +48,13 @@ let package = Package(
       linkerSettings: quickStart
     ),
     .executableTarget(
+      name: "HarnessBenchmark",
+      dependencies: [.product(name: "ApusHarness", package: "apus")],
+      path: "Harness",
+      swiftSettings: strict,
+      linkerSettings: quickStart
+    ),
+    .executableTarget(
       name: "SCMIBenchmark",
       dependencies: [.product(name: "SCMI", package: "apus")],
       path: "SCMI",

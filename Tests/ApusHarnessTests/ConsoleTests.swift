@@ -125,6 +125,12 @@ import Testing
     #expect(deep.hasFailingProblem)
   }
 
+  @Test func plansThatNobodyCanCountFail() {
+    let output = read(String(repeating: "KTAP version 1\n1..99999999999999999999\nok 1 a\n", count: 1000))
+
+    #expect(TestTotals(output.results).failures == 1000 * ((1 << 32) - 1))
+  }
+
   @Test func wordsInTheMiddleOfALineAreNoVersionLine() {
     let output = read("KTAP version 1\n1..2\nok 1 a\n# this one prints KTAP version 1\nok 2 b\n")
 
@@ -178,8 +184,10 @@ import Testing
   @Test func anyBytesAreReadWithinTheLimits() {
     var random = SystemRandomNumberGenerator()
     let pieces = [
-      "KTAP version 1", "TAP version 14", "1..3", "1..99999999999999999999", "ok 1 a", "not ok 2 b # SKIP", "\n", "\n  ",
-      "\n    ", "\n# ", "\n# # ", "  ---", "  ...", "# Subtest: s", "Bail out!", "[    1.000000] ", "ok", "\u{1B}[", "\r",
+      "KTAP version 1", "TAP version 14", "1..3", "1..99999999999999999999", "ok 1 a", "not ok 2 b # SKIP", "\n",
+      "\n  ",
+      "\n    ", "\n# ", "\n# # ", "  ---", "  ...", "# Subtest: s", "Bail out!", "[    1.000000] ", "ok", "\u{1B}[",
+      "\r",
       "Kernel panic - not syncing", "ok 281474976710657 x", "ok 99999999999999999999999 x",
     ]
     var limits = TAPLimits()

@@ -3,7 +3,7 @@ import PositionedJSON
 import Testing
 
 /// A report with all that one can have.
-let fullReport: TestReport = {
+func fullReport() throws -> TestReport {
   let odd = "a<b>&\"'\u{1B}[1m ]]> \u{0}\u{FFFE} # \\ é 😀"
   let results = [
     TestResult(
@@ -32,19 +32,19 @@ let fullReport: TestReport = {
     console: [odd, "last"]
   )
   let record = ShardRecord(
-    shard: try! Shard(2, of: 3),
+    shard: try Shard(2, of: 3),
     fingerprint: "0123456789abcdef",
     items: ["cpus=4,gic=3"],
     total: 5
   )
   return TestReport(runs: [run, TestRun(name: "empty")], shard: record, duration: 5, failOn: .oops, failures: ["x"])
-}()
+}
 
 @Suite struct ReportTests {
   private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 
   @Test func whatIsWrittenAsJSONIsReadAsItWas() throws {
-    #expect(try JSONReader.read(JSONWriter.write(fullReport)) == fullReport)
+    #expect(try JSONReader.read(JSONWriter.write(fullReport())) == fullReport())
   }
 
   @Test(arguments: [
@@ -59,20 +59,22 @@ let fullReport: TestReport = {
     #expect(throws: JSONError.self) { try JSONReader.read(Array(text.utf8)) }
   }
 
-  @Test func jUnitHasACaseToEachTestAndFault() {
-    let text = text(JUnitWriter.write(fullReport))
+  @Test func jUnitHasACaseToEachTestAndFault() throws {
+    let text = text(JUnitWriter.write(try fullReport()))
 
-    #expect(text.contains(#"<testsuite name="cpus=4,gic=3" tests="10" failures="2" errors="5" skipped="2" time="0.012">"#))
+    #expect(
+      text.contains(#"<testsuite name="cpus=4,gic=3" tests="10" failures="2" errors="5" skipped="2" time="0.012">"#)
+    )
     #expect(text.contains(#"<testcase classname="cpus=4,gic=3.suite" name="passes" time="0.000">"#))
     #expect(text.contains("a&lt;b&gt;&amp;\"'\u{FFFD}[1m ]]&gt; \u{FFFD}\u{FFFD}"))
     #expect(!text.contains("]]>"))
     #expect(text.contains(#"<testcase classname="empty" name="(report)""#))
   }
 
-  @Test func whatIsWrittenAsTAPIsReadAsItWas() {
+  @Test func whatIsWrittenAsTAPIsReadAsItWas() throws {
     var reader = TAPReader()
 
-    reader.read(TAPWriter.write(fullReport))
+    reader.read(TAPWriter.write(try fullReport()))
     let output = reader.finish()
 
     #expect(output.results.map(\.name) == ["cpus=4,gic=3", "empty", "x"])
@@ -80,12 +82,15 @@ let fullReport: TestReport = {
     #expect(TestTotals(output.results)[.missing] == 4)
   }
 
-  @Test func theSummaryShowsWhatFailedWithItsLastLines() {
-    let lines = TextSummary.lines(fullReport)
+  @Test func theSummaryShowsWhatFailedWithItsLastLines() throws {
+    let lines = TextSummary.lines(try fullReport())
 
     #expect(lines[0].hasPrefix("FAIL cpus=4,gic=3: 1 passed, 1 failed, 1 skipped"))
     #expect(lines.contains("     panic: Kernel panic - not syncing: x"))
     #expect(lines.contains("     machine: panicked: the guest has panicked"))
-    #expect(lines.last == "the kernel panicked: 1 passed, 1 failed, 1 skipped, 1 expected-failure, 1 timed-out, 1 error, 5 missing in 2 runs")
+    #expect(
+      lines.last
+        == "the kernel panicked: 1 passed, 1 failed, 1 skipped, 1 expected-failure, 1 timed-out, 1 error, 5 missing in 2 runs"
+    )
   }
 }

@@ -100,6 +100,11 @@ let package = Package(
       dependencies: ["FuzzSupport", .product(name: "BootImageTesting", package: "apus")],
       swiftSettings: strict
     ),
+    .executableTarget(
+      name: "FuzzHarness",
+      dependencies: ["FuzzSupport", .product(name: "ApusHarness", package: "apus")],
+      swiftSettings: strict
+    ),
     debuggerFuzzTarget("FuzzDebugger"),
     debuggerFuzzTarget("FuzzTranslation"),
     messagesFuzzTarget("FuzzMessagesDevice"),

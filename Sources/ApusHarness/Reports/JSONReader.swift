@@ -134,7 +134,7 @@ extension JSONValue {
   fileprivate func integer(_ key: String, or absent: Int? = nil) throws(JSONError) -> Int {
     if let absent, self[key] == nil { return absent }
     return try required(key, "a whole number") { value in
-      value.integer(Int.self).flatMap { (0...1 << 48).contains($0) ? $0 : nil }
+      value.integer(Int.self).flatMap { (0...TAPLine.maximumNumber).contains($0) ? $0 : nil }
     }
   }
 

@@ -1,9 +1,9 @@
-/// Writes a report as JUnit XML, as GitHub's, GitLab's and Jenkins' readers take it: a suite to each run, a case to each
-/// test without subtests.
+/// Writes a report as JUnit XML, as GitHub's, GitLab's and Jenkins' readers take it: a suite to each run, a case to
+/// each test without subtests.
 ///
-/// The parents of a test are its case's `classname`, joined by dots; nested suites are read by few. A parent that failed
-/// although none of its subtests did is a case, too. What failed with the run itself (a panic, a timeout, a plan that was
-/// not kept) is a case of its own, `(machine)` or `(report)`.
+/// The parents of a test are its case's `classname`, joined by dots; nested suites are read by few. A parent that
+/// failed although none of its subtests did is a case, too. What failed with the run itself (a panic, a timeout, a plan
+/// that was not kept) is a case of its own, `(machine)` or `(report)`.
 public enum JUnitWriter {
   /// How many bytes of a run's console stand in the report, the last ones.
   public static let maximumConsole = 64 << 10

@@ -10,7 +10,7 @@ public struct KernelLogFinding: Sendable, Equatable {
     case kasan
     /// `BUG: …` of any other kind.
     case bug
-    /// `UBSAN: …`
+    /// What the sanitizer of undefined behaviour says.
     case ubsan
     /// `watchdog: BUG: soft lockup …`, `Watchdog detected hard LOCKUP …`
     case lockup
@@ -24,7 +24,7 @@ public struct KernelLogFinding: Sendable, Equatable {
     case warning
   }
 
-  /// What it is.
+  /// Which sort of complaint.
   public var kind: Kind
   /// The number of the line of the console, from 1.
   public var line: Int

@@ -94,12 +94,16 @@ public struct TestTotals: Sendable, Equatable {
     for outcome in TestOutcome.allCases { totals[outcome] += others[outcome] }
   }
 
-  private mutating func add(_ result: TestResult) {
-    let before = failures
-    for subtest in result.subtests { add(subtest) }
-    if result.subtests.isEmpty || result.outcome.isFailure && failures == before {
-      self[result.outcome] += result.count
+  /// - Returns: whether the test or one of its subtests fails.
+  @discardableResult
+  private mutating func add(_ result: TestResult) -> Bool {
+    var hasFailed = false
+    for subtest in result.subtests where add(subtest) { hasFailed = true }
+    if result.subtests.isEmpty || result.outcome.isFailure && !hasFailed {
+      counts[Self.place(result.outcome)] &+= result.count
+      hasFailed = result.outcome.isFailure
     }
+    return hasFailed
   }
 
   private static func place(_ outcome: TestOutcome) -> Int {

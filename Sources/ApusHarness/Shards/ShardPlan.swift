@@ -2,8 +2,8 @@
 public struct ShardPlan: Sendable, Equatable {
   /// The names of each part, in the order of the names.
   public let parts: [[String]]
-  /// What the division is known by, as 16 hexadecimal digits: another one for other names, another number of parts, or a
-  /// history that divides otherwise.
+  /// What the division is known by, as 16 hexadecimal digits: another one for other names, another number of parts, or
+  /// a history that divides otherwise.
   public let fingerprint: String
 
   /// Divides names so that all parts take about as long: the longest first, each to the part that has least.

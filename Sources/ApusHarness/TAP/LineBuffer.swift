@@ -41,15 +41,12 @@ struct LineBuffer {
     if !isUnfinished { hasControls = false }
     var controls = false
     var bracket = -1
-    while end < chunk.count {
-      // SAFETY: the index is below the count.
-      let byte = unsafe chunk[unchecked: end]
-      if byte < 0x20 {
-        if byte == 0x0A || byte == 0x0D { break }
-        if byte != 0x09 { controls = true }
-      } else if byte == UInt8(ascii: "[") {
-        bracket = end - start
-      }
+    while true {
+      end = Self.next(in: chunk, from: end)
+      guard end < chunk.count else { break }
+      let byte = chunk[end]
+      if byte == 0x0A || byte == 0x0D { break }
+      if byte == UInt8(ascii: "[") { bracket = end - start } else if byte != 0x09 { controls = true }
       end += 1
     }
     if controls { hasControls = true }
@@ -67,6 +64,30 @@ struct LineBuffer {
     guard end - start > limit else { return .inChunk(start..<end) }
     cutLines += 1
     return .inChunk(start..<start + limit)
+  }
+
+  /// The index of the next control character or `[`, eight bytes at a time.
+  private static func next(in chunk: Span<UInt8>, from start: Int) -> Int {
+    // SAFETY: the buffer holds for the call, and eight bytes are loaded where there are eight.
+    unsafe chunk.withUnsafeBytes { bytes in
+      let count = bytes.count
+      let ones: UInt64 = 0x0101_0101_0101_0101
+      var index = start
+      while index + 8 <= count {
+        let word = unsafe bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+        let brackets = word ^ 0x5B5B_5B5B_5B5B_5B5B
+        // The lowest bit that is set tells the first such byte; those above it may be wrong.
+        let found = ((word &- 0x2020_2020_2020_2020) & ~word | (brackets &- ones) & ~brackets) & (ones << 7)
+        if found != 0 { return index + UInt64(littleEndian: found).trailingZeroBitCount / 8 }
+        index += 8
+      }
+      while index < count {
+        let byte = unsafe bytes[index]
+        if byte < 0x20 || byte == 0x5B { return index }
+        index += 1
+      }
+      return count
+    }
   }
 
   /// Whether a line has begun whose end has not come.

@@ -71,11 +71,17 @@ struct ResultLog {
 
   /// Keeps a line for the test that fails next.
   mutating func remember(_ line: Span<UInt8>, from start: Int) {
-    if recent.count > 2 * limits.diagnosticLength { recent.removeFirst(recent.count - limits.diagnosticLength) }
+    if recent.count > 2 * limits.diagnosticLength { dropOldLines() }
     let piece = line.extracting(start..<line.count)
     // SAFETY: the buffer holds for the call.
     unsafe piece.withUnsafeBufferPointer { unsafe recent.append(contentsOf: $0) }
     recent.append(0x0A)
+  }
+
+  private mutating func dropOldLines() {
+    var start = recent.count - limits.diagnosticLength
+    while start < recent.count, recent[start - 1] != 0x0A { start += 1 }
+    recent.removeFirst(start)
   }
 
   /// Whether there are lines for the test that fails next.
@@ -88,10 +94,19 @@ struct ResultLog {
   /// The last lines, which are forgotten then.
   mutating func takeRecent() -> [String] {
     defer { forgetRecent() }
-    let kept = recent.suffix(limits.diagnosticLength)
-    guard textLength + kept.count <= limits.text else { return [] }
-    let lines = kept.split(separator: 0x0A).suffix(limits.diagnosticLines)
-    textLength += kept.count
+    var start = recent.count
+    var count = 0
+    // Back over whole lines, each of which ends with a line feed.
+    while start > 0, count < limits.diagnosticLines {
+      var before = start - 1
+      while before > 0, recent[before - 1] != 0x0A { before -= 1 }
+      guard recent.count - before <= limits.diagnosticLength else { break }
+      start = before
+      count += 1
+    }
+    guard textLength + recent.count - start <= limits.text else { return [] }
+    textLength += recent.count - start
+    let lines = recent[start...].split(separator: 0x0A)
     return lines.map { String(decoding: $0, as: UTF8.self) }
   }
 }

@@ -105,7 +105,8 @@ extension TAPDocument {
   private mutating func readHeader(_ name: String, _ position: TAPPosition, _ log: inout ResultLog) -> Bool {
     let top = rows.count - 1
     if rows[top].position == position {
-      if top > 0, rows[top].name == nil, rows[top].results.isEmpty, rows[top].nextName == nil {
+      let row = rows[top]
+      if top > 0, row.name == nil, row.results.isEmpty, row.nextName == nil, row.isKTAP || row.plan == nil {
         rows[top].name = name
         tellBegin(log)
       } else {
@@ -179,7 +180,7 @@ extension TAPDocument {
     var inner: TestRow?
     if rows.count - 1 > place {
       var row = rows.removeLast()
-      finish(&row, &log)
+      Self.finish(&row, &log)
       inner = row
     }
     if isInterrupted { log.note(.interrupted, "a message of the kernel's begins in the middle of a result line") }
@@ -195,29 +196,51 @@ extension TAPDocument {
     _ log: inout ResultLog
   ) {
     if rows[place].writesBehind == nil { rows[place].writesBehind = !rows[place].isKTAP && !log.hasRecent }
-    if inner == nil { attachBehind(&rows[place], &log) }
+    if inner == nil { Self.attachBehind(&rows[place], &log) }
     let number = checkNumber(parts.number, place, &log)
-    var result = TestResult(
-      name: parts.name.isEmpty ? "" : log.text(line, parts.name),
-      number: number,
-      outcome: parts.directive?.outcome(isOK: parts.isOK) ?? (parts.isOK ? .passed : .failed)
-    )
-    if result.name.isEmpty { result.name = inner?.name ?? rows[place].nextName ?? "test \(number)" }
-    if let text = parts.text, !text.isEmpty { result.text = log.text(line, text) }
-    result.duration = Self.difference(log.time, inner.map { $0.began } ?? rows[place].last)
-    if let inner { take(inner, into: &result, &log) }
-    if result.outcome != .passed, result.outcome != .skipped, rows[place].writesBehind != true {
-      result.diagnostics = log.takeRecent()
-    } else {
-      log.forgetRecent()
-    }
-    rows[place].nextName = nil
-    rows[place].last = log.time
-    if log.progress != nil { log.progress?(.ended(path + [result.name], result.outcome)) }
-    if log.takesResult() { rows[place].results.append(result) } else { rows[place].lost += 1 }
+    keep(result(parts, line, inner, place, number, &log), place, &log)
     if let plan = rows[place].plan, rows[place].results.count + rows[place].lost == plan + 1 {
       noteBeyondPlan(place, &log)
     }
+  }
+
+  private func result(
+    _ parts: TAPResultLine,
+    _ line: Span<UInt8>,
+    _ inner: TestRow?,
+    _ place: Int,
+    _ number: Int,
+    _ log: inout ResultLog
+  ) -> TestResult {
+    var name = parts.name.isEmpty ? "" : log.text(line, parts.name)
+    if name.isEmpty { name = inner?.name ?? rows[place].nextName ?? "test \(number)" }
+    var text: String?
+    if let range = parts.text, !range.isEmpty { text = log.text(line, range) }
+    var outcome = parts.directive?.outcome(isOK: parts.isOK) ?? (parts.isOK ? .passed : .failed)
+    if let inner { Self.consider(inner, name, &outcome, &text, &log) }
+    var diagnostics: [String] = []
+    if outcome != .passed, outcome != .skipped, rows[place].writesBehind != true {
+      diagnostics = log.takeRecent()
+    } else {
+      log.forgetRecent()
+    }
+    // Made at once: one that is changed is copied, which takes half as long as all else.
+    return TestResult(
+      name: name,
+      number: number,
+      outcome: outcome,
+      text: text,
+      diagnostics: diagnostics,
+      duration: Self.difference(log.time, inner.map { $0.began } ?? rows[place].last),
+      subtests: inner?.results ?? []
+    )
+  }
+
+  private mutating func keep(_ result: consuming TestResult, _ place: Int, _ log: inout ResultLog) {
+    rows[place].nextName = nil
+    rows[place].last = log.time
+    if let progress = log.progress { progress(.ended(path + [result.name], result.outcome)) }
+    if log.takesResult() { rows[place].results.append(result) } else { rows[place].lost += 1 }
   }
 
   /// The number of the result that comes now, in the order in which results should come.
@@ -232,28 +255,28 @@ extension TAPDocument {
     return number
   }
 
-  /// Makes a row the subtests of the result behind it.
-  private func take(_ inner: TestRow, into result: inout TestResult, _ log: inout ResultLog) {
-    result.subtests = inner.results
-    if let name = inner.name, name != result.name {
-      log.note(.otherName, "the subtests of '\(name)' end with the result of '\(result.name)'")
+  /// What the subtests of a test make of its result.
+  private static func consider(
+    _ inner: TestRow,
+    _ name: String,
+    _ outcome: inout TestOutcome,
+    _ text: inout String?,
+    _ log: inout ResultLog
+  ) {
+    if let other = inner.name, other != name {
+      log.note(.otherName, "the subtests of '\(other)' end with the result of '\(name)'")
     }
-    if result.outcome == .passed, inner.results.isEmpty, inner.lost == 0 {
+    if outcome == .passed, inner.results.isEmpty, inner.lost == 0 {
       if let skip = inner.skip {
-        result.outcome = .skipped
-        result.text = skip
+        outcome = .skipped
+        text = skip
       } else {
-        log.note(.noTests, "'\(result.name)' has no tests")
+        log.note(.noTests, "'\(name)' has no tests")
       }
     }
-    if result.outcome == .passed || result.outcome == .skipped,
-      let failed = inner.results.first(where: { $0.outcome.isFailure })
-    {
-      log.note(
-        .failedSubtest,
-        "'\(result.name)' says ok, and its subtest '\(failed.name)' is \(failed.outcome.rawValue)"
-      )
-      result.outcome = .failed
+    if outcome == .passed || outcome == .skipped, let failed = inner.results.first(where: { $0.outcome.isFailure }) {
+      log.note(.failedSubtest, "'\(name)' says ok, and its subtest '\(failed.name)' is \(failed.outcome.rawValue)")
+      outcome = .failed
     }
   }
 }

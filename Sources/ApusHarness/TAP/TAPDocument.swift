@@ -112,7 +112,7 @@ struct TAPDocument {
     block = nil
     while rows.count > 1 { closeUnfinished(&log) }
     var row = rows.removeLast()
-    finish(&row, &log)
+    Self.finish(&row, &log)
     if let skip = row.skip, row.results.isEmpty {
       row.results.append(TestResult(name: "all tests", outcome: .skipped, text: skip))
     } else if row.results.isEmpty, row.lost == 0 {
@@ -127,7 +127,7 @@ struct TAPDocument {
     let top = rows.count - 1
     let name = row.name ?? rows[top].nextName ?? "test \(rows[top].next)"
     log.note(.unfinished, "'\(name)' has begun and never reported", isFailure: true)
-    finish(&row, &log)
+    Self.finish(&row, &log)
     guard log.takesResult() else {
       rows[top].lost += 1
       return
@@ -153,7 +153,9 @@ struct TAPDocument {
   }
 
   /// Adds what a row planned and did not report.
-  func finish(_ row: inout TestRow, _ log: inout ResultLog) {
+  ///
+  /// Of the type, as the next one: a method would keep a reference to the rows while one changes.
+  static func finish(_ row: inout TestRow, _ log: inout ResultLog) {
     attachBehind(&row, &log)
     guard let plan = row.plan, row.lost == 0 else { return }
     var missing: [Int] = []
@@ -185,7 +187,7 @@ struct TAPDocument {
   private static let namedMissing = 16
 
   /// Gives the lines behind a failed result to it.
-  func attachBehind(_ row: inout TestRow, _ log: inout ResultLog) {
+  static func attachBehind(_ row: inout TestRow, _ log: inout ResultLog) {
     let last = row.results.count - 1
     guard row.writesBehind == true, last >= 0, log.hasRecent, row.results[last].outcome.isFailure,
       row.results[last].diagnostics.isEmpty

@@ -76,13 +76,16 @@ struct TAPLine {
     return true
   }
 
+  /// So large that all results together, each standing for as many tests, can be counted.
+  static let maximumNumber = 1 << 32
+
   /// The number that begins there, and where it ends; nil where there is none. One that is too large is as large as
   /// can be.
   static func number(_ line: Span<UInt8>, at start: Int, before end: Int) -> (value: Int, end: Int)? {
     var index = start
     var value = 0
     while index < end, PrintkStamp.isDigit(line[index]) {
-      value = min(value * 10 + Int(line[index] - 0x30), 1 << 48)
+      value = min(value * 10 + Int(line[index] - 0x30), maximumNumber)
       index += 1
     }
     return index > start ? (value, index) : nil

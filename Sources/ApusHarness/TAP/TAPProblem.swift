@@ -1,6 +1,6 @@
 /// Something about a console's results that is not as KTAP and TAP want it.
 public struct TAPProblem: Sendable, Equatable, CustomStringConvertible {
-  /// What it is.
+  /// Sorts of them, by names that reports have.
   public enum Kind: String, Sendable {
     /// There was a version line, and no test behind it.
     case noTests = "no-tests"
@@ -16,7 +16,7 @@ public struct TAPProblem: Sendable, Equatable, CustomStringConvertible {
     case otherName = "other-name"
     /// Subtests without the result of what they belong to.
     case unfinished
-    /// `Bail out!`
+    /// The tests gave up.
     case bailOut = "bail-out"
     /// The kernel's panic ended a document.
     case panic
@@ -30,7 +30,7 @@ public struct TAPProblem: Sendable, Equatable, CustomStringConvertible {
     case outside
   }
 
-  /// What it is.
+  /// Which sort of problem.
   public var kind: Kind
   /// The number of the line, from 1; of lines that lack something, the one where that was seen.
   public var line: Int

@@ -28,15 +28,16 @@ public struct TAPReader {
     /// Of lines without.
     var user = TAPDocument()
 
-    /// Read in place: a copy would count references.
     subscript(isStamped: Bool) -> TAPDocument {
-      _read {
-        if isStamped { yield kernel } else { yield user }
-      }
+      get { isStamped ? kernel : user }
       _modify {
         if isStamped { yield &kernel } else { yield &user }
       }
     }
+
+    /// Asked of each line: the subscript would copy the document and count references.
+    func isOpen(_ isStamped: Bool) -> Bool { isStamped ? kernel.isOpen : user.isOpen }
+    func isWhole(_ isStamped: Bool) -> Bool { isStamped ? kernel.isWhole : user.isWhole }
 
     var isAnyOpen: Bool { kernel.isOpen || user.isOpen }
   }
@@ -139,9 +140,9 @@ public struct TAPReader {
     {
       return
     }
-    if documents[isStamped].isOpen {
+    if documents.isOpen(isStamped) {
       documents[isStamped].readLine(line, from: start, isOwn: true, isInterrupted: isInterrupted, &log)
-    } else if documents[!isStamped].isOpen, !documents[!isStamped].isWhole {
+    } else if documents.isOpen(!isStamped), !documents.isWhole(!isStamped) {
       documents[!isStamped].readLine(line, from: start, isOwn: false, isInterrupted: isInterrupted, &log)
     } else if beginsAtPlan, TAPPlan(line, at: start, before: end) != nil {
       documents[isStamped].open(LinePrefix(), isKTAP: false, &log)
@@ -166,17 +167,17 @@ public struct TAPReader {
     isStamped: Bool
   ) -> Bool {
     let known = version.isKTAP ? version.number == 1 : version.number == 13 || version.number == 14
-    if documents[isStamped].isOpen {
+    if documents.isOpen(isStamped) {
       let place = documents[isStamped].place(line, from: start, before: version.start)
       if let place {
         documents[isStamped].readVersion(at: place, version.isKTAP, &log)
-      } else if documents[isStamped].isWhole {
+      } else if documents.isWhole(isStamped) {
         documents[isStamped].close(&log)
         documents[isStamped].open(LinePrefix(line, start..<version.start), isKTAP: version.isKTAP, &log)
       } else {
         return false
       }
-    } else if documents[!isStamped].isOpen, !documents[!isStamped].isWhole,
+    } else if documents.isOpen(!isStamped), !documents.isWhole(!isStamped),
       let place = documents[!isStamped].place(line, from: start, before: version.start), place != TAPPosition()
     {
       documents[!isStamped].readVersion(at: place, version.isKTAP, &log)

@@ -130,6 +130,14 @@ private enum FuzzSeeds {
         "\u{4}$?#3f+-\u{3}$QStartNoAckMode#b0$m0,4#fd",
       ].map { Array($0.utf8) }
     case "FuzzTranslation": translations
+    case "FuzzHarness":
+      [
+        "\u{10}[    1.000000] KTAP version 1\n[    1.000000] 1..1\n[    1.000000]   KTAP version 1\n"
+          + "[    1.000000]   # Subtest: s\n[    1.000000]   ok 1 a # SKIP b\n[    1.000000] ok 1 s\n",
+        "\u{3}TAP version 14\n1..2\nnot ok 1 - a # TODO b\n  ---\n  c: d\n  ...\n    ok 1\n    1..1\nok 2\n",
+        "\u{3F}TAP version 13\n1..3\n# TAP version 13\n# 1..1\n# ok 1 a\nok 1 b\nBail out! c\n1..0 # SKIP d\n",
+        "\u{80}{\"apusTestReport\":1,\"runs\":[{\"name\":\"a\",\"results\":[{\"name\":\"b\",\"outcome\":\"failed\"}]}]}",
+      ].map { Array($0.utf8) }
     case "FuzzControl": ControlSeeds.server
     case "FuzzControlClient": ControlSeeds.client
     case "FuzzControlWords": ControlSeeds.words
