@@ -221,8 +221,9 @@ final class GuestWorker {
     run.end = end
     let outcome: TestOutcome = if case .timedOut = error { .timedOut } else { .error }
     let name = if case .program(_, _, let name) = item.kind { name } else { item.name }
-    let lines = "\(error)".split(separator: "\n").map(String.init)
-    run.results.append(TestResult(name: name, outcome: outcome, text: lines.first, diagnostics: lines))
+    // The console's last lines are the run's.
+    let line = "\(error)".split(separator: "\n").first.map { String($0).plain } ?? ""
+    run.results.append(TestResult(name: name, outcome: outcome, text: line, diagnostics: [line]))
     return run
   }
 
