@@ -179,8 +179,12 @@ private final class LocalAgent {
     let words = [program, "--descriptor", "\(inherited)", String(decoding: key, as: UTF8.self)]
     // SAFETY: the texts are copied by the call, and freed behind it.
     var arguments = unsafe words.map { unsafe strdup($0) } + [nil]
-    let error = unsafe posix_spawn(&pid, program, nil, nil, &arguments, environ)
-    for unsafeargument in unsafe arguments { unsafe free(argument) }
+    var error: Int32
+    repeat {
+      // A process that another test starts meanwhile may have the file open for writing, for a moment.
+      error = unsafe posix_spawn(&pid, program, nil, nil, &arguments, environ)
+    } while error == ETXTBSY
+    unsafe arguments.forEach { unsafe free($0) }
     close(theirs)
     close(inherited)
     guard error == 0 else { throw Late() }
