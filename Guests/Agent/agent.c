@@ -40,8 +40,11 @@ enum kind {
     kind_consumed = 68,     // u32 bytes of input that are out of the window
     kind_exited = 69,       // u32 status
     kind_killed = 70,       // u32 signal
-    kind_failed = 71,       // u32 errno
+    kind_failed = 71,       // u32 errno; in the upper half what failed, of a program's start: see enum step
 };
+
+// What fails before a program runs.
+enum step { step_program = 0, step_folder = 1, step_root = 2 };
 
 struct stream {
     u32 id;
@@ -343,6 +346,7 @@ static void be_program(const char *folder, const char *root, char **arguments, c
                        int told) {
     u64 none = 0;
     long error = 0;
+    enum step step = step_root;
     call(sys_setsid);
     // Nobody knows of it any more when the agent has gone.
     call(sys_prctl, PR_SET_PDEATHSIG, SIGKILL);
@@ -350,9 +354,15 @@ static void be_program(const char *folder, const char *root, char **arguments, c
     call(sys_rt_sigprocmask, 2, &none, 0, sizeof none);
     if (error >= 0) error = enter_guest();
     if (error >= 0 && *root) error = call(sys_chroot, root);
-    if (error >= 0) error = call(sys_chdir, *folder ? folder : "/");
-    if (error >= 0) error = execute(arguments, environment);
-    int code = (int)error;
+    if (error >= 0) {
+        step = step_folder;
+        error = call(sys_chdir, *folder ? folder : "/");
+    }
+    if (error >= 0) {
+        step = step_program;
+        error = execute(arguments, environment);
+    }
+    int code = -((int)-error | (int)step << 16);
     call(sys_write, told, &code, sizeof code);
     end(127);
 }

@@ -23,7 +23,7 @@ struct ApusCommand: ParsableCommand {
     version: ApusVersion.current,
     subcommands: [
       Run.self, ListCommand.self, ControlCommand.self, ConsoleCommand.self, DeviceTree.self, Doctor.self,
-      SCMICommand.self, DeviceCommand.self, TestCommand.self,
+      SCMICommand.self, DeviceCommand.self, TestCommand.self, ExecCommand.self,
     ]
   )
 

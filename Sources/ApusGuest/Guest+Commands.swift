@@ -1,3 +1,4 @@
+internal import Host
 internal import Synchronization
 
 /// A program that ran in a guest, after its end.
@@ -111,16 +112,18 @@ extension Guest {
   /// - Parameters:
   ///   - command: what to run.
   ///   - limit: how long it may run on a machine that has nothing else to do; then it is killed.
+  ///   - feed: gets the way to the program, for input beyond the command's own; whoever has it ends the input.
   ///   - output: is called for one piece after the other, on another thread, and must not wait.
   /// - Throws: ``GuestError``.
   public func run(
     _ command: GuestCommand,
     within limit: Duration,
+    feed: (@Sendable (GuestInput) -> Void)? = nil,
     output: @escaping @Sendable (OutputKind, [UInt8]) -> Void
   ) async throws(GuestError) -> CommandResult.End {
     let name = "'\(command.words.joined(separator: " ").prefix(200))'"
     guard let payload = command.payload else { throw .refused(what: name, errno: Self.invalid) }
-    let end = try await request(.start, payload, name, within: limit, input: command.input) { event in
+    let end = try await request(.start, payload, name, within: limit, input: command.input, feed: feed) { event in
       switch event {
       case .output(let bytes): output(.output, bytes)
       case .errorOutput(let bytes): output(.errorOutput, bytes)
@@ -135,6 +138,30 @@ extension Guest {
 
   /// EINVAL.
   static let invalid: Int32 = 22
+}
+
+/// The way to a program that runs in a guest. May be used from any thread.
+public struct GuestInput: Sendable {
+  private let agent: AgentConnection
+  private let stream: UInt32
+
+  init(_ agent: AgentConnection, _ stream: UInt32) {
+    (self.agent, self.stream) = (agent, stream)
+  }
+
+  /// Sends bytes to the program's standard input, and waits until most of them are on their way. One that has ended
+  /// takes none, and keeps nobody waiting.
+  public func send(_ bytes: [UInt8]) {
+    let gate = Gate()
+    agent.send(bytes, to: stream) { gate.open() }
+    gate.wait()
+  }
+
+  /// Closes the program's standard input.
+  public func end() { agent.send([], to: stream, ends: true) }
+
+  /// Sends a signal to the program and those it has started.
+  public func signal(_ number: Int32) { agent.signal(number, to: stream) }
 }
 
 /// What a program wrote, up to a limit.

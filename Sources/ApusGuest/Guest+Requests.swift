@@ -15,6 +15,7 @@ extension Guest {
   ///   - what: in words, for messages.
   ///   - limit: how long to wait on a machine that has nothing else to do.
   ///   - input: goes to the program or file, whole.
+  ///   - feed: gets what more input is sent by, and ended; without it, `input` is all there is.
   ///   - answers: gets what comes before the end, on another thread.
   /// - Throws: ``GuestError``; a program that runs then is killed.
   func request(
@@ -23,6 +24,7 @@ extension Guest {
     _ what: String,
     within limit: Duration,
     input: [UInt8] = [],
+    feed: (@Sendable (GuestInput) -> Void)? = nil,
     answers: @escaping @Sendable (AgentConnection.Event) -> Void
   ) async throws(GuestError) -> Ending {
     guard let agent else { throw .noAgent }
@@ -30,7 +32,8 @@ extension Guest {
     let stream = agent.begin(request, payload) { event in
       if event.isLast { wait.end(.answered(event)) } else { answers(event) }
     }
-    agent.send(input, to: stream, ends: true)
+    agent.send(input, to: stream, ends: feed == nil)
+    feed?(GuestInput(agent, stream))
     let clock = Task {
       if limitsAreWall {
         try await Task.sleep(for: limit)
@@ -49,7 +52,9 @@ extension Guest {
     switch end {
     case .answered(.exited(let status)): return .exited(status)
     case .answered(.killed(let signal)): return .killed(signal)
-    case .answered(.failed(let errno)): throw .refused(what: what, errno: errno)
+    case .answered(.failed(let errno, .program)): throw .refused(what: what, errno: errno)
+    case .answered(.failed(let errno, .folder)): throw .refused(what: "the folder that \(what) runs in", errno: errno)
+    case .answered(.failed(let errno, .root)): throw .refused(what: "the root of \(what)", errno: errno)
     case .answered(.lost(.ended)):
       throw .ended(during: what, await machine.outcome, lastWords: await console.lastLines(ofWhole: true))
     case .answered: throw .agentLost(during: what)

@@ -34,7 +34,7 @@ struct AgentTests {
     #expect(killed.end == .killed(signal: SIGTERM))
     #expect(missing.end == .failed(errno: ENOENT))
     #expect(unnamed.end == .failed(errno: ENOENT))
-    #expect(folder.end == .failed(errno: ENOENT))
+    #expect(folder.end == .failed(errno: ENOENT, at: .folder))
   }
 
   @Test("a mebibyte goes in and comes out whole, also where nobody reads it")

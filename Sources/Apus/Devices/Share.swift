@@ -12,6 +12,9 @@ extension Configuration.Device {
     public var tag: String
     /// Whether the guest may only read.
     public var isReadOnly = false
+    /// Whether the folder is one file system to the guest, with all that the host has mounted in it, as an overlay
+    /// needs it. Otherwise the guest sees a mount where the host has one, and inode numbers that are no other file's.
+    public var isOneFileSystem = false
     /// How the process gets at the guest's requests.
     public var access = RemoteAccess.inPlace
 
@@ -20,6 +23,7 @@ extension Configuration.Device {
       case path
       case tag
       case isReadOnly
+      case isOneFileSystem
       case access
     }
 
@@ -37,6 +41,7 @@ extension Configuration.Device.Share: Codable {
     let object = try CodedObject(decoder, keys: Property.allCases.map(\.rawValue))
     self.init(path: try object.value("path"), tag: try object.value("tag"))
     try object.read("isReadOnly", into: &isReadOnly)
+    try object.read("isOneFileSystem", into: &isOneFileSystem)
     try object.read("access", into: &access)
   }
 
@@ -45,6 +50,7 @@ extension Configuration.Device.Share: Codable {
     try container.encode(path, forKey: "path")
     try container.encode(tag, forKey: "tag")
     try container.encode(isReadOnly, forKey: "isReadOnly")
+    try container.encode(isOneFileSystem, forKey: "isOneFileSystem")
     try container.encode(access, forKey: "access")
   }
 }
@@ -107,7 +113,11 @@ extension Configuration.Device.Share: DeviceKind {
     ) { name, log in
       ProgramConnector(
         path: program,
-        arguments: VirtiofsdProgram.arguments(directory: share.path, isReadOnly: share.isReadOnly),
+        arguments: VirtiofsdProgram.arguments(
+          directory: share.path,
+          isReadOnly: share.isReadOnly,
+          isOneFileSystem: share.isOneFileSystem
+        ),
         listens: true,
         device: name,
         advise: { VirtiofsdProgram.advice(for: $0) },

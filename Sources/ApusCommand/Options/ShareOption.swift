@@ -2,7 +2,7 @@ import Apus
 import ArgumentParser
 
 extension Configuration.Device {
-  /// Reads `DIRECTORY,tag=NAME[,readonly][,direct|bounce][,window=NAME]`. A comma in the path is written twice.
+  /// Reads `DIRECTORY,tag=NAME[,readonly][,onefs][,direct|bounce][,window=NAME]`. A comma in the path is written twice.
   ///
   /// - Throws: what is wrong with the text, and what would be right.
   static func share(_ text: String) throws(DeviceTextError) -> Configuration.Device {
@@ -12,9 +12,10 @@ extension Configuration.Device {
     }
     var share = Share(path: fields.value, tag: tag)
     share.isReadOnly = try fields.takeFlag("readonly")
+    share.isOneFileSystem = try fields.takeFlag("onefs")
     share.access = try fields.takeAccess()
     var device = Configuration.Device(.share(share))
-    try fields.finish(&device, isElsewhere: true, known: "tag=NAME, readonly, direct, bounce, window=NAME")
+    try fields.finish(&device, isElsewhere: true, known: "tag=NAME, readonly, onefs, direct, bounce, window=NAME")
     return device
   }
 }
@@ -23,7 +24,7 @@ enum ShareOption {
   static let help = ArgumentHelp(
     "A folder that the guest mounts, by virtiofsd. May be given several times.",
     discussion:
-      "DIRECTORY,tag=NAME[,readonly][,direct|bounce][,window=NAME]; in the guest: mount -t virtiofs NAME /mnt",
+      "DIRECTORY,tag=NAME[,readonly][,onefs][,direct|bounce][,window=NAME]; in the guest: mount -t virtiofs NAME /mnt",
     valueName: "share"
   )
   static let read: Setting.Reader = { try Setting.device($0, Configuration.Device.share) }
@@ -35,6 +36,7 @@ enum ShareOption {
     case .path: "--share"
     case .tag: "--share tag=\(share.tag)"
     case .isReadOnly: "--share readonly"
+    case .isOneFileSystem: "--share onefs"
     case .access: "--share \(share.access == .direct ? "direct" : "bounce")"
     }
   }

@@ -21,7 +21,7 @@ final class AgentConnection: Sendable {
     /// A signal ended it.
     case killed(signal: Int32)
     /// The guest's kernel refused what was asked for.
-    case failed(errno: Int32)
+    case failed(errno: Int32, at: Step = .program)
     /// Nobody knows what became of it: the agent has gone.
     case lost(Loss)
 
@@ -32,6 +32,13 @@ final class AgentConnection: Sendable {
       case .exited, .killed, .failed, .lost: true
       }
     }
+  }
+
+  /// What of a request was refused; of all but a program's start there is one thing only.
+  enum Step: UInt32, Sendable {
+    case program = 0
+    case folder = 1
+    case root = 2
   }
 
   /// Why nothing is known of a request.
@@ -66,6 +73,8 @@ final class AgentConnection: Sendable {
       var input: ArraySlice<UInt8> = []
       var ends = false
       var hasEnded = false
+      /// Whoever waits until there is room for more input.
+      var waiters: [@Sendable () -> Void] = []
     }
 
     init(_ socket: consuming OwnedDescriptor, key: [UInt8]) throws(HostError) {
@@ -162,6 +171,17 @@ final class AgentConnection: Sendable {
     }
   }
 
+  /// Sends input and calls back when most of it is on its way, or nobody wants it any more: for who has more of it than
+  /// should wait here.
+  func send(_ bytes: [UInt8], to stream: UInt32, taken: @escaping @Sendable () -> Void) {
+    post { core in
+      guard core.streams[stream] != nil else { return taken() }
+      core.streams[stream]?.input.append(contentsOf: bytes)
+      core.streams[stream]?.waiters.append(taken)
+      Self.feed(core, stream)
+    }
+  }
+
   /// Sends a program a signal.
   func signal(_ number: Int32, to stream: UInt32) {
     post { core in
@@ -224,13 +244,16 @@ final class AgentConnection: Sendable {
     case .errorOutput: event = .errorOutput(frame.payload)
     case .exited: event = .exited(status: Int32(bitPattern: number))
     case .killed: event = .killed(signal: Int32(bitPattern: number))
-    case .failed: event = .failed(errno: Int32(bitPattern: number))
+    case .failed: event = .failed(errno: Int32(number & 0xFFFF), at: Step(rawValue: number >> 16) ?? .program)
     case .consumed:
       core.streams[frame.stream]?.credit += Int(min(number, UInt32(AgentFrame.inputWindow)))
       return feed(core, frame.stream)
     case .hello: return
     }
-    if event.isLast { core.streams[frame.stream] = nil }
+    if event.isLast {
+      core.streams[frame.stream] = nil
+      for waiter in stream.waiters { waiter() }
+    }
     stream.listener(event)
   }
 
@@ -246,8 +269,11 @@ final class AgentConnection: Sendable {
       stream.hasEnded = true
       append(core, AgentFrame(.inputEnd, stream: number))
     }
+    let waiters = stream.input.count <= AgentFrame.inputWindow ? stream.waiters : []
+    if !waiters.isEmpty { stream.waiters = [] }
     core.streams[number] = stream
     flush(core)
+    for waiter in waiters { waiter() }
   }
 
   private static func append(_ core: Core, _ frame: AgentFrame) {
@@ -280,7 +306,10 @@ final class AgentConnection: Sendable {
     guard core.isReady || loss == .ended else { return }
     let streams = core.streams
     core.streams = [:]
-    for stream in streams.values { stream.listener(.lost(loss)) }
+    for stream in streams.values {
+      for waiter in stream.waiters { waiter() }
+      stream.listener(.lost(loss))
+    }
   }
 
   private static func end(_ core: Core) {

@@ -35,10 +35,11 @@ package enum VirtiofsdProgram {
   /// - Parameters:
   ///   - directory: what the guest sees.
   ///   - isReadOnly: whether it may only read.
-  package static func arguments(directory: String, isReadOnly: Bool) -> [String] {
+  ///   - isOneFileSystem: whether what is mounted in there is shown as a part of it.
+  package static func arguments(directory: String, isReadOnly: Bool, isOneFileSystem: Bool = false) -> [String] {
     // In one word: the folder's name may begin as an option does.
     ["virtiofsd", "--fd", "\(ChildProgram.descriptor)", "--shared-dir=\(directory)"]
-      + (isReadOnly ? ["--readonly"] : [])
+      + (isReadOnly ? ["--readonly"] : []) + (isOneFileSystem ? ["--no-announce-submounts"] : [])
   }
 
   /// What came of a try to have it serve.
