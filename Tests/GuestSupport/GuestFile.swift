@@ -54,6 +54,10 @@ public enum GuestFile {
     try path("APUS_STORAGE_DAEMON", "qemu-storage-daemon")
   }
 
+  /// The documentation's driver as a module, with its mistake and without: `broken.ko`, `fixed.ko`; for a kernel of
+  /// another release: `other-kernel.ko`; or an initramfs that has these in /modules: `initramfs.cpio`.
+  public static func clockDriver(_ name: String) throws(Missing) -> String { try path("APUS_CLOCK_DRIVER", name) }
+
   /// Debian's releases whose kernels are booted: 12 and 13.
   public enum DebianRelease: String, CaseIterable, Sendable {
     /// Linux 6.1.
