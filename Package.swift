@@ -41,6 +41,7 @@ let forFuzzing: [Product] =
     .library(name: "VhostUserTesting", targets: ["VhostUserTesting"]),
     .library(name: "DeviceTree", targets: ["DeviceTree"]),
     .library(name: "MessagesTesting", targets: ["MessagesTesting"]),
+    .library(name: "QEMUSyntax", targets: ["QEMUSyntax"]),
     .library(name: "DebuggerTesting", targets: ["AArch64", "Debugger", "DebuggerTesting"]),
     .library(
       name: "VirtioTesting",
@@ -288,9 +289,11 @@ let package = Package(
     ),
     .testTarget(
       name: "CommandTests",
-      dependencies: ["Apus", "ApusCommand", "ApusControl", "CHost", "Host", "TestSupport"],
+      dependencies: ["Apus", "ApusCommand", "ApusControl", "CHost", "Host", "QEMUSyntax", "TestSupport"],
       swiftSettings: strict
     ),
+    .target(name: "QEMUSyntax", dependencies: ["PositionedJSON"], swiftSettings: strict),
+    .testTarget(name: "QEMUSyntaxTests", dependencies: ["QEMUSyntax"], swiftSettings: strict),
     // Limits of time: what users' tests and this package's own wait by.
     .target(name: "TestLimits", swiftSettings: strict),
     .testTarget(name: "TestSupportTests", dependencies: ["TestLimits", "TestSupport"], swiftSettings: strict),
@@ -332,7 +335,7 @@ let package = Package(
       dependencies: [
         "Apus", "ApusControl", "CCommandLine", "CHost", "CPlatformSchema", "DeviceMessages", "Host", "HostBackends",
         "SCMI",
-        "SCMIFile", "Virtio",
+        "PositionedJSON", "QEMUSyntax", "SCMIFile", "Virtio",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
