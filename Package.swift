@@ -41,7 +41,7 @@ let forFuzzing: [Product] =
     .library(name: "VhostUserTesting", targets: ["VhostUserTesting"]),
     .library(name: "DeviceTree", targets: ["DeviceTree"]),
     .library(name: "MessagesTesting", targets: ["MessagesTesting"]),
-    .library(name: "QEMUSyntax", targets: ["QEMUSyntax"]),
+    .library(name: "QEMUTesting", targets: ["QEMUTesting"]),
     .library(name: "DebuggerTesting", targets: ["AArch64", "Debugger", "DebuggerTesting"]),
     .library(
       name: "VirtioTesting",
@@ -293,7 +293,13 @@ let package = Package(
       swiftSettings: strict
     ),
     .target(name: "QEMUSyntax", dependencies: ["PositionedJSON"], swiftSettings: strict),
-    .testTarget(name: "QEMUSyntaxTests", dependencies: ["QEMUSyntax"], swiftSettings: strict),
+    .target(
+      name: "QEMUTesting",
+      dependencies: ["QEMUSyntax"],
+      path: "Tests/QEMUTesting",
+      swiftSettings: strict
+    ),
+    .testTarget(name: "QEMUSyntaxTests", dependencies: ["QEMUSyntax", "QEMUTesting"], swiftSettings: strict),
     // Limits of time: what users' tests and this package's own wait by.
     .target(name: "TestLimits", swiftSettings: strict),
     .testTarget(name: "TestSupportTests", dependencies: ["TestLimits", "TestSupport"], swiftSettings: strict),
