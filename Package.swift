@@ -41,6 +41,7 @@ let forFuzzing: [Product] =
     .library(name: "VhostUserTesting", targets: ["VhostUserTesting"]),
     .library(name: "DeviceTree", targets: ["DeviceTree"]),
     .library(name: "MessagesTesting", targets: ["MessagesTesting"]),
+    .library(name: "QEMUTesting", targets: ["QEMUTesting"]),
     .library(name: "DebuggerTesting", targets: ["AArch64", "Debugger", "DebuggerTesting"]),
     .library(
       name: "VirtioTesting",
@@ -295,9 +296,17 @@ let package = Package(
     ),
     .testTarget(
       name: "CommandTests",
-      dependencies: ["Apus", "ApusCommand", "ApusControl", "CHost", "Host", "TestSupport"],
+      dependencies: ["Apus", "ApusCommand", "ApusControl", "CHost", "Host", "QEMUSyntax", "TestSupport"],
       swiftSettings: strict
     ),
+    .target(name: "QEMUSyntax", dependencies: ["PositionedJSON"], swiftSettings: strict),
+    .target(
+      name: "QEMUTesting",
+      dependencies: ["QEMUSyntax"],
+      path: "Tests/QEMUTesting",
+      swiftSettings: strict
+    ),
+    .testTarget(name: "QEMUSyntaxTests", dependencies: ["QEMUSyntax", "QEMUTesting"], swiftSettings: strict),
     // Limits of time: what users' tests and this package's own wait by.
     .target(name: "TestLimits", swiftSettings: strict),
     .testTarget(name: "TestSupportTests", dependencies: ["TestLimits", "TestSupport"], swiftSettings: strict),
@@ -353,9 +362,8 @@ let package = Package(
     .executableTarget(
       name: "ApusCommand",
       dependencies: [
-        "Apus", "ApusControl", "ApusGuest", "ApusHarness", "CCommandLine", "CHost", "CPlatformSchema", "DeviceMessages", "Host",
-        "HostBackends", "SCMI",
-        "SCMIFile", "Virtio",
+        "Apus", "ApusControl", "ApusGuest", "ApusHarness", "CCommandLine", "CHost", "CPlatformSchema", "DeviceMessages",
+        "Host", "HostBackends", "PositionedJSON", "QEMUSyntax", "SCMI", "SCMIFile", "Virtio",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],

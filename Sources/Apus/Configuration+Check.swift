@@ -100,6 +100,9 @@ extension Configuration {
       "takes less than \(Self.commandLineLimit) bytes, which is what an arm64 kernel keeps of it"
     )
     require(HostPath.isPlain(commandLine), .commandLine, "takes UTF-8, which '\(commandLine)' is not")
+    if case .descriptor(let number) = console {
+      require(number >= 3, .console, "takes a descriptor from 3, which is none of the standard streams, not \(number)")
+    }
     problems += deviceProblems()
     // Sums of sizes that are right themselves.
     if problems.isEmpty { problems += memoryProblems }

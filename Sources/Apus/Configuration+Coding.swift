@@ -126,9 +126,10 @@ extension Configuration.CPUFeatures: Codable {
 }
 
 extension Configuration.Console: Codable {
-  /// - Throws: `DecodingError` for an unknown case, and for a file without a path.
+  /// - Throws: `DecodingError` for an unknown case, for a file without a path, and for a descriptor without a number.
   public init(from decoder: any Decoder) throws {
-    let coded = try CodedCase(decoder, names: ["stream", "standardStreams", "file", "pseudoTerminal", "none"])
+    let names = ["stream", "standardStreams", "file", "pseudoTerminal", "descriptor", "none"]
+    let coded = try CodedCase(decoder, names: names)
     switch coded.name {
     case "file":
       self = .file(path: try coded.values(["path"]).value("path"))
@@ -137,6 +138,9 @@ extension Configuration.Console: Codable {
       var link: String?
       try coded.values(["link"]).read("link", into: &link)
       self = .pseudoTerminal(link: link)
+      return
+    case "descriptor":
+      self = .descriptor(try coded.values(["number"]).value("number"))
       return
     case "standardStreams": self = .standardStreams
     case "none": self = .none
@@ -153,6 +157,7 @@ extension Configuration.Console: Codable {
     case .file(let path): try encoder.encode(case: "file") { try $0.encode(path, forKey: "path") }
     case .pseudoTerminal(let link):
       try encoder.encode(case: "pseudoTerminal") { try $0.encodeIfPresent(link, forKey: "link") }
+    case .descriptor(let number): try encoder.encode(case: "descriptor") { try $0.encode(number, forKey: "number") }
     }
   }
 }

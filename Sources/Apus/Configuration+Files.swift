@@ -34,7 +34,7 @@ extension Configuration {
     switch console {
     case .file(let path): files.append(NamedFile(.written, at: .property(.console), path))
     case .pseudoTerminal(let link?): files.append(NamedFile(.made, at: .property(.console), link))
-    case .stream, .standardStreams, .pseudoTerminal(nil), .none: break
+    case .stream, .standardStreams, .pseudoTerminal(nil), .descriptor, .none: break
     }
     if case .socket(let path)? = debugger?.address {
       files.append(NamedFile(.made, at: .property(.debugger), path))

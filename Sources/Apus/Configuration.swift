@@ -127,6 +127,9 @@ public struct Configuration: Equatable, Sendable {
     case file(path: String)
     /// To a new pseudo-terminal, whose name is logged. A link to it is made where `link` names a path.
     case pseudoTerminal(link: String? = nil)
+    /// To a descriptor that is open already, which is read and written as far as it can be: 3 or more, a socket say. It
+    /// stays the caller's.
+    case descriptor(Int32)
     /// Nowhere.
     case none
   }
@@ -158,13 +161,14 @@ public struct Configuration: Equatable, Sendable {
 }
 
 extension Configuration.Console: CustomStringConvertible {
-  /// `stream`, `stdio`, `file=` and a path, `pty`, `pty=` and a link's path, or `none`.
+  /// `stream`, `stdio`, `file=` and a path, `pty`, `pty=` and a link's path, `fd=` and a number, or `none`.
   public var description: String {
     switch self {
     case .stream: "stream"
     case .standardStreams: "stdio"
     case .file(let path): "file=\(path)"
     case .pseudoTerminal(let link): link.map { "pty=\($0)" } ?? "pty"
+    case .descriptor(let number): "fd=\(number)"
     case .none: "none"
     }
   }

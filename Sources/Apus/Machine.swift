@@ -31,6 +31,7 @@ public final class Machine: Sendable {
     /// What is open for the run, until that has taken it.
     var inputs: Inputs?
     var report: Report?
+    var startsPaused = false
     /// Who ends the process after the run, where the caller said how.
     var warden: Warden?
     var outcome: Outcome?
@@ -67,6 +68,11 @@ public final class Machine: Sendable {
       preconditionFailure("a machine that has run is not loaded")
     }
     try checked.rehearse(inputs)
+  }
+
+  /// Has the machine's first boot pause before its first instruction, until ``resume()``. To be called before the run.
+  public func startPaused() {
+    state.withLock { $0.startsPaused = true }
   }
 
   /// Has SIGINT, SIGTERM and SIGHUP wait for ``run(stoppingOnSignals:begun:abandoned:)``, and after its end for good:
@@ -147,6 +153,7 @@ public final class Machine: Sendable {
         control: control,
         logger: logger
       )
+      run.startsPaused = state.withLock { $0.startsPaused }
       let outcome = run.untilEnd()
       return (outcome, run.close(outcome))
     } catch {
@@ -243,6 +250,37 @@ public final class Machine: Sendable {
       }
     }
   }
+
+  /// Resets the machine, as its guest can: what follows is for ``Configuration/onReset`` to say. From any thread.
+  ///
+  /// - Parameter finished: called once, on any thread: whether there was something to reset. Before the machine's
+  ///   start, it waits for that.
+  package func reset(_ finished: @escaping @Sendable (Bool) -> Void) {
+    mailbox.ask { [mailbox] boot in
+      if boot != nil { mailbox.give(Outcome(.reset, "its owner reset the machine")) }
+      finished(boot != nil)
+    }
+  }
+
+  /// ``pause()`` for a thread that is no task's: tells when it has the answer, on any thread.
+  package func pause(_ finished: @escaping @Sendable (Bool) -> Void) {
+    mailbox.ask { boot in
+      guard let boot else { return finished(false) }
+      boot.pause(finished)
+    }
+  }
+
+  /// ``resume()`` for a thread that is no task's: tells when it has the answer, on any thread.
+  package func resume(_ finished: @escaping @Sendable (Bool) -> Void) {
+    mailbox.ask { boot in
+      boot?.resume()
+      finished(boot != nil)
+    }
+  }
+
+  /// Has `listener` hear what happens to the machine from now on. It is called on any thread, under a lock: it must be
+  /// quick, and must not come back here.
+  package func listen(_ listener: @escaping @Sendable (MachineEvent) -> Void) { _ = events.listen(listener) }
 
   /// What the machine does and has done so far.
   ///

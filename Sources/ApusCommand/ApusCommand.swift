@@ -34,7 +34,9 @@ struct ApusCommand: ParsableCommand {
     if unsafe getenv("APUS_DUMPABLE") == nil { ProcessMemory.hide() }
     let words = ArgumentWords.all
     do {
-      if let request = QuickArguments.request(words) {
+      if QEMUDoor.isCalled {
+        try QEMUDoor.run(words)
+      } else if let request = QuickArguments.request(words) {
         try request.run()
       } else {
         if let mistake = CommandNames.mistake(in: words) { throw ValidationError(mistake) }

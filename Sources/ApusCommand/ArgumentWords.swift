@@ -5,12 +5,15 @@ import Host
 /// The words of the command line.
 enum ArgumentWords {
   /// Without the program's name, each as a text that stands for its bytes.
-  static var all: [String] {
-    (1..<max(1, command_line_count())).compactMap { index in
-      // SAFETY: the words last as long as the process and end with a zero.
-      guard let word = unsafe command_line_word(index) else { return nil }
-      return unsafe HostPath.text(UnsafeRawBufferPointer(start: word, count: strlen(word)))
-    }
+  static var all: [String] { (1..<max(1, command_line_count())).compactMap(word) }
+
+  /// The name that the program was started by; empty where there is none.
+  static var program: String { word(0) ?? "" }
+
+  private static func word(_ index: Int32) -> String? {
+    // SAFETY: the words last as long as the process and end with a zero.
+    guard index < command_line_count(), let word = unsafe command_line_word(index) else { return nil }
+    return unsafe HostPath.text(UnsafeRawBufferPointer(start: word, count: strlen(word)))
   }
 
   /// Options without a value, which the argument parser itself looks after.

@@ -6,9 +6,12 @@ import Logging
 
 /// What Apus says to the person who called it, on standard error.
 enum Message {
+  /// Under which name the process speaks.
+  static var program: String { QEMUDoor.isCalled ? QEMUDoor.program : "apus" }
+
   /// Says one line, whatever stands in the text.
   static func say(_ text: String) {
-    StandardStreams.writeError("apus: \(text.plain)\n")
+    StandardStreams.writeError("\(program): \(text.plain)\n")
   }
 
   /// Writes what was asked for to standard output, a line feed behind each line.
@@ -97,7 +100,7 @@ enum Message {
 
   /// A logger that writes to standard error from `level` on.
   static func logger(_ level: Logger.Level) -> Logger {
-    Logger(label: "apus") { ErrorLog(label: $0, level: level) }
+    Logger(label: program) { ErrorLog(label: $0, level: level) }
   }
 }
 

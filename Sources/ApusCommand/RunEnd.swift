@@ -8,6 +8,7 @@ import Synchronization
 final class RunEnd: Sendable {
   private let report: ReportFile?
   private let configuration: Configuration
+  private let manner: Manner
   private let isTold = Atomic(false)
 
   /// How long those are waited for who read standard error and the report: not long where somebody waits for the end.
@@ -17,16 +18,43 @@ final class RunEnd: Sendable {
   /// ever, since its file may be what does not answer.
   private static let abandonedLimit: Duration = .seconds(2)
 
-  init(_ report: ReportFile?, of configuration: Configuration) {
+  init(_ report: ReportFile?, of configuration: Configuration, as manner: Manner = .apus) {
     self.report = report
     self.configuration = configuration
+    self.manner = manner
+  }
+
+  /// Whose exit statuses and whose options' names they are.
+  enum Manner {
+    case apus
+    case qemu
+
+    fileprivate func status(_ report: Report) -> Int32 {
+      switch self {
+      case .apus: report.exitStatus
+      case .qemu:
+        switch report.outcome {
+        // What a caller has asked for, and what a guest does of its own accord.
+        case "powered-off", "stopped", "reset", "interrupted": 0
+        case "panicked", "guest-fault": report.exitStatus
+        default: 1
+        }
+      }
+    }
+
+    fileprivate func message(_ problem: ConfigurationError.Problem, _ configuration: Configuration) -> String {
+      switch self {
+      case .apus: configuration.message(problem)
+      case .qemu: QEMUNames.message(problem, configuration)
+      }
+    }
   }
 
   /// The report with the options' names in what is wrong with them.
   private func retold(_ report: Report) -> Report {
     guard let problem = report.problem else { return report }
     var report = report
-    report.message = configuration.message(problem)
+    report.message = manner.message(problem, configuration)
     return report
   }
 
@@ -40,7 +68,7 @@ final class RunEnd: Sendable {
     guard !isTold.exchange(true, ordering: .acquiring) else { while true { pause() } }
     say(result)
     let limit = result.isHurried ? Self.hurriedPatience : Self.patience
-    var status = result.exitStatus
+    var status = manner.status(result)
     do {
       if let report {
         machine.keepEndable()
@@ -66,11 +94,11 @@ final class RunEnd: Sendable {
     }
     StandardStreams.restoreTerminal()
     StandardStreams.finishErrors(within: Self.hurriedPatience)
-    _exit(result.exitStatus)
+    _exit(manner.status(result))
   }
 
   private func say(_ result: Report) {
-    if result.exitStatus != 0 {
+    if manner.status(result) != 0 {
       let isGuests = result.exitStatus == result.guestStatus
       Message.say(isGuests ? "the guest's exit status is \(result.exitStatus)" : result.message)
     }

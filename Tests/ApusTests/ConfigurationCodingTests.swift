@@ -297,7 +297,7 @@ private func configuration(_ text: String) throws -> Configuration {
 
   @Test(
     arguments: [
-      .stream, .standardStreams, .none, .file(path: "a"), .pseudoTerminal(), .pseudoTerminal(link: "l"),
+      .stream, .standardStreams, .none, .descriptor(3), .file(path: "a"), .pseudoTerminal(), .pseudoTerminal(link: "l"),
     ] as [Configuration.Console],
     [.open, .confined(), .confined(windowSize: 4 << 20)] as [Configuration.DMA]
   )

@@ -109,6 +109,11 @@ let package = Package(
     debuggerFuzzTarget("FuzzTranslation"),
     messagesFuzzTarget("FuzzMessagesDevice"),
     messagesFuzzTarget("FuzzMessagesServer"),
+    .executableTarget(
+      name: "FuzzQEMUSyntax",
+      dependencies: ["FuzzSupport", .product(name: "QEMUTesting", package: "apus")],
+      swiftSettings: strict
+    ),
     controlFuzzTarget("FuzzControl"),
     controlFuzzTarget("FuzzControlClient"),
     controlFuzzTarget("FuzzControlWords"),
@@ -120,7 +125,7 @@ let package = Package(
         "FuzzSupport", .product(name: "BootImageTesting", package: "apus"),
         .product(name: "ControlTesting", package: "apus"), .product(name: "DebuggerTesting", package: "apus"),
         .product(name: "DeviceTree", package: "apus"), .product(name: "MessagesTesting", package: "apus"),
-        .product(name: "VhostUserTesting", package: "apus"),
+        .product(name: "QEMUTesting", package: "apus"), .product(name: "VhostUserTesting", package: "apus"),
         .product(name: "VirtioTesting", package: "apus"),
       ],
       swiftSettings: strict

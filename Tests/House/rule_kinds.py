@@ -10,6 +10,8 @@ from house import Finding
 
 LIBRARY, COMMAND = "Sources/Apus/", "Sources/ApusCommand/"
 DEVICES, OPTIONS = LIBRARY + "Devices/", COMMAND + "Options/"
+# QEMU's words for devices: a vocabulary of its own, of which each kind that has one is a part.
+VOCABULARY = COMMAND + "QEMU/"
 LISTS = (DEVICES + "DeviceKinds.swift", OPTIONS + "DeviceOptions.swift")
 NAMES = re.compile(r"enum KindName\b[^{]*\{([^{}]*)\}")
 # The configuration has properties of these names, whose cases look the same.
@@ -45,7 +47,7 @@ def findings(house):
         word, flag = re.compile(word), re.compile(rf"\"--{kind}(?![\w-])")
         own = (DEVICES + stem + ".", DEVICES + stem + "+", OPTIONS + stem + "Option.", OPTIONS + stem + "Option+")
         for source in sources:
-            if source.path in LISTS or source.path.startswith(own):
+            if source.path in LISTS or source.path.startswith((*own, VOCABULARY)):
                 continue
             places = [match.start() for match in word.finditer(source.code)]
             if kind not in PROPERTIES:

@@ -80,6 +80,7 @@ final class Boot {
   /// Starts the vCPUs. Once, and ``end(_:_:)`` follows.
   func start(_ run: MachineRun) throws(HostError) {
     run.files.keep()
+    if run.startsPaused { pauseControl?.pause { _ in } }
     let debugger = assembly.machine.debugger
     debugger?.attach(assembly.runners, assembly.machine)
     threads = try VCPUThreads(
@@ -220,8 +221,10 @@ final class Boot {
 
 extension Boot: PausableMachine {
   func holdVCPUs(_ finished: @escaping @Sendable (Bool) -> Void) {
-    guard let threads else { return finished(false) }
-    threads.hold(for: .owner, finished)
+    if let threads { return threads.hold(for: .owner, finished) }
+    // Before there are threads: each vCPU comes to the hold in place of its first instruction.
+    assembly.machine.hold.begin(.owner, assembly.runners.count, finished)
+    for runner in assembly.runners { runner.vcpu.kick.setImmediateExit(true) }
   }
 
   func releaseVCPUs() { threads?.release(from: .owner) }

@@ -27,6 +27,9 @@ final class MachineRun {
   private var transcript: TranscriptFile?
   private var recording: SharedPlatform.Recording?
 
+  /// Whether the next boot's vCPUs wait before their first instruction: the first one's, where the owner wants that.
+  var startsPaused = false
+
   // What the run leaves behind.
   var exits = ExitCounts()
   var devices: [Report.Device] = []
@@ -149,7 +152,8 @@ final class MachineRun {
     }
     let boot = try Boot(self)
     try boot.start(self)
-    events.post(.state(.running))
+    if !startsPaused { events.post(.state(.running)) }
+    startsPaused = false
     // No Result: its metadata has to be made at run time, for which all conformances of the program are looked through.
     var loopFailure: HostError?
     do throws(HostError) { try loop.run() } catch { loopFailure = error }
@@ -191,6 +195,7 @@ extension ConsoleEndpoint.Destination {
       case .standardStreams: .standardStreams
       case .file(let path): .file(path: path)
       case .pseudoTerminal(let link): .pseudoTerminal(link: link)
+      case .descriptor(let number): .descriptor(number)
       case .none: .none
       }
   }

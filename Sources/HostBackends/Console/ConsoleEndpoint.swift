@@ -55,6 +55,8 @@ package final class ConsoleEndpoint {
     case pseudoTerminal(link: String?)
     /// To this process's standard input and output.
     case standardStreams
+    /// To somebody else's descriptor.
+    case descriptor(Int32)
   }
 
   /// Opens where the console leads.
@@ -69,6 +71,7 @@ package final class ConsoleEndpoint {
     case .file(let path): try openFile(path, files)
     case .pseudoTerminal(let link): try openPseudoTerminal(link: link, logger: logger)
     case .standardStreams: try openStandardStreams(logger: logger)
+    case .descriptor(let number): try openDescriptor(number)
     }
   }
 
@@ -116,6 +119,16 @@ package final class ConsoleEndpoint {
       throw .cannotWrite(error)
     }
     outputAdvice = "free some space where '\(path)' is, or name another file"
+  }
+
+  private func openDescriptor(_ number: Int32) throws(OpenFailure) {
+    do {
+      output = .outlet(try Outlet(sharing: number))
+    } catch {
+      throw .host(error)
+    }
+    input = .descriptor(number)
+    outputAdvice = "its reader has gone; keep it open, or lead the console to a file or nowhere"
   }
 
   private func openPseudoTerminal(link path: String?, logger: Logger) throws(OpenFailure) {

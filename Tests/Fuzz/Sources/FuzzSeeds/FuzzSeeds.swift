@@ -4,6 +4,7 @@ internal import DeviceTree
 internal import FuzzSupport
 internal import Glibc
 internal import MessagesTesting
+internal import QEMUTesting
 internal import VhostUserTesting
 internal import VirtioDriver
 internal import VirtioTesting
@@ -141,6 +142,7 @@ private enum FuzzSeeds {
     case "FuzzControl": ControlSeeds.server
     case "FuzzControlClient": ControlSeeds.client
     case "FuzzControlWords": ControlSeeds.words
+    case "FuzzQEMUSyntax": ExerciseQEMUSyntax.seeds
     default: nil
     }
   }
