@@ -93,7 +93,10 @@ struct TestSuite: Sendable {
 
   private static func machines(_ command: TestRunCommand, hasAgent: Bool, isQuiet: Bool) throws -> [TestMachine] {
     let columns = try command.matrix.map { try TestMatrix.columns($0) } ?? []
-    let count = columns.reduce(1) { $0.multipliedReportingOverflow(by: $1.values.count).partialValue }
+    let count = columns.reduce(1) { count, column in
+      let (product, overflow) = count.multipliedReportingOverflow(by: column.values.count)
+      return overflow ? .max : product
+    }
     guard columns.allSatisfy({ !$0.values.isEmpty }), (1...machineLimit).contains(count) else {
       throw ValidationError(
         "--matrix: these are \(count) machines; at most \(machineLimit) are run at once. Give fewer values, or one part "
