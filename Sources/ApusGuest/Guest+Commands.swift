@@ -92,6 +92,8 @@ extension Guest {
   }
 
   /// Runs lines of the guest's shell; see ``run(_:within:keeping:)``.
+  ///
+  /// - Throws: ``GuestError``.
   public func run(
     _ shell: String,
     within limit: Duration = Guest.requestLimit

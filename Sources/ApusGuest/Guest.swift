@@ -11,7 +11,7 @@ internal import Synchronization
 /// Whatever waits has a limit of time, which leaves out what the machine waited for a processor. May be used from any
 /// task.
 public final class Guest: Sendable {
-  /// The machine.
+  /// What the guest runs on; its outcome is better asked of ``outcome``.
   public let machine: Machine
   /// The guest's console, which nobody else should read.
   public let console: ConsoleTranscript

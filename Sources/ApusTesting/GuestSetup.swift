@@ -31,6 +31,7 @@ public struct GuestSetup: Sendable {
   ///   - commandLine: goes behind `console=ttyAMA0 panic=-1`.
   ///   - cpus: how many vCPUs.
   ///   - memory: bytes of RAM, a multiple of 1 MiB.
+  /// - Throws: nothing itself; what the paths throw fails the test whose machine is made.
   public static func linux(
     kernel: @autoclosure @escaping @Sendable () throws -> String,
     initramfs: @autoclosure @escaping @Sendable () throws -> String? = nil,
@@ -51,6 +52,7 @@ public struct GuestSetup: Sendable {
   /// The same guest on an SCMI platform, which the test sees and changes as ``Guest/platform``.
   ///
   /// - Parameter definition: is called for each machine.
+  /// - Throws: nothing itself; what the definition throws fails the test whose machine is made.
   public func scmi(_ definition: @escaping @Sendable () throws -> PlatformDefinition) -> GuestSetup {
     var setup = self
     setup.platform = definition

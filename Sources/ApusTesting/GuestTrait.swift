@@ -49,6 +49,8 @@
     }
 
     /// Starts a guest, runs the tests with it, and ends it.
+    ///
+    /// - Throws: what the test throws, and where the machine cannot be made or started.
     public func provideScope(
       for test: Test,
       testCase: Test.Case?,

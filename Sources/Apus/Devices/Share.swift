@@ -156,3 +156,26 @@ extension Plan.Device {
     public let access: String
   }
 }
+
+extension Configuration {
+  /// The tags of the folders that the guest may mount, in the order of the devices.
+  package var shareTags: [String] {
+    devices.compactMap { device in
+      if case .share(let share) = device.kind { share.tag } else { nil }
+    }
+  }
+
+  /// Has the guest see a folder in which it may write, by a tag.
+  package mutating func addShare(of path: String, tag: String) {
+    devices.append(Device(.share(.init(path: path, tag: tag))))
+  }
+
+  /// Has the guest see a folder that it only reads, with all that is mounted in it as one file system: what an overlay
+  /// can have below.
+  package mutating func addLowerLayer(_ path: String, tag: String) {
+    var share = Device.Share(path: path, tag: tag)
+    share.isReadOnly = true
+    share.isOneFileSystem = true
+    devices.append(Device(.share(share)))
+  }
+}

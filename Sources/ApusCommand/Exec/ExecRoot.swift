@@ -25,10 +25,7 @@ struct ExecRoot: Sendable {
     configuration.measuresMemory = false
     let words = configuration.commandLine
     configuration.commandLine = "console=ttyAMA0 panic=-1 quiet\(words.isEmpty ? "" : " ")\(words)"
-    var share = Configuration.Device.Share(path: root, tag: Self.rootTag)
-    share.isReadOnly = true
-    share.isOneFileSystem = true
-    configuration.devices.append(.init(.share(share)))
+    configuration.addLowerLayer(root, tag: Self.rootTag)
     var folders: [(tag: String, path: String)] = []
     for (number, folder) in options.writable.enumerated() {
       let path = try Self.resolved(folder, "--writable")
@@ -37,7 +34,7 @@ struct ExecRoot: Sendable {
         throw ExitStatus.of(.usage)
       }
       let tag = "apus.writable.\(number)"
-      configuration.devices.append(.init(.share(.init(path: path, tag: tag))))
+      configuration.addShare(of: path, tag: tag)
       folders.append((tag, inside))
     }
     self.configuration = configuration

@@ -70,7 +70,7 @@ struct TestSuite: Sendable {
     modules = tree.modules
 
     machines = try Self.machines(command, hasAgent: hasAgent, isQuiet: modules.isEmpty && failOn != .warn)
-    shares = machines.first.map { Self.shares($0.configuration) } ?? []
+    shares = machines.first?.configuration.shareTags ?? []
     var kinds = tree.programs.map {
       (name: $0.name, kind: TestItem.Kind.program(path: $0.path, folder: $0.folder, name: $0.name))
     }
@@ -136,12 +136,6 @@ struct TestSuite: Sendable {
     // KUnit's own way to end a kernel that has nothing to run.
     if !hasAgent, command.initrd == nil, !has("kunit_shutdown") { line.append("kunit_shutdown=poweroff") }
     return (line + (given.isEmpty ? [] : [given])).joined(separator: " ")
-  }
-
-  private static func shares(_ configuration: Configuration) -> [String] {
-    configuration.devices.compactMap { device in
-      if case .share(let share) = device.kind { share.tag } else { nil }
-    }
   }
 
   // MARK: Parts

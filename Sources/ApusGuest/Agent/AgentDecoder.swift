@@ -1,7 +1,7 @@
 /// Takes apart what comes from the guest's agent.
 ///
-/// What comes before the machine's key is passed over: nobody in the guest but the agent has that, and each agent begins
-/// with it. So a frame that a killed agent left half said does not swallow the next one's, and no program can say
+/// What comes before the machine's key is passed over: nobody in the guest but the agent has that, and each agent
+/// begins with it. So a frame that a killed agent left half said does not swallow the next one's, and no program can say
 /// what only the agent says.
 struct AgentDecoder {
   /// What the bytes come to.
@@ -61,8 +61,8 @@ struct AgentDecoder {
     return nil
   }
 
-  /// How many of the last bytes may be the beginning of a key, and are no frame's until it is known. A key begins with a
-  /// byte that frames seldom end with, so that none waits long.
+  /// How many of the last bytes may be the beginning of a key, and are no frame's until it is known. A key begins with
+  /// a byte that frames seldom end with, so that none waits long.
   private var heldBack: Int {
     for count in (1..<key.count).reversed() where count <= pending.count {
       if pending.suffix(count).elementsEqual(key.prefix(count)) { return count }

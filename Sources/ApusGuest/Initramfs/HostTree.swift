@@ -80,7 +80,7 @@ extension InitramfsArchive {
       guard walk.count <= HostTree.countLimit else {
         throw HostTree.Failure(
           .badInput,
-          "more than \(HostTree.countLimit) files are in it; share the folder instead (--share), or name a smaller one"
+          "more than \(HostTree.countLimit) files are in it; share the folder instead, or name a smaller one"
         )
       }
       switch status.st_mode & S_IFMT {
@@ -92,7 +92,7 @@ extension InitramfsArchive {
           throw HostTree.Failure(
             .badInput,
             "'\(folder)' and what lies beside it have more than \(walk.limit >> 20) MiB, which would all be in the "
-              + "guest's memory; share the folder instead (--share), or name a smaller one"
+              + "guest's memory; share the folder instead, or name a smaller one"
           )
         }
         do {

@@ -1,5 +1,5 @@
 /// An archive that the kernel unpacks into its first file system: cpio in the form `newc`, as
-/// `Documentation/driver-api/early-userspace/buffer-format.rst` of Linux has it.
+/// Linux's buffer-format.rst (driver-api, early-userspace) has it.
 ///
 /// Several of them may stand one behind the other in one initramfs; what a later one has takes the place of an earlier
 /// one's.
@@ -30,7 +30,7 @@ public struct InitramfsArchive: Sendable {
     add(.regular, path, mode, contents)
   }
 
-  /// Adds a folder.
+  /// Adds an empty directory, with these permissions.
   public mutating func addFolder(_ path: String, mode: UInt32 = 0o755) {
     add(.folder, path, mode, [])
   }
