@@ -313,7 +313,7 @@ let package = Package(
     .plugin(name: "EmbedAgent", capability: .buildTool(), path: "Guests/Agent", sources: ["EmbedAgent.swift"]),
     .target(
       name: "ApusGuest",
-      dependencies: ["Apus", "CHost", "Host", "SCMI", "TestLimits"],
+      dependencies: ["Apus", "ApusHarness", "CHost", "Host", "SCMI", "TestLimits"],
       swiftSettings: strict,
       plugins: ["EmbedAgent"]
     ),

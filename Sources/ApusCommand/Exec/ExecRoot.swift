@@ -7,12 +7,8 @@ import Host
 struct ExecRoot: Sendable {
   let configuration: Configuration
   let command: GuestCommand
-  /// Folders in which the command may write: their tags, and where they are in the guest.
-  let writable: [(tag: String, path: String)]
-
-  private static let rootTag = "apus.root"
-  /// Where the guest's root is put together.
-  static let place = "/root"
+  /// How the guest's root is put together.
+  let layers: HostRoot
 
   /// - Throws: the exit status, after it has been said what is wrong.
   init(_ options: ExecCommand) throws {
@@ -25,23 +21,20 @@ struct ExecRoot: Sendable {
     configuration.measuresMemory = false
     let words = configuration.commandLine
     configuration.commandLine = "console=ttyAMA0 panic=-1 quiet\(words.isEmpty ? "" : " ")\(words)"
-    configuration.addLowerLayer(root, tag: Self.rootTag)
-    var folders: [(tag: String, path: String)] = []
-    for (number, folder) in options.writable.enumerated() {
+    var layers = HostRoot(root, &configuration)
+    for folder in options.writable {
       let path = try Self.resolved(folder, "--writable")
       guard let inside = Self.inside(path, of: root) else {
         Message.say("error: --writable: '\(folder)' is not in the guest's root '\(root)'; name a folder that is")
         throw ExitStatus.of(.usage)
       }
-      let tag = "apus.writable.\(number)"
-      configuration.addShare(of: path, tag: tag)
-      folders.append((tag, inside))
+      layers.addWritable(path, at: inside, &configuration)
     }
     self.configuration = configuration
-    writable = folders
+    self.layers = layers
 
     var command = GuestCommand(words: options.command)
-    command.root = Self.place
+    command.root = HostRoot.place
     command.folder = options.chdir ?? (try? Self.resolved(".", "")).flatMap { Self.inside($0, of: root) } ?? "/"
     command.environment = Self.environment(options.env)
     self.command = command
@@ -72,40 +65,5 @@ struct ExecRoot: Sendable {
     if root == "/" { return path }
     if path == root { return "/" }
     return path.utf8.starts(with: "\(root)/".utf8) ? String(path.dropFirst(root.count)) : nil
-  }
-
-  /// Puts the guest's root together: the host's files below, the guest's own above.
-  ///
-  /// - Throws: ``GuestError``.
-  func mount(in guest: Guest, within limit: Duration) async throws(GuestError) {
-    // The guest's first file system has these folders, or they are made.
-    for folder in ["/lower", "/upper", Self.place] { try await guest.makeFolder(folder, within: limit) }
-    try await guest.mount(
-      Self.rootTag,
-      at: "/lower",
-      type: "virtiofs",
-      flags: UInt64(MS_RDONLY),
-      within: limit
-    )
-    try await guest.mount("tmpfs", at: "/upper", type: "tmpfs", within: limit)
-    for folder in ["/upper/files", "/upper/work"] { try await guest.makeFolder(folder, within: limit) }
-    let layers = "lowerdir=/lower,upperdir=/upper/files,workdir=/upper/work"
-    try await guest.mount("overlay", at: Self.place, type: "overlay", options: layers, within: limit)
-    for (type, folder) in [("proc", "proc"), ("sysfs", "sys"), ("tmpfs", "run")] {
-      try await guest.makeFolder("\(Self.place)/\(folder)", within: limit)
-      try await guest.mount(type, at: "\(Self.place)/\(folder)", type: type, within: limit)
-    }
-    try await guest.makeFolder("\(Self.place)/dev", within: limit)
-    try await guest.mount(
-      "/dev",
-      at: "\(Self.place)/dev",
-      type: "none",
-      flags: UInt64(MS_BIND | MS_REC),
-      within: limit
-    )
-    for folder in writable {
-      try await guest.makeFolder("\(Self.place)\(folder.path)", within: limit)
-      try await guest.mount(folder.tag, at: "\(Self.place)\(folder.path)", type: "virtiofs", within: limit)
-    }
   }
 }

@@ -85,7 +85,7 @@ final class ExecSession: Sendable {
     do throws(GuestError) {
       let limit = limit ?? Self.startLimit
       try await guest.waitForAgent(within: limit)
-      try await root.mount(in: guest, within: limit)
+      try await root.layers.mount(in: guest, within: limit)
     } catch {
       return failed(error)
     }
@@ -97,7 +97,7 @@ final class ExecSession: Sendable {
         output: { [self] kind, bytes in write(bytes, to: kind) }
       )
       // What it wrote into the host's folders is there before the guest goes.
-      if !root.writable.isEmpty { _ = try? await guest.powerOff(within: .seconds(30)) }
+      if root.layers.isWritten { _ = try? await guest.powerOff(within: .seconds(30)) }
     } catch {
       return failed(error)
     }

@@ -1,4 +1,5 @@
 import Apus
+import ApusGuest
 import ApusHarness
 import ArgumentParser
 import Host
@@ -152,9 +153,11 @@ struct TestRunCommand: ParsableCommand {
     guard !list else { return try Message.show(suite.items.map(\.name)) }
     let outputs = try TestOutputs(junit: junit, tap: tap, json: json)
     let signals = try Message.reporting { () throws(HostError) in try SignalDescriptor.stop() }
-    let engine = TestEngine(suite, jobs: jobs, isVerbose: verbose)
+    let progress = TestProgress(count: suite.items.count)
+    let engine = TestEngine(suite, jobs: jobs, isVerbose: verbose, observer: progress) { $1.message($0) }
     engine.stop(on: signals)
     let report = engine.run()
+    progress.finish()
     outputs.write(report)
     try Message.show(TextSummary.lines(report))
     if let signal = engine.signal { throw ExitCode(128 + signal) }
@@ -162,4 +165,8 @@ struct TestRunCommand: ParsableCommand {
     if outputs.status != 0, status == 0 { throw ExitCode(outputs.status) }
     if status != 0 { throw ExitCode(status) }
   }
+}
+
+extension TestTreeError: CommandFailure {
+  var exitStatus: Int32 { kind?.rawValue ?? Verdict.nothingRan.exitStatus }
 }

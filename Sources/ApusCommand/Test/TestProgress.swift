@@ -1,10 +1,11 @@
+import ApusGuest
 import ApusHarness
 import Glibc
 import Host
 import Synchronization
 
 /// Shows how far a suite is: on a terminal a line that changes, elsewhere a line for each test that has ended.
-final class TestProgress: Sendable {
+final class TestProgress: TestEngine.Observer {
   private struct State {
     var done = 0
     var failed = 0
@@ -53,7 +54,7 @@ final class TestProgress: Sendable {
   }
 
   /// Takes the line off the terminal.
-  func end() {
+  func finish() {
     state.withLock { clear(&$0) }
   }
 

@@ -5,72 +5,27 @@ import ArgumentParser
 import Glibc
 import Host
 
-/// One guest's kind: an entry of the matrix.
-struct TestMachine: Sendable {
-  /// `cpus=4,gic=3`, or nothing where there is no matrix.
-  let name: String
-  /// What its guests are made from.
-  let configuration: Configuration
-}
-
-/// One thing to run in a guest.
-struct TestItem: Sendable {
-  /// What reports call it.
-  let name: String
-  /// Its place among the suite's machines.
-  let machine: Int
-  let kind: Kind
-
-  enum Kind: Sendable {
-    /// The guest's own init tests, and ends the machine.
-    case guest
-    /// The modules of the suite are loaded and report in the kernel's log.
-    case modules
-    /// A program in the guest, by path; where it runs, and what it is called.
-    case program(path: String, folder: String, name: String)
-  }
-}
-
-/// What is to be run, on which machines and how, checked whole.
-struct TestSuite: Sendable {
-  let machines: [TestMachine]
-  /// What this process runs.
-  let items: [TestItem]
-  let shard: ShardRecord?
-  /// What guests get besides their initramfs.
-  let additions: InitramfsArchive
-  let modules: [TestTree.Module]
-  /// Tags of shared folders, which the guest sees under /mnt.
-  let shares: [String]
-  let timeout: Duration
-  let retries: Int
-  let isFresh: Bool
-  let failOn: KernelLogLimit
-
+extension TestSuite {
   /// The most machines of a matrix.
-  static let machineLimit = 1000
+  private static let machineLimit = 1000
 
   /// - Throws: the exit status, after all that is wrong has been said, or a `ValidationError`.
   init(_ command: TestRunCommand) throws {
     guard let limit = TimeLimit(command.timeout)?.duration, limit > .zero else {
       throw ValidationError("--timeout: give a time, such as 60, 90s or 5m, above 0")
     }
-    timeout = limit
-    retries = command.retries
-    isFresh = command.fresh
-    failOn = KernelLogLimit(rawValue: command.failOn) ?? .panic
+    let failOn = KernelLogLimit(rawValue: command.failOn) ?? .panic
     let runsPrograms = !command.programs.isEmpty || command.directory != nil
     let hasAgent = runsPrograms || !command.module.isEmpty
-    var tree = TestTree()
-    for path in command.programs { try tree.addProgram(path) }
-    if let directory = command.directory { try tree.addFolder(directory) }
-    for path in command.module { try tree.addModule(path) }
-    if hasAgent, command.initrd == nil { try tree.addSystem(busybox: command.busybox) }
-    additions = tree.archive
-    modules = tree.modules
-
-    machines = try Self.machines(command, hasAgent: hasAgent, isQuiet: modules.isEmpty && failOn != .warn)
-    shares = machines.first?.configuration.shareTags ?? []
+    let tree = try Message.reporting { () throws(TestTreeError) in
+      var tree = TestTree()
+      for path in command.programs { try tree.addProgram(path) }
+      if let directory = command.directory { try tree.addFolder(directory) }
+      for path in command.module { try tree.addModule(path) }
+      if hasAgent, command.initrd == nil { try tree.addSystem(busybox: command.busybox) }
+      return tree
+    }
+    let machines = try Self.machines(command, hasAgent: hasAgent, isQuiet: tree.modules.isEmpty && failOn != .warn)
     var kinds = tree.programs.map {
       (name: $0.name, kind: TestItem.Kind.program(path: $0.path, folder: $0.folder, name: $0.name))
     }
@@ -86,7 +41,17 @@ struct TestSuite: Sendable {
         all.append(TestItem(name: whole, machine: number, kind: kind))
       }
     }
-    (items, shard) = try Self.part(of: all, command)
+    let (items, shard) = try Self.part(of: all, command)
+    self.init(
+      machines: machines,
+      items: items,
+      shard: shard,
+      tree: tree,
+      timeout: limit,
+      retries: command.retries,
+      isFresh: command.fresh,
+      failOn: failOn
+    )
   }
 
   // MARK: Machines

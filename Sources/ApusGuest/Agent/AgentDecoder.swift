@@ -1,8 +1,8 @@
 /// Takes apart what comes from the guest's agent.
 ///
 /// What comes before the machine's key is passed over: nobody in the guest but the agent has that, and each agent
-/// begins with it. So a frame that a killed agent left half said does not swallow the next one's, and no program can say
-/// what only the agent says.
+/// begins with it. So a frame that a killed agent left half said does not swallow the next one's, and no program can
+/// say what only the agent says.
 struct AgentDecoder {
   /// What the bytes come to.
   enum Event: Equatable {

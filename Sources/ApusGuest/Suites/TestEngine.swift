@@ -1,16 +1,27 @@
-import Apus
-import ApusGuest
-import ApusHarness
-import Glibc
-import Host
-import Synchronization
+package import Apus
+package import ApusHarness
+internal import Glibc
+package import Host
+internal import Synchronization
 
 /// Runs a suite's tests in guests, several at once.
-final class TestEngine: Sendable {
+package final class TestEngine: Sendable {
+  /// Who is told how far a suite is.
+  package protocol Observer: Sendable {
+    /// A test begins.
+    func begin(_ name: String)
+    /// A guest has told of a test.
+    func tell(_ event: TAPEvent, of item: String)
+    /// A test has ended.
+    func end(_ name: String, _ run: TestRun, failOn limit: KernelLogLimit)
+  }
+
   let suite: TestSuite
   let isVerbose: Bool
   private let jobs: Int
-  private let progress: TestProgress
+  private let observer: any Observer
+  /// Says what is wrong with a machine's configuration, in the words of who wrote it.
+  let describe: @Sendable (ConfigurationError.Problem, Configuration) -> String
   private let state: Mutex<State>
 
   private struct State {
@@ -20,19 +31,32 @@ final class TestEngine: Sendable {
     var signal: Int32?
   }
 
-  init(_ suite: TestSuite, jobs: Int?, isVerbose: Bool) {
+  /// - Parameters:
+  ///   - suite: what to run.
+  ///   - jobs: how many guests at once at most; nil: as many as the host has processors.
+  ///   - isVerbose: whether what guests print goes to standard error.
+  ///   - observer: is told how far it is.
+  ///   - describe: says what is wrong with a machine's configuration, in the words of who wrote it.
+  package init(
+    _ suite: TestSuite,
+    jobs: Int?,
+    isVerbose: Bool,
+    observer: any Observer,
+    describe: @escaping @Sendable (ConfigurationError.Problem, Configuration) -> String
+  ) {
+    self.observer = observer
+    self.describe = describe
     self.suite = suite
     self.isVerbose = isVerbose
     self.jobs = jobs ?? max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     state = Mutex(State(waiting: suite.items))
-    progress = TestProgress(count: suite.items.count)
   }
 
   /// The signal that asked for the end, if one did.
-  var signal: Int32? { state.withLock { $0.signal } }
+  package var signal: Int32? { state.withLock { $0.signal } }
 
   /// Ends all guests, and begins none any more, when a signal comes.
-  func stop(on signals: SignalDescriptor) {
+  package func stop(on signals: SignalDescriptor) {
     try? HostThread.startDetached(name: "apus-signals") { [self] in
       var wait = pollfd(fd: signals.rawValue, events: Int16(POLLIN), revents: 0)
       // SAFETY: the structure holds for the call.
@@ -48,7 +72,7 @@ final class TestEngine: Sendable {
   }
 
   /// Runs everything, and waits for it.
-  func run() -> TestReport {
+  package func run() -> TestReport {
     let gate = Gate()
     let start = HostClock.monotonic
     Task {
@@ -58,7 +82,6 @@ final class TestEngine: Sendable {
       gate.open()
     }
     gate.wait()
-    progress.end()
     let runs = state.withLock { $0.runs }
     var report = TestReport(
       runs: suite.items.compactMap { runs[$0.name] },
@@ -80,10 +103,10 @@ final class TestEngine: Sendable {
         let worker = GuestWorker(self, machine)
         var item: TestItem? = item
         while let present = item {
-          progress.begin(present.name)
+          observer.begin(present.name)
           let run = await worker.run(present)
           state.withLock { $0.runs[present.name] = run }
-          progress.end(present.name, run, failOn: suite.failOn)
+          observer.end(present.name, run, failOn: suite.failOn)
           item = worker.isOpen || suite.isFresh ? next(of: present.machine) : nil
         }
         await worker.close()
@@ -113,5 +136,5 @@ final class TestEngine: Sendable {
     state.withLock { $0.guests[ObjectIdentifier(guest)] = nil }
   }
 
-  func tell(_ event: TAPEvent, of item: String) { progress.tell(event, of: item) }
+  func tell(_ event: TAPEvent, of item: String) { observer.tell(event, of: item) }
 }

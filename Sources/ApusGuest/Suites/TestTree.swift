@@ -1,34 +1,43 @@
-import Apus
-import ApusGuest
-import Host
+package import Host
 
-/// What `apus test` puts into its guests' initramfs.
-struct TestTree {
+/// What a suite puts into its guests' initramfs.
+package struct TestTree: Sendable {
   /// A program to run.
-  struct Program {
-    let path: String
-    let folder: String
-    let name: String
+  package struct Program: Sendable {
+    /// In the guest.
+    package let path: String
+    /// Where it runs.
+    package let folder: String
+    /// What reports call it.
+    package let name: String
   }
 
   /// A kernel module to load.
-  struct Module: Sendable {
-    let path: String
-    let name: String
+  package struct Module: Sendable {
+    /// In the guest.
+    package let path: String
+    /// What reports call it.
+    package let name: String
   }
 
-  private(set) var archive = InitramfsArchive()
-  private(set) var programs: [Program] = []
-  private(set) var modules: [Module] = []
+  /// All of it.
+  package private(set) var archive = InitramfsArchive()
+  /// What is run, in order.
+  package private(set) var programs: [Program] = []
+  /// What is loaded before, in order.
+  package private(set) var modules: [Module] = []
   private var hasFolder = false
+
+  /// One that is empty.
+  package init() {}
 
   /// Where they are in the guest.
   private static let root = "tests"
 
   /// Adds a script or program.
   ///
-  /// - Throws: the exit status, after it has been said what is wrong.
-  mutating func addProgram(_ path: String) throws {
+  /// - Throws: what cannot be taken.
+  package mutating func addProgram(_ path: String) throws(TestTreeError) {
     let name = Self.fileName(of: path)
     try add(path, as: "\(programs.count)-\(name)", mode: 0o755)
     programs.append(
@@ -38,15 +47,15 @@ struct TestTree {
 
   /// Adds a module.
   ///
-  /// - Throws: the exit status, after it has been said what is wrong.
-  mutating func addModule(_ path: String) throws {
+  /// - Throws: what cannot be taken.
+  package mutating func addModule(_ path: String) throws(TestTreeError) {
     let name = Self.fileName(of: path)
     try add(path, as: "module-\(modules.count)-\(name)", mode: 0o644)
     modules.append(Module(path: "/\(Self.root)/module-\(modules.count)-\(name)", name: name))
   }
 
-  private mutating func add(_ path: String, as name: String, mode: UInt32) throws {
-    let bytes = try Message.reporting { () throws(InputFileError) in try InputFile.read(path) }
+  private mutating func add(_ path: String, as name: String, mode: UInt32) throws(TestTreeError) {
+    let bytes = try Self.read(path)
     makeRoot()
     archive.addFile("\(Self.root)/\(name)", mode: mode, bytes)
   }
@@ -57,8 +66,16 @@ struct TestTree {
     archive.addFolder(Self.root)
   }
 
+  private static func read(_ path: String) throws(TestTreeError) -> [UInt8] {
+    do {
+      return try InputFile.read(path)
+    } catch {
+      throw TestTreeError(error.kind, "\(error)")
+    }
+  }
+
   /// A path's last part.
-  static func fileName(of path: String) -> String {
+  package static func fileName(of path: String) -> String {
     path.split(separator: "/").last.map(String.init) ?? path
   }
 
@@ -71,15 +88,18 @@ struct TestTree {
   /// Adds a folder of the host's and what is in it: its tests are those that its `kselftest-list.txt` names, and
   /// otherwise the programs that lie in it.
   ///
-  /// - Throws: the exit status, after it has been said what is wrong.
-  mutating func addFolder(_ path: String) throws {
+  /// - Throws: what cannot be taken.
+  package mutating func addFolder(_ path: String) throws(TestTreeError) {
     makeRoot()
     let top = "\(Self.root)/all"
-    let files = try Message.reporting { () throws(HostTree.Failure) in
-      try archive.add(folder: path, as: top, limit: HostTree.sizeLimit)
+    let files: [HostTree.File]
+    do {
+      files = try archive.add(folder: path, as: top, limit: HostTree.sizeLimit)
+    } catch {
+      throw TestTreeError(error.kind, error.description)
     }
     if let list = files.first(where: { $0.path == "kselftest-list.txt" }) {
-      let text = try Message.reporting { () throws(InputFileError) in try InputFile.read("\(path)/\(list.path)") }
+      let text = try Self.read("\(path)/\(list.path)")
       for line in text.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }) {
         let words = String(decoding: line, as: UTF8.self).split(separator: ":", maxSplits: 1)
         guard words.count == 2 else { continue }
@@ -92,29 +112,28 @@ struct TestTree {
       }
     }
     guard !programs.isEmpty else {
-      Message.say("error: --directory: no program lies in '\(path)'; make the tests executable (chmod +x)")
-      throw ExitStatus.nothingRan
+      throw TestTreeError(nil, "no program lies in '\(path)'; make the tests executable (chmod +x)")
     }
   }
 
   /// Adds what programs find on a small system: a busybox, with a link for each of its usual commands.
   ///
-  /// - Throws: the exit status, after it has been said what is wrong.
-  mutating func addSystem(busybox given: String?) throws {
+  /// - Throws: what cannot be taken.
+  package mutating func addSystem(busybox given: String?) throws(TestTreeError) {
     guard let path = given ?? Self.hostsBusybox else {
-      Message.say(
-        "error: there is no busybox on this host for the guest's initramfs; install busybox-static, name one with "
-          + "--busybox, or an initramfs that has what the tests need with --initrd"
+      throw TestTreeError(
+        .inputNotFound,
+        "there is no busybox on this host for the guest's initramfs; install busybox-static, name one, or name an "
+          + "initramfs that has what the tests need"
       )
-      throw ExitStatus.of(.inputNotFound)
     }
-    let program = try Message.reporting { () throws(InputFileError) in try InputFile.read(path) }
+    let program = try Self.read(path)
     guard Executable.isStatic(program) else {
-      Message.say(
-        "error: '\(path)' is no static arm64 program, which the guest's busybox has to be; install busybox-static or "
-          + "name another one with --busybox"
+      throw TestTreeError(
+        .badInput,
+        "'\(path)' is no static arm64 program, which the guest's busybox has to be; install busybox-static or name "
+          + "another one"
       )
-      throw ExitStatus.of(.badInput)
     }
     for folder in ["bin", "etc", "mnt", "proc", "root", "sys", "tmp", "usr"] { archive.addFolder(folder) }
     archive.addFile("bin/busybox", mode: 0o755, program)
@@ -144,14 +163,22 @@ struct TestTree {
     .split(whereSeparator: { $0 == " " || $0 == "\n" })
 }
 
-extension HostTree.Failure: CommandFailure {
-  var exitStatus: Int32 { kind.rawValue }
+/// Why something cannot go into a guest.
+package struct TestTreeError: Error, Sendable, CustomStringConvertible {
+  /// What kind of failure it is; nil where there is nothing to run.
+  package let kind: FailureKind?
+  /// What is wrong, and what to do about it.
+  package let description: String
+
+  init(_ kind: FailureKind?, _ description: String) {
+    (self.kind, self.description) = (kind, description)
+  }
 }
 
 /// Whether bytes are a program that a guest can run alone.
-enum Executable {
+package enum Executable {
   /// ELF64 for arm64, of either kind, without an interpreter.
-  static func isStatic(_ bytes: [UInt8]) -> Bool {
+  package static func isStatic(_ bytes: [UInt8]) -> Bool {
     func number(_ offset: Int, _ size: Int) -> Int? {
       guard offset >= 0, size <= bytes.count, offset <= bytes.count - size else { return nil }
       return bytes[offset..<offset + size].reversed().reduce(0) { ($0 & 0x7F_FFFF_FFFF_FFFF) << 8 | Int($1) }

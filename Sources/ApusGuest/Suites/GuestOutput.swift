@@ -1,11 +1,11 @@
-import ApusHarness
-import Host
-import Synchronization
+package import ApusHarness
+internal import Host
+internal import Synchronization
 
 /// What one guest prints, as it is read while it comes: by the engine and by whoever waits for its end.
 ///
 /// Bounded: of all that a guest prints, the last lines are kept, and what was found in them.
-final class GuestOutput: Sendable {
+package final class GuestOutput: Sendable {
   private struct State {
     var reader = TAPReader()
     var scan = KernelLogScan()
@@ -21,12 +21,13 @@ final class GuestOutput: Sendable {
   /// - Parameters:
   ///   - isVerbose: whether all goes to standard error, too.
   ///   - progress: is told of each test that has ended.
-  init(isVerbose: Bool, progress: @escaping @Sendable (TAPEvent) -> Void) {
+  package init(isVerbose: Bool, progress: @escaping @Sendable (TAPEvent) -> Void) {
     self.isVerbose = isVerbose
     self.progress = progress
   }
 
-  func take(_ bytes: [UInt8]) {
+  /// Takes what has come.
+  package func take(_ bytes: [UInt8]) {
     let now = HostClock.monotonic
     let panicked = state.withLock { state -> (@Sendable () -> Void)? in
       let wasPanic = state.scan.hasPanic
@@ -41,7 +42,7 @@ final class GuestOutput: Sendable {
   }
 
   /// Has something done once when the kernel panics, at once where it has.
-  func whenPanicked(_ body: @escaping @Sendable () -> Void) {
+  package func whenPanicked(_ body: @escaping @Sendable () -> Void) {
     let isPast = state.withLock { state in
       if !state.scan.hasPanic { state.panicked = body }
       return state.scan.hasPanic

@@ -1,8 +1,7 @@
-import Apus
-import ApusGuest
-import ApusHarness
-import Host
-import Synchronization
+internal import Apus
+internal import ApusHarness
+internal import Host
+internal import Synchronization
 
 /// Runs one test after the other on machines of one kind, in the same guest as long as that is well.
 ///
@@ -134,11 +133,11 @@ final class GuestWorker {
     let new = OpenGuest(guest, output)
     open = new
     try await guest.waitForAgent(within: suite.timeout)
-    for tag in suite.shares {
+    for tag in machine.configuration.shareTags {
       try await guest.makeFolder("/mnt/\(tag)")
       try await guest.mount(tag, at: "/mnt/\(tag)", type: "virtiofs")
     }
-    for module in suite.modules { try await guest.loadModule(module.path, within: suite.timeout) }
+    for module in suite.tree.modules { try await guest.loadModule(module.path, within: suite.timeout) }
     return new
   }
 
@@ -169,7 +168,7 @@ final class GuestWorker {
   private func start(_ output: GuestOutput, withAgent: Bool) throws -> Guest {
     var options = Guest.Options()
     options.withAgent = withAgent
-    if withAgent { options.additions = suite.additions }
+    if withAgent { options.additions = suite.tree.archive }
     options.limitsAreWall = true
     options.consoleObserver = { output.take($0) }
     let guest = try Guest.start(machine.configuration, options)
@@ -233,10 +232,10 @@ final class GuestWorker {
     var messages = ["\(error)"]
     var status = FailureKind.hostFailure.rawValue
     if let error = error as? ConfigurationError {
-      messages = error.problems.map { machine.configuration.message($0) }
+      messages = error.problems.map { engine.describe($0, machine.configuration) }
       status = error.exitStatus
-    } else if let error = error as? any CommandFailure {
-      (messages, status) = (error.messages, error.exitStatus)
+    } else if let error = error as? InputFileError {
+      status = error.kind.rawValue
     }
     run.end = MachineEnd(name: "not-started", status: status, message: messages.joined(separator: "; "))
     run.results.append(TestResult(name: run.name, outcome: .error, text: messages.first, diagnostics: messages))

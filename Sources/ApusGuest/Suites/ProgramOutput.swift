@@ -1,7 +1,6 @@
-import ApusGuest
-import ApusHarness
-import Host
-import Synchronization
+internal import ApusHarness
+internal import Host
+internal import Synchronization
 
 /// What a test program prints, as it is read while it comes.
 final class ProgramOutput: Sendable {
