@@ -62,6 +62,9 @@ public struct GuestCommand: Sendable {
   /// Lines for the guest's shell, `/bin/sh`.
   public static func shell(_ text: String) -> GuestCommand { GuestCommand("/bin/sh", "-c", text) }
 
+  /// The command in words, for messages.
+  package var name: String { "'\(words.joined(separator: " ").prefix(200))'" }
+
   /// What the agent gets, or nil where a text has a zero in it.
   var payload: [UInt8]? {
     guard let texts = AgentFrame.bytes(of: [folder, root] + words + environment) else { return nil }
@@ -123,7 +126,7 @@ extension Guest {
     feed: (@Sendable (GuestInput) -> Void)? = nil,
     output: @escaping @Sendable (OutputKind, [UInt8]) -> Void
   ) async throws(GuestError) -> CommandResult.End {
-    let name = "'\(command.words.joined(separator: " ").prefix(200))'"
+    let name = command.name
     guard let payload = command.payload else { throw .refused(what: name, errno: Self.invalid) }
     let end = try await request(.start, payload, name, within: limit, input: command.input, feed: feed) { event in
       switch event {

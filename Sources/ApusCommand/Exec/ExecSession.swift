@@ -110,7 +110,7 @@ final class ExecSession: Sendable {
   private func failed(_ error: GuestError) -> Int32 {
     if let signal = state.withLock({ $0.signal }) { return 128 + signal }
     switch error {
-    case .refused(let what, let errno) where what.utf8.first == UInt8(ascii: "'"):
+    case .refused(let what, let errno) where what == root.command.name:
       Message.say("error: \(what): \(errorText(errno))")
       return errno == ENOENT ? 127 : 126
     case .timedOut:
