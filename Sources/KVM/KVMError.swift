@@ -30,7 +30,7 @@ extension KVMError: CustomStringConvertible {
     case .noDevice(let path):
       "\(path) does not exist: this kernel has no KVM, or the machine (or the hypervisor it runs under) offers no "
         + "virtualization; load the kvm module, enable nested virtualization, or use the emulated host "
-        + "(Guests/EmulatedHost/run)"
+        + "(Guests/EmulatedHost/apus)"
     case .noPermission(let path):
       "no permission to open \(path); join the group that owns it (usually: sudo usermod -aG kvm $USER, then log in "
         + "again)"
@@ -39,7 +39,7 @@ extension KVMError: CustomStringConvertible {
         + ErrorNumber.adviceForCall(errno, otherwise: "check that it is KVM's device")
     case .wrongArchitecture:
       "this machine's KVM runs x86 guests, and Apus runs arm64 guests; use an arm64 machine or the emulated host "
-        + "(Guests/EmulatedHost/run)"
+        + "(Guests/EmulatedHost/apus)"
     case .wrongVersion(let version):
       "KVM speaks version \(version) of its interface and Apus version 12; use a kernel from this century"
     case .call(let name, let errno):

@@ -13,8 +13,8 @@ struct ExecCommand: ParsableCommand {
       Examples:
         apus exec --kernel Image -- uname -r
         apus exec --kernel Image -- sh -c 'dmesg | tail'
-        apus exec --kernel Image --cpus 4 --memory 2G --writable . -- make -C tests check
-        apus exec --kernel Image --root /srv/debian-arm64 -- /usr/bin/python3 --version
+        apus exec --kernel Image --cpus 4 --memory 2G --writable . -- make check
+        apus exec --kernel Image --root /srv/debian-arm64 -- python3 --version
         cat list | apus exec --kernel Image -- sort | head
 
       The guest's root is the host's, or the folder that --root names: the command reads it, and what it writes is the \

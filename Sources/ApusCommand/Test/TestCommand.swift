@@ -13,8 +13,9 @@ struct TestCommand: ParsableCommand {
       Examples:
         apus test --kernel Image --run test.sh
         apus test --kernel Image --directory tests --jobs 4 --junit out.xml
+        apus test --kernel Image --directory kselftests --only size --only kcmp
         apus test --kernel Image --initrd tests.cpio --timeout 60
-        apus test --kernel Image --module driver.ko --scmi platform.json --fail-on warn
+        apus test --kernel Image --module driver.ko --scmi p.json --fail-on warn
         apus test --kernel Image --run test.sh --matrix 'cpus=1,4;gic=2,3'
         apus test --kernel Image --directory tests --shard 2/4 --json part-2.json
         apus test merge part-*.json --junit all.xml
@@ -75,6 +76,14 @@ struct TestRunCommand: ParsableCommand {
     )
   )
   var directory: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Of these tests run this one only, or this kselftest collection's; may be repeated.",
+      valueName: "name"
+    )
+  )
+  var only: [String] = []
 
   @Option(help: ArgumentHelp("Load a kernel module before, and read its tests; may be repeated.", valueName: "file.ko"))
   var module: [String] = []

@@ -44,14 +44,22 @@ struct TestMerge: ParsableCommand {
 
   func run() throws {
     var inputs: [ReportMerge.Input] = []
+    var empty: [String] = []
     for path in reports {
       let bytes = try Message.reporting { () throws(InputFileError) in try InputFile.read(path) }
+      // The file is made before the first guest starts.
+      guard !bytes.isEmpty else {
+        empty.append("error: '\(path)' is empty: its part has ended before it could write its report")
+        continue
+      }
       do {
         inputs.append(ReportMerge.Input(source: path, report: try JSONReader.read(bytes)))
       } catch {
         throw BadText.said("\(path):\(error)")
       }
     }
+    for message in empty { Message.say(message) }
+    if inputs.isEmpty { throw ExitStatus.of(.badInput) }
     let merged: TestReport
     do {
       merged = try ReportMerge.merge(inputs, expected: expect)
@@ -62,6 +70,8 @@ struct TestMerge: ParsableCommand {
     try Message.show(TextSummary.lines(merged))
     let status = merged.verdict.exitStatus
     if status != 0 { throw ExitCode(status) }
+    // The others may not know of it.
+    if !empty.isEmpty { throw ExitStatus.of(.badInput) }
   }
 
   private func write(_ report: TestReport) throws {

@@ -34,6 +34,7 @@ extension TestSuite {
     } else if kinds.isEmpty, !hasAgent {
       kinds = [(TestTree.fileName(of: command.initrd ?? command.kernel), .guest)]
     }
+    if !command.only.isEmpty { kinds = try Self.only(command.only, of: kinds) }
     var all: [TestItem] = []
     for (number, machine) in machines.enumerated() {
       for (name, kind) in kinds {
@@ -52,6 +53,19 @@ extension TestSuite {
       isFresh: command.fresh,
       failOn: failOn
     )
+  }
+
+  /// The tests that were asked for, each by its name, or many by their kselftest collection's.
+  private static func only<Kind>(_ wanted: [String], of all: [(name: String, kind: Kind)]) throws -> [(
+    name: String, kind: Kind
+  )] {
+    func isMeant(_ name: String, by text: String) -> Bool {
+      name == text || name.utf8.starts(with: "\(text):".utf8)
+    }
+    for text in wanted where !all.contains(where: { isMeant($0.name, by: text) }) {
+      throw ValidationError("--only: no test has the name '\(text.plain)'; --list shows all")
+    }
+    return all.filter { test in wanted.contains { isMeant(test.name, by: $0) } }
   }
 
   // MARK: Machines

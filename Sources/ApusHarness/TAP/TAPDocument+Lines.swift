@@ -59,6 +59,12 @@ extension TAPDocument {
         let name = TAPLine.trimmed(line, found.start + words.utf8CodeUnitCount..<end)
         if readHeader(log.text(line, name), comment, &log) { return }
       }
+    case UInt8(ascii: "T"):
+      if let comment = found.comment, let place = rows.lastIndex(where: { $0.position == comment }),
+        let totals = KselftestTotals(line, at: found.start, before: end)
+      {
+        rows[place].totals = totals
+      }
     case UInt8(ascii: "B"):
       if TAPLine.begins(line, at: found.start, before: end, with: "Bail out!"),
         rows.contains(where: { $0.position == found.position })

@@ -9,6 +9,8 @@ struct TestRow {
   /// Whether it takes results without numbers, and writes diagnostics behind a result.
   var isKTAP: Bool
   var plan: Int?
+  /// What kselftest has counted.
+  var totals: KselftestTotals?
   /// Why all of it was skipped: `1..0 # SKIP why`.
   var skip: String?
   var results: [TestResult] = []
@@ -158,6 +160,13 @@ struct TAPDocument {
   static func finish(_ row: inout TestRow, _ log: inout ResultLog) {
     attachBehind(&row, &log)
     guard let plan = row.plan, row.lost == 0 else { return }
+    if let totals = row.totals, !row.isDisordered, row.results.count < plan {
+      for outcome in totals.outcomes(beyond: row.results, plan: plan) where log.takesResult() {
+        let number = row.results.count + 1
+        let text = "counted, without a result of its own"
+        row.results.append(TestResult(name: "test \(number)", number: number, outcome: outcome, text: text))
+      }
+    }
     var missing: [Int] = []
     var count: Int
     if row.isDisordered {
