@@ -295,7 +295,10 @@ let package = Package(
     ),
     .testTarget(
       name: "CommandTests",
-      dependencies: ["Apus", "ApusCommand", "ApusControl", "CHost", "Host", "TestSupport"],
+      dependencies: [
+        "Apus", "ApusCommand", "ApusControl", "ApusHarness", "CHost", "Host", "TestSupport",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       swiftSettings: strict
     ),
     // Limits of time: what users' tests and this package's own wait by.
@@ -344,8 +347,8 @@ let package = Package(
     .testTarget(
       name: "CommandKVMTests",
       dependencies: [
-        "Apus", "ApusControl", "ApusTesting", "CHost", "CTestSupport", "Debugger", "GuestSupport", "Host", "TestLimits",
-        "TestSupport",
+        "Apus", "ApusControl", "ApusHarness", "ApusTesting", "CHost", "CTestSupport", "Debugger", "GuestSupport", "Host",
+        "TestLimits", "TestSupport",
       ],
       exclude: ["every-method.py"],
       swiftSettings: strict

@@ -20,10 +20,11 @@ enum ArgumentWords {
     [
       "--raw", "--dry-run", "--detach", "--reboot", "--no-reboot", "--json", "--picture", "--hex", "--reply", "--help",
       "--follow",
-      "--version", "--names", "--replay", "--no-replay",
+      "--version", "--names", "--replay", "--no-replay", "--fresh", "--list", "--verbose",
     ] + DeviceOptions.flags
   /// Options of which each adds to those before it.
-  private static let adding = ["--append", "--cmdline", "--dtb-overlay", "--socket", "--agent"] + DeviceOptions.adding
+  private static let adding =
+    ["--append", "--cmdline", "--dtb-overlay", "--socket", "--agent", "--run", "--module"] + DeviceOptions.adding
 
   /// An option that is there twice though it has one value: the argument parser would take the last one in silence.
   static func repeatedOption(_ words: some Sequence<String>) -> String? {

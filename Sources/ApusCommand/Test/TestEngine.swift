@@ -25,7 +25,7 @@ final class TestEngine: Sendable {
     self.isVerbose = isVerbose
     self.jobs = jobs ?? max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     state = Mutex(State(waiting: suite.items))
-    progress = TestProgress(count: suite.items.count)
+    progress = TestProgress(count: suite.items.count, isVerbose: isVerbose)
   }
 
   /// The signal that asked for the end, if one did.
@@ -38,6 +38,12 @@ final class TestEngine: Sendable {
       // SAFETY: the structure holds for the call.
       while unsafe poll(&wait, 1, -1) <= 0 {}
       guard let signal = signals.take() else { return }
+      defer {
+        // Who asks again does not want to wait for reports.
+        while unsafe poll(&wait, 1, -1) <= 0 {}
+        progress.end()
+        _exit(128 + signal)
+      }
       let guests = state.withLock { state in
         state.signal = signal
         state.waiting = []
@@ -67,7 +73,11 @@ final class TestEngine: Sendable {
       failOn: suite.failOn
     )
     let missing = suite.items.count { runs[$0.name] == nil }
-    if missing > 0 { report.failures.append("\(missing) of \(suite.items.count) tests did not run") }
+    if let signal {
+      report.failures.append("ended by signal \(signal); \(missing) of \(suite.items.count) tests did not run")
+    } else if missing > 0 {
+      report.failures.append("\(missing) of \(suite.items.count) tests did not run, since their guests cannot start")
+    }
     return report
   }
 
@@ -84,6 +94,8 @@ final class TestEngine: Sendable {
           let run = await worker.run(present)
           state.withLock { $0.runs[present.name] = run }
           progress.end(present.name, run, failOn: suite.failOn)
+          // The next one would wait as long for nothing.
+          if worker.cannotStart { giveUp(present.machine) }
           item = worker.isOpen || suite.isFresh ? next(of: present.machine) : nil
         }
         await worker.close()
@@ -97,6 +109,10 @@ final class TestEngine: Sendable {
       guard let index = state.waiting.firstIndex(where: { machine == nil || $0.machine == machine }) else { return nil }
       return state.waiting.remove(at: index)
     }
+  }
+
+  private func giveUp(_ machine: Int) {
+    state.withLock { state in state.waiting.removeAll { $0.machine == machine } }
   }
 
   /// A guest that runs: it is stopped when a signal comes.
@@ -114,4 +130,7 @@ final class TestEngine: Sendable {
   }
 
   func tell(_ event: TAPEvent, of item: String) { progress.tell(event, of: item) }
+
+  /// Where what a guest prints goes, if a person wants to see it.
+  func verboseLines() -> OutputLines? { isVerbose ? OutputLines { [progress] in progress.show($0) } : nil }
 }

@@ -26,8 +26,8 @@ struct TestItem: Sendable {
     case guest
     /// The modules of the suite are loaded and report in the kernel's log.
     case modules
-    /// A program in the guest, by path; where it runs, and what it is called.
-    case program(path: String, folder: String, name: String)
+    /// A program in the guest.
+    case program(TestTree.Program)
   }
 }
 
@@ -47,15 +47,9 @@ struct TestSuite: Sendable {
   let isFresh: Bool
   let failOn: KernelLogLimit
 
-  /// The most machines of a matrix.
-  static let machineLimit = 1000
-
   /// - Throws: the exit status, after all that is wrong has been said, or a `ValidationError`.
   init(_ command: TestRunCommand) throws {
-    guard let limit = TimeLimit(command.timeout)?.duration, limit > .zero else {
-      throw ValidationError("--timeout: give a time, such as 60, 90s or 5m, above 0")
-    }
-    timeout = limit
+    timeout = try command.limit
     retries = command.retries
     isFresh = command.fresh
     failOn = KernelLogLimit(rawValue: command.failOn) ?? .panic
@@ -65,14 +59,15 @@ struct TestSuite: Sendable {
     for path in command.programs { try tree.addProgram(path) }
     if let directory = command.directory { try tree.addFolder(directory) }
     for path in command.module { try tree.addModule(path) }
-    if hasAgent, command.initrd == nil { try tree.addSystem(busybox: command.busybox) }
+    // What is only listed needs none.
+    if hasAgent, command.initrd == nil, !command.list { try tree.addSystem(busybox: command.busybox) }
     additions = tree.archive
     modules = tree.modules
 
     machines = try Self.machines(command, hasAgent: hasAgent, isQuiet: modules.isEmpty && failOn != .warn)
     shares = machines.first.map { Self.shares($0.configuration) } ?? []
     var kinds = tree.programs.map {
-      (name: $0.name, kind: TestItem.Kind.program(path: $0.path, folder: $0.folder, name: $0.name))
+      (name: $0.name, kind: TestItem.Kind.program($0))
     }
     if kinds.isEmpty, hasAgent, !runsPrograms {
       kinds = [(command.module.map { TestTree.fileName(of: $0) }.joined(separator: "+"), .modules)]
@@ -92,15 +87,7 @@ struct TestSuite: Sendable {
   // MARK: Machines
 
   private static func machines(_ command: TestRunCommand, hasAgent: Bool, isQuiet: Bool) throws -> [TestMachine] {
-    let columns = try command.matrix.map { try TestMatrix.columns($0) } ?? []
-    let count = columns.reduce(1) { $0.multipliedReportingOverflow(by: $1.values.count).partialValue }
-    guard columns.allSatisfy({ !$0.values.isEmpty }), (1...machineLimit).contains(count) else {
-      throw ValidationError(
-        "--matrix: these are \(count) machines; at most \(machineLimit) are run at once. Give fewer values, or one part "
-          + "of the matrix at a time"
-      )
-    }
-    return try TestMatrix.product(columns).map { entry in
+    try TestMatrix.machines(command.matrix).map { entry in
       var settings = Settings(configuration: Configuration(payload: .kernel(path: command.kernel)))
       for change in command.machine.changes + command.devices.changes { change.apply(to: &settings) }
       settings.configuration.initramfs = command.initrd
@@ -144,9 +131,8 @@ struct TestSuite: Sendable {
   // MARK: Parts
 
   private static func part(of all: [TestItem], _ command: TestRunCommand) throws -> ([TestItem], ShardRecord?) {
-    guard let text = command.shard else { return (all, nil) }
+    guard let shard = try command.place else { return (all, nil) }
     do {
-      let shard = try ShardEnvironment.shard(ShardRequest(text), in: ProcessEnvironment.all)
       var history: [String: UInt64] = [:]
       if let path = command.history {
         let bytes = try Message.reporting { () throws(InputFileError) in try InputFile.read(path) }

@@ -5,10 +5,15 @@ import Host
 /// What `apus test` puts into its guests' initramfs.
 struct TestTree {
   /// A program to run.
-  struct Program {
+  struct Program: Sendable {
+    /// Where it is in the guest.
     let path: String
+    /// Where in the guest it runs.
     let folder: String
+    /// What reports call it.
     let name: String
+    /// Where it is on the host.
+    let source: String
   }
 
   /// A kernel module to load.
@@ -32,7 +37,7 @@ struct TestTree {
     let name = Self.fileName(of: path)
     try add(path, as: "\(programs.count)-\(name)", mode: 0o755)
     programs.append(
-      Program(path: "/\(Self.root)/\(programs.count)-\(name)", folder: "/", name: unused(name))
+      Program(path: "/\(Self.root)/\(programs.count)-\(name)", folder: "/", name: unused(name), source: path)
     )
   }
 
@@ -74,25 +79,33 @@ struct TestTree {
   /// - Throws: the exit status, after it has been said what is wrong.
   mutating func addFolder(_ path: String) throws {
     makeRoot()
+    let before = programs.count
+    var hasList = false
     let top = "\(Self.root)/all"
     let files = try Message.reporting { () throws(HostTree.Failure) in
       try archive.add(folder: path, as: top, limit: HostTree.sizeLimit)
     }
     if let list = files.first(where: { $0.path == "kselftest-list.txt" }) {
+      hasList = true
       let text = try Message.reporting { () throws(InputFileError) in try InputFile.read("\(path)/\(list.path)") }
       for line in text.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }) {
         let words = String(decoding: line, as: UTF8.self).split(separator: ":", maxSplits: 1)
         guard words.count == 2 else { continue }
         let folder = "/\(top)/\(words[0])"
-        programs.append(Program(path: "\(folder)/\(words[1])", folder: folder, name: "\(words[0]):\(words[1])"))
+        let source = "\(path)/\(words[0])/\(words[1])"
+        let name = unused("\(words[0]):\(words[1])")
+        programs.append(Program(path: "\(folder)/\(words[1])", folder: folder, name: name, source: source))
       }
     } else {
       for file in files where file.isProgram && !file.path.utf8.contains(UInt8(ascii: "/")) {
-        programs.append(Program(path: "/\(top)/\(file.path)", folder: "/\(top)", name: unused(file.path)))
+        let source = "\(path)/\(file.path)"
+        let name = unused(file.path)
+        programs.append(Program(path: "/\(top)/\(file.path)", folder: "/\(top)", name: name, source: source))
       }
     }
-    guard !programs.isEmpty else {
-      Message.say("error: --directory: no program lies in '\(path)'; make the tests executable (chmod +x)")
+    guard programs.count > before else {
+      let advice = hasList ? "its kselftest-list.txt names none" : "make the tests executable (chmod +x)"
+      Message.say("error: --directory: no program lies in '\(path)'; \(advice)")
       throw ExitStatus.nothingRan
     }
   }
@@ -146,24 +159,4 @@ struct TestTree {
 
 extension HostTree.Failure: CommandFailure {
   var exitStatus: Int32 { kind.rawValue }
-}
-
-/// Whether bytes are a program that a guest can run alone.
-enum Executable {
-  /// ELF64 for arm64, of either kind, without an interpreter.
-  static func isStatic(_ bytes: [UInt8]) -> Bool {
-    func number(_ offset: Int, _ size: Int) -> Int? {
-      guard offset >= 0, size <= bytes.count, offset <= bytes.count - size else { return nil }
-      return bytes[offset..<offset + size].reversed().reduce(0) { ($0 & 0x7F_FFFF_FFFF_FFFF) << 8 | Int($1) }
-    }
-    guard bytes.starts(with: [0x7F, 0x45, 0x4C, 0x46, 2, 1]), number(18, 2) == 183,
-      let table = number(32, 8), let size = number(54, 2), let count = number(56, 2), size >= 56
-    else { return false }
-    for index in 0..<count {
-      let (place, overflow) = table.addingReportingOverflow(index * size)
-      // PT_INTERP
-      if overflow || number(place, 4) == nil || number(place, 4) == 3 { return false }
-    }
-    return true
-  }
 }
