@@ -296,7 +296,10 @@ let package = Package(
     ),
     .testTarget(
       name: "CommandTests",
-      dependencies: ["Apus", "ApusCommand", "ApusControl", "CHost", "Host", "QEMUSyntax", "TestSupport"],
+      dependencies: [
+        "Apus", "ApusCommand", "ApusControl", "ApusGuest", "ApusHarness", "CHost", "Host", "QEMUSyntax", "TestSupport",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       swiftSettings: strict
     ),
     .target(name: "QEMUSyntax", dependencies: ["PositionedJSON"], swiftSettings: strict),
@@ -353,8 +356,9 @@ let package = Package(
     .testTarget(
       name: "CommandKVMTests",
       dependencies: [
-        "Apus", "ApusControl", "ApusTesting", "CHost", "CTestSupport", "Debugger", "GuestSupport", "Host", "TestLimits",
-        "TestSupport",
+        "Apus", "ApusControl", "ApusHarness", "ApusTesting", "CHost", "CTestSupport", "Debugger", "GuestSupport",
+        "Host",
+        "TestLimits", "TestSupport",
       ],
       exclude: ["every-method.py"],
       swiftSettings: strict

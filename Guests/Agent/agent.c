@@ -770,11 +770,8 @@ static int open_port(const char *name) {
     }
 }
 
-// Keeps an agent running; each is told how many there were before.
-static _Noreturn void supervise(void) {
-    call(sys_setsid);
-    if (!is_init) call(sys_unshare, CLONE_NEWNS);
-    if (!is_init) call(sys_mount, "none", "/", 0, MS_PRIVATE_RECURSIVE, 0);
+// What agents need of the guest, and the key, which nobody else finds then.
+static void prepare(void) {
     call(sys_mkdirat, AT_FDCWD, "/.apus/proc", 0700);
     call(sys_mkdirat, AT_FDCWD, "/.apus/sys", 0700);
     call(sys_mount, "proc", "/.apus/proc", "proc", 0, 0);
@@ -783,6 +780,16 @@ static _Noreturn void supervise(void) {
     call(sys_read, file, key, sizeof key);
     close(&file);
     call(sys_unlinkat, AT_FDCWD, "/.apus/key", 0);
+}
+
+// Keeps an agent running; each is told how many there were before.
+static _Noreturn void supervise(void) {
+    call(sys_setsid);
+    if (!is_init) {
+        call(sys_unshare, CLONE_NEWNS);
+        call(sys_mount, "none", "/", 0, MS_PRIVATE_RECURSIVE, 0);
+        prepare();
+    }
     for (u32 restarts = 0;; restarts++) {
         long agent = clone_process(SIGCHLD, 0);
         if (agent == 0) {
@@ -823,13 +830,24 @@ static _Noreturn void run_as_first(char **arguments) {
     int file = (int)call(sys_openat, AT_FDCWD, init, O_RDONLY | O_CLOEXEC);
     is_init = file < 0;
     close(&file);
-    if (is_init) be_init();
-    if (clone_process(SIGCHLD, 0) == 0) supervise();
-    if (!is_init) {
-        arguments[0] = init;
-        call(sys_execve, init, arguments, first_environment);
+    if (is_init) {
+        be_init();
+        prepare();
     }
-    for (;;) call(sys_wait4, -1, 0, 0, 0);
+    for (;;) {
+        long supervisor = clone_process(SIGCHLD, 0);
+        if (supervisor == 0) supervise();
+        if (!is_init) {
+            arguments[0] = init;
+            call(sys_execve, init, arguments, first_environment);
+        }
+        // Programs may kill this one, too; the kernel protects the first process alone.
+        long ended = 0;
+        while (ended != supervisor && ended != -ECHILD) {
+            ended = call(sys_wait4, -1, 0, 0, 0);
+        }
+        sleep_milliseconds(10);
+    }
 }
 
 __attribute__((used)) _Noreturn void begin(long *stack) {

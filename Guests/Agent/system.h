@@ -70,7 +70,7 @@ static inline long clone_process(unsigned long flags, int *pidfd) {
 // Linux's numbers (include/uapi).
 enum { AT_FDCWD = -100, O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0100, O_TRUNC = 01000, O_NONBLOCK = 04000,
        O_CLOEXEC = 02000000 };
-enum { EPERM = 1, ENOENT = 2, EINTR = 4, E2BIG = 7, EAGAIN = 11, ENOMEM = 12, EEXIST = 17, EINVAL = 22, EMFILE = 24,
+enum { EPERM = 1, ENOENT = 2, EINTR = 4, E2BIG = 7, ECHILD = 10, EAGAIN = 11, ENOMEM = 12, EEXIST = 17, EINVAL = 22, EMFILE = 24,
        EPIPE = 32, ENAMETOOLONG = 36, EBUSY = 16, ENOTDIR = 20, ENOEXEC = 8, EACCES = 13 };
 enum { POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16 };
 enum { SIGKILL = 9, SIGCHLD = 17, SIGPIPE = 13 };

@@ -35,6 +35,18 @@ public struct HostSurvey: Sendable, Encodable {
   /// Whether a machine can run here.
   public var isUsable: Bool { !findings.contains { $0.status == .missing } }
 
+  /// Why no machine at all can run on this host, and what to do about it; nil where KVM is there and can be opened.
+  ///
+  /// - Parameter kvmPath: KVM's device.
+  public static func obstacle(kvmPath: String = "/dev/kvm") -> String? {
+    do throws(KVMError) {
+      _ = try System(path: kvmPath)
+      return nil
+    } catch {
+      return "\(error)"
+    }
+  }
+
   /// Looks at the host.
   ///
   /// - Parameters:

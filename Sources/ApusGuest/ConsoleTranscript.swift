@@ -11,6 +11,8 @@ public final class ConsoleTranscript: Sendable {
     var bytes: [UInt8] = []
     var position = 0
     var dropped = 0
+    /// How many bytes have come, carriage returns and all.
+    var received: UInt64 = 0
     var hasEnded = false
     var waiters: [CheckedContinuation<Void, Never>] = []
   }
@@ -32,6 +34,7 @@ public final class ConsoleTranscript: Sendable {
       for await bytes in console.output {
         observer?(bytes)
         change { state in
+          state.received += UInt64(bytes.count)
           state.bytes.append(contentsOf: bytes.lazy.filter { $0 != 0x0D })
           guard state.bytes.count > Self.limit else { return }
           let dropped = state.bytes.count - Self.limit / 2
@@ -55,6 +58,16 @@ public final class ConsoleTranscript: Sendable {
     get async {
       while await waitForChange(from: nil, until: nil) {}
       return text
+    }
+  }
+
+  /// Waits until all that the guest has written until now was handed on: output takes another way than what is said of
+  /// a program's end, and may be overtaken by that.
+  package func catchUp() async {
+    let wanted = console.byteCount
+    while !state.withLock({ $0.hasEnded || $0.received >= wanted }) {
+      // It is there, and its reader waits for nothing but a thread.
+      try? await Task.sleep(for: .milliseconds(1))
     }
   }
 

@@ -69,7 +69,8 @@ public final class Guest: Sendable {
   ///   - configuration: its console must be `.stream`, the default.
   ///   - platform: the shared SCMI platform that the configuration's device is on, or nil.
   ///   - options: how.
-  /// - Throws: `ConfigurationError` for every mistake at once, `InputFileError` and `HostError`.
+  /// - Throws: `ConfigurationError` for every mistake at once, ``HostTree/Failure`` for an initramfs that is none,
+  ///   `InputFileError` and `HostError`.
   public static func start(
     _ configuration: Configuration,
     platform: SharedPlatform? = nil,
@@ -102,11 +103,16 @@ public final class Guest: Sendable {
     return guest
   }
 
+  /// What the guest's kernel has to have for an agent.
+  package static let agentNeeds =
+    "the kernel needs CONFIG_BLK_DEV_INITRD, CONFIG_PROC_FS, CONFIG_SYSFS, CONFIG_VIRTIO_MMIO and "
+    + "CONFIG_VIRTIO_CONSOLE, built in or loaded by the initramfs's /init"
+
   /// Waits until the guest's agent answers.
   ///
   /// - Throws: ``GuestError`` where the machine ends before, or the time is over.
   public func waitForAgent(within limit: Duration = Guest.requestLimit) async throws(GuestError) {
-    _ = try await request(.ping, [], "the start of the agent", within: limit, answers: { _ in })
+    _ = try await request(.ping, [], "the start of the agent (\(Self.agentNeeds))", within: limit, answers: { _ in })
   }
 
   /// Ends the machine, if it has not ended, and waits for its end.
@@ -145,6 +151,12 @@ public final class Guest: Sendable {
   /// The initramfs of a configuration with more behind it.
   private static func memoryFile(_ configuration: Configuration, _ additions: InitramfsArchive) throws -> HeldFile {
     let own = try configuration.initramfs.map { try InputFile.read($0) } ?? []
+    if let path = configuration.initramfs, !InitramfsArchive.canPrecede(own) {
+      throw HostTree.Failure(
+        .badInput,
+        "'\(path)' is no initramfs: neither an archive of cpio's form newc nor compressed in a way that Linux knows"
+      )
+    }
     let padding = [UInt8](repeating: 0, count: (4 - own.count % 4) % 4)
     return HeldFile(try MemoryFile(own, padding, additions.complete))
   }

@@ -85,12 +85,44 @@ func fullReport() throws -> TestReport {
   @Test func theSummaryShowsWhatFailedWithItsLastLines() throws {
     let lines = TextSummary.lines(try fullReport())
 
-    #expect(lines[0].hasPrefix("FAIL cpus=4,gic=3: 1 passed, 1 failed, 1 skipped"))
+    #expect(lines[0].hasPrefix("FAIL cpus=4,gic=3: the kernel panicked, 1 passed, 1 failed, 1 skipped"))
     #expect(lines.contains("     panic: Kernel panic - not syncing: x"))
-    #expect(lines.contains("     machine: panicked: the guest has panicked"))
+    #expect(lines.filter { $0.contains("panicked") }.count == 2)
+    #expect(lines.contains("     missing: 5 more tests"))
+    #expect(lines.contains("     no line with 'KTAP version' or 'TAP version' came, with which tests begin"))
     #expect(
       lines.last
-        == "the kernel panicked: 1 passed, 1 failed, 1 skipped, 1 expected-failure, 1 timed-out, 1 error, 5 missing in 2 runs"
+        == "the kernel panicked: 1 passed, 1 failed, 1 skipped, 1 expected-failure, 1 timed-out, 1 error, 5 missing in 2 runs, 0.000 s"
     )
+  }
+
+  @Test func aTestThatWasBrokenOffIsToldOnceWithTheConsole() {
+    let test = TestResult(
+      name: "a.sh",
+      outcome: .timedOut,
+      text: "the test did not end within 5 s",
+      subtests: [TestResult(name: "one", outcome: .passed), TestResult(name: "test 2", outcome: .missing, text: "x")]
+    )
+    let end = MachineEnd(name: "timed-out", status: 124, message: "the time was over, 5 s")
+    let run = TestRun(name: "cpus=1/a.sh", end: end, results: [test], console: ["last"])
+
+    let lines = TextSummary.lines(TestReport(runs: [run]))
+
+    #expect(
+      lines == [
+        "FAIL cpus=1/a.sh: timed out, 1 passed, 1 missing", "     missing: test 2",
+        "     timed-out: the test did not end within 5 s", "       | last", "timed out: 1 passed, 1 missing in 1 run",
+      ]
+    )
+  }
+
+  @Test(
+    arguments: [
+      (65, "an input cannot be used"), (71, "the host failed"), (80, "the guest ended before its tests were done"),
+      (82, "guest fault"), (124, "timed out"), (130, "ended by signal 2"), (7, "the guest ended with status 7"),
+    ] as [(Int32, String)]
+  )
+  func anEndIsToldInWords(status: Int32, words: String) {
+    #expect(Verdict.machineEnded(status: status).text == words)
   }
 }

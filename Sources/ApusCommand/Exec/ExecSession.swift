@@ -26,7 +26,8 @@ final class ExecSession: Sendable {
   init(_ root: ExecRoot, limit: Duration?, isVerbose: Bool) {
     self.root = root
     self.limit = limit
-    output = GuestOutput(isVerbose: isVerbose) { _ in }
+    let lines = isVerbose ? OutputLines { for line in $0 { Message.say(line) } } : nil
+    output = GuestOutput(lines: lines) { _ in }
   }
 
   /// Hands signals on to the command. The second one ends the guest.

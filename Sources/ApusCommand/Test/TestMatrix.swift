@@ -5,6 +5,27 @@ import ArgumentParser
 enum TestMatrix {
   typealias Column = (option: String, values: [String])
 
+  /// The most machines of a matrix.
+  static let machineLimit = 1000
+
+  /// The machines that a text asks for, or one that is as it is without a matrix.
+  ///
+  /// - Throws: a `ValidationError` for what is no matrix, or is too large.
+  static func machines(_ text: String?) throws -> [[(option: String, value: String)]] {
+    let columns = try text.map { try Self.columns($0) } ?? []
+    let count = columns.reduce(1) { count, column in
+      let (product, overflow) = count.multipliedReportingOverflow(by: column.values.count)
+      return overflow ? .max : product
+    }
+    guard count <= machineLimit else {
+      throw ValidationError(
+        "--matrix: these are \(count) machines; at most \(machineLimit) are run at once. Give fewer values, or one part "
+          + "of the matrix at a time"
+      )
+    }
+    return product(columns)
+  }
+
   /// Reads `cpus=1,4;gic=2,3`.
   ///
   /// - Throws: a `ValidationError` for what is none.

@@ -67,7 +67,7 @@ struct TestMerge: ParsableCommand {
       throw BadText.said(error.messages)
     }
     try write(merged)
-    try Message.show(TextSummary.lines(merged))
+    try SummaryText.show(merged)
     let status = merged.verdict.exitStatus
     if status != 0 { throw ExitCode(status) }
     // The others may not know of it.

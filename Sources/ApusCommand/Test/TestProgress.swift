@@ -1,5 +1,6 @@
 import ApusGuest
 import ApusHarness
+import CHost
 import Glibc
 import Host
 import Synchronization
@@ -10,23 +11,29 @@ final class TestProgress: TestEngine.Observer {
     var done = 0
     var failed = 0
     var results = 0
-    var present: [String] = []
+    /// The tests that run, and how many of each one's failures were told.
+    var present: [(name: String, told: Int)] = []
     var isShown = false
   }
 
   private let count: Int
-  private let isTerminal: Bool
+  private let hasLine: Bool
   private let state = Mutex(State())
+  /// How many failures are told of one test before its end; the summary and the reports have all.
+  private static let maximumTold = 10
 
-  init(count: Int) {
+  /// - Parameters:
+  ///   - count: how many tests there are.
+  ///   - isVerbose: whether lines of guests are shown, too, among which none that changes has a place.
+  init(count: Int, isVerbose: Bool) {
     self.count = count
-    isTerminal = isatty(STDERR_FILENO) == 1
+    hasLine = StandardStreams.errorsAreOnTerminal && !isVerbose
   }
 
   func begin(_ name: String) {
     state.withLock { state in
-      state.present.append(name)
-      show(&state)
+      state.present.append((name, 0))
+      update(&state)
     }
   }
 
@@ -35,10 +42,14 @@ final class TestProgress: TestEngine.Observer {
     guard case .ended(let path, let outcome) = event else { return }
     state.withLock { state in
       state.results += 1
-      if outcome.isFailure {
-        line(&state, "not ok: \(item): \(path.joined(separator: " > "))")
-      } else {
-        show(&state)
+      guard outcome.isFailure, let index = state.present.firstIndex(where: { $0.name == item }) else {
+        return update(&state)
+      }
+      state.present[index].told += 1
+      switch state.present[index].told {
+      case ...Self.maximumTold: line(&state, "not ok: \(item): \(path.joined(separator: " > "))")
+      case Self.maximumTold + 1: line(&state, "not ok: \(item): more")
+      default: update(&state)
       }
     }
   }
@@ -46,10 +57,19 @@ final class TestProgress: TestEngine.Observer {
   func end(_ name: String, _ run: TestRun, failOn limit: KernelLogLimit) {
     state.withLock { state in
       state.done += 1
-      state.present.removeAll { $0 == name }
+      state.present.removeAll { $0.name == name }
       let verdict = run.verdict(failOn: limit)
-      if verdict.exitStatus != 0, verdict != .nothingRan { state.failed += 1 }
-      if !isTerminal { line(&state, "\(state.done)/\(count) \(verdict.text): \(name)") } else { show(&state) }
+      if verdict != .passed { state.failed += 1 }
+      guard !hasLine else { return update(&state) }
+      let words = verdict == .passed && run.totals.ran == 0 ? "skipped" : verdict.text
+      line(&state, "[\(state.done)/\(count)] \(words): \(name), \(JUnitWriter.seconds(run.duration ?? 0)) s")
+    }
+  }
+
+  /// Shows what a guest printed.
+  func show(_ lines: [String]) {
+    state.withLock { _ in
+      StandardStreams.writeError(lines.map { $0.plain + "\n" }.joined())
     }
   }
 
@@ -61,14 +81,16 @@ final class TestProgress: TestEngine.Observer {
   private func line(_ state: inout State, _ text: String) {
     clear(&state)
     StandardStreams.writeError("apus: \(text.plain)\n")
-    show(&state)
+    update(&state)
   }
 
-  private func show(_ state: inout State) {
-    guard isTerminal else { return }
-    let what = state.present.last.map { ": \($0)" } ?? ""
+  private func update(_ state: inout State) {
+    guard hasLine else { return }
+    let what = state.present.last.map { ": \($0.name)" } ?? ""
+    let more = state.present.count > 1 ? " and \(state.present.count - 1) more" : ""
     let failed = state.failed > 0 ? ", \(state.failed) failed" : ""
-    let text = "[\(state.done)/\(count)] \(state.results) results\(failed)\(what)".plain
+    let results = state.results == 1 ? "1 result" : "\(state.results) results"
+    let text = "[\(state.done)/\(count)] \(results)\(failed)\(what)\(more)".plain
     StandardStreams.writeError("\r\u{1B}[K\(text.prefix(Self.width))")
     state.isShown = true
   }
@@ -79,5 +101,11 @@ final class TestProgress: TestEngine.Observer {
     state.isShown = false
   }
 
-  private static let width = 78
+  /// What fits into one line: one that wraps cannot be taken off again.
+  private static var width: Int {
+    var (columns, rows): (UInt16, UInt16) = (0, 0)
+    // SAFETY: the variables hold for the call.
+    let isKnown = unsafe chost_terminal_size(STDERR_FILENO, &columns, &rows)
+    return isKnown ? max(1, Int(columns) - 1) : 79
+  }
 }

@@ -6,28 +6,27 @@ import Glibc
 import Host
 
 extension TestSuite {
-  /// The most machines of a matrix.
-  private static let machineLimit = 1000
-
   /// - Throws: the exit status, after all that is wrong has been said, or a `ValidationError`.
   init(_ command: TestRunCommand) throws {
-    guard let limit = TimeLimit(command.timeout)?.duration, limit > .zero else {
-      throw ValidationError("--timeout: give a time, such as 60, 90s or 5m, above 0")
-    }
+    let limit = try command.limit
     let failOn = KernelLogLimit(rawValue: command.failOn) ?? .panic
     let runsPrograms = !command.programs.isEmpty || command.directory != nil
     let hasAgent = runsPrograms || !command.module.isEmpty
-    let tree = try Message.reporting { () throws(TestTreeError) in
-      var tree = TestTree()
-      for path in command.programs { try tree.addProgram(path) }
-      if let directory = command.directory { try tree.addFolder(directory) }
-      for path in command.module { try tree.addModule(path) }
-      if hasAgent, command.initrd == nil { try tree.addSystem(busybox: command.busybox) }
-      return tree
+    var tree = TestTree()
+    for path in command.programs { try Self.adding("--run") { () throws(TestTreeError) in try tree.addProgram(path) } }
+    if let directory = command.directory {
+      try Self.adding("--directory") { () throws(TestTreeError) in try tree.addFolder(directory) }
+    }
+    for path in command.module {
+      try Self.adding("--module") { () throws(TestTreeError) in try tree.addModule(path) }
+    }
+    // What is only listed needs none.
+    if hasAgent, command.initrd == nil, !command.list {
+      try Self.adding("--busybox") { () throws(TestTreeError) in try tree.addSystem(busybox: command.busybox) }
     }
     let machines = try Self.machines(command, hasAgent: hasAgent, isQuiet: tree.modules.isEmpty && failOn != .warn)
     var kinds = tree.programs.map {
-      (name: $0.name, kind: TestItem.Kind.program(path: $0.path, folder: $0.folder, name: $0.name))
+      (name: $0.name, kind: TestItem.Kind.program($0))
     }
     if kinds.isEmpty, hasAgent, !runsPrograms {
       kinds = [(command.module.map { TestTree.fileName(of: $0) }.joined(separator: "+"), .modules)]
@@ -55,6 +54,18 @@ extension TestSuite {
     )
   }
 
+  /// Does what an option asks for.
+  ///
+  /// - Throws: the exit status, after it has been said what is wrong.
+  private static func adding(_ option: String, _ body: () throws(TestTreeError) -> Void) throws {
+    do {
+      try body()
+    } catch {
+      Message.say("error: \(option): \(error)")
+      throw ExitStatus.code(error.kind?.rawValue ?? Verdict.nothingRan.exitStatus)
+    }
+  }
+
   /// The tests that were asked for, each by its name, or many by their kselftest collection's.
   private static func only<Kind>(_ wanted: [String], of all: [(name: String, kind: Kind)]) throws -> [(
     name: String, kind: Kind
@@ -71,18 +82,7 @@ extension TestSuite {
   // MARK: Machines
 
   private static func machines(_ command: TestRunCommand, hasAgent: Bool, isQuiet: Bool) throws -> [TestMachine] {
-    let columns = try command.matrix.map { try TestMatrix.columns($0) } ?? []
-    let count = columns.reduce(1) { count, column in
-      let (product, overflow) = count.multipliedReportingOverflow(by: column.values.count)
-      return overflow ? .max : product
-    }
-    guard columns.allSatisfy({ !$0.values.isEmpty }), (1...machineLimit).contains(count) else {
-      throw ValidationError(
-        "--matrix: these are \(count) machines; at most \(machineLimit) are run at once. Give fewer values, or one part "
-          + "of the matrix at a time"
-      )
-    }
-    return try TestMatrix.product(columns).map { entry in
+    try TestMatrix.machines(command.matrix).map { entry in
       var settings = Settings(configuration: Configuration(payload: .kernel(path: command.kernel)))
       for change in command.machine.changes + command.devices.changes { change.apply(to: &settings) }
       settings.configuration.initramfs = command.initrd
@@ -120,9 +120,8 @@ extension TestSuite {
   // MARK: Parts
 
   private static func part(of all: [TestItem], _ command: TestRunCommand) throws -> ([TestItem], ShardRecord?) {
-    guard let text = command.shard else { return (all, nil) }
+    guard let shard = try command.place else { return (all, nil) }
     do {
-      let shard = try ShardEnvironment.shard(ShardRequest(text), in: ProcessEnvironment.all)
       var history: [String: UInt64] = [:]
       if let path = command.history {
         let bytes = try Message.reporting { () throws(InputFileError) in try InputFile.read(path) }

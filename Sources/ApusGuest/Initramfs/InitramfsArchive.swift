@@ -50,6 +50,18 @@ public struct InitramfsArchive: Sendable {
     return archive.bytes
   }
 
+  /// Whether the kernel unpacks these bytes and goes on to the archive behind them: it knows archives and compressed
+  /// ones by their first bytes (`lib/decompress.c` of Linux).
+  static func canPrecede(_ bytes: [UInt8]) -> Bool {
+    // It passes over zeroes.
+    guard let start = bytes.firstIndex(where: { $0 != 0 }) else { return true }
+    let magics: [[UInt8]] = [
+      Array("070701".utf8), Array("070702".utf8), [0x1F, 0x8B], [0x1F, 0x9E], Array("BZh".utf8), [0x5D, 0],
+      [0xFD, 0x37, 0x7A, 0x58, 0x5A], [0x89, 0x4C, 0x5A, 0x4F], [2, 0x21, 0x4C, 0x18], [0x28, 0xB5, 0x2F, 0xFD],
+    ]
+    return magics.contains { bytes[start...].starts(with: $0) }
+  }
+
   private mutating func add(_ kind: Kind, _ path: String, _ mode: UInt32, _ contents: some Collection<UInt8>) {
     precondition(contents.count <= Self.fileLimit, "a file's size has eight digits")
     inode += 1

@@ -15,14 +15,14 @@ package final class GuestOutput: Sendable {
 
   private let state = Mutex(State())
   private let progress: @Sendable (TAPEvent) -> Void
-  private let isVerbose: Bool
+  private let lines: OutputLines?
   private static let kept = 64 << 10
 
   /// - Parameters:
-  ///   - isVerbose: whether all goes to standard error, too.
+  ///   - lines: gets all that is printed, too, where a person wants to see that.
   ///   - progress: is told of each test that has ended.
-  package init(isVerbose: Bool, progress: @escaping @Sendable (TAPEvent) -> Void) {
-    self.isVerbose = isVerbose
+  package init(lines: OutputLines?, progress: @escaping @Sendable (TAPEvent) -> Void) {
+    self.lines = lines
     self.progress = progress
   }
 
@@ -37,7 +37,7 @@ package final class GuestOutput: Sendable {
       if state.last.count > 2 * Self.kept { state.last.removeFirst(state.last.count - Self.kept) }
       return state.scan.hasPanic && !wasPanic ? state.panicked.take() : nil
     }
-    if isVerbose { StandardStreams.writeError(String(decoding: bytes, as: UTF8.self).plainLines) }
+    lines?.take(bytes)
     panicked?()
   }
 
@@ -52,7 +52,8 @@ package final class GuestOutput: Sendable {
 
   /// Takes what has come since this was called last: a guest may run several tests.
   func takeResults() -> (TAPOutput, [KernelLogFinding]) {
-    state.withLock { state in
+    lines?.finish()
+    return state.withLock { state in
       state.scan.finish()
       let results = state.reader.finish()
       let findings = state.scan.findings
@@ -68,14 +69,5 @@ package final class GuestOutput: Sendable {
     return bytes.split(omittingEmptySubsequences: true) { $0 == 0x0A || $0 == 0x0D }.suffix(400).map { line in
       String(decoding: line.prefix(4096), as: UTF8.self).plain
     }
-  }
-}
-
-extension String {
-  /// The text for any terminal: its line feeds stay, and carriage returns before them go.
-  fileprivate var plainLines: String {
-    utf8.split(separator: 0x0A, omittingEmptySubsequences: false)
-      .map { line in String(Substring(line.last == 0x0D ? line.dropLast() : line)).plain }
-      .joined(separator: "\n")
   }
 }

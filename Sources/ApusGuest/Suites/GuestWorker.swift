@@ -1,5 +1,6 @@
 internal import Apus
 internal import ApusHarness
+internal import Glibc
 internal import Host
 internal import Synchronization
 
@@ -11,6 +12,8 @@ final class GuestWorker {
   private let machine: TestMachine
   private var suite: TestSuite { engine.suite }
   private var open: OpenGuest?
+  /// Whether the last test did not begin, since no guest could be made ready for it: another one's would be as bad.
+  private(set) var cannotStart = false
 
   /// A guest that is ready for a test.
   private final class OpenGuest {
@@ -41,11 +44,13 @@ final class GuestWorker {
   func run(_ item: TestItem) async -> TestRun {
     var attempt = 1
     while true {
+      cannotStart = false
       var run = await runOnce(item)
       run.attempts = attempt
-      let isGood = run.verdict(failOn: suite.failOn).exitStatus == 0 || run.totals.all == run.totals[.skipped]
+      let isGood = run.verdict(failOn: suite.failOn) == .passed
       if suite.isFresh || !isGood { await close() }
-      if isGood || attempt > suite.retries || engine.signal != nil { return run }
+      let isFinal = isGood || run.end?.name == Self.notStarted
+      if isFinal || attempt > suite.retries || engine.signal != nil { return run }
       attempt += 1
     }
   }
@@ -93,7 +98,11 @@ final class GuestWorker {
   private func end(_ outcome: Outcome, isLate: Bool, _ run: TestRun) -> MachineEnd {
     if isLate {
       let limit = Outcome.End.timedOut
-      return MachineEnd(name: limit.name, status: limit.exitStatus, message: "the time of \(suite.timeout) was over")
+      return MachineEnd(
+        name: limit.name,
+        status: limit.exitStatus,
+        message: "the time was over, \(suite.timeout.inSeconds)"
+      )
     }
     var status = outcome.exitStatus
     if run.findings.contains(where: { $0.kind == .panic }) { status = Outcome.End.panicked.exitStatus }
@@ -109,18 +118,20 @@ final class GuestWorker {
     let place: OpenGuest
     do {
       place = try await ready(item)
-    } catch let error as GuestError {
-      return await failed(run, item, error)
+    } catch let trouble as TestTrouble {
+      cannotStart = true
+      return await failed(run, item, trouble)
     } catch {
       return failed(run, error)
     }
-    if case .program(let path, let folder, let name) = item.kind {
-      do throws(GuestError) {
-        run.results = [try await program(path, folder, name, place, item)]
+    if case .program(let program) = item.kind {
+      do throws(TestTrouble) {
+        run.results = [try await result(of: program, place, item)]
       } catch {
         return await failed(run, item, error)
       }
     }
+    await place.guest.console.catchUp()
     take(place.output, into: &run)
     return run
   }
@@ -132,29 +143,53 @@ final class GuestWorker {
     let guest = try start(output, withAgent: true)
     let new = OpenGuest(guest, output)
     open = new
-    try await guest.waitForAgent(within: suite.timeout)
-    for tag in machine.configuration.shareTags {
-      try await guest.makeFolder("/mnt/\(tag)")
-      try await guest.mount(tag, at: "/mnt/\(tag)", type: "virtiofs")
+    do throws(GuestError) {
+      try await guest.waitForAgent(within: suite.timeout)
+    } catch {
+      throw TestTrouble.start(error)
     }
-    for module in suite.tree.modules { try await guest.loadModule(module.path, within: suite.timeout) }
+    for tag in machine.configuration.shareTags {
+      do throws(GuestError) {
+        try await guest.makeFolder("/mnt/\(tag)")
+        try await guest.mount(tag, at: "/mnt/\(tag)", type: "virtiofs")
+      } catch {
+        throw TestTrouble(error, during: "mounting the share '\(tag)'") { errno in
+          let needs = errno == ENODEV ? "; the kernel needs CONFIG_VIRTIO_FS" : ""
+          return errorText(errno) + needs
+        }
+      }
+    }
+    for module in suite.tree.modules {
+      do throws(GuestError) {
+        try await guest.loadModule(module.path, within: suite.timeout)
+      } catch {
+        throw TestTrouble.module(module.name, error, log: try? await guest.kernelLog(within: .seconds(10)))
+      }
+    }
     return new
   }
 
   /// Runs one program and reads what it prints.
-  private func program(
-    _ path: String,
-    _ folder: String,
-    _ name: String,
+  private func result(
+    of program: TestTree.Program,
     _ place: OpenGuest,
     _ item: TestItem
-  ) async throws(GuestError) -> TestResult {
-    var command = GuestCommand(path)
-    command.folder = folder
-    let output = ProgramOutput { [engine] in engine.tell($0, of: item.name) }
+  ) async throws(TestTrouble) -> TestResult {
+    var command = GuestCommand(program.path)
+    command.folder = program.folder
+    let output = ProgramOutput(lines: engine.verboseLines()) { [engine] in engine.tell($0, of: item.name) }
     let start = HostClock.monotonic
-    let end = try await place.guest.run(command, within: suite.timeout) { output.take($0, $1) }
-    var result = output.result(name, end)
+    var result: TestResult
+    do throws(GuestError) {
+      let end = try await place.guest.run(command, within: suite.timeout) { output.take($0, $1) }
+      result = output.result(program.name, end)
+    } catch {
+      var partial = output.result(program.name, nil)
+      partial.duration = HostClock.monotonic &- start
+      throw TestTrouble(error, during: "the test", result: partial) {
+        Executable.refusal($0, try? InputFile.read(program.source))
+      }
+    }
     result.duration = HostClock.monotonic &- start
     return result
   }
@@ -162,7 +197,7 @@ final class GuestWorker {
   // MARK: What all have
 
   private func newOutput(_ item: TestItem) -> GuestOutput {
-    GuestOutput(isVerbose: engine.isVerbose) { [engine] in engine.tell($0, of: item.name) }
+    GuestOutput(lines: engine.verboseLines()) { [engine] in engine.tell($0, of: item.name) }
   }
 
   private func start(_ output: GuestOutput, withAgent: Bool) throws -> Guest {
@@ -193,41 +228,37 @@ final class GuestWorker {
     run.findings += findings
   }
 
-  /// A test whose guest did not do what it should.
-  private func failed(_ run: TestRun, _ item: TestItem, _ error: GuestError) async -> TestRun {
+  /// A test that did not run to its end.
+  private func failed(_ run: TestRun, _ item: TestItem, _ trouble: TestTrouble) async -> TestRun {
     var run = run
-    let open = open
-    self.open = nil
-    var end: MachineEnd?
     if let open {
-      if case .timedOut = error {
-        let late = Outcome.End.timedOut
-        end = MachineEnd(name: late.name, status: late.exitStatus, message: "the time of \(suite.timeout) was over")
-      }
+      self.open = nil
       let outcome = await open.guest.stop()
       engine.remove(open.guest)
       _ = await open.guest.console.wholeText
       take(open.output, into: &run)
       run.console = open.output.lastLines
-      if end == nil, outcome.end != .stopped || run.findings.contains(where: { $0.kind == .panic }) {
-        end = self.end(outcome, isLate: false, run)
+      if trouble.isLate || outcome.end != .stopped || run.findings.contains(where: { $0.kind == .panic }) {
+        run.end = end(outcome, isLate: trouble.isLate, run)
         // A machine that ends before its test has: no end is a good one.
-        if end?.status == 0 {
-          end = MachineEnd(name: outcome.end.name, status: Outcome.End.reset.exitStatus, message: outcome.message)
+        if run.end?.status == 0 {
+          let message = "\(outcome.message) before the test had ended"
+          run.end = MachineEnd(name: outcome.end.name, status: Outcome.End.reset.exitStatus, message: message)
         }
       }
     }
-    run.end = end
-    let outcome: TestOutcome = if case .timedOut = error { .timedOut } else { .error }
-    let name = if case .program(_, _, let name) = item.kind { name } else { item.name }
-    // The console's last lines are the run's.
-    let line = "\(error)".split(separator: "\n").first.map { String($0).plain } ?? ""
-    run.results.append(TestResult(name: name, outcome: outcome, text: line, diagnostics: [line]))
+    let name = if case .program(let program) = item.kind { program.name } else { item.name }
+    var result = trouble.result ?? TestResult(name: name, outcome: .error)
+    result.outcome = trouble.isLate ? .timedOut : .error
+    result.text = trouble.text.plain
+    result.diagnostics = trouble.lines + result.diagnostics
+    run.results.append(result)
     return run
   }
 
   /// A test whose machine could not be made.
   private func failed(_ run: TestRun, _ error: any Error) -> TestRun {
+    cannotStart = true
     var run = run
     var messages = ["\(error)"]
     var status = FailureKind.hostFailure.rawValue
@@ -237,10 +268,14 @@ final class GuestWorker {
     } else if let error = error as? InputFileError {
       status = error.kind.rawValue
     }
-    run.end = MachineEnd(name: "not-started", status: status, message: messages.joined(separator: "; "))
-    run.results.append(TestResult(name: run.name, outcome: .error, text: messages.first, diagnostics: messages))
+    let message = messages.joined(separator: "; ").plain
+    run.end = MachineEnd(name: Self.notStarted, status: status, message: message)
+    run.results.append(TestResult(name: run.name, outcome: .error, text: message))
     return run
   }
+
+  /// The name of the end of a machine that there never was.
+  private static let notStarted = "not-started"
 }
 
 /// Something that is set once.

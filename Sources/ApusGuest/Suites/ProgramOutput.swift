@@ -10,15 +10,21 @@ final class ProgramOutput: Sendable {
   }
 
   private let state = Mutex(State())
+  private let lines: OutputLines?
   private let progress: @Sendable (TAPEvent) -> Void
   private static let kept = 16 << 10
   private static let linesKept = 40
 
-  init(progress: @escaping @Sendable (TAPEvent) -> Void) {
+  /// - Parameters:
+  ///   - lines: gets all that is printed, too, where a person wants to see that.
+  ///   - progress: is told of each test that has ended.
+  init(lines: OutputLines?, progress: @escaping @Sendable (TAPEvent) -> Void) {
+    self.lines = lines
     self.progress = progress
   }
 
   func take(_ kind: Guest.OutputKind, _ bytes: [UInt8]) {
+    lines?.take(bytes)
     let now = HostClock.monotonic
     state.withLock { state in
       // What is said beside the results may come in the middle of their lines.
@@ -29,11 +35,13 @@ final class ProgramOutput: Sendable {
   }
 
   /// What the program came to: its exit status is as kselftest's (`tools/testing/selftests/kselftest.h` of Linux), and
-  /// no status makes good what its tests say.
-  func result(_ name: String, _ end: CommandResult.End) -> TestResult {
+  /// no status makes good what its tests say. Without an end it did not come to one.
+  func result(_ name: String, _ end: CommandResult.End?) -> TestResult {
+    lines?.finish()
     let (output, last) = state.withLock { ($0.reader.finish(), $0.last.suffix(Self.kept)) }
     var result = TestResult(name: name, outcome: .passed, subtests: output.results)
     switch end {
+    case nil: result.outcome = .error
     case .exited(0): break
     case .exited(Self.skipped): result.outcome = .skipped
     case .exited(Self.expectedFailure): result.outcome = .expectedFailure
@@ -41,7 +49,9 @@ final class ProgramOutput: Sendable {
     case .killed(let signal): (result.outcome, result.text) = (.failed, "killed by signal \(signal)")
     }
     let totals = TestTotals(output.results)
-    if totals.failures > 0 || output.hasFailingProblem {
+    if end == nil {
+      // What it would have said is not known, and that it did not is no second failure.
+    } else if totals.failures > 0 || output.hasFailingProblem {
       result.outcome = .failed
     } else if result.outcome == .passed, totals.all > 0, totals.ran == 0 {
       result.outcome = .skipped

@@ -14,6 +14,10 @@ package final class TestEngine: Sendable {
     func tell(_ event: TAPEvent, of item: String)
     /// A test has ended.
     func end(_ name: String, _ run: TestRun, failOn limit: KernelLogLimit)
+    /// A guest has printed lines, and a person wants to see them.
+    func show(_ lines: [String])
+    /// Nothing more is told.
+    func finish()
   }
 
   let suite: TestSuite
@@ -62,6 +66,12 @@ package final class TestEngine: Sendable {
       // SAFETY: the structure holds for the call.
       while unsafe poll(&wait, 1, -1) <= 0 {}
       guard let signal = signals.take() else { return }
+      defer {
+        // Who asks again does not want to wait for reports.
+        while unsafe poll(&wait, 1, -1) <= 0 {}
+        observer.finish()
+        _exit(128 + signal)
+      }
       let guests = state.withLock { state in
         state.signal = signal
         state.waiting = []
@@ -90,7 +100,11 @@ package final class TestEngine: Sendable {
       failOn: suite.failOn
     )
     let missing = suite.items.count { runs[$0.name] == nil }
-    if missing > 0 { report.failures.append("\(missing) of \(suite.items.count) tests did not run") }
+    if let signal {
+      report.failures.append("ended by signal \(signal); \(missing) of \(suite.items.count) tests did not run")
+    } else if missing > 0 {
+      report.failures.append("\(missing) of \(suite.items.count) tests did not run, since their guests cannot start")
+    }
     return report
   }
 
@@ -107,6 +121,8 @@ package final class TestEngine: Sendable {
           let run = await worker.run(present)
           state.withLock { $0.runs[present.name] = run }
           observer.end(present.name, run, failOn: suite.failOn)
+          // The next one would wait as long for nothing.
+          if worker.cannotStart { giveUp(present.machine) }
           item = worker.isOpen || suite.isFresh ? next(of: present.machine) : nil
         }
         await worker.close()
@@ -120,6 +136,10 @@ package final class TestEngine: Sendable {
       guard let index = state.waiting.firstIndex(where: { machine == nil || $0.machine == machine }) else { return nil }
       return state.waiting.remove(at: index)
     }
+  }
+
+  private func giveUp(_ machine: Int) {
+    state.withLock { state in state.waiting.removeAll { $0.machine == machine } }
   }
 
   /// A guest that runs: it is stopped when a signal comes.
@@ -137,4 +157,7 @@ package final class TestEngine: Sendable {
   }
 
   func tell(_ event: TAPEvent, of item: String) { observer.tell(event, of: item) }
+
+  /// Where what a guest prints goes, if a person wants to see it.
+  func verboseLines() -> OutputLines? { isVerbose ? OutputLines { [observer] in observer.show($0) } : nil }
 }

@@ -29,8 +29,8 @@ package struct TestItem: Sendable {
     case guest
     /// The modules of the suite are loaded and report in the kernel's log.
     case modules
-    /// A program in the guest, by path; where it runs, and what it is called.
-    case program(path: String, folder: String, name: String)
+    /// A program in the guest.
+    case program(TestTree.Program)
   }
 
   /// A test on a machine.

@@ -4,12 +4,14 @@ package import Host
 package struct TestTree: Sendable {
   /// A program to run.
   package struct Program: Sendable {
-    /// In the guest.
+    /// Where it is in the guest.
     package let path: String
-    /// Where it runs.
+    /// Where in the guest it runs.
     package let folder: String
     /// What reports call it.
     package let name: String
+    /// Where it is on the host.
+    package let source: String
   }
 
   /// A kernel module to load.
@@ -41,7 +43,7 @@ package struct TestTree: Sendable {
     let name = Self.fileName(of: path)
     try add(path, as: "\(programs.count)-\(name)", mode: 0o755)
     programs.append(
-      Program(path: "/\(Self.root)/\(programs.count)-\(name)", folder: "/", name: unused(name))
+      Program(path: "/\(Self.root)/\(programs.count)-\(name)", folder: "/", name: unused(name), source: path)
     )
   }
 
@@ -91,6 +93,8 @@ package struct TestTree: Sendable {
   /// - Throws: what cannot be taken.
   package mutating func addFolder(_ path: String) throws(TestTreeError) {
     makeRoot()
+    let before = programs.count
+    var hasList = false
     let top = "\(Self.root)/all"
     let files: [HostTree.File]
     do {
@@ -99,20 +103,26 @@ package struct TestTree: Sendable {
       throw TestTreeError(error.kind, error.description)
     }
     if let list = files.first(where: { $0.path == "kselftest-list.txt" }) {
+      hasList = true
       let text = try Self.read("\(path)/\(list.path)")
       for line in text.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }) {
         let words = String(decoding: line, as: UTF8.self).split(separator: ":", maxSplits: 1)
         guard words.count == 2 else { continue }
         let folder = "/\(top)/\(words[0])"
-        programs.append(Program(path: "\(folder)/\(words[1])", folder: folder, name: "\(words[0]):\(words[1])"))
+        let source = "\(path)/\(words[0])/\(words[1])"
+        let name = unused("\(words[0]):\(words[1])")
+        programs.append(Program(path: "\(folder)/\(words[1])", folder: folder, name: name, source: source))
       }
     } else {
       for file in files where file.isProgram && !file.path.utf8.contains(UInt8(ascii: "/")) {
-        programs.append(Program(path: "/\(top)/\(file.path)", folder: "/\(top)", name: unused(file.path)))
+        let source = "\(path)/\(file.path)"
+        let name = unused(file.path)
+        programs.append(Program(path: "/\(top)/\(file.path)", folder: "/\(top)", name: name, source: source))
       }
     }
-    guard !programs.isEmpty else {
-      throw TestTreeError(nil, "no program lies in '\(path)'; make the tests executable (chmod +x)")
+    guard programs.count > before else {
+      let advice = hasList ? "its kselftest-list.txt names none" : "make the tests executable (chmod +x)"
+      throw TestTreeError(nil, "no program lies in '\(path)'; \(advice)")
     }
   }
 
@@ -172,25 +182,5 @@ package struct TestTreeError: Error, Sendable, CustomStringConvertible {
 
   init(_ kind: FailureKind?, _ description: String) {
     (self.kind, self.description) = (kind, description)
-  }
-}
-
-/// Whether bytes are a program that a guest can run alone.
-package enum Executable {
-  /// ELF64 for arm64, of either kind, without an interpreter.
-  package static func isStatic(_ bytes: [UInt8]) -> Bool {
-    func number(_ offset: Int, _ size: Int) -> Int? {
-      guard offset >= 0, size <= bytes.count, offset <= bytes.count - size else { return nil }
-      return bytes[offset..<offset + size].reversed().reduce(0) { ($0 & 0x7F_FFFF_FFFF_FFFF) << 8 | Int($1) }
-    }
-    guard bytes.starts(with: [0x7F, 0x45, 0x4C, 0x46, 2, 1]), number(18, 2) == 183,
-      let table = number(32, 8), let size = number(54, 2), let count = number(56, 2), size >= 56
-    else { return false }
-    for index in 0..<count {
-      let (place, overflow) = table.addingReportingOverflow(index * size)
-      // PT_INTERP
-      if overflow || number(place, 4) == nil || number(place, 4) == 3 { return false }
-    }
-    return true
   }
 }

@@ -49,7 +49,7 @@ public enum JUnitWriter {
   }
 
   /// Seconds with three digits behind the point.
-  static func seconds(_ nanoseconds: UInt64) -> String {
+  package static func seconds(_ nanoseconds: UInt64) -> String {
     let milliseconds = nanoseconds / 1_000_000
     let rest = String(milliseconds % 1000)
     return "\(milliseconds / 1000)." + String(repeating: "0", count: 3 - rest.utf8.count) + rest

@@ -39,8 +39,21 @@ public enum Verdict: Sendable, Equatable {
     case .panicked: "the kernel panicked"
     case .oopsed: "the kernel has a bug (oops)"
     case .warned: "the kernel warned"
-    case .machineEnded(124): "timed out"
-    case .machineEnded(let status): "the machine ended with status \(status)"
+    case .machineEnded(let status): Self.text(ofEnd: status)
+    }
+  }
+
+  private static func text(ofEnd status: Int32) -> String {
+    switch status {
+    case 65: "an input cannot be used"
+    case 66: "an input cannot be read"
+    case 73: "an output cannot be written"
+    case 64..<80: "the host failed"
+    case 80: "the guest ended before its tests were done"
+    case 82: "guest fault"
+    case 124: "timed out"
+    case 129...: "ended by signal \(status - 128)"
+    default: "the guest ended with status \(status)"
     }
   }
 

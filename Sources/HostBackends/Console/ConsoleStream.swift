@@ -10,6 +10,8 @@ public final class ConsoleStream: Sendable {
     var output: ArraySlice<UInt8> = []
     var input: ArraySlice<UInt8> = []
     var dropped: UInt64 = 0
+    /// How many bytes the guest has written in all.
+    var written: UInt64 = 0
     var hasEnded = false
     /// What resumes those who wait for output.
     var waiters: [@Sendable () -> Void] = []
@@ -25,6 +27,9 @@ public final class ConsoleStream: Sendable {
 
   /// How many bytes of output were lost because nobody read them.
   public var droppedByteCount: UInt64 { state.withLock { $0.dropped } }
+
+  /// How many bytes the guest has written that came, or will come, to who reads.
+  package var byteCount: UInt64 { state.withLock { $0.written - $0.dropped } }
 
   /// Sends bytes to the guest. They wait until the guest has opened its serial port.
   public func send(_ bytes: some Sequence<UInt8>) {
@@ -154,6 +159,7 @@ public final class ConsoleStream: Sendable {
   package func append(_ bytes: [UInt8]) {
     wake { state in
       state.output.append(contentsOf: bytes)
+      state.written += UInt64(bytes.count)
       let excess = state.output.count - Self.capacity
       if excess > 0 {
         state.output = state.output.dropFirst(excess)

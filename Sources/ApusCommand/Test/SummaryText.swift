@@ -1,0 +1,34 @@
+import ApusHarness
+import Glibc
+import Host
+
+/// Prints a report for a person: in colours on a terminal, unless `NO_COLOR` asks for none (no-color.org).
+enum SummaryText {
+  /// - Throws: the exit status, where standard output cannot be written to.
+  static func show(_ report: TestReport) throws {
+    let lines = TextSummary.markedLines(report)
+    guard hasColours else { return try Message.show(lines.map(\.text)) }
+    let text = lines.map { coloured($0) + "\n" }.joined()
+    try Message.reporting { () throws(OutputFileError) in try StandardStreams.writeOutput(Array(text.utf8)) }
+  }
+
+  private static var hasColours: Bool {
+    let variables = ProcessEnvironment.all
+    return isatty(STDOUT_FILENO) == 1 && (variables["NO_COLOR"] ?? "").isEmpty && variables["TERM"] != "dumb"
+  }
+
+  /// The first word of a line that tells a verdict, or all of one that is only detail.
+  private static func coloured(_ line: TextSummary.Line) -> String {
+    let text = line.text.plain
+    let colour: String
+    switch line.mark {
+    case .good: colour = "32"
+    case .bad: colour = "1;31"
+    case .skipped: colour = "33"
+    case .detail: return text
+    case .quoted: return "\u{1B}[2m\(text)\u{1B}[0m"
+    }
+    let word = text.prefix { $0 != " " && $0 != ":" }
+    return "\u{1B}[\(colour)m\(word)\u{1B}[0m\(text.dropFirst(word.count))"
+  }
+}
