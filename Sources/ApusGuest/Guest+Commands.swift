@@ -1,3 +1,4 @@
+internal import AgentProtocol
 internal import Synchronization
 
 /// A program that ran in a guest, after its end.
@@ -91,6 +92,8 @@ extension Guest {
   }
 
   /// Runs lines of the guest's shell; see ``run(_:within:keeping:)``.
+  ///
+  /// - Throws: ``GuestError``.
   public func run(
     _ shell: String,
     within limit: Duration = Guest.requestLimit

@@ -1,3 +1,4 @@
+import AgentProtocol
 import CHost
 import Glibc
 import Host
