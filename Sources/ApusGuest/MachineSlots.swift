@@ -55,6 +55,7 @@ public final class MachineSlots: Sendable {
   ///   - need: or nil, for a machine beside another one that has its place: waiting for a second one would be waiting
   ///     for all others.
   ///   - body: runs the machine.
+  /// - Throws: what `body` throws.
   public func withSlot<Result>(_ need: Need?, _ body: () async throws -> Result) async rethrows -> Result {
     guard var need else { return try await body() }
     need = Need(cpus: min(max(need.cpus, 1), all.cpus), memory: min(need.memory, all.memory))
