@@ -4,7 +4,7 @@ extension Guest {
   /// The SCMI messages since the guest's start, in order, and what else the platform's transcript has: those of all
   /// agents of the platform. Empty for a guest without a shared platform.
   ///
-  /// Of more than 65,536 lines the latest 32,768 or more are kept; ``TranscriptRecord/sequence`` shows the gap.
+  /// Of more than 65,536 lines the latest 32,768 or more are kept; `TranscriptRecord.sequence` shows the gap.
   public var scmiTranscript: [TranscriptRecord] { recorder?.records ?? [] }
 
   /// The requests of one kind since the guest's start, in order.

@@ -8,7 +8,7 @@ extension ConsoleTranscript {
   ///   - pattern: is looked for in each line by itself, without the line's end.
   ///   - limit: how long to wait on a machine that has nothing else to do.
   /// - Returns: what of the line matches, and its parts.
-  /// - Throws: ``MissingOutput`` where it doesn't come in time, or not before the machine's end.
+  /// - Throws: `MissingOutput` where it doesn't come in time, or not before the machine's end.
   @discardableResult
   public func expect<Parts>(
     _ pattern: Regex<Parts>,

@@ -12,7 +12,6 @@
   /// What a guest and its machine leave, for a test that has failed.
   final class GuestEvidence: Sendable {
     private let folder: String
-    private let clock = ContinuousClock.now
 
     /// - Throws: where the host has no place for files.
     init() throws(HostError) {
@@ -44,14 +43,12 @@
       return configuration
     }
 
-    /// The platform that the setup defines, with a clock that begins now.
+    /// The platform that the setup wants.
     func platform(_ setup: GuestSetup) throws -> SharedPlatform? {
       switch try setup.platform?() {
       case nil: return nil
       case .running(let platform): return platform
-      case .new(let definition):
-        let clock = clock
-        return SharedPlatform(try SCMIPlatform(definition)) { UInt64((ContinuousClock.now - clock) / .nanoseconds(1)) }
+      case .new(let definition): return try SharedPlatform(startingNow: definition)
       }
     }
 

@@ -97,7 +97,7 @@ public struct GuestSetup: Sendable {
     return setup
   }
 
-  /// The same guest on an SCMI platform, which the test sees and changes as ``Guest/platform``.
+  /// The same guest on an SCMI platform, which the test sees and changes as `Guest.platform`.
   ///
   /// - Parameters:
   ///   - agent: which of the platform's agents the guest is; nil where there is one.

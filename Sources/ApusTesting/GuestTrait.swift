@@ -5,7 +5,7 @@
   public import Testing
 
   extension Trait where Self == GuestTrait {
-    /// A guest for the test, started before it and ended behind it: ``Guest/current``.
+    /// A guest for the test, started before it and ended behind it: `Guest.current`.
     ///
     /// - Parameters:
     ///   - setup: what guest.
@@ -21,7 +21,7 @@
     }
   }
 
-  /// Gives tests a guest: see ``Testing/Trait/guest(_:for:limit:)``.
+  /// Gives tests a guest: see `.guest(_:for:limit:)`.
   ///
   /// No more guests run at once than the host has processors and memory for. A test fails where its guest ends by
   /// itself in another way than by power-off, and where it does not end within the limit. What the guest and its
@@ -64,7 +64,7 @@
 
   /// Starts a guest, runs `body` with it, and ends it: for a test that wants a second one, or one of its own making.
   ///
-  /// What is true of the trait `.guest(…)` is true of it, but that ``Guest/current`` stays what it was. A guest beside
+  /// What is true of the trait `.guest(…)` is true of it, but that `Guest.current` stays what it was. A guest beside
   /// one that the test has does not wait for a processor of its own.
   ///
   /// - Parameters:
@@ -94,7 +94,7 @@
 
     /// The guest of the test that runs.
     ///
-    /// - Throws: ``NoGuest`` in a test without the trait ``Testing/Trait/guest(_:for:limit:)``.
+    /// - Throws: ``NoGuest`` in a test without the trait `.guest(_:for:limit:)`.
     public static var current: Guest {
       get throws(NoGuest) {
         guard let inScope else { throw NoGuest() }
