@@ -6,14 +6,16 @@ struct DocumentedExampleTests {
   private static let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
 
   @Test(
-    "the pages about tests with guests show what the external package has",
+    "the pages about tests with guests show what is compiled and run",
     arguments: ["Documentation/ApusTesting.md", "Sources/ApusTesting/ApusTesting.docc/TestADriver.md"]
   )
   func apusTesting(page: String) throws {
-    let files = [
-      "Package", "Tests/DriverTests/MyGuest", "Tests/DriverTests/GuestTests", "Tests/DriverTests/ClockDriverTests",
-    ]
-    let sources = files.map { lines("Tests/ExternalPackage/\($0).swift") }
+    let package = ["Package", "Tests/DriverTests/MyGuest", "Tests/DriverTests/GuestTests"]
+    let files =
+      package.map { "ExternalPackage/\($0)" } + [
+        "ExternalPackage/Tests/DriverTests/ClockDriverTests", "GuestTests/ApusTestingExampleTests",
+      ]
+    let sources = files.map { lines("Tests/\($0).swift") }
 
     let blocks = lines(page).split(separator: "```swift").dropFirst().map { $0.prefix { $0 != "```" } }
 
