@@ -84,6 +84,29 @@ struct PlatformTraitTests {
     #expect(shown.output == "100000000\n")
     #expect(names == ["gpu"])
   }
+
+  private static let pair = GuestSetup.ours.scmi(
+    json: """
+      {"clocks": [{"name": "one", "rates": [1000, 2000]}, {"name": "two", "rates": [1000, 2000]}],
+       "agents": [{"name": "first", "resources": ["clocks/one"]}, {"name": "second", "resources": ["clocks/two"]}]}
+      """,
+    agent: "first"
+  )
+
+  @Test("a second guest is another agent of the first one's platform", .guest(pair))
+  func sharing() async throws {
+    let first = try Guest.current
+    let platform = try #require(first.platform)
+
+    try await withGuest(.ours.scmi(sharing: platform, agent: "second")) { second in
+      platform.set(.clock, "two", to: 2000)
+      let clocks = "busybox ls /sys/kernel/debug/clk; busybox cat /sys/kernel/debug/clk/two/clk_rate"
+      let seen = try await second.run(clocks)
+      #expect(seen.output.hasSuffix("two\n2000\n"))
+      #expect(!seen.output.contains("one"))
+      #expect(try await first.run(clocks).status != 0)
+    }
+  }
 }
 
 extension GuestSetup {
