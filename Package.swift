@@ -37,6 +37,7 @@ let forFuzzing: [Product] =
   : [
     .library(name: "SCMIFuzzing", targets: ["SCMI", "SCMIFile", "SCMIFuzzing"]),
     .library(name: "BootImageTesting", targets: ["BootImage", "BootImageTesting", "GuestMemory"]),
+    .library(name: "AgentProtocol", targets: ["AgentProtocol"]),
     .library(name: "ControlTesting", targets: ["ControlTesting"]),
     .library(name: "VhostUserTesting", targets: ["VhostUserTesting"]),
     .library(name: "DeviceTree", targets: ["DeviceTree"]),
@@ -314,15 +315,16 @@ let package = Package(
     .target(name: "TestLimits", swiftSettings: strict),
     .testTarget(name: "TestSupportTests", dependencies: ["TestLimits", "TestSupport"], swiftSettings: strict),
     .plugin(name: "EmbedAgent", capability: .buildTool(), path: "Guests/Agent", sources: ["EmbedAgent.swift"]),
+    .target(name: "AgentProtocol", swiftSettings: strict),
     .target(
       name: "ApusGuest",
-      dependencies: ["Apus", "ApusHarness", "CHost", "Host", "SCMI", "TestLimits"],
+      dependencies: ["AgentProtocol", "Apus", "ApusHarness", "CHost", "Host", "SCMI", "TestLimits"],
       swiftSettings: strict,
       plugins: ["EmbedAgent"]
     ),
     .testTarget(
       name: "ApusGuestTests",
-      dependencies: ["ApusGuest", "CHost", "Host", "TestLimits", "TestSupport"],
+      dependencies: ["AgentProtocol", "ApusGuest", "CHost", "Host", "TestLimits", "TestSupport"],
       swiftSettings: strict
     ),
     .target(

@@ -32,6 +32,7 @@ enum kind {
     kind_shut_down = 10, // u32 magic of reboot(2)
     kind_ping = 11,      //
     kind_module = 12,    // path of a kernel module, parameters
+    kind_link = 13,      // target, path
     // To the host.
     kind_hello = 64,        // u32 version, u32 how often the agent was started anew
     kind_started = 65,      // u32 process
@@ -503,6 +504,16 @@ static long make_folder(char *path, u32 mode) {
     return error == -EEXIST ? 0 : error;
 }
 
+// In place of what is there, unless that is a folder.
+static long make_link(const char *target, const char *path) {
+    static char whole[4096 + 32];
+    copy_text(whole, sizeof whole, is_init ? "" : "/.apus/proc/1/root/", path, "");
+    long error = call(sys_symlinkat, target, AT_FDCWD, whole);
+    if (error != -EEXIST) return error;
+    error = call(sys_unlinkat, AT_FDCWD, whole, 0);
+    return error < 0 ? error : call(sys_symlinkat, target, AT_FDCWD, whole);
+}
+
 static long mount(const char *source, const char *target, const char *type, u64 flags, const char *options) {
     if (is_init) return call(sys_mount, source, target, type, flags, options);
     // Another process goes there: this one has its own files to come back to.
@@ -615,6 +626,10 @@ static void take_frame(u32 id, u32 kind, u8 *payload, u32 count) {
         for (int index = 0; index < 2; index++)
             if (!(texts[index] = next_text(&at, limit))) return answer(id, -EINVAL);
         return load_module(id, texts[0], texts[1]);
+    case kind_link:
+        for (int index = 0; index < 2; index++)
+            if (!(texts[index] = next_text(&at, limit))) return answer(id, -EINVAL);
+        return answer(id, make_link(texts[0], texts[1]));
     default: return answer(id, -EINVAL);
     }
 }

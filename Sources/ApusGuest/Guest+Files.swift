@@ -1,3 +1,4 @@
+internal import AgentProtocol
 public import Apus
 internal import Host
 
@@ -34,6 +35,47 @@ extension Guest {
     within limit: Duration = Guest.requestLimit
   ) async throws {
     try await push(InputFile.read(file), to: path, mode: mode, within: limit)
+  }
+
+  /// Copies a folder of the host's into the guest, with all that is in it. Links stay links; what is neither a file, a
+  /// folder nor a link is left out. What is in the guest's folder already stays, unless it has the same name.
+  ///
+  /// - Parameters:
+  ///   - folder: of the host's, with at most 256 MiB in at most 100,000 files.
+  ///   - path: of the folder in the guest, from the root; it is made, and those above it.
+  ///   - limit: how long each of the files may take on a machine that has nothing else to do.
+  /// - Throws: ``GuestError``, and ``HostTree/Failure`` where the host's folder cannot be read or is too large.
+  public func push(
+    folder: String,
+    to path: String,
+    within limit: Duration = Guest.requestLimit
+  ) async throws {
+    let entries = try HostTree.entries(of: folder, limit: 256 << 20)
+    try await makeFolder(path, within: limit)
+    for entry in entries {
+      switch entry {
+      case .folder(let inside): try await makeFolder("\(path)/\(inside)", within: limit)
+      case .link(let inside, let target): try await makeLink("\(path)/\(inside)", to: target, within: limit)
+      case .file(let inside, let source, let mode):
+        try await push(HostTree.read(source), to: "\(path)/\(inside)", mode: mode, within: limit)
+      }
+    }
+  }
+
+  /// Makes a symbolic link in the guest; a file or a link that is there is replaced.
+  ///
+  /// - Parameters:
+  ///   - path: of the link, from the root; its folder has to be there.
+  ///   - target: what it leads to.
+  ///   - limit: how long it may take on a machine that has nothing else to do.
+  /// - Throws: ``GuestError``.
+  public func makeLink(
+    _ path: String,
+    to target: String,
+    within limit: Duration = Guest.requestLimit
+  ) async throws(GuestError) {
+    guard let text = AgentFrame.bytes(of: [target]) else { throw .refused(what: "'\(target)'", errno: Self.invalid) }
+    try await file(.link, text, path, within: limit) { _ in }
   }
 
   /// Reads a file of the guest's.

@@ -1,3 +1,4 @@
+internal import AgentProtocol
 internal import Apus
 internal import Synchronization
 internal import TestLimits

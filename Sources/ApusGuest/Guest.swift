@@ -1,3 +1,4 @@
+internal import AgentProtocol
 public import Apus
 internal import CHost
 internal import Glibc
@@ -11,7 +12,7 @@ internal import Synchronization
 /// Whatever waits has a limit of time, which leaves out what the machine waited for a processor. May be used from any
 /// task.
 public final class Guest: Sendable {
-  /// What the guest runs on; its outcome is better asked of ``outcome``.
+  /// What the guest runs on, for all that is not said here: its pauses, its report, its debugger.
   public let machine: Machine
   /// The guest's console, which nobody else should read.
   public let console: ConsoleTranscript
@@ -19,6 +20,7 @@ public final class Guest: Sendable {
   /// The shared SCMI platform that the machine was given, or nil.
   public let platform: SharedPlatform?
 
+  let recorder: PlatformRecorder?
   let agent: AgentConnection?
   private let ending = Mutex(EndState())
 
@@ -33,6 +35,7 @@ public final class Guest: Sendable {
   private init(_ machine: Machine, _ platform: SharedPlatform?, agent: AgentConnection?, _ options: Options) {
     self.machine = machine
     self.platform = platform
+    recorder = platform.map { PlatformRecorder($0) }
     self.agent = agent
     limitsAreWall = options.limitsAreWall
     console = ConsoleTranscript(machine.console, observer: options.consoleObserver)

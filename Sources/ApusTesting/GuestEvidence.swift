@@ -12,7 +12,6 @@
   /// What a guest and its machine leave, for a test that has failed.
   final class GuestEvidence: Sendable {
     private let folder: String
-    private let clock = ContinuousClock.now
 
     /// - Throws: where the host has no place for files.
     init() throws(HostError) {
@@ -44,36 +43,40 @@
       return configuration
     }
 
-    /// The platform that the setup defines, with a clock that begins now.
+    /// The platform that the setup wants.
     func platform(_ setup: GuestSetup) throws -> SharedPlatform? {
-      guard let definition = try setup.platform?() else { return nil }
-      let clock = clock
-      return SharedPlatform(try SCMIPlatform(definition)) { UInt64((ContinuousClock.now - clock) / .nanoseconds(1)) }
+      switch try setup.platform?() {
+      case nil: return nil
+      case .running(let platform): return platform
+      case .new(let definition): return try SharedPlatform(startingNow: definition)
+      }
     }
 
     /// The configuration with its device on the setup's platform.
     func withPlatform(_ configuration: Configuration, _ setup: GuestSetup) -> Configuration {
       var configuration = configuration
       guard setup.platform != nil else { return configuration }
-      configuration.devices.append(.init(.scmi(.shared())))
+      let isOnIt = configuration.devices.contains { if case .scmi = $0.kind { true } else { false } }
+      if !isOnIt { configuration.devices.append(.init(.scmi(.shared(agent: setup.scmiAgent)))) }
       if configuration.scmiTranscript == nil { configuration.scmiTranscript = "\(folder)/\(Self.transcript)" }
       return configuration
     }
 
-    /// Attaches all to the test that runs. The machine has ended.
-    func attach(of guest: Guest) async {
-      Attachment.record(await guest.console.wholeText, named: "console.log")
-      if let log = guest.keptKernelLog { Attachment.record(log, named: "kernel.log") }
+    /// Attaches all to the test that runs, by names that begin with its own. The machine has ended.
+    func attach(of guest: Guest, to test: Test) async {
+      let prefix = test.name.prefix { $0 != "(" } + "-"
+      Attachment.record(await guest.console.wholeText, named: prefix + "console.log")
+      if let log = guest.keptKernelLog { Attachment.record(log, named: prefix + "kernel.log") }
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
       if let report = try? encoder.encode(await guest.machine.report) {
-        Attachment.record(Array(report), named: "report.json")
+        Attachment.record(Array(report), named: prefix + "report.json")
       }
       let configuration = guest.machine.configuration
       for (path, name) in [
         (configuration.deviceTreeDump, Self.deviceTree), (configuration.scmiTranscript, Self.transcript),
       ] {
-        if let path, let bytes = try? InputFile.read(path) { Attachment.record(bytes, named: name) }
+        if let path, let bytes = try? InputFile.read(path) { Attachment.record(bytes, named: prefix + name) }
       }
     }
   }

@@ -1,10 +1,9 @@
 public import Apus
-internal import ApusGuest
+public import ApusGuest
 public import SCMI
-internal import Synchronization
-internal import TestLimits
 
-/// A machine that has run to its end, as a test looks at it.
+/// A machine that has run to its end, as a test looks at it: for what runs by itself, such as firmware, and where every
+/// device and exit is what a test is about. A `Guest` has an agent, and is there while the test goes on.
 public struct GuestRun: Sendable {
   /// How it ended, in how many exits, and so on.
   public let report: Report
@@ -33,6 +32,8 @@ public struct GuestRun: Sendable {
   ///   - isBeside: whether another machine that this test drives runs at the same time, and has its place among those
   ///     that may. Waiting for a second one would be waiting for all other tests.
   ///   - drive: talks with the running guest. When it throws, the machine is stopped.
+  /// - Throws: ``Hang``, what `drive` throws, and what keeps the machine from starting: `ConfigurationError` for every
+  ///   mistake at once, `InputFileError` and `HostError`.
   public static func boot(
     _ configuration: Configuration,
     platform: SharedPlatform? = nil,
@@ -40,26 +41,24 @@ public struct GuestRun: Sendable {
     beside isBeside: Bool = false,
     _ drive: (Machine, ConsoleTranscript) async throws -> Void = { _, _ in }
   ) async throws -> GuestRun {
-    let machine = try Machine(configuration, platform: platform)
-    return try await MachineSlots.shared.withSlot(isBeside ? nil : MachineSlots.Need(cpus: 1, memory: 0)) {
-      let transcript = ConsoleTranscript(machine.console)
-      let hangs = Flag()
-      try machine.start()
-      let watch = configuration.timeout == nil ? stop(machine, after: limit, setting: hangs) : nil
-      defer { watch?.cancel() }
+    try await MachineSlots.shared.withSlot(isBeside ? nil : MachineSlots.Need(cpus: 1, memory: 0)) {
+      var options = Guest.Options()
+      options.withAgent = false
+      let guest = try Guest.start(configuration, platform: platform, options)
+      let clock = configuration.timeout == nil ? GuestClock(guest, limit: limit) : nil
+      defer { clock?.cancel() }
       do {
-        try await drive(machine, transcript)
+        try await drive(guest.machine, guest.console)
       } catch {
-        machine.stop()
-        _ = await machine.outcome
+        await guest.stop()
         throw error
       }
-      let outcome = await machine.outcome
-      if hangs.isSet.load(ordering: .sequentiallyConsistent) { throw Hang(console: await transcript.wholeText) }
+      let outcome = await guest.outcome
+      if clock?.hasPassed == true { throw Hang(console: await guest.console.wholeText) }
       return GuestRun(
-        report: await machine.report,
+        report: await guest.machine.report,
         outcome: outcome,
-        console: await transcript.wholeText
+        console: await guest.console.wholeText
       )
     }
   }
@@ -70,19 +69,6 @@ public struct GuestRun: Sendable {
     public let console: String
 
     public var description: String { "the guest did not end; the last that it wrote: \(console.suffix(2000))" }
-  }
-
-  private final class Flag: Sendable {
-    let isSet = Atomic(false)
-  }
-
-  private static func stop(_ machine: Machine, after limit: Duration, setting flag: Flag) -> Task<Void, any Error> {
-    Task {
-      let limit = TestLimit(limit)
-      while !limit.hasPassed { try await Task.sleep(for: .milliseconds(500)) }
-      flag.isSet.store(true, ordering: .sequentiallyConsistent)
-      machine.stop()
-    }
   }
 
   /// The fault that ended the machine, if one did.

@@ -1,4 +1,5 @@
 public import Apus
+internal import Glibc
 public import SCMI
 internal import SCMIFile
 
@@ -11,10 +12,20 @@ public struct GuestSetup: Sendable {
   public typealias Configure = @Sendable () async throws -> Configuration
 
   let configure: Configure
-  /// The definition of the guest's SCMI platform, or none.
-  var platform: (@Sendable () throws -> PlatformDefinition)?
+  /// The guest's SCMI platform, or none.
+  var platform: (@Sendable () throws -> PlatformSource)?
+  /// Which agent of the platform the guest is; it may be left out where there is one.
+  var scmiAgent: String?
   /// Whether programs run in the guest by an agent.
   var hasAgent = true
+  /// What the console says when the guest has begun, and how long that may take.
+  var prompt: (text: String, limit: Duration)?
+
+  /// Where a platform comes from.
+  enum PlatformSource {
+    case new(PlatformDefinition)
+    case running(SharedPlatform)
+  }
 
   private init(_ configure: @escaping Configure) {
     self.configure = configure
@@ -31,7 +42,8 @@ public struct GuestSetup: Sendable {
   ///   - commandLine: goes behind `console=ttyAMA0 panic=-1`.
   ///   - cpus: how many vCPUs.
   ///   - memory: bytes of RAM, a multiple of 1 MiB.
-  /// - Throws: nothing itself; what the paths throw fails the test whose machine is made.
+  ///
+  /// What the paths throw fails the test that wants the guest.
   public static func linux(
     kernel: @autoclosure @escaping @Sendable () throws -> String,
     initramfs: @autoclosure @escaping @Sendable () throws -> String? = nil,
@@ -49,20 +61,77 @@ public struct GuestSetup: Sendable {
     }
   }
 
-  /// The same guest on an SCMI platform, which the test sees and changes as ``Guest/platform``.
+  /// The path that a variable of the environment has, for kernels and file systems that are made outside of the tests.
   ///
-  /// - Parameter definition: is called for each machine.
-  /// - Throws: nothing itself; what the definition throws fails the test whose machine is made.
-  public func scmi(_ definition: @escaping @Sendable () throws -> PlatformDefinition) -> GuestSetup {
+  /// - Parameter name: the variable's. On the emulated host it is there where that was told to hand it on.
+  /// - Throws: ``MissingVariable`` where it is not set, or empty.
+  public static func path(inVariable name: String) throws(MissingVariable) -> String {
+    // SAFETY: the texts hold for the calls, and nothing in a test changes the environment.
+    guard let value = unsafe getenv(name).map({ unsafe String(cString: $0) }), !value.isEmpty else {
+      throw MissingVariable(name: name)
+    }
+    return value
+  }
+
+  /// A variable of the environment that a guest needs and that is not set.
+  public struct MissingVariable: Error, CustomStringConvertible {
+    /// As it is looked for.
+    public let name: String
+
+    public var description: String {
+      "the variable \(name) is not set, or not handed on to the host that the tests run on: set it to a file's path"
+    }
+  }
+
+  /// The same guest, of which a test begins when its console has said something, such as a shell's prompt. All before
+  /// it counts as read.
+  ///
+  /// The agent is there earlier: an init that mounts file systems and loads modules goes on beside it.
+  ///
+  /// - Parameters:
+  ///   - text: what the console says.
+  ///   - limit: how long that may take on a machine that has nothing else to do. Then the test has failed.
+  public func ready(at text: String, within limit: Duration = .seconds(120)) -> GuestSetup {
     var setup = self
-    setup.platform = definition
+    setup.prompt = (text, limit)
+    return setup
+  }
+
+  /// The same guest on an SCMI platform, which the test sees and changes as `Guest.platform`.
+  ///
+  /// - Parameters:
+  ///   - agent: which of the platform's agents the guest is; nil where there is one.
+  ///   - definition: is called for each machine; an error that it throws fails the test.
+  public func scmi(
+    agent: String? = nil,
+    _ definition: @escaping @Sendable () throws -> PlatformDefinition
+  ) -> GuestSetup {
+    var setup = self
+    setup.platform = { .new(try definition()) }
+    setup.scmiAgent = agent
     return setup
   }
 
   /// The same guest on the SCMI platform of a file.
   ///
-  /// - Parameter json: the text of a platform file (`Documentation/SCMIPlatformFile.md`).
-  public func scmi(json: String) -> GuestSetup { scmi { try PlatformDefinition(json: json) } }
+  /// - Parameters:
+  ///   - json: the text of a platform file (`Documentation/SCMIPlatformFile.md`).
+  ///   - agent: which of its agents the guest is; nil where there is one.
+  public func scmi(json: String, agent: String? = nil) -> GuestSetup {
+    scmi(agent: agent) { try PlatformDefinition(json: json) }
+  }
+
+  /// The same guest as one more agent of a platform, such as that of another guest.
+  ///
+  /// - Parameters:
+  ///   - platform: that other guests are on.
+  ///   - agent: which of its agents the guest is.
+  public func scmi(sharing platform: SharedPlatform, agent: String) -> GuestSetup {
+    var setup = self
+    setup.platform = { .running(platform) }
+    setup.scmiAgent = agent
+    return setup
+  }
 
   /// The same guest without an agent: what its kernel and init print is all there is.
   public var withoutAgent: GuestSetup {

@@ -5,7 +5,7 @@
   public import Testing
 
   extension Trait where Self == GuestTrait {
-    /// A guest for the test, started before it and ended behind it: ``Guest/current``.
+    /// A guest for the test, started before it and ended behind it: `Guest.current`.
     ///
     /// - Parameters:
     ///   - setup: what guest.
@@ -21,7 +21,7 @@
     }
   }
 
-  /// Gives tests a guest: see ``Testing/Trait/guest(_:for:limit:)``.
+  /// Gives tests a guest: see `.guest(_:for:limit:)`.
   ///
   /// No more guests run at once than the host has processors and memory for. A test fails where its guest ends by
   /// itself in another way than by power-off, and where it does not end within the limit. What the guest and its
@@ -50,76 +50,51 @@
 
     /// Starts a guest, runs the tests with it, and ends it.
     ///
-    /// - Throws: what the test throws, and where the machine cannot be made or started.
+    /// - Throws: what the tests throw, and what keeps the guest from starting.
     public func provideScope(
       for test: Test,
       testCase: Test.Case?,
       performing body: @Sendable () async throws -> Void
     ) async throws {
-      let failure = Failure()
-      let watch = IssueHandlingTrait.compactMapIssues { issue in
-        failure.note()
-        return issue
-      }
-      try await watch.provideScope(for: test, testCase: testCase) {
-        try await run(body, failure)
-      }
-    }
-
-    private func run(_ body: @Sendable () async throws -> Void, _ failure: Failure) async throws {
-      let evidence = try GuestEvidence()
-      let configuration = try await evidence.recording(setup.configure())
-      let platform = try evidence.platform(setup)
-      // A second guest beside the one that this test has: waiting for its place could be waiting for itself.
-      let need = Guest.inScope == nil ? MachineSlots.Need(configuration) : nil
-      try await MachineSlots.shared.withSlot(need) {
-        var options = Guest.Options()
-        options.withAgent = setup.hasAgent
-        let guest = try Guest.start(evidence.withPlatform(configuration, setup), platform: platform, options)
-        let clock = GuestClock(guest, limit: limit)
-        do {
-          try await Guest.$inScope.withValue(guest) { try await body() }
-        } catch {
-          failure.note()
-          await end(guest, clock, failure)
-          await evidence.attach(of: guest)
-          throw error
-        }
-        await end(guest, clock, failure)
-        if failure.isNoted { await evidence.attach(of: guest) }
-      }
-    }
-
-    /// Ends the machine, and tells where it had ended as no test wants it.
-    private func end(_ guest: Guest, _ clock: GuestClock, _ failure: Failure) async {
-      if failure.isNoted, setup.hasAgent { await guest.keepKernelLog() }
-      clock.cancel()
-      let outcome = await guest.stop()
-      if clock.hasPassed {
-        Issue.record("the guest ran longer than \(limit), and was ended; its last words:\n\(await guest.lastWords)")
-        failure.note()
-      } else if !guest.endIsAwaited, outcome.end != .stopped, outcome.end != .poweredOff {
-        Issue.record("the guest ended by itself: \(outcome.message); its last words:\n\(await guest.lastWords)")
-        failure.note()
+      try await GuestSession(setup, limit: limit).run(in: test, testCase) { guest in
+        try await Guest.$inScope.withValue(guest) { try await body() }
       }
     }
   }
 
-  /// Whether a test has failed so far.
-  final class Failure: Sendable {
-    private let state = Atomic(false)
-
-    var isNoted: Bool { state.load(ordering: .acquiring) }
-
-    func note() { state.store(true, ordering: .releasing) }
+  /// Starts a guest, runs `body` with it, and ends it: for a test that wants a second one, or one of its own making.
+  ///
+  /// What is true of the trait `.guest(…)` is true of it, but that `Guest.current` stays what it was. A guest beside
+  /// one that the test has does not wait for a processor of its own.
+  ///
+  /// - Parameters:
+  ///   - setup: what guest.
+  ///   - limit: how long the guest may run on a machine that has nothing else to do. Then it is ended, and the test
+  ///     has failed.
+  ///   - body: drives it.
+  /// - Throws: what `body` throws, and what keeps the guest from starting: `ConfigurationError`, `InputFileError` or
+  ///   `HostError`, or what the setup throws.
+  public func withGuest(
+    _ setup: GuestSetup,
+    limit: Duration = .seconds(180),
+    _ body: @Sendable (Guest) async throws -> Void
+  ) async throws {
+    guard let test = Test.current else { throw Guest.NoTest() }
+    try await GuestSession(setup, limit: limit).run(in: test, Test.Case.current) { guest in
+      // A third one has a place beside this one.
+      if Guest.inScope != nil { return try await body(guest) }
+      try await Guest.$hasPlace.withValue(true) { try await body(guest) }
+    }
   }
 
   extension Guest {
     @TaskLocal static var inScope: Guest?
+    /// Whether the test has a guest's place already, without its being the current guest.
+    @TaskLocal static var hasPlace = false
 
     /// The guest of the test that runs.
     ///
-    /// - Throws: ``NoGuest`` in a test without the trait ``Testing/Trait/guest(_:for:limit:)``.
+    /// - Throws: ``NoGuest`` in a test without the trait `.guest(_:for:limit:)`.
     public static var current: Guest {
       get throws(NoGuest) {
         guard let inScope else { throw NoGuest() }
@@ -130,6 +105,11 @@
     /// A test without a guest that wants one.
     public struct NoGuest: Error, CustomStringConvertible {
       public var description: String { "this test has no guest: give it or its suite the trait .guest(…)" }
+    }
+
+    /// A guest for a test where there is none.
+    struct NoTest: Error, CustomStringConvertible {
+      var description: String { "withGuest(…) belongs into a test; elsewhere Guest.start(…) starts a guest" }
     }
   }
 #endif

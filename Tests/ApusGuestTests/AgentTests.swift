@@ -1,3 +1,4 @@
+import AgentProtocol
 import CHost
 import Glibc
 import Host
@@ -113,6 +114,30 @@ struct AgentTests {
     #expect(read.end == .exited(status: 0))
     #expect(missing.end == .failed(errno: ENOENT))
     #expect(isFolder.end == .failed(errno: EISDIR))
+  }
+
+  @Test("links are made in place of files and links, and of no folder")
+  func links() throws {
+    let agent = try LocalAgent()
+    let folder = try TemporaryFolder()
+    _ = try folder.write("file", [1])
+    _ = try folder.makeFolder("folder")
+    func texts(_ name: String) -> [UInt8] { Array("target\0\(folder.path(name))\0".utf8) }
+
+    let new = try agent.ask(.link, texts("new"))
+    let again = try agent.ask(.link, texts("new"))
+    let file = try agent.ask(.link, texts("file"))
+    let isFolder = try agent.ask(.link, texts("folder"))
+    let unended = try agent.ask(.link, Array("target".utf8))
+    _ = try folder.write("target", [2])
+
+    #expect(new.end == .exited(status: 0))
+    #expect(again.end == .exited(status: 0))
+    #expect(file.end == .exited(status: 0))
+    #expect(isFolder.end == .failed(errno: EISDIR))
+    #expect(unended.end == .failed(errno: EINVAL))
+    #expect(folder.read("new") == [2])
+    #expect(folder.read("file") == [2])
   }
 
   @Test("an agent that is killed loses what was under way, and says so")

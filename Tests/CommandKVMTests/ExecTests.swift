@@ -73,7 +73,12 @@ extension CommandKVMTests {
 
     @Test("a signal reaches the command, and its status tells")
     func signals() throws {
-      let handled = try exec([], "/bin/sh", "-c", "trap 'echo caught; exit 9' TERM; echo up; while :; do sleep 0.1; done")
+      let handled = try exec(
+        [],
+        "/bin/sh",
+        "-c",
+        "trap 'echo caught; exit 9' TERM; echo up; while :; do sleep 0.1; done"
+      )
       try handled.expect("up")
       handled.signal(SIGTERM)
 

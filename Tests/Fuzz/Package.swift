@@ -105,6 +105,11 @@ let package = Package(
       dependencies: ["FuzzSupport", .product(name: "ApusHarness", package: "apus")],
       swiftSettings: strict
     ),
+    .executableTarget(
+      name: "FuzzAgent",
+      dependencies: ["FuzzSupport", .product(name: "AgentProtocol", package: "apus")],
+      swiftSettings: strict
+    ),
     debuggerFuzzTarget("FuzzDebugger"),
     debuggerFuzzTarget("FuzzTranslation"),
     messagesFuzzTarget("FuzzMessagesDevice"),
@@ -122,7 +127,8 @@ let package = Package(
     .executableTarget(
       name: "FuzzSeeds",
       dependencies: [
-        "FuzzSupport", .product(name: "BootImageTesting", package: "apus"),
+        "FuzzSupport", .product(name: "AgentProtocol", package: "apus"),
+        .product(name: "BootImageTesting", package: "apus"),
         .product(name: "ControlTesting", package: "apus"), .product(name: "DebuggerTesting", package: "apus"),
         .product(name: "DeviceTree", package: "apus"), .product(name: "MessagesTesting", package: "apus"),
         .product(name: "QEMUTesting", package: "apus"), .product(name: "VhostUserTesting", package: "apus"),

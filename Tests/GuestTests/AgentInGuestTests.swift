@@ -48,7 +48,8 @@ struct AgentInGuestTests {
   @Test("a panic during a program is told with the console's last words")
   func panic() async throws {
     let guest = try Guest.start(configuration())
-    try await guest.waitForAgent()
+    // The agent is there before the init has mounted anything.
+    try await guest.console.expect("# ")
 
     let error = await #expect(throws: GuestError.self) {
       try await guest.run("echo c >/proc/sysrq-trigger; busybox sleep 100")

@@ -30,7 +30,6 @@ struct GuestEndTests {
   func panic() async throws {
     try await withKnownIssue {
       try await GuestTrait.guest(.ours).provideScope(for: Test.current!, testCase: nil) {
-        try await Guest.current.console.expect("# ")
         try Guest.current.console.send("echo c >/proc/sysrq-trigger\n")
         try await Guest.current.console.expect("end Kernel panic")
       }
@@ -79,17 +78,38 @@ struct PlatformTraitTests {
     let guest = try Guest.current
     let platform = try #require(guest.platform)
 
-    let shown = try await guest.run(
-      "busybox mount -t debugfs debugfs /sys/kernel/debug; busybox cat /sys/kernel/debug/clk/gpu/clk_rate"
-    )
+    let shown = try await guest.run("busybox cat /sys/kernel/debug/clk/gpu/clk_rate")
     let names = platform.definition.clocks.map(\.name)
 
     #expect(shown.output == "100000000\n")
     #expect(names == ["gpu"])
   }
+
+  private static let pair = GuestSetup.ours.scmi(
+    json: """
+      {"clocks": [{"name": "one", "rates": [1000, 2000]}, {"name": "two", "rates": [1000, 2000]}],
+       "agents": [{"name": "first", "resources": ["clocks/one"]}, {"name": "second", "resources": ["clocks/two"]}]}
+      """,
+    agent: "first"
+  )
+
+  @Test("a second guest is another agent of the first one's platform", .guest(pair))
+  func sharing() async throws {
+    let first = try Guest.current
+    let platform = try #require(first.platform)
+
+    try await withGuest(.ours.scmi(sharing: platform, agent: "second")) { second in
+      platform.set(.clock, "two", to: 2000)
+      let clocks = "busybox ls /sys/kernel/debug/clk; busybox cat /sys/kernel/debug/clk/two/clk_rate"
+      let seen = try await second.run(clocks)
+      #expect(seen.output.hasSuffix("two\n2000\n"))
+      #expect(!seen.output.contains("one"))
+      #expect(try await first.run(clocks).status != 0)
+    }
+  }
 }
 
 extension GuestSetup {
   /// This project's kernel and initramfs, with a shell on the console.
-  static var ours: GuestSetup { .configuration { try LinuxGuest.configuration("shell") } }
+  static var ours: GuestSetup { .configuration { try LinuxGuest.configuration("shell") }.ready(at: "# ") }
 }

@@ -31,8 +31,8 @@ struct PauseLoadTests {
 
   private static var platform: SharedPlatform {
     get throws {
-      try SCMIGuest.platform(
-        PlatformDefinition { platform in
+      try SharedPlatform(
+        startingNow: PlatformDefinition { platform in
           platform.sensors = [
             SensorDefinition("die") { sensor in
               sensor.scale = -3

@@ -60,7 +60,7 @@ struct SCMIDeviceTests {
 
   @Test("are found by their drivers, keep what is written to them, and interrupt")
   func devices() async throws {
-    let platform = try SCMIGuest.platform(Self.definition)
+    let platform = try SharedPlatform(startingNow: Self.definition)
 
     let run = try await GuestRun.boot(try SCMIGuest.configuration(), platform: platform, limit: .seconds(120)) {
       machine,

@@ -9,7 +9,7 @@ import Testing
 struct SCMIDriverTests {
   @Test("of all ten protocols work, and what they say is what the platform heard")
   func drivers() async throws {
-    let platform = try SCMIGuest.platform(SCMIGuest.definition)
+    let platform = try SharedPlatform(startingNow: SCMIGuest.definition)
     let session = RecordedSession(platform)
     // The guest finds its real-time clock in reset.
     _ = platform.change { $0.setValue(ResourceName(.resetDomain, "rtc"), 1, at: $1) }
@@ -63,39 +63,31 @@ struct SCMIDriverTests {
     #expect(run.lines.prefix(4) == ["die", "accelerometer", "0", "exit status 0"])
   }
 
-  private func value(_ platform: SharedPlatform, _ kind: ResourceKind, _ name: String) -> Int64? {
-    platform.change { platform, _ in platform.value(ResourceName(kind, name)) }
-  }
-
-  private func isOn(_ platform: SharedPlatform, _ kind: ResourceKind, _ name: String) -> Bool? {
-    platform.change { platform, _ in platform.isEnabled(ResourceName(kind, name)) }
-  }
-
   /// The real-time clock's driver is the consumer of a clock, a power domain and a reset: it lets them go and takes
   /// them again.
   private func clocks(_ shell: GuestShell, _ platform: SharedPlatform) async throws {
     let debug = "cd /sys/kernel/debug; cat clk/rtc/clk_rate clk/rtc/clk_parent clk/rtc/clk_enable_count"
     let domain = "cat pm_genpd/rtc/current_state; cd /"
     #expect(try await shell.run("\(debug); \(domain)") == ["1000000", "crystal", "1", "on"])
-    #expect(value(platform, .clock, "rtc") == 1_000_000)
-    #expect(isOn(platform, .clock, "rtc") == true)
-    #expect(value(platform, .powerDomain, "rtc") == 0)
-    #expect(value(platform, .resetDomain, "rtc") == 0)
+    #expect(platform.value(.clock, "rtc") == 1_000_000)
+    #expect(platform.isEnabled(.clock, "rtc") == true)
+    #expect(platform.value(.powerDomain, "rtc") == 0)
+    #expect(platform.value(.resetDomain, "rtc") == 0)
 
     try await shell.run("echo 9010000.rtc > /sys/bus/amba/drivers/rtc-pl031/unbind")
     let gone = try await shell.run("\(debug); \(domain)")
     #expect(gone == ["1000000", "crystal", "0", "off-0"])
-    #expect(isOn(platform, .clock, "rtc") == false)
-    #expect(value(platform, .powerDomain, "rtc") == 0x4000_0000)
+    #expect(platform.isEnabled(.clock, "rtc") == false)
+    #expect(platform.value(.powerDomain, "rtc") == 0x4000_0000)
 
     // The platform changes the rate by itself; the consumer sets its own when it comes again.
     _ = platform.change { $0.setValue(ResourceName(.clock, "rtc"), 32_768, at: $1) }
     #expect(try await shell.run("cat /sys/kernel/debug/clk/rtc/clk_rate") == ["32768"])
     try await shell.run("echo 9010000.rtc > /sys/bus/amba/drivers/rtc-pl031/bind")
     #expect(try await shell.run("\(debug); \(domain)") == ["1000000", "crystal", "1", "on"])
-    #expect(value(platform, .clock, "rtc") == 1_000_000)
-    #expect(isOn(platform, .clock, "rtc") == true)
-    #expect(value(platform, .powerDomain, "rtc") == 0)
+    #expect(platform.value(.clock, "rtc") == 1_000_000)
+    #expect(platform.isEnabled(.clock, "rtc") == true)
+    #expect(platform.value(.powerDomain, "rtc") == 0)
   }
 
   /// A bus is the consumer of a clock, of which it chooses rate and parent, of a power domain and of pins. Power
@@ -113,11 +105,11 @@ struct SCMIDriverTests {
       )
     }
     func state() -> [Bool?] {
-      [isOn(platform, .clock, "gpu"), isOn(platform, .clock, "pll"), value(platform, .powerDomain, "gpu") == 0]
+      [platform.isEnabled(.clock, "gpu"), platform.isEnabled(.clock, "pll"), platform.value(.powerDomain, "gpu") == 0]
     }
     #expect(try await shell.run(seen) == ["off-0", "400000000", "pll", "0", "0"])
     #expect(state() == [false, false, false])
-    #expect(value(platform, .clock, "gpu") == 400_000_000)
+    #expect(platform.value(.clock, "gpu") == 400_000_000)
     let parents = platform.change { platform, _ in
       [platform.clockParent("gpu"), platform.clockParent("rtc"), platform.clockParent("pll")]
     }
@@ -135,21 +127,21 @@ struct SCMIDriverTests {
       try await shell.run("grep -c '\(device) .*function serial group uart' /sys/kernel/debug/pinctrl/*/pinmux-pins")
         == ["2"]
     )
-    #expect(value(platform, .group, "uart") == 0)
+    #expect(platform.value(.group, "uart") == 0)
   }
 
   private func performance(_ shell: GuestShell, _ platform: SharedPlatform) async throws {
     let policy = "cd /sys/devices/system/cpu/cpufreq/policy0"
     let known = try await shell.run("\(policy); cat scaling_driver scaling_available_frequencies; cd /")
     #expect(known == ["scmi", "500000 1000000 1500000 "])
-    #expect(value(platform, .performanceDomain, "cpu") == 1_500)
+    #expect(platform.value(.performanceDomain, "cpu") == 1_500)
     for level in [500, 1_000] as [Int64] {
       let text = "\(level)000"
       let read = try await shell.run(
         "\(policy); echo userspace > scaling_governor; echo \(text) > scaling_setspeed; cat cpuinfo_cur_freq; cd /"
       )
       #expect(read == [text])
-      #expect(value(platform, .performanceDomain, "cpu") == level)
+      #expect(platform.value(.performanceDomain, "cpu") == level)
     }
   }
 
@@ -167,11 +159,11 @@ struct SCMIDriverTests {
     try await shell.run("echo 850000 > \(core)/max_microvolts; echo 750000 > \(core)/min_microvolts")
     let found = "cd /sys/class/regulator/; for i in *; do [ $(cat $i/name) != vdd ] || cat $i/microvolts $i/state; done"
     #expect(try await shell.run("\(found); cd /") == ["750000", "enabled"])
-    #expect(value(platform, .voltageDomain, "vdd") == 750_000)
-    #expect(isOn(platform, .voltageDomain, "vdd") == true)
+    #expect(platform.value(.voltageDomain, "vdd") == 750_000)
+    #expect(platform.isEnabled(.voltageDomain, "vdd") == true)
     for state in ["enabled", "disabled"] {
       try await shell.run("echo \(state) > /sys/devices/platform/slot/state")
-      #expect(isOn(platform, .voltageDomain, "card") == (state == "enabled"))
+      #expect(platform.isEnabled(.voltageDomain, "card") == (state == "enabled"))
     }
   }
 
@@ -183,9 +175,9 @@ struct SCMIDriverTests {
       "\(folder); echo 5000000 > constraint_0_power_limit_uw; echo 2000 > constraint_0_time_window_us; cat \(files); cd /"
     )
     #expect(changed == ["5000000", "2000", "7500000", "board"])
-    #expect(value(platform, .powercapDomain, "board") == 5_000_000)
+    #expect(platform.value(.powercapDomain, "board") == 5_000_000)
     try await shell.run("echo 0 > /sys/class/powercap/arm-scmi:0/enabled")
-    #expect(value(platform, .powercapDomain, "board") == 0)
+    #expect(platform.value(.powercapDomain, "board") == 0)
   }
 
   private func pins(_ shell: GuestShell, _ platform: SharedPlatform) async throws {
@@ -195,8 +187,8 @@ struct SCMIDriverTests {
     let groups = try await shell.run("\(folder); grep group pingroups; cd /")
     #expect(groups == ["registered pin groups:", "group: uart", "group: spi"])
     try await shell.run("\(folder); echo spi bus > pinmux-select; cd /")
-    #expect(value(platform, .group, "spi") == 1)
-    #expect(value(platform, .group, "uart") == 0)
+    #expect(platform.value(.group, "spi") == 1)
+    #expect(platform.value(.group, "uart") == 0)
   }
 
   /// What the kernel's SCMI events say, in few words. Linux traces a command after it was sent, when its buffer may

@@ -118,15 +118,6 @@ enum SCMIGuest {
     return tree
   }
 
-  /// A platform on the host's clock.
-  static func platform(_ definition: PlatformDefinition) throws -> SharedPlatform {
-    let start = ContinuousClock.now
-    return SharedPlatform(try SCMIPlatform(definition)) {
-      let (seconds, attoseconds) = (ContinuousClock.now - start).components
-      return UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
-    }
-  }
-
   /// A machine that is an agent, with a shell on its virtio console: the serial port takes an exit for each character.
   static func configuration(agent: String? = nil) throws -> Configuration {
     var configuration = try LinuxGuest.configuration("")
@@ -136,7 +127,7 @@ enum SCMIGuest {
   }
 }
 
-/// What a platform said and heard.
+/// What a platform said and heard, also before a machine and behind it, which `Guest.scmiTranscript` does not have.
 final class RecordedSession: Sendable {
   private let stored = Mutex<[TranscriptRecord]>([])
 

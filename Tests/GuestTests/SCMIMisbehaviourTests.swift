@@ -235,7 +235,7 @@ struct SCMIMisbehaviourTests {
 
   @Test("goes on after each kind, and says what the table says")
   func cases() async throws {
-    let platform = try SCMIGuest.platform(Self.definition)
+    let platform = try SharedPlatform(startingNow: Self.definition)
 
     let run = try await GuestRun.boot(try SCMIGuest.configuration(), platform: platform, limit: .seconds(240)) {
       machine,

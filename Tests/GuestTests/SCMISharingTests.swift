@@ -32,7 +32,7 @@ struct SCMISharingTests {
 
   @Test("two guests see different resources, and the trusted agent moves one while both run")
   func twoGuests() async throws {
-    let platform = try SCMIGuest.platform(Self.definition)
+    let platform = try SharedPlatform(startingNow: Self.definition)
 
     let limit = Duration.seconds(300)
     let (one, two) = (
@@ -80,7 +80,7 @@ struct SCMISharingTests {
 
   @Test("an agent is one machine's at a time")
   func oneMachineEach() async throws {
-    let platform = try SCMIGuest.platform(Self.definition)
+    let platform = try SharedPlatform(startingNow: Self.definition)
     #expect(platform.attach(0, .init(wake: {})))
 
     let run = try await GuestRun.boot(try SCMIGuest.configuration(agent: "first"), platform: platform)
@@ -113,7 +113,7 @@ struct SCMISharingTests {
     definition.sensors[0].tripPoints = 1
     definition.devices = [DeviceDefinition("device", [ResourceName(.clock, "pll")])]
     definition.agents[0].trusted = true
-    let platform = try SCMIGuest.platform(definition)
+    let platform = try SharedPlatform(startingNow: definition)
     let missing = found(platform).subtracting(RawMessages.all.map { Self.number($0.header) })
     #expect(missing.isEmpty, "\(missing)")
     let session = RecordedSession(platform)

@@ -14,8 +14,7 @@ TABLE = "Documentation/Architecture.md"
 PACKAGE = "Package.swift"
 STANDARD = {"Swift", "Synchronization"}
 SYSTEM = {"Glibc", "Musl", "Bionic", "Darwin", "Dispatch", "FoundationEssentials", "Foundation"}
-# Foundation costs start-up time. The command reads JSON with the essentials; tests, which may take longer to start,
-# write a report's.
+# Foundation costs start-up time. The command reads JSON with the essentials; what tests attach is written by them.
 FOUNDATION = {"ApusCommand": {"FoundationEssentials"}, "ApusTesting": {"FoundationEssentials"}}
 IMPORT = re.compile(r"^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:\w+\s+)?import\s+(?:\w+\s+(?=\w+\.))?(\w+)", re.MULTILINE)
 EXCEPT = re.compile(r" but `\w+`(?:(?:, | and )`\w+`)*")

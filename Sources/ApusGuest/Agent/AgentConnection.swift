@@ -1,3 +1,4 @@
+internal import AgentProtocol
 internal import CHost
 internal import Glibc
 internal import Host

@@ -2,7 +2,7 @@ internal import Host
 
 /// What tells an agent's words from everybody else's: drawn for each machine, and given to its agent alone.
 struct AgentKey {
-  /// Sixteen bytes. The first is one that frames seldom end with: see ``AgentDecoder``.
+  /// Sixteen bytes. The first is one that frames seldom end with: see `AgentDecoder`.
   let bytes: [UInt8] = [0xFF] + HostRandom.bytes(count: 15)
 
   /// Where the kernel finds the agent.

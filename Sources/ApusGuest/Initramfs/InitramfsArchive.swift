@@ -30,7 +30,11 @@ public struct InitramfsArchive: Sendable {
     add(.regular, path, mode, contents)
   }
 
-  /// Adds an empty directory, with these permissions.
+  /// Adds a folder, with nothing in it.
+  ///
+  /// - Parameters:
+  ///   - path: without a leading slash; the folders above have to be there.
+  ///   - mode: permissions.
   public mutating func addFolder(_ path: String, mode: UInt32 = 0o755) {
     add(.folder, path, mode, [])
   }

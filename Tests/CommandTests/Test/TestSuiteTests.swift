@@ -1,4 +1,5 @@
 import Apus
+import ApusGuest
 import ApusHarness
 import ArgumentParser
 import TestSupport

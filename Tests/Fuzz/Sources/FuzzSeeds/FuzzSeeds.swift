@@ -1,3 +1,4 @@
+internal import AgentProtocol
 internal import BootImageTesting
 internal import ControlTesting
 internal import DeviceTree
@@ -139,6 +140,13 @@ private enum FuzzSeeds {
         "\u{3F}TAP version 13\n1..3\n# TAP version 13\n# 1..1\n# ok 1 a\nok 1 b\nBail out! c\n1..0 # SKIP d\n",
         "\u{80}{\"apusTestReport\":1,\"runs\":[{\"name\":\"a\",\"results\":[{\"name\":\"b\",\"outcome\":\"failed\"}]}]}",
       ].map { Array($0.utf8) }
+    case "FuzzAgent":
+      [
+        [40, 1, 2, 0xFE] + AgentFrame(stream: 0, kind: 64, payload: [1, 0, 0, 0, 0, 0, 0, 0]).bytes
+          + AgentFrame(stream: 1, kind: 66, payload: Array("words".utf8)).bytes + [5, 0, 0, 0, 1, 0xFE]
+          + AgentFrame(stream: 1, kind: 69, payload: [0, 0, 0, 0]).bytes,
+        [3, 0xFE, 0xFF, 0xFF, 0, 0, 1, 0, 0, 0, 66, 0, 0, 0, 9, 0xFE, 0xFF, 1, 2, 3],
+      ]
     case "FuzzControl": ControlSeeds.server
     case "FuzzControlClient": ControlSeeds.client
     case "FuzzControlWords": ControlSeeds.words

@@ -3,9 +3,9 @@
 /// What comes before the machine's key is passed over: nobody in the guest but the agent has that, and each agent
 /// begins with it. So a frame that a killed agent left half said does not swallow the next one's, and no program can
 /// say what only the agent says.
-struct AgentDecoder {
+public struct AgentDecoder: Sendable {
   /// What the bytes come to.
-  enum Event: Equatable {
+  public enum Event: Equatable, Sendable {
     /// An agent has begun; what was said before it is over.
     case began
     /// A whole frame.
@@ -21,14 +21,14 @@ struct AgentDecoder {
   private var searched = 0
 
   /// - Parameter key: as many bytes as the agent has, at least one.
-  init(key: [UInt8]) {
+  public init(key: [UInt8]) {
     self.key = key
   }
 
   /// Takes bytes, in pieces of any size.
   ///
   /// - Returns: what they complete, in order.
-  mutating func take(_ bytes: some Sequence<UInt8>) -> [Event] {
+  public mutating func take(_ bytes: some Sequence<UInt8>) -> [Event] {
     pending += bytes
     var events: [Event] = []
     while let place = findKey() {
