@@ -69,6 +69,10 @@ final class ExecSession: Sendable {
       guest = try Guest.start(root.configuration, options)
     } catch let error as ConfigurationError {
       for problem in error.problems { Message.say("error: \(root.configuration.message(problem))") }
+      #if !arch(arm64)
+        // What it lacks beside KVM is of no use here.
+        Message.say("this machine is not arm64; put the emulated host in front: Guests/EmulatedHost/apus exec …")
+      #endif
       return ExecCommand.failed
     } catch {
       Message.say("error: \(error)")
