@@ -8,7 +8,9 @@ enum SummaryText {
   static func show(_ report: TestReport) throws {
     let lines = TextSummary.markedLines(report)
     guard hasColours else { return try Message.show(lines.map(\.text)) }
-    let text = lines.map { coloured($0) + "\n" }.joined()
+    // The last line's verdict is all before the numbers; before that one, a word is.
+    let marked = lines.dropLast().map { coloured($0, upTo: " ") } + lines.suffix(1).map { coloured($0, upTo: ":") }
+    let text = marked.map { $0 + "\n" }.joined()
     try Message.reporting { () throws(OutputFileError) in try StandardStreams.writeOutput(Array(text.utf8)) }
   }
 
@@ -17,8 +19,8 @@ enum SummaryText {
     return isatty(STDOUT_FILENO) == 1 && (variables["NO_COLOR"] ?? "").isEmpty && variables["TERM"] != "dumb"
   }
 
-  /// The first word of a line that tells a verdict, or all of one that is only detail.
-  private static func coloured(_ line: TextSummary.Line) -> String {
+  /// A line whose verdict, or all of which where it quotes, has its colour.
+  private static func coloured(_ line: TextSummary.Line, upTo end: Character) -> String {
     let text = line.text.plain
     let colour: String
     switch line.mark {
@@ -28,7 +30,7 @@ enum SummaryText {
     case .detail: return text
     case .quoted: return "\u{1B}[2m\(text)\u{1B}[0m"
     }
-    let word = text.prefix { $0 != " " && $0 != ":" }
+    let word = text.prefix { $0 != end }
     return "\u{1B}[\(colour)m\(word)\u{1B}[0m\(text.dropFirst(word.count))"
   }
 }
