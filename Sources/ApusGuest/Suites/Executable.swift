@@ -24,7 +24,7 @@ enum Executable {
           "its first line ends with a carriage return, which the kernel takes for a part of the interpreter's name; "
           + "give it line feeds alone (dos2unix)"
       }
-      return "it wants '\(interpreter)', which the guest does not have; give an initramfs that has it with --initrd"
+      return "it wants '\(interpreter)', which the guest does not have; give an initramfs that has it"
         + (isForGuests(bytes) ? ", or link the program statically" : "")
     case ENOEXEC:
       if bytes.isEmpty { return "it is empty" }
