@@ -23,10 +23,13 @@ enum ArgumentWords {
     [
       "--raw", "--dry-run", "--detach", "--reboot", "--no-reboot", "--json", "--picture", "--hex", "--reply", "--help",
       "--follow",
-      "--version", "--names", "--replay", "--no-replay",
+      "--version", "--names", "--replay", "--no-replay", "--fresh", "--verbose", "--list",
     ] + DeviceOptions.flags
   /// Options of which each adds to those before it.
-  private static let adding = ["--append", "--cmdline", "--dtb-overlay", "--socket", "--agent"] + DeviceOptions.adding
+  private static let adding =
+    [
+      "--append", "--cmdline", "--dtb-overlay", "--socket", "--agent", "--run", "--module", "--writable", "--env",
+    ] + DeviceOptions.adding
 
   /// An option that is there twice though it has one value: the argument parser would take the last one in silence.
   static func repeatedOption(_ words: some Sequence<String>) -> String? {

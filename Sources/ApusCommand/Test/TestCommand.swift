@@ -1,7 +1,6 @@
 import Apus
 import ApusHarness
 import ArgumentParser
-import Host
 
 /// Boots guests, runs tests in them, and tells what they came to.
 struct TestCommand: ParsableCommand {
@@ -93,7 +92,7 @@ struct TestRunCommand: ParsableCommand {
       valueName: "time"
     )
   )
-  var timeout: String = "5m"
+  var timeout: String = TestRequest.timeout
 
   @Option(help: "What of the kernel's log fails a test besides a panic: warn, oops, or panic (the default).")
   var failOn: String = "panic"
@@ -142,24 +141,20 @@ struct TestRunCommand: ParsableCommand {
   var json: String?
 
   func validate() throws {
-    if retries < 0 || retries > 100 { throw ValidationError("--retries takes 0 to 100.") }
-    if let jobs, !(1...1024).contains(jobs) { throw ValidationError("--jobs takes 1 to 1024.") }
+    if !TestRequest.retriesRange.contains(retries) { throw ValidationError("--retries takes 0 to 100.") }
+    if let jobs, !TestRequest.jobsRange.contains(jobs) { throw ValidationError("--jobs takes 1 to 1024.") }
     if KernelLogLimit(rawValue: failOn) == nil { throw ValidationError("--fail-on takes panic, oops or warn.") }
   }
 
   func run() throws {
-    let suite = try TestSuite(self)
-    guard !list else { return try Message.show(suite.items.map(\.name)) }
-    let outputs = try TestOutputs(junit: junit, tap: tap, json: json)
-    let signals = try Message.reporting { () throws(HostError) in try SignalDescriptor.stop() }
-    let engine = TestEngine(suite, jobs: jobs, isVerbose: verbose)
-    engine.stop(on: signals)
-    let report = engine.run()
-    outputs.write(report)
-    try Message.show(TextSummary.lines(report))
-    if let signal = engine.signal { throw ExitCode(128 + signal) }
-    let status = report.verdict.exitStatus
-    if outputs.status != 0, status == 0 { throw ExitCode(outputs.status) }
-    if status != 0 { throw ExitCode(status) }
+    var request = TestRequest(kernel: kernel)
+    request.changes = machine.changes + devices.changes
+    (request.initrd, request.programs, request.directory) = (initrd, programs, directory)
+    (request.modules, request.busybox, request.timeout) = (module, busybox, timeout)
+    request.failOn = KernelLogLimit(rawValue: failOn) ?? .panic
+    (request.retries, request.matrix, request.shard, request.history) = (retries, matrix, shard, history)
+    (request.jobs, request.isFresh, request.isVerbose, request.isList) = (jobs, fresh, verbose, list)
+    (request.junit, request.tap, request.json) = (junit, tap, json)
+    try request.run()
   }
 }

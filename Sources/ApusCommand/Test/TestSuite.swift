@@ -51,20 +51,20 @@ struct TestSuite: Sendable {
   static let machineLimit = 1000
 
   /// - Throws: the exit status, after all that is wrong has been said, or a `ValidationError`.
-  init(_ command: TestRunCommand) throws {
+  init(_ command: TestRequest) throws {
     guard let limit = TimeLimit(command.timeout)?.duration, limit > .zero else {
       throw ValidationError("--timeout: give a time, such as 60, 90s or 5m, above 0")
     }
     timeout = limit
     retries = command.retries
-    isFresh = command.fresh
-    failOn = KernelLogLimit(rawValue: command.failOn) ?? .panic
+    isFresh = command.isFresh
+    failOn = command.failOn
     let runsPrograms = !command.programs.isEmpty || command.directory != nil
-    let hasAgent = runsPrograms || !command.module.isEmpty
+    let hasAgent = runsPrograms || !command.modules.isEmpty
     var tree = TestTree()
     for path in command.programs { try tree.addProgram(path) }
     if let directory = command.directory { try tree.addFolder(directory) }
-    for path in command.module { try tree.addModule(path) }
+    for path in command.modules { try tree.addModule(path) }
     if hasAgent, command.initrd == nil { try tree.addSystem(busybox: command.busybox) }
     additions = tree.archive
     modules = tree.modules
@@ -75,7 +75,7 @@ struct TestSuite: Sendable {
       (name: $0.name, kind: TestItem.Kind.program(path: $0.path, folder: $0.folder, name: $0.name))
     }
     if kinds.isEmpty, hasAgent, !runsPrograms {
-      kinds = [(command.module.map { TestTree.fileName(of: $0) }.joined(separator: "+"), .modules)]
+      kinds = [(command.modules.map { TestTree.fileName(of: $0) }.joined(separator: "+"), .modules)]
     } else if kinds.isEmpty, !hasAgent {
       kinds = [(TestTree.fileName(of: command.initrd ?? command.kernel), .guest)]
     }
@@ -91,7 +91,7 @@ struct TestSuite: Sendable {
 
   // MARK: Machines
 
-  private static func machines(_ command: TestRunCommand, hasAgent: Bool, isQuiet: Bool) throws -> [TestMachine] {
+  private static func machines(_ command: TestRequest, hasAgent: Bool, isQuiet: Bool) throws -> [TestMachine] {
     let columns = try command.matrix.map { try TestMatrix.columns($0) } ?? []
     let count = columns.reduce(1) { $0.multipliedReportingOverflow(by: $1.values.count).partialValue }
     guard columns.allSatisfy({ !$0.values.isEmpty }), (1...machineLimit).contains(count) else {
@@ -102,7 +102,7 @@ struct TestSuite: Sendable {
     }
     return try TestMatrix.product(columns).map { entry in
       var settings = Settings(configuration: Configuration(payload: .kernel(path: command.kernel)))
-      for change in command.machine.changes + command.devices.changes { change.apply(to: &settings) }
+      for change in command.changes { change.apply(to: &settings) }
       settings.configuration.initramfs = command.initrd
       for (option, value) in entry { try TestMatrix.setting(option, value).apply(to: &settings) }
       var configuration = settings.complete
@@ -120,7 +120,7 @@ struct TestSuite: Sendable {
   /// The kernel's command line: what is not said, and makes a guest that fails end.
   private static func commandLine(
     _ given: String,
-    _ command: TestRunCommand,
+    _ command: TestRequest,
     hasAgent: Bool,
     isQuiet: Bool
   ) -> String {
@@ -143,7 +143,7 @@ struct TestSuite: Sendable {
 
   // MARK: Parts
 
-  private static func part(of all: [TestItem], _ command: TestRunCommand) throws -> ([TestItem], ShardRecord?) {
+  private static func part(of all: [TestItem], _ command: TestRequest) throws -> ([TestItem], ShardRecord?) {
     guard let text = command.shard else { return (all, nil) }
     do {
       let shard = try ShardEnvironment.shard(ShardRequest(text), in: ProcessEnvironment.all)

@@ -101,14 +101,19 @@ struct TestTree {
   ///
   /// - Throws: the exit status, after it has been said what is wrong.
   mutating func addSystem(busybox given: String?) throws {
-    guard let path = given ?? Self.hostsBusybox else {
+    let found: (path: String, program: [UInt8])? =
+      if let given {
+        (given, try Message.reporting { () throws(InputFileError) in try InputFile.read(given) })
+      } else {
+        Self.hostsBusybox
+      }
+    guard let (path, program) = found else {
       Message.say(
         "error: there is no busybox on this host for the guest's initramfs; install busybox-static, name one with "
           + "--busybox, or an initramfs that has what the tests need with --initrd"
       )
       throw ExitStatus.of(.inputNotFound)
     }
-    let program = try Message.reporting { () throws(InputFileError) in try InputFile.read(path) }
     guard Executable.isStatic(program) else {
       Message.say(
         "error: '\(path)' is no static arm64 program, which the guest's busybox has to be; install busybox-static or "
@@ -124,10 +129,11 @@ struct TestTree {
     archive.addFile("etc/group", mode: 0o644, Array("root:x:0:\n".utf8))
   }
 
-  private static var hostsBusybox: String? {
-    ["/bin/busybox", "/usr/bin/busybox", "/sbin/busybox", "/usr/local/bin/busybox"].first { path in
-      (try? InputFile.read(path)).map { Executable.isStatic($0) } ?? false
+  private static var hostsBusybox: (path: String, program: [UInt8])? {
+    for path in ["/bin/busybox", "/usr/bin/busybox", "/sbin/busybox", "/usr/local/bin/busybox"] {
+      if let program = try? InputFile.read(path), Executable.isStatic(program) { return (path, program) }
     }
+    return nil
   }
 
   /// What scripts call, of what busybox has.
