@@ -5,6 +5,7 @@
 //     user      in user mode of the host
 //     kernel    in the host's kernel, for the command
 //     guest     in virtual machines
+//     time      from the command's start to its end, in nanoseconds: whoever waits for something is not counted above
 //
 // With --until-guest the counts are taken and the command is killed as soon as a virtual machine has retired its first
 // instruction. That includes the host's way from there to this program: the interrupt of the counter and one switch of
@@ -29,6 +30,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { STATUS_FAILED = 125 };
@@ -70,6 +72,13 @@ static uint64_t take(int counter) {
   if (read(counter, &count, sizeof count) != sizeof count)
     fail("reading a counter");
   return count;
+}
+
+static uint64_t now(void) {
+  struct timespec time;
+  if (clock_gettime(CLOCK_MONOTONIC, &time))
+    fail("clock_gettime");
+  return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
 // Opens counters of this process that its next program inherits.
@@ -129,6 +138,7 @@ int main(int argc, char **argv) {
     counters[place] = open_counter(place, process, until_guest && place == GUEST, PERF_FLAG_FD_CLOEXEC);
   if (until_guest && mmap(NULL, 2 * sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, counters[GUEST], 0) == MAP_FAILED)
     fail("mmap");
+  uint64_t begin = now();
   if (write(start[1], "x", 1) != 1)
     fail("write");
   uint64_t counts[PLACES];
@@ -142,12 +152,14 @@ int main(int argc, char **argv) {
   struct rusage usage;
   if (wait4(process, &status, 0, &usage) != process)
     fail("wait4");
+  uint64_t end = now();
   if (!until_guest) {
     for (enum place place = USER; place < PLACES; place++)
       counts[place] = take(counters[place]);
   }
-  fprintf(output, "{\"user\": %" PRIu64 ", \"kernel\": %" PRIu64 ", \"guest\": %" PRIu64 ", \"peakResident\": %ld}\n",
-          counts[USER], counts[KERNEL], counts[GUEST], usage.ru_maxrss * 1024);
+  fprintf(output,
+          "{\"user\": %" PRIu64 ", \"kernel\": %" PRIu64 ", \"guest\": %" PRIu64 ", \"peakResident\": %ld, \"time\": %" PRIu64 "}\n",
+          counts[USER], counts[KERNEL], counts[GUEST], usage.ru_maxrss * 1024, end - begin);
   if (fclose(output))
     fail("writing the counts");
   if (WIFSIGNALED(status))

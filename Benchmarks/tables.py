@@ -337,6 +337,57 @@ def served_rows(figures):
     ]
 
 
+def harness_rows(figures):
+    """Of whole suites of 34 lines each, which the program makes of the lines that it is asked for."""
+    suites = [lines // 34 for lines in (34_000, 1_000_000)]
+
+    def per_line(*places):
+        few, many = (sum(figures[f"harness-{lines}/apus"][place] for place in places) for lines in (34_000, 1_000_000))
+        return (many - few) / (34 * (suites[1] - suites[0]))
+
+    def row(what, value, limit=None):
+        return Row(what, {"apus": value}, "", {} if limit is None else {"apus": limit})
+
+    return [
+        row("a line of KTAP read, of a million: user + host kernel", per_line("user", "kernel"), 2000),
+        row("… user", per_line("user")),
+    ]
+
+
+def beside(figures, name, subjects, limits):
+    """The rows of a whole command beside another one; `limits`: of all values, the most time and instructions, or None."""
+    def of(*keys):
+        return {subject: sum(figures[f"{name}/{subject}"][key] for key in keys) for subject in subjects}
+
+    time, all_places = of("time"), of("user", "kernel", "guest")
+    most_time, most = ({} if limit is None else {"apus": limit} for limit in limits(time, all_places))
+    return (Row("{}: virtual time of the whole command", time, "ms", most_time, HUGE_PAGE),
+            Row("… user + host kernel + guest", all_places, "M", most, HUGE_PAGE),
+            Row("… user", of("user"), "M"),
+            Row("… host kernel", of("kernel"), "M", noise=HUGE_PAGE),
+            Row("… guest", of("guest"), "M"))
+
+
+def named(what, rows):
+    for row in rows:
+        row.what = row.what.format(what)
+        yield row
+
+
+def trivial_rows(figures):
+    return [
+        *named("a script that ends at once", beside(figures, "trivial", ("apus", "run"),
+                                                   lambda _, places: (200 * MILLION, 1.15 * places["run"]))),
+        *named("the same, without the preparation of events' names", beside(figures, "trivial-short", ("apus", "run"),
+                                                                            lambda *_: (None, None))),
+    ]
+
+
+def exec_rows(figures):
+    return list(named("true, on a Debian's files",
+                      beside(figures, "true", ("apus", "peer"), lambda time, _: (0.5 * time["peer"], None))))
+
+
 class Table(NamedTuple):
     """A table: its name, the part of the measurement that it is of, what it is about, its subjects, and its rows."""
 
@@ -362,4 +413,7 @@ TABLES = (
     Table("other-processes", "other-processes", "Devices in other processes", {**REMOTE, **PEER}, remote_rows),
     Table("disk", "other-processes", "A disk, by all ways", {**REMOTE_DISKS, **PEER}, remote_disk_rows),
     Table("served", "other-processes", "A platform that is served", {"apus": "Apus"}, served_rows),
+    Table("harness", "harness", "Reading what tests print", {"apus": "ApusHarness"}, harness_rows),
+    Table("test", "one-command", "One test in a guest", {"apus": "apus test", "run": "apus run, without it"}, trivial_rows),
+    Table("exec", "one-command", "One command in a guest", {"apus": "apus exec", "peer": "virtme-ng 1.42, QEMU, KVM"}, exec_rows),
 )

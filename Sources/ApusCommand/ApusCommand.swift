@@ -38,6 +38,10 @@ struct ApusCommand: ParsableCommand {
         try QEMUDoor.run(words)
       } else if let request = QuickArguments.request(words) {
         try request.run()
+      } else if let request = QuickArguments.testRequest(words) {
+        try request.run()
+      } else if let request = QuickArguments.execRequest(words) {
+        try request.run()
       } else {
         if let mistake = CommandNames.mistake(in: words) { throw ValidationError(mistake) }
         if let option = ArgumentWords.repeatedOption(words) {

@@ -43,25 +43,32 @@ enum QuickArguments {
 
   private static func reader(of option: String) -> Setting.Reader? {
     switch option {
-    case "--memory": Setting.memory
-    case "--memory-limit": Setting.memoryLimit
-    case "--append", "--cmdline": Setting.commandLine
     case "--initrd": Setting.initrd
-    case "--cpus": Setting.cpus
     case "--timeout": Setting.timeout
     case "--report": Setting.report
     case "--control": Setting.control
+    case "--dump-dtb": Setting.deviceTreeDump
+    case "--unmapped": Setting.unmapped
+    case "--log-level": Setting.logLevel
+    case "--kvm": Setting.kvm
+    case "--gdb": Setting.gdb
+    default: machineReader(of: option)
+    }
+  }
+
+  /// Of an option with a value that every command has which starts a machine.
+  static func machineReader(of option: String) -> Setting.Reader? {
+    switch option {
+    case "--memory": Setting.memory
+    case "--memory-limit": Setting.memoryLimit
+    case "--append", "--cmdline": Setting.commandLine
+    case "--cpus": Setting.cpus
     case "--dma": Setting.dma
     case "--gic": Setting.gic
     case "--cpu": Setting.cpu
     case "--name": Setting.name
     case "--uuid": Setting.uuid
-    case "--dump-dtb": Setting.deviceTreeDump
     case "--dtb-overlay": Setting.deviceTreeOverlay
-    case "--unmapped": Setting.unmapped
-    case "--log-level": Setting.logLevel
-    case "--kvm": Setting.kvm
-    case "--gdb": Setting.gdb
     default: DeviceOptions.reader(of: option)
     }
   }

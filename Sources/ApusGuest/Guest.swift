@@ -79,18 +79,17 @@ public final class Guest: Sendable {
     platform: SharedPlatform? = nil,
     _ options: Options = Options()
   ) throws -> Guest {
-    var additions = options.additions
     var configuration = configuration
     guard options.withAgent else {
-      let file = try additions.isEmpty ? nil : memoryFile(configuration, additions)
+      let additions = options.additions
+      let file = try additions.isEmpty ? nil : memoryFile(configuration, [additions])
       if let file { configuration.initramfs = file.file.path }
       let guest = Guest(try Machine(configuration, platform: platform), platform, agent: nil, options)
       try guest.machine.start()
       return guest
     }
     let key = AgentKey()
-    key.add(to: &additions)
-    let file = try memoryFile(configuration, additions)
+    let file = try memoryFile(configuration, [options.additions, key.archive])
     let ends = try Ends()
     configuration.initramfs = file.file.path
     configuration.commandLine += "\(configuration.commandLine.isEmpty ? "" : " ")rdinit=\(AgentKey.agentPath)"
@@ -152,7 +151,7 @@ public final class Guest: Sendable {
   package var keptKernelLog: String? { ending.withLock { $0.kernelLog } }
 
   /// The initramfs of a configuration with more behind it.
-  private static func memoryFile(_ configuration: Configuration, _ additions: InitramfsArchive) throws -> HeldFile {
+  private static func memoryFile(_ configuration: Configuration, _ additions: [InitramfsArchive]) throws -> HeldFile {
     let own = try configuration.initramfs.map { try InputFile.read($0) } ?? []
     if let path = configuration.initramfs, !InitramfsArchive.canPrecede(own) {
       throw HostTree.Failure(
@@ -161,7 +160,7 @@ public final class Guest: Sendable {
       )
     }
     let padding = [UInt8](repeating: 0, count: (4 - own.count % 4) % 4)
-    return HeldFile(try MemoryFile(own, padding, additions.complete))
+    return HeldFile(try MemoryFile([own, padding] + additions.flatMap(\.complete)))
   }
 
   private final class HeldFile {

@@ -13,6 +13,13 @@ package enum InputFile {
   package static func read(_ path: String) throws(InputFileError) -> [UInt8] {
     let descriptor = try open(path)
     var bytes: [UInt8] = []
+    // What is larger than one piece would be copied each time that the array grows.
+    var kind = chost_file_regular
+    var size: UInt64 = 0
+    // SAFETY: the variables hold for the call.
+    if unsafe chost_file_status(descriptor.rawValue, &kind, &size) == 0, size <= UInt64(limit) {
+      bytes.reserveCapacity(Int(size))
+    }
     var piece = [UInt8](repeating: 0, count: 64 << 10)
     while bytes.count <= limit {
       // SAFETY: the buffer holds for the call and its size goes along.

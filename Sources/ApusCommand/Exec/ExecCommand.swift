@@ -39,7 +39,7 @@ struct ExecCommand: ParsableCommand {
   var kernel: String
 
   @Option(help: ArgumentHelp("The folder that is the guest's root, / by default.", valueName: "path"))
-  var root = "/"
+  var root = ExecRequest.root
 
   @Option(help: ArgumentHelp("A folder in which the command may write; may be repeated.", valueName: "path"))
   var writable: [String] = []
@@ -66,24 +66,18 @@ struct ExecCommand: ParsableCommand {
     if command.isEmpty {
       throw ValidationError("There is no command; give it behind '--', as in: apus exec … -- uname -r")
     }
-    if let bad = env.first(where: { !$0.utf8.contains(UInt8(ascii: "=")) || $0.utf8.first == UInt8(ascii: "=") }) {
+    if let bad = env.first(where: { !ExecRequest.isVariable($0) }) {
       throw ValidationError("--env: '\(bad)' is no variable; give NAME=VALUE.")
     }
   }
 
   func run() throws {
-    var limit: Duration?
-    if let timeout {
-      guard let time = TimeLimit(timeout)?.duration, time > .zero else {
-        throw ValidationError("--timeout: \(TimeLimit.form), above 0")
-      }
-      limit = time
-    }
-    let root = try ExecRoot(self)
-    let signals = try Self.orFail { () throws(HostError) in try SignalDescriptor.stop() }
-    let session = ExecSession(root, limit: limit, isVerbose: verbose)
-    session.forward(signals)
-    throw ExitCode(session.run())
+    var request = ExecRequest(kernel: kernel)
+    request.changes = machine.changes + devices.changes
+    (request.root, request.writable, request.folder) = (root, writable, chdir)
+    (request.variables, request.timeout, request.isVerbose) = (env, timeout, verbose)
+    request.command = command
+    try request.run()
   }
 
   /// The status where it is not the command's.

@@ -11,10 +11,10 @@ struct ExecRoot: Sendable {
   let layers: HostRoot
 
   /// - Throws: the exit status, after it has been said what is wrong.
-  init(_ options: ExecCommand) throws {
+  init(_ options: ExecRequest) throws {
     let root = try Self.resolved(options.root, "--root")
     var settings = Settings(configuration: Configuration(payload: .kernel(path: options.kernel)))
-    for change in options.machine.changes + options.devices.changes { change.apply(to: &settings) }
+    for change in options.changes { change.apply(to: &settings) }
     var configuration = settings.complete
     configuration.console = .stream
     configuration.onReset = .stop
@@ -35,8 +35,8 @@ struct ExecRoot: Sendable {
 
     var command = GuestCommand(words: options.command)
     command.root = HostRoot.place
-    command.folder = options.chdir ?? (try? Self.resolved(".", "")).flatMap { Self.inside($0, of: root) } ?? "/"
-    command.environment = Self.environment(options.env)
+    command.folder = options.folder ?? (try? Self.resolved(".", "")).flatMap { Self.inside($0, of: root) } ?? "/"
+    command.environment = Self.environment(options.variables)
     self.command = command
   }
 

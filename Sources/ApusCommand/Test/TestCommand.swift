@@ -2,7 +2,6 @@ import Apus
 import ApusGuest
 import ApusHarness
 import ArgumentParser
-import Host
 
 /// Boots guests, runs tests in them, and tells what they came to.
 struct TestCommand: ParsableCommand {
@@ -103,7 +102,7 @@ struct TestRunCommand: ParsableCommand {
       valueName: "time"
     )
   )
-  var timeout: String = "5m"
+  var timeout: String = TestRequest.timeout
 
   @Option(help: "What of the kernel's log fails a test besides a panic: warn, oops, or panic (the default).")
   var failOn: String = "panic"
@@ -152,93 +151,26 @@ struct TestRunCommand: ParsableCommand {
   var json: String?
 
   func validate() throws {
-    if retries < 0 || retries > 100 { throw ValidationError("--retries takes 0 to 100.") }
-    if let jobs, !(1...1024).contains(jobs) { throw ValidationError("--jobs takes 1 to 1024.") }
+    if !TestRequest.retriesRange.contains(retries) { throw ValidationError("--retries takes 0 to 100.") }
+    if let jobs, !TestRequest.jobsRange.contains(jobs) { throw ValidationError("--jobs takes 1 to 1024.") }
     if KernelLogLimit(rawValue: failOn) == nil { throw ValidationError("--fail-on takes panic, oops or warn.") }
-    _ = try limit
-    _ = try TestMatrix.machines(matrix)
-    _ = try place
-    if history != nil, shard == nil {
-      throw ValidationError("--history: parts are made with --shard alone; give it, too")
-    }
-    if busybox != nil, initrd != nil {
-      throw ValidationError("--busybox: with --initrd, programs find what that has; leave one of them out")
-    }
+    try request.check()
     if devices.console != nil {
       throw ValidationError("--console: results are read from the console; --verbose shows what guests print")
     }
   }
 
-  /// How long each test may take.
-  var limit: Duration {
-    get throws {
-      guard let limit = TimeLimit(timeout)?.duration, limit > .zero else {
-        throw ValidationError("--timeout: give a time, such as 60, 90s or 5m, above 0")
-      }
-      return limit
-    }
+  var request: TestRequest {
+    var request = TestRequest(kernel: kernel)
+    request.changes = machine.changes + devices.changes
+    (request.initrd, request.programs, request.directory) = (initrd, programs, directory)
+    (request.modules, request.busybox, request.timeout) = (module, busybox, timeout)
+    request.failOn = KernelLogLimit(rawValue: failOn) ?? .panic
+    (request.retries, request.matrix, request.shard, request.history) = (retries, matrix, shard, history)
+    (request.jobs, request.isFresh, request.isVerbose, request.isList) = (jobs, fresh, verbose, list)
+    (request.junit, request.tap, request.json, request.only) = (junit, tap, json, only)
+    return request
   }
 
-  /// Which part of the suite is wanted, if not all of it.
-  var place: Shard? {
-    get throws {
-      do throws(ShardError) {
-        guard let shard else { return nil }
-        return try ShardEnvironment.shard(ShardRequest(shard), in: ProcessEnvironment.all)
-      } catch {
-        throw ValidationError("--shard: \(error)")
-      }
-    }
-  }
-
-  func run() throws {
-    guard !list else { return try Message.show(TestSuite(self).items.map(\.name)) }
-    try requireKVM()
-    let suite = try TestSuite(self)
-    try requireMemory(suite)
-    let outputs = try TestOutputs(junit: junit, tap: tap, json: json)
-    let signals = try Message.reporting { () throws(HostError) in try SignalDescriptor.stop() }
-    let progress = TestProgress(count: suite.items.count, isVerbose: verbose)
-    let engine = TestEngine(suite, jobs: jobs, isVerbose: verbose, observer: progress) { $1.message($0) }
-    engine.stop(on: signals)
-    let report = engine.run()
-    progress.finish()
-    outputs.write(report)
-    try SummaryText.show(report)
-    if let signal = engine.signal { throw ExitCode(128 + signal) }
-    let status = report.verdict.exitStatus
-    if outputs.status != 0, status == 0 { throw ExitCode(outputs.status) }
-    if status != 0 { throw ExitCode(status) }
-  }
-
-  /// A kernel notes something of each page (64 bytes of 4 KiB) before it does anything else. A host without memory for
-  /// that ends this process, and perhaps others.
-  private func requireMemory(_ suite: TestSuite) throws {
-    let available = HostMemory().available
-    let sizes = suite.machines.map(\.configuration.memorySize)
-    guard let size = sizes.first(where: { $0 / Self.noted > available }) else { return }
-    let taken = (size / Self.noted) >> 20
-    Message.say(
-      "error: --memory: of \(size >> 20) MiB the guest's kernel takes \(taken) MiB at its start, and this host has "
-        + "\(available >> 20) MiB; give it less"
-    )
-    throw ExitStatus.of(.hostFailure)
-  }
-
-  /// Of how many bytes a kernel notes one.
-  private static let noted: UInt64 = 64
-
-  /// Nothing is read and made for guests that cannot run.
-  private func requireKVM() throws {
-    #if arch(arm64)
-      guard let obstacle = HostSurvey.obstacle() else { return }
-      Message.say("error: \(obstacle)")
-    #else
-      Message.say(
-        "error: guests run by arm64 KVM, and this machine is not arm64; put the emulated host of Apus's checkout in "
-          + "front: Guests/EmulatedHost/apus test …"
-      )
-    #endif
-    throw ExitStatus.of(.hostFailure)
-  }
+  func run() throws { try request.run() }
 }

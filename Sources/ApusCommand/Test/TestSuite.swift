@@ -7,21 +7,21 @@ import Host
 
 extension TestSuite {
   /// - Throws: the exit status, after all that is wrong has been said, or a `ValidationError`.
-  init(_ command: TestRunCommand) throws {
+  init(_ command: TestRequest) throws {
     let limit = try command.limit
-    let failOn = KernelLogLimit(rawValue: command.failOn) ?? .panic
+    let failOn = command.failOn
     let runsPrograms = !command.programs.isEmpty || command.directory != nil
-    let hasAgent = runsPrograms || !command.module.isEmpty
+    let hasAgent = runsPrograms || !command.modules.isEmpty
     var tree = TestTree()
     for path in command.programs { try Self.adding("--run") { () throws(TestTreeError) in try tree.addProgram(path) } }
     if let directory = command.directory {
       try Self.adding("--directory") { () throws(TestTreeError) in try tree.addFolder(directory) }
     }
-    for path in command.module {
+    for path in command.modules {
       try Self.adding("--module") { () throws(TestTreeError) in try tree.addModule(path) }
     }
     // What is only listed needs none.
-    if hasAgent, command.initrd == nil, !command.list {
+    if hasAgent, command.initrd == nil, !command.isList {
       try Self.adding("--busybox") { () throws(TestTreeError) in try tree.addSystem(busybox: command.busybox) }
     }
     let machines = try Self.machines(command, hasAgent: hasAgent, isQuiet: tree.modules.isEmpty && failOn != .warn)
@@ -29,7 +29,7 @@ extension TestSuite {
       (name: $0.name, kind: TestItem.Kind.program($0))
     }
     if kinds.isEmpty, hasAgent, !runsPrograms {
-      kinds = [(command.module.map { TestTree.fileName(of: $0) }.joined(separator: "+"), .modules)]
+      kinds = [(command.modules.map { TestTree.fileName(of: $0) }.joined(separator: "+"), .modules)]
     } else if kinds.isEmpty, !hasAgent {
       kinds = [(TestTree.fileName(of: command.initrd ?? command.kernel), .guest)]
     }
@@ -49,7 +49,7 @@ extension TestSuite {
       tree: tree,
       timeout: limit,
       retries: command.retries,
-      isFresh: command.fresh,
+      isFresh: command.isFresh,
       failOn: failOn
     )
   }
@@ -81,10 +81,10 @@ extension TestSuite {
 
   // MARK: Machines
 
-  private static func machines(_ command: TestRunCommand, hasAgent: Bool, isQuiet: Bool) throws -> [TestMachine] {
+  private static func machines(_ command: TestRequest, hasAgent: Bool, isQuiet: Bool) throws -> [TestMachine] {
     try TestMatrix.machines(command.matrix).map { entry in
       var settings = Settings(configuration: Configuration(payload: .kernel(path: command.kernel)))
-      for change in command.machine.changes + command.devices.changes { change.apply(to: &settings) }
+      for change in command.changes { change.apply(to: &settings) }
       settings.configuration.initramfs = command.initrd
       for (option, value) in entry { try TestMatrix.setting(option, value).apply(to: &settings) }
       var configuration = settings.complete
@@ -102,7 +102,7 @@ extension TestSuite {
   /// The kernel's command line: what is not said, and makes a guest that fails end.
   private static func commandLine(
     _ given: String,
-    _ command: TestRunCommand,
+    _ command: TestRequest,
     hasAgent: Bool,
     isQuiet: Bool
   ) -> String {
@@ -119,7 +119,7 @@ extension TestSuite {
 
   // MARK: Parts
 
-  private static func part(of all: [TestItem], _ command: TestRunCommand) throws -> ([TestItem], ShardRecord?) {
+  private static func part(of all: [TestItem], _ command: TestRequest) throws -> ([TestItem], ShardRecord?) {
     guard let shard = try command.place else { return (all, nil) }
     do {
       var history: [String: UInt64] = [:]

@@ -7,21 +7,29 @@ enum AgentImage {
 /// The text form of bytes, RFC 4648 section 4.
 enum Base64 {
   /// The bytes; what is none of the alphabet is passed over.
+  ///
+  /// Each guest's start reads the agent so: in memory, and not letter by letter of a text.
   static func bytes(_ text: String) -> [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(text.utf8.count / 4 * 3)
-    var bits: UInt32 = 0
-    var count = 0
-    for letter in text.utf8 {
-      guard let value = value(letter) else { continue }
-      bits = bits << 6 | value
-      count += 6
-      if count >= 8 {
-        count -= 8
-        bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(count)))
+    var text = text
+    return text.withUTF8 { letters in
+      // SAFETY: four letters make three bytes, so there is room for all, and `count` bytes are written.
+      unsafe [UInt8](unsafeUninitializedCapacity: letters.count / 4 * 3 + 3) { bytes, count in
+        var bits: UInt32 = 0
+        var bitCount: UInt32 = 0
+        var index = 0
+        while index < letters.count {
+          let letter = unsafe letters[index]
+          index += 1
+          guard let value = value(letter) else { continue }
+          bits = bits << 6 | value
+          bitCount += 6
+          guard bitCount >= 8 else { continue }
+          bitCount -= 8
+          unsafe bytes[count] = UInt8(truncatingIfNeeded: bits >> bitCount)
+          count += 1
+        }
       }
     }
-    return bytes
   }
 
   private static func value(_ letter: UInt8) -> UInt32? {

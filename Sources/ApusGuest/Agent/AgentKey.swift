@@ -10,10 +10,12 @@ struct AgentKey {
   /// The port on which it listens.
   static let portName = "org.apus.agent"
 
-  /// Adds the agent to an initramfs.
-  func add(to archive: inout InitramfsArchive) {
+  /// The agent, as what stands behind the rest of an initramfs.
+  var archive: InitramfsArchive {
+    var archive = InitramfsArchive()
     archive.addFolder(".apus", mode: 0o700)
     archive.addFile(".apus/agent", mode: 0o755, AgentImage.program)
     archive.addFile(".apus/key", mode: 0o400, bytes)
+    return archive
   }
 }

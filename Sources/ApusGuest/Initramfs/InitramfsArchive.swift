@@ -4,6 +4,8 @@
 /// Several of them may stand one behind the other in one initramfs; what a later one has takes the place of an earlier
 /// one's.
 public struct InitramfsArchive: Sendable {
+  /// What is complete, in pieces: a large file is one that is not copied.
+  private var pieces: [[UInt8]] = []
   private var bytes: [UInt8] = []
   private var inode: UInt32 = 0
 
@@ -19,6 +21,8 @@ public struct InitramfsArchive: Sendable {
 
   /// The most that fits into a field of the header.
   public static let fileLimit = Int(UInt32.max)
+  /// From so many bytes on a file is a piece of its own.
+  private static let largeFile = 64 << 10
 
   /// Adds a regular file.
   ///
@@ -26,7 +30,7 @@ public struct InitramfsArchive: Sendable {
   ///   - path: without a leading slash; its folders have to be there.
   ///   - mode: permissions.
   ///   - contents: at most ``fileLimit`` bytes.
-  public mutating func addFile(_ path: String, mode: UInt32, _ contents: some Collection<UInt8>) {
+  public mutating func addFile(_ path: String, mode: UInt32, _ contents: [UInt8]) {
     add(.regular, path, mode, contents)
   }
 
@@ -47,11 +51,11 @@ public struct InitramfsArchive: Sendable {
   /// Whether nothing was added.
   public var isEmpty: Bool { inode == 0 }
 
-  /// The archive with its end.
-  public var complete: [UInt8] {
-    var archive = self
-    archive.add(.regular, "TRAILER!!!", 0, [])
-    return archive.bytes
+  /// The archive with its end, in pieces that belong one behind the other: a multiple of four bytes in all.
+  package var complete: [[UInt8]] {
+    var end = InitramfsArchive()
+    end.add(.regular, "TRAILER!!!", 0, [])
+    return pieces + [bytes, end.bytes]
   }
 
   /// Whether the kernel unpacks these bytes and goes on to the archive behind them: it knows archives and compressed
@@ -66,29 +70,36 @@ public struct InitramfsArchive: Sendable {
     return magics.contains { bytes[start...].starts(with: $0) }
   }
 
-  private mutating func add(_ kind: Kind, _ path: String, _ mode: UInt32, _ contents: some Collection<UInt8>) {
+  private mutating func add(_ kind: Kind, _ path: String, _ mode: UInt32, _ contents: [UInt8]) {
     precondition(contents.count <= Self.fileLimit, "a file's size has eight digits")
     inode += 1
-    let name = Array(path.utf8) + [0]
-    bytes += Array("070701".utf8)
+    bytes += "070701".utf8
     // Inode, mode, user, group, links, time, size, device twice two numbers, size of the name, checksum.
     let isLast = path == "TRAILER!!!"
-    let fields: [UInt32] = [
-      isLast ? 0 : inode, isLast ? 0 : kind.rawValue | mode, 0, 0, 1, 0, UInt32(contents.count), 0, 0, 0, 0,
-      UInt32(name.count), 0,
-    ]
-    for field in fields { appendHexadecimal(field) }
-    bytes += name
+    appendHexadecimal(isLast ? 0 : inode)
+    appendHexadecimal(isLast ? 0 : kind.rawValue | mode)
+    for field: UInt32 in [0, 0, 1, 0, UInt32(contents.count), 0, 0, 0, 0, UInt32(path.utf8.count + 1), 0] {
+      appendHexadecimal(field)
+    }
+    bytes += path.utf8
+    bytes.append(0)
     pad()
-    bytes += contents
-    pad()
+    guard contents.count >= Self.largeFile else {
+      bytes += contents
+      return pad()
+    }
+    pieces += [bytes, contents, [UInt8](repeating: 0, count: (4 - contents.count % 4) % 4)]
+    bytes = []
   }
 
   private mutating func appendHexadecimal(_ number: UInt32) {
-    let digits = Array("0123456789abcdef".utf8)
-    for place in (0..<8).reversed() { bytes.append(digits[Int(number >> UInt32(4 * place) & 0xF)]) }
+    for place in (0..<8).reversed() {
+      let digit = UInt8(truncatingIfNeeded: number >> UInt32(4 * place) & 0xF)
+      bytes.append(digit + (digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10))
+    }
   }
 
+  /// What is in the pieces is a multiple of four bytes.
   private mutating func pad() {
     while bytes.count % 4 != 0 { bytes.append(0) }
   }

@@ -267,6 +267,8 @@ final class GuestWorker {
       status = error.exitStatus
     } else if let error = error as? InputFileError {
       status = error.kind.rawValue
+    } else if let error = error as? HostTree.Failure {
+      status = error.kind.rawValue
     }
     let message = messages.joined(separator: "; ").plain
     run.end = MachineEnd(name: Self.notStarted, status: status, message: message)

@@ -130,14 +130,15 @@ package struct TestTree: Sendable {
   ///
   /// - Throws: what cannot be taken.
   package mutating func addSystem(busybox given: String?) throws(TestTreeError) {
-    guard let path = given ?? Self.hostsBusybox else {
+    var found = given == nil ? Self.hostsBusybox : nil
+    if let given { found = (given, try Self.read(given)) }
+    guard let (path, program) = found else {
       throw TestTreeError(
         .inputNotFound,
         "there is no busybox on this host for the guest's initramfs; install busybox-static, name one, or name an "
           + "initramfs that has what the tests need"
       )
     }
-    let program = try Self.read(path)
     guard Executable.isStatic(program) else {
       throw TestTreeError(
         .badInput,
@@ -153,10 +154,11 @@ package struct TestTree: Sendable {
     archive.addFile("etc/group", mode: 0o644, Array("root:x:0:\n".utf8))
   }
 
-  private static var hostsBusybox: String? {
-    ["/bin/busybox", "/usr/bin/busybox", "/sbin/busybox", "/usr/local/bin/busybox"].first { path in
-      (try? InputFile.read(path)).map { Executable.isStatic($0) } ?? false
+  private static var hostsBusybox: (path: String, program: [UInt8])? {
+    for path in ["/bin/busybox", "/usr/bin/busybox", "/sbin/busybox", "/usr/local/bin/busybox"] {
+      if let program = try? InputFile.read(path), Executable.isStatic(program) { return (path, program) }
     }
+    return nil
   }
 
   /// What scripts call, of what busybox has.

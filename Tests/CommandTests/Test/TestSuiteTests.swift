@@ -19,12 +19,12 @@ import Testing
 
   /// What these arguments come to. Nothing is started, so the busybox is left out.
   private func suite(_ arguments: String...) throws -> TestSuite {
-    try TestSuite(TestRunCommand.parse(["--kernel", "Image", "--list"] + arguments))
+    try TestSuite(TestRunCommand.parse(["--kernel", "Image", "--list"] + arguments).request)
   }
 
   private func commandLine(_ arguments: String...) throws -> [String] {
     let command = try TestRunCommand.parse(["--kernel", "Image", "--list"] + arguments)
-    let line = try TestSuite(command).machines[0].configuration.commandLine
+    let line = try TestSuite(command.request).machines[0].configuration.commandLine
     return line.split(separator: " ").map(String.init)
   }
 
