@@ -13,6 +13,8 @@ struct ApusCommand: ParsableCommand {
         apus run --kernel Image --initrd initramfs.cpio --append 'console=ttyAMA0'
         apus run --kernel program.elf --cpus 4 --memory 64M --timeout 10 \\
           --report report.json
+        apus test --kernel Image --run test.sh
+        apus exec --kernel Image -- uname -r
         apus control apus info
         apus devicetree --cpus 2 --format dts
         apus doctor

@@ -83,6 +83,8 @@ extension QuickArguments {
       case "--root": request.root = value
       case "--writable": request.writable.append(value)
       case "--chdir": request.folder = value
+      // Refused, which the argument parser words.
+      case "--console": return nil
       case "--timeout": request.timeout = value
       case "--env":
         guard ExecRequest.isVariable(value) else { return nil }

@@ -108,7 +108,8 @@ public final class Guest: Sendable {
   /// What the guest's kernel has to have for an agent.
   package static let agentNeeds =
     "the kernel needs CONFIG_BLK_DEV_INITRD, CONFIG_PROC_FS, CONFIG_SYSFS, CONFIG_VIRTIO_MMIO and "
-    + "CONFIG_VIRTIO_CONSOLE, built in or loaded by the initramfs's /init"
+    + "CONFIG_VIRTIO_CONSOLE, built in or loaded by the initramfs's /init, and CONFIG_DMA_RESTRICTED_POOL where devices "
+    + "are confined"
 
   /// Waits until the guest's agent answers.
   ///

@@ -116,11 +116,23 @@ import Testing
     #expect(throws: ReportMerge.Mismatch.self) { try ReportMerge.merge([part(1), part(2)], expected: 3) }
   }
 
-  @Test func reportsWithoutPartsAreCounted() throws {
-    let report = TestReport(runs: [TestRun(name: "a", results: [TestResult(name: "t", outcome: .passed)])])
-    let input = ReportMerge.Input(source: "x", report: report)
+  private func whole(_ run: String, from source: String) -> ReportMerge.Input {
+    let results = [TestResult(name: "t", outcome: .passed)]
+    return ReportMerge.Input(source: source, report: TestReport(runs: [TestRun(name: run, results: results)]))
+  }
 
-    #expect(try ReportMerge.merge([input, input], expected: 2).verdict == .passed)
-    #expect(try ReportMerge.merge([input], expected: 2).verdict == .failed)
+  @Test func reportsWithoutPartsAreCounted() throws {
+    let (one, other) = (whole("a", from: "x"), whole("b", from: "y"))
+
+    #expect(try ReportMerge.merge([one, other], expected: 2).verdict == .passed)
+    #expect(try ReportMerge.merge([one], expected: 2).verdict == .failed)
+  }
+
+  @Test func aRunOfTwoReportsWithoutPartsIsRefused() throws {
+    let (one, other) = (whole("a", from: "x"), whole("a", from: "y"))
+
+    let mismatch = #expect(throws: ReportMerge.Mismatch.self) { try ReportMerge.merge([one, other]) }
+
+    #expect(mismatch?.messages == ["'x' and 'y' both have the run 'a'"])
   }
 }

@@ -20,12 +20,13 @@ struct ExecCommand: ParsableCommand {
       The guest's root is the host's, or the folder that --root names: the command reads it, and what it writes is the \
       guest's own and goes with it, but in the folders that --writable names. It runs as root, where it was called, \
       with standard streams of its own: the console is not among them. The kernel needs CONFIG_VIRTIO_FS, \
-      CONFIG_VIRTIO_CONSOLE, CONFIG_OVERLAY_FS, CONFIG_TMPFS and CONFIG_BLK_DEV_INITRD, built in; the host needs \
-      virtiofsd.
+      CONFIG_VIRTIO_CONSOLE, CONFIG_VIRTIO_MMIO, CONFIG_OVERLAY_FS, CONFIG_TMPFS, CONFIG_PROC_FS, CONFIG_SYSFS, \
+      CONFIG_DEVTMPFS and CONFIG_BLK_DEV_INITRD, built in, and CONFIG_DMA_RESTRICTED_POOL or --dma shadow; the host \
+      needs virtiofsd.
 
       Exit status: the command's, 128 + N where signal N has ended it, and
         64       bad usage
-        124      the command ran longer than --timeout
+        124      the command, or the guest's start, took too long
         125      Apus, the host or the guest failed
         126      the command cannot be run
         127      there is no such command
@@ -63,6 +64,9 @@ struct ExecCommand: ParsableCommand {
   var command: [String] = []
 
   func validate() throws {
+    if devices.console != nil {
+      throw ValidationError("--console: the command has streams of its own; --verbose shows the guest's console.")
+    }
     if command.isEmpty {
       throw ValidationError("There is no command; give it behind '--', as in: apus exec … -- uname -r")
     }

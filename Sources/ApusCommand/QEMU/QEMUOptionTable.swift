@@ -22,7 +22,7 @@ enum QEMUOptionTable {
   ]
 
   private static let firmware =
-    "the machine has no flash memory at 0; give a firmware that runs from RAM to -kernel (U-Boot as an ELF or an Image)"
+    "the machine has no flash memory at 0; 'apus run --raw --dma open --unmapped zero' runs U-Boot, and -kernel an Image"
   private static let folder =
     "9p is not there; let virtiofsd serve the folder and give -device vhost-user-fs-device, or use 'apus run --share'"
   private static let emulation = "the guest runs on KVM and not on an emulator; leave it out"

@@ -54,7 +54,7 @@ extension QEMUTranslation {
       return "9p is not there; let virtiofsd serve the folder and give vhost-user-fs-device, or use 'apus run --share'"
     case "virtio-scsi-device", "virtio-scsi-pci", "scsi-hd", "nvme", "usb-storage", "ide-hd":
       return "give virtio-blk-device"
-    case "virtio-balloon-device", "virtio-balloon-pci": return "use 'apus run --memory-device'"
+    case "virtio-balloon-device", "virtio-balloon-pci": return "use 'apus run --hotplug-memory'"
     case "pvpanic", "pvpanic-pci": return "the machine has one always; leave it out"
     case "vhost-user-scmi-device", "vhost-user-scmi-pci", "vhost-user-rng-device", "vhost-user-blk-device",
       "vhost-user-vsock-device", "vhost-vsock-device", "vhost-user-rng-pci", "vhost-user-blk-pci":

@@ -63,7 +63,7 @@ extension QEMUTranslation {
     if let text = try fields.take("size") {
       configuration.memorySize = try Self.size(text, of: "-m", unit: 1 << 20)
     }
-    let reason = "memory is not plugged this way; use 'apus run --memory-device'"
+    let reason = "memory is not plugged this way; use 'apus run --hotplug-memory'"
     try fields.takeOnly("slots", ["0"], otherwise: reason)
     if let text = try fields.take("maxmem"), try Self.size(text, of: "-m", unit: 1 << 20) != configuration.memorySize {
       throw QEMUSyntaxError("-m", "'maxmem=\(text)': \(reason)")

@@ -33,6 +33,8 @@ struct TestCommand: ParsableCommand {
         83, 84   an oops, a warning of the kernel's, with --fail-on
         124      timed out
         128 + N  ended by signal N
+
+      All options: apus test run --help
       """,
     subcommands: [TestRunCommand.self, TestMerge.self],
     defaultSubcommand: TestRunCommand.self
@@ -98,7 +100,7 @@ struct TestRunCommand: ParsableCommand {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "How long each test may take, with its guest's start: seconds, or with ms, s, m or h. 5m by default.",
+      "How long each test may take, and its guest's start before: seconds, or with ms, s, m or h. 5m by default.",
       valueName: "time"
     )
   )
@@ -129,7 +131,9 @@ struct TestRunCommand: ParsableCommand {
   @Option(help: ArgumentHelp("A former report whose durations make the parts equally long.", valueName: "report.json"))
   var history: String?
 
-  @Option(help: ArgumentHelp("So many guests at once; as many as there are processors by default.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("So many guests at once; as many as processors and memory allow by default.", valueName: "n")
+  )
   var jobs: Int?
 
   @Flag(help: "Give each test a new guest.")

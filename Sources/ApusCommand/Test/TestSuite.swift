@@ -74,7 +74,9 @@ extension TestSuite {
       name == text || name.utf8.starts(with: "\(text):".utf8)
     }
     for text in wanted where !all.contains(where: { isMeant($0.name, by: text) }) {
-      throw ValidationError("--only: no test has the name '\(text.plain)'; --list shows all")
+      throw ValidationError(
+        "--only: no test has the name '\(text.plain)'; --list shows all, each behind the '/' of its machine in a matrix"
+      )
     }
     return all.filter { test in wanted.contains { isMeant(test.name, by: $0) } }
   }

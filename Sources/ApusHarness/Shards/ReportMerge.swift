@@ -46,6 +46,16 @@ public enum ReportMerge {
   private static func check(_ inputs: [Input], _ parts: [(String, ShardRecord)], _ expected: Int?) throws(Mismatch) {
     var messages: [String] = []
     var seen: [Int: String] = [:]
+    if parts.isEmpty {
+      var sources: [String: String] = [:]
+      for input in inputs {
+        for run in input.report.runs {
+          guard let former = sources.updateValue(input.source, forKey: run.name) else { continue }
+          messages.append("'\(former)' and '\(input.source)' both have the run '\(run.name)'")
+          break
+        }
+      }
+    }
     if let (first, record) = parts.first {
       for (source, other) in parts {
         if let former = seen.updateValue(source, forKey: other.shard.index) {
