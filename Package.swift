@@ -318,7 +318,7 @@ let package = Package(
     .target(name: "AgentProtocol", swiftSettings: strict),
     .target(
       name: "ApusGuest",
-      dependencies: ["AgentProtocol", "Apus", "ApusHarness", "CHost", "Host", "SCMI", "TestLimits"],
+      dependencies: ["AgentProtocol", "Apus", "ApusControl", "ApusHarness", "CHost", "Host", "SCMI", "TestLimits"],
       swiftSettings: strict,
       plugins: ["EmbedAgent"]
     ),
@@ -329,7 +329,7 @@ let package = Package(
     ),
     .target(
       name: "ApusTesting",
-      dependencies: ["Apus", "ApusGuest", "Host", "SCMI", "SCMIFile", "TestLimits"],
+      dependencies: ["Apus", "ApusGuest", "Host", "SCMI", "SCMIFile"],
       swiftSettings: strict
     ),
     .target(

@@ -23,6 +23,7 @@ public enum Base64 {
   /// The bytes of the text; nil where it is none.
   public static func decode(_ text: String) -> [UInt8]? {
     var bytes: [UInt8] = []
+    bytes.reserveCapacity(text.utf8.count / 4 * 3)
     var bits: UInt32 = 0
     var count = 0
     var padded = 0

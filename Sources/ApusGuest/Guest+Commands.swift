@@ -129,16 +129,12 @@ extension Guest {
   ) async throws(GuestError) -> CommandResult.End {
     let name = command.name
     guard let payload = command.payload else { throw .refused(what: name, errno: Self.invalid) }
-    let end = try await request(.start, payload, name, within: limit, input: command.input, feed: feed) { event in
+    return try await request(.start, payload, name, within: limit, input: command.input, feed: feed) { event in
       switch event {
       case .output(let bytes): output(.output, bytes)
       case .errorOutput(let bytes): output(.errorOutput, bytes)
       default: break
       }
-    }
-    switch end {
-    case .exited(let status): return .exited(status: status)
-    case .killed(let signal): return .killed(signal: signal)
     }
   }
 

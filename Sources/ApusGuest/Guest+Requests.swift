@@ -4,12 +4,6 @@ internal import Synchronization
 internal import TestLimits
 
 extension Guest {
-  /// How a request ended that did.
-  enum Ending: Sendable {
-    case exited(Int32)
-    case killed(Int32)
-  }
-
   /// Asks the agent for something and waits for its end.
   ///
   /// - Parameters:
@@ -27,7 +21,7 @@ extension Guest {
     input: [UInt8] = [],
     feed: (@Sendable (GuestInput) -> Void)? = nil,
     answers: @escaping @Sendable (AgentConnection.Event) -> Void
-  ) async throws(GuestError) -> Ending {
+  ) async throws(GuestError) -> CommandResult.End {
     guard let agent else { throw .noAgent }
     let wait = OneEnd()
     let stream = agent.begin(request, payload) { event in
@@ -36,12 +30,7 @@ extension Guest {
     agent.send(input, to: stream, ends: feed == nil)
     feed?(GuestInput(agent, stream))
     let clock = Task {
-      if limitsAreWall {
-        try await Task.sleep(for: limit)
-      } else {
-        let limit = TestLimit(limit)
-        while !limit.hasPassed { try await Task.sleep(for: .milliseconds(100)) }
-      }
+      try await sleep(through: limit)
       wait.end(.timedOut)
     }
     let end = await withTaskCancellationHandler {
@@ -51,8 +40,8 @@ extension Guest {
     }
     clock.cancel()
     switch end {
-    case .answered(.exited(let status)): return .exited(status)
-    case .answered(.killed(let signal)): return .killed(signal)
+    case .answered(.exited(let status)): return .exited(status: status)
+    case .answered(.killed(let signal)): return .killed(signal: signal)
     case .answered(.failed(let errno, .program)): throw .refused(what: what, errno: errno)
     case .answered(.failed(let errno, .folder)): throw .refused(what: "the folder that \(what) runs in", errno: errno)
     case .answered(.failed(let errno, .root)): throw .refused(what: "the root of \(what)", errno: errno)
@@ -69,6 +58,13 @@ extension Guest {
   }
 
   private static let kill: Int32 = 9
+
+  /// Waits until a limit of this guest's is over, or throws where the task is cancelled before.
+  func sleep(through limit: Duration) async throws {
+    if limitsAreWall { return try await Task.sleep(for: limit) }
+    let limit = TestLimit(limit)
+    while !limit.hasPassed { try await Task.sleep(for: .milliseconds(100)) }
+  }
 }
 
 /// The first of several ends that something can come to.

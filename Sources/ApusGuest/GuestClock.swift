@@ -1,10 +1,8 @@
 internal import Apus
-internal import ApusGuest
 internal import Synchronization
-internal import TestLimits
 
 /// Ends a guest that runs too long.
-final class GuestClock: Sendable {
+package final class GuestClock: Sendable {
   private let passed: Flag
   private let task: Task<Void, any Error>
 
@@ -12,19 +10,20 @@ final class GuestClock: Sendable {
     let isSet = Atomic(false)
   }
 
-  init(_ guest: Guest, limit: Duration) {
+  /// Counts from now on, as the guest's other limits do.
+  package init(_ guest: Guest, limit: Duration) {
     let passed = Flag()
     self.passed = passed
     task = Task {
-      let limit = TestLimit(limit)
-      while !limit.hasPassed { try await Task.sleep(for: .milliseconds(500)) }
+      try await guest.sleep(through: limit)
       passed.isSet.store(true, ordering: .releasing)
       guest.machine.stop()
     }
   }
 
   /// Whether the time was over before the guest's end.
-  var hasPassed: Bool { passed.isSet.load(ordering: .acquiring) }
+  package var hasPassed: Bool { passed.isSet.load(ordering: .acquiring) }
 
-  func cancel() { task.cancel() }
+  /// Lets the guest run on.
+  package func cancel() { task.cancel() }
 }

@@ -6,7 +6,6 @@
   internal import Host
   internal import SCMI
   internal import SCMIFile
-  internal import Synchronization
   internal import Testing
 
   /// What a guest and its machine leave, for a test that has failed.

@@ -1,7 +1,6 @@
 #if canImport(Testing)
   internal import Apus
   public import ApusGuest
-  internal import Synchronization
   public import Testing
 
   extension Trait where Self == GuestTrait {

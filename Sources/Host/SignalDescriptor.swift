@@ -49,6 +49,15 @@ package final class SignalDescriptor: @unchecked Sendable {
   /// Readable when a signal has come.
   package var rawValue: Int32 { descriptor.rawValue }
 
+  /// The next signal; waits for it.
+  package func wait() -> Int32 {
+    var event = pollfd(fd: descriptor.rawValue, events: Int16(POLLIN), revents: 0)
+    while true {
+      // SAFETY: the structure holds for the call.
+      if unsafe poll(&event, 1, -1) > 0, let signal = take() { return signal }
+    }
+  }
+
   /// A signal that has come, if any.
   package func take() -> Int32? {
     let signal = chost_signal_read(descriptor.rawValue)

@@ -34,9 +34,7 @@ final class ExecSession: Sendable {
   func forward(_ signals: SignalDescriptor) {
     try? HostThread.startDetached(name: "apus-signals") { [self] in
       while true {
-        var wait = pollfd(fd: signals.rawValue, events: Int16(POLLIN), revents: 0)
-        // SAFETY: the structure holds for the call.
-        guard unsafe poll(&wait, 1, -1) > 0, let signal = signals.take() else { continue }
+        let signal = signals.wait()
         let (isFirst, input, guest) = state.withLock { state in
           defer { state.signal = signal }
           return (state.signal == nil, state.input, state.guest)

@@ -75,11 +75,7 @@ struct TestMerge: ParsableCommand {
   }
 
   private func write(_ report: TestReport) throws {
-    let files: [(path: String?, text: (TestReport) -> [UInt8])] = [
-      (junit, JUnitWriter.write), (tap, TAPWriter.write), (json, JSONWriter.write),
-    ]
-    for (path, text) in files {
-      guard let path else { continue }
+    for (_, path, text) in TestOutputs.wanted(junit: junit, tap: tap, json: json) {
       try Message.reporting { () throws(OutputFileError) in
         let file = try OutputFile(path: path)
         try file.write(text(report))

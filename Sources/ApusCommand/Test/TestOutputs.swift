@@ -24,13 +24,21 @@ final class TestOutputs {
 
   /// - Throws: the exit status, after it has been said which cannot be made.
   init(junit: String?, tap: String?, json: String?) throws {
-    let wanted: [(option: String, path: String?, write: (TestReport) -> [UInt8])] = [
-      ("--junit", junit, JUnitWriter.write), ("--tap", tap, TAPWriter.write), ("--json", json, JSONWriter.write),
-    ]
-    for (option, path, write) in wanted {
-      guard let path else { continue }
+    for (option, path, write) in Self.wanted(junit: junit, tap: tap, json: json) {
       files.append((try Self.make(option, path), write))
     }
+  }
+
+  /// The options that ask for a report, where to, and what writes it.
+  static func wanted(
+    junit: String?,
+    tap: String?,
+    json: String?
+  ) -> [(option: String, path: String, write: (TestReport) -> [UInt8])] {
+    let all: [(option: String, path: String?, write: (TestReport) -> [UInt8])] = [
+      ("--junit", junit, JUnitWriter.write), ("--tap", tap, TAPWriter.write), ("--json", json, JSONWriter.write),
+    ]
+    return all.compactMap { option, path, write in path.map { (option, $0, write) } }
   }
 
   private static func make(_ option: String, _ path: String) throws -> ReportText {

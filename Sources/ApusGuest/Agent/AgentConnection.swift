@@ -62,8 +62,8 @@ final class AgentConnection: Sendable {
     var decoder: AgentDecoder
     var isReady = false
     var hasEnded = false
-    /// Whoever waits for the agent.
-    var waiters: [(Bool) -> Void] = []
+    /// Requests that wait for the agent.
+    var early: [AgentFrame] = []
     var streams: [UInt32: Stream] = [:]
     var outgoing: ArraySlice<UInt8> = []
     var wantsRoom = false
@@ -133,13 +133,6 @@ final class AgentConnection: Sendable {
     work.post { body(box.core) }
   }
 
-  /// Calls back on the connection's thread when an agent has begun: with false where none will.
-  func whenReady(_ answer: @escaping @Sendable (Bool) -> Void) {
-    post { core in
-      if core.isReady || core.hasEnded { answer(core.isReady) } else { core.waiters.append(answer) }
-    }
-  }
-
   /// Asks for something, once the agent is there.
   ///
   /// - Parameter listener: is called on the connection's thread, and must not wait.
@@ -150,15 +143,8 @@ final class AgentConnection: Sendable {
       guard !core.hasEnded else { return listener(.lost(.ended)) }
       guard payload.count <= AgentFrame.requestLimit else { return listener(.failed(errno: E2BIG)) }
       core.streams[stream] = Core.Stream(listener: listener)
-      if core.isReady {
-        Self.send(core, AgentFrame(request, stream: stream, payload))
-      } else {
-        let frame = AgentFrame(request, stream: stream, payload)
-        core.waiters.append { isReady in
-          guard isReady, core.streams[stream] != nil else { return }
-          Self.send(core, frame)
-        }
-      }
+      let frame = AgentFrame(request, stream: stream, payload)
+      if core.isReady { Self.send(core, frame) } else { core.early.append(frame) }
     }
     return stream
   }
@@ -224,9 +210,8 @@ final class AgentConnection: Sendable {
         guard !core.isReady, frame.number == AgentFrame.version else { return }
         core.isReady = true
         core.outgoing.append(contentsOf: core.key)
-        let waiters = core.waiters
-        core.waiters = []
-        for waiter in waiters { waiter(true) }
+        for frame in core.early where core.streams[frame.stream] != nil { append(core, frame) }
+        core.early = []
         flush(core)
         for stream in core.streams.keys { feed(core, stream) }
       } else {
@@ -319,8 +304,6 @@ final class AgentConnection: Sendable {
     core.isReady = false
     core.loop.remove(core.socket.rawValue)
     lose(core, .ended)
-    let waiters = core.waiters
-    core.waiters = []
-    for waiter in waiters { waiter(false) }
+    core.early = []
   }
 }

@@ -2,7 +2,6 @@ internal import Apus
 internal import ApusHarness
 internal import Glibc
 internal import Host
-internal import Synchronization
 
 /// Runs one test after the other on machines of one kind, in the same guest as long as that is well.
 ///
@@ -78,18 +77,12 @@ final class GuestWorker {
       return failed(run, error)
     }
     defer { engine.remove(guest) }
-    let isLate = Flag()
-    let limit = suite.timeout
-    let clock = Task {
-      try await Task.sleep(for: limit)
-      isLate.set()
-      guest.machine.stop()
-    }
+    let clock = GuestClock(guest, limit: suite.timeout)
     let outcome = await guest.outcome
     clock.cancel()
     _ = await guest.console.wholeText
     take(output, into: &run)
-    run.end = end(outcome, isLate: isLate.isSet, run)
+    run.end = end(outcome, isLate: clock.hasPassed, run)
     run.console = output.lastLines
     return run
   }
@@ -278,13 +271,4 @@ final class GuestWorker {
 
   /// The name of the end of a machine that there never was.
   private static let notStarted = "not-started"
-}
-
-/// Something that is set once.
-private final class Flag: Sendable {
-  private let value = Atomic(false)
-
-  var isSet: Bool { value.load(ordering: .acquiring) }
-
-  func set() { value.store(true, ordering: .releasing) }
 }

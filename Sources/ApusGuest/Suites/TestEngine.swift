@@ -62,22 +62,17 @@ package final class TestEngine: Sendable {
   /// Ends all guests, and begins none any more, when a signal comes.
   package func stop(on signals: SignalDescriptor) {
     try? HostThread.startDetached(name: "apus-signals") { [self] in
-      var wait = pollfd(fd: signals.rawValue, events: Int16(POLLIN), revents: 0)
-      // SAFETY: the structure holds for the call.
-      while unsafe poll(&wait, 1, -1) <= 0 {}
-      guard let signal = signals.take() else { return }
-      defer {
-        // Who asks again does not want to wait for reports.
-        while unsafe poll(&wait, 1, -1) <= 0 {}
-        observer.finish()
-        _exit(128 + signal)
-      }
+      let signal = signals.wait()
       let guests = state.withLock { state in
         state.signal = signal
         state.waiting = []
         return Array(state.guests.values)
       }
       for guest in guests { guest.machine.stop() }
+      // Who asks again does not want to wait for reports.
+      _ = signals.wait()
+      observer.finish()
+      _exit(128 + signal)
     }
   }
 
