@@ -199,6 +199,8 @@ final class FakeConnector: VhostUserConnector, @unchecked Sendable {
     var plans: [FakeBackEnd.Plan]
     var backEnds: [FakeBackEnd] = []
     var ends = 0
+    var endedAt: UInt64?
+    var pauses: [Duration] = []
   }
 
   private let state: Mutex<State>
@@ -219,9 +221,15 @@ final class FakeConnector: VhostUserConnector, @unchecked Sendable {
     let (ours, theirs) = try VhostUserSocket.pair()
     let plan = state.withLock { $0.plans.count > 1 ? $0.plans.removeFirst() : $0.plans[0] }
     guard let backEnd = try? FakeBackEnd(theirs, plan) else { throw .host("no back-end") }
-    state.withLock { $0.backEnds.append(backEnd) }
+    state.withLock { state in
+      if let endedAt = state.endedAt { state.pauses.append(.nanoseconds(HostClock.monotonic - endedAt)) }
+      state.backEnds.append(backEnd)
+    }
     return ours
   }
+
+  /// How long it took from the end of each connection to the next one.
+  var pauses: [Duration] { state.withLock { $0.pauses } }
 
   /// How often a connection was given up.
   var ends: Int { state.withLock { $0.ends } }
@@ -232,6 +240,7 @@ final class FakeConnector: VhostUserConnector, @unchecked Sendable {
       return state.backEnds.last
     }
     if let last, last.plan.endsAfter > 0 { chost_pause(.init(last.plan.endsAfter)) }
+    state.withLock { $0.endedAt = HostClock.monotonic }
     return VhostUserEnd(error: error, isDead: last?.plan.outlivesItsConnection != true)
   }
 }
