@@ -33,6 +33,10 @@ static inline int chost_unmap(void *_Nonnull base, size_t size) { return munmap(
 // Zeroes part of a private anonymous mapping; whole pages are given back to the host.
 void chost_zero_private(void *_Nonnull start, size_t size);
 
+// Puts zeroed private pages where those of a file were mapped privately: 0 or -1 with errno. Start and size are whole
+// pages'.
+int chost_replace_by_zeroes(void *_Nonnull start, size_t size);
+
 // How many bytes of the mapping have pages, or -1 with errno.
 int64_t chost_resident_size(void *_Nonnull base, size_t size);
 
