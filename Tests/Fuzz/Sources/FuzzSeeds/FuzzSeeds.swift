@@ -6,6 +6,7 @@ internal import FuzzSupport
 internal import Glibc
 internal import MessagesTesting
 internal import QEMUTesting
+internal import SnapshotTesting
 internal import VhostUserTesting
 internal import VirtioDriver
 internal import VirtioTesting
@@ -61,6 +62,7 @@ private enum FuzzSeeds {
       ]
     case "FuzzMessagesDevice": ExerciseMessages.deviceSeeds
     case "FuzzMessagesServer": ExerciseMessages.serverSeeds
+    case "FuzzSnapshot": ExerciseSnapshot.seeds
     case "FuzzVhostUser": ExerciseVhostUser.seeds
     case "FuzzVhostUserDevice": ExerciseVhostUserDevice.seeds
     case "FuzzEntropy": [SeedProgram.chain(payload: [], queue: 0, readable: [], writable: [64, 16])]
