@@ -194,7 +194,7 @@ let package = Package(
     ),
     .testTarget(
       name: "SnapshotTests",
-      dependencies: ["CHost", "CSnapshot", "GuestMemory", "Snapshot", "SnapshotTesting", "TestSupport"],
+      dependencies: ["CHost", "CSnapshot", "CTestSupport", "GuestMemory", "Snapshot", "SnapshotTesting", "TestSupport"],
       swiftSettings: strict
     ),
     .testTarget(name: "PositionedJSONTests", dependencies: ["PositionedJSON"], swiftSettings: strict),
