@@ -1,3 +1,4 @@
+import CHost
 import CTestSupport
 import Glibc
 import Snapshot
@@ -63,6 +64,27 @@ import Testing
 
     try write(path, memory, replacing: true)
     #expect(try names().sorted() == ["call", "snapshot"])
+  }
+
+  @Test func aChildOfAUsersHiddenProcessKnowsWhichPagesThereAre() async throws {
+    defer { clean() }
+    // SAFETY: the path holds for the call.
+    #expect(unsafe chmod(folder, 0o777) == 0)
+
+    await #expect(processExitsWith: .success) {
+      let path = "\(SnapshotCrashTests.folder(of: getppid()))/snapshot"
+      let memory = TestMemory(pages: 1000)
+      for page in [3, 4, 500] { memory.fill(page, 1) }
+      // Nobody, where this is root; who takes another user's rights has hidden memory.
+      if getuid() == 0 { precondition(setuid(65534) == 0, "there is no other user") }
+      precondition(chost_process_hide_memory() == 0, "memory can't be hidden")
+
+      let writer = try SnapshotWriter(path)
+      let image = try writer.addMemory(testRegion(memory), .privately(base: memory.address))
+      try MemoryChild(writing: [image]).end()
+
+      precondition(image.stored == UInt64(3 * TestMemory.pageSize), "other pages were written")
+    }
   }
 
   @Test func aFileSystemThatTakesNoMoreIsToldAndLeavesNothing() async throws {
