@@ -98,6 +98,8 @@ public struct Capability: RawRepresentable, Hashable, Sendable {
   public static let armPointerAuthenticationGeneric = Capability(rawValue: 172)
   /// KVM_CAP_ARM_NISV_TO_USER: faults without a syndrome come to user space.
   public static let armNoSyndromeToUser = Capability(rawValue: 177)
+  /// KVM_CAP_ARM_SUPPORTED_REG_MASK_RANGES: KVM tells which bits of ID registers may be written.
+  public static let armWritableMasks = Capability(rawValue: 230)
   /// KVM_CAP_GUEST_DEBUG_HW_BPS: how many breakpoints the processor compares for a debugger.
   public static let hardwareBreakpoints = Capability(rawValue: 119)
   /// KVM_CAP_GUEST_DEBUG_HW_WPS: how many watchpoints.
