@@ -290,7 +290,7 @@ let package = Package(
       name: "ApusTests",
       dependencies: [
         "Apus", "GuestABI", "BootImage", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "HostBackends", "KVM",
-        "SCMI", "SCMIFile", "TestSupport", "Virtio", "VirtioDevices",
+        "Peripherals", "SCMI", "SCMIFile", "TestSupport", "Virtio", "VirtioDevices",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict

@@ -2,6 +2,7 @@ import Foundation
 import GuestMemory
 import SCMI
 import SCMIFile
+import Synchronization
 import Testing
 import Virtio
 import VirtioDevices
@@ -303,6 +304,38 @@ import VirtioTesting
   }
 
   // MARK: What is no such state
+
+  @Test func stateThatTheDeviceThreadTakesAndPutsIsTheOneThatOthersGet() throws {
+    var fixture = try DeviceFixture(EntropyDevice(name: "rng", source: CountingEntropy()))
+    fixture.request([.init(fixture.scratch, 8, isWritable: true)], to: 0)
+    let transport = fixture.machine.transport
+    transport.beginSuspension {}
+    let (taken, own) = transport.takeState()
+    let asked = try transport.savedState()
+    let other = try TestMachine(EntropyDevice(name: "rng", source: CountingEntropy()))
+    let ended = Mutex(0)
+
+    try other.transport.putState(taken, own) { ended.withLock { $0 += 1 } }
+    let restored = other.transport.takeState().transport
+    other.transport.endSuspension()
+
+    #expect(taken == asked && restored == taken)
+    #expect(ended.withLock { $0 } == 1)
+    #expect(other.transport.acceptedFeatures == transport.acceptedFeatures)
+  }
+
+  @Test func stateThatDoesNotFitIsRefusedOnTheDeviceThreadAndHasNoEnd() throws {
+    let fixture = try DeviceFixture(EchoDevice())
+    fixture.machine.transport.beginSuspension {}
+    let (state, _) = fixture.machine.transport.takeState()
+    let other = try TestMachine(EchoDevice())
+    let ended = Mutex(0)
+
+    #expect(throws: DeviceStateError.wrongKind(expected: "echo", found: "virtio-entropy")) {
+      try other.transport.putState(state, EntropyDeviceState()) { ended.withLock { $0 += 1 } }
+    }
+    #expect(ended.withLock { $0 } == 0)
+  }
 
   @Test func stateOfAnUnknownVersionOrAnotherKindIsNamed() throws {
     func decode(_ text: String) throws -> Versioned<BlockDeviceState> {

@@ -18,6 +18,8 @@ struct Assembly {
   let serialPort: SerialPort
   let clock: RealTimeClock
   let panicNotifier: PanicNotifier
+  /// The scratch memory of a platform's devices.
+  let scratchRegisters: [ScratchRegisters]
   let devices: DeviceSet
   let summary: Report.Machine
 
@@ -107,7 +109,7 @@ struct Assembly {
     bus.attach(clock, at: MemoryMap.pl031)
     panicNotifier = PanicNotifier(mailbox: mailbox)
     bus.attach(panicNotifier, at: MemoryMap.pvpanic)
-    if let platform = board.platform { bus.attach(devicesOf: platform) }
+    scratchRegisters = board.platform.map { bus.attach(devicesOf: $0) } ?? []
     if configuration.dma == .open, !board.devices.isEmpty, board.iommu == nil {
       logger.notice("DMA is open: devices reach all of the guest's memory")
     }

@@ -300,7 +300,7 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
 }
 
 /// What is kept of a device whose back-end is elsewhere: the back-end begins anew.
-struct VhostUserDeviceState: VersionedState {
+struct VhostUserDeviceState: VersionedState, Equatable {
   static let kind = "vhost-user"
   static let version: UInt32 = 1
 }
