@@ -179,6 +179,17 @@ let package = Package(
       swiftSettings: strict
     ),
     .target(name: "PositionedJSON", swiftSettings: strict),
+    .target(name: "CSnapshot"),
+    .target(
+      name: "Snapshot",
+      dependencies: ["CHost", "CSnapshot", "Host", "PositionedJSON"],
+      swiftSettings: strict
+    ),
+    .testTarget(
+      name: "SnapshotTests",
+      dependencies: ["CHost", "CSnapshot", "Snapshot", "TestSupport"],
+      swiftSettings: strict
+    ),
     .testTarget(name: "PositionedJSONTests", dependencies: ["PositionedJSON"], swiftSettings: strict),
     .target(name: "ApusHarness", dependencies: ["PositionedJSON"], swiftSettings: strict),
     .testTarget(
