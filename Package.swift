@@ -284,7 +284,7 @@ let package = Package(
         "AArch64", "ApusControl", "Debugger", "DeviceMessages", "GuestABI", "BootImage", "CHost", "Host",
         "HostBackends",
         "KVM",
-        "GuestMemory", "DeviceTree", "Peripherals", "SCMI",
+        "GuestMemory", "DeviceTree", "Peripherals", "SCMI", "Snapshot",
         "SCMIFile", "VhostUser", "Virtio", "VirtioDevices", "VirtioMMIO",
         .product(name: "Logging", package: "swift-log"),
       ],

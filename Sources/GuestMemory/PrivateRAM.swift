@@ -48,6 +48,11 @@ public struct PrivateRAM: ~Copyable, Sendable {
     self.range = range
   }
 
+  init(range: GuestRange, mapping: MemoryMapping) {
+    self.range = range
+    self.mapping = mapping
+  }
+
   /// The address of the first byte in this process, for KVM's memory slot.
   ///
   /// Valid as long as the value lives.

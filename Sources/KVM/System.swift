@@ -46,6 +46,9 @@ public struct System: ~Copyable, Sendable {
     (try? descriptor.control("KVM_CHECK_EXTENSION", CKVM_CHECK_EXTENSION, UInt(capability.rawValue))) ?? 0
   }
 
+  /// CNTFRQ_EL0: how often a second the host's counters count, and its guests'. 0 on other architectures.
+  public static var counterFrequency: UInt64 { ckvm_counter_frequency() }
+
   /// How many bits of guest-physical address this host can give a machine; 40 where it cannot say.
   public var ipaSizeLimit: Int {
     let limit = checkExtension(.armVMIPASize)

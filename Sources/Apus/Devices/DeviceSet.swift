@@ -142,6 +142,7 @@ final class DeviceSet: @unchecked Sendable {
         name: "window-\(owner.window.name)",
         range: owner.window.range,
         hostAddress: owner.window.hostAddress,
+        descriptor: owner.window.fileDescriptor ?? -1,
         runs: [0..<owner.window.range.size]
       )
     }

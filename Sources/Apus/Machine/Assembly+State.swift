@@ -42,8 +42,14 @@ extension Assembly {
   /// Puts a state into a machine that has not run yet: behind the interrupt controller's, before the virtual counter's.
   /// Devices stay suspended until they are resumed. Nothing is changed where there are mismatches.
   ///
-  /// - Parameter finished: called once, on the device thread, with what went wrong.
-  func putState(_ parts: [StatePart], _ finished: @escaping @Sendable (MachineStateError?) -> Void) {
+  /// - Parameters:
+  ///   - known: what does not fit anyway, which is told with the rest.
+  ///   - finished: called once, on the device thread, with what went wrong.
+  func putState(
+    _ parts: [StatePart],
+    known: [String],
+    _ finished: @escaping @Sendable (MachineStateError?) -> Void
+  ) {
     var left = StateParts(parts)
     let uart = left.take(Part.serialPort, as: SerialPortState.self)
     let rtc = left.take(Part.clock, as: RealTimeClockState.self)
@@ -55,7 +61,7 @@ extension Assembly {
     }
     let states = devices.takeParts(&left)
     left.finish()
-    var problems = left.problems + devices.mismatches(with: states)
+    var problems = known + left.problems + devices.mismatches(with: states)
     if let scratch, scratch.contents.map(\.count) != contents {
       problems.append("the platform's devices have other registers than in the snapshot; give the same platform file")
     }

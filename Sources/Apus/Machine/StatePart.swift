@@ -35,6 +35,8 @@ struct CopiedMemory: @unchecked Sendable {
   let range: GuestRange
   /// Where the first byte is in this process, as long as the boot lasts.
   let hostAddress: UnsafeMutableRawPointer
+  /// The file in memory that it is, whole. Valid as long.
+  let descriptor: Int32
   /// What of it the guest has, in bytes from its start, in order; the rest is nobody's.
   let runs: [Range<UInt64>]
 }

@@ -19,6 +19,12 @@ static inline void *_Nullable chost_map_private(size_t size) {
   return base == MAP_FAILED ? NULL : base;
 }
 
+// Memory whose pages come from a file as they are touched.
+static inline void *_Nullable chost_map_private_file(int descriptor, size_t size) {
+  void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, descriptor, 0);
+  return base == MAP_FAILED ? NULL : base;
+}
+
 // The same in huge pages as far as the host has them free, and aligned for them. NULL with errno; a kernel that knows
 // none gives small ones, or, where they are required, EINVAL.
 void *_Nullable chost_map_private_huge(size_t size, bool required);

@@ -89,6 +89,17 @@ static const unsigned long CKVM_SET_ONE_REG = KVM_SET_ONE_REG;
 static const unsigned long CKVM_GET_REG_LIST = KVM_GET_REG_LIST;
 static const unsigned long CKVM_ENABLE_CAP = KVM_ENABLE_CAP;
 
+// CNTFRQ_EL0: how often a second the counters count, the host's and its guests'.
+static inline uint64_t ckvm_counter_frequency(void) {
+#if defined(__aarch64__)
+  uint64_t frequency;
+  __asm__("mrs %0, cntfrq_el0" : "=r"(frequency));
+  return frequency;
+#else
+  return 0;
+#endif
+}
+
 // The descriptor, or minus errno.
 static inline int ckvm_open_device(const char *_Nonnull path) {
   int descriptor = open(path, O_RDWR | O_CLOEXEC);

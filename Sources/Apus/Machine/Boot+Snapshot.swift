@@ -1,0 +1,188 @@
+import GuestMemory
+import Host
+import KVM
+import Snapshot
+import Virtio
+
+// Snapshots of the boot that runs. On the device thread; what takes long is another thread's and another process's.
+extension Boot {
+  /// Pauses the machine where it is not paused, takes a snapshot, and lets the machine go on. What does not need the
+  /// machine to stand is done then.
+  func takeSnapshot(_ wish: SnapshotWish) {
+    let begun = HostClock.monotonic
+    let wasPaused = isPaused
+    pause { [self] isPaused in
+      guard isPaused else {
+        let reason = "the machine goes on or ends: somebody else resumed it, or it was ending already"
+        return wish.finished(.failure(SnapshotFailure(reason)))
+      }
+      do {
+        let taking = try SnapshotTaking(wish, self, begun: begun)
+        if !wasPaused { resume() }
+        taking.stood(wasPaused ? 0 : HostClock.monotonic - begun)
+        try snapshots.finish(taking)
+      } catch {
+        if !wasPaused { resume() }
+        wish.finished(.failure(SnapshotFailure("\(error)")))
+      }
+    }
+  }
+}
+
+/// A snapshot of which all is written but what a child process writes, and what follows then. The machine may run.
+final class SnapshotTaking: @unchecked Sendable {
+  // SAFETY: @unchecked: handed from the device thread to the one that finishes it.
+
+  private let wish: SnapshotWish
+  private let writer: SnapshotWriter
+  private let child: MemoryChild?
+  private let images: [MemoryImage]
+  private var manifest: SnapshotManifest
+  private let begun: UInt64
+
+  /// Writes what the machine has to stand for, and begins the rest. On the device thread, of a paused machine.
+  ///
+  /// - Throws: ``SnapshotError``, ``MachineStateError``, or ``KVMError``.
+  init(_ wish: SnapshotWish, _ boot: Boot, begun: UInt64) throws {
+    self.wish = wish
+    self.begun = begun
+    let parts = try boot.assembly.takeState()
+    let processors = try boot.processorsState()
+    writer = try SnapshotWriter(wish.directory, replacing: wish.options.replaces)
+    let pieces = try parts.map { MachineSnapshot.Piece(name: $0.name, bytes: try StateCoding.encode($0)) }
+    try writer.addPart(MachineSnapshot.PartName.configuration, StateCoding.encode(boot.frozenConfiguration))
+    try writer.addPart(MachineSnapshot.PartName.processors, StateCoding.encode(Versioned(processors)))
+    try writer.addPart(MachineSnapshot.PartName.devices, StateCoding.encode(pieces))
+    var images: [MemoryImage] = []
+    for memory in boot.assembly.devices.copiedMemory {
+      let region = MemoryRegion(
+        name: memory.name,
+        file: "\(memory.name).memory",
+        start: memory.range.start.rawValue,
+        size: memory.range.size
+      )
+      let image = try writer.addMemory(region, memory.pages)
+      try image.write()
+      images.append(image)
+    }
+    let range = boot.assembly.machine.ram.range
+    let region = MemoryRegion(
+      name: MachineSnapshot.MemoryName.ram,
+      file: "ram.memory",
+      start: range.start.rawValue,
+      size: range.size
+    )
+    // SAFETY: the RAM lives as long as the machine; the child has its own look at it as it is now.
+    let address = unsafe UInt(bitPattern: boot.assembly.machine.ram.hostAddress)
+    let image = try writer.addMemory(region, .all(base: address, backed: boot.assembly.backedRAM))
+    images.append(image)
+    child = try MemoryChild(writing: [image])
+    self.images = images
+    manifest = SnapshotManifest(
+      apusVersion: ApusVersion.current,
+      created: UInt64(max(0, HostClock.wallSeconds)),
+      machine: boot.describedMachine,
+      model: "host"
+    )
+  }
+
+  /// The machine has stood still for so long, in nanoseconds.
+  func stood(_ time: UInt64) { manifest.pause = time }
+
+  /// When there is something to do: readable when the child has ended. Nil where there is no child.
+  func finish() {
+    do throws(SnapshotError) {
+      try child?.end()
+      let written = try writer.commit(manifest)
+      wish.finished(
+        .success(
+          SnapshotSummary(
+            directory: wish.directory,
+            identifier: "\(written.identifier)",
+            size: written.parts.reduce(0) { $0 + $1.length } + images.reduce(0) { $0 + $1.stored },
+            pausedTime: manifest.pause,
+            duration: HostClock.monotonic - begun
+          )
+        )
+      )
+    } catch {
+      wish.finished(.failure(SnapshotFailure("\(error)")))
+    }
+  }
+}
+
+/// The snapshots of a run that are being finished, each on a thread of its own. On the device thread.
+final class SnapshotThreads {
+  /// Opened by each thread at its end.
+  private let gate = Gate()
+  private var begun = 0
+
+  /// Has a snapshot finished.
+  ///
+  /// - Throws: ``HostError`` where the host gives no thread.
+  func finish(_ taking: SnapshotTaking) throws(HostError) {
+    try HostThread.startDetached(name: "snapshot") { [gate] in
+      taking.finish()
+      gate.open()
+    }
+    begun += 1
+  }
+
+  /// Waits for those that are not finished. At the end of the run.
+  func end() {
+    for _ in 0..<begun { gate.wait() }
+    begun = 0
+  }
+}
+
+extension Boot {
+  /// The vCPUs as they stand.
+  func processorsState() throws(KVMError) -> ProcessorsState {
+    let runners = assembly.runners
+    var processors: [VCPUState] = []
+    var affinities: [UInt64] = []
+    for runner in runners {
+      processors.append(try VCPUState(runner.vcpu))
+      affinities.append(try runner.vcpu.register(.multiprocessorAffinity))
+    }
+    let hasPhysicalCounter = try runners[0].vcpu.registerList { $0 == .physicalCounter } != []
+    return ProcessorsState(
+      features: assembly.features.rawValue,
+      counterFrequency: System.counterFrequency,
+      virtualCounter: time.virtualCounter,
+      physicalCounter: hasPhysicalCounter ? try runners[0].vcpu.register(.physicalCounter) : nil,
+      wallTime: HostClock.wallNanoseconds,
+      processors: processors,
+      interrupts: try assembly.machine.machine.interruptController.state(
+        version: UInt32(assembly.board.gic.rawValue),
+        affinities: affinities,
+        interruptCount: assembly.board.interruptCount
+      )
+    )
+  }
+
+  /// The configuration of machines that go on from here, without what is this process's alone.
+  var frozenConfiguration: Configuration {
+    var frozen = configuration
+    frozen.uuid = identity
+    frozen.gic = assembly.board.gic == .v2 ? .v2 : .v3
+    frozen.console = .none
+    frozen.control = nil
+    frozen.debugger = nil
+    frozen.timeout = nil
+    frozen.scmiTranscript = nil
+    frozen.deviceTreeDump = nil
+    frozen.measuresMemory = false
+    return frozen
+  }
+
+  /// The machine in a few words.
+  var describedMachine: SnapshotManifest.Machine {
+    SnapshotManifest.Machine(
+      name: configuration.name,
+      uuid: "\(identity)",
+      cpus: configuration.cpuCount,
+      gic: assembly.board.gic.rawValue
+    )
+  }
+}
