@@ -24,8 +24,6 @@ struct Assembly {
   let summary: Report.Machine
   /// Which the vCPUs have.
   let features: VirtualCPUFeatures
-  /// The pages of RAM that come from a snapshot: see ``MemoryPages``.
-  let backedRAM: [UInt64]
 
   /// - Throws: ``KVMError``, ``GuestMemoryError``, ``HostError``, ``FirmwareRegisters/Refusal``, or
   ///   ``ConfigurationError`` for what the configuration asks for and the host does not have.
@@ -51,7 +49,6 @@ struct Assembly {
     features =
       try restored?.features(available: limits.features(Configuration.CPUFeatures()))
       ?? limits.features(configuration.cpuFeatures)
-    backedRAM = restored?.backedRAM ?? []
 
     let ram = try Self.makeRAM(board, configuration, restored)
     // SAFETY: the RAM lives in the running machine, which every thread that runs a vCPU holds.

@@ -7,7 +7,7 @@ import Virtio
 
 /// What the first boot of a machine goes on from. On the device thread, once.
 final class RestoredMachine {
-  private let snapshot: MachineSnapshot
+  let snapshot: MachineSnapshot
   private var processors: ProcessorsState { snapshot.processors }
   /// What does not match on this host, as far as it has been looked at: all of it is told at once.
   private(set) var problems: [String] = []
@@ -58,9 +58,6 @@ final class RestoredMachine {
     let ram = try PrivateRAM(range: range, mapping: memory.base.descriptor)
     return ram
   }
-
-  /// Which pages of it the snapshot has: see ``MemoryPages``.
-  var backedRAM: [UInt64] { snapshot.chain.memory(MachineSnapshot.MemoryName.ram)?.backed ?? [] }
 
   /// Copies what is in windows and plugged memory.
   func fill(_ pieces: [CopiedMemory]) throws {
