@@ -187,7 +187,7 @@ let package = Package(
     ),
     .testTarget(
       name: "SnapshotTests",
-      dependencies: ["CHost", "CSnapshot", "Snapshot", "TestSupport"],
+      dependencies: ["CHost", "CSnapshot", "GuestMemory", "Snapshot", "TestSupport"],
       swiftSettings: strict
     ),
     .testTarget(name: "PositionedJSONTests", dependencies: ["PositionedJSON"], swiftSettings: strict),

@@ -55,8 +55,8 @@ final class RestoredMachine {
   /// The guest's RAM, whose pages come from the snapshot as they are touched.
   func makeRAM(_ range: GuestRange) throws -> PrivateRAM {
     let memory = try memory(MachineSnapshot.MemoryName.ram, size: range.size)
-    let ram = try PrivateRAM(range: range, mapping: memory.base.descriptor)
-    return ram
+    let overlays = memory.overlays.map { PrivateRAM.Overlay(descriptor: $0.file?.descriptor, bytes: $0.bytes) }
+    return try PrivateRAM(range: range, mapping: memory.base.descriptor, overlays: overlays)
   }
 
   /// Copies what is in windows and plugged memory.
