@@ -249,6 +249,8 @@ let package = Package(
       swiftSettings: strict
     ),
     .target(name: "KVM", dependencies: ["CHost", "CKVM", "Host"], swiftSettings: strict),
+    .target(name: "CPUModel", dependencies: ["KVM"], swiftSettings: strict),
+    .testTarget(name: "CPUModelTests", dependencies: ["CPUModel", "KVM", "TestSupport"], swiftSettings: strict),
     .target(
       name: "HostBackends",
       dependencies: [
@@ -281,7 +283,7 @@ let package = Package(
     .target(
       name: "Apus",
       dependencies: [
-        "AArch64", "ApusControl", "Debugger", "DeviceMessages", "GuestABI", "BootImage", "CHost", "Host",
+        "AArch64", "ApusControl", "CPUModel", "Debugger", "DeviceMessages", "GuestABI", "BootImage", "CHost", "Host",
         "HostBackends",
         "KVM",
         "GuestMemory", "DeviceTree", "Peripherals", "SCMI", "Snapshot",
@@ -352,7 +354,7 @@ let package = Package(
     .testTarget(
       name: "KVMTests",
       dependencies: [
-        "Apus", "GuestABI", "ApusTesting", "Debugger", "GuestMemory", "GuestSupport", "KVM", "TestLimits",
+        "Apus", "CPUModel", "GuestABI", "ApusTesting", "Debugger", "GuestMemory", "GuestSupport", "KVM", "TestLimits",
         "TestSupport",
       ],
       swiftSettings: strict
