@@ -14,7 +14,13 @@ extension Contract {
   private static let debug: [Row] = [
     Row(.system(2, 0, 0, 2, 0), "MDCCINT_EL1", .state),
     Row(.system(2, 0, 0, 2, 2), "MDSCR_EL1", .state),
-    Row(.system(2, 0, 1, 1, 4), "OSLSR_EL1", .ignored, mask: 0, why: "it can only be read; it says that there is a lock"),
+    Row(
+      .system(2, 0, 1, 1, 4),
+      "OSLSR_EL1",
+      .ignored,
+      mask: 0,
+      why: "it can only be read; it says that there is a lock"
+    ),
     Row(.system(2, 4, 0, 7, 0), "DBGVCR32_EL2", .state),
   ]
 
@@ -83,8 +89,22 @@ extension Contract {
     Row(.clearingOverflows, "PMOVSCLR_EL0", .ignored, mask: 0, feature: .monitors, why: sameAsSet),
     Row(.system(3, 3, 9, 12, 4), "PMSWINC_EL0", .ignored, mask: 0, feature: .monitors, why: "it can only be written"),
     Row(.system(3, 3, 9, 12, 5), "PMSELR_EL0", .stateOfFeature, feature: .monitors),
-    Row(.system(3, 3, 9, 12, 6), "PMCEID0_EL0", .ignored, mask: 0, feature: .monitors, why: "the events are the host's"),
-    Row(.system(3, 3, 9, 12, 7), "PMCEID1_EL0", .ignored, mask: 0, feature: .monitors, why: "the events are the host's"),
+    Row(
+      .system(3, 3, 9, 12, 6),
+      "PMCEID0_EL0",
+      .ignored,
+      mask: 0,
+      feature: .monitors,
+      why: "the events are the host's"
+    ),
+    Row(
+      .system(3, 3, 9, 12, 7),
+      "PMCEID1_EL0",
+      .ignored,
+      mask: 0,
+      feature: .monitors,
+      why: "the events are the host's"
+    ),
     Row(.system(3, 3, 9, 13, 0), "PMCCNTR_EL0", .stateOfFeature, mask: 0, feature: .monitors),
     Row(.system(3, 3, 9, 14, 0), "PMUSERENR_EL0", .stateOfFeature, feature: .monitors),
     Row(.system(3, 3, 9, 14, 3), "PMOVSSET_EL0", .stateOfFeature, feature: .monitors),
@@ -109,7 +129,6 @@ extension RegisterID {
   static let clearingCounters = system(3, 3, 9, 12, 2)
   static let clearingOverflows = system(3, 3, 9, 12, 3)
   static let clearingInterrupts = system(3, 0, 9, 14, 2)
-  static let physicalCounter = system(3, 3, 14, 0, 1)
   static let physicalTimerControl = system(3, 3, 14, 2, 1)
   static let physicalTimerCompare = system(3, 3, 14, 2, 2)
 }

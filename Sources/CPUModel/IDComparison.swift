@@ -2,8 +2,8 @@ internal import KVM
 
 /// What an ID register can be made to hold on this host, against what was promised.
 ///
-/// KVM takes or refuses a register as a whole: fields that cannot be as promised are the host's in ``value``, and each is
-/// either a reason to refuse or a harmless difference.
+/// KVM takes or refuses a register as a whole: fields that cannot be as promised are the host's in ``value``, and each
+/// is either a reason to refuse or a harmless difference.
 struct IDComparison {
   /// What to write.
   private(set) var value: UInt64

@@ -26,7 +26,8 @@ package struct IDField: Equatable, Sendable {
   package let harmless: String?
 
   /// A field of `width` bits at bit `shift`.
-  package init(_ name: String, _ shift: UInt64, _ order: Order = .unsigned, width: UInt64 = 4, harmless: String? = nil) {
+  package init(_ name: String, _ shift: UInt64, _ order: Order = .unsigned, width: UInt64 = 4, harmless: String? = nil)
+  {
     self.name = name
     self.shift = shift
     self.width = width
@@ -34,7 +35,7 @@ package struct IDField: Equatable, Sendable {
     self.harmless = harmless
   }
 
-  /// The largest value that fits.
+  /// The largest value that fits, a number of the field and not of the register.
   package var limit: UInt64 { width == 64 ? .max : 1 << width - 1 }
 
   /// The field's bits.
@@ -104,8 +105,8 @@ package struct IDRegister: Equatable, Sendable {
   /// The field of that name.
   package func field(_ name: String) -> IDField? { fields.first { $0.name == name } }
 
-  /// Every bit with the field that it belongs to: those that the table knows, and one of four bits for what lies between
-  /// them in a register that is not zero there.
+  /// Every bit with the field that it belongs to: those that the table knows, and one of four bits for what lies
+  /// between them in a register that is not zero there.
   package func parts(of value: UInt64) -> [IDField] {
     var known: UInt64 = 0
     for field in fields { known |= field.mask }

@@ -11,7 +11,9 @@ extension IDRegisters {
 
   private static let processor: [IDRegister] = [
     IDRegister(
-      "ID_AA64PFR0_EL1", 4, 0,
+      "ID_AA64PFR0_EL1",
+      4,
+      0,
       [
         IDField("EL0", 0), IDField("EL1", 4), IDField("EL2", 8, harmless: aboveEL1),
         IDField("EL3", 12, harmless: aboveEL1), IDField("FP", 16, .signed), IDField("AdvSIMD", 20, .signed),
@@ -21,7 +23,9 @@ extension IDRegisters {
       ]
     ),
     IDRegister(
-      "ID_AA64PFR1_EL1", 4, 1,
+      "ID_AA64PFR1_EL1",
+      4,
+      1,
       [
         IDField("BT", 0), IDField("SSBS", 4), IDField("MTE", 8), IDField("RAS_frac", 12), IDField("MPAM_frac", 16),
         IDField("SME", 24), IDField("RNDR_trap", 28), IDField("CSV2_frac", 32), IDField("NMI", 36),
@@ -30,14 +34,18 @@ extension IDRegisters {
       ]
     ),
     IDRegister(
-      "ID_AA64PFR2_EL1", 4, 2,
+      "ID_AA64PFR2_EL1",
+      4,
+      2,
       [
         IDField("MTEPERM", 0), IDField("MTESTOREONLY", 4), IDField("MTEFAR", 8), IDField("GCIE", 12),
         IDField("UINJ", 16), IDField("FPMR", 32),
       ]
     ),
     IDRegister(
-      "ID_AA64ZFR0_EL1", 4, 4,
+      "ID_AA64ZFR0_EL1",
+      4,
+      4,
       [
         IDField("SVEver", 0), IDField("AES", 4), IDField("EltPerm", 12), IDField("BitPerm", 16), IDField("BF16", 20),
         IDField("B16B16", 24), IDField("SHA3", 32), IDField("SM4", 40), IDField("I8MM", 44), IDField("F16MM", 48),
@@ -45,7 +53,9 @@ extension IDRegisters {
       ]
     ),
     IDRegister(
-      "ID_AA64FPFR0_EL1", 4, 7,
+      "ID_AA64FPFR0_EL1",
+      4,
+      7,
       [
         IDField("F8E5M2", 0, width: 1), IDField("F8E4M3", 1, width: 1), IDField("F8MM4", 26, width: 1),
         IDField("F8MM8", 27, width: 1), IDField("F8DP2", 28, width: 1), IDField("F8DP4", 29, width: 1),
@@ -56,7 +66,9 @@ extension IDRegisters {
 
   private static let debug: [IDRegister] = [
     IDRegister(
-      "ID_AA64DFR0_EL1", 5, 0,
+      "ID_AA64DFR0_EL1",
+      5,
+      0,
       [
         IDField("DebugVer", 0), IDField("TraceVer", 4), IDField("PMUVer", 8, .vendor), IDField("BRPs", 12),
         IDField("PMSS", 16), IDField("WRPs", 20), IDField("SEBEP", 24), IDField("CTX_CMPs", 28), IDField("PMSVer", 32),
@@ -65,7 +77,9 @@ extension IDRegisters {
       ]
     ),
     IDRegister(
-      "ID_AA64DFR1_EL1", 5, 1,
+      "ID_AA64DFR1_EL1",
+      5,
+      1,
       [
         IDField("SYSPMUID", 0, width: 8), IDField("BRPs", 8, width: 8), IDField("WRPs", 16, width: 8),
         IDField("CTX_CMPs", 24, width: 8), IDField("SPMU", 32), IDField("PMICNTR", 36), IDField("ABLE", 40),
@@ -76,7 +90,9 @@ extension IDRegisters {
 
   private static let instructions: [IDRegister] = [
     IDRegister(
-      "ID_AA64ISAR0_EL1", 6, 0,
+      "ID_AA64ISAR0_EL1",
+      6,
+      0,
       [
         IDField("AES", 4), IDField("SHA1", 8), IDField("SHA2", 12), IDField("CRC32", 16), IDField("Atomic", 20),
         IDField("TME", 24), IDField("RDM", 28), IDField("SHA3", 32), IDField("SM3", 36), IDField("SM4", 40),
@@ -84,7 +100,9 @@ extension IDRegisters {
       ]
     ),
     IDRegister(
-      "ID_AA64ISAR1_EL1", 6, 1,
+      "ID_AA64ISAR1_EL1",
+      6,
+      1,
       [
         IDField("DPB", 0), IDField("APA", 4, .exact), IDField("API", 8, .exact), IDField("JSCVT", 12),
         IDField("FCMA", 16), IDField("LRCPC", 20), IDField("GPA", 24, .exact), IDField("GPI", 28, .exact),
@@ -93,7 +111,9 @@ extension IDRegisters {
       ]
     ),
     IDRegister(
-      "ID_AA64ISAR2_EL1", 6, 2,
+      "ID_AA64ISAR2_EL1",
+      6,
+      2,
       [
         IDField("WFxT", 0), IDField("RPRES", 4), IDField("GPA3", 8, .exact), IDField("APA3", 12, .exact),
         IDField("MOPS", 16), IDField("BC", 20), IDField("PAC_frac", 24, .exact), IDField("CLRBHB", 28),
@@ -102,7 +122,9 @@ extension IDRegisters {
       ]
     ),
     IDRegister(
-      "ID_AA64ISAR3_EL1", 6, 3,
+      "ID_AA64ISAR3_EL1",
+      6,
+      3,
       [
         IDField("CPA", 0), IDField("FAMINMAX", 4), IDField("TLBIW", 8), IDField("PACM", 12), IDField("LSFE", 16),
         IDField("OCCMO", 20), IDField("LSUI", 24), IDField("FPRCVT", 28),
@@ -112,7 +134,9 @@ extension IDRegisters {
 
   private static let memory: [IDRegister] = [
     IDRegister(
-      "ID_AA64MMFR0_EL1", 7, 0,
+      "ID_AA64MMFR0_EL1",
+      7,
+      0,
       [
         IDField("PARange", 0), IDField("ASIDBits", 4), IDField("BigEnd", 8), IDField("SNSMem", 12),
         IDField("BigEndEL0", 16), IDField("TGran16", 20), IDField("TGran64", 24, .signed),
@@ -122,7 +146,9 @@ extension IDRegisters {
       ]
     ),
     IDRegister(
-      "ID_AA64MMFR1_EL1", 7, 1,
+      "ID_AA64MMFR1_EL1",
+      7,
+      1,
       [
         IDField("HAFDBS", 0), IDField("VMIDBits", 4, harmless: hypervisor), IDField("VH", 8, harmless: hypervisor),
         IDField("HPDS", 12), IDField("LO", 16), IDField("PAN", 20), IDField("SpecSEI", 24),
@@ -132,7 +158,9 @@ extension IDRegisters {
       ]
     ),
     IDRegister(
-      "ID_AA64MMFR2_EL1", 7, 2,
+      "ID_AA64MMFR2_EL1",
+      7,
+      2,
       [
         IDField("CnP", 0), IDField("UAO", 4), IDField("LSM", 8), IDField("IESB", 12), IDField("VARange", 16),
         IDField("CCIDX", 20, .exact), IDField("NV", 24, harmless: hypervisor), IDField("ST", 28), IDField("AT", 32),
@@ -141,7 +169,9 @@ extension IDRegisters {
       ]
     ),
     IDRegister(
-      "ID_AA64MMFR3_EL1", 7, 3,
+      "ID_AA64MMFR3_EL1",
+      7,
+      3,
       [
         IDField("TCRX", 0), IDField("SCTLRX", 4), IDField("S1PIE", 8), IDField("S2PIE", 12, harmless: hypervisor),
         IDField("S1POE", 16), IDField("S2POE", 20, harmless: hypervisor), IDField("AIE", 24), IDField("MEC", 28),
@@ -150,7 +180,9 @@ extension IDRegisters {
       ]
     ),
     IDRegister(
-      "ID_AA64MMFR4_EL1", 7, 4,
+      "ID_AA64MMFR4_EL1",
+      7,
+      4,
       [
         IDField("EIESB", 4), IDField("ASID2", 8), IDField("HACDBS", 12), IDField("FGWTE3", 16, harmless: hypervisor),
         IDField("NV_frac", 20, harmless: hypervisor), IDField("E2H0", 24, .signed, harmless: hypervisor),

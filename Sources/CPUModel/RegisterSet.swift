@@ -4,7 +4,7 @@ package import KVM
 package struct RegisterSet: Equatable, Sendable {
   /// The registers.
   package private(set) var ids: [RegisterID] = []
-  /// What they hold, one after another, each of ``KVM/RegisterID/size`` bytes, little-endian.
+  /// What they hold, little-endian, each at ``place(at:)``.
   package private(set) var bytes: [UInt8] = []
   /// Where in ``bytes`` each register starts.
   private var starts: [Int] = []
@@ -13,6 +13,25 @@ package struct RegisterSet: Equatable, Sendable {
 
   /// No register.
   package init() {}
+
+  /// The registers of ``KVM/VirtualCPU/savedRegisters()``, or of a file that has them: of each its id in eight bytes,
+  /// little-endian, and its own bytes.
+  ///
+  /// - Returns: nil where that is not what the bytes are: cut off, of another processor, or with a register twice.
+  package init?(saved stream: [UInt8]) {
+    bytes = stream
+    var place = 0
+    while place < stream.count {
+      guard stream.count - place >= 8 else { return nil }
+      var raw: UInt64 = 0
+      for byte in 0..<8 { raw |= UInt64(stream[place + byte]) << UInt64(8 * byte) }
+      let id = RegisterID(rawValue: raw)
+      place += 8
+      guard raw >> 56 == 0x60, id.size <= 256, stream.count - place >= id.size, !contains(id) else { return nil }
+      begin(id, at: place)
+      place += id.size
+    }
+  }
 
   /// Makes room, so that adding allocates nothing.
   package mutating func reserveCapacity(_ count: Int) {
@@ -27,7 +46,7 @@ package struct RegisterSet: Equatable, Sendable {
   /// - Parameter value: bits beyond the register's size are dropped.
   package mutating func append(_ id: RegisterID, _ value: UInt64) {
     precondition(id.size <= 8, "a register of more than 64 bits does not fit")
-    begin(id)
+    begin(id, at: bytes.count)
     for index in 0..<id.size { bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * index))) }
   }
 
@@ -36,11 +55,11 @@ package struct RegisterSet: Equatable, Sendable {
   /// - Parameter content: as many bytes as the register has.
   package mutating func append(_ id: RegisterID, bytes content: some Collection<UInt8>) {
     precondition(content.count == id.size, "a register has as many bytes as its id says")
-    begin(id)
+    begin(id, at: bytes.count)
     bytes.append(contentsOf: content)
   }
 
-  private mutating func begin(_ id: RegisterID) {
+  private mutating func begin(_ id: RegisterID, at start: Int) {
     // KVM lists most of them in ascending order, so that the place is near the end.
     var place = order.count
     while place > 0, ids[order[place - 1]] >= id {
@@ -49,7 +68,7 @@ package struct RegisterSet: Equatable, Sendable {
     }
     order.insert(ids.count, at: place)
     ids.append(id)
-    starts.append(bytes.count)
+    starts.append(start)
   }
 
   /// The register's number in ``ids``, or nil.
@@ -79,43 +98,4 @@ package struct RegisterSet: Equatable, Sendable {
 
   /// What the register of that id holds, its lowest 64 bits, or nil.
   package func value(of id: RegisterID) -> UInt64? { index(of: id).map { value(at: $0) } }
-}
-
-/// Which bits of ID registers this kernel lets a monitor change, from KVM_ARM_GET_REG_WRITABLE_MASKS.
-package struct WritableMasks: Equatable, Sendable {
-  /// 192 masks for op1 0, 1 and 3, in order of CRm and op2; or none.
-  private let words: [UInt64]
-
-  /// What the kernel told.
-  ///
-  /// - Parameter words: 192 of them.
-  package init(words: [UInt64]) {
-    precondition(words.count == 192, "KVM tells 192 masks")
-    self.words = words
-  }
-
-  /// A kernel without KVM_CAP_ARM_SUPPORTED_REG_MASK_RANGES, before Linux 6.7: nothing but the two fields of
-  /// ID_AA64PFR0_EL1 that tell of speculation, CSV2 and CSV3.
-  package static let old: WritableMasks = {
-    var words = [UInt64](repeating: 0, count: 192)
-    words[4 << 3] = 0xFF << 56
-    return WritableMasks(words: words)
-  }()
-
-  /// The writable bits of a register; 0 for one that is none of the ID registers.
-  package func mask(of id: RegisterID) -> UInt64 {
-    // op0 3, CRn 0 of the system registers.
-    guard id.rawValue & ~0x387F == 0x6030_0000_0013_C000 else { return 0 }
-    let op1 = Int(id.rawValue >> 11 & 7)
-    guard op1 == 0 || op1 == 1 || op1 == 3 else { return 0 }
-    return words[(op1 - (op1 == 3 ? 1 : 0)) << 6 | Int(id.rawValue & 0x3F)]
-  }
-
-  /// The same with other writable bits of one register: what a test alters.
-  package func replacing(_ id: RegisterID, with mask: UInt64) -> WritableMasks {
-    var words = words
-    let op1 = Int(id.rawValue >> 11 & 7)
-    words[(op1 - (op1 == 3 ? 1 : 0)) << 6 | Int(id.rawValue & 0x3F)] = mask
-    return WritableMasks(words: words)
-  }
 }

@@ -131,7 +131,9 @@ package struct RestorePlan: Equatable, Sendable {
       guard isThere else {
         if id.isVector, comparison.has(.scalableVector(0)) {
           // One register tells it for all 32.
-          if id == .vector(0) { refuse(id, "was saved without \(Contract.Feature.vectors.rawValue); this vCPU has them") }
+          if id == .vector(0) {
+            refuse(id, "was saved without \(Contract.Feature.vectors.rawValue); this vCPU has them")
+          }
         } else {
           refuse(id, "needs \(SystemRegisters.name(id)); this host's KVM has no such register")
         }
@@ -201,10 +203,10 @@ package struct RestorePlan: Equatable, Sendable {
       refuse(id, "\(name) must be \(value.hexadecimal); this host has \(given.hexadecimal)")
       return
     }
-    let comparison = IDComparison(register, wanted: value, given: given, writable: comparison.target.masks.mask(of: id))
-    for message in comparison.refusals { refuse(id, message) }
-    for message in comparison.accepted { accept(id, message) }
-    if comparison.value != given { write(id, comparison.value, rank: Self.idRank) }
+    let fields = IDComparison(register, wanted: value, given: given, writable: comparison.target.masks.mask(of: id))
+    for message in fields.refusals { refuse(id, message) }
+    for message in fields.accepted { accept(id, message) }
+    if fields.value != given { write(id, fields.value, rank: Self.idRank) }
   }
 
   private mutating func compareLengths(_ index: Int, _ comparison: Comparison) {
@@ -315,8 +317,8 @@ package struct RestorePlan: Equatable, Sendable {
     for id in target.ids {
       switch id {
       case .clearingCounters, .clearingInterrupts, .clearingOverflows:
-        // What the reset left there goes first: Linux 6.12 takes a write to the register that sets the bits as "these as
-        // well", others as "these alone".
+        // What the reset left there goes first: Linux 6.12 takes a write to the register that sets the bits as "these
+        // as well", others as "these alone".
         write(id, UInt64(UInt32.max), rank: 6)
         continue
       default: break

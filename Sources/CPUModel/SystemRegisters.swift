@@ -78,8 +78,3 @@ package enum SystemRegisters {
     }
   }
 }
-
-extension RegisterID {
-  /// KVM_REG_ARM64_SVE_VLS: a bit for each length of vectors, in units of 16 bytes from 1 on.
-  package static let vectorLengths = RegisterID(rawValue: 0x6060_0000_0015_FFFF)
-}

@@ -56,7 +56,9 @@ struct ContractTests {
     #expect(!signed.isCovered(0, by: 0xF))
     #expect(!monitors.isCovered(4, by: 0xF))
     #expect(!other.isCovered(1, by: 2))
-    #expect([plain.minimum(1, 2), signed.minimum(0xF, 1), monitors.minimum(4, 0xF), other.minimum(1, 2)] == [1, 0xF, 0xF, 0])
+    #expect(
+      [plain.minimum(1, 2), signed.minimum(0xF, 1), monitors.minimum(4, 0xF), other.minimum(1, 2)] == [1, 0xF, 0xF, 0]
+    )
     #expect([plain.absent, signed.absent, monitors.absent] == [0, 0xF, 0])
   }
 
@@ -67,6 +69,28 @@ struct ContractTests {
     let parts = register?.parts(of: 1 << 30 | 1 << 5 | 1 << 10).map(\.name).filter { $0.hasPrefix("bits") }
 
     #expect(parts == ["bits 7:4", "bits 11:8", "bits 30:30"])
+  }
+
+  @Test("what KVM saved is read back, and nothing else is")
+  func saved() throws {
+    let host = RecordedHost("max-6.12")
+    var stream: [UInt8] = []
+    for (index, id) in host.registers.ids.enumerated() {
+      for shift in stride(from: 0, to: 64, by: 8) {
+        stream.append(UInt8(truncatingIfNeeded: id.rawValue >> UInt64(shift)))
+      }
+      stream += host.registers.bytes[host.registers.place(at: index)]
+    }
+
+    let registers = try #require(RegisterSet(saved: stream))
+
+    #expect(registers.ids == host.registers.ids)
+    for index in registers.ids.indices { #expect(registers.value(at: index) == host.registers.value(at: index)) }
+    let ends = Set(registers.ids.indices.map { registers.place(at: $0).upperBound })
+    for length in stride(from: 1, to: stream.count, by: 37) where !ends.contains(length) {
+      #expect(RegisterSet(saved: [UInt8](stream[..<length])) == nil)
+    }
+    #expect(RegisterSet(saved: stream + stream) == nil)
   }
 
   @Test("registers are named as the manual and the kernel name them")

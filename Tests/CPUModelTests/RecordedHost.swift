@@ -17,15 +17,17 @@ struct RecordedHost: Sendable {
   init(_ name: String) {
     self.name = name
     let folder = "/" + #filePath.split(separator: "/").dropLast().joined(separator: "/") + "/Registers"
+    var masks: [RegisterID: UInt64] = [:]
     for line in HostFiles.text("\(folder)/\(name).txt").split(separator: "\n") where !line.hasPrefix("#") {
       let words = line.split(separator: " ").map(String.init)
       let numbers = words.compactMap { UInt64($0, radix: 16) }
       if words[0] == "mask" {
-        masks = masks.replacing(RegisterID(rawValue: numbers[0]), with: numbers[1])
+        masks[RegisterID(rawValue: numbers[0])] = numbers[1]
       } else {
         set(RegisterID(rawValue: numbers[0]), numbers[1])
       }
     }
+    self.masks = WritableMasks(masks)
   }
 
   /// A recorded host with some registers gone and others of another value.

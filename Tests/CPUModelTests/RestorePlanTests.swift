@@ -16,7 +16,10 @@ struct RestorePlanTests {
     ("7.3", "6.12", ["KVM_REG_ARM_PSCI_VERSION"]), ("7.3", "6.18", []), ("7.3", "7.3", []),
   ]
 
-  @Test("between two kernels on one processor, what the older one cannot give is refused by register", arguments: matrix)
+  @Test(
+    "between two kernels on one processor, what the older one cannot give is refused by register",
+    arguments: matrix
+  )
   func kernels(from: String, to: String, refused: [String]) {
     let saved = RecordedHost("max-\(from)")
     let host = RecordedHost("max-\(to)")
