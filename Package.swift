@@ -249,7 +249,7 @@ let package = Package(
       swiftSettings: strict
     ),
     .target(name: "KVM", dependencies: ["CHost", "CKVM", "Host"], swiftSettings: strict),
-    .target(name: "CPUModel", dependencies: ["KVM"], swiftSettings: strict),
+    .target(name: "CPUModel", dependencies: ["KVM", "PositionedJSON"], swiftSettings: strict),
     .testTarget(
       name: "CPUModelTests",
       dependencies: ["CPUModel", "KVM", "TestSupport"],

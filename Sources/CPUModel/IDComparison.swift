@@ -12,7 +12,7 @@ struct IDComparison {
   /// Fields that a guest would miss or see too much of.
   private(set) var refusals: [String] = []
 
-  init(_ register: IDRegister, wanted: UInt64, given: UInt64, writable: UInt64) {
+  init(_ register: IDRegister, wanted: UInt64, given: UInt64, writable: UInt64, acceptsFixed: Bool) {
     value = wanted
     for part in register.parts(of: wanted | given) {
       let (promised, there) = (part.value(in: wanted), part.value(in: given))
@@ -24,6 +24,8 @@ struct IDComparison {
       let name = "\(register.name).\(part.name)"
       if let harmless = part.harmless {
         accepted.append("\(name) was \(promised) and is \(there): \(harmless)")
+      } else if isCovered, acceptsFixed {
+        accepted.append("\(name) was \(promised) and is \(there): this kernel fixes it")
       } else if isCovered {
         refusals.append("\(name) must be \(promised); this kernel fixes \(there)")
       } else {

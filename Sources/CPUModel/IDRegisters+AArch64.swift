@@ -29,7 +29,7 @@ extension IDRegisters {
       [
         IDField("BT", 0), IDField("SSBS", 4), IDField("MTE", 8), IDField("RAS_frac", 12), IDField("MPAM_frac", 16),
         IDField("SME", 24), IDField("RNDR_trap", 28), IDField("CSV2_frac", 32), IDField("NMI", 36),
-        IDField("MTE_frac", 40, .signed), IDField("GCS", 44), IDField("THE", 48), IDField("MTEX", 52),
+        IDField("MTE_frac", 40, .exact), IDField("GCS", 44), IDField("THE", 48), IDField("MTEX", 52),
         IDField("DF2", 56), IDField("PFAR", 60),
       ]
     ),
@@ -73,7 +73,7 @@ extension IDRegisters {
         IDField("DebugVer", 0), IDField("TraceVer", 4), IDField("PMUVer", 8, .vendor), IDField("BRPs", 12),
         IDField("PMSS", 16), IDField("WRPs", 20), IDField("SEBEP", 24), IDField("CTX_CMPs", 28), IDField("PMSVer", 32),
         IDField("DoubleLock", 36, .signed), IDField("TraceFilt", 40), IDField("TraceBuffer", 44),
-        IDField("MTPMU", 48, .signed), IDField("BRBE", 52), IDField("ExtTrcBuff", 56), IDField("HPMN0", 60),
+        IDField("MTPMU", 48, .exact), IDField("BRBE", 52), IDField("ExtTrcBuff", 56), IDField("HPMN0", 60),
       ]
     ),
     IDRegister(
@@ -185,7 +185,7 @@ extension IDRegisters {
       4,
       [
         IDField("EIESB", 4), IDField("ASID2", 8), IDField("HACDBS", 12), IDField("FGWTE3", 16, harmless: hypervisor),
-        IDField("NV_frac", 20, harmless: hypervisor), IDField("E2H0", 24, .signed, harmless: hypervisor),
+        IDField("NV_frac", 20, harmless: hypervisor), IDField("E2H0", 24, .exact, harmless: hypervisor),
         IDField("E3DSE", 36, harmless: hypervisor),
       ]
     ),

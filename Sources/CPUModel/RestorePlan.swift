@@ -33,6 +33,22 @@ package struct RestorePlan: Equatable, Sendable {
     package var description: String { message }
   }
 
+  /// Differences that are refused unless somebody says that they do not matter.
+  package struct Tolerance: OptionSet, Sendable {
+    package let rawValue: UInt8
+
+    package init(rawValue: UInt8) {
+      self.rawValue = rawValue
+    }
+
+    /// Another MIDR_EL1, REVIDR_EL1 and AIDR_EL1: the guest goes on with the workarounds for errata of the processor
+    /// that it was started on.
+    package static let otherProcessor = Tolerance(rawValue: 1 << 0)
+    /// A field of which the host has more than was promised and cannot lower it: a guest that reads it again sees more
+    /// than it saw. That is what ``ProcessorModel/showsFixedFields`` says of a start.
+    package static let fixedFields = Tolerance(rawValue: 1 << 1)
+  }
+
   /// The vCPU that is to go on, as it is after KVM_ARM_VCPU_INIT and KVM_ARM_VCPU_FINALIZE, with nothing written.
   package struct Target: Sendable {
     /// Every register that KVM lists.
@@ -85,15 +101,14 @@ package struct RestorePlan: Equatable, Sendable {
   /// - Parameters:
   ///   - saved: all registers of the saved vCPU.
   ///   - target: the new one.
-  ///   - acceptsOtherProcessor: whether another MIDR_EL1, REVIDR_EL1 and AIDR_EL1 is a difference that is accepted. The
-  ///     guest goes on with the workarounds for errata of the processor that it was started on.
-  package init(saved: RegisterSet, target: Target, acceptsOtherProcessor: Bool = false) {
+  ///   - tolerance: what is accepted beside the contract.
+  package init(saved: RegisterSet, target: Target, accepting tolerance: Tolerance = []) {
     let listed = target.ids.sorted()
     let comparison = Comparison(
       saved: saved,
       target: target,
       listed: listed,
-      acceptsOtherProcessor: acceptsOtherProcessor
+      tolerance: tolerance
     )
     var missing: [Contract.Feature] = []
     for index in saved.ids.indices {
@@ -192,7 +207,7 @@ package struct RestorePlan: Equatable, Sendable {
     if id.isImplementation {
       if comparison.target.canChangeImplementation {
         write(id, value, rank: Self.idRank)
-      } else if comparison.acceptsOtherProcessor {
+      } else if comparison.tolerance.contains(.otherProcessor) {
         accept(id, "\(name) was \(value.hexadecimal) and is \(given.hexadecimal): another processor was asked for")
       } else {
         refuse(id, "\(name) must be \(value.hexadecimal); this host has \(given.hexadecimal)")
@@ -203,7 +218,13 @@ package struct RestorePlan: Equatable, Sendable {
       refuse(id, "\(name) must be \(value.hexadecimal); this host has \(given.hexadecimal)")
       return
     }
-    let fields = IDComparison(register, wanted: value, given: given, writable: comparison.target.masks.mask(of: id))
+    let fields = IDComparison(
+      register,
+      wanted: value,
+      given: given,
+      writable: comparison.target.masks.mask(of: id),
+      acceptsFixed: comparison.tolerance.contains(.fixedFields)
+    )
     for message in fields.refusals { refuse(id, message) }
     for message in fields.accepted { accept(id, message) }
     if fields.value != given { write(id, fields.value, rank: Self.idRank) }
@@ -344,7 +365,7 @@ private struct Comparison {
   let target: RestorePlan.Target
   /// In ascending order.
   let listed: [RegisterID]
-  let acceptsOtherProcessor: Bool
+  let tolerance: RestorePlan.Tolerance
 
   func has(_ id: RegisterID) -> Bool {
     var low = 0

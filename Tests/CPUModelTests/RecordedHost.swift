@@ -62,8 +62,8 @@ struct RecordedHost: Sendable {
   }
 
   /// What comes of a vCPU of this host on another one.
-  func plan(on other: RecordedHost, acceptsOtherProcessor: Bool = false) -> RestorePlan {
-    RestorePlan(saved: registers, target: other.target, acceptsOtherProcessor: acceptsOtherProcessor)
+  func plan(on other: RecordedHost, accepting tolerance: RestorePlan.Tolerance = []) -> RestorePlan {
+    RestorePlan(saved: registers, target: other.target, accepting: tolerance)
   }
 
 }
@@ -94,5 +94,33 @@ extension RestorePlan {
     case .value(let value): return value
     case .saved: return saved.value(of: id)
     }
+  }
+}
+
+extension RecordedHost {
+  /// What KVM shows of this host to a vCPU that is made with the parts that a model has.
+  func processor(for model: ProcessorModel?) -> HostProcessor {
+    var hidden: [(register: String, field: String)] = []
+    if model?.monitors == nil, model != nil { hidden += [("ID_AA64DFR0_EL1", "PMUVer"), ("ID_DFR0_EL1", "PerfMon")] }
+    let hasVectors = registers.contains(.vectorLengths) && model?.vectorLengths.isEmpty != true
+    if !hasVectors { hidden.append(("ID_AA64PFR0_EL1", "SVE")) }
+    let hasAuthentication = registers.contains(.system(3, 0, 2, 1, 0)) && model?.hasPointerAuthentication != false
+    if !hasAuthentication { hidden += [("ID_AA64ISAR1_EL1", "APA"), ("ID_AA64ISAR1_EL1", "GPA")] }
+
+    var processor = HostProcessor()
+    processor.masks = masks
+    for (index, id) in registers.ids.enumerated() where HostProcessor.isOfInterest(id) {
+      var value = registers.value(at: index)
+      let known = IDRegisters.register(id)
+      for part in hidden where part.register == known?.name { value &= ~(known?.field(part.field)?.mask ?? 0) }
+      if known?.name == "ID_AA64ZFR0_EL1", !hasVectors { value = 0 }
+      processor.registers.append(id, value)
+    }
+    processor.hasMonitors = model?.monitors != nil || model == nil
+    processor.hasPointerAuthentication = hasAuthentication
+    if hasVectors, let index = registers.index(of: .vectorLengths) {
+      processor.vectorLengths = VectorLengths(register: registers.bytes[registers.place(at: index)])
+    }
+    return processor
   }
 }

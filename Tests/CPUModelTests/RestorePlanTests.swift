@@ -70,7 +70,7 @@ struct RestorePlanTests {
   func otherProcessor() {
     let saved = RecordedHost("neoverse-n1-6.12")
     let plan = saved.plan(on: RecordedHost("max-6.12"))
-    let accepting = saved.plan(on: RecordedHost("max-6.12"), acceptsOtherProcessor: true)
+    let accepting = saved.plan(on: RecordedHost("max-6.12"), accepting: .otherProcessor)
 
     let messages = plan.refusals.map(\.message)
     #expect(messages.contains("MIDR_EL1 must be 0x414fd0c1; this host has 0xf0510"))
