@@ -249,6 +249,13 @@ let package = Package(
       swiftSettings: strict
     ),
     .target(name: "KVM", dependencies: ["CHost", "CKVM", "Host"], swiftSettings: strict),
+    .target(name: "CPUModel", dependencies: ["KVM", "PositionedJSON"], swiftSettings: strict),
+    .testTarget(
+      name: "CPUModelTests",
+      dependencies: ["CPUModel", "KVM", "TestSupport"],
+      exclude: ["Registers"],
+      swiftSettings: strict
+    ),
     .target(
       name: "HostBackends",
       dependencies: [
@@ -281,7 +288,7 @@ let package = Package(
     .target(
       name: "Apus",
       dependencies: [
-        "AArch64", "ApusControl", "Debugger", "DeviceMessages", "GuestABI", "BootImage", "CHost", "Host",
+        "AArch64", "ApusControl", "CPUModel", "Debugger", "DeviceMessages", "GuestABI", "BootImage", "CHost", "Host",
         "HostBackends",
         "KVM",
         "GuestMemory", "DeviceTree", "Peripherals", "SCMI", "Snapshot",
@@ -300,7 +307,7 @@ let package = Package(
     .testTarget(
       name: "ApusTests",
       dependencies: [
-        "Apus", "GuestABI", "BootImage", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "HostBackends", "KVM",
+        "Apus", "GuestABI", "BootImage", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "HostBackends",
         "Peripherals", "SCMI", "SCMIFile", "TestSupport", "Virtio", "VirtioDevices",
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -352,7 +359,7 @@ let package = Package(
     .testTarget(
       name: "KVMTests",
       dependencies: [
-        "Apus", "GuestABI", "ApusTesting", "Debugger", "GuestMemory", "GuestSupport", "KVM", "TestLimits",
+        "Apus", "CPUModel", "GuestABI", "ApusTesting", "Debugger", "GuestMemory", "GuestSupport", "KVM", "TestLimits",
         "TestSupport",
       ],
       swiftSettings: strict

@@ -1,4 +1,5 @@
 internal import BootImage
+import CPUModel
 import DeviceTree
 import GuestABI
 import GuestMemory
