@@ -13,7 +13,7 @@ extension Assembly {
   /// The state of all peripherals and devices.
   ///
   /// - Throws: ``MachineStateError``, which names the devices that no snapshot can have.
-  func takeState() throws(MachineStateError) -> [StatePart] {
+  func takeState(_ wishes: SnapshotWishes = SnapshotWishes()) throws(MachineStateError) -> [StatePart] {
     var parts = [
       StatePart(Part.serialPort, serialPort.savedState), StatePart(Part.clock, clock.savedState),
       StatePart(Part.panicNotifier, panicNotifier.savedState),
@@ -22,7 +22,7 @@ extension Assembly {
       let contents = scratchRegisters.map(\.contents)
       parts.append(StatePart(Part.scratchRegisters, ScratchRegistersState(contents: contents)))
     }
-    return parts + (try devices.takeState())
+    return parts + (try devices.takeState(wishes))
   }
 
   /// Reads a piece of the state.
@@ -43,7 +43,11 @@ extension Assembly {
   /// Devices stay suspended until they are resumed. Nothing is changed where there are mismatches.
   ///
   /// - Parameter finished: called once, on the device thread, with what went wrong.
-  func putState(_ parts: [StatePart], _ finished: @escaping @Sendable (MachineStateError?) -> Void) {
+  func putState(
+    _ parts: [StatePart],
+    _ wishes: RestoreWishes = RestoreWishes(),
+    _ finished: @escaping @Sendable (MachineStateError?) -> Void
+  ) {
     var left = StateParts(parts)
     let uart = left.take(Part.serialPort, as: SerialPortState.self)
     let rtc = left.take(Part.clock, as: RealTimeClockState.self)
@@ -55,7 +59,7 @@ extension Assembly {
     }
     let states = devices.takeParts(&left)
     left.finish()
-    var problems = left.problems + devices.mismatches(with: states)
+    var problems = left.problems + devices.mismatches(with: states, wishes)
     if let scratch, scratch.contents.map(\.count) != contents {
       problems.append("the platform's devices have other registers than in the snapshot; give the same platform file")
     }
