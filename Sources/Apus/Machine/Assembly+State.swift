@@ -7,6 +7,7 @@ extension Assembly {
     static let serialPort = "pl011"
     static let clock = "pl031"
     static let panicNotifier = "pvpanic"
+    static let generationID = "vmgenid"
     static let scratchRegisters = "platform-registers"
   }
 
@@ -17,6 +18,7 @@ extension Assembly {
     var parts = [
       StatePart(Part.serialPort, serialPort.savedState), StatePart(Part.clock, clock.savedState),
       StatePart(Part.panicNotifier, panicNotifier.savedState),
+      StatePart(Part.generationID, GenerationIDState(bytes: generationID.bytes)),
     ]
     if !scratchRegisters.isEmpty {
       let contents = scratchRegisters.map(\.contents)
@@ -34,13 +36,15 @@ extension Assembly {
     case Part.serialPort: StatePart(name, try Versioned<SerialPortState>(from: decoder).state)
     case Part.clock: StatePart(name, try Versioned<RealTimeClockState>(from: decoder).state)
     case Part.panicNotifier: StatePart(name, try Versioned<PanicNotifierState>(from: decoder).state)
+    case Part.generationID: StatePart(name, try Versioned<GenerationIDState>(from: decoder).state)
     case Part.scratchRegisters: StatePart(name, try Versioned<ScratchRegistersState>(from: decoder).state)
     default: try devices.decodePart(name, from: decoder)
     }
   }
 
   /// Puts a state into a machine that has not run yet: behind the interrupt controller's, before the virtual counter's.
-  /// Devices stay suspended until they are resumed. Nothing is changed where there are mismatches.
+  /// Devices stay suspended until they are resumed. Nothing is changed where there are mismatches. The generation
+  /// identifier is that of the snapshot, until ``GenerationID/change()``.
   ///
   /// - Parameter finished: called once, on the device thread, with what went wrong.
   func putState(
@@ -52,6 +56,7 @@ extension Assembly {
     let uart = left.take(Part.serialPort, as: SerialPortState.self)
     let rtc = left.take(Part.clock, as: RealTimeClockState.self)
     let pvpanic = left.take(Part.panicNotifier, as: PanicNotifierState.self)
+    let generation = left.take(Part.generationID, as: GenerationIDState.self)
     let contents = scratchRegisters.map(\.contents.count)
     var scratch: ScratchRegistersState?
     if !scratchRegisters.isEmpty {
@@ -63,9 +68,12 @@ extension Assembly {
     if let scratch, scratch.contents.map(\.count) != contents {
       problems.append("the platform's devices have other registers than in the snapshot; give the same platform file")
     }
-    guard problems.isEmpty, let uart, let rtc, let pvpanic else { return finished(MachineStateError(problems)) }
+    guard problems.isEmpty, let uart, let rtc, let pvpanic, let generation else {
+      return finished(MachineStateError(problems))
+    }
     do throws(DeviceStateError) {
       try serialPort.restore(uart)
+      try generationID.restore(generation)
     } catch {
       return finished(MachineStateError(["\(error)"]))
     }
