@@ -267,8 +267,8 @@ let package = Package(
     .testTarget(
       name: "HostBackendsTests",
       dependencies: [
-        "CHost", "GuestMemory", "Host", "HostBackends", "SCMI", "SCMIFile", "TestSupport", "VhostUser",
-        "VirtioDevices", "VirtioDriver", "VirtioTesting",
+        "CHost", "GuestMemory", "Host", "HostBackends", "SCMI", "SCMIFile", "TestSupport", "VhostUser", "Virtio",
+        "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict

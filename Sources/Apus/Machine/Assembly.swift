@@ -21,6 +21,7 @@ struct Assembly {
   let panicNotifier: PanicNotifier
   /// The scratch memory of a platform's devices.
   let scratchRegisters: [ScratchRegisters]
+  let generationID: GenerationID
   let devices: DeviceSet
   let summary: Report.Machine
   /// Which the vCPUs have.
@@ -147,6 +148,7 @@ struct Assembly {
       debugger: debugger,
       events: events
     )
+    generationID = GenerationID(machine)
     debugger?.limits(
       breakpoints: system.checkExtension(.hardwareBreakpoints),
       watchpoints: system.checkExtension(.hardwareWatchpoints)
