@@ -80,7 +80,7 @@ struct Assembly {
         machine: virtualMachine
       )
       if features.contains(.sve) {
-        restored?.restoreVectorLengths(runner.vcpu)
+        try restored?.restoreVectorLengths(runner.vcpu)
         try runner.vcpu.finalizeSVE()
       }
     }
@@ -95,7 +95,7 @@ struct Assembly {
       }
     }
 
-    try restored?.restoreProcessors(runners, interruptController)
+    try restored?.restoreProcessors(virtualMachine, runners, interruptController)
 
     let shared = SharedMachine(
       virtualMachine,
