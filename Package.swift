@@ -256,6 +256,13 @@ let package = Package(
       swiftSettings: strict
     ),
     .target(name: "KVM", dependencies: ["CHost", "CKVM", "Host"], swiftSettings: strict),
+    .target(name: "CPUModel", dependencies: ["KVM", "PositionedJSON"], swiftSettings: strict),
+    .testTarget(
+      name: "CPUModelTests",
+      dependencies: ["CPUModel", "KVM", "TestSupport"],
+      exclude: ["Registers"],
+      swiftSettings: strict
+    ),
     .target(
       name: "HostBackends",
       dependencies: [
@@ -267,8 +274,8 @@ let package = Package(
     .testTarget(
       name: "HostBackendsTests",
       dependencies: [
-        "CHost", "GuestMemory", "Host", "HostBackends", "SCMI", "SCMIFile", "TestSupport", "VhostUser",
-        "VirtioDevices", "VirtioDriver", "VirtioTesting",
+        "CHost", "GuestMemory", "Host", "HostBackends", "SCMI", "SCMIFile", "TestSupport", "VhostUser", "Virtio",
+        "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
@@ -288,10 +295,10 @@ let package = Package(
     .target(
       name: "Apus",
       dependencies: [
-        "AArch64", "ApusControl", "Debugger", "DeviceMessages", "GuestABI", "BootImage", "CHost", "Host",
+        "AArch64", "ApusControl", "CPUModel", "Debugger", "DeviceMessages", "GuestABI", "BootImage", "CHost", "Host",
         "HostBackends",
         "KVM",
-        "GuestMemory", "DeviceTree", "Peripherals", "SCMI",
+        "GuestMemory", "DeviceTree", "Peripherals", "SCMI", "Snapshot",
         "SCMIFile", "VhostUser", "Virtio", "VirtioDevices", "VirtioMMIO",
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -307,8 +314,8 @@ let package = Package(
     .testTarget(
       name: "ApusTests",
       dependencies: [
-        "Apus", "GuestABI", "BootImage", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "HostBackends", "KVM",
-        "SCMI", "SCMIFile", "TestSupport", "Virtio", "VirtioDevices",
+        "Apus", "GuestABI", "BootImage", "CTestSupport", "DeviceTree", "GuestMemory", "Host", "HostBackends",
+        "Peripherals", "SCMI", "SCMIFile", "TestSupport", "Virtio", "VirtioDevices",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict
@@ -359,7 +366,7 @@ let package = Package(
     .testTarget(
       name: "KVMTests",
       dependencies: [
-        "Apus", "GuestABI", "ApusTesting", "Debugger", "GuestMemory", "GuestSupport", "KVM", "TestLimits",
+        "Apus", "CPUModel", "GuestABI", "ApusTesting", "Debugger", "GuestMemory", "GuestSupport", "KVM", "TestLimits",
         "TestSupport",
       ],
       swiftSettings: strict

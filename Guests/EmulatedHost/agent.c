@@ -164,7 +164,7 @@ static void send_end(int status)
     send_frame('x', bytes, sizeof bytes);
 }
 
-// Tells `run` what the host could not do, or the console if there is no way to `run` yet, and waits for the end.
+// Tells `run` what the host could not do, or the console if there is no way to `run` yet, and ends there.
 static _Noreturn void fail(const char *format, ...)
 {
     char text[1024];
@@ -174,10 +174,12 @@ static _Noreturn void fail(const char *format, ...)
     va_end(arguments);
     if (count >= (int)sizeof text)
         count = sizeof text - 1;
-    if (port >= 0)
+    if (port >= 0) {
         send_frame('f', text, (size_t)count);
-    else
+    } else {
         dprintf(2, "agent: %s\n", text);
+        reboot(RB_POWER_OFF);
+    }
     for (;;)
         pause();
 }
@@ -236,8 +238,9 @@ static int is_module(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
-// What the host's kernel has as modules and not built in; each name begins with its place in the order.
-static void load_modules(void)
+// What the host's kernel has as modules and not built in; each name begins with its place in the order. The port to the
+// caller may need some of them, so what fails waits in `problem` for it.
+static void load_modules(char *problem, size_t size)
 {
     struct dirent **entries;
     int count = scandir("/modules", &entries, is_module, alphasort);
@@ -245,8 +248,10 @@ static void load_modules(void)
         char path[sizeof "/modules/" + sizeof entries[i]->d_name];
         snprintf(path, sizeof path, "/modules/%s", entries[i]->d_name);
         int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-        if (descriptor < 0 || syscall(SYS_finit_module, descriptor, "", 0) != 0)
-            fail("cannot load the kernel's module %s: %s", path, strerror(errno));
+        if ((descriptor < 0 || syscall(SYS_finit_module, descriptor, "", 0) != 0) && problem[0] == 0) {
+            snprintf(problem, size, "cannot load the kernel's module %s: %s", path, strerror(errno));
+            dprintf(2, "agent: %s\n", problem);
+        }
         close(descriptor);
         unlink(path);
     }
@@ -664,9 +669,12 @@ int main(void)
 {
     leave_first_mount();
     mount_kernel_file_systems();
+    char problem[512] = "";
+    load_modules(problem, sizeof problem);
     open_port();
+    if (problem[0])
+        fail("%s", problem);
     parse_start();
-    load_modules();
     raise_loopback();
     mount_shares();
 

@@ -11,24 +11,28 @@ final class CheckedConfiguration: Sendable {
   let uuid: Configuration.UUID
   /// As planned: where the configuration leaves the interrupt controller to the host, with a GICv3.
   let board: Board
-  let image: BootImageDescription
-  let placement: BootPlacement
+  /// What is booted, and where it goes; nil where the machine goes on from a snapshot.
+  let boot: PlannedBoot?
   /// The machine's place on its platform.
   let platform: SCMIPlace?
+
+  /// What a boot puts into memory.
+  struct PlannedBoot {
+    let image: BootImageDescription
+    let placement: BootPlacement
+  }
 
   init(
     configuration: Configuration,
     uuid: Configuration.UUID,
     board: Board,
-    image: BootImageDescription,
-    placement: BootPlacement,
+    boot: PlannedBoot?,
     platform: SCMIPlace?
   ) {
     self.configuration = configuration
     self.uuid = uuid
     self.board = board
-    self.image = image
-    self.placement = placement
+    self.boot = boot
     self.platform = platform
   }
 
@@ -41,9 +45,10 @@ final class CheckedConfiguration: Sendable {
   /// - Throws: ``ConfigurationError``, what a start would end with.
   func rehearse(_ inputs: Inputs) throws(ConfigurationError) {
     do {
+      let files = try inputs.bootFiles(of: configuration)
       let ram = try PrivateRAM(range: board.map.ram, pages: .hugeWherePossible)
-      let tree = configuration.plannedTree(board, uuid, inputs.overlays)
-      _ = try BootLoader(inputs: inputs, tree: tree).loadFiles(into: ram)
+      let tree = configuration.plannedTree(board, uuid, files.overlays)
+      _ = try BootLoader(files: files, tree: tree).loadFiles(into: ram)
     } catch {
       throw ConfigurationError(loading: error, in: configuration)
     }

@@ -21,12 +21,15 @@ extension Configuration {
   }
 
   /// The same, and opens what the machine reads.
+  ///
+  /// - Parameter boots: whether the machine begins with a boot, and not as it stood in a snapshot.
   func checkAndOpen(
-    _ platform: SharedPlatform? = nil
+    _ platform: SharedPlatform? = nil,
+    boots: Bool = true
   ) throws(ConfigurationError) -> (checked: CheckedConfiguration, inputs: Inputs) {
     var problems = valueProblems + fileProblems
     let place = openPlatform(platform, &problems)
-    let inputs = openInputs(place, &problems)
+    let inputs = openInputs(place, boots: boots, &problems)
     if pages == .huge, let problem = HugePages.problem {
       problems.append(.init(.hostFailure, .property(.pages), .init(problem)))
     }
@@ -35,14 +38,14 @@ extension Configuration {
     let board = Board(self, platform: place, gic: gic.planned)
     let uuid = uuid ?? .random()
     do {
-      let loader = BootLoader(inputs: inputs, tree: plannedTree(board, uuid, inputs.overlays))
-      let placement = try loader.placement()
       let checked = CheckedConfiguration(
         configuration: self,
         uuid: uuid,
         board: board,
-        image: inputs.image,
-        placement: placement,
+        boot: try inputs.boot.map { files in
+          let loader = BootLoader(files: files, tree: plannedTree(board, uuid, files.overlays))
+          return CheckedConfiguration.PlannedBoot(image: files.image, placement: try loader.placement())
+        },
         platform: place
       )
       return (checked, inputs)

@@ -57,7 +57,7 @@ extension Outcome {
   /// The outcome of a machine that could not be started.
   init(failure: any Error) {
     guard let error = failure as? ConfigurationError, let problem = error.problems.first else {
-      self.init(.hostFailure, "\(failure)")
+      self.init(failure is MachineStateError ? .badInput : .hostFailure, "\(failure)")
       return
     }
     self.init(problem)

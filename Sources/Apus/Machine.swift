@@ -32,6 +32,8 @@ public final class Machine: Sendable {
     var inputs: Inputs?
     var report: Report?
     var startsPaused = false
+    /// What the first boot goes on from, until it does.
+    var restored: RestoredMachine?
     /// Who ends the process after the run, where the caller said how.
     var warden: Warden?
     var outcome: Outcome?
@@ -57,6 +59,34 @@ public final class Machine: Sendable {
     let (checked, inputs) = try configuration.checkAndOpen(platform)
     self.checked = checked
     state = Mutex(State(inputs: inputs))
+    self.logger = RunLog.logger(over: logger)
+  }
+
+  /// Makes a machine that goes on where another one stood. Its memory comes from the snapshot's files as it is touched:
+  /// they have to stay as they are as long as it runs.
+  ///
+  /// - Parameters:
+  ///   - snapshot: any number of machines may be made from one, one after the other or beside each other.
+  ///   - configuration: what is to be different: console, control socket and whatever else the guest was not promised;
+  ///     and what stands behind its devices, which are to be the same. Nil: the snapshot's own.
+  ///   - options: how it goes on.
+  ///   - platform: as for ``init(_:platform:logger:)``.
+  ///   - logger: as for ``init(_:platform:logger:)``.
+  /// - Throws: every mistake at once, and all that is not as the guest was promised.
+  public init(
+    restoring snapshot: MachineSnapshot,
+    _ configuration: Configuration? = nil,
+    options: MachineSnapshot.Options = MachineSnapshot.Options(),
+    platform: SharedPlatform? = nil,
+    logger: Logger = Logger(label: "apus") { _ in SwiftLogNoOpLogHandler() }
+  ) throws(ConfigurationError) {
+    var configuration = configuration ?? snapshot.configuration
+    if options.isClone { configuration.uuid = .random() }
+    let problems = snapshot.mismatches(with: configuration)
+    guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
+    let (checked, inputs) = try configuration.checkAndOpen(platform, boots: false)
+    self.checked = checked
+    state = Mutex(State(inputs: inputs, restored: RestoredMachine(snapshot, options)))
     self.logger = RunLog.logger(over: logger)
   }
 
@@ -113,6 +143,7 @@ public final class Machine: Sendable {
     _ abandoned: (@Sendable (Report) -> Void)?
   ) -> (Outcome, Report) {
     guard let inputs = state.withLock({ $0.inputs.take() }) else { preconditionFailure("a machine runs once") }
+    let restored = state.withLock { $0.restored.take() }
     var control: MachineControl?
     // After the last event, and after the answers that the mailbox gives to who asks too late.
     defer { control?.end() }
@@ -144,6 +175,7 @@ public final class Machine: Sendable {
       let run = try MachineRun(
         checked,
         inputs,
+        restored: restored,
         stream: console,
         mailbox: mailbox,
         signals: signals,

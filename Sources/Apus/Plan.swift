@@ -16,12 +16,12 @@ public struct Plan: Sendable, Encodable {
   public let gic: Int
   /// The payload's file.
   public let payload: String
-  /// What the payload is, in words for people.
-  public let payloadKind: String
-  /// Where the first vCPU starts.
-  public let entry: UInt64
-  /// Where the device tree goes.
-  public let deviceTree: UInt64
+  /// What the payload is, in words for people; nil where the machine goes on from a snapshot.
+  public let payloadKind: String?
+  /// Where the first vCPU starts, or nil.
+  public let entry: UInt64?
+  /// Where the device tree goes, or nil.
+  public let deviceTree: UInt64?
   /// Where the initramfs goes, with its size, or nil.
   public let initramfs: Region?
   /// The kernel's command line.
@@ -53,17 +53,17 @@ public struct Plan: Sendable, Encodable {
 
 extension Plan {
   init(_ checked: CheckedConfiguration) {
-    let (configuration, board, placement) = (checked.configuration, checked.board, checked.placement)
+    let (configuration, board, placement) = (checked.configuration, checked.board, checked.boot?.placement)
     name = configuration.name
     uuid = checked.uuid.description
     cpus = board.cpuCount
     memory = board.map.ram.size
     gic = board.gic.rawValue
     payload = configuration.payload.path
-    payloadKind = checked.image.kindName
-    entry = placement.entry.rawValue
-    deviceTree = placement.deviceTree.start.rawValue
-    initramfs = placement.initramfs.map { Region(name: "initramfs", $0) }
+    payloadKind = checked.boot?.image.kindName
+    entry = placement?.entry.rawValue
+    deviceTree = placement?.deviceTree.start.rawValue
+    initramfs = placement?.initramfs.map { Region(name: "initramfs", $0) }
     commandLine = board.commandLine
     deviceTreeOverlays = configuration.deviceTreeOverlays
     unmapped = configuration.unmapped.rawValue

@@ -1,3 +1,4 @@
+internal import CPUModel
 import GuestABI
 import GuestMemory
 internal import KVM

@@ -116,6 +116,9 @@ extension CommandFailure {
 }
 
 extension InputFileError: CommandFailure {}
+extension SnapshotRefusal: CommandFailure {
+  var exitStatus: Int32 { kind.rawValue }
+}
 extension OutputFileError: CommandFailure {}
 
 /// JSON for people and programs: sorted keys, indented.

@@ -18,6 +18,8 @@ enum QuickArguments {
       case "--raw": request.isRaw = true
       case "--dry-run": request.isDry = true
       case "--detach": request.isDetached = true
+      // What can be wrong with how a snapshot is restored is the argument parser's to say.
+      case "--restore", "--clone", "--verify", "--clock": return nil
       case "--reboot", "--no-reboot":
         guard reboots == nil else { return nil }
         reboots = word == "--reboot"

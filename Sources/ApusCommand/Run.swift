@@ -15,6 +15,7 @@ extension ApusCommand {
             --block disk.img --network passt,forward=2222:22
           apus run --kernel Image --dry-run
           apus console $(apus run --kernel Image --initrd initramfs.cpio --detach)
+          apus run --restore frozen --clone
 
         On a terminal, Ctrl-A x ends the machine and Ctrl-A h shows the keys.
 
@@ -43,7 +44,9 @@ extension ApusCommand {
         valueName: "path"
       )
     )
-    var kernel: String
+    var kernel: String?
+
+    @OptionGroup(title: "Going on from a snapshot") var snapshot: RestoreOptions
 
     @Flag(help: "The kernel is a headerless binary, to be put at RAM + 512 KiB and entered at its first byte.")
     var raw = false
@@ -121,8 +124,21 @@ extension ApusCommand {
     )
     var kvm: Setting?
 
+    func validate() throws {
+      guard kernel != nil || snapshot.restore != nil else {
+        throw ValidationError("Missing expected argument '--kernel <path>', or '--restore <directory>'.")
+      }
+      guard kernel == nil || snapshot.restore == nil else {
+        throw ValidationError(
+          "'--kernel' and '--restore' exclude each other: what is restored has its kernel in memory already."
+        )
+      }
+      try snapshot.check()
+    }
+
     func run() throws {
-      var request = RunRequest(kernel: kernel)
+      var request = RunRequest(kernel: kernel ?? "")
+      request.restoring = snapshot.request
       request.isRaw = raw
       request.reboots = reboot
       request.isDry = dryRun

@@ -6,6 +6,8 @@ import Host
 struct RunRequest {
   /// The payload's path.
   var kernel: String
+  /// What the machine goes on from in place of a payload.
+  var restoring: RestoreRequest?
   var isRaw = false
   var reboots = true
   var isDry = false
@@ -14,10 +16,11 @@ struct RunRequest {
   /// What the options change, in any order but for the devices of a kind.
   var changes: [Setting] = []
 
-  private var settings: Settings {
-    var settings = Settings(
-      configuration: Configuration(payload: isRaw ? .raw(path: kernel) : .kernel(path: kernel))
-    )
+  /// - Parameter base: what the options change.
+  private func settings(over base: Configuration) -> Settings {
+    var settings = Settings(configuration: base)
+    // Those of the options; where there are none of a kind, those of the snapshot stay.
+    settings.configuration.devices = []
     // In the background there is nobody at the standard streams.
     settings.configuration.console = isDetached ? .none : .standardStreams
     settings.configuration.onReset = reboots ? .reboot : .stop
@@ -31,8 +34,10 @@ struct RunRequest {
   ///
   /// - Throws: the exit status as an `ExitCode`, after all has been said.
   func run() throws {
-    let settings = settings
-    let configuration = settings.complete
+    let snapshot = try openSnapshot()
+    let base = snapshot?.configuration ?? Configuration(payload: isRaw ? .raw(path: kernel) : .kernel(path: kernel))
+    let settings = settings(over: base)
+    let configuration = snapshot?.completed(settings.complete) ?? settings.complete
     guard !isDetached || configuration.console != .standardStreams else {
       Message.say(
         "error: --console stdio: with --detach the machine leaves its caller's streams; give pty, file=PATH or none, and "
@@ -46,7 +51,14 @@ struct RunRequest {
       try isDetached && !isDry
       ? Message.reporting { () throws(HostError) in try Detachment.begin() } : nil
     let machine = try Message.reporting(configuration) { () throws(ConfigurationError) in
-      try Machine(configuration, logger: Message.logger(settings.logLevel))
+      let logger = Message.logger(settings.logLevel)
+      guard let snapshot else { return try Machine(configuration, logger: logger) }
+      var options = MachineSnapshot.Options()
+      options.isClone = restoring?.isClone ?? false
+      options.clock = restoring?.clock ?? .continued
+      // Who names a disk's file knows that it has on it what the guest's had.
+      options.acceptsOtherDisks = settings.configuration.devices.contains { $0.isDisk }
+      return try Machine(restoring: snapshot, configuration, options: options, logger: logger)
     }
     // The process ends with its machine, and taking that apart before would be work for nobody.
     // SAFETY: a reference more keeps the object, and nothing else.
@@ -71,6 +83,16 @@ struct RunRequest {
       abandoned: { end.abandon($0) }
     )
     throw ExitCode(try end.tell(report, of: machine))
+  }
+
+  /// Opens what the machine goes on from, where it does.
+  private func openSnapshot() throws -> MachineSnapshot? {
+    guard let restoring else { return nil }
+    return try Message.reporting { () throws(SnapshotRefusal) in
+      let snapshot = try MachineSnapshot(restoring.directory)
+      if restoring.verifiesMemory { try snapshot.verifyMemory() }
+      return snapshot
+    }
   }
 
   /// The caller's streams by the names that the host has for them: what is written there in the background would be

@@ -60,6 +60,7 @@ public struct ControlCatalogue {
       .init(Control.Hello.self), .init(Control.Info.self), .init(Control.Statistics.self), .init(Control.Schema.self),
       .init(Control.Pause.self), .init(Control.Resume.self), .init(Control.Reset.self),
       .init(Control.PowerButton.self), .init(Control.PowerOff.self), .init(Control.Kill.self),
+      .init(Control.Snapshot.self),
       .init(Control.Memory.self), .init(Control.MemoryResize.self),
       .init(Control.ConsoleSubscribe.self), .init(Control.ConsoleSend.self), .init(Control.EventsSubscribe.self),
       .init(Control.Unsubscribe.self),

@@ -32,6 +32,21 @@ _Static_assert(CKVM_GUESTDBG_USE_SW_BP == KVM_GUESTDBG_USE_SW_BP && CKVM_GUESTDB
 _Static_assert(sizeof(struct ckvm_debug_exit) == sizeof(struct kvm_debug_exit_arch) &&
                    offsetof(struct ckvm_debug_exit, fault_address) == offsetof(struct kvm_debug_exit_arch, far),
                "layout of kvm_debug_exit_arch");
+_Static_assert(sizeof(struct ckvm_vcpu_events) == sizeof(struct kvm_vcpu_events) &&
+                   offsetof(struct ckvm_vcpu_events, serror_esr) ==
+                       offsetof(struct kvm_vcpu_events, exception.serror_esr) &&
+                   offsetof(struct ckvm_vcpu_events, ext_dabt_pending) ==
+                       offsetof(struct kvm_vcpu_events, exception.ext_dabt_pending),
+               "layout of kvm_vcpu_events");
+_Static_assert(_IOR(KVMIO, 0x9f, struct ckvm_vcpu_events) == KVM_GET_VCPU_EVENTS &&
+                   _IOW(KVMIO, 0xa0, struct ckvm_vcpu_events) == KVM_SET_VCPU_EVENTS,
+               "numbers of the vCPU's events");
+#ifdef KVM_ARM_GET_REG_WRITABLE_MASKS
+_Static_assert(sizeof(struct ckvm_reg_mask_range) == sizeof(struct reg_mask_range) &&
+                   CKVM_ID_REGISTER_COUNT == KVM_ARM_FEATURE_ID_RANGE_SIZE &&
+                   _IOR(KVMIO, 0xb6, struct ckvm_reg_mask_range) == KVM_ARM_GET_REG_WRITABLE_MASKS,
+               "layout of reg_mask_range");
+#endif
 #endif
 
 _Static_assert(offsetof(struct kvm_run, mmio) == 32, "the exit's data stands 32 bytes into kvm_run");

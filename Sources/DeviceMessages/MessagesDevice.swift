@@ -286,7 +286,7 @@ package final class MessagesDevice: VirtioDevice, @unchecked Sendable {
 }
 
 /// What a device in another process needs to go on elsewhere.
-package struct MessagesDeviceState: VersionedState {
+package struct MessagesDeviceState: VersionedState, Equatable {
   package static var kind: String { "virtio-messages" }
   package static var version: UInt32 { 1 }
 

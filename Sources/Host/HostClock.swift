@@ -13,6 +13,9 @@ package enum HostClock {
     return (times.user, times.system)
   }
 
+  /// Nanoseconds since 1970.
+  package static var wallNanoseconds: UInt64 { chost_clock(CLOCK_REALTIME) }
+
   /// Seconds since 1970.
   package static var wallSeconds: Int64 { Int64(chost_clock(CLOCK_REALTIME) / 1_000_000_000) }
 }

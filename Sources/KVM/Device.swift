@@ -32,4 +32,9 @@ public struct Device: ~Copyable, Sendable {
   ) throws(KVMError) {
     try descriptor.setDeviceAttribute(group: group, attribute: attribute, value: value)
   }
+
+  /// KVM_GET_DEVICE_ATTR of an integer of the width that the attribute has.
+  public func attribute<Value: FixedWidthInteger>(group: UInt32, attribute: UInt64) throws(KVMError) -> Value {
+    try descriptor.deviceAttribute(group: group, attribute: attribute)
+  }
 }

@@ -3,7 +3,7 @@
 /// Documentation/virt/kvm/devices/arm-vgic.rst and arm-vgic-v3.rst. Calls that the kernel refuses throw a ``KVMError``
 /// with its number.
 public struct InterruptController: ~Copyable, Sendable {
-  private let device: Device
+  let device: Device
 
   private enum Group {
     static let address: UInt32 = 0

@@ -46,6 +46,18 @@ extension OwnedDescriptor {
     guard result >= 0 else { throw .call("KVM_SET_DEVICE_ATTR", errno: Int32(-result)) }
   }
 
+  /// KVM_GET_DEVICE_ATTR of an integer of the width that the attribute has.
+  func deviceAttribute<Value: FixedWidthInteger>(group: UInt32, attribute: UInt64) throws(KVMError) -> Value {
+    var value: Value = 0
+    // SAFETY: the integer holds for the call, and the caller chose the width that the attribute documents.
+    let result = unsafe withUnsafeMutablePointer(to: &value) { pointer in
+      var request = kvm_device_attr(flags: 0, group: group, attr: attribute, addr: UInt64(UInt(bitPattern: pointer)))
+      return unsafe ckvm_ioctl_pointer(rawValue, CKVM_GET_DEVICE_ATTR, &request)
+    }
+    guard result >= 0 else { throw .call("KVM_GET_DEVICE_ATTR", errno: Int32(-result)) }
+    return value
+  }
+
   /// KVM_SET_DEVICE_ATTR without data.
   func setDeviceAttribute(group: UInt32, attribute: UInt64) throws(KVMError) {
     let request = kvm_device_attr(flags: 0, group: group, attr: attribute, addr: 0)

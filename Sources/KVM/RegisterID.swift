@@ -89,6 +89,13 @@ public struct RegisterID: RawRepresentable, Hashable, Comparable, Sendable {
   /// KVM's that its users rely on (arch/arm64/include/uapi/asm/kvm.h).
   public static let virtualCounter = system(3, 3, 14, 3, 2)
 
+  /// KVM_REG_ARM64_SVE_VLS: the set of a vCPU's vector lengths, in 64 bytes. To be set before
+  /// ``VirtualCPU/finalizeSVE()`` alone.
+  public static let vectorLengths = RegisterID(rawValue: 0x6060_0000_0015_FFFF)
+
+  /// CNTPCT_EL0, KVM_REG_ARM_PTIMER_CNT, since Linux 6.4.
+  public static let physicalCounter = system(3, 3, 14, 0, 1)
+
   /// The kinds of firmware register, by the id's bits 27 to 16.
   public enum FirmwareKind: UInt64, Sendable {
     /// PSCI version and workaround levels.

@@ -46,6 +46,9 @@ public struct System: ~Copyable, Sendable {
     (try? descriptor.control("KVM_CHECK_EXTENSION", CKVM_CHECK_EXTENSION, UInt(capability.rawValue))) ?? 0
   }
 
+  /// CNTFRQ_EL0: how often a second the host's counters count, and its guests'. 0 on other architectures.
+  public static var counterFrequency: UInt64 { ckvm_counter_frequency() }
+
   /// How many bits of guest-physical address this host can give a machine; 40 where it cannot say.
   public var ipaSizeLimit: Int {
     let limit = checkExtension(.armVMIPASize)
@@ -98,6 +101,8 @@ public struct Capability: RawRepresentable, Hashable, Sendable {
   public static let armPointerAuthenticationGeneric = Capability(rawValue: 172)
   /// KVM_CAP_ARM_NISV_TO_USER: faults without a syndrome come to user space.
   public static let armNoSyndromeToUser = Capability(rawValue: 177)
+  /// KVM_CAP_ARM_SUPPORTED_REG_MASK_RANGES: KVM tells which bits of ID registers may be written.
+  public static let armWritableMasks = Capability(rawValue: 230)
   /// KVM_CAP_GUEST_DEBUG_HW_BPS: how many breakpoints the processor compares for a debugger.
   public static let hardwareBreakpoints = Capability(rawValue: 119)
   /// KVM_CAP_GUEST_DEBUG_HW_WPS: how many watchpoints.

@@ -34,23 +34,66 @@ public struct VirtualMachine: ~Copyable, Sendable {
   ///   - size: in bytes, a multiple of the host's page size; 0 takes the slot away.
   ///   - hostAddress: of the first byte. The memory must stay mapped for as long as the machine lives.
   ///   - isReadOnly: whether a guest's write exits as one to where there is no memory.
+  ///   - logsWrites: whether ``takeDirtyLog(slot:pages:)`` is to tell which pages vCPUs have written.
   @unsafe
   public func setUserMemoryRegion(
     slot: UInt32,
     guestAddress: UInt64,
     size: UInt64,
     hostAddress: UnsafeMutableRawPointer,
-    isReadOnly: Bool = false
+    isReadOnly: Bool = false,
+    logsWrites: Bool = false
   ) throws(KVMError) {
     let region = kvm_userspace_memory_region(
       slot: slot,
-      // KVM_MEM_READONLY
-      flags: isReadOnly ? 1 << 1 : 0,
+      // KVM_MEM_LOG_DIRTY_PAGES, KVM_MEM_READONLY
+      flags: (logsWrites ? 1 << 0 : 0) | (isReadOnly ? 1 << 1 : 0),
       guest_phys_addr: guestAddress,
       memory_size: size,
       userspace_addr: UInt64(UInt(bitPattern: hostAddress))
     )
     try descriptor.control("KVM_SET_USER_MEMORY_REGION", CKVM_SET_USER_MEMORY_REGION, reading: region)
+  }
+
+  /// KVM_GET_DIRTY_LOG: which pages of a slot that logs writes vCPUs have written since the last call, or since it has
+  /// begun to. What this process itself writes is not in it.
+  ///
+  /// - Parameters:
+  ///   - slot: the slot's number.
+  ///   - pages: how many pages of the host's the slot has.
+  /// - Returns: a bit for each, the first page's the lowest of the first word.
+  public func takeDirtyLog(slot: UInt32, pages: Int) throws(KVMError) -> [UInt64] {
+    var bitmap = [UInt64](repeating: 0, count: (pages + 63) / 64)
+    // SAFETY: the kernel writes as many words as the slot's pages need, which the caller vouches for.
+    let result = unsafe bitmap.withUnsafeMutableBufferPointer { words in
+      guard let base = words.baseAddress else { return 0 }
+      return unsafe ckvm_dirty_log(descriptor.rawValue, slot, base)
+    }
+    guard result >= 0 else { throw .call("KVM_GET_DIRTY_LOG", errno: Int32(-result)) }
+    return bitmap
+  }
+
+  /// KVM_ARM_GET_REG_WRITABLE_MASKS: which bits of the ID registers of a vCPU that has not run may be written.
+  ///
+  /// - Returns: a mask for each register of op0 3, op1 0, 1 or 3, CRn 0 and CRm 0 to 7 whose mask is not 0; none where the
+  ///   kernel does not tell (``Capability/armWritableMasks``).
+  public func writableMasks() throws(KVMError) -> [RegisterID: UInt64] {
+    guard checkExtension(.armWritableMasks) > 0 else { return [:] }
+    var masks = [UInt64](repeating: 0, count: Int(CKVM_ID_REGISTER_COUNT))
+    // SAFETY: the kernel writes as many masks as there are registers in the range.
+    let result = unsafe masks.withUnsafeMutableBufferPointer { words in
+      var request = ckvm_reg_mask_range()
+      request.addr = UInt64(UInt(bitPattern: words.baseAddress))
+      return unsafe ckvm_ioctl_pointer(descriptor.rawValue, CKVM_ARM_GET_REG_WRITABLE_MASKS, &request)
+    }
+    guard result >= 0 else { throw .call("KVM_ARM_GET_REG_WRITABLE_MASKS", errno: Int32(-result)) }
+    var found: [RegisterID: UInt64] = [:]
+    for (index, mask) in masks.enumerated() where mask != 0 {
+      // KVM_ARM_FEATURE_ID_RANGE_INDEX: op1 3 follows 0 and 1.
+      let op1: UInt64 = [0, 1, 3][index >> 6]
+      found[.system(3, op1, 0, UInt64(index >> 3 & 7), UInt64(index & 7))] = mask
+    }
+    return found
   }
 
   /// KVM_CREATE_VCPU.

@@ -56,3 +56,34 @@ public struct CharacterFIFO: Equatable, Sendable {
     self = CharacterFIFO()
   }
 }
+
+extension CharacterFIFO: Codable {
+  private enum CodingKeys: String, CodingKey {
+    case characters, errors
+  }
+
+  /// - Throws: what the decoder throws, and `DecodingError` for more characters than a FIFO holds.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    let bytes = try container.decode([UInt8].self, forKey: .characters)
+    let errors = try container.decode(UInt64.self, forKey: .errors)
+    guard bytes.count <= Self.capacity else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .characters,
+        in: container,
+        debugDescription: "\(bytes.count) characters are more than a FIFO holds"
+      )
+    }
+    self.init()
+    for (index, byte) in bytes.enumerated() {
+      append(byte, errors: UInt8(truncatingIfNeeded: errors >> (4 * UInt64(index)) & 0xF))
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    let bytes = (0..<count).map { UInt8(truncatingIfNeeded: characters >> UInt128(8 * $0)) }
+    try container.encode(bytes, forKey: .characters)
+    try container.encode(errors, forKey: .errors)
+  }
+}

@@ -44,7 +44,7 @@ extension PL011 {
   }
 
   /// Error bits of UARTRSR (3.3.2); in UARTDR they are at bit 8 and up.
-  public struct ReceiveStatus: OptionSet, Sendable {
+  public struct ReceiveStatus: OptionSet, Sendable, Codable {
     public let rawValue: UInt8
     public init(rawValue: UInt8) { self.rawValue = rawValue }
 
@@ -84,7 +84,7 @@ extension PL011 {
   }
 
   /// Bits of UARTLCR_H (3.3.7).
-  public struct LineControl: OptionSet, Sendable {
+  public struct LineControl: OptionSet, Sendable, Codable {
     public let rawValue: UInt8
     public init(rawValue: UInt8) { self.rawValue = rawValue }
 
@@ -105,7 +105,7 @@ extension PL011 {
   }
 
   /// Bits of UARTCR (3.3.8).
-  public struct Control: OptionSet, Sendable {
+  public struct Control: OptionSet, Sendable, Codable {
     public let rawValue: UInt16
     /// Drops the reserved bits 6:3.
     public init(rawValue: UInt16) { self.rawValue = rawValue & 0xFF87 }
@@ -137,7 +137,7 @@ extension PL011 {
   }
 
   /// Bits of UARTIMSC, UARTRIS, UARTMIS and UARTICR (3.3.10 to 3.3.13).
-  public struct Interrupts: OptionSet, Sendable {
+  public struct Interrupts: OptionSet, Sendable, Codable {
     public let rawValue: UInt16
     /// Drops the reserved bits 15:11.
     public init(rawValue: UInt16) { self.rawValue = rawValue & 0x07FF }

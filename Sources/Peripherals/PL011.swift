@@ -166,7 +166,7 @@ public struct PL011: RegisterBlock {
 
 extension PL011 {
   /// All that the guest can observe of the device, with the values after reset.
-  public struct State: Equatable, Sendable {
+  public struct State: Equatable, Sendable, Codable {
     /// Received, not yet read by the guest.
     public var receiveFIFO = CharacterFIFO()
     /// Written by the guest, not yet taken by the owner.

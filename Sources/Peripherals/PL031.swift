@@ -13,7 +13,7 @@ public struct PL031: RegisterBlock {
   public var events = RegisterEvents()
 
   /// The owner's time at the last ``advance(to:)``, in seconds.
-  private var now: Int64
+  public private(set) var now: Int64
 
   /// A clock that shows `now`.
   ///
@@ -22,8 +22,10 @@ public struct PL031: RegisterBlock {
     self.init(state: State(), now: now)
   }
 
-  /// A clock that goes on from `state`. Time that passed in between has passed for the guest as well, and an alarm that
-  /// was due in it is not made up for.
+  /// A clock that goes on from `state`. Time that passed in between has passed for the guest as well.
+  ///
+  /// - Parameter now: in seconds. With the time at which the state was taken, the next ``advance(to:)`` raises an alarm
+  ///   that was due since; with the present time such an alarm is not made up for.
   public init(state: State, now: Int64) {
     self.state = state
     self.now = now
@@ -151,7 +153,7 @@ public struct PL031: RegisterBlock {
 extension PL031 {
   /// All that the guest can observe of the clock, with the values after reset. It holds no time of its own: the counter
   /// is the owner's time plus ``offset``.
-  public struct State: Equatable, Sendable {
+  public struct State: Equatable, Sendable, Codable {
     /// Guest's time minus owner's time, in seconds, modulo 2³².
     public var offset: UInt32 = 0
     /// The alarm, in seconds of the guest's time, modulo 2³².

@@ -6,7 +6,7 @@ public struct Pvpanic: RegisterBlock {
   public static var size: UInt64 { 0x1000 }
 
   /// The events, as the bits of the register.
-  public struct Events: OptionSet, Hashable, Sendable {
+  public struct Events: OptionSet, Hashable, Sendable, Codable {
     public let rawValue: UInt8
     public init(rawValue: UInt8) { self.rawValue = rawValue }
 
@@ -22,7 +22,7 @@ public struct Pvpanic: RegisterBlock {
   }
 
   /// All that the guest can observe, and what it reported.
-  public struct State: Equatable, Sendable {
+  public struct State: Equatable, Sendable, Codable {
     /// What a read gives.
     public var supported: Events
     /// All that was reported since reset.

@@ -1,7 +1,7 @@
 /// A state that is kept elsewhere and comes back: a structure of one kind, of a version that says what its fields mean.
 ///
 /// A field that is added, or means something else, is a new version. Its coded form is that of ``Versioned``.
-public protocol VersionedState: Codable, Equatable, Sendable {
+public protocol VersionedState: Codable, Sendable {
   /// What it is the state of, as it stands in the coded form: `virtio-block`, say.
   static var kind: String { get }
   /// Of the structure's fields, from 1 on.
@@ -9,7 +9,7 @@ public protocol VersionedState: Codable, Equatable, Sendable {
 }
 
 /// A state with its kind and version, which are looked at before anything else is.
-public struct Versioned<State: VersionedState>: Codable, Equatable, Sendable {
+public struct Versioned<State: VersionedState>: Codable, Sendable {
   /// What is kept.
   public var state: State
 
@@ -39,6 +39,8 @@ public struct Versioned<State: VersionedState>: Codable, Equatable, Sendable {
     try container.encode(state, forKey: .state)
   }
 }
+
+extension Versioned: Equatable where State: Equatable {}
 
 extension VersionedState {
   /// Writes the state with its kind and version.

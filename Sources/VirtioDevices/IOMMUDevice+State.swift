@@ -2,7 +2,7 @@ internal import GuestMemory
 public import Virtio
 
 /// An IOMMU device's. It is put in before those of the devices behind it, whose queues are found through it.
-public struct IOMMUDeviceState: VersionedState {
+public struct IOMMUDeviceState: VersionedState, Equatable {
   public static var kind: String { "virtio-iommu" }
   public static var version: UInt32 { 1 }
 

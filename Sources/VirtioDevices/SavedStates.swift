@@ -4,7 +4,7 @@ public import Virtio
 // request has come is in no state: a suspended device has answered what it took, or says here what it still owes.
 
 /// An entropy device's: nothing.
-public struct EntropyDeviceState: VersionedState {
+public struct EntropyDeviceState: VersionedState, Equatable {
   public static var kind: String { "virtio-entropy" }
   public static var version: UInt32 { 1 }
 
@@ -12,7 +12,7 @@ public struct EntropyDeviceState: VersionedState {
 }
 
 /// A block device's.
-public struct BlockDeviceState: VersionedState {
+public struct BlockDeviceState: VersionedState, Equatable {
   public static var kind: String { "virtio-block" }
   public static var version: UInt32 { 1 }
 
@@ -25,7 +25,7 @@ public struct BlockDeviceState: VersionedState {
 }
 
 /// A network device's.
-public struct NetworkDeviceState: VersionedState {
+public struct NetworkDeviceState: VersionedState, Equatable {
   public static var kind: String { "virtio-network" }
   public static var version: UInt32 { 1 }
 
@@ -43,6 +43,7 @@ public struct NetworkDeviceState: VersionedState {
 /// A message about a console device's port that its driver has yet to be sent (virtio 1.3, 5.3.6.2).
 public enum ConsoleMessage: String, Codable, Sendable {
   case add
+  case close
   case console
   case name
   case open
@@ -50,9 +51,9 @@ public enum ConsoleMessage: String, Codable, Sendable {
 }
 
 /// A console device's.
-public struct ConsoleDeviceState: VersionedState {
+public struct ConsoleDeviceState: VersionedState, Equatable {
   public static var kind: String { "virtio-console" }
-  public static var version: UInt32 { 1 }
+  public static var version: UInt32 { 2 }
 
   /// What the driver and the device know of a port of each other.
   public struct Port: Codable, Equatable, Sendable {
@@ -91,7 +92,7 @@ public struct ConsoleDeviceState: VersionedState {
 }
 
 /// An SCMI device's. The platform's is apart from it, and belongs to it: tickets are the same in both.
-public struct SCMIDeviceState: VersionedState {
+public struct SCMIDeviceState: VersionedState, Equatable {
   public static var kind: String { "virtio-scmi" }
   public static var version: UInt32 { 1 }
 
@@ -123,7 +124,7 @@ public struct SCMIDeviceState: VersionedState {
 }
 
 /// A memory device's. What is in the blocks is apart from it, and belongs to it.
-public struct MemoryDeviceState: VersionedState {
+public struct MemoryDeviceState: VersionedState, Equatable {
   public static var kind: String { "virtio-memory" }
   public static var version: UInt32 { 1 }
 

@@ -3,7 +3,7 @@ public import Virtio
 
 /// All that a guest can see of a virtio-mmio device. The device's own state is apart from it, since its type is the
 /// device's: ``MMIOTransport/savedDeviceState()``.
-public struct MMIOTransportState: VersionedState {
+public struct MMIOTransportState: VersionedState, Equatable {
   public static var kind: String { "virtio-mmio" }
   public static var version: UInt32 { 1 }
 
@@ -37,7 +37,8 @@ public struct MMIOTransportState: VersionedState {
   public var queues: [Queue]
 }
 
-// Called with the guest's vCPUs at rest, on the device thread, which waits for nothing.
+// Called with the guest's vCPUs at rest, so that none holds the registers. On the device thread, which waits for
+// nothing.
 extension MMIOTransport {
   /// Takes no new work.
   ///
@@ -47,6 +48,70 @@ extension MMIOTransport {
 
   /// Goes on after ``beginSuspension(_:)``, whether or not that has finished.
   public func endSuspension() { side.resume() }
+
+  /// The state of a suspended device: what the transport has, and the device's own, of the type that its kind has.
+  public func takeState() -> (transport: MMIOTransportState, device: any VersionedState) {
+    (state(with: side.savedState()), side.savedDeviceState())
+  }
+
+  /// Puts a state into a transport that no driver has touched yet. The device stays suspended until
+  /// ``endSuspension()``.
+  ///
+  /// - Parameters:
+  ///   - own: the device's own.
+  ///   - finished: called once, on the device thread, when the state is in place; not where this throws.
+  /// - Throws: ``DeviceStateError`` for a state that is not one of such a device; then nothing has changed that a reset
+  ///   would not undo.
+  public func putState(
+    _ saved: MMIOTransportState,
+    _ own: any VersionedState,
+    _ finished: @escaping @Sendable () -> Void
+  ) throws(DeviceStateError) {
+    let queues = try queues(of: saved)
+    try side.restore(saved.connection, own, features: saved.driverFeatures, queues: queues, finished)
+    setRegisters(saved)
+  }
+
+  private func state(with connection: DeviceConnectionState) -> MMIOTransportState {
+    registers.withLock { registers in
+      MMIOTransportState(
+        connection: connection,
+        driverFeatures: registers.driverFeatures,
+        deviceFeaturesSelect: registers.deviceFeaturesSelect,
+        driverFeaturesSelect: registers.driverFeaturesSelect,
+        queueSelect: registers.queueSelect,
+        sharedMemorySelect: registers.sharedMemorySelect,
+        queues: registers.queues.map {
+          MMIOTransportState.Queue(
+            size: $0.size,
+            isReady: $0.isReady,
+            descriptorTable: $0.descriptorTable,
+            driverArea: $0.driverArea,
+            deviceArea: $0.deviceArea
+          )
+        }
+      )
+    }
+  }
+
+  private func setRegisters(_ saved: MMIOTransportState) {
+    registers.withLock { registers in
+      registers.deviceFeaturesSelect = saved.deviceFeaturesSelect
+      registers.driverFeaturesSelect = saved.driverFeaturesSelect
+      registers.driverFeatures = saved.driverFeatures
+      registers.queueSelect = saved.queueSelect
+      registers.sharedMemorySelect = saved.sharedMemorySelect
+      registers.queues = saved.queues.map {
+        QueueRegisters(
+          size: $0.size,
+          isReady: $0.isReady,
+          descriptorTable: $0.descriptorTable,
+          driverArea: $0.driverArea,
+          deviceArea: $0.deviceArea
+        )
+      }
+    }
+  }
 }
 
 // Called with the guest's vCPUs at rest, on any thread but the device thread.
@@ -68,26 +133,7 @@ extension MMIOTransport {
   ///
   /// - Throws: ``DeviceStateError/ended(device:)`` where the machine has ended meanwhile.
   public func savedState() throws(DeviceStateError) -> MMIOTransportState {
-    let connection = try onDeviceThread { $0.savedState() }
-    return registers.withLock { registers in
-      MMIOTransportState(
-        connection: connection,
-        driverFeatures: registers.driverFeatures,
-        deviceFeaturesSelect: registers.deviceFeaturesSelect,
-        driverFeaturesSelect: registers.driverFeaturesSelect,
-        queueSelect: registers.queueSelect,
-        sharedMemorySelect: registers.sharedMemorySelect,
-        queues: registers.queues.map {
-          MMIOTransportState.Queue(
-            size: $0.size,
-            isReady: $0.isReady,
-            descriptorTable: $0.descriptorTable,
-            driverArea: $0.driverArea,
-            deviceArea: $0.deviceArea
-          )
-        }
-      )
-    }
+    state(with: try onDeviceThread { $0.savedState() })
   }
 
   /// The suspended device's own state, of the type that its kind has.
@@ -97,39 +143,21 @@ extension MMIOTransport {
     try onDeviceThread { $0.savedDeviceState() }
   }
 
-  /// Puts a state into a transport that no driver has touched yet. The device stays suspended until ``resume()``.
+  /// As ``putState(_:_:_:)``, of which it awaits the end.
   ///
   /// - Parameter own: the device's own.
-  /// - Throws: ``DeviceStateError`` for a state that is not one of such a device; then nothing has changed that a reset
-  ///   would not undo.
+  /// - Throws: as ``putState(_:_:_:)``.
   public func restore(_ saved: MMIOTransportState, _ own: any VersionedState) throws(DeviceStateError) {
-    let queues = try queues(of: saved)
     let failure = Answer<DeviceStateError?>(nil)
-    thread.perform { [side] finish in
+    thread.perform { [self] finish in
       do throws(DeviceStateError) {
-        try side.restore(saved.connection, own, features: saved.driverFeatures, queues: queues, finish)
+        try putState(saved, own, finish)
       } catch {
         failure.value = error
         finish()
       }
     }
     if let error = failure.value { throw error }
-    registers.withLock { registers in
-      registers.deviceFeaturesSelect = saved.deviceFeaturesSelect
-      registers.driverFeaturesSelect = saved.driverFeaturesSelect
-      registers.driverFeatures = saved.driverFeatures
-      registers.queueSelect = saved.queueSelect
-      registers.sharedMemorySelect = saved.sharedMemorySelect
-      registers.queues = saved.queues.map {
-        QueueRegisters(
-          size: $0.size,
-          isReady: $0.isReady,
-          descriptorTable: $0.descriptorTable,
-          driverArea: $0.driverArea,
-          deviceArea: $0.deviceArea
-        )
-      }
-    }
   }
 
   private func queues(of saved: MMIOTransportState) throws(DeviceStateError) -> [QueueConfiguration?] {

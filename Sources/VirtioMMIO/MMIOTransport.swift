@@ -15,8 +15,8 @@ public import Virtio
 /// change between two pieces of the device's work, and the vCPU goes on when the device says that it is done. For a
 /// reset the device says so when nothing is in flight any longer: after the guest's store to Status no I/O touches its
 /// memory, as a driver takes for granted that writes 0 and frees its rings. The vCPU holds the registers' lock
-/// meanwhile (another vCPU that touches the same device waits, too); the device thread never takes it, so there is no
-/// circle.
+/// meanwhile (another vCPU that touches the same device waits, too); the device thread never takes it while vCPUs run,
+/// so there is no circle.
 ///
 /// Guests get zero for reads that make no sense, nothing for such writes, and an event is reported.
 public final class MMIOTransport: Sendable {
@@ -94,6 +94,14 @@ public final class MMIOTransport: Sendable {
       descriptors: descriptors,
       observer: observer
     )
+  }
+
+  /// What a driver is offered.
+  public var offeredFeatures: VirtioFeatures { side.offeredFeatures }
+
+  /// What the driver has accepted and the device has agreed to; nil: they have not come to that.
+  public var acceptedFeatures: VirtioFeatures? {
+    side.status.isDisjoint(with: [.featuresOK, .driverOK]) ? nil : registers.withLock { $0.driverFeatures }
   }
 
   /// A driver's notification, from the queue's eventfd. On the device thread.

@@ -5,7 +5,7 @@ import Testing
 @testable import Apus
 
 /// A line that remembers where it was driven to.
-private final class RecordedLine: LevelInterrupt, @unchecked Sendable {
+final class LevelHistory: LevelInterrupt, @unchecked Sendable {
   // SAFETY: @unchecked: all that changes is behind the mutex.
   private let stored = Mutex<[Bool]>([])
 
@@ -15,7 +15,7 @@ private final class RecordedLine: LevelInterrupt, @unchecked Sendable {
 }
 
 @Suite struct PausedPeripheralTests {
-  private let line = RecordedLine()
+  private let line = LevelHistory()
 
   /// Of the PL011, ARM DDI 0183, 3.3.
   private enum Register {

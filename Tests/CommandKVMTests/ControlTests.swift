@@ -174,7 +174,7 @@ extension CommandKVMTests {
         program: try GuestFile.python()
       )
 
-      try #require(try script.wait(within: .seconds(300)) == .exited(0), "\(script.outputText) \(script.errorText)")
+      try #require(try script.wait(within: .seconds(300)) == .exited(0), "\(script.errorText) \(script.outputText)")
       #expect(script.outputText.hasSuffix("every method\n"))
       for process in [guest] + ends { #expect(try process.wait() == .exited(0)) }
     }

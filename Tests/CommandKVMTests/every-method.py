@@ -44,6 +44,17 @@ def notice(method, is_it):
     sys.exit(f"{method}: the notice did not come")
 
 
+def output(text):
+    """Waits for what the guest writes, in whichever pieces it comes."""
+    written = []
+
+    def has_text(told):
+        written.append(told["data"])
+        return text in "".join(written)
+
+    notice("console.output", has_text)
+
+
 def event(kind, **values):
     notice("event", lambda told: told["kind"] == kind and all(told.get(key) == value for key, value in values.items()))
 
@@ -53,9 +64,9 @@ ask("hello", {"version": 1}, version=1)
 names = [method["name"] for method in ask("schema")["schema"]["methods"]]
 events = ask("events.subscribe")["subscription"]
 console = ask("console.subscribe", replay=True)["subscription"]
-notice("console.output", lambda told: "# " in told["data"])
+output("# ")
 ask("console.send", data="echo $((6 * 7))\r")
-notice("console.output", lambda told: "42" in told["data"])
+output("42")
 ask("unsubscribe", {"lost": 0}, subscription=console)
 ask("info", {"state": "running", "cpus": 2, "boots": 1})
 ask("statistics", {"state": "running", "boots": 1})

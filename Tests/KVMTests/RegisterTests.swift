@@ -1,5 +1,6 @@
 import Apus
 import ApusTesting
+import CPUModel
 import GuestABI
 import KVM
 import Testing

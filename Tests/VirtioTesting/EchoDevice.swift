@@ -125,7 +125,7 @@ public final class EchoDevice: VirtioDevice, @unchecked Sendable {
   }
 
   /// Of which there is nothing to be said.
-  public struct State: VersionedState {
+  public struct State: VersionedState, Equatable {
     public static var kind: String { "echo" }
     public static var version: UInt32 { 3 }
 

@@ -123,6 +123,7 @@ final class MachineControl: Sendable {
     addSCMI(to: &table)
     addDevices(to: &table)
     addMemory(to: &table)
+    addSnapshot(to: &table)
     table.on(Control.Schema.self) { _, answer in answer.succeed(.init(ControlCatalogue.document)) }
     table.seal()
     return table

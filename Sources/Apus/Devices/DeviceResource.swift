@@ -71,6 +71,42 @@ class DeviceResource {
     preconditionFailure("only a device with hot-plug memory is asked for some")
   }
 
+  // MARK: Snapshots, on the device thread, of a suspended device
+
+  /// Why no snapshot can have the device, for people, with what to do; nil: one can.
+  var snapshotObstacle: String? { nil }
+
+  /// What stands behind the device, where it is to go on in another machine or to be found there: beside the device's
+  /// own state.
+  func savedState(_ wishes: SnapshotWishes) -> (any VersionedState)? { nil }
+
+  /// Reads what ``savedState(_:)`` gave.
+  ///
+  /// - Throws: as ``Versioned/init(from:)``.
+  func decodeState(from decoder: any Decoder) throws -> any VersionedState {
+    throw DeviceStateError.wrongKind(expected: "nothing", found: "something")
+  }
+
+  /// Looks for what is not as it was, before anything is changed.
+  ///
+  /// - Parameter state: what ``savedState(_:)`` gave; nil where the snapshot has nothing of the kind.
+  /// - Returns: each with what would be right, for people.
+  func mismatches(with state: (any VersionedState)?, _ wishes: RestoreWishes) -> [String] { [] }
+
+  /// Whether the others cannot go on before this one.
+  var isRestoredFirst: Bool { false }
+
+  /// Goes on from a state, before the device does. Only where there are no mismatches.
+  ///
+  /// - Throws: ``DeviceStateError``, for what only the attempt shows.
+  func restore(_ state: (any VersionedState)?) throws(DeviceStateError) {}
+
+  /// The device has its state, and is still suspended: what its driver is to hear of the change of place.
+  func restored() {}
+
+  /// The memory that the device manages, where its content is a part of the machine's.
+  var copiedMemory: CopiedMemory? { nil }
+
   /// Begins nothing new. After the vCPUs have ended.
   func stop() {}
 

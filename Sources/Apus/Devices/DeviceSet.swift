@@ -10,8 +10,11 @@ import VirtioDevices
 import VirtioMMIO
 
 /// The virtio devices of one boot, with the windows that they are confined to.
-final class DeviceSet {
-  private let resources: [DeviceResource]
+final class DeviceSet: @unchecked Sendable {
+  // SAFETY: @unchecked: on the device thread alone; others only hand it on.
+
+  /// What stands behind each device, in the order of the configuration.
+  let resources: [DeviceResource]
   private let windows: [WindowOwner]
   /// RAM, for the devices behind the IOMMU; and the IOMMU, where there is one.
   private let translated: (ram: WindowOwner, iommu: IOMMU)?
@@ -131,6 +134,20 @@ final class DeviceSet {
     windows.filter { $0.window.extent == .confined }.map { $0.window.inspected() }
   }
 
+  /// The same for who copies it.
+  var copiedWindows: [CopiedMemory] {
+    windows.filter { $0.window.extent == .confined }.map { owner in
+      // SAFETY: the windows live as long as this object, which the boot keeps.
+      unsafe CopiedMemory(
+        name: "window-\(owner.window.name)",
+        range: owner.window.range,
+        hostAddress: owner.window.hostAddress,
+        descriptor: owner.window.fileDescriptor ?? -1,
+        runs: [0..<owner.window.range.size]
+      )
+    }
+  }
+
   /// What stands behind a device, by its name.
   func resource(named name: String) -> DeviceResource? {
     places.first { $0.name == name }.map { resources[$0.index] }
@@ -238,7 +255,7 @@ final class DeviceSet {
 }
 
 /// Calls somebody when so many others have called. On the device thread.
-private final class Countdown: @unchecked Sendable {
+final class Countdown: @unchecked Sendable {
   // SAFETY: @unchecked: on the device thread alone.
   private var left: Int
   private let finished: @Sendable () -> Void

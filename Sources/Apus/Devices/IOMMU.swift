@@ -103,6 +103,9 @@ final class IOMMUResource: DeviceResource {
     device?.whenReady = { [unowned transport] in transport.kickAgain(queue: 0) }
   }
 
+  /// The others find their queues through it.
+  override var isRestoredFirst: Bool { true }
+
   override func release() { device = nil }
 
   override var report: (any Encodable & Sendable)? {

@@ -1,4 +1,5 @@
 internal import BootImage
+import CPUModel
 import DeviceTree
 import GuestABI
 import GuestMemory
@@ -18,8 +19,13 @@ struct Assembly {
   let serialPort: SerialPort
   let clock: RealTimeClock
   let panicNotifier: PanicNotifier
+  /// The scratch memory of a platform's devices.
+  let scratchRegisters: [ScratchRegisters]
+  let generationID: GenerationID
   let devices: DeviceSet
   let summary: Report.Machine
+  /// Which the vCPUs have.
+  let features: VirtualCPUFeatures
 
   /// - Throws: ``KVMError``, ``GuestMemoryError``, ``HostError``, ``FirmwareRegisters/Refusal``, or
   ///   ``ConfigurationError`` for what the configuration asks for and the host does not have.
@@ -31,6 +37,7 @@ struct Assembly {
     mailbox: Mailbox,
     debugger: DebuggedMachine?,
     events: MachineEvents,
+    restored: RestoredMachine?,
     logger: Logger
   ) throws {
     let configuration = checked.configuration
@@ -38,11 +45,14 @@ struct Assembly {
     let limits = try HostLimits(system, configuration, checked.board)
     let virtualMachine = try system.createVirtualMachine(ipaSize: limits.ipaSize)
     if virtualMachine.checkExtension(.armNoSyndromeToUser) > 0 { try virtualMachine.enable(.armNoSyndromeToUser) }
-    let gic = try limits.chooseGIC(configuration.gic, cpuCount: configuration.cpuCount, virtualMachine)
+    let wantedGIC = restored?.gic ?? configuration.gic
+    let gic = try limits.chooseGIC(wantedGIC, cpuCount: configuration.cpuCount, virtualMachine)
     board = checked.board.with(gic, of: configuration)
-    let features = limits.features(configuration.cpuFeatures)
+    features =
+      try restored?.features(available: limits.features(Configuration.CPUFeatures()))
+      ?? limits.features(configuration.cpuFeatures)
 
-    let ram = try PrivateRAM(range: board.map.ram, pages: PrivateRAM.Pages(configuration.pages))
+    let ram = try Self.makeRAM(board, configuration, restored)
     // SAFETY: the RAM lives in the running machine, which every thread that runs a vCPU holds.
     try unsafe virtualMachine.setUserMemoryRegion(
       slot: Board.MemorySlot.ram,
@@ -59,17 +69,8 @@ struct Assembly {
       memoryLimit: configuration.memoryLimit,
       virtualMachine
     )
-    let loader = BootLoader(
-      inputs: inputs,
-      tree: GuestDeviceTree(
-        board: board,
-        name: configuration.name,
-        identity: checked.uuid,
-        hasPerformanceMonitors: features.contains(.pmuV3),
-        overlays: inputs.overlays
-      )
-    )
-    let placement = try ConfigurationError.loading(configuration) { try loader.loadFiles(into: ram) }
+    let loader = restored == nil ? try Self.loader(checked, board, inputs, features) : nil
+    let placement = try ConfigurationError.loading(configuration) { try loader?.loadFiles(into: ram) }
 
     runners = try (0..<board.cpuCount).map { VCPURunner(try virtualMachine.createVirtualCPU(index: $0)) }
     let interruptController = try InterruptController(board.map.interruptController, virtualMachine)
@@ -78,7 +79,10 @@ struct Assembly {
         features: runner.vcpu.index == 0 ? features : [features, .powerOff],
         machine: virtualMachine
       )
-      if features.contains(.sve) { try runner.vcpu.finalizeSVE() }
+      if features.contains(.sve) {
+        try restored?.restoreVectorLengths(runner.vcpu)
+        try runner.vcpu.finalizeSVE()
+      }
     }
     let firmware = try runners[0].vcpu.applyFirmwareTable()
     for id in firmware.unknown {
@@ -90,6 +94,8 @@ struct Assembly {
         try runner.vcpu.initializePerformanceMonitors(interrupt: 16 + MemoryMap.PrivateInterrupt.performanceMonitors)
       }
     }
+
+    try restored?.restoreProcessors(virtualMachine, runners, interruptController)
 
     let shared = SharedMachine(
       virtualMachine,
@@ -107,7 +113,7 @@ struct Assembly {
     bus.attach(clock, at: MemoryMap.pl031)
     panicNotifier = PanicNotifier(mailbox: mailbox)
     bus.attach(panicNotifier, at: MemoryMap.pvpanic)
-    if let platform = board.platform { bus.attach(devicesOf: platform) }
+    scratchRegisters = board.platform.map { bus.attach(devicesOf: $0) } ?? []
     if configuration.dma == .open, !board.devices.isEmpty, board.iommu == nil {
       logger.notice("DMA is open: devices reach all of the guest's memory")
     }
@@ -121,13 +127,16 @@ struct Assembly {
       logger: logger
     )
 
-    let places = devices.places
-    try ConfigurationError.loading(configuration) {
-      try loader.writeTree(of: places, placement, dump: configuration.deviceTreeDump, into: ram)
+    try restored?.fill(devices.copiedMemory)
+    if let loader, let placement {
+      let places = devices.places
+      try ConfigurationError.loading(configuration) {
+        try loader.writeTree(of: places, placement, dump: configuration.deviceTreeDump, into: ram)
+      }
+      try runners[0].vcpu.setRegister(.programCounter, placement.entry.rawValue)
+      try runners[0].vcpu.setRegister(.general(0), placement.deviceTree.start.rawValue)
+      try runners[0].vcpu.setRegister(.vectorBaseEL1, MemoryMap.earlyVectors.start.rawValue)
     }
-    try runners[0].vcpu.setRegister(.programCounter, placement.entry.rawValue)
-    try runners[0].vcpu.setRegister(.general(0), placement.deviceTree.start.rawValue)
-    try runners[0].vcpu.setRegister(.vectorBaseEL1, MemoryMap.earlyVectors.start.rawValue)
     machine = RunningMachine(
       machine: shared,
       bus: bus,
@@ -139,11 +148,40 @@ struct Assembly {
       debugger: debugger,
       events: events
     )
+    generationID = GenerationID(machine)
     debugger?.limits(
       breakpoints: system.checkExtension(.hardwareBreakpoints),
       watchpoints: system.checkExtension(.hardwareWatchpoints)
     )
     summary = Report.Machine(checked, board, features: features, firmware: firmware)
+  }
+
+  private static func makeRAM(
+    _ board: Board,
+    _ configuration: Configuration,
+    _ restored: RestoredMachine?
+  ) throws -> PrivateRAM {
+    if let restored { return try restored.makeRAM(board.map.ram) }
+    return try PrivateRAM(range: board.map.ram, pages: PrivateRAM.Pages(configuration.pages))
+  }
+
+  private static func loader(
+    _ checked: CheckedConfiguration,
+    _ board: Board,
+    _ inputs: Inputs,
+    _ features: VirtualCPUFeatures
+  ) throws(ConfigurationError) -> BootLoader {
+    let files = try inputs.bootFiles(of: checked.configuration)
+    return BootLoader(
+      files: files,
+      tree: GuestDeviceTree(
+        board: board,
+        name: checked.configuration.name,
+        identity: checked.uuid,
+        hasPerformanceMonitors: features.contains(.pmuV3),
+        overlays: files.overlays
+      )
+    )
   }
 }
 

@@ -5,28 +5,41 @@ import KVM
 internal import Logging
 
 /// One boot of a machine, from its assembly to its end. On the device thread.
-final class Boot {
-  private let assembly: Assembly
+final class Boot: @unchecked Sendable {
+  // SAFETY: @unchecked: on the device thread alone; others only hand it on.
+
+  let assembly: Assembly
   private var threads: VCPUThreads?
   /// For what has ever needed one.
   private var moment: VCPUMoment?
   private let loop: EventLoop
   private let serialLink: ConsoleLink
   private let virtioLink: ConsoleLink?
-  private let configuration: Configuration
+  let configuration: Configuration
+  /// Who the machine is.
+  let identity: Configuration.UUID
   private let progress: RunProgress
-  private let mailbox: Mailbox
-  private let time: GuestTime
+  let mailbox: Mailbox
+  let time: GuestTime
+  let snapshots: SnapshotThreads
+  let changes: ChangeTracking
   private var pauseControl: PauseControl?
+  /// What the boot goes on from, until it does.
+  private var restored: RestoredMachine?
+  private var restoringFailure: MachineStateError?
 
   /// Assembles a machine.
   ///
   /// - Throws: as ``Assembly/init(_:_:unmapped:loop:mailbox:debugger:events:logger:)``, or ``HostError``.
   init(_ run: MachineRun) throws {
     configuration = run.checked.configuration
+    identity = run.checked.uuid
+    snapshots = run.snapshots
     progress = run.progress
     let (loop, mailbox, logger) = (run.loop, run.mailbox, run.logger)
     self.loop = loop
+    let restored = run.takeRestored()
+    self.restored = restored
     assembly = try Assembly(
       run.checked,
       run.inputs,
@@ -35,10 +48,19 @@ final class Boot {
       mailbox: mailbox,
       debugger: run.debugServer?.machine,
       events: run.events,
+      restored: restored,
       logger: logger
     )
     self.mailbox = mailbox
     time = GuestTime(assembly.runners[0], progress.clock, assembly.devices)
+    changes = ChangeTracking(assembly, configuration, restored: restored?.snapshot)
+    if let restored {
+      // Everything rests, as it did when the snapshot was taken.
+      try time.stop()
+      time.restore(virtualCounter: restored.virtualCounter)
+      assembly.serialPort.suspend()
+      assembly.clock.suspend()
+    }
     run.progress.note(assembly.summary)
     // Keys at the terminal are its person's wish, as a signal is.
     let stop = { mailbox.order(Outcome(.stopped, "ended from the terminal")) }
@@ -78,9 +100,15 @@ final class Boot {
   }
 
   /// Starts the vCPUs. Once, and ``end(_:_:)`` follows.
-  func start(_ run: MachineRun) throws(HostError) {
+  ///
+  /// - Throws: ``MachineStateError`` where it cannot go on from what it was to go on from, or ``HostError``.
+  func start(_ run: MachineRun) throws {
     run.files.keep()
-    if run.startsPaused { pauseControl?.pause { _ in } }
+    if let restored {
+      try goOn(from: restored, startsPaused: run.startsPaused)
+    } else if run.startsPaused {
+      pauseControl?.pause { _ in }
+    }
     let debugger = assembly.machine.debugger
     debugger?.attach(assembly.runners, assembly.machine)
     threads = try VCPUThreads(
@@ -92,6 +120,29 @@ final class Boot {
       onFirstLook: { [warden = run.warden, signals = run.signals] in if signals != nil { try? warden.begin() } }
     )
     if let threads { debugger?.attach(threads.threads) }
+  }
+
+  /// Puts devices and peripherals where they stood. What takes long is done while the vCPUs wait.
+  private func goOn(from restored: RestoredMachine, startsPaused: Bool) throws {
+    let parts = try restored.deviceParts(assembly)
+    assembly.putState(parts, known: restored.problems, restored.wishes) { [self] error in
+      self.restored = nil
+      if error == nil { assembly.generationID.change() }
+      if let error, threads == nil {
+        restoringFailure = error
+      } else if let error {
+        mailbox.give(Outcome(failure: error))
+      } else if threads != nil, !startsPaused {
+        resume()
+      }
+    }
+    if let restoringFailure { throw restoringFailure }
+    if self.restored != nil || startsPaused {
+      pauseControl?.beginPaused()
+    } else {
+      resumeDevices()
+      startTime()
+    }
   }
 
   private static func followSize(
@@ -119,6 +170,9 @@ final class Boot {
   func pause(_ finished: @escaping PauseControl.Caller) {
     pauseControl?.pause(finished)
   }
+
+  /// Whether the machine is paused.
+  var isPaused: Bool { pauseControl?.state == .paused }
 
   /// Has the machine go on.
   func resume() {

@@ -5,7 +5,7 @@ import Host
 
 /// Puts the payload, the initramfs and the device tree into RAM.
 struct BootLoader {
-  let inputs: Inputs
+  let files: BootFiles
   let tree: GuestDeviceTree
 
   /// How long the reader of a pipe is waited for that gets the device tree: the machine waits as well.
@@ -15,9 +15,9 @@ struct BootLoader {
   ///
   /// - Throws: ``BootImageError``, ``DeviceTreeError`` or ``DeviceTreeOverlayFileError``.
   func placement() throws -> BootPlacement {
-    let initramfs = inputs.initramfsSize
+    let initramfs = files.initramfsSize
     let room = try tree.room(hasInitramfs: initramfs != nil)
-    return try BootPlacement(inputs.image, initramfs: initramfs, deviceTreeSize: room, in: tree.board.map.ram)
+    return try BootPlacement(files.image, initramfs: initramfs, deviceTreeSize: room, in: tree.board.map.ram)
   }
 
   /// Loads the payload and the initramfs.
@@ -25,9 +25,9 @@ struct BootLoader {
   /// - Returns: where everything goes, the device tree too.
   func loadFiles(into ram: borrowing PrivateRAM) throws -> BootPlacement {
     let placement = try placement()
-    _ = try inputs.payload.file.load(inputs.image, into: ram)
+    _ = try files.payload.file.load(files.image, into: ram)
     if let place = placement.initramfs {
-      _ = try inputs.initramfs?.file.load(into: ram, at: place.start)
+      _ = try files.initramfs?.file.load(into: ram, at: place.start)
     }
     return placement
   }

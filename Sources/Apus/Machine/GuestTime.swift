@@ -36,6 +36,15 @@ final class GuestTime {
     stops += 1
   }
 
+  /// Has the counter stand at a value of another machine's, from where it goes on. While the time stands.
+  func restore(virtualCounter: UInt64) {
+    precondition(stops > 0, "time stands while it is set")
+    counter = virtualCounter
+  }
+
+  /// CNTVCT_EL0. While the time stands.
+  var virtualCounter: UInt64 { counter }
+
   /// Lets time go on where nobody else wants it to stand. Before any vCPU goes on.
   ///
   /// - Throws: where KVM does not take the counter; the guest then sees it leap.

@@ -7,26 +7,34 @@ import SCMI
 final class Inputs: @unchecked Sendable {
   // SAFETY: @unchecked: whoever checks the configuration hands the devices to the device thread, and keeps nothing.
 
+  /// What a boot loads; nil where the machine goes on from a snapshot, until its guest reboots.
+  private(set) var boot: BootFiles?
+  /// What stands behind each virtio device, in the order of the configuration.
+  let devices: [DeviceResource]
+
+  init(boot: BootFiles?, devices: [DeviceResource]) {
+    self.boot = boot
+    self.devices = devices
+  }
+
+  /// What a boot loads, opened now where it is not yet.
+  ///
+  /// - Throws: ``ConfigurationError`` for files that cannot be used.
+  func bootFiles(of configuration: Configuration) throws(ConfigurationError) -> BootFiles {
+    if let boot { return boot }
+    var problems: [ConfigurationError.Problem] = []
+    guard let files = configuration.openBootFiles(&problems) else { throw ConfigurationError(problems: problems) }
+    boot = files
+    return files
+  }
+}
+
+/// What a boot puts into memory, open.
+struct BootFiles {
   let payload: OpenImage
   let image: BootImageDescription
   let initramfs: OpenImage?
   let overlays: [DeviceTreeOverlayFile]
-  /// What stands behind each virtio device, in the order of the configuration.
-  let devices: [DeviceResource]
-
-  init(
-    payload: OpenImage,
-    image: BootImageDescription,
-    initramfs: OpenImage?,
-    overlays: [DeviceTreeOverlayFile],
-    devices: [DeviceResource]
-  ) {
-    self.payload = payload
-    self.image = image
-    self.initramfs = initramfs
-    self.overlays = overlays
-    self.devices = devices
-  }
 
   /// What has to be known of the initramfs to find its place.
   var initramfsSize: BootPlacement.Initramfs? { initramfs.map { .init($0.file) } }
@@ -43,13 +51,12 @@ final class OpenImage: Sendable {
 }
 
 extension Configuration {
-  /// Opens everything that the machine reads.
+  /// Opens what a boot loads.
   ///
-  /// - Parameters:
-  ///   - platform: which the configuration names, opened.
-  ///   - problems: gets every mistake.
+  /// - Parameter problems: gets every mistake.
   /// - Returns: nil where there are mistakes.
-  func openInputs(_ platform: SCMIPlace?, _ problems: inout [ConfigurationError.Problem]) -> Inputs? {
+  func openBootFiles(_ problems: inout [ConfigurationError.Problem]) -> BootFiles? {
+    let count = problems.count
     var payloadFile: OpenImage?
     var image: BootImageDescription?
     var initramfsFile: OpenImage?
@@ -68,6 +75,23 @@ extension Configuration {
       }
     }
     let overlays = openOverlays(&problems)
+    guard problems.count == count, let image, let payloadFile else { return nil }
+    return BootFiles(payload: payloadFile, image: image, initramfs: initramfsFile, overlays: overlays)
+  }
+
+  /// Opens everything that the machine reads.
+  ///
+  /// - Parameters:
+  ///   - platform: which the configuration names, opened.
+  ///   - boots: whether the machine begins with a boot; what that loads is not looked at otherwise.
+  ///   - problems: gets every mistake.
+  /// - Returns: nil where there are mistakes.
+  func openInputs(
+    _ platform: SCMIPlace?,
+    boots: Bool,
+    _ problems: inout [ConfigurationError.Problem]
+  ) -> Inputs? {
+    let boot = boots ? openBootFiles(&problems) : nil
     var resources: [DeviceResource] = []
     for (index, device) in devices.enumerated() {
       do throws(ConfigurationError) {
@@ -77,14 +101,7 @@ extension Configuration {
         problems += error.problems
       }
     }
-    guard problems.isEmpty, let image, let payloadFile else { return nil }
-    return Inputs(
-      payload: payloadFile,
-      image: image,
-      initramfs: initramfsFile,
-      overlays: overlays,
-      devices: resources
-    )
+    return problems.isEmpty ? Inputs(boot: boot, devices: resources) : nil
   }
 
   /// Reads the device tree's overlays.

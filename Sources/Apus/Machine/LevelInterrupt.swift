@@ -5,7 +5,7 @@ import KVM
 /// It goes when the last of them lets go, which is after all vCPUs have been joined.
 final class SharedMachine: Sendable {
   let machine: VirtualMachine
-  private let interruptController: InterruptController
+  let interruptController: InterruptController
   /// All memory of the guest, for whoever looks into it.
   let memory: GuestMemoryMap
 

@@ -27,6 +27,10 @@ final class MachineRun {
   private var transcript: TranscriptFile?
   private var recording: SharedPlatform.Recording?
 
+  /// Snapshots that were taken and are not complete yet.
+  let snapshots = SnapshotThreads()
+  /// What the first boot goes on from, where it does.
+  private var restored: RestoredMachine?
   /// Whether the next boot's vCPUs wait before their first instruction: the first one's, where the owner wants that.
   var startsPaused = false
 
@@ -44,6 +48,7 @@ final class MachineRun {
   /// Opens the console, which goes with the run.
   ///
   /// - Parameters:
+  ///   - restored: what the first boot goes on from, or nil.
   ///   - stream: of a console that leads to the program.
   ///   - signals: that ask for the end.
   ///   - warden: which has begun where there is a time limit.
@@ -51,6 +56,7 @@ final class MachineRun {
   init(
     _ checked: CheckedConfiguration,
     _ inputs: Inputs,
+    restored: RestoredMachine?,
     stream: ConsoleStream,
     mailbox: Mailbox,
     signals: SignalDescriptor?,
@@ -63,6 +69,7 @@ final class MachineRun {
     let configuration = checked.configuration
     self.checked = checked
     self.inputs = inputs
+    self.restored = restored
     self.logger = logger
     self.mailbox = mailbox
     self.signals = signals
@@ -144,6 +151,9 @@ final class MachineRun {
     }
   }
 
+  /// What the boot goes on from that begins now. A reboot begins anew.
+  func takeRestored() -> RestoredMachine? { restored.take() }
+
   private func boot() throws -> Outcome {
     mailbox.beginBoot()
     defer {
@@ -173,6 +183,7 @@ final class MachineRun {
   /// - Returns: what the run left behind.
   func close(_ outcome: Outcome) -> Report {
     debugServer?.end(outcome)
+    snapshots.end()
     for resource in inputs.devices {
       // A boot that failed in the middle of its assembly has not let go.
       resource.release()

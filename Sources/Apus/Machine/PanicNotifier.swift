@@ -1,5 +1,6 @@
 import Peripherals
 internal import Synchronization
+import Virtio
 
 /// The pvpanic device on the bus.
 final class PanicNotifier: BusDevice, @unchecked Sendable {
@@ -28,4 +29,20 @@ final class PanicNotifier: BusDevice, @unchecked Sendable {
 
   /// What the guest did wrong with the registers so far. From any thread.
   var events: RegisterEvents { state.withLock { $0.events } }
+
+  /// What the guest can observe.
+  var savedState: PanicNotifierState { state.withLock { PanicNotifierState(pvpanic: $0.state) } }
+
+  /// Goes on from a state, before the guest's first instruction.
+  func restore(_ saved: PanicNotifierState) {
+    state.withLock { $0 = Pvpanic(state: saved.pvpanic) }
+  }
+}
+
+/// A panic notifier's.
+struct PanicNotifierState: VersionedState, Equatable {
+  static let kind = "pvpanic"
+  static let version: UInt32 = 1
+
+  var pvpanic: Pvpanic.State
 }

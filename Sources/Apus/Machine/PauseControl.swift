@@ -84,6 +84,15 @@ final class PauseControl: @unchecked Sendable {
     }
   }
 
+  /// The machine begins as one that is paused: its time stands and its devices rest already. Before its vCPUs run.
+  func beginPaused() {
+    precondition(stage == .running, "a machine begins once")
+    stage = .paused
+    machine.holdVCPUs { _ in }
+    changed(.pausing)
+    changed(.paused)
+  }
+
   private func vCPUsAreHeld(_ pause: UInt64) {
     guard stage == .holding, pause == pauses else { return }
     stage = .suspending

@@ -1,6 +1,7 @@
 import Host
 import Peripherals
 internal import Synchronization
+import Virtio
 
 /// The PL031 on the bus, with the host's clock and a timer for its alarm.
 final class RealTimeClock: BusDevice, @unchecked Sendable {
@@ -69,6 +70,22 @@ final class RealTimeClock: BusDevice, @unchecked Sendable {
     }
   }
 
+  /// What the guest can observe. On the device thread, of a suspended clock.
+  var savedState: RealTimeClockState {
+    state.withLock { RealTimeClockState(clock: $0.clock.state, time: $0.clock.now) }
+  }
+
+  /// Goes on from a state, behind the interrupt controller and before the guest's first instruction: at the host's
+  /// time, and an alarm that was due since rings with ``resume()``. On the device thread.
+  func restore(_ saved: RealTimeClockState) {
+    state.withLock { state in
+      state.clock = PL031(state: saved.clock, now: saved.time)
+      state.level = state.clock.interruptLevel
+      interrupt.set(state.level)
+      ring(&state)
+    }
+  }
+
   private func ring(_ state: inout State) {
     guard !state.isSuspended else { return }
     state.clock.advance(to: HostClock.wallSeconds)
@@ -84,4 +101,14 @@ final class RealTimeClock: BusDevice, @unchecked Sendable {
       interrupt.set(level)
     }
   }
+}
+
+/// A real-time clock's. It goes by the host's clock, also across a snapshot.
+struct RealTimeClockState: VersionedState, Equatable {
+  static let kind = "pl031"
+  static let version: UInt32 = 1
+
+  var clock: PL031.State
+  /// The host's time when the clock looked at it last, in seconds since 1970.
+  var time: Int64
 }

@@ -2,6 +2,7 @@ import Host
 import HostBackends
 import Peripherals
 internal import Synchronization
+import Virtio
 
 /// The PL011 on the bus, and the two queues between it and the console.
 ///
@@ -24,6 +25,8 @@ final class SerialPort: BusDevice, @unchecked Sendable {
 
   private static let outputCapacity = 16 << 10
   private static let inputCapacity = 1 << 10
+  /// The most input of a state, in bytes: a port that was restored before may have more than one keeps otherwise.
+  private static let restoredInputLimit = 64 << 10
 
   /// The registers that tell a guest that polls, ARM DDI 0183, 3.3.1 and 3.3.3.
   private enum Register {
@@ -138,6 +141,43 @@ final class SerialPort: BusDevice, @unchecked Sendable {
     }
   }
 
+  // MARK: State, on the device thread, of a suspended port
+
+  /// What the guest can observe, and what is on its way to and from the console.
+  var savedState: SerialPortState {
+    state.withLock { state in
+      SerialPortState(
+        uart: state.uart.state,
+        output: state.output.contents,
+        input: state.input.contents,
+        isListening: state.isListening,
+        flagReads: state.flagReads
+      )
+    }
+  }
+
+  /// Goes on from a state, behind the interrupt controller and before the guest's first instruction. What has come from
+  /// the console already comes behind what the state has.
+  ///
+  /// - Throws: ``DeviceStateError`` for more bytes than such a port keeps.
+  func restore(_ saved: SerialPortState) throws(DeviceStateError) {
+    guard saved.output.count <= Self.outputCapacity else { throw .invalid(device: "pl011", field: "output") }
+    guard saved.input.count <= Self.restoredInputLimit else { throw .invalid(device: "pl011", field: "input") }
+    state.withLock { state in
+      state.uart = PL011(state: saved.uart)
+      state.output = ByteRing(holding: saved.output, capacity: Self.outputCapacity)
+      state.input = ByteRing(holding: saved.input + state.input.contents, capacity: Self.inputCapacity)
+      state.isListening = saved.isListening
+      state.flagReads = saved.flagReads
+      // The line as it was: where the interrupt controller knows it already, this changes nothing.
+      state.level = state.uart.interruptLevel
+      interrupt.set(state.level)
+      guard !state.isSuspended else { return }
+      settle(&state)
+      if state.output.count > 0 { outputTimer.arm(after: Self.batchTime) }
+    }
+  }
+
   // MARK: The console's side, on the device thread
 
   /// Takes up to `limit` bytes of output, and lets the guest go on where it waited for room.
@@ -180,4 +220,20 @@ extension SerialPort: GuestConsole {
   var inputRoomDescriptor: Int32 { inputRoom.rawValue }
   func answerInputRoom() { inputRoom.clear() }
   var signalInputRoom: @Sendable () -> Void { { self.inputRoom.signal() } }
+}
+
+/// A serial port's, with what is on its way to and from the console.
+struct SerialPortState: VersionedState, Equatable {
+  static let kind = "pl011"
+  static let version: UInt32 = 1
+
+  var uart: PL011.State
+  /// What the guest has transmitted and the console has not taken.
+  var output: [UInt8]
+  /// What came from the console and the guest has not received.
+  var input: [UInt8]
+  /// Whether the guest has ever waited for input.
+  var isListening: Bool
+  /// How often it has read the flags since it transmitted last.
+  var flagReads: Int
 }

@@ -16,6 +16,8 @@ extension ApusCommand {
           apus control apus pause
           apus control apus memory.resize 2G
           apus control ./socket console.send data='ls' --json
+          apus control apus snapshot frozen
+          apus control apus snapshot later --differential frozen
           apus control apus events.subscribe
           apus control schema
 
@@ -44,7 +46,10 @@ extension ApusCommand {
     )
     var method: String?
 
-    @Argument(help: ArgumentHelp("The method's parameters, as NAME=VALUE.", valueName: "parameter"))
+    @Argument(
+      parsing: .allUnrecognized,
+      help: ArgumentHelp("The method's parameters, as NAME=VALUE or --NAME VALUE.", valueName: "parameter")
+    )
     var words: [String] = []
 
     @Flag(help: "Print JSON.")
@@ -53,12 +58,12 @@ extension ApusCommand {
     @Option(
       parsing: .unconditional,
       help: ArgumentHelp(
-        "How long an answer may take, 10 s by default: seconds, or with ms, s, m or h.",
+        "How long an answer may take, 10 s by default, 10 m for a snapshot: seconds, or with ms, s, m or h.",
         valueName: "time"
       ),
       transform: ControlCommand.limit
     )
-    var timeout = Duration.seconds(10)
+    var timeout: Duration?
 
     private static let limit: @Sendable (String) throws -> Duration = { text in
       guard let limit = TimeLimit(text), limit.duration > .zero else {
@@ -92,8 +97,9 @@ extension ApusCommand {
       guard let description = ControlCatalogue.methods.first(where: { $0.name == method }) else {
         throw ControlError(.methodNotFound, "there is no method '\(method)'; 'apus control --help' shows them all")
       }
-      let parameters = try ControlWords.parameters(of: description, words)
-      let client = try ControlClient(machine, timeout: timeout)
+      let parameters = try ControlWords.parameters(of: description, plainWords)
+      let limit = timeout ?? (method == Control.Snapshot.name ? .seconds(600) : .seconds(10))
+      let client = try ControlClient(machine, timeout: limit)
       let answer = try client.call(named: method, parameters)
       // Of a subscription's number a person has no use.
       if json || !description.isSubscription { try show(answer) }
@@ -102,6 +108,28 @@ extension ApusCommand {
       var ends = Control.EventsSubscribe.Parameters()
       ends.kinds = [.ended, .panic, .guestFault]
       try follow(client, ends: try client.call(Control.EventsSubscribe.self, ends).subscription)
+    }
+
+    /// The parameters, each as one word.
+    private var plainWords: [String] {
+      var plain: [String] = []
+      var words = words[...]
+      while let word = words.popFirst() {
+        guard word.utf8.starts(with: "--".utf8) else {
+          plain.append(word)
+          continue
+        }
+        let name = String(word.dropFirst(2))
+        if name.utf8.contains(0x3D) {
+          plain.append(name)
+        } else if let next = words.first, !next.utf8.starts(with: "--".utf8) {
+          plain.append("\(name)=\(next)")
+          words.removeFirst()
+        } else {
+          plain.append("\(name)=true")
+        }
+      }
+      return plain
     }
 
     /// How long something may still come behind the machine's end.

@@ -44,6 +44,30 @@ struct ckvm_guest_debug {
 
 static const unsigned long CKVM_SET_GUEST_DEBUG = _IOW(KVMIO, 0x9b, struct ckvm_guest_debug);
 
+// struct kvm_vcpu_events of arm64.
+struct ckvm_vcpu_events {
+  uint8_t serror_pending;
+  uint8_t serror_has_esr;
+  uint8_t ext_dabt_pending;
+  uint8_t pad[5];
+  uint64_t serror_esr;
+  uint32_t reserved[12];
+};
+
+static const unsigned long CKVM_GET_VCPU_EVENTS = _IOR(KVMIO, 0x9f, struct ckvm_vcpu_events);
+static const unsigned long CKVM_SET_VCPU_EVENTS = _IOW(KVMIO, 0xa0, struct ckvm_vcpu_events);
+
+// struct reg_mask_range: `addr` is of CKVM_ID_REGISTER_COUNT masks.
+enum { CKVM_ID_REGISTER_COUNT = 3 * 8 * 8 };
+
+struct ckvm_reg_mask_range {
+  uint64_t addr;
+  uint32_t range;
+  uint32_t reserved[13];
+};
+
+static const unsigned long CKVM_ARM_GET_REG_WRITABLE_MASKS = _IOR(KVMIO, 0xb6, struct ckvm_reg_mask_range);
+
 static const unsigned long CKVM_GET_API_VERSION = KVM_GET_API_VERSION;
 static const unsigned long CKVM_CREATE_VM = KVM_CREATE_VM;
 static const unsigned long CKVM_CHECK_EXTENSION = KVM_CHECK_EXTENSION;
@@ -55,13 +79,26 @@ static const unsigned long CKVM_IRQFD = KVM_IRQFD;
 static const unsigned long CKVM_IOEVENTFD = KVM_IOEVENTFD;
 static const unsigned long CKVM_CREATE_DEVICE = KVM_CREATE_DEVICE;
 static const unsigned long CKVM_SET_DEVICE_ATTR = KVM_SET_DEVICE_ATTR;
+static const unsigned long CKVM_GET_DEVICE_ATTR = KVM_GET_DEVICE_ATTR;
 static const unsigned long CKVM_HAS_DEVICE_ATTR = KVM_HAS_DEVICE_ATTR;
 static const unsigned long CKVM_RUN = KVM_RUN;
 static const unsigned long CKVM_GET_MP_STATE = KVM_GET_MP_STATE;
+static const unsigned long CKVM_SET_MP_STATE = KVM_SET_MP_STATE;
 static const unsigned long CKVM_GET_ONE_REG = KVM_GET_ONE_REG;
 static const unsigned long CKVM_SET_ONE_REG = KVM_SET_ONE_REG;
 static const unsigned long CKVM_GET_REG_LIST = KVM_GET_REG_LIST;
 static const unsigned long CKVM_ENABLE_CAP = KVM_ENABLE_CAP;
+
+// CNTFRQ_EL0: how often a second the counters count, the host's and its guests'.
+static inline uint64_t ckvm_counter_frequency(void) {
+#if defined(__aarch64__)
+  uint64_t frequency;
+  __asm__("mrs %0, cntfrq_el0" : "=r"(frequency));
+  return frequency;
+#else
+  return 0;
+#endif
+}
 
 // The descriptor, or minus errno.
 static inline int ckvm_open_device(const char *_Nonnull path) {
@@ -78,6 +115,12 @@ __attribute__((swift_attr("unsafe"))) static inline long ckvm_ioctl(int descript
 static inline long ckvm_ioctl_pointer(int descriptor, unsigned long request, void *_Nonnull argument) {
   int result = ioctl(descriptor, request, argument);
   return result < 0 ? -errno : result;
+}
+
+// KVM_GET_DIRTY_LOG of one slot into `bitmap`, one bit for each page of the host's, rounded up to 64 bits.
+static inline long ckvm_dirty_log(int descriptor, uint32_t slot, uint64_t *_Nonnull bitmap) {
+  struct kvm_dirty_log log = {.slot = slot, .dirty_bitmap = bitmap};
+  return ckvm_ioctl_pointer(descriptor, KVM_GET_DIRTY_LOG, &log);
 }
 
 // One MMIO exit as four numbers: Swift sees no anonymous unions with arrays in them.

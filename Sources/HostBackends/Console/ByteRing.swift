@@ -12,6 +12,19 @@ package struct ByteRing: ~Copyable {
     bytes = [UInt8](repeating: 0, count: capacity)
   }
 
+  /// A queue of these bytes, with room for so many and more.
+  ///
+  /// - Parameter capacity: a power of two, in bytes: what it has room for at least.
+  package init(holding bytes: [UInt8], capacity: Int) {
+    var room = capacity
+    while room < bytes.count { room *= 2 }
+    self.init(capacity: room)
+    for byte in bytes { _ = append(byte) }
+  }
+
+  /// The bytes that wait, in the order in which they came.
+  package var contents: [UInt8] { (0..<count).map { bytes[(head + $0) & (bytes.count - 1)] } }
+
   /// How many bytes fit at most.
   package var capacity: Int { bytes.count }
 

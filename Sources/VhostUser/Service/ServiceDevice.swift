@@ -121,7 +121,7 @@ final class ServiceDevice: VirtioDevice, @unchecked Sendable {
 }
 
 /// A service's, of which the device knows nothing.
-struct ServiceDeviceState: VersionedState {
+struct ServiceDeviceState: VersionedState, Equatable {
   static var kind: String { "vhost-user-service" }
   static var version: UInt32 { 1 }
 }

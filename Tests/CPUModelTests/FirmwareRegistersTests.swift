@@ -2,7 +2,7 @@ import KVM
 import TestSupport
 import Testing
 
-@testable import Apus
+@testable import CPUModel
 
 /// A host as Linux 6.12 is: everything that the table knows but the newest register.
 private let host: [RegisterID: UInt64] = [

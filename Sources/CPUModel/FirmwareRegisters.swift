@@ -38,9 +38,13 @@ package enum FirmwareRegisters {
     package var id: RegisterID { .firmware(.bitmap, index) }
 
     /// What the guest gets of a host that offers `host`.
-    package func value(host: UInt64) -> UInt64 {
+    ///
+    /// - Parameter names: the services that a model has, or nil where it leaves them to the host.
+    package func value(host: UInt64, of names: [String]? = nil) -> UInt64 {
       var value: UInt64 = 0
-      for service in services where service.isExposed { value |= host & (1 << UInt64(service.bit)) }
+      for service in services where service.isExposed && names?.contains(service.name) != false {
+        value |= host & (1 << UInt64(service.bit))
+      }
       return value
     }
   }
@@ -128,21 +132,29 @@ package enum FirmwareRegisters {
   ///
   /// - Parameters:
   ///   - host: the host's firmware registers of both kinds, each once.
+  ///   - model: what the guest is promised beside the table, or nil.
   ///   - table: the bitmaps to know, for tests of other tables.
   /// - Throws: a refusal that names the register or bit that is required and missing.
-  package static func plan(host: [HostRegister], table: [Bitmap] = bitmaps) throws(Refusal) -> Plan {
+  package static func plan(
+    host: [HostRegister],
+    model: ProcessorModel? = nil,
+    table: [Bitmap] = bitmaps
+  ) throws(Refusal) -> Plan {
     // There are a dozen: looking through them is cheaper than any collection that could find one at once.
     func value(of id: RegisterID) -> UInt64? { host.first { $0.id == id }?.value }
     var plan = Plan()
     guard let psci = value(of: psciVersion), psci >= lowestPSCIVersion else { throw Refusal(missing: "PSCI 1.0") }
-    if psci > highestPSCIVersion { plan.writes.append(.init(id: psciVersion, value: highestPSCIVersion)) }
+    let highest = model?.psciVersion.map { min(UInt64($0), highestPSCIVersion) } ?? highestPSCIVersion
+    if psci > highest { plan.writes.append(.init(id: psciVersion, value: highest)) }
     for bitmap in table {
       let offered = value(of: bitmap.id)
       for service in bitmap.services where service.isRequired && (offered ?? 0) & 1 << UInt64(service.bit) == 0 {
         throw Refusal(missing: "\(bitmap.name) bit \(service.bit) (\(service.name))")
       }
       // Written also where nothing changes, so that what the guest sees never rests on the host's default.
-      if let offered { plan.writes.append(.init(id: bitmap.id, value: bitmap.value(host: offered))) }
+      if let offered {
+        plan.writes.append(.init(id: bitmap.id, value: bitmap.value(host: offered, of: model?.services)))
+      }
     }
     for register in host {
       let id = register.id

@@ -1,0 +1,194 @@
+import GuestMemory
+import Host
+import KVM
+import Snapshot
+import Virtio
+
+// Snapshots of the boot that runs. On the device thread; what takes long is another thread's and another process's.
+extension Boot {
+  /// Pauses the machine where it is not paused, takes a snapshot, and lets the machine go on. What does not need the
+  /// machine to stand is done then.
+  func takeSnapshot(_ wish: SnapshotWish) {
+    let begun = HostClock.monotonic
+    let wasPaused = isPaused
+    pause { [self] isPaused in
+      guard isPaused else {
+        let reason = "the machine goes on or ends: somebody else resumed it, or it was ending already"
+        return wish.finished(.failure(SnapshotFailure(reason)))
+      }
+      do {
+        let taking = try SnapshotTaking(wish, self, begun: begun)
+        if !wasPaused { resume() }
+        taking.stood(wasPaused ? 0 : HostClock.monotonic - begun)
+        try snapshots.finish(taking, mailbox)
+      } catch let failure as SnapshotFailure {
+        if !wasPaused { resume() }
+        wish.finished(.failure(failure))
+      } catch {
+        if !wasPaused { resume() }
+        wish.finished(.failure(SnapshotFailure("\(error)")))
+      }
+    }
+  }
+}
+
+/// A snapshot of which all is written but what a child process writes, and what follows then. The machine may run.
+final class SnapshotTaking: @unchecked Sendable {
+  // SAFETY: @unchecked: handed from the device thread to the one that finishes it.
+
+  private let wish: SnapshotWish
+  private let writer: SnapshotWriter
+  private let child: MemoryChild
+  private let images: [MemoryImage]
+  private var manifest: SnapshotManifest
+  private let begun: UInt64
+  private let content: ChangeTracking.Content
+  private let changes: ChangeTracking
+
+  /// Writes what the machine has to stand for, and begins the rest. On the device thread, of a paused machine.
+  ///
+  /// - Throws: ``SnapshotError``, ``MachineStateError``, or ``KVMError``.
+  init(_ wish: SnapshotWish, _ boot: Boot, begun: UInt64) throws {
+    self.wish = wish
+    self.begun = begun
+    let parts = try boot.assembly.takeState()
+    let processors = try boot.processorsState()
+    writer = try SnapshotWriter(wish.directory, replacing: wish.options.replaces)
+    let pieces = try parts.map { MachineSnapshot.Piece(name: $0.name, bytes: try StateCoding.encode($0)) }
+    try writer.addPart(MachineSnapshot.PartName.configuration, StateCoding.encode(boot.frozenConfiguration))
+    try writer.addPart(MachineSnapshot.PartName.processors, StateCoding.encode(Versioned(processors)))
+    try writer.addPart(MachineSnapshot.PartName.devices, StateCoding.encode(pieces))
+    var images: [MemoryImage] = []
+    for memory in boot.assembly.devices.copiedMemory {
+      let region = MemoryRegion(
+        name: memory.name,
+        file: "\(memory.name).memory",
+        start: memory.range.start.rawValue,
+        size: memory.range.size
+      )
+      let image = try writer.addMemory(region, memory.pages)
+      try image.write()
+      images.append(image)
+    }
+    let content = try boot.changes.begin(wish)
+    let image = try writer.addMemory(content.region, content.pages)
+    images.append(image)
+    child = try MemoryChild(writing: [image])
+    try boot.changes.taken(wish)
+    self.images = images
+    self.content = content
+    changes = boot.changes
+    manifest = SnapshotManifest(
+      apusVersion: ApusVersion.current,
+      created: UInt64(max(0, HostClock.wallSeconds)),
+      machine: boot.describedMachine,
+      model: "host"
+    )
+    manifest.base = content.base
+  }
+
+  /// The machine has stood still for so long, in nanoseconds.
+  func stood(_ time: UInt64) { manifest.pause = time }
+
+  /// Waits for the child, and makes a snapshot of all. On a thread that may wait.
+  ///
+  /// - Parameter mailbox: for what the device thread is to know of it.
+  func finish(_ mailbox: Mailbox) {
+    let result: Result<SnapshotSummary, SnapshotFailure>
+    do throws(SnapshotError) {
+      try child.end()
+      let written = try writer.commit(manifest)
+      let summary = SnapshotSummary(
+        directory: wish.directory,
+        identifier: "\(written.identifier)",
+        size: written.parts.reduce(0) { $0 + $1.length } + images.reduce(0) { $0 + $1.stored },
+        pausedTime: manifest.pause,
+        duration: HostClock.monotonic - begun
+      )
+      result = .success(summary)
+    } catch {
+      result = .failure(SnapshotFailure("\(error)"))
+    }
+    // Whoever asks for the next one finds the changes counted from this one.
+    mailbox.ask { [self, wish] _ in
+      changes.finished(content, as: try? result.get())
+      wish.finished(result)
+    }
+  }
+}
+
+/// The snapshots of a run that are being finished, each on a thread of its own. On the device thread.
+final class SnapshotThreads {
+  /// Opened by each thread at its end.
+  private let gate = Gate()
+  private var begun = 0
+
+  /// Has a snapshot finished.
+  ///
+  /// - Throws: ``HostError`` where the host gives no thread.
+  func finish(_ taking: SnapshotTaking, _ mailbox: Mailbox) throws(HostError) {
+    try HostThread.startDetached(name: "snapshot") { [gate] in
+      taking.finish(mailbox)
+      gate.open()
+    }
+    begun += 1
+  }
+
+  /// Waits for those that are not finished. At the end of the run.
+  func end() {
+    for _ in 0..<begun { gate.wait() }
+    begun = 0
+  }
+}
+
+extension Boot {
+  /// The vCPUs as they stand.
+  func processorsState() throws(KVMError) -> ProcessorsState {
+    let runners = assembly.runners
+    var processors: [VCPUState] = []
+    var affinities: [UInt64] = []
+    for runner in runners {
+      processors.append(try VCPUState(runner.vcpu))
+      affinities.append(try runner.vcpu.register(.multiprocessorAffinity))
+    }
+    let hasPhysicalCounter = try runners[0].vcpu.registerList { $0 == .physicalCounter } != []
+    return ProcessorsState(
+      features: assembly.features.rawValue,
+      counterFrequency: System.counterFrequency,
+      virtualCounter: time.virtualCounter,
+      physicalCounter: hasPhysicalCounter ? try runners[0].vcpu.register(.physicalCounter) : nil,
+      wallTime: HostClock.wallNanoseconds,
+      processors: processors,
+      interrupts: try assembly.machine.machine.interruptController.state(
+        version: UInt32(assembly.board.gic.rawValue),
+        affinities: affinities,
+        interruptCount: assembly.board.interruptCount
+      )
+    )
+  }
+
+  /// The configuration of machines that go on from here, without what is this process's alone.
+  var frozenConfiguration: Configuration {
+    var frozen = configuration
+    frozen.uuid = identity
+    frozen.gic = assembly.board.gic == .v2 ? .v2 : .v3
+    frozen.console = .none
+    frozen.control = nil
+    frozen.debugger = nil
+    frozen.timeout = nil
+    frozen.scmiTranscript = nil
+    frozen.deviceTreeDump = nil
+    frozen.measuresMemory = false
+    return frozen
+  }
+
+  /// The machine in a few words.
+  var describedMachine: SnapshotManifest.Machine {
+    SnapshotManifest.Machine(
+      name: configuration.name,
+      uuid: "\(identity)",
+      cpus: configuration.cpuCount,
+      gic: assembly.board.gic.rawValue
+    )
+  }
+}
