@@ -16,13 +16,16 @@ public struct AgentDecoder: Sendable {
 
   private let key: [UInt8]
   private var pending: [UInt8] = []
-  private var isInStep = false
+  private var isInStep: Bool
   /// How much of `pending` was looked through for the key.
   private var searched = 0
 
-  /// - Parameter key: as many bytes as the agent has, at least one.
-  public init(key: [UInt8]) {
+  /// - Parameters:
+  ///   - key: as many bytes as the agent has, at least one.
+  ///   - goesOn: whether the agent has begun before, and goes on with the next frame.
+  public init(key: [UInt8], goesOn: Bool = false) {
     self.key = key
+    isInStep = goesOn
   }
 
   /// Takes bytes, in pieces of any size.

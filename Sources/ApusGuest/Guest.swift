@@ -32,7 +32,7 @@ public final class Guest: Sendable {
   /// How long a request may take where its caller says nothing.
   public static let requestLimit: Duration = .seconds(60)
 
-  private init(_ machine: Machine, _ platform: SharedPlatform?, agent: AgentConnection?, _ options: Options) {
+  init(_ machine: Machine, _ platform: SharedPlatform?, agent: AgentConnection?, _ options: Options) {
     self.machine = machine
     self.platform = platform
     recorder = platform.map { PlatformRecorder($0) }
@@ -97,11 +97,7 @@ public final class Guest: Sendable {
     let machine = try Machine(configuration, platform: platform)
     let guest = Guest(machine, platform, agent: try AgentConnection(ends.takeOurs(), key: key.bytes), options)
     try machine.start()
-    // The machine has a copy of its own while it runs. Ours goes with it, so that the agent's end is seen here.
-    Task {
-      _ = await machine.outcome
-      ends.closeGuests()
-    }
+    ends.closeGuests(after: machine)
     return guest
   }
 
@@ -173,7 +169,7 @@ public final class Guest: Sendable {
   }
 
   /// Both ends of the way to the agent.
-  private final class Ends: Sendable {
+  final class Ends: Sendable {
     let guests: Int32
     private let ours: Int32
 
@@ -190,7 +186,13 @@ public final class Guest: Sendable {
 
     func takeOurs() -> OwnedDescriptor { OwnedDescriptor(owning: ours) }
 
-    func closeGuests() { close(guests) }
+    /// The machine has a copy of its own while it runs. Ours goes with it, so that the agent's end is seen here.
+    func closeGuests(after machine: Machine) {
+      Task {
+        _ = await machine.outcome
+        close(guests)
+      }
+    }
   }
 }
 

@@ -41,7 +41,12 @@
       try await MachineSlots.shared.withSlot(isBeside ? nil : MachineSlots.Need(configuration)) {
         var options = Guest.Options()
         options.withAgent = setup.hasAgent
-        let guest = try Guest.start(evidence.withPlatform(configuration, setup), platform: platform, options)
+        let guest: Guest
+        if let snapshot = setup.snapshot {
+          guest = try Guest.restore(await snapshot(), platform: platform, options)
+        } else {
+          guest = try Guest.start(evidence.withPlatform(configuration, setup), platform: platform, options)
+        }
         let clock = GuestClock(guest, limit: limit)
         do {
           if let (text, limit) = setup.prompt { try await guest.console.expect(text, within: limit) }

@@ -21,6 +21,9 @@ public struct GuestSetup: Sendable {
   /// What the console says when the guest has begun, and how long that may take.
   var prompt: (text: String, limit: Duration)?
 
+  /// What the guest goes on from, or none.
+  var snapshot: (@Sendable () async throws -> MachineSnapshot)?
+
   /// Where a platform comes from.
   enum PlatformSource {
     case new(PlatformDefinition)
@@ -59,6 +62,31 @@ public struct GuestSetup: Sendable {
       configuration.onReset = .stop
       return configuration
     }
+  }
+
+  /// A guest that goes on from a snapshot, as `Guest.snapshot(to:)` or `apus control NAME snapshot` has written it: each
+  /// is a machine of its own, with an agent where that one had an agent.
+  ///
+  /// - Parameter directory: the snapshot's. What it throws fails the test that wants the guest.
+  public static func restored(from directory: @autoclosure @escaping @Sendable () throws -> String) -> GuestSetup {
+    let open: @Sendable () async throws -> MachineSnapshot = { try MachineSnapshot(directory()) }
+    var setup = GuestSetup { try await open().configuration }
+    setup.snapshot = open
+    return setup
+  }
+
+  /// The same guest, booted once for all tests of the process that say so by this name, and restored for each of them.
+  /// What one test does to its guest no other one sees.
+  ///
+  /// A guest on an SCMI platform of its test's cannot be such a one: the platform is each test's own and begins anew.
+  ///
+  /// - Parameter name: of the guest: setups with the same name have to be the same.
+  public func bootedOnce(as name: String) -> GuestSetup {
+    let setup = self
+    var restored = self
+    restored.prompt = nil
+    restored.snapshot = { try await FrozenGuests.shared.snapshot(name, of: setup) }
+    return restored
   }
 
   /// The path that a variable of the environment has, for kernels and file systems that are made outside of the tests.

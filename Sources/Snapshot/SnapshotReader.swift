@@ -44,6 +44,12 @@ package final class SnapshotReader: Sendable {
     self.directory = directory
   }
 
+  /// Removes the directory. What was opened of it stays.
+  package func removeDirectory() {
+    // SAFETY: the path holds for the call.
+    _ = unsafe path.withHostPath { unsafe csnapshot_remove(AT_FDCWD, $0) }
+  }
+
   /// The bytes of a state; nil where there is none of that name.
   package func part(_ name: String) -> [UInt8]? {
     for (part, bytes) in zip(manifest.parts, parts) where part.name == name { return bytes }

@@ -85,6 +85,7 @@ final class SnapshotTaking: @unchecked Sendable {
       model: "host"
     )
     manifest.base = content.base
+    manifest.details = wish.options.notes.sorted { $0.key < $1.key }.map { .init($0.key, $0.value) }
   }
 
   /// The machine has stood still for so long, in nanoseconds.

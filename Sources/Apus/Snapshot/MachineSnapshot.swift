@@ -54,6 +54,12 @@ public final class MachineSnapshot: Sendable {
   public let directory: String
   /// 32 hexadecimal digits, by which differentials know it.
   public var identifier: String { "\(chain.newest.manifest.identifier)" }
+  /// What the owner of the machine has kept with it.
+  public var notes: [String: String] {
+    var notes: [String: String] = [:]
+    for detail in chain.newest.manifest.details { notes[detail.name] = detail.value }
+    return notes
+  }
   /// What the machine was made from, without what belongs to that process alone: its control socket, debugger, time
   /// limit, transcript and dumps. The console is ``Configuration/Console/none``.
   public let configuration: Configuration
@@ -108,6 +114,9 @@ public final class MachineSnapshot: Sendable {
       }
     }
   }
+
+  /// Removes the directory. What is open of it stays usable as long as the object lives.
+  public func removeFiles() { chain.newest.removeDirectory() }
 
   /// Compares the checksums of all its memory, for which that is read. Those of all else are compared when it is opened.
   ///

@@ -10,6 +10,8 @@ public struct SnapshotOptions: Sendable {
   public var logsChanges = false
   /// Whether checksums of the disks are kept, and not only their sizes and times. They are read whole for it.
   public var checksumsDisks = false
+  /// What the owner wants to find again, by name: ``MachineSnapshot/notes``. It is not secret.
+  public var notes: [String: String] = [:]
 
   /// A full snapshot.
   public init() {}

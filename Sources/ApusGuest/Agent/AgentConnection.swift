@@ -60,7 +60,7 @@ final class AgentConnection: Sendable {
     let socket: OwnedDescriptor
     let key: [UInt8]
     var decoder: AgentDecoder
-    var isReady = false
+    var isReady: Bool
     var hasEnded = false
     /// Requests that wait for the agent.
     var early: [AgentFrame] = []
@@ -78,11 +78,12 @@ final class AgentConnection: Sendable {
       var waiters: [@Sendable () -> Void] = []
     }
 
-    init(_ socket: consuming OwnedDescriptor, key: [UInt8]) throws(HostError) {
+    init(_ socket: consuming OwnedDescriptor, key: [UInt8], goesOn: Bool) throws(HostError) {
       loop = try EventLoop()
       self.socket = socket
       self.key = key
-      decoder = AgentDecoder(key: key)
+      isReady = goesOn
+      decoder = AgentDecoder(key: key, goesOn: goesOn)
     }
   }
 
@@ -97,16 +98,24 @@ final class AgentConnection: Sendable {
 
   private let box: Box
   private let work: PostedWork
-  private let nextStream = Atomic<UInt32>(1)
+  private let nextStream: Atomic<UInt32>
+  /// What tells the agent's words from everybody else's.
+  let key: [UInt8]
+
+  /// Where the streams of a connection begin that goes on: none of the earlier one's is among the next ones.
+  private static let laterStreams: UInt32 = 1 << 30
 
   /// Begins to serve one end of a stream socket, whose other one leads to the agent.
   ///
   /// - Parameters:
   ///   - socket: is closed at the end.
   ///   - key: the machine's, which its agent has too.
+  ///   - goesOn: whether the agent has begun before, with a machine that this one goes on from.
   /// - Throws: where the host gives no descriptor or thread.
-  init(_ socket: consuming OwnedDescriptor, key: [UInt8]) throws(HostError) {
-    let core = try Core(socket, key: key)
+  init(_ socket: consuming OwnedDescriptor, key: [UInt8], goesOn: Bool = false) throws(HostError) {
+    let core = try Core(socket, key: key, goesOn: goesOn)
+    self.key = key
+    nextStream = Atomic(goesOn ? Self.laterStreams : 1)
     box = Box(core)
     work = try PostedWork(core.loop)
     _ = try core.loop.add(core.socket.rawValue, EventLoop.readable, ClosureHandler { Self.ready(core, $0) })
