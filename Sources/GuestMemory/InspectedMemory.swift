@@ -10,7 +10,7 @@ public final class InspectedMemory: Sendable {
   public let range: GuestRange
   /// Whether the guest may not write it either.
   public let isReadOnly: Bool
-  private let mapping: MemoryMapping
+  let mapping: MemoryMapping
   /// Where the range begins in the mapping, in bytes.
   private let start: Int
 

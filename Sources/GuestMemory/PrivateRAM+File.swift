@@ -60,3 +60,8 @@ extension PrivateRAM {
   /// page N's. `nil` where no file is mapped.
   package var pagesWithoutFile: [UInt64]? { mapping.replacedPages }
 }
+
+extension InspectedMemory {
+  /// As ``PrivateRAM/pagesWithoutFile``, of all the RAM that this is the look at.
+  package var pagesWithoutFile: [UInt64]? { mapping.replacedPages }
+}

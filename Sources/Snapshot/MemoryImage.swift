@@ -33,7 +33,7 @@ package enum MemoryPages: Sendable {
   case changed(base: UInt, [UInt64])
   /// What of a private mapping is no longer the mapped file's, which is what has changed since the base; `unmapped` are
   /// pages where the file isn't mapped any more, so that what isn't there is zero.
-  case privately(base: UInt, unmapped: [UInt64] = [])
+  case privately(base: UInt, unmapped: [UInt64])
 
   /// Whether only changes are written.
   var isChanges: Bool {

@@ -80,7 +80,7 @@ import Testing
       precondition(chost_process_hide_memory() == 0, "memory can't be hidden")
 
       let writer = try SnapshotWriter(path)
-      let image = try writer.addMemory(testRegion(memory), .privately(base: memory.address))
+      let image = try writer.addMemory(testRegion(memory), .privately(base: memory.address, unmapped: []))
       try MemoryChild(writing: [image]).end()
 
       precondition(image.stored == UInt64(3 * TestMemory.pageSize), "other pages were written")

@@ -70,7 +70,9 @@ final class ChangeTracking {
     let pages: MemoryPages =
       base == nil
       ? .all(base: address, backed: backed)
-      : logCovers ? .changed(base: address, logged) : .privately(base: address)
+      : logCovers
+        ? .changed(base: address, logged)
+        : .privately(base: address, unmapped: memory.pagesWithoutFile ?? [])
     let region = MemoryRegion(
       name: MachineSnapshot.MemoryName.ram,
       file: "\(MachineSnapshot.MemoryName.ram).memory",
