@@ -62,6 +62,18 @@ extension Guest {
     }
   }
 
+  /// Puts what an archive has into the guest's file system.
+  func push(_ archive: InitramfsArchive, within limit: Duration) async throws(GuestError) {
+    for entry in archive.entries {
+      let path = "/\(entry.path)"
+      switch entry.content {
+      case .folder: try await makeFolder(path, mode: entry.mode, within: limit)
+      case .file(let contents): try await push(contents, to: path, mode: entry.mode, within: limit)
+      case .link(let target): try await makeLink(path, to: target, within: limit)
+      }
+    }
+  }
+
   /// Makes a symbolic link in the guest; a file or a link that is there is replaced.
   ///
   /// - Parameters:

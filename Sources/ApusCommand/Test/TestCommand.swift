@@ -17,6 +17,8 @@ struct TestCommand: ParsableCommand {
         apus test --kernel Image --module driver.ko --scmi p.json --fail-on warn
         apus test --kernel Image --run test.sh --matrix 'cpus=1,4;gic=2,3'
         apus test --kernel Image --directory tests --shard 2/4 --json part-2.json
+        apus test --kernel Image --freeze ready
+        apus test --from-snapshot ready --directory tests
         apus test merge part-*.json --junit all.xml
 
       What guests print is read as KTAP or TAP. A script that prints neither has passed where its exit status is 0, \
@@ -53,7 +55,23 @@ struct TestRunCommand: ParsableCommand {
   @OptionGroup var devices: DeviceOptions
 
   @Option(help: ArgumentHelp("The kernel: an arm64 Linux Image, Image.gz or EFI zboot image.", valueName: "path"))
-  var kernel: String
+  var kernel: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "In place of a boot, each test has a guest that goes on from a snapshot, as --freeze has written it.",
+      valueName: "directory"
+    )
+  )
+  var fromSnapshot: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Run nothing: write a guest that is ready for tests, with what was asked for loaded and mounted, as a snapshot.",
+      valueName: "directory"
+    )
+  )
+  var freeze: String?
 
   @Option(
     help: ArgumentHelp(
@@ -165,7 +183,8 @@ struct TestRunCommand: ParsableCommand {
   }
 
   var request: TestRequest {
-    var request = TestRequest(kernel: kernel)
+    var request = TestRequest(kernel: kernel ?? "")
+    (request.snapshot, request.freeze) = (fromSnapshot, freeze)
     request.changes = machine.changes + devices.changes
     (request.initrd, request.programs, request.directory) = (initrd, programs, directory)
     (request.modules, request.busybox, request.timeout) = (module, busybox, timeout)

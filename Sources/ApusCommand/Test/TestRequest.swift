@@ -31,6 +31,10 @@ struct TestRequest {
   var junit: String?
   var tap: String?
   var json: String?
+  /// The directory of a snapshot that guests go on from, in place of a boot.
+  var snapshot: String?
+  /// The directory that a guest is written into that is ready for tests.
+  var freeze: String?
 
   /// How long a test may take where nobody says.
   static let timeout = "5m"
@@ -50,6 +54,20 @@ struct TestRequest {
     _ = try place
     if history != nil, shard == nil {
       throw ValidationError("--history: parts are made with --shard alone; give it, too")
+    }
+    if snapshot != nil {
+      let others: [(String, Bool)] = [
+        ("--kernel", !kernel.isEmpty), ("--initrd", initrd != nil), ("--busybox", busybox != nil),
+        ("--matrix", matrix != nil), ("--freeze", freeze != nil),
+      ]
+      for (option, isThere) in others where isThere {
+        throw ValidationError("\(option): with --from-snapshot the guest is what it was; leave it out")
+      }
+      guard !programs.isEmpty || directory != nil || !modules.isEmpty else {
+        throw ValidationError("--from-snapshot: nothing to run; give --run, --directory or --module, too")
+      }
+    } else if kernel.isEmpty {
+      throw ValidationError("Missing expected argument '--kernel <path>', or '--from-snapshot <directory>'.")
     }
     if busybox != nil, initrd != nil {
       throw ValidationError("--busybox: with --initrd, programs find what that has; leave one of them out")
@@ -91,6 +109,7 @@ struct TestRequest {
     let outputs = try TestOutputs(junit: junit, tap: tap, json: json)
     let signals = try Message.reporting { () throws(HostError) in try SignalDescriptor.stop() }
     let progress = TestProgress(count: suite.items.count, isVerbose: isVerbose)
+    if let freeze { return try write(suite, to: freeze) }
     let engine = TestEngine(suite, jobs: jobs, isVerbose: isVerbose, observer: progress) { $1.message($0) }
     engine.stop(on: signals)
     let report = engine.run()
@@ -101,6 +120,20 @@ struct TestRequest {
     let status = report.verdict.exitStatus
     if outputs.status != 0, status == 0 { throw ExitCode(outputs.status) }
     if status != 0 { throw ExitCode(status) }
+  }
+
+  /// Writes a guest that is ready for tests into a directory.
+  private func write(_ suite: TestSuite, to directory: String) throws {
+    let progress = TestProgress(count: 0, isVerbose: isVerbose)
+    let engine = TestEngine(suite, jobs: 1, isVerbose: isVerbose, observer: progress) { $1.message($0) }
+    switch engine.freeze(to: directory) {
+    case .success(let summary):
+      try Message.show("a guest that is ready for tests is in '\(summary.directory)' (\(summary.size >> 20) MiB)")
+    case .failure(let trouble):
+      Message.say("error: --freeze: \(trouble.text)")
+      for line in trouble.lines { Message.say(line) }
+      throw ExitStatus.of(.hostFailure)
+    }
   }
 
   /// A kernel notes something of each page (64 bytes of 4 KiB) before it does anything else. A host without memory for

@@ -11,7 +11,10 @@ extension TestSuite {
     let limit = try command.limit
     let failOn = command.failOn
     let runsPrograms = !command.programs.isEmpty || command.directory != nil
-    let hasAgent = runsPrograms || !command.modules.isEmpty
+    let hasAgent = runsPrograms || !command.modules.isEmpty || command.freeze != nil
+    let snapshot = try command.snapshot.map { path in
+      try Message.reporting { () throws(SnapshotRefusal) in try MachineSnapshot(path) }
+    }
     var tree = TestTree()
     for path in command.programs { try Self.adding("--run") { () throws(TestTreeError) in try tree.addProgram(path) } }
     if let directory = command.directory {
@@ -21,10 +24,12 @@ extension TestSuite {
       try Self.adding("--module") { () throws(TestTreeError) in try tree.addModule(path) }
     }
     // What is only listed needs none.
-    if hasAgent, command.initrd == nil, !command.isList {
+    if hasAgent, command.initrd == nil, snapshot == nil, !command.isList {
       try Self.adding("--busybox") { () throws(TestTreeError) in try tree.addSystem(busybox: command.busybox) }
     }
-    let machines = try Self.machines(command, hasAgent: hasAgent, isQuiet: tree.modules.isEmpty && failOn != .warn)
+    let machines =
+      try snapshot.map { [TestMachine(name: "", configuration: $0.configuration)] }
+      ?? Self.machines(command, hasAgent: hasAgent, isQuiet: tree.modules.isEmpty && failOn != .warn)
     var kinds = tree.programs.map {
       (name: $0.name, kind: TestItem.Kind.program($0))
     }
@@ -49,8 +54,10 @@ extension TestSuite {
       tree: tree,
       timeout: limit,
       retries: command.retries,
-      isFresh: command.isFresh,
-      failOn: failOn
+      // A guest costs next to nothing then, and no test sees what another has done.
+      isFresh: command.isFresh || snapshot != nil,
+      failOn: failOn,
+      snapshot: snapshot
     )
   }
 

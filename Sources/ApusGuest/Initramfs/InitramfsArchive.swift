@@ -8,6 +8,8 @@ public struct InitramfsArchive: Sendable {
   private var pieces: [[UInt8]] = []
   private var bytes: [UInt8] = []
   private var inode: UInt32 = 0
+  /// What was added, in order, for a guest that has its first file system already.
+  private(set) var entries: [Entry] = []
 
   /// One that is empty.
   public init() {}
@@ -17,6 +19,22 @@ public struct InitramfsArchive: Sendable {
     case folder = 0o040000
     case regular = 0o100000
     case link = 0o120000
+  }
+
+  /// Something that was added.
+  struct Entry: Sendable {
+    /// Without a leading slash.
+    let path: String
+    /// Permissions.
+    let mode: UInt32
+    let content: Content
+  }
+
+  /// What it is.
+  enum Content: Sendable {
+    case folder
+    case file([UInt8])
+    case link(to: String)
   }
 
   /// The most that fits into a field of the header.
@@ -31,6 +49,7 @@ public struct InitramfsArchive: Sendable {
   ///   - mode: permissions.
   ///   - contents: at most ``fileLimit`` bytes.
   public mutating func addFile(_ path: String, mode: UInt32, _ contents: [UInt8]) {
+    entries.append(Entry(path: path, mode: mode, content: .file(contents)))
     add(.regular, path, mode, contents)
   }
 
@@ -40,11 +59,13 @@ public struct InitramfsArchive: Sendable {
   ///   - path: without a leading slash; the folders above have to be there.
   ///   - mode: permissions.
   public mutating func addFolder(_ path: String, mode: UInt32 = 0o755) {
+    entries.append(Entry(path: path, mode: mode, content: .folder))
     add(.folder, path, mode, [])
   }
 
   /// Adds a symbolic link.
   public mutating func addLink(_ path: String, to target: String) {
+    entries.append(Entry(path: path, mode: 0o777, content: .link(to: target)))
     add(.link, path, 0o777, Array(target.utf8))
   }
 

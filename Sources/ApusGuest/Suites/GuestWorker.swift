@@ -65,6 +65,14 @@ final class GuestWorker {
     return run
   }
 
+  /// Makes a guest ready for tests and writes it into a directory.
+  func freeze(to directory: String) async throws -> SnapshotSummary {
+    let place = try await ready(TestItem(name: "freeze", machine: 0, kind: .modules))
+    let summary = try await place.guest.snapshot(to: directory)
+    await close()
+    return summary
+  }
+
   // MARK: A guest that tests by itself
 
   private func runGuest(_ item: TestItem) async -> TestRun {
@@ -141,6 +149,13 @@ final class GuestWorker {
     } catch {
       throw TestTrouble.start(error)
     }
+    if suite.snapshot != nil {
+      do throws(GuestError) {
+        try await guest.push(suite.tree.archive, within: suite.timeout)
+      } catch {
+        throw TestTrouble(error, during: "putting the tests into the guest") { errorText($0) }
+      }
+    }
     for tag in machine.configuration.shareTags {
       do throws(GuestError) {
         try await guest.makeFolder("/mnt/\(tag)")
@@ -199,7 +214,8 @@ final class GuestWorker {
     if withAgent { options.additions = suite.tree.archive }
     options.limitsAreWall = true
     options.consoleObserver = { output.take($0) }
-    let guest = try Guest.start(machine.configuration, options)
+    let guest =
+      try suite.snapshot.map { try Guest.restore($0, options) } ?? Guest.start(machine.configuration, options)
     guard engine.add(guest) else {
       guest.machine.stop()
       return guest

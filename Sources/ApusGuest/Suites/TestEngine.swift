@@ -103,6 +103,37 @@ package final class TestEngine: Sendable {
     return report
   }
 
+  /// Why there is no snapshot of a guest that is ready.
+  package struct FreezeFailure: Error {
+    /// Why.
+    package let text: String
+    /// What the guest said last, or what else there is to tell.
+    package var lines: [String] = []
+  }
+
+  /// Makes a guest of the first machine ready for tests, writes it into a directory, and ends it.
+  ///
+  /// - Returns: what it came to; or why there is none, in words.
+  package func freeze(to directory: String) -> Result<SnapshotSummary, FreezeFailure> {
+    let gate = Gate()
+    let result = Mutex<Result<SnapshotSummary, FreezeFailure>?>(nil)
+    Task {
+      let worker = GuestWorker(self, suite.machines[0])
+      do {
+        let summary = try await worker.freeze(to: directory)
+        result.withLock { $0 = .success(summary) }
+      } catch let trouble as TestTrouble {
+        result.withLock { $0 = .failure(FreezeFailure(text: trouble.text, lines: trouble.lines)) }
+      } catch {
+        result.withLock { $0 = .failure(FreezeFailure(text: "\(error)")) }
+      }
+      await worker.close()
+      gate.open()
+    }
+    gate.wait()
+    return result.withLock { $0 } ?? .failure(FreezeFailure(text: "nothing came of it"))
+  }
+
   // MARK: Workers
 
   private func work() async {

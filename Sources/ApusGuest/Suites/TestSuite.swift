@@ -57,6 +57,8 @@ package struct TestSuite: Sendable {
   package let isFresh: Bool
   /// Which of the kernel's complaints fail a test.
   package let failOn: KernelLogLimit
+  /// What guests go on from in place of a boot, or nil.
+  package let snapshot: MachineSnapshot?
 
   /// A suite of these parts.
   package init(
@@ -67,8 +69,10 @@ package struct TestSuite: Sendable {
     timeout: Duration,
     retries: Int,
     isFresh: Bool,
-    failOn: KernelLogLimit
+    failOn: KernelLogLimit,
+    snapshot: MachineSnapshot? = nil
   ) {
+    self.snapshot = snapshot
     (self.machines, self.items, self.shard, self.tree) = (machines, items, shard, tree)
     (self.timeout, self.retries, self.isFresh, self.failOn) = (timeout, retries, isFresh, failOn)
   }
