@@ -110,6 +110,8 @@ struct InterruptControllerRegisters {
 
   private mutating func addV3(_ cpus: [UInt64], interruptCount: UInt64, _ priorityBits: [Int]) {
     add(Group.distributor, Offset.identification)
+    // First: KVM puts no interrupt on a vCPU's list while the distributor is off, and switching it on puts none there.
+    add(Group.distributor, Offset.control)
     for cpu in cpus { addRedistributor(cpu) }
     add(Group.distributor, Offset.status)
     let words = 1..<interruptCount / 32
@@ -122,7 +124,6 @@ struct InterruptControllerRegisters {
     for word in words { add(Group.distributor, Offset.pending + 4 * word) }
     for word in words { addSetting(Group.distributor, 0, Offset.notActive + 4 * word, Offset.active + 4 * word) }
     for word in 8..<interruptCount / 4 { add(Group.distributor, Offset.priority + 4 * word) }
-    add(Group.distributor, Offset.control)
     for (cpu, bits) in zip(cpus, priorityBits) { addCPUInterface(cpu, priorityBits: bits) }
   }
 
@@ -170,11 +171,12 @@ struct InterruptControllerRegisters {
 
   private mutating func addV2(cpuCount: Int, interruptCount: UInt64, _ driven: Set<UInt32>) {
     add(Group.distributor, Offset.identification)
+    // First: KVM puts no interrupt on a vCPU's list while the distributor is off, and switching it on puts none there.
+    add(Group.distributor, Offset.control)
+    for word in 8..<interruptCount / 4 { add(Group.distributor, Offset.v2Targets + 4 * word) }
     let shared = 1..<interruptCount / 32
     for cpu in 0..<UInt64(cpuCount) { addV2(cpu << 32, words: 0..<1, driven) }
     addV2(0, words: shared, driven)
-    for word in 8..<interruptCount / 4 { add(Group.distributor, Offset.v2Targets + 4 * word) }
-    add(Group.distributor, Offset.control)
     for cpu in 0..<UInt64(cpuCount) {
       for offset in V2CPUOffset.all { add(Group.v2CPUInterface, cpu << 32 | offset) }
     }
