@@ -1,13 +1,14 @@
 # What the commands do is in scripts; this file names them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo shell test peers campaign check docs bench fuzz clean
+.PHONY: help demo shell test peers kernels campaign check docs bench fuzz clean
 
 help:
 	@echo 'make demo    boot a Linux guest with Apus, see what it sees, power it off'
 	@echo 'make shell   boot a Linux guest and use its shell'
 	@echo 'make test    run every test, natively and on arm64 KVM'
 	@echo 'make peers   run the long tests with others: Slurm, kselftests, kunit.py, labgrid, virtme-ng'
+	@echo 'make kernels  freeze a guest on each of four kernels, and thaw it on each of them'
 	@echo 'make campaign  the same with all random and exhaustive cases, on arm64 too: before a release'
 	@echo 'make check   format, lint, rules of the house, build with warnings as errors, documentation'
 	@echo 'make docs    make the documentation of the libraries, with DocC'
@@ -26,6 +27,9 @@ test:
 
 peers:
 	@Guests/Setup/test-peers
+
+kernels:
+	@Tests/Snapshots/matrix
 
 campaign:
 	@Guests/Setup/test-all campaign

@@ -187,7 +187,7 @@ let package = Package(
     ),
     .testTarget(
       name: "SnapshotTests",
-      dependencies: ["CHost", "CSnapshot", "Snapshot", "TestSupport"],
+      dependencies: ["CHost", "CSnapshot", "GuestMemory", "Snapshot", "TestSupport"],
       swiftSettings: strict
     ),
     .testTarget(name: "PositionedJSONTests", dependencies: ["PositionedJSON"], swiftSettings: strict),
@@ -267,8 +267,8 @@ let package = Package(
     .testTarget(
       name: "HostBackendsTests",
       dependencies: [
-        "CHost", "GuestMemory", "Host", "HostBackends", "SCMI", "SCMIFile", "TestSupport", "VhostUser",
-        "VirtioDevices", "VirtioDriver", "VirtioTesting",
+        "CHost", "GuestMemory", "Host", "HostBackends", "SCMI", "SCMIFile", "TestSupport", "VhostUser", "Virtio",
+        "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict

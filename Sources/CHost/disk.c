@@ -48,6 +48,15 @@ int chost_disk_describe(int descriptor, struct chost_disk *disk) {
   return 0;
 }
 
+int chost_disk_identify(int descriptor, struct chost_disk_identity *identity) {
+  struct stat status;
+  if (fstat(descriptor, &status) != 0)
+    return -errno;
+  identity->inode = (uint64_t)status.st_ino;
+  identity->change_time = (int64_t)status.st_ctim.tv_sec * 1000000000 + status.st_ctim.tv_nsec;
+  return 0;
+}
+
 int chost_disk_lock(int descriptor, bool is_read_only) {
   struct flock lock = {.l_type = is_read_only ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
   if (fcntl(descriptor, F_OFD_SETLK, &lock) == 0)

@@ -67,7 +67,7 @@ static void install_handler(void) {
   sigaction(SIGBUS, &action, &former);
 }
 
-void *chost_foreign_map(int descriptor, uint64_t offset, size_t size) {
+static void *map(int descriptor, uint64_t offset, size_t size, int sharing) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, install_handler);
   void *base = MAP_FAILED;
@@ -76,7 +76,7 @@ void *chost_foreign_map(int descriptor, uint64_t offset, size_t size) {
   for (int index = 0; index < CHOST_FOREIGN_MAPPINGS; index++) {
     if (atomic_load(&mappings[index].base) != 0)
       continue;
-    base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, descriptor, (off_t)offset);
+    base = mmap(NULL, size, PROT_READ | PROT_WRITE, sharing | MAP_NORESERVE, descriptor, (off_t)offset);
     error = errno;
     if (base != MAP_FAILED) {
       atomic_store(&mappings[index].size, size);
@@ -88,6 +88,14 @@ void *chost_foreign_map(int descriptor, uint64_t offset, size_t size) {
   pthread_mutex_unlock(&places);
   errno = error;
   return base == MAP_FAILED ? NULL : base;
+}
+
+void *chost_foreign_map(int descriptor, uint64_t offset, size_t size) {
+  return map(descriptor, offset, size, MAP_SHARED);
+}
+
+void *chost_foreign_map_private(int descriptor, uint64_t offset, size_t size) {
+  return map(descriptor, offset, size, MAP_PRIVATE);
 }
 
 static int place_of(const void *base) {

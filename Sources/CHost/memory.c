@@ -46,6 +46,15 @@ void chost_zero_private(void *start, size_t size) {
   memset((void *)pages_end, 0, end - pages_end);
 }
 
+int chost_replace_by_zeroes(void *start, size_t size) {
+  void *base = mmap(start, size, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+  if (base == MAP_FAILED)
+    return -1;
+  chost_leave_out_of_dumps(base, size);
+  return 0;
+}
+
 uint64_t chost_free_memory(void) {
   struct sysinfo information;
   return sysinfo(&information) == 0 ? (uint64_t)information.freeram * information.mem_unit : 0;

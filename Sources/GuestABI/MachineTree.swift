@@ -237,6 +237,15 @@ package struct MachineTree: Sendable {
       pvpanic.property("compatible", "qemu,pvpanic-mmio")
       pvpanic.property("reg", wide: [MemoryMap.pvpanic.start.rawValue, MemoryMap.pvpanic.size])
     }
+    let generation = MemoryMap.generationID
+    root.node("rng@\(unitAddress(generation.start))", label: "vmgenid") { node in
+      node.property("compatible", "microsoft,vmgenid")
+      node.property("reg", wide: [generation.start.rawValue, generation.size])
+      node.property(
+        "interrupts",
+        cells: [InterruptKind.shared, MemoryMap.SharedInterrupt.generationID, Self.edgeRising]
+      )
+    }
   }
 
   /// The pools that confine devices: Linux takes rings and bounce buffers of the devices that name one from it.

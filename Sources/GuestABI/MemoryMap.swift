@@ -23,6 +23,9 @@ public struct MemoryMap: Equatable, Sendable {
   public static let pvpanic = GuestRange(at: 0x090F_0000, size: 0x2)
   /// The exception vectors of a guest that has set none yet (see `EarlyVectors`). Nothing of QEMU's board is here.
   public static let earlyVectors = GuestRange(at: 0x0FFF_0000, size: 0x1_0000)
+  /// The bytes that say which of its copies a machine is, behind the early vectors: memory that is no RAM, and that the
+  /// guest cannot write.
+  public static let generationID = GuestRange(at: earlyVectors.start.rawValue + 0x800, size: 0x10)
   /// The registers of virtio-mmio devices, ``virtioDeviceSize`` bytes each.
   public static let virtio = GuestRange(at: 0x0A00_0000, size: virtioDeviceSize * virtioDeviceLimit)
   /// The bytes of one virtio-mmio device's registers.
@@ -55,6 +58,8 @@ public struct MemoryMap: Equatable, Sendable {
     public static let pl011: UInt32 = 1
     /// The clock's alarm, RTCINTR.
     public static let pl031: UInt32 = 2
+    /// The generation identifier has changed. QEMU's board has nothing there.
+    public static let generationID: UInt32 = 10
     /// Of the first virtio-mmio device; the others follow.
     public static let virtio: UInt32 = 16
     /// Of the first device of an SCMI platform's tree; the others follow, 64 at most.

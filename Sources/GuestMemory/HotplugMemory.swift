@@ -44,6 +44,9 @@ public final class HotplugMemory: Sendable {
     unsafe mapping.base
   }
 
+  /// The memfd, whose byte N is the region's. Valid as long as the object lives.
+  package var fileDescriptor: Int32 { descriptor.rawValue }
+
   /// Gives memory back to the host. It reads as zero from then on, and is taken anew where it is touched.
   ///
   /// - Parameters:

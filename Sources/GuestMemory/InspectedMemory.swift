@@ -21,6 +21,13 @@ public final class InspectedMemory: Sendable {
     self.isReadOnly = isReadOnly
   }
 
+  /// The address of the first byte in this process. Valid as long as the object lives.
+  @unsafe
+  public var hostAddress: UnsafeMutableRawPointer {
+    // SAFETY: the range lies in the mapping, and the caller vouches for no longer use.
+    unsafe mapping.base + start
+  }
+
   /// Copies bytes out.
   ///
   /// - Returns: `count` bytes, or as many as there are from `address` to the end; none where that is elsewhere.

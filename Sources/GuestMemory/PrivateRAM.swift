@@ -48,7 +48,7 @@ public struct PrivateRAM: ~Copyable, Sendable {
     self.range = range
   }
 
-  init(range: GuestRange, mapping: MemoryMapping) {
+  init(range: GuestRange, taking mapping: MemoryMapping) {
     self.range = range
     self.mapping = mapping
   }
@@ -86,11 +86,10 @@ public struct PrivateRAM: ~Copyable, Sendable {
   ///
   /// - Throws: ``GuestMemoryError/outOfRange(_:count:in:)``; then nothing was zeroed.
   public func zero(_ zeroed: GuestRange) throws(GuestMemoryError) {
-    // SAFETY: the buffer holds for the call and lies in the mapping, which is private and anonymous.
-    try unsafe withUnsafeMutableBytes(at: zeroed.start, count: zeroed.size) { buffer in
-      guard let start = buffer.baseAddress else { return }
-      unsafe chost_zero_private(start, buffer.count)
+    guard range.contains(zeroed.start, count: zeroed.size) else {
+      throw .outOfRange(zeroed.start, count: zeroed.size, in: range)
     }
+    mapping.zero(Int(zeroed.start.rawValue - range.start.rawValue), count: Int(zeroed.size))
   }
 
   /// Gives a loader the bytes themselves, so that a file is read or decompressed to where it belongs.

@@ -78,8 +78,7 @@ extension SCMIPlatform {
   ///
   /// - Throws: what does not fit this platform's definition; nothing is changed then.
   public mutating func restore(_ state: State) throws(SCMIStateError) {
-    guard state.version == State.currentVersion else { throw .unknownVersion(state.version) }
-    try StateCheck(definition, state, vendorCount: vendors.count).check()
+    try check(state)
     for (index, vendor) in state.vendors.enumerated() {
       guard vendors[index].restore(vendor) else { throw .invalid(field: "vendors") }
     }
@@ -113,6 +112,14 @@ extension SCMIPlatform {
     countPending()
     rulesChanged()
     updateDeadline()
+  }
+
+  /// Whether ``restore(_:)`` takes a state, as far as it can be told without it: all but vendors' own.
+  ///
+  /// - Throws: what does not fit.
+  public func check(_ state: State) throws(SCMIStateError) {
+    guard state.version == State.currentVersion else { throw .unknownVersion(state.version) }
+    try StateCheck(definition, state, vendorCount: vendors.count).check()
   }
 
   /// Counts that follow from what waits.

@@ -35,6 +35,8 @@ public final class SharedPlatform: Sendable {
 
   private let state: Mutex<State>
   private let clock: @Sendable () -> UInt64
+  /// What the platform's time is ahead of the clock's, in nanoseconds, modulo 2⁶⁴: of one that has gone on elsewhere.
+  private let lead = Atomic<UInt64>(0)
 
   /// What the platform was made of.
   public let definition: PlatformDefinition
@@ -59,7 +61,7 @@ public final class SharedPlatform: Sendable {
   }
 
   /// Nanoseconds of the platform's clock.
-  public var now: UInt64 { clock() }
+  public var now: UInt64 { clock() &+ lead.load(ordering: .relaxed) }
 
   // MARK: - An agent's device
 
@@ -73,7 +75,7 @@ public final class SharedPlatform: Sendable {
       state.attachments[agent] = attachment
       state.queues[agent] = AgentQueue()
       state.queues[agent].droppedBefore = state.platform.droppedNotifications(agent: agent)
-      state.platform.resetAgent(agent, events: false, at: clock())
+      state.platform.resetAgent(agent, events: false, at: now)
       return true
     }
   }
@@ -83,7 +85,7 @@ public final class SharedPlatform: Sendable {
   /// - Precondition: the agent is attached.
   public func detach(_ agent: Int) {
     let others = run { state in
-      state.platform.resetAgent(agent, events: false, at: clock())
+      state.platform.resetAgent(agent, events: false, at: now)
       state.queues[agent].clear()
       state.attachments[agent] = nil
       // Somebody else has to look after the deadlines now.
@@ -100,7 +102,7 @@ public final class SharedPlatform: Sendable {
   /// - Precondition: the agent exists.
   public func resetAgent(_ agent: Int, events: Bool) {
     run(as: agent) { state in
-      state.platform.resetAgent(agent, events: events, at: clock())
+      state.platform.resetAgent(agent, events: events, at: now)
       _ = state.collect(from: agent)
       state.queues[agent].clear()
     }
@@ -121,7 +123,7 @@ public final class SharedPlatform: Sendable {
   ///
   /// - Precondition: the agent exists.
   public func handle(bytes: Span<UInt8>, from agent: Int, ticket: UInt64, reply: inout SCMIMessage) -> Disposition {
-    let time = clock()
+    let time = now
     return run(as: agent) { state in
       state.platform.handle(bytes: bytes, from: agent, ticket: ticket, at: time, reply: &reply)
     }
@@ -149,7 +151,7 @@ public final class SharedPlatform: Sendable {
   ///
   /// - Parameter agent: who sees to its own messages and is not woken.
   public func advance(as agent: Int? = nil) {
-    let time = clock()
+    let time = now
     run(as: agent) { $0.platform.advance(to: time) }
   }
 
@@ -167,7 +169,7 @@ public final class SharedPlatform: Sendable {
   ///
   /// - Parameter body: gets the platform and the time, in nanoseconds.
   public func change<Result: Sendable>(_ body: (inout SCMIPlatform, UInt64) -> Result) -> Result {
-    let time = clock()
+    let time = now
     return run { body(&$0.platform, time) }
   }
 
@@ -216,6 +218,62 @@ public final class SharedPlatform: Sendable {
     let recording = record { continuation.yield($0) }
     continuation.onTermination = { [weak self] _ in self?.end(recording) }
     return stream
+  }
+
+  // MARK: - A platform that goes on elsewhere
+
+  /// All that the platform has come to, its time, and what waits for agents' devices.
+  public struct SavedState: Codable, Sendable {
+    /// The platform's. What waits for agents is on its way out.
+    public var platform: SCMIPlatform.State
+    /// In nanoseconds of the platform's clock.
+    public var time: UInt64
+  }
+
+  /// All that the platform has come to. Who observes it, and who is attached, is its owner's.
+  public var savedState: SavedState {
+    let time = now
+    return state.withLock { state in
+      var saved = state.platform.state
+      var waiting = OutgoingQueue()
+      for queue in state.queues { for message in queue.waiting { waiting.append(message) } }
+      for message in saved.outgoing.waiting { waiting.append(message) }
+      saved.outgoing = waiting
+      return SavedState(platform: saved, time: time)
+    }
+  }
+
+  /// What of a state does not fit this platform's definition; nil: it can go on from there.
+  public func problem(with saved: SavedState) -> SCMIStateError? {
+    guard saved.time >= saved.platform.now else { return .invalid(field: "time") }
+    do throws(SCMIStateError) {
+      try state.withLock { (state) throws(SCMIStateError) in try state.platform.check(saved.platform) }
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  /// Goes on where another platform of the same definition was, at the time that was there. Agents that are attached
+  /// stay so, and are what they were there.
+  ///
+  /// - Throws: what ``problem(with:)`` tells; nothing is changed then.
+  public func restore(_ saved: SavedState) throws(SCMIStateError) {
+    if let problem = problem(with: saved) { throw problem }
+    let result: Result<Void, SCMIStateError> = run { state in
+      do throws(SCMIStateError) {
+        try state.platform.restore(saved.platform)
+      } catch {
+        return .failure(error)
+      }
+      lead.store(saved.time &- clock(), ordering: .relaxed)
+      for agent in state.queues.indices {
+        state.queues[agent] = AgentQueue()
+        state.queues[agent].droppedBefore = state.platform.droppedNotifications(agent: agent)
+      }
+      return .success(())
+    }
+    try result.get()
   }
 
   // MARK: - All of these
@@ -274,6 +332,9 @@ struct AgentQueue {
   var dropped: UInt64 = 0
   /// What the platform had dropped before.
   var droppedBefore: UInt64 = 0
+
+  /// In order.
+  var waiting: ArraySlice<Outgoing> { messages.waiting }
 
   mutating func clear() {
     messages = OutgoingQueue()

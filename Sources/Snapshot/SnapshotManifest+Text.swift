@@ -5,7 +5,7 @@ extension SnapshotManifest {
   static let tail = (before: ",\n  \"crc32c\": \"", behind: "\"\n}\n")
 
   /// The manifest as JSON that people can read, with a checksum of itself at its end.
-  var text: [UInt8] {
+  package var text: [UInt8] {
     var text = ManifestText()
     text.open("{")
     text.member("format", number: Self.version)
@@ -56,8 +56,13 @@ extension SnapshotManifest {
       text.member("length", number: part.length)
       text.member("crc32c", text: Hexadecimal.text(part.checksum))
     }
-    let checksum = Hexadecimal.text(Checksum.of(text.bytes))
-    return text.bytes + Array("\(Self.tail.before)\(checksum)\(Self.tail.behind)".utf8)
+    return Self.sealed(text.bytes)
+  }
+
+  /// A manifest's text up to its last member but one, with its end.
+  package static func sealed(_ text: [UInt8]) -> [UInt8] {
+    let checksum = Hexadecimal.text(Checksum.of(text))
+    return text + Array("\(Self.tail.before)\(checksum)\(Self.tail.behind)".utf8)
   }
 }
 

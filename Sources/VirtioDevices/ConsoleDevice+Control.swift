@@ -73,15 +73,18 @@ struct ConsolePending: OptionSet, Equatable, Sendable {
 
   static let resize = ConsolePending(rawValue: 16)
 
+  /// That nothing is connected, before ``open``.
+  static let close = ConsolePending(rawValue: 32)
 }
 
 extension ConsoleMessage {
   /// In which messages about a port are sent.
-  static let inOrder: [ConsoleMessage] = [.add, .console, .resize, .name, .open]
+  static let inOrder: [ConsoleMessage] = [.add, .console, .resize, .name, .close, .open]
 
   var pending: ConsolePending {
     switch self {
     case .add: .add
+    case .close: .close
     case .console: .console
     case .name: .name
     case .open: .open
@@ -243,9 +246,10 @@ extension ConsoleDevice {
     case .console: bytes.store(ConsoleEvent.consolePort, at: 4)
     case .name: bytes.store(ConsoleEvent.portName, at: 4)
     case .resize: bytes.store(ConsoleEvent.resize, at: 4)
-    case .open: bytes.store(ConsoleEvent.portOpen, at: 4)
+    case .close, .open: bytes.store(ConsoleEvent.portOpen, at: 4)
     }
-    bytes.store(UInt16(message != .open || state.value.ports[port].isConnected ? 1 : 0), at: 6)
+    let isOff = message == .close || message == .open && !state.value.ports[port].isConnected
+    bytes.store(UInt16(isOff ? 0 : 1), at: 6)
     if message == .name { bytes += state.value.ports[port].name }
     // Columns and rows, as they stand at the start of the configuration space.
     if message == .resize { bytes += configuration.bytes[..<ConsoleField.portMaximum] }

@@ -185,6 +185,14 @@ public final class ConsoleDevice<Port: ConsolePort>: VirtioDevice, @unchecked Se
     if mayWork { sendControl() }
   }
 
+  /// What is connected to a port, if anything is, is not what was there before: the driver hears that it went.
+  public func portReplaced(_ port: Int) {
+    guard state.value.ports[port].isReady else { return }
+    state.value.ports[port].pending.insert(.close)
+    if state.value.ports[port].isConnected { state.value.ports[port].pending.insert(.open) }
+    if mayWork { sendControl() }
+  }
+
   /// The size of the first console became known, or changed.
   ///
   /// - Parameters:

@@ -20,6 +20,8 @@ struct SCMIState: ~Copyable {
   var waiting: [SCMIMessage] = []
   var counters = SCMICounters()
   var isSuspended = false
+  /// The state is that of a device on another platform.
+  var isElsewhere = false
   /// What came during a suspension comes all at once behind it, before the driver can give buffers for it: then
   /// notifications wait for some, too, until nothing waits any longer.
   var isCatchingUp = false
@@ -129,6 +131,24 @@ extension SCMIDevice {
       return
     }
     queue.giveBack(head: head, written: message.write(to: &state.value.command))
+  }
+
+  /// Answers the commands whose replies no platform has any longer: it could not be reached.
+  func failLateCommands() {
+    let late = state.value.kept.sorted { $0.key < $1.key }.map(\.value)
+    state.value.kept = [:]
+    guard let queue = state.value.queues[SCMIQueue.command] else { return }
+    for head in late {
+      if let fault = queue.takeAgain(head: head, into: &state.value.command) {
+        state.value.queues.connection?.fail(queue: SCMIQueue.command, fault)
+        return
+      }
+      let header = state.value.command.takeReadable(as: UInt32.self) ?? 0
+      let status = UInt32(bitPattern: SCMIStatus.communicationError.rawValue)
+      let reply = SCMIMessage(header: MessageHeader(rawValue: header), payload: [status])
+      queue.giveBack(head: head, written: reply.write(to: &state.value.command))
+    }
+    publish(queue)
   }
 
   /// Delayed responses keep their order, and what comes after one must not overtake it.

@@ -99,6 +99,9 @@ public final class SCMIDevice<Timer: SCMITimer>: VirtioDevice, @unchecked Sendab
   ) {
     // The agent is where it was: the platform's state is the platform's.
     state.value.queues.start(features, configurations)
+    if state.value.isElsewhere {
+      platform.resetAgent(agent, events: features.contains(SCMIFeature.platformToAgentChannels))
+    }
     armTimer()
     finished()
   }
@@ -136,7 +139,14 @@ public final class SCMIDevice<Timer: SCMITimer>: VirtioDevice, @unchecked Sendab
   public func resume() {
     state.value.isSuspended = false
     state.value.isCatchingUp = true
+    guard state.value.isElsewhere else { return }
+    state.value.isElsewhere = false
+    failLateCommands()
   }
+
+  /// The state that follows was taken with another platform, which knew what was late: the agent begins anew, commands
+  /// whose replies were late fail, and delayed responses do not come. Before ``restore(_:)``.
+  public func beginElsewhere() { state.value.isElsewhere = true }
 
   public var queuePositions: [QueuePosition?] { state.value.queues.positions }
 
@@ -170,7 +180,7 @@ public final class SCMIDevice<Timer: SCMITimer>: VirtioDevice, @unchecked Sendab
     }
     state.value.ticket = saved.lastTicket
     state.value.kept = kept
-    state.value.waiting = waiting
+    state.value.waiting = state.value.isElsewhere ? [] : waiting
     state.value.isSuspended = true
   }
 

@@ -43,6 +43,7 @@ public struct NetworkDeviceState: VersionedState, Equatable {
 /// A message about a console device's port that its driver has yet to be sent (virtio 1.3, 5.3.6.2).
 public enum ConsoleMessage: String, Codable, Sendable {
   case add
+  case close
   case console
   case name
   case open
@@ -52,7 +53,7 @@ public enum ConsoleMessage: String, Codable, Sendable {
 /// A console device's.
 public struct ConsoleDeviceState: VersionedState, Equatable {
   public static var kind: String { "virtio-console" }
-  public static var version: UInt32 { 1 }
+  public static var version: UInt32 { 2 }
 
   /// What the driver and the device know of a port of each other.
   public struct Port: Codable, Equatable, Sendable {

@@ -60,7 +60,7 @@ private func overlay(path: String? = nil, bytes: Int = 4) throws -> [UInt8] {
     #expect(
       labels == [
         "chosen", "dma_default", "cpus", "cpu0", "cpu1", "psci", "gic", "timer", "pmu", "apb_pclk", "uart", "rtc",
-        "pvpanic", "virtio0",
+        "pvpanic", "vmgenid", "virtio0",
       ]
     )
     for label in labels {

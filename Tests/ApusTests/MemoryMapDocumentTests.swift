@@ -49,14 +49,15 @@ struct MemoryMapDocumentTests {
     let interrupts = try configuration.deviceTreeSource().split(separator: "\n").filter { $0.contains("interrupts = ") }
 
     let triggers = interrupts.map { $0.split(separator: " ").last.map(String.init) ?? "" }
-    // The timers, the performance monitors, PL011, PL031, and the first virtio device.
-    #expect(triggers == ["0x4>;", "0x4>;", "0x4>;", "0x4>;", "0x1>;"])
+    // The timers, the performance monitors, PL011, PL031, the generation identifier, and the first virtio device.
+    #expect(triggers == ["0x4>;", "0x4>;", "0x4>;", "0x4>;", "0x1>;", "0x1>;"])
   }
 
   @Test func thePageHasTheInterruptNumbers() {
     let expected = [
       "| shared | \(MemoryMap.SharedInterrupt.pl011) | level | PL011 |",
       "| shared | \(MemoryMap.SharedInterrupt.pl031) | level | PL031 |",
+      "| shared | \(MemoryMap.SharedInterrupt.generationID) | edge | the generation identifier has changed |",
       "| shared | \(MemoryMap.SharedInterrupt.virtio) | edge | the first virtio-mmio device; the others follow |",
       "| shared | \(MemoryMap.SharedInterrupt.platformBus) | either | the first device of an SCMI platform's tree; the "
         + "others follow, \(InterruptDefinition.limit) at most |",

@@ -156,6 +156,11 @@ private func node(_ name: String, in lines: [Substring]) throws -> [Substring] {
     #expect(try node("serial@9000000", in: all).contains("interrupts = <0x0 0x1 0x4>;"))
     #expect(try node("rtc@9010000", in: all).contains("interrupts = <0x0 0x2 0x4>;"))
     #expect(try node("pvpanic@90f0000", in: all).contains("compatible = \"qemu,pvpanic-mmio\";"))
+    #expect(
+      try node("rng@fff0800", in: all) == [
+        "compatible = \"microsoft,vmgenid\";", "reg = <0x0 0xfff0800 0x0 0x10>;", "interrupts = <0x0 0xa 0x1>;",
+      ]
+    )
     #expect(try node("psci", in: all).contains("method = \"hvc\";"))
   }
 

@@ -1,8 +1,10 @@
+import Foundation
 import Glibc
 import Host
 import Logging
 import TestSupport
 import Testing
+import Virtio
 import VirtioDevices
 
 @testable import HostBackends
@@ -51,6 +53,50 @@ private func give(_ port: HostPort, limit: Int = 4096) -> String {
     #expect(take("8\n", port) == 2)
 
     #expect(port.status == 8)
+  }
+}
+
+@Suite struct ConsolePortsStateTests {
+  private func ports() throws -> ConsolePorts {
+    try ConsolePorts(
+      name: "console0",
+      carriesConsole: true,
+      endpoints: [],
+      loop: try EventLoop(),
+      logger: Logger(label: "test")
+    )
+  }
+
+  @Test func whatIsOnItsWayAndTheExitStatusGoOnInOtherPortsOnce() throws {
+    let first = try ports()
+    let console = try #require(first.console)
+    #expect(take("out", console) == 3)
+    console.receive(Array("in".utf8)[...])
+    #expect(take("7", first.exitStatus) == 1)
+    let coded = try JSONEncoder().encode(Versioned(first.savedState))
+
+    let second = try ports()
+    let other = try #require(second.console)
+    other.receive(Array("+".utf8)[...])
+    try second.restore(JSONDecoder().decode(Versioned<ConsolePortsState>.self, from: coded).state)
+    // The device tells its ports that their guest has them open.
+    other.guestChanged(isOpen: true)
+    second.exitStatus.guestChanged(isOpen: true)
+    second.restored()
+
+    #expect(String(decoding: other.takeOutput(limit: 100), as: UTF8.self) == "out")
+    #expect(other.takeOutput(limit: 100) == [])
+    #expect(give(other) == "in+")
+    #expect(take("\n", second.exitStatus) == 1)
+    #expect(second.exitStatus.status == 7)
+  }
+
+  @Test func stateWithMoreThanPortsKeepIsRefused() throws {
+    let first = try ports()
+    var state = first.savedState
+    state.output = [UInt8](repeating: 0, count: 65 << 10)
+
+    #expect(throws: DeviceStateError.invalid(device: "console0", field: "console")) { try first.restore(state) }
   }
 }
 

@@ -77,10 +77,11 @@ func write(
   _ memory: TestMemory,
   _ pages: MemoryPages? = nil,
   base: SnapshotManifest.Base? = nil,
-  replacing: Bool = false
+  replacing: Bool = false,
+  state: TestState = TestState()
 ) throws -> SnapshotManifest {
   let writer = try SnapshotWriter(path, replacing: replacing)
-  try writer.addPart("test", StateCoding.encode(TestState()))
+  try writer.addPart("test", StateCoding.encode(state))
   try writer.addMemory(testRegion(memory), pages ?? .all(base: memory.address)).write()
   return try writer.commit(testManifest(base: base))
 }

@@ -4,6 +4,9 @@ public enum Effort {
   /// after all of them have been tried natively.
   public static func cases(_ count: Int) -> Int { isBrief ? max(1, count / 20) : count }
 
+  /// How far one tried case is from the next, where not every one is to be tried if `APUS_TEST_EFFORT` is `brief`.
+  public static func step(_ usual: Int, brief: Int) -> Int { isBrief ? brief : usual }
+
   /// Whether `APUS_TEST_EFFORT` is `brief`.
   public static var isBrief: Bool { Variable.value("APUS_TEST_EFFORT") == "brief" }
 }

@@ -32,6 +32,11 @@ public final class TemporaryFolder: Sendable {
     return path(name)
   }
 
+  /// Gives what is here another name here.
+  public func move(_ name: String, _ newName: String) throws {
+    try FileManager.default.moveItem(atPath: path(name), toPath: path(newName))
+  }
+
   /// Lets everyone come in and make files.
   public func openToAll() throws {
     try FileManager.default.setAttributes([.posixPermissions: 0o777], ofItemAtPath: path)

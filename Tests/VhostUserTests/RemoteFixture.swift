@@ -1,4 +1,5 @@
 import CHost
+import Foundation
 import GuestMemory
 import Host
 import Synchronization
@@ -139,6 +140,35 @@ final class RemoteFixture {
   }
 
   func resume() { machine.transport.endSuspension() }
+
+  /// Goes on from where another one is, whose driver this one's is from now on. Paused until ``resume()``.
+  func goOn(from other: RemoteFixture) throws {
+    machine.store(
+      other.machine.bytes(at: other.machine.windowStart, count: Int(other.machine.windowSize)),
+      at: machine.windowStart
+    )
+    suspend()
+    let (state, own) = other.machine.transport.takeState()
+    let (transport, copy) = (machine.transport, try Self.copied(own))
+    let failure = Mutex<DeviceStateError?>(nil)
+    thread.perform { finished in
+      do throws(DeviceStateError) {
+        try transport.putState(state, copy, finished)
+      } catch {
+        failure.withLock { $0 = error }
+        finished()
+      }
+    }
+    if let error = failure.withLock({ $0 }) { throw error }
+    queue = DriverQueue(other.queue, movedTo: machine)
+  }
+
+  /// As it comes out of a file.
+  private static func copied(_ state: any VersionedState) throws -> any VersionedState {
+    let own = try VhostUserDeviceState(kindOf: state)
+    return try JSONDecoder().decode(Versioned<VhostUserDeviceState>.self, from: JSONEncoder().encode(Versioned(own)))
+      .state
+  }
 
   /// From reset to DRIVER_OK.
   func start() {

@@ -264,6 +264,140 @@ import VirtioTesting
     #expect(other.machine.faults == [])
   }
 
+  private static let slowPlatform = PlatformDefinition { platform in
+    platform.clocks = [
+      ClockDefinition("pll") { clock in
+        clock.rates = .list([100, 200, 300])
+        clock.asynchronousLatency = 20_000
+      }
+    ]
+    platform.agents = [AgentDefinition("guest")]
+    platform.rules = [MisbehaviourRule("rule", .late(5_000)) { $0.times = 1 }]
+  }
+
+  /// A device that owes a late reply, and a delayed response later.
+  private func owingFixture(_ ends: SCMIEnds) throws -> DeviceFixture {
+    var fixture = try DeviceFixture(ends.device)
+    for (head, message) in [
+      (UInt16(0), SCMIMessage(header: MessageHeader(.base, .version, token: 5))),
+      (4, SCMIMessage(header: MessageHeader(ClockProtocol.Message.rateSet, token: 7), payload: [1, 0, 200, 0])),
+    ] {
+      let at = fixture.scratch + 0x100 * UInt64(head)
+      fixture.machine.store(message.bytes, at: at)
+      fixture.request(
+        [.init(at, UInt32(message.bytes.count), isWritable: false), .init(at + 0x80, 128, isWritable: true)],
+        to: 0,
+        head: head
+      )
+    }
+    fixture.offer([.init(fixture.scratch + 0x2000, 128, isWritable: true)], to: 1)
+    #expect(fixture.queues[0].takeUsed() == .init(head: 4, written: 8))
+    return fixture
+  }
+
+  @Test func platformThatGoesOnElsewhereRepliesAtItsTimeAndHasWhatItWasSetTo() throws {
+    let clock = ManualClock()
+    let platform = SharedPlatform(try SCMIPlatform(Self.slowPlatform)) { clock.now }
+    clock.now = 1_000_000
+    let fixture = try owingFixture(SCMIEnds(platform))
+    clock.now = 1_004_000
+    let saved = try JSONEncoder().encode(platform.savedState)
+    let otherClock = ManualClock()
+    otherClock.now = 70
+    let otherPlatform = SharedPlatform(try SCMIPlatform(Self.slowPlatform)) { otherClock.now }
+    let ends = SCMIEnds(otherPlatform)
+
+    try otherPlatform.restore(JSONDecoder().decode(SharedPlatform.SavedState.self, from: saved))
+    var other = try goOn(fixture, with: ends.device)
+    other.queues[0].nextUsed = fixture.queues[0].nextUsed
+    let time = otherPlatform.now
+    let deadline = ends.timer.deadline
+    otherClock.now = 1_070
+    _ = ends.device.timerFired()
+    let late = other.queues[0].takeUsed()
+    let early = other.queues[1].takeUsed()
+    otherClock.now = 16_070
+    _ = ends.device.timerFired()
+
+    #expect(time == 1_004_000 && deadline == 1_005_000)
+    #expect(late == .init(head: 0, written: 12) && early == nil)
+    #expect(other.queues[1].takeUsed() == .init(head: 0, written: 20))
+    #expect(other.machine.faults == [])
+  }
+
+  @Test func platformRefusesAStateOfAnotherDefinitionAndStaysAsItIs() throws {
+    let platform = SharedPlatform(try SCMIPlatform(Self.slowPlatform)) { 10 }
+    let plain = SharedPlatform(try SCMIPlatform(PlatformDefinition { $0.agents = [AgentDefinition("guest")] })) { 20 }
+    var state = platform.savedState
+
+    #expect(throws: SCMIStateError.invalid(field: "views")) { try plain.restore(state) }
+    #expect(plain.now == 20)
+    state.time = 0
+    let other = SharedPlatform(try SCMIPlatform(Self.slowPlatform)) { 10 }
+    other.advance()
+    state.platform = other.savedState.platform
+    #expect(platform.problem(with: state) == .invalid(field: "time"))
+  }
+
+  @Test func commandsThatAreLateFailWhereThePlatformIsAnother() throws {
+    let clock = ManualClock()
+    let fixture = try owingFixture(SCMIEnds(SharedPlatform(try SCMIPlatform(Self.slowPlatform)) { clock.now }))
+    let ends = SCMIEnds(SharedPlatform(try SCMIPlatform(Self.slowPlatform)) { clock.now })
+    ends.device.beginElsewhere()
+
+    var other = try goOn(fixture, with: ends.device)
+    other.queues[0].nextUsed = fixture.queues[0].nextUsed
+
+    #expect(other.queues[0].takeUsed() == .init(head: 0, written: 8))
+    #expect(other.machine.load32(other.scratch + 0x80) == MessageHeader(.base, .version, token: 5).rawValue)
+    #expect(other.machine.load32(other.scratch + 0x84) == UInt32(bitPattern: SCMIStatus.communicationError.rawValue))
+    clock.now = 1_000_000
+    _ = ends.device.timerFired()
+    #expect(other.queues[1].takeUsed() == nil)
+    // The platform knows that its agent hears of what is late.
+    let message = SCMIMessage(header: MessageHeader(ClockProtocol.Message.rateSet, token: 9), payload: [1, 0, 300, 0])
+    other.machine.store(message.bytes, at: other.scratch + 0x1000)
+    other.request(
+      [
+        .init(other.scratch + 0x1000, UInt32(message.bytes.count), isWritable: false),
+        .init(other.scratch + 0x1080, 128, isWritable: true),
+      ],
+      to: 0,
+      head: 6
+    )
+    clock.now = 2_000_000
+    _ = ends.device.timerFired()
+    #expect(other.queues[1].takeUsed() == .init(head: 0, written: 20))
+  }
+
+  @Test func driverHearsThatAPortWentAndCameWhereItsPeerIsAnother() throws {
+    let ports = [MemoryPort(), MemoryPort()]
+    var fixture = try DeviceFixture(console(ports))
+    fixture.machine.store([0, 0, 0, 0, 0, 0, 1, 0], at: fixture.scratch)
+    fixture.request([.init(fixture.scratch, 8, isWritable: false)], to: 3)
+    fixture.machine.store([1, 0, 0, 0, 3, 0, 1, 0], at: fixture.scratch + 8)
+    fixture.request([.init(fixture.scratch + 8, 8, isWritable: false)], to: 3)
+    for head: UInt16 in 0..<8 {
+      let at = fixture.scratch + 0x1000 + 64 * UInt64(head)
+      fixture.request([.init(at, 64, isWritable: true)], to: 2, head: head)
+    }
+    while fixture.queues[2].takeUsed() != nil {}
+    let device = console([MemoryPort(), MemoryPort()])
+
+    var other = try goOn(fixture, with: device)
+    other.queues[2].nextUsed = fixture.queues[2].nextUsed
+    device.portReplaced(0)
+    device.portReplaced(1)
+
+    var messages: [[UInt16]] = []
+    while let used = other.queues[2].takeUsed() {
+      let at = other.scratch + 0x1000 + 64 * UInt64(used.head)
+      messages.append([other.machine.load16(at), other.machine.load16(at + 4), other.machine.load16(at + 6)])
+    }
+    // Port, event, value: only the port that the driver knows.
+    #expect(messages == [[1, 6, 0], [1, 6, 1]])
+  }
+
   @Test func deviceThatHadFailedIsFailedAndWorksAfterAReset() throws {
     var fixture = try DeviceFixture(EntropyDevice(name: "rng", source: CountingEntropy()))
     fixture.request([.init(fixture.scratch, 8, isWritable: false)], to: 0)

@@ -183,6 +183,27 @@ final class BlockResource: DeviceResource, @unchecked Sendable {
     }
   }
 
+  override func savedState(_ wishes: SnapshotWishes) -> (any VersionedState)? {
+    try? disk.identity(hasChecksum: wishes.hasDiskChecksums)
+  }
+
+  override func decodeState(from decoder: any Decoder) throws -> any VersionedState {
+    try Versioned<DiskIdentity>(from: decoder).state
+  }
+
+  override func mismatches(with state: (any VersionedState)?, _ wishes: RestoreWishes) -> [String] {
+    guard let saved = state as? DiskIdentity else {
+      return ["the snapshot does not say which disk it was; it is damaged, or another machine's"]
+    }
+    do throws(DiskError) {
+      let isRead = saved.checksum != nil && !wishes.acceptsOtherDisks && saved.size == disk.size
+      let present = try disk.identity(hasChecksum: isRead)
+      return saved.difference(to: present, acceptsOthers: wishes.acceptsOtherDisks).map { [$0] } ?? []
+    } catch {
+      return ["\(error)"]
+    }
+  }
+
   override func stop() { backend?.stop() }
 
   override var isWorking: Bool { backend?.isWorking ?? false }

@@ -236,6 +236,18 @@ final class ConsoleResource: DeviceResource {
 
   override var console: ConsolePorts? { ports }
 
+  override func savedState(_ wishes: SnapshotWishes) -> (any VersionedState)? { ports?.savedState }
+
+  override func decodeState(from decoder: any Decoder) throws -> any VersionedState {
+    try Versioned<ConsolePortsState>(from: decoder).state
+  }
+
+  override func restore(_ state: (any VersionedState)?) throws(DeviceStateError) {
+    if let state { try ports?.restore(ConsolePortsState(kindOf: state)) }
+  }
+
+  override func restored() { ports?.restored() }
+
   override func release() {
     ports?.shutDown()
     ports = nil

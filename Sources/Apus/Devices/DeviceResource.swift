@@ -78,9 +78,9 @@ class DeviceResource {
 
   /// What stands behind the device, where it is to go on in another machine or to be found there: beside the device's
   /// own state.
-  func savedState() -> (any VersionedState)? { nil }
+  func savedState(_ wishes: SnapshotWishes) -> (any VersionedState)? { nil }
 
-  /// Reads what ``savedState()`` gave.
+  /// Reads what ``savedState(_:)`` gave.
   ///
   /// - Throws: as ``Versioned/init(from:)``.
   func decodeState(from decoder: any Decoder) throws -> any VersionedState {
@@ -89,9 +89,9 @@ class DeviceResource {
 
   /// Looks for what is not as it was, before anything is changed.
   ///
-  /// - Parameter state: what ``savedState()`` gave; nil where the snapshot has nothing of the kind.
+  /// - Parameter state: what ``savedState(_:)`` gave; nil where the snapshot has nothing of the kind.
   /// - Returns: each with what would be right, for people.
-  func mismatches(with state: (any VersionedState)?) -> [String] { [] }
+  func mismatches(with state: (any VersionedState)?, _ wishes: RestoreWishes) -> [String] { [] }
 
   /// Whether the others cannot go on before this one.
   var isRestoredFirst: Bool { false }

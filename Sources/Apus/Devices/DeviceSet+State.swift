@@ -114,7 +114,7 @@ extension DeviceSet {
   /// The state of all devices, with what stands behind them.
   ///
   /// - Throws: ``MachineStateError``, which names the devices that no snapshot can have.
-  func takeState() throws(MachineStateError) -> [StatePart] {
+  func takeState(_ wishes: SnapshotWishes) throws(MachineStateError) -> [StatePart] {
     var problems: [String] = []
     var parts = [StatePart(Part.devices, description)]
     for (plugged, place) in zip(devices, places) {
@@ -126,7 +126,7 @@ extension DeviceSet {
       let state = plugged.transport.takeState()
       parts.append(StatePart(place.name + Part.transport, state.transport))
       parts.append(StatePart(place.name + Part.model, state.device))
-      if let host = resource.savedState() { parts.append(StatePart(place.name + Part.host, host)) }
+      if let host = resource.savedState(wishes) { parts.append(StatePart(place.name + Part.host, host)) }
     }
     guard problems.isEmpty else { throw MachineStateError(problems) }
     return parts
@@ -175,11 +175,11 @@ extension DeviceSet {
   }
 
   /// What of a state does not fit these devices and what stands behind them, each with what would be right.
-  func mismatches(with parts: Parts) -> [String] {
+  func mismatches(with parts: Parts, _ wishes: RestoreWishes) -> [String] {
     var problems = parts.description.map { description.mismatches(with: $0) } ?? []
     for (device, place) in zip(parts.devices, places) {
       guard let device else { continue }
-      problems += resources[place.index].mismatches(with: device.host).map { "\(place.name): \($0)" }
+      problems += resources[place.index].mismatches(with: device.host, wishes).map { "\(place.name): \($0)" }
     }
     return problems
   }

@@ -211,6 +211,13 @@ final class MemoryResource: DeviceResource {
     (region, device) = (nil, nil)
   }
 
+  /// The wish outlasts the boot.
+  override func restored() {
+    if let device { requestedSize = device.requestedSize }
+  }
+
+  override var copiedMemory: CopiedMemory? { region?.copied }
+
   override var hotplugMemory: HotplugMemoryStatus? {
     guard let region, let device else { return nil }
     return HotplugMemoryStatus(

@@ -282,6 +282,8 @@ final class NetworkResource: DeviceResource {
   private let network: Configuration.Device.Network
   private let machineName: String
   private var card: NetworkCard?
+  /// What the device is to go on from.
+  private var saved: NetworkCardState?
 
   init(_ network: Configuration.Device.Network, machineName: String) {
     self.network = network
@@ -315,9 +317,34 @@ final class NetworkResource: DeviceResource {
     return card != nil
   }
 
+  override func savedState(_ wishes: SnapshotWishes) -> (any VersionedState)? {
+    card.map { NetworkCardState(isCableIn: $0.isCableIn) }
+  }
+
+  override func decodeState(from decoder: any Decoder) throws -> any VersionedState {
+    try Versioned<NetworkCardState>(from: decoder).state
+  }
+
+  override func restore(_ state: (any VersionedState)?) throws(DeviceStateError) {
+    saved = try state.map { (state) throws(DeviceStateError) in try NetworkCardState(kindOf: state) }
+  }
+
+  /// Its peer is another one, which has nothing of what was under way.
+  override func restored() { card?.move(isCableIn: saved?.isCableIn ?? true) }
+
+  override func startTime() { card?.goOn() }
+
   override func release() { card?.release() }
 
   override func close() { card?.shutDown() }
+}
+
+/// What a network card's owner has done with it.
+struct NetworkCardState: VersionedState, Equatable {
+  static let kind = "network-card"
+  static let version: UInt32 = 1
+
+  var isCableIn: Bool
 }
 
 extension Configuration.Device.Network.Connection {

@@ -11,6 +11,8 @@ final class SCMIConnection {
   let device: SCMIDevice<PlatformTimer>
   /// For what the platform does later.
   let timer: PlatformTimer
+  /// Of the devices in the platform's tree.
+  let lines: PlatformDeviceLines
   private let mailbox: Mailbox
   private let logger: Logger
 
@@ -27,6 +29,7 @@ final class SCMIConnection {
     logger: Logger
   ) throws {
     self.place = place
+    self.lines = lines
     self.mailbox = mailbox
     self.logger = logger
     let timer = try PlatformTimer(place.platform)

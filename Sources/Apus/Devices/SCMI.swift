@@ -257,6 +257,48 @@ final class SCMIResource: DeviceResource {
     return connection.device
   }
 
+  /// One that is shared is not this machine's to keep.
+  override func savedState(_ wishes: SnapshotWishes) -> (any VersionedState)? {
+    guard let connection, place.clock != nil else { return nil }
+    return SCMIPlatformState(platform: place.platform.savedState, levels: connection.lines.levels)
+  }
+
+  override func decodeState(from decoder: any Decoder) throws -> any VersionedState {
+    try Versioned<SCMIPlatformState>(from: decoder).state
+  }
+
+  override func mismatches(with state: (any VersionedState)?, _ wishes: RestoreWishes) -> [String] {
+    guard place.clock != nil else {
+      return state == nil
+        ? [] : ["its platform was the machine's own, and is a shared one here; give the platform's file"]
+    }
+    guard let saved = state as? SCMIPlatformState else {
+      return ["its platform was a shared one, which the snapshot has nothing of; give a shared one"]
+    }
+    if let problem = place.platform.problem(with: saved.platform) { return ["\(problem)"] }
+    guard saved.levels.map(\.count) == connection?.lines.levels.map(\.count) else {
+      return ["the platform's devices have other interrupts than in the snapshot; give the same platform file"]
+    }
+    return []
+  }
+
+  override func restore(_ state: (any VersionedState)?) throws(DeviceStateError) {
+    guard let connection else { return }
+    guard let state else { return connection.device.beginElsewhere() }
+    let saved = try SCMIPlatformState(kindOf: state)
+    do throws(SCMIStateError) {
+      try place.platform.restore(saved.platform)
+    } catch {
+      throw .invalid(device: connection.device.name, field: "\(error)")
+    }
+    guard connection.lines.restore(saved.levels) else {
+      throw .invalid(device: connection.device.name, field: "levels")
+    }
+  }
+
+  /// Also where its driver is not there yet.
+  override func restored() { connection?.device.armTimer() }
+
   override func stopTime() {
     guard let clock = place.clock else { return }
     clock.stop()
@@ -275,4 +317,14 @@ final class SCMIResource: DeviceResource {
   }
 
   override var report: (any Encodable & Sendable)? { connection?.summary }
+}
+
+/// The platform of a machine's own, and what its devices' interrupt lines are driven to.
+struct SCMIPlatformState: VersionedState {
+  static let kind = "scmi-platform"
+  static let version: UInt32 = 1
+
+  var platform: SharedPlatform.SavedState
+  /// By consumer of the platform's tree, then by line.
+  var levels: [[Bool]]
 }

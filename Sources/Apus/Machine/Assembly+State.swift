@@ -7,22 +7,24 @@ extension Assembly {
     static let serialPort = "pl011"
     static let clock = "pl031"
     static let panicNotifier = "pvpanic"
+    static let generationID = "vmgenid"
     static let scratchRegisters = "platform-registers"
   }
 
   /// The state of all peripherals and devices.
   ///
   /// - Throws: ``MachineStateError``, which names the devices that no snapshot can have.
-  func takeState() throws(MachineStateError) -> [StatePart] {
+  func takeState(_ wishes: SnapshotWishes = SnapshotWishes()) throws(MachineStateError) -> [StatePart] {
     var parts = [
       StatePart(Part.serialPort, serialPort.savedState), StatePart(Part.clock, clock.savedState),
       StatePart(Part.panicNotifier, panicNotifier.savedState),
+      StatePart(Part.generationID, GenerationIDState(bytes: generationID.bytes)),
     ]
     if !scratchRegisters.isEmpty {
       let contents = scratchRegisters.map(\.contents)
       parts.append(StatePart(Part.scratchRegisters, ScratchRegistersState(contents: contents)))
     }
-    return parts + (try devices.takeState())
+    return parts + (try devices.takeState(wishes))
   }
 
   /// Reads a piece of the state.
@@ -34,26 +36,31 @@ extension Assembly {
     case Part.serialPort: StatePart(name, try Versioned<SerialPortState>(from: decoder).state)
     case Part.clock: StatePart(name, try Versioned<RealTimeClockState>(from: decoder).state)
     case Part.panicNotifier: StatePart(name, try Versioned<PanicNotifierState>(from: decoder).state)
+    case Part.generationID: StatePart(name, try Versioned<GenerationIDState>(from: decoder).state)
     case Part.scratchRegisters: StatePart(name, try Versioned<ScratchRegistersState>(from: decoder).state)
     default: try devices.decodePart(name, from: decoder)
     }
   }
 
   /// Puts a state into a machine that has not run yet: behind the interrupt controller's, before the virtual counter's.
-  /// Devices stay suspended until they are resumed. Nothing is changed where there are mismatches.
+  /// Devices stay suspended until they are resumed. Nothing is changed where there are mismatches. The generation
+  /// identifier is that of the snapshot, until ``GenerationID/change()``.
   ///
   /// - Parameters:
   ///   - known: what does not fit anyway, which is told with the rest.
+  ///   - wishes: what is to be otherwise.
   ///   - finished: called once, on the device thread, with what went wrong.
   func putState(
     _ parts: [StatePart],
     known: [String],
+    _ wishes: RestoreWishes = RestoreWishes(),
     _ finished: @escaping @Sendable (MachineStateError?) -> Void
   ) {
     var left = StateParts(parts)
     let uart = left.take(Part.serialPort, as: SerialPortState.self)
     let rtc = left.take(Part.clock, as: RealTimeClockState.self)
     let pvpanic = left.take(Part.panicNotifier, as: PanicNotifierState.self)
+    let generation = left.take(Part.generationID, as: GenerationIDState.self)
     let contents = scratchRegisters.map(\.contents.count)
     var scratch: ScratchRegistersState?
     if !scratchRegisters.isEmpty {
@@ -61,13 +68,16 @@ extension Assembly {
     }
     let states = devices.takeParts(&left)
     left.finish()
-    var problems = known + left.problems + devices.mismatches(with: states)
+    var problems = known + left.problems + devices.mismatches(with: states, wishes)
     if let scratch, scratch.contents.map(\.count) != contents {
       problems.append("the platform's devices have other registers than in the snapshot; give the same platform file")
     }
-    guard problems.isEmpty, let uart, let rtc, let pvpanic else { return finished(MachineStateError(problems)) }
+    guard problems.isEmpty, let uart, let rtc, let pvpanic, let generation else {
+      return finished(MachineStateError(problems))
+    }
     do throws(DeviceStateError) {
       try serialPort.restore(uart)
+      try generationID.restore(generation)
     } catch {
       return finished(MachineStateError(["\(error)"]))
     }

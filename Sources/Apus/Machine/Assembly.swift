@@ -21,12 +21,11 @@ struct Assembly {
   let panicNotifier: PanicNotifier
   /// The scratch memory of a platform's devices.
   let scratchRegisters: [ScratchRegisters]
+  let generationID: GenerationID
   let devices: DeviceSet
   let summary: Report.Machine
   /// Which the vCPUs have.
   let features: VirtualCPUFeatures
-  /// The pages of RAM that come from a snapshot: see ``MemoryPages``.
-  let backedRAM: [UInt64]
 
   /// - Throws: ``KVMError``, ``GuestMemoryError``, ``HostError``, ``FirmwareRegisters/Refusal``, or
   ///   ``ConfigurationError`` for what the configuration asks for and the host does not have.
@@ -52,7 +51,6 @@ struct Assembly {
     features =
       try restored?.features(available: limits.features(Configuration.CPUFeatures()))
       ?? limits.features(configuration.cpuFeatures, of: inputs.model)
-    backedRAM = restored?.backedRAM ?? []
 
     let ram = try Self.makeRAM(board, configuration, restored)
     // SAFETY: the RAM lives in the running machine, which every thread that runs a vCPU holds.
@@ -154,6 +152,7 @@ struct Assembly {
       debugger: debugger,
       events: events
     )
+    generationID = GenerationID(machine)
     debugger?.limits(
       breakpoints: system.checkExtension(.hardwareBreakpoints),
       watchpoints: system.checkExtension(.hardwareWatchpoints)

@@ -20,7 +20,10 @@ extension Boot {
         let taking = try SnapshotTaking(wish, self, begun: begun)
         if !wasPaused { resume() }
         taking.stood(wasPaused ? 0 : HostClock.monotonic - begun)
-        try snapshots.finish(taking)
+        try snapshots.finish(taking, mailbox)
+      } catch let failure as SnapshotFailure {
+        if !wasPaused { resume() }
+        wish.finished(.failure(failure))
       } catch {
         if !wasPaused { resume() }
         wish.finished(.failure(SnapshotFailure("\(error)")))
@@ -35,10 +38,12 @@ final class SnapshotTaking: @unchecked Sendable {
 
   private let wish: SnapshotWish
   private let writer: SnapshotWriter
-  private let child: MemoryChild?
+  private let child: MemoryChild
   private let images: [MemoryImage]
   private var manifest: SnapshotManifest
   private let begun: UInt64
+  private let content: ChangeTracking.Content
+  private let changes: ChangeTracking
 
   /// Writes what the machine has to stand for, and begins the rest. On the device thread, of a paused machine.
   ///
@@ -65,48 +70,49 @@ final class SnapshotTaking: @unchecked Sendable {
       try image.write()
       images.append(image)
     }
-    let range = boot.assembly.machine.ram.range
-    let region = MemoryRegion(
-      name: MachineSnapshot.MemoryName.ram,
-      file: "ram.memory",
-      start: range.start.rawValue,
-      size: range.size
-    )
-    // SAFETY: the RAM lives as long as the machine; the child has its own look at it as it is now.
-    let address = unsafe UInt(bitPattern: boot.assembly.machine.ram.hostAddress)
-    let image = try writer.addMemory(region, .all(base: address, backed: boot.assembly.backedRAM))
+    let content = try boot.changes.begin(wish)
+    let image = try writer.addMemory(content.region, content.pages)
     images.append(image)
     child = try MemoryChild(writing: [image])
+    try boot.changes.taken(wish)
     self.images = images
+    self.content = content
+    changes = boot.changes
     manifest = SnapshotManifest(
       apusVersion: ApusVersion.current,
       created: UInt64(max(0, HostClock.wallSeconds)),
       machine: boot.describedMachine,
       model: "host"
     )
+    manifest.base = content.base
   }
 
   /// The machine has stood still for so long, in nanoseconds.
   func stood(_ time: UInt64) { manifest.pause = time }
 
-  /// When there is something to do: readable when the child has ended. Nil where there is no child.
-  func finish() {
+  /// Waits for the child, and makes a snapshot of all. On a thread that may wait.
+  ///
+  /// - Parameter mailbox: for what the device thread is to know of it.
+  func finish(_ mailbox: Mailbox) {
+    let result: Result<SnapshotSummary, SnapshotFailure>
     do throws(SnapshotError) {
-      try child?.end()
+      try child.end()
       let written = try writer.commit(manifest)
-      wish.finished(
-        .success(
-          SnapshotSummary(
-            directory: wish.directory,
-            identifier: "\(written.identifier)",
-            size: written.parts.reduce(0) { $0 + $1.length } + images.reduce(0) { $0 + $1.stored },
-            pausedTime: manifest.pause,
-            duration: HostClock.monotonic - begun
-          )
-        )
+      let summary = SnapshotSummary(
+        directory: wish.directory,
+        identifier: "\(written.identifier)",
+        size: written.parts.reduce(0) { $0 + $1.length } + images.reduce(0) { $0 + $1.stored },
+        pausedTime: manifest.pause,
+        duration: HostClock.monotonic - begun
       )
+      result = .success(summary)
     } catch {
-      wish.finished(.failure(SnapshotFailure("\(error)")))
+      result = .failure(SnapshotFailure("\(error)"))
+    }
+    // Whoever asks for the next one finds the changes counted from this one.
+    mailbox.ask { [self, wish] _ in
+      changes.finished(content, as: try? result.get())
+      wish.finished(result)
     }
   }
 }
@@ -120,9 +126,9 @@ final class SnapshotThreads {
   /// Has a snapshot finished.
   ///
   /// - Throws: ``HostError`` where the host gives no thread.
-  func finish(_ taking: SnapshotTaking) throws(HostError) {
+  func finish(_ taking: SnapshotTaking, _ mailbox: Mailbox) throws(HostError) {
     try HostThread.startDetached(name: "snapshot") { [gate] in
-      taking.finish()
+      taking.finish(mailbox)
       gate.open()
     }
     begun += 1

@@ -19,9 +19,10 @@ final class Boot: @unchecked Sendable {
   /// Who the machine is.
   let identity: Configuration.UUID
   private let progress: RunProgress
-  private let mailbox: Mailbox
+  let mailbox: Mailbox
   let time: GuestTime
   let snapshots: SnapshotThreads
+  let changes: ChangeTracking
   private var pauseControl: PauseControl?
   /// What the boot goes on from, until it does.
   private var restored: RestoredMachine?
@@ -52,6 +53,7 @@ final class Boot: @unchecked Sendable {
     )
     self.mailbox = mailbox
     time = GuestTime(assembly.runners[0], progress.clock, assembly.devices)
+    changes = ChangeTracking(assembly, configuration, restored: restored?.snapshot)
     if let restored {
       // Everything rests, as it did when the snapshot was taken.
       try time.stop()

@@ -43,6 +43,24 @@ struct EarlyVectors: ~Copyable, Sendable {
     self.page = page
   }
 
+  /// Writes what is no code into the page, where the guest finds it.
+  func write(_ bytes: [UInt8], at address: GuestAddress) {
+    do throws(GuestMemoryError) {
+      try page.write(bytes.span, at: address)
+    } catch {
+      preconditionFailure("\(error)")
+    }
+  }
+
+  /// Reads what was written there.
+  func read(at address: GuestAddress, count: Int) -> [UInt8] {
+    do throws(GuestMemoryError) {
+      return try page.read(at: address, count: count)
+    } catch {
+      preconditionFailure("\(error)")
+    }
+  }
+
   /// The page, for whoever looks into the guest's memory.
   func inspected() -> InspectedMemory { page.inspected(isReadOnly: true) }
 

@@ -64,6 +64,26 @@ final class HotplugRegion: MemoryBackend, @unchecked Sendable {
     pluggedSize - min(pluggedSize, residentSize)
   }
 
+  /// What of it is a part of the machine's memory.
+  var copied: CopiedMemory {
+    var runs: [Range<UInt64>] = []
+    for slot in slots.slots {
+      let (start, end) = (UInt64(slot.blocks.lowerBound) * blockSize, UInt64(slot.blocks.upperBound) * blockSize)
+      if let last = runs.last, last.upperBound == start {
+        runs[runs.count - 1] = last.lowerBound..<end
+      } else {
+        runs.append(start..<end)
+      }
+    }
+    // SAFETY: the boot keeps this object, and with it the mapping.
+    return unsafe CopiedMemory(
+      name: "hotplug-\(place.name)",
+      range: place.range,
+      hostAddress: memory.hostAddress,
+      runs: runs
+    )
+  }
+
   // MARK: For the device
 
   func plug(_ blocks: Range<Int>) -> MemoryAnswer {

@@ -9,7 +9,7 @@ final class RunningMachine: Sendable {
   let ram: PrivateRAM
   /// Where memory may be plugged.
   let hotplugRegions: [Board.HotplugRegion]
-  private let earlyVectors: EarlyVectors
+  let earlyVectors: EarlyVectors
   let unmapped: UnmappedAccesses
   let mailbox: Mailbox
   let events: MachineEvents

@@ -25,6 +25,19 @@ struct MachineStateError: Error, CustomStringConvertible {
   var description: String { problems.joined(separator: "\n") }
 }
 
+/// What a snapshot is to have beside what it always has.
+struct SnapshotWishes: Sendable {
+  /// Whether disks are known again by all that is on them, which takes as long as reading it takes, and not by the file
+  /// and its last change.
+  var hasDiskChecksums = false
+}
+
+/// In what a machine that goes on from a snapshot may differ from the one that it was taken of.
+struct RestoreWishes: Sendable {
+  /// Whether disks may be others of the same size: whoever says so knows that they have the same on them.
+  var acceptsOtherDisks = false
+}
+
 /// Memory that a snapshot copies beside the RAM.
 @safe
 struct CopiedMemory: @unchecked Sendable {

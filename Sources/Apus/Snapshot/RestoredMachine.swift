@@ -7,7 +7,7 @@ import Virtio
 
 /// What the first boot of a machine goes on from. On the device thread, once.
 final class RestoredMachine {
-  private let snapshot: MachineSnapshot
+  let snapshot: MachineSnapshot
   private var processors: ProcessorsState { snapshot.processors }
   /// What does not match on this host, as far as it has been looked at: all of it is told at once.
   private(set) var problems: [String] = []
@@ -55,12 +55,9 @@ final class RestoredMachine {
   /// The guest's RAM, whose pages come from the snapshot as they are touched.
   func makeRAM(_ range: GuestRange) throws -> PrivateRAM {
     let memory = try memory(MachineSnapshot.MemoryName.ram, size: range.size)
-    let ram = try PrivateRAM(range: range, mapping: memory.base.descriptor)
-    return ram
+    let overlays = memory.overlays.map { PrivateRAM.Overlay(descriptor: $0.file?.descriptor, bytes: $0.bytes) }
+    return try PrivateRAM(range: range, mapping: memory.base.descriptor, overlays: overlays)
   }
-
-  /// Which pages of it the snapshot has: see ``MemoryPages``.
-  var backedRAM: [UInt64] { snapshot.chain.memory(MachineSnapshot.MemoryName.ram)?.backed ?? [] }
 
   /// Copies what is in windows and plugged memory.
   func fill(_ pieces: [CopiedMemory]) throws {

@@ -15,6 +15,16 @@ struct chost_disk {
   bool never_waits;        // its bytes are in memory: reading and writing take no time worth a thread
 };
 
+struct chost_disk_identity {
+  uint64_t inode;
+  int64_t change_time; // nanoseconds since 1970
+};
+
+int chost_disk_identify(int descriptor, struct chost_disk_identity *_Nonnull identity);
+
+// SHA-256 of the first `size` bytes, which takes as long as reading them. -EIO where the file has less.
+int chost_sha256_of_file(int descriptor, uint64_t size, uint8_t *_Nonnull digest);
+
 // The path without waiting for anything. The file is not locked yet.
 int chost_disk_open(const char *_Nonnull path, bool is_read_only);
 

@@ -6,10 +6,11 @@
 
 // Memory of a file that another process gave and may shorten at any time.
 
-// Maps a part of a file, to be read and written. What the file no longer has when it is touched reads as zero from then
-// on, where it would have ended the process (SIGBUS), and the mapping is lost. NULL with errno; ENOSPC where there are
-// CHOST_FOREIGN_MAPPINGS already.
+// Maps a part of a file, to be read and written; of a private mapping nobody else sees what is written. What the file
+// no longer has when it is touched reads as zero from then on, where it would have ended the process (SIGBUS), and the
+// mapping is lost. NULL with errno; ENOSPC where there are CHOST_FOREIGN_MAPPINGS already.
 void *_Nullable chost_foreign_map(int descriptor, uint64_t offset, size_t size);
+void *_Nullable chost_foreign_map_private(int descriptor, uint64_t offset, size_t size);
 void chost_foreign_unmap(void *_Nonnull base, size_t size);
 
 // Whether a part of it was missing when it was touched.

@@ -19,12 +19,6 @@ static inline void *_Nullable chost_map_private(size_t size) {
   return base == MAP_FAILED ? NULL : base;
 }
 
-// Memory whose pages come from a file as they are touched.
-static inline void *_Nullable chost_map_private_file(int descriptor, size_t size) {
-  void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, descriptor, 0);
-  return base == MAP_FAILED ? NULL : base;
-}
-
 // The same in huge pages as far as the host has them free, and aligned for them. NULL with errno; a kernel that knows
 // none gives small ones, or, where they are required, EINVAL.
 void *_Nullable chost_map_private_huge(size_t size, bool required);
@@ -38,6 +32,10 @@ static inline int chost_unmap(void *_Nonnull base, size_t size) { return munmap(
 
 // Zeroes part of a private anonymous mapping; whole pages are given back to the host.
 void chost_zero_private(void *_Nonnull start, size_t size);
+
+// Puts zeroed private pages where those of a file were mapped privately: 0 or -1 with errno. Start and size are whole
+// pages'.
+int chost_replace_by_zeroes(void *_Nonnull start, size_t size);
 
 // How many bytes of the mapping have pages, or -1 with errno.
 int64_t chost_resident_size(void *_Nonnull base, size_t size);

@@ -11,6 +11,8 @@ package enum DiskError: Error {
   case inUse(path: String)
   /// The host does not let it be opened.
   case cannotOpen(path: String, errno: Int32, isReadOnly: Bool)
+  /// What was written to it may not be on stable storage.
+  case cannotFlush(path: String, errno: Int32)
   /// Its size in bytes is no multiple of a sector's.
   case odd(path: String, size: UInt64)
   /// It cannot have another size, or be another one; the reason says why and what to do.
@@ -24,7 +26,7 @@ extension DiskError {
     case .missing: .inputNotFound
     case .notADisk, .odd: .badInput
     case .cannotOpen(_, let errno, _): ErrorNumber.isHostFailure(errno) ? .hostFailure : .inputNotFound
-    case .inUse: .hostFailure
+    case .inUse, .cannotFlush: .hostFailure
     case .cannotChange: .usage
     }
   }
@@ -42,6 +44,8 @@ extension DiskError: CustomStringConvertible {
       "disk '\(path)' cannot be opened for \(isReadOnly ? "reading" : "reading and writing"): \(errorText(errno)); "
         + ErrorNumber.adviceForInput(errno)
         + (isReadOnly || ErrorNumber.isHostFailure(errno) ? "" : ", or add readonly if the guest need not write")
+    case .cannotFlush(let path, let errno):
+      "disk '\(path)' cannot be written to stable storage: \(errorText(errno)); look at the host's log, and check the image"
     case .cannotChange(let path, let reason): "disk '\(path)' \(reason)"
     case .odd(let path, 0): "disk '\(path)' is empty; make it as long as the disk is to be (truncate -s 1G '\(path)')"
     case .odd(let path, let size):

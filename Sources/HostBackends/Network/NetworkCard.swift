@@ -19,14 +19,21 @@ package final class NetworkCard {
   private let mtu: UInt16
   private let name: String
   private let logger: Logger
+  private let loop: EventLoop
   private let reasonOfLoss: String
   /// Whether there is somebody at the other end.
   private var hasPeer = true
   /// Whether the owner has left the cable in.
   private var hasCable = true
-  private var isLinkUp: Bool { hasPeer && hasCable }
+  /// Whether the card was moved, and its guest is to see the link go and come.
+  private var isMoving = false
+  private var isLinkUp: Bool { hasPeer && hasCable && !isMoving }
   /// Tells the present device.
   private var tellLink: (Bool) -> Void = { _ in }
+  /// Has the present device ask its guest to announce itself.
+  private var tellToAnnounce: () -> Void = {}
+  /// Ends the move.
+  private let moveTimer: SharedTimer
 
   /// What a card is connected to.
   package enum Connection {
@@ -55,6 +62,8 @@ package final class NetworkCard {
   ) throws {
     self.name = name
     self.logger = logger
+    self.loop = loop
+    moveTimer = SharedTimer(try HostTimer())
     switch connection {
     case .passt(let forwards, let hostLoopback):
       let mtu = mtu ?? PasstProgram.largestMTU
@@ -101,6 +110,14 @@ package final class NetworkCard {
       }
     }
     try supervisor?.connect { [unowned self] isUp in setLink(isUp: isUp) }
+    _ = try loop.add(
+      moveTimer.value.rawValue,
+      EventLoop.readable,
+      ClosureHandler(lasts: true) { [unowned self] _ in
+        moveTimer.value.clear()
+        arrive()
+      }
+    )
   }
 
   private static let networkGone = "the other end of its network is gone"
@@ -138,6 +155,7 @@ package final class NetworkCard {
     let device = makeNetworkDevice(name: name, backend: backend, mac: mac, mtu: mtu)
     backend.connect(device) { [unowned self] in lost() }
     tellLink = { [unowned device, unowned backend] in backend.changeLink(of: device, $0) }
+    tellToAnnounce = { [unowned device] in device.announce() }
     if !isLinkUp { device.setLink(isUp: false) }
     return device
   }
@@ -145,6 +163,8 @@ package final class NetworkCard {
   /// The boot's device has gone. What comes meanwhile waits for the next one.
   package func release() {
     tellLink = { _ in }
+    tellToAnnounce = {}
+    isMoving = false
     switch backend {
     case .stream(let stream): stream.release()
     case .packets(let packets): packets.release()
@@ -154,6 +174,35 @@ package final class NetworkCard {
   private func setLink(isUp: Bool) {
     hasPeer = isUp
     tellLink(isLinkUp)
+  }
+
+  /// Whether the owner has left the cable in.
+  package var isCableIn: Bool { hasCable }
+
+  // MARK: After a snapshot
+
+  /// How long the link of a card that was moved stays down, in nanoseconds: long enough for a guest to see it.
+  private static let moveTime: UInt64 = 50_000_000
+
+  /// The device has the state of one that was connected elsewhere: its link goes down.
+  ///
+  /// - Parameter isCableIn: what the owner there left it as.
+  package func move(isCableIn: Bool) {
+    (hasCable, isMoving) = (isCableIn, true)
+    tellLink(false)
+  }
+
+  /// The guest goes on, and so does a move: the link of a card that was moved comes up a moment later, and the guest is
+  /// asked to announce itself.
+  package func goOn() {
+    if isMoving { moveTimer.value.arm(after: Self.moveTime) }
+  }
+
+  private func arrive() {
+    guard isMoving else { return }
+    isMoving = false
+    tellLink(isLinkUp)
+    if isLinkUp { tellToAnnounce() }
   }
 
   /// Pulls the cable or puts it in; the driver is told.
@@ -175,6 +224,7 @@ package final class NetworkCard {
 
   /// Disconnects the card for good.
   package func shutDown() {
+    loop.remove(moveTimer.value.rawValue)
     if let supervisor { return supervisor.shutDown() }
     switch backend {
     case .stream(let stream): stream.shutDown()

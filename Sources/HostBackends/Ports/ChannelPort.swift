@@ -63,6 +63,9 @@ package final class ChannelPort: HostPort {
     watchForPeer()
   }
 
+  /// Whether peers come and go.
+  var hasPeers: Bool { endpoint.isSocket }
+
   /// Whether something is connected.
   package var isConnected: Bool { endpoint.descriptor != nil }
 

@@ -1,7 +1,7 @@
 import CHost
 package import Host
 package import Logging
-import Virtio
+package import Virtio
 package import VirtioDevices
 
 /// A machine's console device and what stands behind its ports: the console, the guest's exit status, the channels.
@@ -14,6 +14,7 @@ package final class ConsolePorts {
   package let exitStatus = ExitStatusPort()
   private let channels: [ChannelPort]
   private let ports: [HostPort]
+  private var restoredStatus: [UInt8] = []
 
   /// - Throws: where the loop takes no more.
   package init(
@@ -83,8 +84,56 @@ package final class ConsolePorts {
   /// How long one wait lasts, in milliseconds: another port may have room sooner.
   private static let drainPause: Int32 = 10
 
+  // MARK: State, of a suspended device
+
+  /// What the ports have beside the device's own state.
+  package var savedState: ConsolePortsState {
+    let underWay = console?.underWay
+    return ConsolePortsState(
+      output: underWay?.output ?? [],
+      input: underWay?.input ?? [],
+      exitStatus: exitStatus.text
+    )
+  }
+
+  /// Goes on from a state, before the device does.
+  ///
+  /// - Throws: `DeviceStateError` for more bytes than ports keep.
+  package func restore(_ saved: ConsolePortsState) throws(DeviceStateError) {
+    guard saved.output.count <= ConsolePortsState.limit, saved.input.count <= ConsolePortsState.limit else {
+      throw .invalid(device: device.name, field: "console")
+    }
+    console?.restore(output: saved.output, input: saved.input)
+    restoredStatus = saved.exitStatus
+  }
+
+  /// The device has its own state: who opens a port says so anew.
+  package func restored() {
+    exitStatus.restore(restoredStatus)
+    restoredStatus = []
+    for (number, port) in ports.enumerated() {
+      if let channel = port as? ChannelPort, channel.hasPeers { device.portReplaced(number) }
+    }
+  }
+
   /// Takes the channels out of the loop; the host's sides stay open.
   package func shutDown() {
     for channel in channels { channel.disconnect() }
   }
+}
+
+/// What is under way in a console device's ports, and what its guest has said of its exit status.
+package struct ConsolePortsState: VersionedState, Equatable {
+  package static let kind = "console-ports"
+  package static let version: UInt32 = 1
+
+  /// The most bytes of the console's under way, in one direction.
+  static let limit = 64 << 10
+
+  /// Of the console: what the guest has written and the console has not taken.
+  var output: [UInt8]
+  /// Of the console: what the guest has not got.
+  var input: [UInt8]
+  /// What it has written to the port of its exit status.
+  var exitStatus: [UInt8]
 }

@@ -8,7 +8,8 @@ package final class ExitStatusPort: HostPort {
   /// More than any status has: what goes on longer is none.
   private static let limit = 16
 
-  private var text: [UInt8] = []
+  /// What the guest has written, no more than is looked at.
+  private(set) var text: [UInt8] = []
 
   /// Whether the guest has written anything.
   package var isWritten: Bool { !text.isEmpty }
@@ -20,6 +21,9 @@ package final class ExitStatusPort: HostPort {
     let number = digits.reduce(Int32(0)) { 10 * $0 + Int32($1 - UInt8(ascii: "0")) }
     return number <= 255 ? number : nil
   }
+
+  /// Goes on from what another one had.
+  func restore(_ text: [UInt8]) { self.text = Array(text.prefix(Self.limit)) }
 
   package override func take(_ bytes: UnsafeRawBufferPointer) -> Int {
     let count = bytes.count

@@ -88,6 +88,16 @@ package final class VirtioConsolePort: HostPort, GuestConsole {
     if isOpen { room.value.signal() }
   }
 
+  /// What is on its way, from the guest and to it.
+  var underWay: (output: [UInt8], input: [UInt8]) { (output.contents, input.contents) }
+
+  /// Goes on from what another one had, before the guest does. What has come from the console already comes behind it.
+  func restore(output saved: [UInt8], input waiting: [UInt8]) {
+    output = ByteRing(holding: saved, capacity: Self.outputCapacity)
+    input = ByteRing(holding: waiting + input.contents, capacity: Self.inputCapacity)
+    if output.count > 0 { timer.value.arm(after: Self.batchTime) }
+  }
+
   // MARK: The console's side
 
   package var outputDescriptor: Int32 { timer.value.rawValue }

@@ -99,6 +99,7 @@ extension VhostUserDevice {
     let shadow = state.value.queues[index].shadow
     guard shadow.guest == nil, let configuration = state.value.queues[index].configuration else { return }
     shadow.forget()
+    shadow.inherit(state.value.inherited.removeValue(forKey: index) ?? [])
     shadow.guest = SplitVirtqueue(
       configuration,
       index: index,

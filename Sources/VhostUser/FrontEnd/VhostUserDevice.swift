@@ -48,6 +48,8 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
   let linkField: Int?
   /// The features of the type that the back-end has a say in.
   let remoteFeatures: VirtioFeatures
+  /// The configuration space, where it is the back-end's: as it was when the connection began.
+  private let ownConfiguration: [UInt8]?
   let link: VhostUserLink
   let loop: EventLoop
   let thread: any DeviceThread
@@ -103,6 +105,8 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
     var isUnfit = false
     var operations: [Operation] = []
     var isBusy = false
+    /// By queue: what was open elsewhere, until the ring begins.
+    var inherited: [Int: [UInt16]] = [:]
     /// Whose rest is waited for: the index up to which the back-end has taken chains, of each queue; and until when.
     var bases: [Int: UInt16] = [:]
     var restDeadline: UInt64 = 0
@@ -148,6 +152,7 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
     self.queueSizes = queueSizes
     hasReceiveQueue = profile.receiveQueueSize != nil
     self.configuration = ConfigurationSpace(configuration ?? offer.configuration ?? [])
+    ownConfiguration = configuration == nil ? offer.configuration : nil
     let ringSize = mode == .direct ? 1 : Self.ringSize
     let rings = UInt64(count * ShadowRing.memorySize(ringSize))
     // Buffers to receive into stay where they are until something comes, and leave others as much.
@@ -248,6 +253,7 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
     for index in indices(queues) {
       state.value.queues[index].configuration = nil
       state.value.queues[index].shadow.guest = nil
+      state.value.inherited[index] = nil
     }
     switch mode {
     case .inPlace, .direct: enqueue(.stop(queues, finished))
@@ -287,22 +293,52 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
     state.value.queues.map { $0.shadow.guest?.position ?? $0.configuration?.position }
   }
 
-  package func savedState() -> any VersionedState { VhostUserDeviceState() }
+  package func savedState() -> any VersionedState {
+    VhostUserDeviceState(
+      open: state.value.queues.indices.map { state.value.inherited[$0] ?? state.value.queues[$0].shadow.openHeads }
+    )
+  }
 
   package func decodeState(from decoder: any Decoder) throws -> any VersionedState {
     try Versioned<VhostUserDeviceState>(from: decoder).state
   }
 
   package func restore(_ state: any VersionedState) throws(DeviceStateError) {
-    _ = try VhostUserDeviceState(kindOf: state)
+    let saved = try VhostUserDeviceState(kindOf: state)
+    guard saved.open.count == queueSizes.count else { throw .invalid(device: name, field: "open") }
+    for (heads, size) in zip(saved.open, queueSizes) {
+      guard heads.allSatisfy({ $0 < size }), Set(heads).count == heads.count else {
+        throw .invalid(device: name, field: "open")
+      }
+    }
+    for (index, heads) in saved.open.enumerated() { self.state.value.inherited[index] = heads }
     self.state.value.isSuspended = true
+  }
+
+  /// The rings begin with ``resume()``, and with what was open elsewhere.
+  package func startRestored(
+    _ features: VirtioFeatures,
+    queues: [QueueConfiguration?],
+    _ finished: @escaping @Sendable () -> Void
+  ) {
+    state.value.features = features
+    for (index, queue) in queues.enumerated() {
+      if let queue { setUp(index, queue) } else { state.value.inherited[index] = nil }
+    }
+    if state.value.isUnfit { state.value.connection?.needsReset() }
+    // What the back-end here has to say of itself, its driver has heard from another one.
+    if let own = ownConfiguration, own != configuration.bytes { hear(.configuration(own)) }
+    finished()
   }
 }
 
-/// What is kept of a device whose back-end is elsewhere: the back-end begins anew.
+/// What is kept of a device whose back-end is elsewhere: the back-end begins anew, and gets what the one before had.
 struct VhostUserDeviceState: VersionedState, Equatable {
   static let kind = "vhost-user"
-  static let version: UInt32 = 1
+  static let version: UInt32 = 2
+
+  /// Of each queue: the first descriptors of chains that were taken and not given back, in their order.
+  var open: [[UInt16]]
 }
 
 extension VhostUserProfile {

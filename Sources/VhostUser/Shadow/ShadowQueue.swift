@@ -22,6 +22,8 @@ final class ShadowQueue {
   var guest: SplitVirtqueue?
   /// Whether chains wait for room.
   private(set) var isStarved = false
+  /// Chains of the guest's that were with another process elsewhere, in their order: the ring begins with them.
+  private var inherited: [UInt16] = []
   /// How often the other process said to have written more than there was room for.
   private(set) var excessiveLengths: UInt64 = 0
 
@@ -203,6 +205,18 @@ final class ShadowQueue {
   func forget() {
     guest = nil
     _ = takeOpen()
+    inherited = []
+  }
+
+  /// The first descriptors of the guest's chains that were taken and not given back, in their order.
+  var openHeads: [UInt16] { inherited + ring.openRequests.map(\.guestHead) }
+
+  /// Begins with chains that were open elsewhere. Behind ``forget()``, before the ring begins.
+  func inherit(_ heads: [UInt16]) { inherited = heads }
+
+  private func takeOpenHeads() -> [UInt16] {
+    defer { inherited = [] }
+    return inherited + takeOpen().map(\.guestHead)
   }
 
   /// The ring begins with another process, or anew with the same one: what was open is handed on once more, in its
@@ -210,17 +224,17 @@ final class ShadowQueue {
   ///
   /// - Returns: false where the guest has changed a chain that it had no business with; the device has failed then.
   func beginAnew(usesEventIndex: Bool, _ connection: DeviceConnection) -> Bool {
-    let open = takeOpen()
+    let open = takeOpenHeads()
     ring.begin(usesEventIndex: usesEventIndex)
     guard let guest else { return true }
-    for request in open {
-      if let fault = guest.takeAgain(head: request.guestHead, into: &chain.value) {
+    for head in open {
+      if let fault = guest.takeAgain(head: head, into: &chain.value) {
         connection.fail(queue: index, fault)
         return false
       }
       if case .done = place(connection.view) { continue }
       // It had room before, and has none where the memory is cut in other pieces than then: it is lost, and not twice.
-      guest.giveBack(head: request.guestHead, written: 0)
+      guest.giveBack(head: head, written: 0)
     }
     _ = ring.publish()
     return true
@@ -232,12 +246,12 @@ final class ShadowQueue {
   /// - Returns: whether chains were left for the next turn.
   func answer(_ connection: DeviceConnection, _ answer: (inout DescriptorChain) -> Int) -> Bool {
     guard let guest else { return false }
-    for request in takeOpen() {
-      if let fault = guest.takeAgain(head: request.guestHead, into: &chain.value) {
+    for head in takeOpenHeads() {
+      if let fault = guest.takeAgain(head: head, into: &chain.value) {
         connection.fail(queue: index, fault)
         return false
       }
-      guest.giveBack(head: request.guestHead, written: answer(&chain.value))
+      guest.giveBack(head: head, written: answer(&chain.value))
     }
     connection.publish(guest)
     return connection.workOff(guest, turn: Self.turnLimit) {

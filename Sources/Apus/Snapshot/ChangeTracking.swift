@@ -1,0 +1,155 @@
+import GuestABI
+import GuestMemory
+import Host
+import KVM
+import Snapshot
+
+/// What has changed of a boot's RAM since its latest snapshot, as far as that is known. On the device thread.
+///
+/// A machine that goes on from a snapshot knows without any cost: what was written is no longer the mapped file's. Any
+/// other one has to have KVM log what its vCPUs write, which each of them pays with a fault for the first write to a page.
+/// What the monitor itself writes is not in that log; so only machines whose devices keep to windows have one.
+final class ChangeTracking {
+  /// The snapshot that changes are counted from.
+  private struct Base {
+    let identifier: String
+    /// Absolute.
+    let path: String
+  }
+
+  private let configuration: Configuration
+  private let machine: SharedMachine
+  private let memory: InspectedMemory
+  private let backed: [UInt64]
+  /// The latest snapshot.
+  private var base: Base?
+  /// Whether the RAM is a mapped file's where it has not changed: then what is not is at least what has changed since
+  /// any later snapshot.
+  private let isMapped: Bool
+  /// What KVM has logged and is in no snapshot yet, as far as it was read; nil where it does not log.
+  private var log: [UInt64]?
+  /// Whether KVM has logged since the latest snapshot.
+  private var logCovers = false
+  /// Whether a snapshot is being finished, which may still fail.
+  private var isTaking = false
+
+  /// - Parameter restored: the snapshot that the boot goes on from, or nil.
+  init(_ assembly: Assembly, _ configuration: Configuration, restored: MachineSnapshot?) {
+    self.configuration = configuration
+    machine = assembly.machine.machine
+    memory = assembly.machine.ram.inspected()
+    isMapped = restored != nil
+    backed = restored?.backedRAM ?? []
+    base = restored.map { Base(identifier: $0.identifier, path: HostPath.absolute($0.directory)) }
+  }
+
+  /// What is to be written of the RAM, and what that is the changes to.
+  struct Content: Sendable {
+    let region: MemoryRegion
+    let pages: MemoryPages
+    let base: SnapshotManifest.Base?
+    fileprivate let logged: [UInt64]
+  }
+
+  /// - Throws: ``SnapshotFailure`` where the changes since the wanted base are not known, or ``KVMError``.
+  func begin(_ wish: SnapshotWish) throws -> Content {
+    guard !isTaking else {
+      throw SnapshotFailure("another snapshot of this machine is being written; wait until it is complete")
+    }
+    if wish.options.logsChanges, let logObstacle { throw SnapshotFailure(logObstacle) }
+    let base = try describedBase(wish)
+    guard base == nil || logCovers || isMapped else {
+      throw SnapshotFailure(
+        "what has changed since '\(wish.options.base ?? "")' is not known, since it was not logged; take a full snapshot "
+          + "that has changes logged from then on"
+      )
+    }
+    let logged = try takeLog()
+    // SAFETY: the number is an address for as long as the boot lasts, in which it is used.
+    let address = unsafe UInt(bitPattern: memory.hostAddress)
+    let pages: MemoryPages =
+      base == nil
+      ? .all(base: address, backed: backed)
+      : logCovers ? .changed(base: address, logged) : .privately(base: address)
+    let region = MemoryRegion(
+      name: MachineSnapshot.MemoryName.ram,
+      file: "\(MachineSnapshot.MemoryName.ram).memory",
+      start: memory.range.start.rawValue,
+      size: memory.range.size
+    )
+    return Content(region: region, pages: pages, base: base, logged: logged)
+  }
+
+  /// The base as the manifest has it.
+  private func describedBase(_ wish: SnapshotWish) throws(SnapshotFailure) -> SnapshotManifest.Base? {
+    guard let wanted = wish.options.base else { return nil }
+    guard let base else {
+      throw SnapshotFailure("the machine has no snapshot yet; take a full one, that has changes logged from then on")
+    }
+    let identifier: SnapshotIdentifier
+    do throws(SnapshotError) {
+      identifier = try SnapshotReader(wanted).manifest.identifier
+    } catch {
+      throw SnapshotFailure("\(error)")
+    }
+    guard "\(identifier)" == base.identifier else {
+      throw SnapshotFailure(
+        "'\(wanted)' is not this machine's latest snapshot, which is '\(base.path)'; give that, or none"
+      )
+    }
+    let place = HostPath.relative(HostPath.absolute(wanted), from: HostPath.absolute(wish.directory))
+    return SnapshotManifest.Base(path: place, identifier: identifier)
+  }
+
+  /// The content is on its way: what changes from now on belongs to the next snapshot. While the vCPUs wait.
+  func taken(_ wish: SnapshotWish) throws(KVMError) {
+    isTaking = true
+    guard wish.options.logsChanges || wish.options.base != nil, log == nil, logObstacle == nil else { return }
+    // SAFETY: the slot's memory is what it was, and lives as long as the machine; only its flags change.
+    try unsafe machine.machine.setUserMemoryRegion(
+      slot: Board.MemorySlot.ram,
+      guestAddress: memory.range.start.rawValue,
+      size: memory.range.size,
+      hostAddress: memory.hostAddress,
+      logsWrites: true
+    )
+    log = []
+  }
+
+  /// A snapshot is complete, or there is none.
+  func finished(_ content: Content, as summary: SnapshotSummary?) {
+    isTaking = false
+    guard let summary else {
+      if let log { self.log = Self.union(log, content.logged) }
+      return
+    }
+    base = Base(identifier: summary.identifier, path: HostPath.absolute(summary.directory))
+    logCovers = log != nil
+  }
+
+  private func takeLog() throws(KVMError) -> [UInt64] {
+    guard let pending = log else { return [] }
+    let pages = Int(memory.range.size / PrivateRAM.pageSize)
+    let new = try machine.machine.takeDirtyLog(slot: Board.MemorySlot.ram, pages: pages)
+    log = []
+    return Self.union(new, pending)
+  }
+
+  private static func union(_ one: [UInt64], _ other: [UInt64]) -> [UInt64] {
+    guard !other.isEmpty else { return one }
+    guard !one.isEmpty else { return other }
+    return zip(one, other).map { $0 | $1 }
+  }
+
+  /// Why KVM's log would not have all that changes; nil where it has.
+  private var logObstacle: String? {
+    guard case .confined = configuration.dma, configuration.iommu == nil else {
+      return "the machine's devices reach its RAM, so that KVM's log of changes is not whole; take full snapshots, or "
+        + "confine the devices to windows"
+    }
+    guard configuration.debugger == nil else {
+      return "a debugger may write the machine's RAM, which KVM's log of changes does not have; take full snapshots"
+    }
+    return nil
+  }
+}
