@@ -69,22 +69,24 @@ public final class Machine: Sendable {
   ///   - snapshot: any number of machines may be made from one, one after the other or beside each other.
   ///   - configuration: what is to be different: console, control socket and whatever else the guest was not promised;
   ///     and what stands behind its devices, which are to be the same. Nil: the snapshot's own.
+  ///   - options: how it goes on.
   ///   - platform: as for ``init(_:platform:logger:)``.
   ///   - logger: as for ``init(_:platform:logger:)``.
   /// - Throws: every mistake at once, and all that is not as the guest was promised.
   public init(
     restoring snapshot: MachineSnapshot,
     _ configuration: Configuration? = nil,
+    options: MachineSnapshot.Options = MachineSnapshot.Options(),
     platform: SharedPlatform? = nil,
     logger: Logger = Logger(label: "apus") { _ in SwiftLogNoOpLogHandler() }
   ) throws(ConfigurationError) {
     var configuration = configuration ?? snapshot.configuration
-    if snapshot.options.isClone { configuration.uuid = .random() }
+    if options.isClone { configuration.uuid = .random() }
     let problems = snapshot.mismatches(with: configuration)
     guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
     let (checked, inputs) = try configuration.checkAndOpen(platform, boots: false)
     self.checked = checked
-    state = Mutex(State(inputs: inputs, restored: RestoredMachine(snapshot)))
+    state = Mutex(State(inputs: inputs, restored: RestoredMachine(snapshot, options)))
     self.logger = RunLog.logger(over: logger)
   }
 

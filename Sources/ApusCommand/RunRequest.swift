@@ -53,7 +53,12 @@ struct RunRequest {
     let machine = try Message.reporting(configuration) { () throws(ConfigurationError) in
       let logger = Message.logger(settings.logLevel)
       guard let snapshot else { return try Machine(configuration, logger: logger) }
-      return try Machine(restoring: snapshot, configuration, logger: logger)
+      var options = MachineSnapshot.Options()
+      options.isClone = restoring?.isClone ?? false
+      options.clock = restoring?.clock ?? .continued
+      // Who names a disk's file knows that it has on it what the guest's had.
+      options.acceptsOtherDisks = settings.configuration.devices.contains { $0.isDisk }
+      return try Machine(restoring: snapshot, configuration, options: options, logger: logger)
     }
     // The process ends with its machine, and taking that apart before would be work for nobody.
     // SAFETY: a reference more keeps the object, and nothing else.
@@ -84,11 +89,9 @@ struct RunRequest {
   private func openSnapshot() throws -> MachineSnapshot? {
     guard let restoring else { return nil }
     return try Message.reporting { () throws(SnapshotRefusal) in
-      var options = MachineSnapshot.Options()
-      options.isClone = restoring.isClone
-      options.clock = restoring.clock
-      options.verifiesMemory = restoring.verifiesMemory
-      return try MachineSnapshot(restoring.directory, options)
+      let snapshot = try MachineSnapshot(restoring.directory)
+      if restoring.verifiesMemory { try snapshot.verifyMemory() }
+      return snapshot
     }
   }
 

@@ -88,6 +88,9 @@ package struct RegisterSet: Equatable, Sendable {
   /// Where in ``bytes`` a register's content is.
   package func place(at index: Int) -> Range<Int> { starts[index]..<starts[index] + ids[index].size }
 
+  /// All of what a register holds; nil where it is none of these.
+  package func content(of id: RegisterID) -> ArraySlice<UInt8>? { index(of: id).map { bytes[place(at: $0)] } }
+
   /// What a register holds: its lowest 64 bits.
   package func value(at index: Int) -> UInt64 {
     let start = starts[index]

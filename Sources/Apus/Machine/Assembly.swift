@@ -82,7 +82,7 @@ struct Assembly {
         machine: virtualMachine
       )
       if features.contains(.sve) {
-        restored?.restoreVectorLengths(runner.vcpu)
+        try restored?.restoreVectorLengths(runner.vcpu)
         try promise?.chooseVectorLengths(of: runner.vcpu)
         try runner.vcpu.finalizeSVE()
       }
@@ -99,7 +99,7 @@ struct Assembly {
       }
     }
 
-    try restored?.restoreProcessors(runners, interruptController)
+    try restored?.restoreProcessors(virtualMachine, runners, interruptController)
 
     let shared = SharedMachine(
       virtualMachine,

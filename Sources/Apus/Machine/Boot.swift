@@ -125,8 +125,9 @@ final class Boot: @unchecked Sendable {
   /// Puts devices and peripherals where they stood. What takes long is done while the vCPUs wait.
   private func goOn(from restored: RestoredMachine, startsPaused: Bool) throws {
     let parts = try restored.deviceParts(assembly)
-    assembly.putState(parts, known: restored.problems) { [self] error in
+    assembly.putState(parts, known: restored.problems, restored.wishes) { [self] error in
       self.restored = nil
+      if error == nil { assembly.generationID.change() }
       if let error, threads == nil {
         restoringFailure = error
       } else if let error {

@@ -80,6 +80,7 @@ final class HotplugRegion: MemoryBackend, @unchecked Sendable {
       name: "hotplug-\(place.name)",
       range: place.range,
       hostAddress: memory.hostAddress,
+      descriptor: memory.fileDescriptor,
       runs: runs
     )
   }

@@ -16,8 +16,8 @@ public final class MachineSnapshot: Sendable {
     public var isClone = false
     /// What the guest's virtual counter does.
     public var clock = Clock.continued
-    /// Whether the checksums of the memory are compared, too, for which all of it is read. Those of all else are always.
-    public var verifiesMemory = false
+    /// Whether its disks may be other files of the same size: for whoever has made copies of them, say.
+    public var acceptsOtherDisks = false
 
     /// The same machine, whose time goes on where it stood.
     public init() {}
@@ -57,18 +57,15 @@ public final class MachineSnapshot: Sendable {
   /// What the machine was made from, without what belongs to that process alone: its control socket, debugger, time
   /// limit, transcript and dumps. The console is ``Configuration/Console/none``.
   public let configuration: Configuration
-  let options: Options
   let chain: SnapshotChain
   let processors: ProcessorsState
   let pieces: [Piece]
 
   /// Opens a snapshot.
   ///
-  /// - Parameters:
-  ///   - directory: where ``Machine/snapshot(to:_:)`` or `apus control NAME snapshot` has written it.
-  ///   - options: how machines go on from it.
+  /// - Parameter directory: where ``Machine/snapshot(to:_:)`` or `apus control NAME snapshot` has written it.
   /// - Throws: ``SnapshotRefusal`` for one that is damaged, incomplete, of another format or not there.
-  public init(_ directory: String, _ options: Options = Options()) throws(SnapshotRefusal) {
+  public init(_ directory: String) throws(SnapshotRefusal) {
     let opened: Opened
     do throws(SnapshotError) {
       opened = try Opened(directory)
@@ -80,7 +77,6 @@ public final class MachineSnapshot: Sendable {
     processors = opened.processors
     pieces = opened.pieces
     self.directory = directory
-    self.options = options
   }
 
   /// What was read and checked.
@@ -107,13 +103,25 @@ public final class MachineSnapshot: Sendable {
         processors.interrupts.cpuCount == configuration.cpuCount,
         2...3 ~= processors.interrupts.version
       else { throw damaged("it is of another machine than the configuration") }
-      for processor in processors.processors {
-        var registers = SavedRegisters(processor.registers)
-        while registers.next() != nil {}
-        guard !registers.isCut else { throw damaged("a vCPU's registers end in the middle of one") }
-      }
       guard let ram = chain.memory(MemoryName.ram), ram.description.size == configuration.memorySize else {
         throw .damaged(path: directory, file: "manifest.json", what: "the memory is none of such a machine")
+      }
+    }
+  }
+
+  /// Compares the checksums of all its memory, for which that is read. Those of all else are compared when it is opened.
+  ///
+  /// - Throws: ``SnapshotRefusal`` with each block that is not as it was written.
+  public func verifyMemory() throws(SnapshotRefusal) {
+    for member in chain.members {
+      let damages: [MemoryDamage]
+      do throws(SnapshotError) {
+        damages = try member.damagedMemory()
+      } catch {
+        throw SnapshotRefusal(error)
+      }
+      guard damages.isEmpty else {
+        throw SnapshotRefusal(damaged: member.path, damages.map { "\($0)" })
       }
     }
   }
@@ -194,6 +202,12 @@ public struct SnapshotRefusal: Error, Equatable, Sendable, CustomStringConvertib
   public let kind: FailureKind
   /// What is wrong, and what to do about it.
   public let description: String
+
+  init(damaged path: String, _ damages: [String]) {
+    kind = .badInput
+    description =
+      "the memory of the snapshot '\(path)' is damaged: \(damages.joined(separator: "; ")); restore another one"
+  }
 
   init(_ error: SnapshotError) {
     kind = error.kind

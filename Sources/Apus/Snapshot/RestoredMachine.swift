@@ -1,3 +1,4 @@
+import CPUModel
 import GuestABI
 import GuestMemory
 import Host
@@ -8,13 +9,18 @@ import Virtio
 /// What the first boot of a machine goes on from. On the device thread, once.
 final class RestoredMachine {
   let snapshot: MachineSnapshot
+  private let options: MachineSnapshot.Options
   private var processors: ProcessorsState { snapshot.processors }
   /// What does not match on this host, as far as it has been looked at: all of it is told at once.
   private(set) var problems: [String] = []
 
-  init(_ snapshot: MachineSnapshot) {
+  init(_ snapshot: MachineSnapshot, _ options: MachineSnapshot.Options) {
     self.snapshot = snapshot
+    self.options = options
   }
+
+  /// What of devices is to be otherwise.
+  var wishes: RestoreWishes { RestoreWishes(acceptsOtherDisks: options.acceptsOtherDisks) }
 
   // MARK: In the order in which a machine is assembled
 
@@ -71,25 +77,43 @@ final class RestoredMachine {
   }
 
   /// Gives a vCPU the vector lengths that it had. Before it is finalised.
-  func restoreVectorLengths(_ vcpu: borrowing VirtualCPU) {
-    if let problem = processors.restoreVectorLengths(vcpu) { note(problem) }
+  func restoreVectorLengths(_ vcpu: borrowing VirtualCPU) throws(KVMError) {
+    if let problem = try processors.processors[vcpu.index].restoreVectorLengths(vcpu) { note(problem) }
   }
 
-  /// Puts the registers of all vCPUs and the interrupt controller where they stood.
+  /// Puts the registers of all vCPUs and the interrupt controller where they stood; where anything is refused, that is
+  /// noted and nothing is written.
   ///
   /// - Throws: ``KVMError`` for what the host refuses without a reason of the snapshot's.
-  func restoreProcessors(_ runners: [VCPURunner], _ controller: borrowing InterruptController) throws {
-    for runner in runners {
-      for problem in try processors.restoreRegisters(runner.vcpu) { note(problem) }
+  func restoreProcessors(
+    _ machine: borrowing VirtualMachine,
+    _ runners: [VCPURunner],
+    _ controller: borrowing InterruptController
+  ) throws {
+    let masks = WritableMasks(try machine.writableMasks())
+    var plans: [(plan: RestorePlan, saved: RegisterSet)] = []
+    for (runner, state) in zip(runners, processors.processors) {
+      guard let saved = state.registerSet else {
+        return note("the registers of vCPU \(runner.vcpu.index) are none; the snapshot is damaged")
+      }
+      let plan = RestorePlan(saved: saved, target: try RestorePlan.Target(runner.vcpu, masks: masks))
+      for refusal in plan.refusals { note(refusal.message) }
+      plans.append((plan, saved))
+    }
+    guard problems.isEmpty else { return }
+    for (runner, (plan, saved)) in zip(runners, plans) {
+      for refusal in try plan.carryOut(on: runner.vcpu, saved: saved) { note(refusal.message) }
     }
     guard problems.isEmpty else { return }
     var affinities: [UInt64] = []
     for runner in runners { affinities.append(try runner.vcpu.register(.multiprocessorAffinity)) }
-    guard try controller.restore(processors.interrupts, affinities: affinities, driven: driven(runners.count)) else {
+    guard try controller.restore(processors.interrupts, affinities: affinities, driven: driven) else {
       return note("the interrupt controller of the snapshot has another shape; it is damaged")
     }
-    for runner in runners { try processors.restoreEvents(runner.vcpu) }
-    try processors.restorePhysicalCounter(runners[0].vcpu)
+    for (runner, state) in zip(runners, processors.processors) { try state.restoreEvents(runner.vcpu) }
+    if let counter = plans[0].plan.physicalCounter {
+      try runners[0].vcpu.setRegister(.physicalCounter, counter)
+    }
   }
 
   /// The same of several vCPUs is said once.
@@ -98,7 +122,7 @@ final class RestoredMachine {
   }
 
   /// Interrupts whose lines are driven anew, by peripherals and by KVM's timers and performance monitors.
-  private func driven(_ cpuCount: Int) -> Set<UInt32> {
+  private var driven: Set<UInt32> {
     var driven: Set<UInt32> = [32 + MemoryMap.SharedInterrupt.pl011, 32 + MemoryMap.SharedInterrupt.pl031]
     // Every private interrupt that KVM drives.
     driven.formUnion(16..<32)
@@ -107,7 +131,7 @@ final class RestoredMachine {
 
   /// CNTVCT_EL0, from where the guest's time goes on.
   var virtualCounter: UInt64 {
-    guard snapshot.options.clock == .host else { return processors.virtualCounter }
+    guard options.clock == .host else { return processors.virtualCounter }
     let passed = HostClock.wallNanoseconds - min(HostClock.wallNanoseconds, processors.wallTime)
     let (seconds, rest) = passed.quotientAndRemainder(dividingBy: 1_000_000_000)
     let frequency = processors.counterFrequency

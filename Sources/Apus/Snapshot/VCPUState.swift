@@ -57,53 +57,6 @@ struct ProcessorsState: VersionedState {
   var interrupts: InterruptControllerState
 }
 
-/// The registers in ``VCPUState/registers``, one after the other.
-struct SavedRegisters: Sequence, IteratorProtocol {
-  /// One of them.
-  struct Register {
-    let id: RegisterID
-    let bytes: ArraySlice<UInt8>
-
-    /// Its value, where it has 64 bits or fewer.
-    var value: UInt64? {
-      guard bytes.count <= 8 else { return nil }
-      var value: UInt64 = 0
-      for (index, byte) in bytes.enumerated() { value |= UInt64(byte) << UInt64(8 * index) }
-      return value
-    }
-
-    /// Whether all of its bits are 0.
-    var isZero: Bool { bytes.allSatisfy { $0 == 0 } }
-  }
-
-  private var rest: ArraySlice<UInt8>
-
-  init(_ bytes: [UInt8]) {
-    rest = bytes[...]
-  }
-
-  /// Whether the bytes end in the middle of a register.
-  private(set) var isCut = false
-
-  mutating func next() -> Register? {
-    guard !rest.isEmpty else { return nil }
-    guard rest.count > 8 else {
-      isCut = true
-      return nil
-    }
-    var number: UInt64 = 0
-    for (index, byte) in rest.prefix(8).enumerated() { number |= UInt64(byte) << UInt64(8 * index) }
-    let id = RegisterID(rawValue: number)
-    rest = rest.dropFirst(8)
-    guard rest.count >= id.size else {
-      isCut = true
-      return nil
-    }
-    defer { rest = rest.dropFirst(id.size) }
-    return Register(id: id, bytes: rest.prefix(id.size))
-  }
-}
-
 extension CopiedMemory {
   /// All of it that is not zero.
   var pages: MemoryPages {

@@ -44,3 +44,8 @@ enum BlockOption {
     }
   }
 }
+
+extension Configuration.Device {
+  /// Whether it has a file that is to be what the guest's disk was.
+  var isDisk: Bool { if case .block = kind { true } else { false } }
+}
