@@ -144,6 +144,13 @@ public struct HostSurvey: Sendable, Encodable {
     }
   }
 
+  /// What this host shows a vCPU that is made with the parts that a model has.
+  ///
+  /// - Throws: a `KVMError` without KVM.
+  package static func processor(with model: ProcessorModel) throws -> HostProcessor {
+    try processor(System(), with: model.features)
+  }
+
   private static func processor(
     _ system: borrowing System,
     with wanted: Configuration.CPUFeatures

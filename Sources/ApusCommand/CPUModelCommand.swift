@@ -24,7 +24,7 @@ struct CPUModelCommand: ParsableCommand {
   @Flag(help: "The model of this host: all that its KVM shows.")
   var fromHost = false
 
-  @Flag(help: "What all of these models have: each host that can give one of them can give it.")
+  @Flag(help: "What all of these models have, for a fleet of such hosts.")
   var intersect = false
 
   @Option(help: "What to call the model that is made.")
