@@ -37,6 +37,7 @@ let forFuzzing: [Product] =
   : [
     .library(name: "SCMIFuzzing", targets: ["SCMI", "SCMIFile", "SCMIFuzzing"]),
     .library(name: "BootImageTesting", targets: ["BootImage", "BootImageTesting", "GuestMemory"]),
+    .library(name: "SnapshotTesting", targets: ["SnapshotTesting"]),
     .library(name: "AgentProtocol", targets: ["AgentProtocol"]),
     .library(name: "ControlTesting", targets: ["ControlTesting"]),
     .library(name: "VhostUserTesting", targets: ["VhostUserTesting"]),
@@ -186,9 +187,15 @@ let package = Package(
       dependencies: ["CHost", "CSnapshot", "Host", "PositionedJSON"],
       swiftSettings: strict
     ),
+    .target(
+      name: "SnapshotTesting",
+      dependencies: ["Snapshot"],
+      path: "Tests/SnapshotTesting",
+      swiftSettings: strict
+    ),
     .testTarget(
       name: "SnapshotTests",
-      dependencies: ["CHost", "CSnapshot", "GuestMemory", "Snapshot", "TestSupport"],
+      dependencies: ["CHost", "CSnapshot", "CTestSupport", "GuestMemory", "Snapshot", "SnapshotTesting", "TestSupport"],
       swiftSettings: strict
     ),
     .testTarget(name: "PositionedJSONTests", dependencies: ["PositionedJSON"], swiftSettings: strict),

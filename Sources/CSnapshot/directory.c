@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -106,11 +107,40 @@ int csnapshot_make_directory(int directory, const char *name) {
     return -errno;
   // Before it was locked somebody may have taken it for a dead process's.
   struct stat status, named;
-  if (csnapshot_lock(opened, false) == 0 && fstat(opened, &status) == 0 &&
+  if (csnapshot_lock(opened, true) == 0 && fstat(opened, &status) == 0 &&
       fstatat(directory, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && status.st_ino == named.st_ino)
     return opened;
   close(opened);
   return -EAGAIN;
+}
+
+enum { TRIES = 100, PAUSE = 10 }; // milliseconds
+
+int csnapshot_open_snapshot(int directory, const char *path) {
+  for (int more = TRIES; more > 0; more--) {
+    const int opened = csnapshot_open_directory(directory, path);
+    if (opened < 0)
+      return opened;
+    // What it is replaced by has its name, perhaps, by the time that it is locked.
+    struct stat status, named;
+    const int locked = csnapshot_lock(opened, true);
+    if (locked == 0 && fstat(opened, &status) == 0 && fstatat(directory, path, &named, 0) == 0 &&
+        status.st_ino == named.st_ino && status.st_dev == named.st_dev)
+      return opened;
+    close(opened);
+    poll(NULL, 0, locked == 0 ? 0 : PAUSE);
+  }
+  return -EAGAIN;
+}
+
+int csnapshot_resolve(int directory, char *path, size_t size) {
+  char link[64];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", directory);
+  const ssize_t count = readlink(link, path, size - 1);
+  if (count < 0 || (size_t)count >= size - 1)
+    return count < 0 ? -errno : -ENAMETOOLONG;
+  path[count] = 0;
+  return 0;
 }
 
 int csnapshot_rename(int directory, const char *from, const char *to, bool is_exchange) {

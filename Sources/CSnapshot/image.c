@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -19,6 +20,11 @@
 static const uint64_t is_present = 1ull << 63, is_swapped = 1ull << 62, is_files = 1ull << 61;
 
 enum { ENTRIES = 8192 }; // that are read from the page map at once
+
+// What one call writes. A file system that knows large folios touches all that is left of a call's memory once for
+// each page that it copies: in memory, Linux 6.12 took 3000 instructions a page with this many bytes, and 5200 with
+// 2 MiB.
+enum { PIECE = 64 << 10 };
 
 static size_t whole_size(uint64_t pages, uint64_t blocks) {
   return sizeof(struct csnapshot_image) + (pages + ENTRIES) * sizeof(uint64_t) + blocks * sizeof(uint32_t);
@@ -76,14 +82,22 @@ static bool is_zero_page(const uint8_t *page, uint32_t size) {
 
 // Writes pages that lie in one block.
 static int put_block(struct csnapshot_image *image, uint64_t offset, uint64_t count) {
-  if (image->has_checksums) {
-    uint32_t *checksum = &image->blocks[offset / CSNAPSHOT_BLOCK];
-    // The runs' order is the pages', so this is the first of its block exactly where nothing is there yet.
-    const uint32_t former = *checksum != 0 ? *checksum : image->seed;
-    *checksum = csnapshot_crc32c(former, image->base + offset, count);
-  }
+  uint32_t *checksum = &image->blocks[offset / CSNAPSHOT_BLOCK];
+  // The runs' order is the pages', so this is the first of its block exactly where nothing is there yet.
+  if (image->has_checksums && *checksum == 0)
+    *checksum = image->seed;
   image->stored += count;
-  return csnapshot_write_at(image->file, image->base + offset, count, offset);
+  while (count > 0) {
+    const uint64_t piece = count < PIECE ? count : PIECE;
+    if (image->has_checksums)
+      *checksum = csnapshot_crc32c(*checksum, image->base + offset, piece);
+    const int error = csnapshot_write_at(image->file, image->base + offset, piece, offset);
+    if (error != 0)
+      return error;
+    offset += piece;
+    count -= piece;
+  }
+  return 0;
 }
 
 static int put_run(struct csnapshot_image *image, uint64_t first, uint64_t count, bool is_zero) {
@@ -247,8 +261,10 @@ static void reset_signals(void) {
   struct sigaction action = {.sa_handler = SIG_DFL};
   for (int signal = 1; signal < NSIG; signal++)
     sigaction(signal, &action, NULL);
+  // What these say an error number says, too.
   action.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &action, NULL);
+  sigaction(SIGXFSZ, &action, NULL);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
@@ -256,6 +272,8 @@ static void reset_signals(void) {
 
 // In the child, where nothing but what a signal's handler may call is allowed.
 static _Noreturn void write_and_end(struct csnapshot_image *const *images, int count, int pipe) {
+  // The parent has a machine to let go on: it goes first where there is one processor for both.
+  sched_yield();
   reset_signals();
   close_others(images, count, pipe);
   for (int index = 0; index < count; index++) {

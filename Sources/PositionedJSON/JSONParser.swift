@@ -134,6 +134,7 @@ public struct JSONParser {
   private mutating func object() throws(JSONError) -> JSONValue.Content {
     try enter()
     var members: [JSONValue.Member] = []
+    // Of many keys only: a first set costs what a short text does.
     var keys: Set<String> = []
     if next == UInt8(ascii: "}") {
       leave()
@@ -146,7 +147,9 @@ public struct JSONParser {
       }
       let start = position
       let key = try string()
-      guard keys.insert(key).inserted else {
+      if members.count == Self.fewKeys { keys = Set(members.map(\.key)) }
+      let isNew = members.count < Self.fewKeys ? !members.contains { $0.key == key } : keys.insert(key).inserted
+      guard isNew else {
         throw JSONError(position: start, message: "the key \"\(key)\" is there twice")
       }
       skipSpace()
@@ -163,6 +166,9 @@ public struct JSONParser {
     leave()
     return .object(members)
   }
+
+  /// Up to so many keys are compared with each other one by one.
+  private static let fewKeys = 24
 
   private mutating func array() throws(JSONError) -> JSONValue.Content {
     try enter()
@@ -214,6 +220,20 @@ public struct JSONParser {
 
   private mutating func string() throws(JSONError) -> String {
     index += 1
+    // Nearly every string stands there as it is.
+    var end = index
+    while end < bytes.count, bytes[end] >= 0x20, bytes[end] != UInt8(ascii: "\""), bytes[end] != UInt8(ascii: "\\") {
+      end += 1
+    }
+    if end < bytes.count, bytes[end] == UInt8(ascii: "\"") {
+      steps += end - index + 1
+      guard let text = String(validating: bytes[index..<end], as: UTF8.self) else {
+        index = end
+        throw error("the string is not UTF-8")
+      }
+      index = end + 1
+      return text
+    }
     var result: [UInt8] = []
     while true {
       guard let byte = next else { throw error("the string has no end") }

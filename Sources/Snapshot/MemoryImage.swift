@@ -126,6 +126,9 @@ package final class MemoryImage: @unchecked Sendable {
     unsafe image.pointee.stored
   }
 
+  /// Nothing was written after all, and may still be.
+  fileprivate func begin() { isWritten = false }
+
   /// Gives a call the structure with the marks in it.
   fileprivate func withImage<Result>(_ body: (UnsafeMutablePointer<csnapshot_image>) -> Result) -> Result {
     precondition(!isWritten, "memory is written once")
@@ -137,7 +140,8 @@ package final class MemoryImage: @unchecked Sendable {
     }
   }
 
-  /// Writes the memory.
+  /// Writes the memory. A process that hides its own, and isn't root's, has to look at all pages to know which there
+  /// are, and can't tell ``MemoryPages/privately(base:unmapped:)``: a ``MemoryChild`` can.
   ///
   /// - Throws: ``SnapshotError``.
   package func write() throws(SnapshotError) {
@@ -194,13 +198,16 @@ package final class MemoryChild: @unchecked Sendable {
   /// Starts the process. The memory may change as soon as this returns.
   ///
   /// - Parameter images: at least one, all of one writer, none written yet.
-  /// - Throws: ``SnapshotError``.
+  /// - Throws: ``SnapshotError``; then this process may write them itself.
   package init(writing images: [MemoryImage]) throws(SnapshotError) {
     precondition(!images.isEmpty, "a process has something to write")
     var pointers: [UnsafeMutablePointer<csnapshot_image>] = unsafe []
     var process: Int32 = -1
     let descriptor = unsafe Self.start(images[...], &pointers, &process)
-    guard descriptor >= 0 else { throw .host(.fork, path: images[0].path, errno: -descriptor) }
+    guard descriptor >= 0 else {
+      for image in images { image.begin() }
+      throw .host(.fork, path: images[0].path, errno: -descriptor)
+    }
     self.descriptor = descriptor
     self.process = process
     self.images = images

@@ -26,7 +26,7 @@ package struct PageRun: Equatable, Sendable {
 }
 
 /// Which pages of a region its file has, and their checksums.
-struct MemoryIndex: Codable, Equatable {
+struct MemoryIndex: Equatable {
   /// The region's.
   var name: String
   /// As `CSNAPSHOT_RUN_ZERO` says, in the pages' order.
@@ -34,6 +34,12 @@ struct MemoryIndex: Codable, Equatable {
   /// Of each block of ``blockSize`` bytes: the CRC-32C of what the file has of it; 0 where it has nothing. Empty where
   /// none were made.
   var blocks: [UInt32]
+
+  init(name: String, runs: [UInt64], blocks: [UInt32]) {
+    self.name = name
+    self.runs = runs
+    self.blocks = blocks
+  }
 
   static let blockSize = Int(CSNAPSHOT_BLOCK)
   /// The part that has the indices of all regions.
@@ -71,4 +77,21 @@ struct MemoryIndex: Codable, Equatable {
   }
 
   static let trailerSize = 64
+}
+
+// Without names of fields: the types that they are looked up with cost more at a restore than all the rest of it.
+extension MemoryIndex: Codable {
+  init(from decoder: any Decoder) throws {
+    var container = try decoder.unkeyedContainer()
+    name = try container.decode(String.self)
+    runs = try container.decode([UInt64].self)
+    blocks = try container.decode([UInt32].self)
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.unkeyedContainer()
+    try container.encode(name)
+    try container.encode(runs)
+    try container.encode(blocks)
+  }
 }

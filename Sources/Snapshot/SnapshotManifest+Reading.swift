@@ -10,15 +10,17 @@ extension SnapshotManifest {
   static let limit = 1 << 20
 
   /// Why a text is no manifest of this format.
-  enum Refusal: Error, Equatable {
+  package enum Refusal: Error, Equatable {
+    /// The first mistake, with its place where that is known.
     case mistake(String)
+    /// A manifest of another format, of which no more is known than its number.
     case version(UInt64)
   }
 
   /// Reads a manifest.
   ///
   /// - Throws: ``Refusal``, also for a text that is not as it was written.
-  init(text: [UInt8]) throws(Refusal) {
+  package init(text: [UInt8]) throws(Refusal) {
     do {
       try Self.check(text)
       let value = try JSONParser.parse(text, maximumDepth: 8, maximumSize: Self.limit)
@@ -41,7 +43,7 @@ extension SnapshotManifest {
   /// Checks the text against the checksum at its end.
   private static func check(_ text: [UInt8]) throws {
     let before = Array(tail.before.utf8), behind = Array(tail.behind.utf8)
-    let length = before.count + 8 + behind.count
+    let length = tailLength
     guard text.count > length, text.count <= limit else { throw ManifestMistake(what: "it is cut, or no manifest") }
     let end = text.suffix(length)
     let content = text[..<end.startIndex]
@@ -127,13 +129,11 @@ extension SnapshotManifest {
     guard pageSize >= 4096, pageSize <= 1 << 20, pageSize & (pageSize - 1) == 0 else {
       throw ManifestMistake(what: "pages of \(pageSize) bytes, which no host has")
     }
-    var names: Set<String> = []
-    for file in parts.map(\.file) + memory.map(\.file) {
-      guard SnapshotFile.isName(file), file != Self.file else {
-        throw ManifestMistake(what: "'\(file)' can't be a file of a snapshot")
-      }
-      guard names.insert(file).inserted else { throw ManifestMistake(what: "the file '\(file)' is there twice") }
+    let files = parts.map(\.file) + memory.map(\.file)
+    for file in files where !SnapshotFile.isName(file) || file == Self.file {
+      throw ManifestMistake(what: "'\(file)' can't be a file of a snapshot")
     }
+    if let file = Self.repeated(files) { throw ManifestMistake(what: "the file '\(file)' is there twice") }
     for memory in memory {
       let (end, isTooLarge) = memory.start.addingReportingOverflow(memory.size)
       guard memory.size > 0, !isTooLarge, memory.size <= 1 << 43, memory.size % pageSize == 0, end > memory.start,
@@ -147,9 +147,16 @@ extension SnapshotManifest {
     for (former, next) in zip(places, places.dropFirst()) where former.start + former.size > next.start {
       throw ManifestMistake(what: "memory '\(former.name)' and '\(next.name)' lie over each other")
     }
-    guard Set(memory.map(\.name)).count == memory.count, Set(parts.map(\.name)).count == parts.count else {
-      throw ManifestMistake(what: "two parts of one name")
+    if let name = Self.repeated(memory.map(\.name)) ?? Self.repeated(parts.map(\.name)) {
+      throw ManifestMistake(what: "two parts of one name, '\(name)'")
     }
+  }
+
+  /// A text that is there twice.
+  private static func repeated(_ texts: [String]) -> String? {
+    let sorted = texts.sorted()
+    for index in sorted.indices.dropFirst() where sorted[index] == sorted[index - 1] { return sorted[index] }
+    return nil
   }
 }
 

@@ -4,6 +4,9 @@ extension SnapshotManifest {
   /// What the text ends with, between which the checksum of all that is before stands in eight digits.
   static let tail = (before: ",\n  \"crc32c\": \"", behind: "\"\n}\n")
 
+  /// How long that is, in bytes.
+  package static let tailLength = tail.before.utf8.count + 8 + tail.behind.utf8.count
+
   /// The manifest as JSON that people can read, with a checksum of itself at its end.
   package var text: [UInt8] {
     var text = ManifestText()

@@ -79,6 +79,13 @@ package struct SnapshotManifest: Equatable, Sendable {
     package var length: UInt64
     /// CRC-32C of the identifier's bytes and the file's.
     package var checksum: UInt32
+
+    package init(name: String, file: String, length: UInt64, checksum: UInt32) {
+      self.name = name
+      self.file = file
+      self.length = length
+      self.checksum = checksum
+    }
   }
 
   /// A file with memory.
@@ -95,6 +102,15 @@ package struct SnapshotManifest: Equatable, Sendable {
     package var stored: UInt64
     /// Whether only what has changed since the base is in the file.
     package var isChanges: Bool
+
+    package init(name: String, file: String, start: UInt64, size: UInt64, stored: UInt64, isChanges: Bool) {
+      self.name = name
+      self.file = file
+      self.start = start
+      self.size = size
+      self.stored = stored
+      self.isChanges = isChanges
+    }
   }
 
   /// Something else that is to be known, as a text.
@@ -111,7 +127,7 @@ package struct SnapshotManifest: Equatable, Sendable {
   }
 
   /// Which snapshot it is; the writer's.
-  package internal(set) var identifier: SnapshotIdentifier
+  package var identifier: SnapshotIdentifier
   /// The Apus that wrote it.
   package var apusVersion: String
   /// When it was taken, in seconds since 1970.
@@ -123,7 +139,7 @@ package struct SnapshotManifest: Equatable, Sendable {
   /// The CPU model's name.
   package var model: String
   /// The size of the host's pages, in bytes; the writer's.
-  package internal(set) var pageSize: UInt64
+  package var pageSize: UInt64
   /// The snapshot that it has only the changes to.
   package var base: Base?
   /// The machine's disks.
@@ -131,9 +147,9 @@ package struct SnapshotManifest: Equatable, Sendable {
   /// What else is to be known.
   package var details: [Detail] = []
   /// The files with states; the writer's.
-  package internal(set) var parts: [Part] = []
+  package var parts: [Part] = []
   /// The files with memory; the writer's.
-  package internal(set) var memory: [Memory] = []
+  package var memory: [Memory] = []
 
   package init(apusVersion: String, created: UInt64, machine: Machine, model: String, pause: UInt64 = 0) {
     self.init(SnapshotIdentifier(), apusVersion: apusVersion, created: created, machine: machine, model, pause)

@@ -30,10 +30,9 @@ package final class SnapshotReader: Sendable {
   ///   - folder: where `relative` leads from.
   init(_ path: String, from folder: Int32, _ relative: String) throws(SnapshotError) {
     // SAFETY: the path holds for the call.
-    let opened = unsafe relative.withHostPath { unsafe csnapshot_open_directory(folder, $0) }
-    guard opened >= 0 else { throw .host(.read, path: path, errno: -opened) }
+    let opened = unsafe relative.withHostPath { unsafe csnapshot_open_snapshot(folder, $0) }
+    guard opened >= 0 else { throw opened == -EAGAIN ? .inUse(path) : .host(.read, path: path, errno: -opened) }
     let directory = OwnedDescriptor(owning: opened)
-    guard csnapshot_lock(opened, true) == 0 else { throw .inUse(path) }
     let files = SnapshotFiles(path: path, directory: opened)
     let manifest = try files.manifest()
     var parts: [[UInt8]] = []

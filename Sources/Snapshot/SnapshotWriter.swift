@@ -17,8 +17,8 @@ package final class SnapshotWriter: @unchecked Sendable {
 
   private let folder: OwnedDescriptor
   private let directory: OwnedDescriptor
-  /// The snapshot that is replaced, locked as long as that takes.
-  private let replaced: OwnedDescriptor?
+  /// The snapshot that is replaced, locked only as long as that takes.
+  private let replaced: SharedFile?
   private let name: String
   private let temporaryName: String
   private var parts: [SnapshotManifest.Part] = []
@@ -26,7 +26,7 @@ package final class SnapshotWriter: @unchecked Sendable {
   private var images: [MemoryImage] = []
   private var isCommitted = false
 
-  /// A file that is still open, to be flushed at the end.
+  /// A file that stays open until the end.
   private final class SharedFile {
     let descriptor: OwnedDescriptor
 
@@ -47,7 +47,7 @@ package final class SnapshotWriter: @unchecked Sendable {
     let (parent, name) = try Self.parts(of: path)
     let folder = try Self.open(parent, path)
     let place = unsafe name.withHostPath { unsafe csnapshot_look(folder.rawValue, $0, SnapshotManifest.file) }
-    var old: OwnedDescriptor?
+    var old: SharedFile?
     switch place {
     case csnapshot_place_free: break
     case csnapshot_place_snapshot, csnapshot_place_empty:
@@ -55,8 +55,10 @@ package final class SnapshotWriter: @unchecked Sendable {
       // SAFETY: the name holds for the call.
       let opened = unsafe name.withHostPath { unsafe csnapshot_open_directory(folder.rawValue, $0) }
       guard opened >= 0 else { throw .host(.read, path: path, errno: -opened) }
-      old = OwnedDescriptor(owning: opened)
+      old = SharedFile(OwnedDescriptor(owning: opened))
+      // Known now what would be known when all is written. Until then it may still be read.
       guard csnapshot_lock(opened, false) == 0 else { throw .inUse(path) }
+      csnapshot_unlock(opened)
     default: throw replacing ? .notToBeReplaced(path) : .exists(path)
     }
     let prefix = ".\(name.utf8.count <= 150 ? name : Hexadecimal.text(Checksum.of(Array(name.utf8))))."
@@ -112,6 +114,38 @@ package final class SnapshotWriter: @unchecked Sendable {
     let made = unsafe file.withHostPath { unsafe csnapshot_create_file(directory.rawValue, $0) }
     guard made >= 0 else { throw failed(-made) }
     return OwnedDescriptor(owning: made)
+  }
+
+  /// The path that leads to another snapshot from this one's directory, once that has its name: for
+  /// ``SnapshotManifest/Base``. It holds as long as both stay where they are, or move together.
+  ///
+  /// - Throws: ``SnapshotError`` where the other one is not there, or is the one that this one replaces.
+  package func path(to other: String) throws(SnapshotError) -> String {
+    // SAFETY: the path holds for the call.
+    let opened = unsafe other.withHostPath { unsafe csnapshot_open_directory(AT_FDCWD, $0) }
+    guard opened >= 0 else { throw .host(.read, path: other, errno: -opened) }
+    let directory = OwnedDescriptor(owning: opened)
+    let target = try Self.resolve(directory.rawValue, other)
+    let own = try Self.resolve(folder.rawValue, path) + [name]
+    guard target != own else { throw .base(path: other, of: path, what: "it would be replaced") }
+    var common = 0
+    while common < min(target.count, own.count), target[common] == own[common] { common += 1 }
+    let parts = [String](repeating: "..", count: own.count - common) + target[common...]
+    return parts.joined(separator: "/")
+  }
+
+  /// The parts of the path that leads to a directory from the root.
+  private static func resolve(_ directory: Int32, _ path: String) throws(SnapshotError) -> [String] {
+    var result: Int32 = 0
+    // SAFETY: the buffer is this call's own and its size goes along; the shim ends the text with a zero.
+    let text = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { buffer in
+      guard let base = buffer.baseAddress else { return "" }
+      result = unsafe csnapshot_resolve(directory, base, buffer.count)
+      guard result == 0 else { return "" }
+      return unsafe HostPath.text(UnsafeRawBufferPointer(start: base, count: strlen(base)))
+    }
+    guard result == 0 else { throw .host(.read, path: path, errno: -result) }
+    return text.split(separator: "/" as Character).map(String.init)
   }
 
   /// Writes a state.
@@ -189,12 +223,19 @@ package final class SnapshotWriter: @unchecked Sendable {
   }
 
   private func rename() throws(SnapshotError) {
-    let isExchange = replaced != nil
+    var isExchange = false
+    if let replaced = replaced?.descriptor.rawValue {
+      guard csnapshot_lock(replaced, false) == 0 else { throw .inUse(path) }
+      isExchange = true
+    }
     // SAFETY: the names hold for the call.
     let result = unsafe temporaryName.withHostPath { from in
       unsafe name.withHostPath { unsafe csnapshot_rename(folder.rawValue, from, $0, isExchange) }
     }
-    guard result == 0 else { throw result == -EEXIST ? .exists(path) : failed(-result) }
+    guard result == 0 else {
+      if let replaced = replaced?.descriptor.rawValue { csnapshot_unlock(replaced) }
+      throw result == -EEXIST ? .exists(path) : failed(-result)
+    }
     isCommitted = true
     csnapshot_unlock(directory.rawValue)
     // The new one stands. What of the old one can't be removed doesn't change that.

@@ -110,6 +110,11 @@ let package = Package(
       dependencies: ["FuzzSupport", .product(name: "AgentProtocol", package: "apus")],
       swiftSettings: strict
     ),
+    .executableTarget(
+      name: "FuzzSnapshot",
+      dependencies: ["FuzzSupport", .product(name: "SnapshotTesting", package: "apus")],
+      swiftSettings: strict
+    ),
     debuggerFuzzTarget("FuzzDebugger"),
     debuggerFuzzTarget("FuzzTranslation"),
     messagesFuzzTarget("FuzzMessagesDevice"),
@@ -137,6 +142,7 @@ let package = Package(
         .product(name: "ControlTesting", package: "apus"), .product(name: "DebuggerTesting", package: "apus"),
         .product(name: "DeviceTree", package: "apus"), .product(name: "MessagesTesting", package: "apus"),
         .product(name: "QEMUTesting", package: "apus"), .product(name: "CPUModelTesting", package: "apus"),
+        .product(name: "SnapshotTesting", package: "apus"),
         .product(name: "VhostUserTesting", package: "apus"),
         .product(name: "VirtioTesting", package: "apus"),
       ],

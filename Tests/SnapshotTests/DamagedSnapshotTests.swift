@@ -146,29 +146,32 @@ import Testing
     #expect(damages.allSatisfy { !$0.isExtra })
   }
 
-  /// Manifests that are whole and say what can't be.
-  @Test(arguments: [
-    ("\"format\": 1", "\"format\": 2", "has format 2"),
-    ("\"length\": ", "\"length\": 9", "bytes, and 9"),
-    ("\"size\": 16384", "\"size\": 16385", "of a place or size that can't be"),
-    ("\"size\": 16384", "\"size\": 1152921504606846976", "of a place or size that can't be"),
-    ("\"size\": 16384", "\"size\": 32768", "and 32832 were written"),
-    ("\"stored\": 8192", "\"stored\": 4096", "another number of pages"),
-    ("\"start\": 1073741824", "\"start\": 18446744073709547520", "of a place or size that can't be"),
-    ("\"changes\": false", "\"changes\": true", "that is not named"),
-    ("\"file\": \"test.state\"", "\"file\": \"../test.state\"", "can't be a file of a snapshot"),
-    ("\"file\": \"test.state\"", "\"file\": \".state\"", "can't be a file of a snapshot"),
-    ("\"file\": \"test.state\"", "\"file\": \"ram.memory\"", "is there twice"),
-    ("\"file\": \"test.state\"", "\"file\": \"memory.state\"", "is there twice"),
-    ("\"name\": \"test\"", "\"name\": \"memory\"", "two parts of one name"),
-    ("\"pageSize\": 4096", "\"pageSize\": 4095", "which no host has"),
-    ("\"pageSize\": 4096", "\"pageSize\": 8192", "the index"),
-    ("\"cpus\": 4", "\"cpus\": -0.5", "an integer"),
-    ("\"gic\": 3", "\"gic\": 3, \"its\": true", "is not known"),
-    ("\"identifier\": \"", "\"identifier\": \"0", "32 digits"),
-    ("\"disks\": [", "\"disks\": [null, ", "an object is wanted"),
-    ("\"details\": {", "\"details\": {\"a\": 1, ", "a string is wanted"),
-  ])
+  /// Manifests that are whole and say what can't be: of memory in small pages.
+  @Test(
+    .enabled(if: TestMemory.pageSize == 4096),
+    arguments: [
+      ("\"format\": 1", "\"format\": 2", "has format 2"),
+      ("\"length\": ", "\"length\": 9", "bytes, and 9"),
+      ("\"size\": 16384", "\"size\": 16385", "of a place or size that can't be"),
+      ("\"size\": 16384", "\"size\": 1152921504606846976", "of a place or size that can't be"),
+      ("\"size\": 16384", "\"size\": 32768", "and 32832 were written"),
+      ("\"stored\": 8192", "\"stored\": 4096", "another number of pages"),
+      ("\"start\": 1073741824", "\"start\": 18446744073709547520", "of a place or size that can't be"),
+      ("\"changes\": false", "\"changes\": true", "that is not named"),
+      ("\"file\": \"test.state\"", "\"file\": \"../test.state\"", "can't be a file of a snapshot"),
+      ("\"file\": \"test.state\"", "\"file\": \".state\"", "can't be a file of a snapshot"),
+      ("\"file\": \"test.state\"", "\"file\": \"ram.memory\"", "is there twice"),
+      ("\"file\": \"test.state\"", "\"file\": \"memory.state\"", "is there twice"),
+      ("\"name\": \"test\"", "\"name\": \"memory\"", "two parts of one name"),
+      ("\"pageSize\": 4096", "\"pageSize\": 4095", "which no host has"),
+      ("\"pageSize\": 4096", "\"pageSize\": 8192", "the index"),
+      ("\"cpus\": 4", "\"cpus\": -0.5", "an integer"),
+      ("\"gic\": 3", "\"gic\": 3, \"its\": true", "is not known"),
+      ("\"identifier\": \"", "\"identifier\": \"0", "32 digits"),
+      ("\"disks\": [", "\"disks\": [null, ", "an object is wanted"),
+      ("\"details\": {", "\"details\": {\"a\": 1, ", "a string is wanted"),
+    ]
+  )
   func aManifestThatLiesIsTold(found: String, forged: String, reason: String) throws {
     let text = String(decoding: try #require(folder.read("snapshot/manifest.json")), as: UTF8.self)
     let parts = text.components(around: found)

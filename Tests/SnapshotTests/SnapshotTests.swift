@@ -108,6 +108,46 @@ import Testing
     #expect(reader.part("test") != nil)
   }
 
+  @Test func aSnapshotThatIsReplacedIsReadUntilThen() throws {
+    let path = folder.path("snapshot")
+    let first = try write(path, TestMemory(pages: 1))
+    let writer = try SnapshotWriter(path, replacing: true)
+
+    var reader: SnapshotReader? = try SnapshotReader(path)
+    #expect(reader?.manifest == first)
+    #expect(throws: SnapshotError.inUse(path)) { try writer.commit(testManifest()) }
+    reader = nil
+
+    #expect(try SnapshotReader(path).manifest == first)
+  }
+
+  @Test(arguments: [
+    ("a", "../a"), ("deep/b", "../deep/b"), ("deep/../a", "../a"), ("link", "../deep"),
+  ])
+  func aPathToAnotherSnapshotLeadsFromTheDirectory(other: String, expected: String) throws {
+    _ = try folder.makeFolder("a")
+    _ = try folder.makeFolder("deep")
+    _ = try folder.makeFolder("deep/b")
+    // SAFETY: the paths hold for the call.
+    #expect(unsafe symlink("deep", folder.path("link")) == 0)
+
+    let writer = try SnapshotWriter(folder.path("snapshot"))
+    let below = try SnapshotWriter(folder.path("deep/snapshot"))
+
+    #expect(try writer.path(to: folder.path(other)) == expected)
+    #expect(try below.path(to: folder.path("a")) == "../../a")
+  }
+
+  @Test func aSnapshotIsNotTheBaseOfWhatReplacesIt() throws {
+    let path = folder.path("snapshot")
+    try write(path, TestMemory(pages: 1))
+    let writer = try SnapshotWriter(path, replacing: true)
+
+    #expect(throws: SnapshotError.base(path: path, of: path, what: "it would be replaced")) {
+      _ = try writer.path(to: path)
+    }
+  }
+
   @Test func aWriterThatIsNotCommittedLeavesNothing() throws {
     do {
       let writer = try SnapshotWriter(folder.path("snapshot"))

@@ -63,6 +63,10 @@ extension Configuration.Device.Block: DeviceKind {
     return problems
   }
 
+  mutating func changePaths(_ change: (String) -> String) {
+    path = change(path)
+  }
+
   func files(device index: Int) -> [NamedFile] {
     [NamedFile(.needed, at: .device(index, .block(.path)), path)]
   }

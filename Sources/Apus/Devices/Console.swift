@@ -87,6 +87,16 @@ extension Configuration.Device.Console: DeviceKind {
     "a machine has one console device, which has all ports"
   }
 
+  mutating func changePaths(_ change: (String) -> String) {
+    for index in ports.indices {
+      switch ports[index].destination {
+      case .file(let path): ports[index].destination = .file(path: change(path))
+      case .socket(let path): ports[index].destination = .socket(path: change(path))
+      case .descriptor: break
+      }
+    }
+  }
+
   func files(device index: Int) -> [NamedFile] {
     var files: [NamedFile] = []
     for (number, port) in ports.enumerated() {

@@ -20,6 +20,9 @@ protocol DeviceKind: Codable, Sendable {
   /// The files that it needs or writes, and the names that it makes.
   func files(device index: Int) -> [NamedFile]
 
+  /// Changes each path of the host's that it has.
+  mutating func changePaths(_ change: (String) -> String)
+
   /// What no other device may have.
   func claims(device index: Int) -> [DeviceClaim]
 
@@ -81,6 +84,8 @@ extension DeviceKind {
   func problem(ofSeveral count: Int) -> ConfigurationError.Reason? { nil }
 
   func files(device index: Int) -> [NamedFile] { [] }
+
+  mutating func changePaths(_ change: (String) -> String) {}
 
   func claims(device index: Int) -> [DeviceClaim] { [] }
 

@@ -42,6 +42,23 @@ extension Configuration.Device {
       }
     }
 
+    mutating func changePaths(_ change: (String) -> String) {
+      func changed<Value: DeviceKind>(_ value: Value) -> Value {
+        var value = value
+        value.changePaths(change)
+        return value
+      }
+      switch self {
+      case .entropy, .network, .memory, .iommu: break
+      case .block(let block): self = .block(changed(block))
+      case .console(let console): self = .console(changed(console))
+      case .scmi(let scmi): self = .scmi(changed(scmi))
+      case .share(let share): self = .share(changed(share))
+      case .vhostUser(let device): self = .vhostUser(changed(device))
+      case .messages(let messages): self = .messages(changed(messages))
+      }
+    }
+
     var name: KindName {
       switch self {
       case .entropy: .entropy

@@ -84,6 +84,11 @@ extension Configuration.Device.Messages: DeviceKind {
     return problems
   }
 
+  mutating func changePaths(_ change: (String) -> String) {
+    socket = change(socket)
+    platform = platform.map(change)
+  }
+
   func files(device index: Int) -> [NamedFile] {
     platform.map { [NamedFile(.needed, at: .device(index, .messages(.platform)), $0)] } ?? []
   }

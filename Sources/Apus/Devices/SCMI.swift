@@ -65,6 +65,10 @@ extension Configuration.Device.SCMI: DeviceKind {
     "a machine is on one platform, not on \(count)"
   }
 
+  mutating func changePaths(_ change: (String) -> String) {
+    if case .file(let path) = source { source = .file(path: change(path)) }
+  }
+
   func files(device index: Int) -> [NamedFile] {
     guard case .file(let path) = source else { return [] }
     return [NamedFile(.needed, at: .device(index, .scmi(.source)), path)]

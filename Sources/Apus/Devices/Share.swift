@@ -69,6 +69,10 @@ extension Configuration.Device.Share: DeviceKind {
     return [.init(.usage, .device(index, .share(.tag)), .init(problem))]
   }
 
+  mutating func changePaths(_ change: (String) -> String) {
+    path = change(path)
+  }
+
   func claims(device index: Int) -> [DeviceClaim] {
     [
       DeviceClaim(place: .device(index, .share(.tag)), subject: .listener("tag \(tag)")) { _ in

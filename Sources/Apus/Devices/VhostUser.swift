@@ -141,6 +141,10 @@ extension Configuration.Device.VhostUser: DeviceKind {
     return problems
   }
 
+  mutating func changePaths(_ change: (String) -> String) {
+    socket = change(socket)
+  }
+
   func claims(device index: Int) -> [DeviceClaim] {
     [
       DeviceClaim(place: .device(index, .vhostUser(.socket)), subject: .listener("socket \(socket)")) { _ in

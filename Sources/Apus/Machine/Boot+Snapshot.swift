@@ -169,7 +169,7 @@ extension Boot {
 
   /// The configuration of machines that go on from here, without what is this process's alone.
   var frozenConfiguration: Configuration {
-    var frozen = configuration
+    var frozen = configuration.withAbsolutePaths
     frozen.uuid = identity
     frozen.gic = assembly.board.gic == .v2 ? .v2 : .v3
     frozen.console = .none

@@ -33,7 +33,10 @@ enum csnapshot_place { csnapshot_place_free, csnapshot_place_snapshot, csnapshot
 // What has a name: nothing, a directory with a manifest, one with nothing in it, or something else.
 enum csnapshot_place csnapshot_look(int directory, const char *_Nonnull name, const char *_Nonnull manifest);
 
-// A new directory of this user's alone, locked for this opening.
+// A snapshot's directory, locked so that nobody replaces it: -EAGAIN where somebody does so for long.
+int csnapshot_open_snapshot(int directory, const char *_Nonnull path);
+
+// A new directory of this user's alone, locked so that nobody takes it for a dead process's.
 int csnapshot_make_directory(int directory, const char *_Nonnull name);
 
 // A lock of the open directory, shared or exclusive, without waiting. -EAGAIN if somebody else holds it; 0 also where
@@ -42,6 +45,9 @@ int csnapshot_lock(int directory, bool is_shared);
 
 // Gives the lock back, also where other descriptors of the same opening are still open.
 void csnapshot_unlock(int directory);
+
+// The path that leads there without links and dots: 0 or minus errno.
+int csnapshot_resolve(int directory, char *_Nonnull path, size_t size);
 
 // Gives what is called `from` the name `to`: a free one, or, where it is to be replaced, in exchange.
 int csnapshot_rename(int directory, const char *_Nonnull from, const char *_Nonnull to, bool is_exchange);

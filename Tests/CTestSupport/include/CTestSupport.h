@@ -35,3 +35,18 @@ void ctest_file_system_end(pid_t process, const char *_Nonnull folder);
 
 // Has the allocator give back to the system what it keeps for later.
 void ctest_trim_allocator(void);
+
+// Calls at which a process may be made to die.
+enum ctest_call {
+  ctest_call_mkdirat,
+  ctest_call_openat,
+  ctest_call_ftruncate,
+  ctest_call_pwrite,
+  ctest_call_write,
+  ctest_call_fsync,
+  ctest_call_rename,
+  ctest_call_unlinkat,
+};
+
+// Has the calling thread's next such call end the process, by SIGSYS and before it does anything. 0 or minus errno.
+int ctest_die_at(enum ctest_call call);

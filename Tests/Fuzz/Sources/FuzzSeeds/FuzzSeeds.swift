@@ -7,6 +7,7 @@ internal import Glibc
 internal import MessagesTesting
 internal import CPUModelTesting
 internal import QEMUTesting
+internal import SnapshotTesting
 internal import VhostUserTesting
 internal import VirtioDriver
 internal import VirtioTesting
@@ -62,6 +63,7 @@ private enum FuzzSeeds {
       ]
     case "FuzzMessagesDevice": ExerciseMessages.deviceSeeds
     case "FuzzMessagesServer": ExerciseMessages.serverSeeds
+    case "FuzzSnapshot": ExerciseSnapshot.seeds
     case "FuzzVhostUser": ExerciseVhostUser.seeds
     case "FuzzVhostUserDevice": ExerciseVhostUserDevice.seeds
     case "FuzzEntropy": [SeedProgram.chain(payload: [], queue: 0, readable: [], writable: [64, 16])]
