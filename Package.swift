@@ -44,6 +44,7 @@ let forFuzzing: [Product] =
     .library(name: "DeviceTree", targets: ["DeviceTree"]),
     .library(name: "MessagesTesting", targets: ["MessagesTesting"]),
     .library(name: "QEMUTesting", targets: ["QEMUTesting"]),
+    .library(name: "CPUModelTesting", targets: ["CPUModelTesting"]),
     .library(name: "DebuggerTesting", targets: ["AArch64", "Debugger", "DebuggerTesting"]),
     .library(
       name: "VirtioTesting",
@@ -257,9 +258,15 @@ let package = Package(
     ),
     .target(name: "KVM", dependencies: ["CHost", "CKVM", "Host"], swiftSettings: strict),
     .target(name: "CPUModel", dependencies: ["KVM", "PositionedJSON"], swiftSettings: strict),
+    .target(
+      name: "CPUModelTesting",
+      dependencies: ["CPUModel", "KVM"],
+      path: "Tests/CPUModelTesting",
+      swiftSettings: strict
+    ),
     .testTarget(
       name: "CPUModelTests",
-      dependencies: ["CPUModel", "KVM", "TestSupport"],
+      dependencies: ["CPUModel", "CPUModelTesting", "KVM", "PositionedJSON", "TestSupport"],
       exclude: ["Registers"],
       swiftSettings: strict
     ),
@@ -375,7 +382,8 @@ let package = Package(
       name: "GuestTests",
       dependencies: [
         "Host",
-        "Apus", "ApusTesting", "CTestSupport", "DeviceTree", "GuestSupport", "SCMI", "SCMIFile", "TestLimits",
+        "Apus", "ApusTesting", "CPUModel", "CTestSupport", "DeviceTree", "GuestSupport", "KVM", "SCMI", "SCMIFile",
+        "TestLimits",
         "TestSupport",
       ],
       swiftSettings: strict

@@ -31,6 +31,7 @@ extension Configuration {
     for (index, path) in deviceTreeOverlays.enumerated() {
       files.append(NamedFile(.needed, at: .deviceTreeOverlay(index), path))
     }
+    if case .file(let path) = cpuModel { files.append(NamedFile(.needed, at: .property(.cpuModel), path)) }
     switch console {
     case .file(let path): files.append(NamedFile(.written, at: .property(.console), path))
     case .pseudoTerminal(let link?): files.append(NamedFile(.made, at: .property(.console), link))

@@ -12,6 +12,7 @@ extension Configuration {
     case pages
     case gic
     case cpuFeatures
+    case cpuModel
     case devices
     case dma
     case scmiTranscript

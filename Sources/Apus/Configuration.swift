@@ -28,6 +28,8 @@ public struct Configuration: Equatable, Sendable {
   public var gic = GIC.automatic
   /// Features of the vCPUs that a host may have.
   public var cpuFeatures = CPUFeatures()
+  /// What the guest is promised of its processor.
+  public var cpuModel = ProcessorChoice.host
   /// The virtio devices, in the order of their addresses: at most 32.
   public var devices: [Device] = []
   /// What the devices may reach of the guest's memory.
@@ -115,6 +117,16 @@ public struct Configuration: Equatable, Sendable {
 
     /// All on where the host has them.
     public init() {}
+  }
+
+  /// A model of a processor. Documentation/CPUModels.md
+  public enum ProcessorChoice: Equatable, Sendable {
+    /// What the host's KVM shows, with the features of ``Configuration/cpuFeatures``.
+    case host
+    /// A model that comes with Apus: one of ``CPUModel/ProcessorModel/shippedNames``.
+    case named(String)
+    /// The model of a file.
+    case file(path: String)
   }
 
   /// Where the guest's console leads.

@@ -125,6 +125,53 @@ public struct HostSurvey: Sendable, Encodable {
       without: "such a guest fault is reported as a failure of KVM_RUN"
     )
     try lookAtFirmware(machine)
+    try lookAtModels(system)
+  }
+
+  /// Which of the shipped models machines can have here, and why not the others.
+  private mutating func lookAtModels(_ system: borrowing System) throws {
+    for model in ProcessorModel.shipped {
+      let plan = try ModelPlan(model, on: Self.processor(system, with: model.features))
+      let fixed = plan.shown.isEmpty ? "yes" : "yes; \(plan.shown.count) fields are as this kernel fixes them"
+      findings.append(
+        Finding(
+          name: "CPU model \(model.name)",
+          status: plan.refusals.isEmpty ? .ok : .absent,
+          detail: plan.refusals.isEmpty ? fixed : "no",
+          advice: plan.refusals.isEmpty ? nil : plan.refusals.joined(separator: "; ")
+        )
+      )
+    }
+  }
+
+  /// What this host shows a vCPU that is made with the parts that a model has.
+  ///
+  /// - Throws: a `KVMError` without KVM.
+  package static func processor(with model: ProcessorModel) throws -> HostProcessor {
+    try processor(System(), with: model.features)
+  }
+
+  private static func processor(
+    _ system: borrowing System,
+    with wanted: Configuration.CPUFeatures
+  ) throws(KVMError) -> HostProcessor {
+    let features = VirtualCPUFeatures(wanted, on: system)
+    let machine = try system.createVirtualMachine(ipaSize: min(40, system.ipaSizeLimit))
+    let vcpu = try machine.createVirtualCPU(index: 0)
+    try vcpu.initialize(features: features, machine: machine)
+    if features.contains(.sve) { try vcpu.finalizeSVE() }
+    return try HostProcessor(vcpu, features: features, masks: WritableMasks(try machine.writableMasks()))
+  }
+
+  /// The model of this host: all that its KVM shows a guest, written out.
+  ///
+  /// - Parameters:
+  ///   - name: what to call it.
+  ///   - kvmPath: KVM's device.
+  /// - Throws: a description of what is missing, where no machine can run here.
+  public static func processorModel(name: String, kvmPath: String = "/dev/kvm") throws -> ProcessorModel {
+    let system = try System(path: kvmPath)
+    return ProcessorModel(host: try processor(system, with: Configuration.CPUFeatures()), name: name)
   }
 
   private mutating func lookAtPrograms() {

@@ -52,6 +52,8 @@ public struct Report: Sendable, Encodable {
     public let uuid: String
     /// How many vCPUs.
     public let cpus: Int
+    /// The model of the vCPUs: `host`, or the model's name.
+    public let cpuModel: String
     /// The features that the vCPUs got.
     public let cpuFeatures: [String]
     /// Whether huge pages were asked for.
@@ -80,12 +82,14 @@ public struct Report: Sendable, Encodable {
       _ checked: CheckedConfiguration,
       _ board: Board,
       features: VirtualCPUFeatures,
+      model: ProcessorModel?,
       firmware: FirmwareRegisters.Plan
     ) {
       let configuration = checked.configuration
       name = configuration.name
       uuid = checked.uuid.description
       cpus = configuration.cpuCount
+      cpuModel = model?.name ?? "host"
       var names: [String] = []
       if features.contains(.sve) { names.append("sve") }
       if features.contains(.pmuV3) { names.append("pmu") }

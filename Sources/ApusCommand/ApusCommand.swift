@@ -25,7 +25,7 @@ struct ApusCommand: ParsableCommand {
     version: ApusVersion.current,
     subcommands: [
       Run.self, ListCommand.self, ControlCommand.self, ConsoleCommand.self, DeviceTree.self, Doctor.self,
-      SCMICommand.self, DeviceCommand.self, TestCommand.self, ExecCommand.self,
+      CPUModelCommand.self, SCMICommand.self, DeviceCommand.self, TestCommand.self, ExecCommand.self,
     ]
   )
 

@@ -46,6 +46,16 @@ struct MachineOptions: ParsableArguments {
   var cpu: Setting?
 
   @Option(
+    help: ArgumentHelp(
+      "What the guest is promised of its processor: host (the default), a model's name, or its file.",
+      discussion: "'apus doctor' tells which models this host can give, 'apus cpu-model' prints them.",
+      valueName: "model"
+    ),
+    transform: Setting.cpuModel
+  )
+  var cpuModel: Setting?
+
+  @Option(
     help: "The machine's name, which the guest finds under /hypervisor/apus; apus by default.",
     transform: Setting.name
   )
@@ -76,6 +86,6 @@ struct MachineOptions: ParsableArguments {
   var dtbOverlay: [Setting] = []
 
   var changes: [Setting] {
-    [cpus, memory, memoryLimit, gic, cpu, name, uuid].compactMap(\.self) + commandLine + dtbOverlay
+    [cpus, memory, memoryLimit, gic, cpu, cpuModel, name, uuid].compactMap(\.self) + commandLine + dtbOverlay
   }
 }

@@ -68,6 +68,7 @@ enum QuickArguments {
     case "--dma": Setting.dma
     case "--gic": Setting.gic
     case "--cpu": Setting.cpu
+    case "--cpu-model": Setting.cpuModel
     case "--name": Setting.name
     case "--uuid": Setting.uuid
     case "--dtb-overlay": Setting.deviceTreeOverlay

@@ -32,6 +32,11 @@ extension Setting {
     $0.configuration.gic = $1
   }
   static let cpu: Reader = value { $0.configuration.cpuFeatures = $1 }
+  static let cpuModel: Reader = value(
+    { Configuration.ProcessorChoice(option: $0) },
+    form:
+      "give host, \(ProcessorModel.shippedNames.joined(separator: ", ")), or a file's path with a '/' or '.json' in it"
+  ) { $0.configuration.cpuModel = $1 }
   static let name: Reader = text { $0.configuration.name = $1 }
   static let uuid: Reader = value { $0.configuration.uuid = $1 }
   /// Each adds to those before it.

@@ -46,7 +46,7 @@ package struct HostProcessor: Equatable, Sendable {
 }
 
 extension VirtualCPU {
-  /// The lengths of vectors of a vCPU that has scalable ones: those of the host before ``KVM/VirtualCPU/finalizeSVE()``.
+  /// The lengths of scalable vectors, where a vCPU has them: those of the host before ``KVM/VirtualCPU/finalizeSVE()``.
   ///
   /// - Throws: a ``KVM/KVMError`` for a vCPU without them.
   package func vectorLengths() throws(KVMError) -> VectorLengths {

@@ -197,7 +197,7 @@ struct ModelFileReader {
 
 extension ProcessorModel {
   /// Whether a model may be called so.
-  static func isName(_ text: String) -> Bool {
+  public static func isName(_ text: String) -> Bool {
     guard (1...64).contains(text.utf8.count) else { return false }
     for byte in text.utf8 {
       switch byte {

@@ -12,8 +12,10 @@ package struct ModelPlan: Equatable, Sendable {
 
   /// The registers to write, in order, on one vCPU for all.
   package private(set) var writes: [Write] = []
-  /// Fields that the guest sees though the model does not have them, each with why that is.
+  /// Fields that the guest sees though the model does not have them: the model lets the kernel fix them.
   package private(set) var shown: [String] = []
+  /// Fields that are not as the model has them and tell a guest nothing, each with why that is.
+  package private(set) var harmless: [String] = []
   /// What the host cannot give, all of it. Nothing is written where there is any.
   package private(set) var refusals: [String] = []
 
@@ -92,9 +94,9 @@ package struct ModelPlan: Equatable, Sendable {
       }
       let name = "\(known.name).\(part.name)"
       if let harmless = part.harmless {
-        shown.append("\(name) is \(part.text(there)): \(harmless)")
+        self.harmless.append("\(name) is \(part.text(there)): \(harmless)")
       } else if isCovered, showsAll || field?.isShownWhereFixed == true {
-        shown.append("\(name) is \(part.text(there)): this kernel fixes it")
+        shown.append("\(name) is \(part.text(there))")
       } else if isCovered {
         refusals.append("\(name) must be \(part.text(wanted)); this kernel fixes \(part.text(there))")
       } else {
@@ -120,6 +122,39 @@ package struct ModelPlan: Equatable, Sendable {
         refusals.append("needs \(bitmap.name) with \(service.name); this host's KVM does not have it")
       }
     }
+  }
+}
+
+extension ModelPlan {
+  /// How many bits of physical address a guest sees that its processor has; nil where that is not known.
+  package func addressBits(on host: HostProcessor) -> Int? {
+    let id = RegisterID.system(3, 0, 0, 7, 0)
+    guard let value = writes.last(where: { $0.id == id })?.value ?? host.registers.value(of: id) else { return nil }
+    let bits = [32, 36, 40, 42, 44, 48, 52, 56]
+    let range = Int(value & 0xF)
+    return range < bits.count ? bits[range] : nil
+  }
+
+  /// Writes the plan's registers into a vCPU that has not run, which is for all of the machine.
+  ///
+  /// - Returns: what the kernel refused, or took and reads back otherwise.
+  /// - Throws: a ``KVM/KVMError`` where a register cannot be read.
+  package func carryOut(on vcpu: borrowing VirtualCPU) throws(KVMError) -> [String] {
+    var refused: [String] = []
+    for write in writes {
+      do throws(KVMError) {
+        try vcpu.setRegister(write.id, write.value)
+      } catch {
+        // What it holds says as much as the error.
+      }
+      let there = try vcpu.register(write.id)
+      let mask = Contract.row(write.id)?.mask ?? .max
+      if (there ^ write.value) & mask != 0 {
+        let name = SystemRegisters.name(write.id)
+        refused.append("\(name) must be \(write.value.hexadecimal); this kernel keeps \(there.hexadecimal)")
+      }
+    }
+    return refused
   }
 }
 

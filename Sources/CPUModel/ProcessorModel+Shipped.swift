@@ -2,6 +2,9 @@ extension ProcessorModel {
   /// The models that come with this program, in the order of their names.
   public static var shipped: [ProcessorModel] { [baseline, cortexA76, neoverseN1] }
 
+  /// Their names.
+  public static let shippedNames = [baselineName, "cortex-a76", "neoverse-n1"]
+
   /// The shipped model of that name.
   public static func shipped(named name: String) -> ProcessorModel? {
     // Asked by name so that only one is made.

@@ -85,7 +85,7 @@ public struct ProcessorModel: Equatable, Sendable {
   /// The register of that name, where the model speaks of it.
   public subscript(name: String) -> Register? { registers.first { $0.name == name } }
 
-  /// The largest model that all of some hosts can give, each of which can give one of these.
+  /// The largest model for a fleet of hosts of which each can give one of these, as far as their kernels lower fields.
   ///
   /// Of each field the least that they have; lengths of vectors as far as all have the same; services that all have.
   ///

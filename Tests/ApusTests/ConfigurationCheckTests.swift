@@ -130,7 +130,7 @@ private func mistakes(
     #expect(plan.gic == 2)
     #expect(plan.initramfs?.size == 5000)
     let ram = GuestRange(at: 0x4000_0000, size: 64 << 20)
-    #expect(ram.contains(GuestAddress(plan.deviceTree)))
+    #expect(ram.contains(GuestAddress(plan.deviceTree ?? 0)))
     #expect(ram.contains(GuestRange(at: plan.initramfs?.start ?? 0, size: 5000)))
     #expect(plan.memoryMap.map(\.name).last == "RAM")
   }
@@ -323,8 +323,9 @@ private func mistakes(
     let (checked, inputs) = try configuration.checkAndOpen()
     let plan = checked.plan
     let ram = try PrivateRAM(range: checked.board.map.ram)
-    let tree = configuration.plannedTree(checked.board, checked.uuid, inputs.overlays)
-    let loader = BootLoader(inputs: inputs, tree: tree)
+    let files = try inputs.bootFiles(of: configuration)
+    let tree = configuration.plannedTree(checked.board, checked.uuid, files.overlays)
+    let loader = BootLoader(files: files, tree: tree)
 
     let placement = try loader.loadFiles(into: ram)
     try loader.writeTree(of: checked.board.devices, placement, dump: configuration.deviceTreeDump, into: ram)

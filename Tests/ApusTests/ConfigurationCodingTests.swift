@@ -14,6 +14,7 @@ private func everything() -> Configuration {
   configuration.memoryLimit = 5
   configuration.pages = .small
   configuration.gic = .v2
+  configuration.cpuModel = .file(path: "fleet.json")
   configuration.cpuFeatures.sve = false
   configuration.cpuFeatures.pmu = false
   configuration.cpuFeatures.pointerAuthentication = false
@@ -90,6 +91,11 @@ private func configuration(_ text: String) throws -> Configuration {
             "pmu" : false,
             "pointerAuthentication" : false,
             "sve" : false
+          },
+          "cpuModel" : {
+            "file" : {
+              "path" : "fleet.json"
+            }
           },
           "debugger" : {
             "socket" : {
@@ -273,6 +279,7 @@ private func configuration(_ text: String) throws -> Configuration {
       (.memorySize, { $0.memorySize = all.memorySize }), (.memoryLimit, { $0.memoryLimit = all.memoryLimit }),
       (.pages, { $0.pages = all.pages }),
       (.gic, { $0.gic = all.gic }), (.cpuFeatures, { $0.cpuFeatures = all.cpuFeatures }),
+      (.cpuModel, { $0.cpuModel = all.cpuModel }),
       (.devices, { $0.devices = all.devices }), (.dma, { $0.dma = all.dma }),
       (.scmiTranscript, { $0.scmiTranscript = all.scmiTranscript }), (.console, { $0.console = all.console }),
       (.control, { $0.control = all.control }), (.onReset, { $0.onReset = all.onReset }),

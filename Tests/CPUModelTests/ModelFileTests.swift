@@ -88,7 +88,7 @@ struct ModelFileTests {
   func damaged() throws {
     var random = SplitMix64(seed: 6)
     let texts = Self.models.map { Array($0.json.utf8) }
-    for _ in 0..<Effort.cases(4000) {
+    for _ in 0..<Effort.cases(1500) {
       var text = texts[Int(random.next() % UInt64(texts.count))]
       for _ in 0...random.next() % 3 {
         text[Int(random.next() % UInt64(text.count))] = UInt8(truncatingIfNeeded: random.next() >> 8)

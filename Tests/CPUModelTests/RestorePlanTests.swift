@@ -150,7 +150,7 @@ struct RestorePlanTests {
   func dropped() {
     let whole = RecordedHost("max-6.12")
     for id in whole.registers.ids {
-      let host = RecordedHost("max-6.12", without: [id])
+      let host = RecordedHost(whole, without: [id])
       let row = Contract.row(id)
 
       let plan = whole.plan(on: host)
@@ -231,7 +231,7 @@ struct RestorePlanTests {
     var random = SplitMix64(seed: 14)
     let ids = IDRegisters.all.map(\.id).filter { $0 != .system(3, 3, 0, 0, 1) }
     let hosts = RecordedHost.kernels.map { RecordedHost("max-\($0)") }
-    for _ in 0..<Effort.cases(2000) {
+    for _ in 0..<Effort.cases(600) {
       let id = ids[Int(random.next() % UInt64(ids.count))]
       let bit = UInt64(1) << (random.next() % 64)
       let host = hosts[Int(random.next() % 5)]

@@ -124,6 +124,11 @@ let package = Package(
       dependencies: ["FuzzSupport", .product(name: "QEMUTesting", package: "apus")],
       swiftSettings: strict
     ),
+    .executableTarget(
+      name: "FuzzCPUModel",
+      dependencies: ["FuzzSupport", .product(name: "CPUModelTesting", package: "apus")],
+      swiftSettings: strict
+    ),
     controlFuzzTarget("FuzzControl"),
     controlFuzzTarget("FuzzControlClient"),
     controlFuzzTarget("FuzzControlWords"),
@@ -136,7 +141,8 @@ let package = Package(
         .product(name: "BootImageTesting", package: "apus"),
         .product(name: "ControlTesting", package: "apus"), .product(name: "DebuggerTesting", package: "apus"),
         .product(name: "DeviceTree", package: "apus"), .product(name: "MessagesTesting", package: "apus"),
-        .product(name: "QEMUTesting", package: "apus"), .product(name: "SnapshotTesting", package: "apus"),
+        .product(name: "QEMUTesting", package: "apus"), .product(name: "CPUModelTesting", package: "apus"),
+        .product(name: "SnapshotTesting", package: "apus"),
         .product(name: "VhostUserTesting", package: "apus"),
         .product(name: "VirtioTesting", package: "apus"),
       ],

@@ -50,7 +50,7 @@ struct Assembly {
     board = checked.board.with(gic, of: configuration)
     features =
       try restored?.features(available: limits.features(Configuration.CPUFeatures()))
-      ?? limits.features(configuration.cpuFeatures)
+      ?? limits.features(configuration.cpuFeatures, of: inputs.model)
 
     let ram = try Self.makeRAM(board, configuration, restored)
     // SAFETY: the RAM lives in the running machine, which every thread that runs a vCPU holds.
@@ -74,6 +74,8 @@ struct Assembly {
 
     runners = try (0..<board.cpuCount).map { VCPURunner(try virtualMachine.createVirtualCPU(index: $0)) }
     let interruptController = try InterruptController(board.map.interruptController, virtualMachine)
+    // What comes from a snapshot was promised when its machine started.
+    let promise = restored == nil ? ProcessorPromise(inputs.model, board) : nil
     for runner in runners {
       try runner.vcpu.initialize(
         features: runner.vcpu.index == 0 ? features : [features, .powerOff],
@@ -81,10 +83,12 @@ struct Assembly {
       )
       if features.contains(.sve) {
         try restored?.restoreVectorLengths(runner.vcpu)
+        try promise?.chooseVectorLengths(of: runner.vcpu)
         try runner.vcpu.finalizeSVE()
       }
     }
-    let firmware = try runners[0].vcpu.applyFirmwareTable()
+    try promise?.keep(on: runners[0].vcpu, features: features, virtualMachine, logger)
+    let firmware = try runners[0].vcpu.applyFirmwareTable(model: promise?.model)
     for id in firmware.unknown {
       logger.notice("firmware register \(id) is new to Apus \(ApusVersion.current): the guest does not get it")
     }
@@ -153,7 +157,7 @@ struct Assembly {
       breakpoints: system.checkExtension(.hardwareBreakpoints),
       watchpoints: system.checkExtension(.hardwareWatchpoints)
     )
-    summary = Report.Machine(checked, board, features: features, firmware: firmware)
+    summary = Report.Machine(checked, board, features: features, model: inputs.model, firmware: firmware)
   }
 
   private static func makeRAM(
@@ -199,9 +203,7 @@ extension Assembly {
 /// What this host's KVM can give one machine.
 struct HostLimits {
   let ipaSize: Int
-  private let hasSVE: Bool
-  private let hasPMU: Bool
-  private let hasPointerAuthentication: Bool
+  private let available: VirtualCPUFeatures
 
   /// - Throws: ``ConfigurationError`` for a machine that is too large for the host.
   ///
@@ -228,22 +230,12 @@ struct HostLimits {
       )
     }
     ipaSize = max(map.addressBits, min(40, limit))
-    hasSVE = system.checkExtension(.armSVE) > 0
-    hasPMU = system.checkExtension(.armPMUv3) > 0
-    hasPointerAuthentication =
-      system.checkExtension(.armPointerAuthenticationAddress) > 0
-      && system.checkExtension(.armPointerAuthenticationGeneric) > 0
+    available = VirtualCPUFeatures(Configuration.CPUFeatures(), on: system)
   }
 
-  /// The features that are asked for and that the host has.
-  func features(_ wanted: Configuration.CPUFeatures) -> VirtualCPUFeatures {
-    var features: VirtualCPUFeatures = .psci02
-    if wanted.sve, hasSVE { features.insert(.sve) }
-    if wanted.pmu, hasPMU { features.insert(.pmuV3) }
-    if wanted.pointerAuthentication, hasPointerAuthentication {
-      features.formUnion([.pointerAuthenticationAddress, .pointerAuthenticationGeneric])
-    }
-    return features
+  /// The features that are asked for, or that the model has, and that the host has.
+  func features(_ asked: Configuration.CPUFeatures, of model: ProcessorModel? = nil) -> VirtualCPUFeatures {
+    available.intersection(VirtualCPUFeatures(model?.features ?? asked))
   }
 
   /// - Throws: ``ConfigurationError`` where the host lacks what is asked for.
@@ -283,6 +275,29 @@ struct HostLimits {
   }
 }
 
+extension VirtualCPUFeatures {
+  fileprivate init(_ wanted: Configuration.CPUFeatures) {
+    self = .psci02
+    if wanted.sve { insert(.sve) }
+    if wanted.pmu { insert(.pmuV3) }
+    if wanted.pointerAuthentication { formUnion([.pointerAuthenticationAddress, .pointerAuthenticationGeneric]) }
+  }
+
+  /// Those that are wanted and that the host has.
+  init(_ wanted: Configuration.CPUFeatures, on system: borrowing System) {
+    self.init(wanted)
+    if wanted.sve, system.checkExtension(.armSVE) <= 0 { remove(.sve) }
+    if wanted.pmu, system.checkExtension(.armPMUv3) <= 0 { remove(.pmuV3) }
+    let authentication: VirtualCPUFeatures = [.pointerAuthenticationAddress, .pointerAuthenticationGeneric]
+    if wanted.pointerAuthentication,
+      system.checkExtension(.armPointerAuthenticationAddress) <= 0
+        || system.checkExtension(.armPointerAuthenticationGeneric) <= 0
+    {
+      subtract(authentication)
+    }
+  }
+}
+
 extension PrivateRAM.Pages {
   init(_ wanted: Configuration.Pages) {
     self =
@@ -318,10 +333,12 @@ extension InterruptController {
 
 extension VirtualCPU {
   /// Shows the guest what ``FirmwareRegisters`` says and nothing else. Before the first run; it holds for all vCPUs.
-  func applyFirmwareTable() throws -> FirmwareRegisters.Plan {
+  ///
+  /// - Parameter model: what the guest is promised besides, or nil.
+  func applyFirmwareTable(model: ProcessorModel? = nil) throws -> FirmwareRegisters.Plan {
     var host: [FirmwareRegisters.HostRegister] = []
     for id in try registerList(where: { $0.firmware != nil }) { host.append(.init(id: id, value: try register(id))) }
-    let plan = try FirmwareRegisters.plan(host: host)
+    let plan = try FirmwareRegisters.plan(host: host, model: model)
     for write in plan.writes { try setRegister(write.id, write.value) }
     return plan
   }

@@ -1,4 +1,5 @@
 internal import BootImage
+import CPUModel
 import SCMI
 
 /// What a machine reads, open: found when its configuration is checked, lent to each of its boots, and closed with it.
@@ -11,10 +12,13 @@ final class Inputs: @unchecked Sendable {
   private(set) var boot: BootFiles?
   /// What stands behind each virtio device, in the order of the configuration.
   let devices: [DeviceResource]
+  /// What the guest is promised of its processor; nil for what the host shows.
+  let model: ProcessorModel?
 
-  init(boot: BootFiles?, devices: [DeviceResource]) {
+  init(boot: BootFiles?, devices: [DeviceResource], model: ProcessorModel?) {
     self.boot = boot
     self.devices = devices
+    self.model = model
   }
 
   /// What a boot loads, opened now where it is not yet.
@@ -92,6 +96,7 @@ extension Configuration {
     _ problems: inout [ConfigurationError.Problem]
   ) -> Inputs? {
     let boot = boots ? openBootFiles(&problems) : nil
+    let model = openModel(&problems)
     var resources: [DeviceResource] = []
     for (index, device) in devices.enumerated() {
       do throws(ConfigurationError) {
@@ -101,7 +106,7 @@ extension Configuration {
         problems += error.problems
       }
     }
-    return problems.isEmpty ? Inputs(boot: boot, devices: resources) : nil
+    return problems.isEmpty ? Inputs(boot: boot, devices: resources, model: model) : nil
   }
 
   /// Reads the device tree's overlays.

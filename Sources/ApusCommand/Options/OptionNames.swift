@@ -33,6 +33,7 @@ extension Configuration {
     case .pages: "--memory …,\(pages == .small ? "smallpages" : "hugepages")"
     case .gic: "--gic \((value.flatMap { GIC(rawValue: $0) } ?? gic).option)"
     case .cpuFeatures: "--cpu"
+    case .cpuModel: "--cpu-model"
     case .devices: DeviceOptions.all
     case .dma: value.map { "--dma \($0)" } ?? "--dma"
     case .scmiTranscript: "--scmi-transcript"

@@ -38,7 +38,7 @@ enum QEMUNames {
     case .cpuCount: "-smp"
     case .memorySize, .memoryLimit, .pages: "-m"
     case .gic: "-machine gic-version"
-    case .cpuFeatures: "-cpu"
+    case .cpuFeatures, .cpuModel: "-cpu"
     case .console: "-serial"
     case .control: "-daemonize"
     case .onReset: "-no-reboot"

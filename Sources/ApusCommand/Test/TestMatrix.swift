@@ -60,6 +60,7 @@ enum TestMatrix {
       case "gic": Setting.gic
       case "memory": Setting.memory
       case "cpu": Setting.cpu
+      case "cpu-model": Setting.cpuModel
       case "dma": Setting.dma
       case "append": Setting.commandLine
       case "initrd": Setting.initrd
@@ -68,7 +69,7 @@ enum TestMatrix {
       }
     guard let reader else {
       throw ValidationError(
-        "--matrix: '\(option)' is none of its options: cpus, gic, memory, cpu, dma, append, initrd, kernel"
+        "--matrix: '\(option)' is none of its options: cpus, gic, memory, cpu, cpu-model, dma, append, initrd, kernel"
       )
     }
     do {

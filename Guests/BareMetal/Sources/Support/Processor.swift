@@ -8,6 +8,14 @@ public enum Processor {
   /// Waits until an interrupt is pending, also while interrupts are masked.
   public static func waitForInterrupt() { machine_wait_for_interrupt() }
 
+  /// An ID register of op0 3, op1 0 and CRn 0.
+  ///
+  /// - Parameter index: CRm in bits 5 to 3 and op2 in bits 2 to 0; 8 to 63.
+  public static func identification(_ index: UInt64) -> UInt64 { machine_identification(index) }
+
+  /// CTR_EL0.
+  public static var cacheType: UInt64 { machine_get_ctr_el0() }
+
   public static func waitForEvent() { machine_wait_for_event() }
 
   public static func sendEvent() { machine_send_event() }

@@ -5,6 +5,7 @@ internal import DeviceTree
 internal import FuzzSupport
 internal import Glibc
 internal import MessagesTesting
+internal import CPUModelTesting
 internal import QEMUTesting
 internal import SnapshotTesting
 internal import VhostUserTesting
@@ -153,6 +154,7 @@ private enum FuzzSeeds {
     case "FuzzControlClient": ControlSeeds.client
     case "FuzzControlWords": ControlSeeds.words
     case "FuzzQEMUSyntax": ExerciseQEMUSyntax.seeds
+    case "FuzzCPUModel": ExerciseCPUModel.seeds
     default: nil
     }
   }

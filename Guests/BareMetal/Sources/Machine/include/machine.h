@@ -69,6 +69,11 @@ MACHINE_REGISTER_READ(cntpct_el0, "cntpct_el0")
 MACHINE_REGISTER_WRITE(cntv_ctl_el0, "cntv_ctl_el0")
 MACHINE_REGISTER_WRITE(cntv_tval_el0, "cntv_tval_el0")
 
+MACHINE_REGISTER_READ(ctr_el0, "ctr_el0")
+
+// An ID register: CRm in bits 5 to 3 of the index, op2 in bits 2 to 0; 8 to 63.
+uint64_t machine_identification(uint64_t index);
+
 // The GICv3 CPU interface, by encoding, since an assembler for plain Armv8.0 does not know the names.
 MACHINE_REGISTER_READ(icc_iar1_el1, "S3_0_C12_C12_0")
 MACHINE_REGISTER_WRITE(icc_eoir1_el1, "S3_0_C12_C12_1")
