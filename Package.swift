@@ -102,8 +102,8 @@ let package = Package(
     .testTarget(
       name: "VhostUserTests",
       dependencies: [
-        "CGuestMemory", "CHost", "GuestMemory", "Host", "TestLimits", "TestSupport", "VhostUser", "VhostUserTesting",
-        "Virtio", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
+        "CGuestMemory", "CHost", "GuestMemory", "Host", "SCMI", "SCMIFile", "TestLimits", "TestSupport", "VhostUser",
+        "VhostUserTesting", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
       ],
       swiftSettings: strict
     ),
