@@ -342,7 +342,7 @@ let package = Package(
       name: "KVMTests",
       dependencies: [
         "Apus", "GuestABI", "ApusTesting", "Debugger", "GuestMemory", "GuestSupport", "KVM", "TestLimits",
-        "TestSupport",
+        "TestSupport", "Virtio",
       ],
       swiftSettings: strict
     ),

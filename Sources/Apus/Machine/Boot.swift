@@ -6,7 +6,7 @@ internal import Logging
 
 /// One boot of a machine, from its assembly to its end. On the device thread.
 final class Boot {
-  private let assembly: Assembly
+  let assembly: Assembly
   private var threads: VCPUThreads?
   /// For what has ever needed one.
   private var moment: VCPUMoment?
