@@ -104,8 +104,8 @@ let package = Package(
     .testTarget(
       name: "VhostUserTests",
       dependencies: [
-        "CGuestMemory", "CHost", "GuestMemory", "Host", "TestLimits", "TestSupport", "VhostUser", "VhostUserTesting",
-        "Virtio", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
+        "CGuestMemory", "CHost", "GuestMemory", "Host", "SCMI", "SCMIFile", "TestLimits", "TestSupport", "VhostUser",
+        "VhostUserTesting", "Virtio", "VirtioDevices", "VirtioDriver", "VirtioMMIO", "VirtioTesting",
       ],
       swiftSettings: strict
     ),
@@ -374,7 +374,7 @@ let package = Package(
       name: "KVMTests",
       dependencies: [
         "Apus", "CPUModel", "GuestABI", "ApusTesting", "Debugger", "GuestMemory", "GuestSupport", "KVM", "TestLimits",
-        "TestSupport",
+        "TestSupport", "Virtio",
       ],
       swiftSettings: strict
     ),

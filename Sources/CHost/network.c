@@ -141,6 +141,24 @@ int chost_pipe(int *end, int *start) {
   return 0;
 }
 
+int chost_pipe_for_writing(int *end, int *start) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0)
+    return -errno;
+  fcntl(ends[1], F_SETFL, O_NONBLOCK);
+  *end = ends[0];
+  *start = ends[1];
+  return 0;
+}
+
+int64_t chost_pipe_write(int pipe, const void *buffer, size_t size) {
+  ssize_t put;
+  do
+    put = write(pipe, buffer, size);
+  while (put < 0 && errno == EINTR);
+  return put < 0 ? -errno : put;
+}
+
 int64_t chost_pipe_read(int pipe, void *buffer, size_t size) {
   ssize_t got;
   do

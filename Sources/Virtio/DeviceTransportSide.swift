@@ -187,6 +187,18 @@ public final class DeviceTransportSide: @unchecked Sendable {
     }
   }
 
+  /// Has the device go on with a state that it has already, and these queues. It stays suspended until ``resume()``.
+  public func startRestored(
+    _ features: VirtioFeatures,
+    queues: [QueueConfiguration?],
+    _ finished: @escaping @Sendable () -> Void
+  ) {
+    precondition(!connection.isStarted, "a state is put into a device that no driver has touched")
+    connection.setSuspended(true)
+    guard admit(features, queues) else { return finished() }
+    device.startRestored(features, queues: queues, finished)
+  }
+
   /// `false`: the device has failed, earlier or for what the driver brings.
   private func admit(_ features: VirtioFeatures, _ queues: [QueueConfiguration?]) -> Bool {
     precondition(queues.count == device.queueSizes.count, "each queue is spoken of")

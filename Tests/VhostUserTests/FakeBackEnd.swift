@@ -42,6 +42,8 @@ final class FakeBackEnd: @unchecked Sendable {
     var endsAfter: Int64 = 0
     /// How many descriptors come along with each of its replies.
     var descriptorsPerReply = 0
+    /// What it knows of its guest, to hand over.
+    var knowledge: [UInt8]?
     /// What it does with what is available when it is told to stop, and with what it had taken before.
     var atStop = AtStop.nothing
   }
@@ -82,6 +84,7 @@ final class FakeBackEnd: @unchecked Sendable {
   private var regions: [Region] = []
   private var requests: VhostUserSocket?
   private let log = Mutex<[Heard]>([])
+  private let known = Mutex<[UInt8]>([])
   private let wish = Mutex<[@Sendable (FakeBackEnd) -> Void]>([])
   private let wake: SharedEventDescriptor
   private let ended = Atomic<Bool>(false)
@@ -167,6 +170,8 @@ final class FakeBackEnd: @unchecked Sendable {
     }
     if plan.refusesAt == request { return reply(message, number(1)) }
     switch request {
+    case .setDeviceStateFD: transfer(message)
+    case .checkDeviceState: reply(message, number(0))
     case .getFeatures: reply(message, number(plan.features))
     case .getProtocolFeatures: reply(message, number(plan.protocolFeatures))
     case .getQueueNum: reply(message, number(plan.queueCount))
@@ -190,6 +195,34 @@ final class FakeBackEnd: @unchecked Sendable {
     chost_pause(30)
     serve(index)
   }
+
+  /// Its state goes out or comes in before it says so.
+  private func transfer(_ message: VhostUserMessage) {
+    guard let pipe = message.descriptors.first else { return reply(message, number(1)) }
+    reply(message, number(0x100))
+    if message.payload.number(at: 0, as: UInt32.self) == 0 {
+      let bytes = plan.knowledge ?? []
+      var done = 0
+      while done < bytes.count {
+        // SAFETY: the bytes hold for the call.
+        let count = unsafe bytes[done...].withUnsafeBytes { unsafe write(pipe.rawValue, $0.baseAddress, $0.count) }
+        if count <= 0 { break }
+        done += count
+      }
+    } else {
+      var (learned, chunk): ([UInt8], [UInt8]) = ([], Array(repeating: 0, count: 4096))
+      while true {
+        // SAFETY: the array holds for the call and its size goes along.
+        let count = unsafe read(pipe.rawValue, &chunk, chunk.count)
+        if count <= 0 { break }
+        learned += chunk[..<count]
+      }
+      known.withLock { $0 = learned }
+    }
+  }
+
+  /// What it was handed over.
+  var learned: [UInt8] { known.withLock { $0 } }
 
   private func number(_ value: UInt64) -> [UInt8] {
     var bytes: [UInt8] = []

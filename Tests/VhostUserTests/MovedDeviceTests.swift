@@ -1,3 +1,4 @@
+import Synchronization
 import Testing
 import VhostUserTesting
 import Virtio
@@ -80,5 +81,80 @@ import VirtioTesting
         try fixture.device.restore(VhostUserDeviceState(open: open))
       }
     }
+  }
+
+  /// A back-end that can hand over what it knows.
+  private func knowing(_ knowledge: [UInt8]) -> FakeBackEnd.Plan {
+    FakeBackEnd.Plan(protocolFeatures: 1 | 1 << 3 | 1 << 19, knowledge: knowledge)
+  }
+
+  private func handOver(_ fixture: RemoteFixture) -> String?? {
+    let answer = Mutex<String??>(nil)
+    fixture.device.handOver { problem in answer.withLock { $0 = .some(problem) } }
+    fixture.thread.pump { answer.withLock { $0 } != nil }
+    return answer.withLock { $0 }
+  }
+
+  @Test(arguments: VhostUserMode.all) func whatABackEndKnowsGoesToTheNextOneAndBothGoOn(mode: VhostUserMode) throws {
+    let knowledge = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 / 7) }
+    let first = try RemoteFixture(mode, [knowing(knowledge)], hasState: true)
+    first.request([1, 2])
+    #expect(first.takeUsed()?.written == 2)
+    first.suspend()
+
+    let problem = handOver(first)
+    let bytes = try #require(first.device.handedOver)
+    let second = try RemoteFixture(mode, [knowing([])], hasState: true, starts: false)
+    let answer = Mutex<String??>(nil)
+    second.device.takeOver(bytes) { problem in answer.withLock { $0 = .some(problem) } }
+    second.thread.pump { answer.withLock { $0 } != nil }
+    try second.goOn(from: first)
+    second.resume()
+    first.resume()
+
+    #expect(problem == .some(nil) && bytes == knowledge)
+    #expect(answer.withLock { $0 } == .some(nil))
+    #expect(second.connector.backEnds[0].learned == knowledge)
+    for fixture in [first, second] {
+      fixture.request([3, 4, 5], number: 1)
+      #expect(fixture.takeUsed() == .init(head: 2, written: 3))
+    }
+    #expect(first.device.handedOver == nil)
+  }
+
+  @Test func backEndThatCannotHandOverIsNamedAndOneWithoutADriverNeedNot() throws {
+    let first = try RemoteFixture(.inPlace, hasState: true)
+    let second = try RemoteFixture(.inPlace, hasState: true, starts: false)
+    first.suspend()
+    second.suspend()
+
+    #expect(
+      handOver(first)
+        == .some(
+          "the back-end cannot hand over what its guest has open (virtiofsd 1.11 and later can); use one that can, or a "
+            + "machine without it"
+        )
+    )
+    #expect(handOver(second) == .some(nil))
+    first.resume()
+    first.request([1])
+    #expect(first.takeUsed()?.written == 1)
+  }
+
+  @Test(arguments: [VhostUserRequest.setDeviceStateFD, .checkDeviceState])
+  func backEndThatRefusesLeavesTheMachineAsItWas(request: VhostUserRequest) throws {
+    var plan = knowing([1, 2, 3])
+    plan.refusesAt = request
+    let fixture = try RemoteFixture(.inPlace, [plan], hasState: true)
+    fixture.suspend()
+
+    let problem = handOver(fixture)
+    fixture.resume()
+    fixture.request([1])
+
+    #expect(problem == .some("the back-end: it refused \(request)"))
+    #expect(fixture.device.handedOver == nil)
+    #expect(fixture.takeUsed()?.written == 1)
+    #expect(fixture.connector.backEnds.count == 1)
   }
 }

@@ -50,6 +50,7 @@ final class RemoteFixture {
     answerLimit: UInt64 = 5_000_000_000,
     goodLife: UInt64 = 1_000_000_000,
     receiveQueueSize: UInt16? = nil,
+    hasState: Bool = false,
     starts: Bool = true,
     on thread: PumpedThread? = nil
   ) throws {
@@ -62,7 +63,12 @@ final class RemoteFixture {
     var patience = VhostUserPatience()
     (patience.answer, patience.goodLife) = (answerLimit, goodLife)
     (patience.firstPause, patience.lastPause) = (1_000_000, 50_000_000)
-    link = try VhostUserLink(connector, configurationSize: configurationSize, patience: patience)
+    link = try VhostUserLink(
+      connector,
+      configurationSize: configurationSize,
+      wantsState: hasState,
+      patience: patience
+    )
     offer = try link.open()
     try link.begin()
     let told = Told()
@@ -74,7 +80,8 @@ final class RemoteFixture {
       queueCount: Int(plans[0].queueCount),
       queueSize: 64,
       receiveQueueSize: receiveQueueSize,
-      loss: loss
+      loss: loss,
+      hasState: hasState
     )
     device = try Self.makeDevice(profile, offer, mode, link, thread, told)
     machine = try Self.makeMachine(device, thread, notification)

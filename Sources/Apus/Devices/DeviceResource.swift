@@ -76,6 +76,18 @@ class DeviceResource {
   /// Why no snapshot can have the device, for people, with what to do; nil: one can.
   var snapshotObstacle: String? { nil }
 
+  /// Collects what ``savedState(_:)`` is to give, where that takes its time. The device stays suspended.
+  ///
+  /// - Parameter finished: called once, on the device thread, with what is in the way, for people.
+  func prepareState(_ finished: @escaping @Sendable (String?) -> Void) { finished(nil) }
+
+  /// Hands a state on where that takes its time. Before ``restore(_:)``, and only where there are no mismatches.
+  ///
+  /// - Parameter finished: called once, on the device thread, with what is in the way, for people.
+  func prepareRestore(_ state: (any VersionedState)?, _ finished: @escaping @Sendable (String?) -> Void) {
+    finished(nil)
+  }
+
   /// What stands behind the device, where it is to go on in another machine or to be found there: beside the device's
   /// own state.
   func savedState(_ wishes: SnapshotWishes) -> (any VersionedState)? { nil }

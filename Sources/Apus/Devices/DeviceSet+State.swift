@@ -1,4 +1,5 @@
 import GuestABI
+import VhostUser
 import Virtio
 import VirtioDevices
 import VirtioMMIO
@@ -79,6 +80,7 @@ extension DeviceSet {
     static let transport = ".transport"
     static let model = ".model"
     static let host = ".host"
+    static let shadow = ".shadow"
   }
 
   /// What a state has of one device.
@@ -87,6 +89,8 @@ extension DeviceSet {
     let model: any VersionedState
     /// What stood behind it.
     let host: (any VersionedState)?
+    /// What stood between it and its guest, where it sees copies.
+    let shadow: ShadowQueuesState?
   }
 
   /// What a state has of all of them.
@@ -111,13 +115,29 @@ extension DeviceSet {
     )
   }
 
+  /// Has everything collected that ``takeState(_:)`` needs and that takes its time. The machine stays paused.
+  ///
+  /// - Parameter finished: called once, on the device thread, with what is in the way.
+  func prepareState(_ finished: @escaping @Sendable ([String]) -> Void) {
+    let failures = Failures()
+    let countdown = Countdown(places.count + 1) { finished(failures.problems) }
+    for place in places {
+      resources[place.index].prepareState { problem in
+        if let problem { failures.problems.append("\(place.name): \(problem)") }
+        countdown.count()
+      }
+    }
+    countdown.count()
+  }
+
   /// The state of all devices, with what stands behind them.
   ///
   /// - Throws: ``MachineStateError``, which names the devices that no snapshot can have.
   func takeState(_ wishes: SnapshotWishes) throws(MachineStateError) -> [StatePart] {
     var problems: [String] = []
     var parts = [StatePart(Part.devices, description)]
-    for (plugged, place) in zip(devices, places) {
+    for (index, place) in places.enumerated() {
+      let plugged = devices[index]
       let resource = resources[place.index]
       if let obstacle = resource.snapshotObstacle {
         problems.append("\(place.name): \(obstacle)")
@@ -126,6 +146,7 @@ extension DeviceSet {
       let state = plugged.transport.takeState()
       parts.append(StatePart(place.name + Part.transport, state.transport))
       parts.append(StatePart(place.name + Part.model, state.device))
+      if let shadow = shadows[index] { parts.append(StatePart(place.name + Part.shadow, shadow.queuesState)) }
       if let host = resource.savedState(wishes) { parts.append(StatePart(place.name + Part.host, host)) }
     }
     guard problems.isEmpty else { throw MachineStateError(problems) }
@@ -142,6 +163,7 @@ extension DeviceSet {
       case place.name + Part.transport:
         return StatePart(name, try Versioned<MMIOTransportState>(from: decoder).state)
       case place.name + Part.model: return StatePart(name, try plugged.transport.device.decodeState(from: decoder))
+      case place.name + Part.shadow: return StatePart(name, try Versioned<ShadowQueuesState>(from: decoder).state)
       case place.name + Part.host:
         return StatePart(name, try resources[place.index].decodeState(from: decoder))
       default: continue
@@ -161,15 +183,17 @@ extension DeviceSet {
       parts.forgetAll()
       return taken
     }
-    for place in places {
+    for (index, place) in places.enumerated() {
       let transport = parts.take(place.name + Part.transport, as: MMIOTransportState.self)
       let model = parts.takeAny(place.name + Part.model)
       let host = parts.takeOptional(place.name + Part.host)
+      let shadow =
+        shadows[index] == nil ? nil : parts.take(place.name + Part.shadow, as: ShadowQueuesState.self)
       guard let transport, let model else {
         taken.devices.append(nil)
         continue
       }
-      taken.devices.append(DeviceParts(transport: transport, model: model, host: host))
+      taken.devices.append(DeviceParts(transport: transport, model: model, host: host, shadow: shadow))
     }
     return taken
   }
@@ -189,6 +213,21 @@ extension DeviceSet {
   /// - Parameter finished: called once, on the device thread, with what went wrong.
   func putState(_ parts: Parts, _ finished: @escaping @Sendable ([String]) -> Void) {
     let failures = Failures()
+    let countdown = Countdown(places.count + 1) { [self] in
+      guard failures.problems.isEmpty else { return finished(failures.problems) }
+      putPreparedState(parts, finished)
+    }
+    for (index, place) in places.enumerated() {
+      resources[place.index].prepareRestore(parts.devices[index]?.host) { problem in
+        if let problem { failures.problems.append("\(place.name): \(problem)") }
+        countdown.count()
+      }
+    }
+    countdown.count()
+  }
+
+  private func putPreparedState(_ parts: Parts, _ finished: @escaping @Sendable ([String]) -> Void) {
+    let failures = Failures()
     // One more for this call.
     let countdown = Countdown(devices.count + 1) { [self] in
       if failures.problems.isEmpty { for place in places { resources[place.index].restored() } }
@@ -201,6 +240,7 @@ extension DeviceSet {
       }
       do throws(DeviceStateError) {
         try resources[places[index].index].restore(state.host)
+        if let shadow = state.shadow { try shadows[index]?.restore(shadow) }
         try devices[index].transport.putState(state.transport, state.model) { countdown.count() }
       } catch {
         failures.problems.append("\(error)")

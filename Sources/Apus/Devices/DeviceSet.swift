@@ -22,6 +22,8 @@ final class DeviceSet: @unchecked Sendable {
   /// Whether devices of this process see copies of requests.
   private let isShadowed: Bool
   private(set) var devices: [VirtioMMIODevice] = []
+  /// Of each device, what stands between it and its guest where it sees copies of requests.
+  private(set) var shadows: [ShadowedDevice?] = []
   /// Where those stand that are plugged in.
   private(set) var places: [Board.DevicePlace] = []
 
@@ -102,9 +104,11 @@ final class DeviceSet: @unchecked Sendable {
           "\(place.name) reaches all memory, which this machine does not grant; use \(at: .property(.dma), "open")"
         )
       }
-      let plugged = try VirtioMMIODevice(
+      let shadow =
         isShadowed && translated == nil && !resource.isElsewhere
-          ? ShadowedDevice(device, thread: mailbox, observer: log) : device,
+        ? try ShadowedDevice(device, thread: mailbox, observer: log) : nil
+      let plugged = try VirtioMMIODevice(
+        shadow ?? device,
         place: place,
         space: space,
         machine: machine,
@@ -115,6 +119,7 @@ final class DeviceSet: @unchecked Sendable {
       bus.attach(plugged, at: place.registers)
       resource.plugged(into: plugged.transport)
       devices.append(plugged)
+      shadows.append(shadow)
       places.append(place)
     }
     if let unused = MemoryMap.unusedVirtio(from: devices.count) { bus.attach(PlaceholderDevices(), at: unused) }

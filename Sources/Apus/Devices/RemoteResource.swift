@@ -102,6 +102,11 @@ final class RemoteResource: DeviceResource, @unchecked Sendable {
   private var offer: VhostUserOffer?
   /// The present boot's.
   private var device: VhostUserDevice?
+  /// What the device is to go on from.
+  private var saved: RemoteDeviceState?
+  /// Whether a network card was moved, and its guest is to see the link go and come.
+  private var isMoving = false
+  private var moveTimer: SharedTimer?
 
   /// - Parameters:
   ///   - configuration: the configuration space, where it is not the back-end's.
@@ -125,7 +130,11 @@ final class RemoteResource: DeviceResource, @unchecked Sendable {
     let name = run.place.name
     // What a back-end says is as foreign as what a guest says.
     let connector = makeConnector(name) { logger.info("\(name): \($0)") }
-    let link = try VhostUserLink(connector, configurationSize: configuration == nil ? profile.configurationSize : 0)
+    let link = try VhostUserLink(
+      connector,
+      configurationSize: configuration == nil ? profile.configurationSize : 0,
+      wantsState: profile.hasState
+    )
     do throws(VhostUserError) {
       let offer = try link.open()
       if let problem = profile.problem(with: offer) { throw VhostUserError.unusable(problem) }
@@ -137,6 +146,14 @@ final class RemoteResource: DeviceResource, @unchecked Sendable {
     }
     try link.begin()
     self.link = link
+    guard profile.linkField != nil else { return }
+    let timer = SharedTimer(try HostTimer())
+    moveTimer = timer
+    _ = try run.loop.add(
+      timer.value.rawValue,
+      EventLoop.readable,
+      ClosureHandler(lasts: true) { [unowned self] _ in arrive() }
+    )
   }
 
   override func makeDevice(_ place: BootPlace) throws -> any VirtioDevice {
@@ -161,13 +178,58 @@ final class RemoteResource: DeviceResource, @unchecked Sendable {
 
   override func setLink(isUp: Bool) -> Bool {
     guard profile.linkField != nil, let device else { return false }
+    isMoving = false
     device.setCable(isIn: isUp)
     return true
+  }
+
+  override func prepareState(_ finished: @escaping @Sendable (String?) -> Void) {
+    guard let device else { return finished(nil) }
+    device.handOver(finished)
+  }
+
+  override func savedState(_ wishes: SnapshotWishes) -> (any VersionedState)? {
+    device.map { RemoteDeviceState(isCableIn: $0.isCableIn, backEnd: $0.handedOver) }
+  }
+
+  override func decodeState(from decoder: any Decoder) throws -> any VersionedState {
+    try Versioned<RemoteDeviceState>(from: decoder).state
+  }
+
+  override func prepareRestore(_ state: (any VersionedState)?, _ finished: @escaping @Sendable (String?) -> Void) {
+    guard let device, let bytes = (state as? RemoteDeviceState)?.backEnd else { return finished(nil) }
+    device.takeOver(bytes, finished)
+  }
+
+  override func restore(_ state: (any VersionedState)?) throws(DeviceStateError) {
+    saved = try state.map { (state) throws(DeviceStateError) in try RemoteDeviceState(kindOf: state) }
+  }
+
+  /// What is behind a network card is another one, which has nothing of what was under way.
+  override func restored() {
+    guard profile.linkField != nil else { return }
+    isMoving = true
+    device?.setCable(isIn: false)
+  }
+
+  override func startTime() {
+    if isMoving { moveTimer?.value.arm(after: Self.moveTime) }
+  }
+
+  /// How long the link of a card that was moved stays down, in nanoseconds: long enough for a guest to see it.
+  private static let moveTime: UInt64 = 50_000_000
+
+  private func arrive() {
+    moveTimer?.value.clear()
+    guard isMoving else { return }
+    isMoving = false
+    device?.setCable(isIn: saved?.isCableIn ?? true)
   }
 
   override var report: (any Encodable & Sendable)? { Report.Device.BackEnd(access: access.rawValue) }
 
   override func release() {
+    isMoving = false
     device?.release()
     device = nil
   }
@@ -176,4 +238,15 @@ final class RemoteResource: DeviceResource, @unchecked Sendable {
     link?.close()
     link = nil
   }
+}
+
+/// What is kept of a back-end in another process.
+struct RemoteDeviceState: VersionedState, Equatable {
+  static let kind = "back-end"
+  static let version: UInt32 = 1
+
+  /// Of a network card: whether its owner has left the cable in.
+  var isCableIn: Bool
+  /// What the back-end knows of its guest, in its own bytes; nil: nothing that another one has to know.
+  var backEnd: [UInt8]?
 }

@@ -11,6 +11,14 @@ extension Assembly {
     static let scratchRegisters = "platform-registers"
   }
 
+  /// Has everything collected that ``takeState(_:)`` needs and that takes its time: what other processes know. The
+  /// machine stays paused; copies of windows are to be made behind it.
+  ///
+  /// - Parameter finished: called once, on the device thread, with what is in the way.
+  func prepareState(_ finished: @escaping @Sendable (MachineStateError?) -> Void) {
+    devices.prepareState { problems in finished(problems.isEmpty ? nil : MachineStateError(problems)) }
+  }
+
   /// The state of all peripherals and devices.
   ///
   /// - Throws: ``MachineStateError``, which names the devices that no snapshot can have.

@@ -50,6 +50,9 @@ int64_t chost_tap_receive(int tap, const void *_Nullable vectors, int count);
 
 // A pipe: `end` to read from without waiting, `start` to write to.
 int chost_pipe(int *_Nonnull end, int *_Nonnull start);
+// The same the other way round: `end` is read by another process, and `start` is written to without waiting.
+int chost_pipe_for_writing(int *_Nonnull end, int *_Nonnull start);
+int64_t chost_pipe_write(int pipe, const void *_Nonnull buffer, size_t size);
 int64_t chost_pipe_read(int pipe, void *_Nonnull buffer, size_t size);
 
 // Starts a program in a session of its own with `descriptor` as its number 3, no input, and `output` as its standard

@@ -57,7 +57,7 @@ final class FrontEndChannel: @unchecked Sendable {
 
   /// All that is ever negotiated of the protocol.
   static let wanted: VhostUserProtocolFeatures = [
-    .multipleQueues, .replyAck, .backendRequests, .configuration, .resetDevice,
+    .multipleQueues, .replyAck, .backendRequests, .configuration, .resetDevice, .deviceState,
   ]
 
   let socket: VhostUserSocket
@@ -134,8 +134,13 @@ final class FrontEndChannel: @unchecked Sendable {
   /// - Parameters:
   ///   - configurationSize: how many bytes its configuration space is to have; 0: it is not asked.
   ///   - wantsChanges: whether it is to tell of changes of it.
+  ///   - wantsState: whether it is to hand over what it knows of its guest.
   /// - Throws: ``VhostUserError``.
-  func begin(configurationSize: Int, wantsChanges: Bool) throws(VhostUserError) -> VhostUserOffer {
+  func begin(
+    configurationSize: Int,
+    wantsChanges: Bool,
+    wantsState: Bool = false
+  ) throws(VhostUserError) -> VhostUserOffer {
     try tell(.setOwner)
     let features = try askNumber(.getFeatures)
     guard features & 1 << UInt64(VhostUserWire.protocolFeaturesBit) != 0 else {
@@ -147,6 +152,7 @@ final class FrontEndChannel: @unchecked Sendable {
     let offered = VhostUserProtocolFeatures(rawValue: try askNumber(.getProtocolFeatures))
     var agreed = Self.wanted.intersection(offered)
     if configurationSize == 0 { agreed.remove(.configuration) }
+    if !wantsState { agreed.remove(.deviceState) }
     // Whose changes are told of is what is asked for then.
     if !agreed.contains(.configuration) || !wantsChanges { agreed.remove(.backendRequests) }
     try tell(.setProtocolFeatures, number(agreed.rawValue))
@@ -278,6 +284,59 @@ final class FrontEndChannel: @unchecked Sendable {
   func resetDevice() throws(VhostUserError) {
     guard protocolFeatures.contains(.resetDevice) else { return }
     try tell(.resetDevice)
+  }
+
+  // MARK: State
+
+  /// VHOST_TRANSFER_STATE_DIRECTION_SAVE and _LOAD.
+  private enum Direction: UInt32 {
+    case save = 0
+    case load = 1
+  }
+
+  /// Has the back-end hand over what it knows. All rings are stopped.
+  ///
+  /// - Throws: ``VhostUserError``.
+  func saveState() throws(VhostUserError) -> [UInt8] {
+    let pipe = try StatePipe(isForReading: true, "its state")
+    try beginTransfer(.save, pipe)
+    let state = try pipe.readAll(patience: answerLimit)
+    try checkState()
+    return state
+  }
+
+  /// Has it take over what another one knew. No ring was started yet.
+  ///
+  /// - Throws: ``VhostUserError``.
+  func loadState(_ state: [UInt8]) throws(VhostUserError) {
+    do {
+      // The end of the pipe is the state's.
+      let pipe = try StatePipe(isForReading: false, "the state of the one before it")
+      try beginTransfer(.load, pipe)
+      try pipe.writeAll(state, patience: answerLimit)
+    }
+    try checkState()
+  }
+
+  private func beginTransfer(_ direction: Direction, _ pipe: StatePipe) throws(VhostUserError) {
+    let deadline = HostClock.monotonic + answerLimit
+    // VHOST_TRANSFER_STATE_PHASE_STOPPED.
+    let message = VhostUserMessage(
+      .setDeviceStateFD,
+      state(direction.rawValue, 0),
+      descriptors: [pipe.takeTheirs()]
+    )
+    try socket.send(message, by: deadline)
+    let answer = try reply(to: .setDeviceStateFD, by: deadline).payload
+    guard answer.count == 8, let number = answer.number(at: 0, as: UInt64.self) else {
+      throw .malformed("a reply of \(answer.count) bytes to \(name(.setDeviceStateFD))")
+    }
+    // It takes the pipe, or it has one of its own, which nobody needs to have.
+    guard number == VhostUserWire.noDescriptorFlag else { throw .refused(name(.setDeviceStateFD)) }
+  }
+
+  private func checkState() throws(VhostUserError) {
+    guard try askNumber(.checkDeviceState) == 0 else { throw .refused(name(.checkDeviceState)) }
   }
 
   // MARK: What the back-end asks

@@ -51,6 +51,7 @@ extension VhostUserDevice {
     guard !state.value.isUnfit else { return }
     if let reason = unfitness(offer) { return fail("\(link.subject) came back and \(reason)") }
     state.value.offered = offer.features
+    state.value.protocolFeatures = offer.protocolFeatures
     if let bytes = offer.configuration, bytes.count == configuration.size, bytes != configuration.bytes {
       hear(.configuration(bytes))
     }
@@ -79,6 +80,9 @@ extension VhostUserDevice {
     state.value.troubles.append(trouble)
     tell("\(link.subject): \(trouble)")
   }
+
+  /// Whether its owner has left a network card's cable in.
+  package var isCableIn: Bool { state.value.hasCable }
 
   /// Pulls a network card's cable, or puts it in; the driver is told.
   package func setCable(isIn: Bool) {

@@ -46,6 +46,7 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
   let mode: VhostUserMode
   let loss: VhostUserProfile.Loss
   let linkField: Int?
+  let hasState: Bool
   /// The features of the type that the back-end has a say in.
   let remoteFeatures: VirtioFeatures
   /// The configuration space, where it is the back-end's: as it was when the connection began.
@@ -93,6 +94,9 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
     /// The features of the present back-end.
     var offered: UInt64
     var generation: UInt64
+    var protocolFeatures: VhostUserProtocolFeatures
+    /// What the back-end has handed over in this suspension.
+    var handedOver: [UInt8]?
     var isConnected = true
     /// The present back-end works on what the driver wants.
     var isBack = true
@@ -141,6 +145,7 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
     loss = profile.loss
     identifier = profile.identifier
     linkField = profile.linkField
+    hasState = profile.hasState
     remoteFeatures = VirtioFeatures(rawValue: offer.features).intersection(profile.features)
     let queueFeatures =
       mode == .direct
@@ -172,7 +177,14 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
       queues.append(Queue(shadow: shadow))
     }
     if mode == .bounced { memory.openBuffers() }
-    state = DeviceThreadState(State(queues: queues, offered: offer.features, generation: link.generation))
+    state = DeviceThreadState(
+      State(
+        queues: queues,
+        offered: offer.features,
+        generation: link.generation,
+        protocolFeatures: offer.protocolFeatures
+      )
+    )
     timer = SharedTimer(try HostTimer())
     _ = try loop.add(timer.value.rawValue, EventLoop.readable, ClosureHandler { [unowned self] _ in look() })
     link.setListener { [weak self] event in
@@ -273,6 +285,7 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
 
   package func resume() {
     state.value.isSuspended = false
+    state.value.handedOver = nil
     switch mode {
     case .inPlace, .direct: break
     case .bounced: for index in indices(state.value.running) { called(index) }

@@ -88,6 +88,7 @@ package final class VhostUserLink: @unchecked Sendable {
 
   private let connector: any VhostUserConnector
   private let configurationSize: Int
+  private let wantsState: Bool
   private let state = Mutex(State())
   private let wake: SharedEventDescriptor
   private let loop: EventLoop
@@ -99,17 +100,21 @@ package final class VhostUserLink: @unchecked Sendable {
   private var pause: UInt64
   private var connectedAt: UInt64 = 0
 
-  /// - Parameter configurationSize: how many bytes of configuration space the back-end is asked for; 0: none.
+  /// - Parameters:
+  ///   - configurationSize: how many bytes of configuration space the back-end is asked for; 0: none.
+  ///   - wantsState: whether it is to hand over what it knows of its guest, where it can.
   /// - Throws: where the host has no descriptor left.
   package init(
     _ connector: any VhostUserConnector,
     configurationSize: Int,
+    wantsState: Bool = false,
     patience: VhostUserPatience = VhostUserPatience()
   ) throws(HostError) {
     self.connector = connector
     self.patience = patience
     pause = patience.firstPause
     self.configurationSize = configurationSize
+    self.wantsState = wantsState
     wake = SharedEventDescriptor(try EventDescriptor())
     loop = try EventLoop()
     timer = SharedTimer(try HostTimer())
@@ -141,7 +146,11 @@ package final class VhostUserLink: @unchecked Sendable {
     let socket = try connector.connect(loop)
     state.withLock { $0.socket = socket }
     let channel = FrontEndChannel(socket, answerLimit: patience.answer)
-    let offer = try channel.begin(configurationSize: configurationSize, wantsChanges: true)
+    let offer = try channel.begin(
+      configurationSize: configurationSize,
+      wantsChanges: true,
+      wantsState: wantsState
+    )
     self.channel = channel
     connectedAt = HostClock.monotonic
     state.withLock { $0.generation += 1 }

@@ -29,6 +29,8 @@ package struct VhostUserProfile: Sendable {
   package var ownFeatures = VirtioFeatures()
   /// Where the configuration space says whether there is a back-end, as a network card's link does; nil: nowhere.
   package var linkField: Int?
+  /// Whether a back-end knows things of its guest that another one has to know: what is mounted and open, say.
+  package var hasState = false
   /// What the guest's queues may have, which are Apus's to process.
   package var queueFeatures = VirtioFeatures.splitVirtqueue
 }
@@ -88,6 +90,7 @@ extension VhostUserProfile {
     queueCount: 2,
     queueSize: 128,
     loss: .answer(FUSELoss.answer),
+    hasState: true,
     // Without indirect descriptors what a driver has in use is bounded by the queue's size.
     queueFeatures: .eventIndex
   )

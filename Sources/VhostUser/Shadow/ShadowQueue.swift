@@ -240,6 +240,47 @@ final class ShadowQueue {
     return true
   }
 
+  // MARK: A device of this process
+
+  /// What is open, for a device that goes on elsewhere.
+  ///
+  /// - Parameter taken: the index in the ring up to which the device has taken chains.
+  func openChains(taken: UInt16) -> [ShadowQueuesState.Chain] {
+    let chains = ring.openChains
+    let left = Int(ring.submitted &- taken)
+    return chains.enumerated().map { place, chain in
+      ShadowQueuesState.Chain(
+        guestHead: chain.request.guestHead,
+        head: chain.head,
+        isTaken: place < chains.count - left
+      )
+    }
+  }
+
+  /// Begins with chains that were open elsewhere, under the same numbers. Behind ``forget()``, with the guest's side.
+  ///
+  /// - Returns: the index in the ring up to which the device has taken chains.
+  func goOn(with chains: [ShadowQueuesState.Chain], _ connection: DeviceConnection) -> UInt16 {
+    guard let guest else { preconditionFailure("a queue goes on with the guest's side") }
+    ring.withhold(Set(chains.map(\.head)))
+    var taken: UInt16 = 0
+    for open in chains {
+      ring.release(head: open.head)
+      if let fault = guest.takeAgain(head: open.guestHead, into: &chain.value) {
+        connection.fail(queue: index, fault)
+        continue
+      }
+      guard case .done = place(connection.view) else {
+        // It had room before, and has none where the memory is cut in other pieces than then: it is lost.
+        guest.giveBack(head: open.guestHead, written: 0)
+        continue
+      }
+      if open.isTaken { taken += 1 }
+    }
+    _ = ring.publish()
+    return taken
+  }
+
   /// Answers what is open, and what the guest makes available, in place of the other process.
   ///
   /// - Parameter answer: writes the answer into the chain, and says how many bytes it has.

@@ -116,6 +116,29 @@ final class ShadowRing {
     (nextAvailable, publishedAvailable, nextUsed) = (0, 0, 0)
   }
 
+  /// Keeps descriptors apart with which chains are to begin: in an empty ring, until ``release(head:)`` of each.
+  func withhold(_ heads: Set<UInt16>) {
+    precondition(open == 0 && free == Int(size), "descriptors are withheld in an empty ring")
+    var last: UInt16?
+    for index in 0..<size where !heads.contains(index) {
+      // SAFETY: the numbers are below the size.
+      if let last { unsafe next[Int(last)] = index } else { firstFree = index }
+      last = index
+    }
+    free -= heads.count
+  }
+
+  /// Has the next chain begin with a descriptor that was withheld.
+  func release(head: UInt16) {
+    // SAFETY: the number is below the size.
+    unsafe next[Int(head)] = firstFree
+    firstFree = head
+    free += 1
+  }
+
+  /// How many chains were submitted, modulo 2¹⁶.
+  var submitted: UInt16 { nextAvailable }
+
   // MARK: Requests out
 
   /// The first descriptor of a chain that is made by ``add(_:length:isWritable:to:)`` and ends with
@@ -255,14 +278,17 @@ final class ShadowRing {
   }
 
   /// The requests that the other process has, in the order in which it got them.
-  var openRequests: [Request] {
-    var found: [(UInt64, Request)] = []
+  var openRequests: [Request] { openChains.map(\.request) }
+
+  /// The same, each with the first descriptor of its chain.
+  var openChains: [(head: UInt16, request: Request)] {
+    var found: [(UInt64, UInt16, Request)] = []
     // SAFETY: below the size.
     for index in 0..<Int(size) where unsafe order[index] != 0 {
-      unsafe found.append((order[index], requests[index]))
+      unsafe found.append((order[index], UInt16(truncatingIfNeeded: index), requests[index]))
     }
     found.sort { $0.0 < $1.0 }
-    return found.map(\.1)
+    return found.map { ($0.1, $0.2) }
   }
 }
 

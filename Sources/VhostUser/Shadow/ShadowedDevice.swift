@@ -31,6 +31,8 @@ package final class ShadowedDevice: VirtioDevice, @unchecked Sendable {
     /// Those that the device has to be told of, a bit for each.
     var kicks: UInt64 = 0
     var isSuspended = false
+    /// By queue: what was open elsewhere, until the device goes on. Empty: there is nothing of the kind.
+    var inherited: [[ShadowQueuesState.Chain]] = []
   }
 
   /// The device's interrupt, which is the other side's word that requests came back.
@@ -123,6 +125,27 @@ package final class ShadowedDevice: VirtioDevice, @unchecked Sendable {
     return state.value.rings[index]
   }
 
+  package func startRestored(
+    _ features: VirtioFeatures,
+    queues: [QueueConfiguration?],
+    _ finished: @escaping @Sendable () -> Void
+  ) {
+    guard let connection = state.value.connection else { preconditionFailure("a device is attached before it starts") }
+    state.value.features = features
+    let open = state.value.inherited
+    state.value.inherited = []
+    var rings: [QueueConfiguration?] = []
+    for (index, queue) in queues.enumerated() {
+      var ring = queue.map { takeOver(index, $0, features) }
+      if ring != nil {
+        let taken = state.value.queues[index].goOn(with: open.isEmpty ? [] : open[index], connection)
+        ring?.position = QueuePosition(nextAvailable: taken, nextUsed: 0)
+      }
+      rings.append(ring)
+    }
+    side.startRestored(inner(features), queues: rings, finished)
+  }
+
   package func startQueue(
     _ index: Int,
     _ configuration: QueueConfiguration,
@@ -173,6 +196,34 @@ package final class ShadowedDevice: VirtioDevice, @unchecked Sendable {
   package func restore(_ saved: any VersionedState) throws(DeviceStateError) {
     state.value.isSuspended = true
     try device.restore(saved)
+  }
+
+  // MARK: State of the queues between
+
+  /// What is open between guest and device. Of a suspended device, beside its own state.
+  package var queuesState: ShadowQueuesState {
+    guard state.value.inherited.isEmpty else { return ShadowQueuesState(queues: state.value.inherited) }
+    let positions = device.queuePositions
+    return ShadowQueuesState(
+      queues: state.value.queues.indices.map { index in
+        positions[index].map { state.value.queues[index].openChains(taken: $0.nextAvailable) } ?? []
+      }
+    )
+  }
+
+  /// Has the device go on with what was open. Before its own state is put in.
+  ///
+  /// - Throws: `DeviceStateError` for a state that such queues cannot have.
+  package func restore(_ saved: ShadowQueuesState) throws(DeviceStateError) {
+    guard saved.queues.count == queueSizes.count else { throw .invalid(device: name, field: "queues") }
+    for (chains, size) in zip(saved.queues, queueSizes) {
+      let firstLeft = chains.firstIndex { !$0.isTaken } ?? chains.count
+      guard chains.allSatisfy({ $0.head < size && $0.guestHead < size }),
+        Set(chains.map(\.head)).count == chains.count, Set(chains.map(\.guestHead)).count == chains.count,
+        !chains[firstLeft...].contains(where: \.isTaken)
+      else { throw .invalid(device: name, field: "queues") }
+    }
+    state.value.inherited = saved.queues
   }
 
   // MARK: Requests
@@ -226,6 +277,25 @@ package final class ShadowedDevice: VirtioDevice, @unchecked Sendable {
       if let self, kick(index) { kickLater(index) }
     }
   }
+}
+
+/// What is open between a guest and a device of this process that sees copies of requests.
+package struct ShadowQueuesState: VersionedState, Equatable {
+  package static let kind = "shadow-queues"
+  package static let version: UInt32 = 1
+
+  /// A request that the device has.
+  package struct Chain: Codable, Equatable, Sendable {
+    /// By which the guest's ring knows it.
+    package var guestHead: UInt16
+    /// By which the device knows it.
+    package var head: UInt16
+    /// Whether the device has taken it, and owes an answer. What it has not taken comes behind.
+    package var isTaken: Bool
+  }
+
+  /// In the order in which the device got them, of each queue.
+  package var queues: [[Chain]]
 }
 
 extension ShadowRing {
