@@ -1,3 +1,5 @@
+import Apus
+
 /// Reads the arguments of an `apus run` in which everything is as it should be, without the argument parser.
 ///
 /// The argument parser finds out by reflection what there is to parse, which takes as many instructions as ten machines
@@ -10,6 +12,9 @@ enum QuickArguments {
   static func request(_ arguments: some RandomAccessCollection<String>) -> RunRequest? {
     guard arguments.first == "run", ArgumentWords.repeatedOption(arguments) == nil else { return nil }
     var kernel: String?
+    var directory: String?
+    var (isClone, verifiesMemory) = (false, false)
+    var clock: MachineSnapshot.Clock?
     var request = RunRequest(kernel: "")
     var reboots: Bool?
     var words = arguments.dropFirst()
@@ -18,8 +23,8 @@ enum QuickArguments {
       case "--raw": request.isRaw = true
       case "--dry-run": request.isDry = true
       case "--detach": request.isDetached = true
-      // What can be wrong with how a snapshot is restored is the argument parser's to say.
-      case "--restore", "--clone", "--verify", "--clock": return nil
+      case "--clone": isClone = true
+      case "--verify": verifiesMemory = true
       case "--reboot", "--no-reboot":
         guard reboots == nil else { return nil }
         reboots = word == "--reboot"
@@ -31,14 +36,29 @@ enum QuickArguments {
         guard let value = words.popFirst(), !value.utf8.starts(with: "-".utf8) else { return nil }
         if word == "--kernel" {
           kernel = value
+        } else if word == "--restore" {
+          directory = value
+        } else if word == "--clock" {
+          guard let read = MachineSnapshot.Clock(written: value) else { return nil }
+          clock = read
         } else {
           guard let reader = reader(of: word), let setting = try? reader(value) else { return nil }
           request.changes.append(setting)
         }
       }
     }
-    guard let kernel else { return nil }
-    request.kernel = kernel
+    if let directory {
+      var restoring = RestoreRequest(directory: directory)
+      restoring.isClone = isClone
+      restoring.verifiesMemory = verifiesMemory
+      restoring.clock = clock ?? .continued
+      request.restoring = restoring
+    } else if isClone || verifiesMemory || clock != nil {
+      return nil
+    }
+    // One of them, and not both.
+    guard (kernel == nil) != (directory == nil) else { return nil }
+    request.kernel = kernel ?? ""
     request.reboots = reboots ?? true
     return request
   }

@@ -38,7 +38,7 @@ final class SnapshotTaking: @unchecked Sendable {
 
   private let wish: SnapshotWish
   private let writer: SnapshotWriter
-  private let child: MemoryChild
+  private let child: MemoryChild?
   private let images: [MemoryImage]
   private var manifest: SnapshotManifest
   private let begun: UInt64
@@ -73,7 +73,13 @@ final class SnapshotTaking: @unchecked Sendable {
     let content = try boot.changes.begin(wish)
     let image = try writer.addMemory(content.region, content.pages)
     images.append(image)
-    child = try MemoryChild(writing: [image])
+    // Few pages are written sooner than a process is made that has the memory as it is.
+    if content.isSmall {
+      try image.write()
+      child = nil
+    } else {
+      child = try MemoryChild(writing: [image])
+    }
     try boot.changes.taken(wish)
     self.images = images
     self.content = content
@@ -97,7 +103,7 @@ final class SnapshotTaking: @unchecked Sendable {
   func finish(_ mailbox: Mailbox) {
     let result: Result<SnapshotSummary, SnapshotFailure>
     do throws(SnapshotError) {
-      try child.end()
+      try child?.end()
       let written = try writer.commit(manifest)
       let summary = SnapshotSummary(
         directory: wish.directory,

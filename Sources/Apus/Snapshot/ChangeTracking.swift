@@ -49,6 +49,15 @@ final class ChangeTracking {
     let pages: MemoryPages
     let base: SnapshotManifest.Base?
     fileprivate let logged: [UInt64]
+
+    /// Whether it is known to be so little that the machine may stand until it is written.
+    var isSmall: Bool {
+      guard case .changed = pages else { return false }
+      return logged.reduce(0) { $0 + $1.nonzeroBitCount } <= Self.smallCount
+    }
+
+    /// In pages.
+    private static let smallCount = 1024
   }
 
   /// - Throws: ``SnapshotFailure`` where the changes since the wanted base are not known, or ``KVMError``.

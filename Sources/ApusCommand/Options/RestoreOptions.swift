@@ -42,19 +42,30 @@ struct RestoreOptions: ParsableArguments {
         directory: directory,
         isClone: clone,
         verifiesMemory: verify,
-        clock: clock == "host" ? .host : .continued
+        clock: clock.flatMap { MachineSnapshot.Clock(written: $0) } ?? .continued
       )
     }
   }
 
   func check() throws {
-    guard clock == nil || clock == "continue" || clock == "host" else {
-      throw ValidationError("--clock takes continue or host, not '\(clock ?? "")'.")
+    if let clock, MachineSnapshot.Clock(written: clock) == nil {
+      throw ValidationError("--clock takes continue or host, not '\(clock)'.")
     }
     guard restore != nil || !clone && !verify && clock == nil else {
       throw ValidationError(
         "--clone, --verify and --clock say how a snapshot is restored; give '--restore <directory>'."
       )
+    }
+  }
+}
+
+extension MachineSnapshot.Clock {
+  /// As the option has it.
+  init?(written text: String) {
+    switch text {
+    case "continue": self = .continued
+    case "host": self = .host
+    default: return nil
     }
   }
 }
