@@ -64,8 +64,8 @@ public struct GuestSetup: Sendable {
     }
   }
 
-  /// A guest that goes on from a snapshot, as `Guest.snapshot(to:)` or `apus control NAME snapshot` has written it: each
-  /// is a machine of its own, with an agent where that one had an agent.
+  /// A guest that goes on from a snapshot, as `Guest.snapshot(to:)` or `apus control NAME snapshot` has written it:
+  /// each is a machine of its own, with an agent where that one had an agent.
   ///
   /// - Parameter directory: the snapshot's. What it throws fails the test that wants the guest.
   public static func restored(from directory: @autoclosure @escaping @Sendable () throws -> String) -> GuestSetup {

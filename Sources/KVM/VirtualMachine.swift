@@ -75,8 +75,8 @@ public struct VirtualMachine: ~Copyable, Sendable {
 
   /// KVM_ARM_GET_REG_WRITABLE_MASKS: which bits of the ID registers of a vCPU that has not run may be written.
   ///
-  /// - Returns: a mask for each register of op0 3, op1 0, 1 or 3, CRn 0 and CRm 0 to 7 whose mask is not 0; none where the
-  ///   kernel does not tell (``Capability/armWritableMasks``).
+  /// - Returns: a mask for each register of op0 3, op1 0, 1 or 3, CRn 0 and CRm 0 to 7 whose mask is not 0; none where
+  ///   the kernel does not tell (``Capability/armWritableMasks``).
   public func writableMasks() throws(KVMError) -> [RegisterID: UInt64] {
     guard checkExtension(.armWritableMasks) > 0 else { return [:] }
     var masks = [UInt64](repeating: 0, count: Int(CKVM_ID_REGISTER_COUNT))

@@ -7,8 +7,8 @@ import Snapshot
 /// What has changed of a boot's RAM since its latest snapshot, as far as that is known. On the device thread.
 ///
 /// A machine that goes on from a snapshot knows without any cost: what was written is no longer the mapped file's. Any
-/// other one has to have KVM log what its vCPUs write, which each of them pays with a fault for the first write to a page.
-/// What the monitor itself writes is not in that log; so only machines whose devices keep to windows have one.
+/// other one has to have KVM log what its vCPUs write, which each of them pays with a fault for the first write to a
+/// page. What the monitor itself writes is not in that log; so only machines whose devices keep to windows have one.
 final class ChangeTracking {
   /// The snapshot that changes are counted from.
   private struct Base {

@@ -6,13 +6,13 @@ import Virtio
 
 /// A machine as files, from which others go on: opened, and checked as far as that takes no reading of its memory.
 ///
-/// Its directory is locked as long as the object or a machine that was made from it lives, so that no other Apus replaces
-/// it. What is in it and what is not: Documentation/Snapshots.md.
+/// Its directory is locked as long as the object or a machine that was made from it lives, so that no other Apus
+/// replaces it. What is in it and what is not: Documentation/Snapshots.md.
 public final class MachineSnapshot: Sendable {
   /// How machines go on from a snapshot.
   public struct Options: Sendable {
-    /// Whether the machine is one of its own, which others may be beside: with an identity that is drawn for it, and the
-    /// guest told (`vmgenid`), where it can be.
+    /// Whether the machine is one of its own, which others may be beside: with an identity that is drawn for it, and
+    /// the guest told (`vmgenid`), where it can be.
     public var isClone = false
     /// What the guest's virtual counter does.
     public var clock = Clock.continued
@@ -23,8 +23,8 @@ public final class MachineSnapshot: Sendable {
     public init() {}
   }
 
-  /// What the guest's virtual counter does, from which an operating system has its monotonic time. The wall clock is the
-  /// host's in any case, where the guest looks at it.
+  /// What the guest's virtual counter does, from which an operating system has its monotonic time. The wall clock is
+  /// the host's in any case, where the guest looks at it.
   public enum Clock: String, Sendable {
     /// It goes on where it stood, as after a pause.
     case continued
@@ -118,7 +118,8 @@ public final class MachineSnapshot: Sendable {
   /// Removes the directory. What is open of it stays usable as long as the object lives.
   public func removeFiles() { chain.newest.removeDirectory() }
 
-  /// Compares the checksums of all its memory, for which that is read. Those of all else are compared when it is opened.
+  /// Compares the checksums of all its memory, for which that is read. Those of all else are compared when it is
+  /// opened.
   ///
   /// - Throws: ``SnapshotRefusal`` with each block that is not as it was written.
   public func verifyMemory() throws(SnapshotRefusal) {

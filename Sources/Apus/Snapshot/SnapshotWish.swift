@@ -5,8 +5,8 @@ public struct SnapshotOptions: Sendable {
   public var base: String?
   /// Whether a snapshot that is in the directory already is replaced, in one step.
   public var replaces = false
-  /// Whether KVM logs from now on what changes, so that a differential may follow. That costs the guest a fault for each
-  /// page that it writes first. One that follows a differential logs anyway.
+  /// Whether KVM logs from now on what changes, so that a differential may follow. That costs the guest a fault for
+  /// each page that it writes first. One that follows a differential logs anyway.
   public var logsChanges = false
   /// Whether checksums of the disks are kept, and not only their sizes and times. They are read whole for it.
   public var checksumsDisks = false
@@ -19,7 +19,7 @@ public struct SnapshotOptions: Sendable {
 
 /// What a snapshot has come to.
 public struct SnapshotSummary: Sendable, Equatable {
-  /// The directory.
+  /// Where it is, as it was given.
   public let directory: String
   /// 32 hexadecimal digits, by which differentials know it.
   public let identifier: String
@@ -31,7 +31,8 @@ public struct SnapshotSummary: Sendable, Equatable {
   public let duration: UInt64
 }
 
-/// Why there is no snapshot. The machine goes on, or stays paused, as it was; what was in the directory before is there.
+/// Why there is no snapshot. The machine goes on, or stays paused, as it was; what was in the directory before is
+/// there.
 public struct SnapshotFailure: Error, Equatable, Sendable, CustomStringConvertible {
   /// Why, and what to do about it.
   public let description: String

@@ -47,7 +47,7 @@ extension Control {
     }
 
     public struct Answer: ControlRecord {
-      /// The directory.
+      /// Where it is, as it was given.
       public var directory = ""
       /// By which other snapshots know this one.
       public var identifier = ""
