@@ -22,7 +22,8 @@ enum ArgumentWords {
   private static let flags =
     [
       "--raw", "--dry-run", "--detach", "--reboot", "--no-reboot", "--json", "--picture", "--hex", "--reply", "--help",
-      "--follow", "--version", "--names", "--replay", "--no-replay", "--fresh", "--verbose", "--list",
+      "--follow", "--version", "--names", "--replay", "--no-replay", "--fresh", "--verbose", "--list", "--clone",
+      "--verify",
     ] + DeviceOptions.flags
   /// Options of which each adds to those before it.
   private static let adding =
