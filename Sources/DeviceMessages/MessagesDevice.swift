@@ -133,13 +133,9 @@ package final class MessagesDevice: VirtioDevice, @unchecked Sendable {
   ) {
     begin(features, configurations)
     attempt { () throws(MessageFault) in
-      // They wait, where nobody is there.
       guard state.value.phase == .working else { return }
-      let chains = state.value.restored
-      state.value.restored = []
       if !state.value.saved.isEmpty { try send(FrameHeader(.restore), state.value.saved) }
       try sendStart(isRestored: !state.value.saved.isEmpty)
-      for chain in chains { try sendAgain(chain.head, of: chain.queue) }
     }
     finished()
   }
@@ -186,7 +182,14 @@ package final class MessagesDevice: VirtioDevice, @unchecked Sendable {
   package func resume() {
     state.value.isSuspended = false
     switch state.value.phase {
-    case .working: attempt { () throws(MessageFault) in try send(FrameHeader(.resume)) }
+    case .working:
+      attempt { () throws(MessageFault) in
+        try send(FrameHeader(.resume))
+        // What was open elsewhere.
+        let chains = state.value.restored
+        state.value.restored = []
+        for chain in chains { try sendAgain(chain.head, of: chain.queue) }
+      }
     case .absent, .offline: beAbsent()
     case .failed: armTick()
     }
@@ -201,7 +204,8 @@ package final class MessagesDevice: VirtioDevice, @unchecked Sendable {
   package var queuePositions: [QueuePosition?] { state.value.queues.positions }
 
   package func savedState() -> any VersionedState {
-    var open: [MessagesDeviceState.Chain] = []
+    // Those that wait for a process come first: nothing else is open then.
+    var open = state.value.restored
     for index in hello.queueSizes.indices where state.value.queues[index] != nil {
       open += openChains(of: index).map { .init(queue: index, head: $0) }
     }

@@ -354,6 +354,7 @@ import VirtioTesting
     let (start, size) = (first.driver.machine.windowStart, Int(first.driver.machine.windowSize))
     second.driver.machine.store(first.driver.machine.bytes(at: start, count: size), at: start)
     try second.driver.machine.transport.restore(saved, own)
+    let again = try MessagesDeviceState(kindOf: second.driver.machine.transport.savedDeviceState())
     second.driver.machine.transport.resume()
     second.driver.queues = first.driver.queues.map { DriverQueue($0, movedTo: second.driver.machine) }
     second.driver.machine.store([0, 0x40, 0, 0], at: at)
@@ -366,7 +367,7 @@ import VirtioTesting
     }
 
     #expect(state.model == [0, 0, 0, 0, 42])
-    #expect(state.open == [.init(queue: 1, head: 0)])
+    #expect(state.open == [.init(queue: 1, head: 0)] && again == state)
     #expect(isAnswered)
     #expect(used == .init(head: 0, written: 12))
     #expect(second.device.openChains(of: 1) == [0])

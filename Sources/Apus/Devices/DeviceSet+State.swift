@@ -1,4 +1,5 @@
 import GuestABI
+import HostBackends
 import VhostUser
 import Virtio
 import VirtioDevices
@@ -260,6 +261,10 @@ extension DeviceSet {
     // SAFETY: @unchecked: on the device thread alone.
     var problems: [String] = []
   }
+
+  /// The images of all disks, of which each is to be flushed before a snapshot counts: on another thread, since that
+  /// may take long; the machine may go on meanwhile.
+  var images: [DiskImage] { places.compactMap { resources[$0.index].image } }
 
   /// The memory beside the RAM that is a part of the machine's: confined windows, and what is plugged.
   var copiedMemory: [CopiedMemory] {
