@@ -8,17 +8,25 @@ extension Configuration.ProcessorChoice: CustomStringConvertible {
     case .host: "host"
     case .named(let name): name
     case .file(let path): path
+    case .model(let model): model.name
     }
   }
 }
 
 extension Configuration.ProcessorChoice: Codable {
-  /// - Throws: `DecodingError` for an unknown case, and for one without its name or path.
+  /// - Throws: `DecodingError` for an unknown case, for one without its name or path, and for a text that is no model.
   public init(from decoder: any Decoder) throws {
-    let coded = try CodedCase(decoder, names: ["host", "named", "file"])
+    let coded = try CodedCase(decoder, names: ["host", "named", "file", "model"])
     switch coded.name {
     case "named": self = .named(try coded.values(["name"]).value("name"))
     case "file": self = .file(path: try coded.values(["path"]).value("path"))
+    case "model":
+      let text: String = try coded.values(["text"]).value("text")
+      do {
+        self = .model(try ProcessorModel(json: Array(text.utf8)))
+      } catch {
+        throw DecodingError.mistake("is no model of a processor: \(error)", at: decoder.codingPath)
+      }
     default:
       _ = try coded.values()
       self = .host
@@ -30,6 +38,7 @@ extension Configuration.ProcessorChoice: Codable {
     case .host: try encoder.encode(case: "host")
     case .named(let name): try encoder.encode(case: "named") { try $0.encode(name, forKey: "name") }
     case .file(let path): try encoder.encode(case: "file") { try $0.encode(path, forKey: "path") }
+    case .model(let model): try encoder.encode(case: "model") { try $0.encode(model.json, forKey: "text") }
     }
   }
 }
@@ -44,6 +53,7 @@ extension Configuration {
     let model: ProcessorModel
     switch cpuModel {
     case .host: return nil
+    case .model(let given): model = given
     case .named(let name):
       guard let shipped = ProcessorModel.shipped(named: name) else {
         let names = ProcessorModel.shippedNames.joined(separator: ", ")
@@ -75,5 +85,11 @@ extension Configuration {
       problems.append(.init(.usage, place, "'\(model.name)' has \(part.what), which \(at: features) takes away"))
     }
     return model
+  }
+
+  /// The model, where that takes no reading that fails; nil for the host's own.
+  var knownModel: ProcessorModel? {
+    var problems: [ConfigurationError.Problem] = []
+    return openModel(&problems)
   }
 }

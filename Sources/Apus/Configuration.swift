@@ -127,6 +127,8 @@ public struct Configuration: Equatable, Sendable {
     case named(String)
     /// The model of a file.
     case file(path: String)
+    /// This one.
+    case model(ProcessorModel)
   }
 
   /// Where the guest's console leads.

@@ -132,7 +132,7 @@ public struct HostSurvey: Sendable, Encodable {
   private mutating func lookAtModels(_ system: borrowing System) throws {
     for model in ProcessorModel.shipped {
       let plan = try ModelPlan(model, on: Self.processor(system, with: model.features))
-      let fixed = plan.shown.isEmpty ? "yes" : "yes; \(plan.shown.count) fields are as this kernel fixes them"
+      let fixed = plan.shown.isEmpty ? "yes" : "yes, but for what this kernel fixes (\(plan.shown.count) fields)"
       findings.append(
         Finding(
           name: "CPU model \(model.name)",

@@ -26,6 +26,8 @@ struct Assembly {
   let summary: Report.Machine
   /// Which the vCPUs have.
   let features: VirtualCPUFeatures
+  /// What the guest is promised of its processor; nil for what the host shows.
+  let model: ProcessorModel?
 
   /// - Throws: ``KVMError``, ``GuestMemoryError``, ``HostError``, ``FirmwareRegisters/Refusal``, or
   ///   ``ConfigurationError`` for what the configuration asks for and the host does not have.
@@ -74,6 +76,7 @@ struct Assembly {
 
     runners = try (0..<board.cpuCount).map { VCPURunner(try virtualMachine.createVirtualCPU(index: $0)) }
     let interruptController = try InterruptController(board.map.interruptController, virtualMachine)
+    model = inputs.model
     // What comes from a snapshot was promised when its machine started.
     let promise = restored == nil ? ProcessorPromise(inputs.model, board) : nil
     for runner in runners {

@@ -1,3 +1,4 @@
+import CPUModel
 import GuestMemory
 import Host
 import KVM
@@ -51,6 +52,7 @@ final class SnapshotTaking: @unchecked Sendable {
   init(_ wish: SnapshotWish, _ boot: Boot, begun: UInt64) throws {
     self.wish = wish
     self.begun = begun
+    try boot.checkRegisters()
     let parts = try boot.assembly.takeState()
     let processors = try boot.processorsState()
     writer = try SnapshotWriter(wish.directory, replacing: wish.options.replaces)
@@ -88,7 +90,7 @@ final class SnapshotTaking: @unchecked Sendable {
       apusVersion: ApusVersion.current,
       created: UInt64(max(0, HostClock.wallSeconds)),
       machine: boot.describedMachine,
-      model: "host"
+      model: boot.assembly.model?.name ?? "host"
     )
     manifest.base = content.base
     manifest.details = wish.options.notes.sorted { $0.key < $1.key }.map { .init($0.key, $0.value) }
@@ -149,6 +151,19 @@ final class SnapshotThreads {
 }
 
 extension Boot {
+  /// A guest with a model was promised registers by name: one that this program knows nothing of is none of them.
+  ///
+  /// - Throws: ``MachineStateError`` with all of them; ``KVMError``.
+  fileprivate func checkRegisters() throws {
+    guard let model = assembly.model else { return }
+    let unknown = Contract.unknown(in: try assembly.runners[0].vcpu.registerList())
+    guard !unknown.isEmpty else { return }
+    let names = unknown.map { SystemRegisters.name($0) }.joined(separator: ", ")
+    throw MachineStateError([
+      "this kernel has registers that the model '\(model.name)' and Apus \(ApusVersion.current) know nothing of: \(names)"
+    ])
+  }
+
   /// The vCPUs as they stand.
   func processorsState() throws(KVMError) -> ProcessorsState {
     let runners = assembly.runners
@@ -178,6 +193,8 @@ extension Boot {
   var frozenConfiguration: Configuration {
     var frozen = configuration.withAbsolutePaths
     frozen.uuid = identity
+    // A file may be another one when the machine goes on, and a name another model in another version.
+    if let model = assembly.model { frozen.cpuModel = .model(model) }
     frozen.gic = assembly.board.gic == .v2 ? .v2 : .v3
     frozen.console = .none
     frozen.control = nil

@@ -54,7 +54,7 @@ final class ProcessorPromise {
     }
     if !plan.shown.isEmpty {
       logger.notice(
-        "CPU model \(model.name): this host's kernel fixes \(plan.shown.count) fields, which the guest sees as they are"
+        "CPU model \(model.name): the guest sees what this host's kernel fixes (\(plan.shown.count) fields)"
       )
       for field in plan.shown { logger.debug("CPU model \(model.name): \(field)") }
     }

@@ -180,6 +180,11 @@ public final class MachineSnapshot: Sendable {
       .cpuFeatures,
       "are others in the snapshot; leave them as they are there"
     )
+    require(
+      wanted.cpuModel == was.cpuModel || wanted.knownModel == was.knownModel,
+      .cpuModel,
+      "is \(was.cpuModel) in the snapshot, not \(wanted.cpuModel)"
+    )
     require(wanted.dma == was.dma, .dma, "is \(was.dma.name) in the snapshot, not \(wanted.dma.name)")
     let (types, former) = (wanted.devices.map(\.typeName), was.devices.map(\.typeName))
     require(

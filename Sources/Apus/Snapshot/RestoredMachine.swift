@@ -96,7 +96,8 @@ final class RestoredMachine {
       guard let saved = state.registerSet else {
         return note("the registers of vCPU \(runner.vcpu.index) are none; the snapshot is damaged")
       }
-      let plan = RestorePlan(saved: saved, target: try RestorePlan.Target(runner.vcpu, masks: masks))
+      let target = try RestorePlan.Target(runner.vcpu, masks: masks)
+      let plan = RestorePlan(saved: saved, target: target, accepting: tolerance)
       for refusal in plan.refusals { note(refusal.message) }
       plans.append((plan, saved))
     }
@@ -114,6 +115,11 @@ final class RestoredMachine {
     if let counter = plans[0].plan.physicalCounter {
       try runners[0].vcpu.setRegister(.physicalCounter, counter)
     }
+  }
+
+  /// A model that shows what a kernel fixes where its machine starts does so where it goes on.
+  private var tolerance: RestorePlan.Tolerance {
+    snapshot.configuration.knownModel?.showsFixedFields == true ? .fixedFields : []
   }
 
   /// The same of several vCPUs is said once.
