@@ -57,7 +57,11 @@ extension Outcome {
   /// The outcome of a machine that could not be started.
   init(failure: any Error) {
     guard let error = failure as? ConfigurationError, let problem = error.problems.first else {
-      self.init(failure is MachineStateError ? .badInput : .hostFailure, "\(failure)")
+      if let error = failure as? MachineStateError {
+        self.init(.badInput, error.problems.joined(separator: "; "))
+      } else {
+        self.init(.hostFailure, "\(failure)")
+      }
       return
     }
     self.init(problem)

@@ -47,12 +47,12 @@ struct Assembly {
     let limits = try HostLimits(system, configuration, checked.board)
     let virtualMachine = try system.createVirtualMachine(ipaSize: limits.ipaSize)
     if virtualMachine.checkExtension(.armNoSyndromeToUser) > 0 { try virtualMachine.enable(.armNoSyndromeToUser) }
+    features =
+      try restored?.features(available: limits.features(Configuration.CPUFeatures()), virtualMachine)
+      ?? limits.features(configuration.cpuFeatures, of: inputs.model)
     let wantedGIC = restored?.gic ?? configuration.gic
     let gic = try limits.chooseGIC(wantedGIC, cpuCount: configuration.cpuCount, virtualMachine)
     board = checked.board.with(gic, of: configuration)
-    features =
-      try restored?.features(available: limits.features(Configuration.CPUFeatures()))
-      ?? limits.features(configuration.cpuFeatures, of: inputs.model)
 
     let ram = try Self.makeRAM(board, configuration, restored)
     // SAFETY: the RAM lives in the running machine, which every thread that runs a vCPU holds.

@@ -1,6 +1,7 @@
 import CPUModel
 import GuestMemory
 import Host
+import HostBackends
 import KVM
 import Snapshot
 import Virtio
@@ -17,18 +18,24 @@ extension Boot {
         let reason = "the machine goes on or ends: somebody else resumed it, or it was ending already"
         return wish.finished(.failure(SnapshotFailure(reason)))
       }
-      do {
-        let taking = try SnapshotTaking(wish, self, begun: begun)
-        if !wasPaused { resume() }
-        taking.stood(wasPaused ? 0 : HostClock.monotonic - begun)
-        try snapshots.finish(taking, mailbox)
-      } catch let failure as SnapshotFailure {
-        if !wasPaused { resume() }
-        wish.finished(.failure(failure))
-      } catch {
-        if !wasPaused { resume() }
-        wish.finished(.failure(SnapshotFailure("\(error)")))
+      // What other processes know of the guest, which may take its time.
+      assembly.prepareState { [self] error in
+        take(wish, begun: begun, wasPaused: wasPaused, obstacle: error)
       }
+    }
+  }
+
+  private func take(_ wish: SnapshotWish, begun: UInt64, wasPaused: Bool, obstacle: MachineStateError?) {
+    do {
+      if let obstacle { throw obstacle }
+      guard isPaused else { throw SnapshotFailure("the machine goes on: somebody else resumed it") }
+      let taking = try SnapshotTaking(wish, self, begun: begun)
+      if !wasPaused { resume() }
+      taking.stood(wasPaused ? 0 : HostClock.monotonic - begun)
+      try snapshots.finish(taking, mailbox)
+    } catch {
+      if !wasPaused, isPaused { resume() }
+      wish.finished(.failure(error as? SnapshotFailure ?? SnapshotFailure("\(error)")))
     }
   }
 }
@@ -45,6 +52,7 @@ final class SnapshotTaking: @unchecked Sendable {
   private let begun: UInt64
   private let content: ChangeTracking.Content
   private let changes: ChangeTracking
+  private let disks: [DiskImage]
 
   /// Writes what the machine has to stand for, and begins the rest. On the device thread, of a paused machine.
   ///
@@ -53,7 +61,10 @@ final class SnapshotTaking: @unchecked Sendable {
     self.wish = wish
     self.begun = begun
     try boot.checkRegisters()
-    let parts = try boot.assembly.takeState()
+    var wishes = SnapshotWishes()
+    wishes.hasDiskChecksums = wish.options.checksumsDisks
+    let parts = try boot.assembly.takeState(wishes)
+    disks = boot.assembly.devices.images
     let processors = try boot.processorsState()
     writer = try SnapshotWriter(wish.directory, replacing: wish.options.replaces)
     let pieces = try parts.map { MachineSnapshot.Piece(name: $0.name, bytes: try StateCoding.encode($0)) }
@@ -104,8 +115,10 @@ final class SnapshotTaking: @unchecked Sendable {
   /// - Parameter mailbox: for what the device thread is to know of it.
   func finish(_ mailbox: Mailbox) {
     let result: Result<SnapshotSummary, SnapshotFailure>
-    do throws(SnapshotError) {
+    do {
       try child?.end()
+      // What the guest believes to be on its disks is there before anybody goes on from here.
+      for disk in disks { try disk.flush() }
       let written = try writer.commit(manifest)
       let summary = SnapshotSummary(
         directory: wish.directory,
@@ -175,6 +188,7 @@ extension Boot {
     }
     let hasPhysicalCounter = try runners[0].vcpu.registerList { $0 == .physicalCounter } != []
     return ProcessorsState(
+      contract: Contract.version,
       features: assembly.features.rawValue,
       counterFrequency: System.counterFrequency,
       virtualCounter: time.virtualCounter,

@@ -1,3 +1,4 @@
+import CPUModel
 import GuestMemory
 import Host
 import KVM
@@ -109,6 +110,13 @@ public final class MachineSnapshot: Sendable {
         processors.interrupts.cpuCount == configuration.cpuCount,
         2...3 ~= processors.interrupts.version
       else { throw damaged("it is of another machine than the configuration") }
+      guard Contract.knownVersions.contains(processors.contract) else {
+        throw .damaged(
+          path: directory,
+          file: "\(PartName.processors).state",
+          what: "it has contract \(processors.contract), and this Apus knows \(Contract.knownVersions)"
+        )
+      }
       guard let ram = chain.memory(MemoryName.ram), ram.description.size == configuration.memorySize else {
         throw .damaged(path: directory, file: "manifest.json", what: "the memory is none of such a machine")
       }

@@ -29,11 +29,21 @@ final class RestoredMachine {
 
   /// The features that the vCPUs had.
   ///
-  /// - Parameter available: what the host has.
+  /// - Parameters:
+  ///   - available: what the host has.
+  ///   - machine: for what else it has.
   /// - Throws: ``MachineStateError`` for what is missing: without it nothing else can be looked at.
-  func features(available: VirtualCPUFeatures) throws(MachineStateError) -> VirtualCPUFeatures {
+  func features(
+    available: VirtualCPUFeatures,
+    _ machine: borrowing VirtualMachine
+  ) throws(MachineStateError) -> VirtualCPUFeatures {
     let features = VirtualCPUFeatures(rawValue: processors.features)
     var missing: [String] = []
+    if !machine.supports(gic == .v2 ? .vgicV2 : .vgicV3) {
+      missing.append(
+        "the guest was given a GIC\(gic.rawValue), which this host's KVM does not have; restore it on one that has"
+      )
+    }
     let names: [(VirtualCPUFeatures, String)] = [
       (.sve, "SVE"), (.pmuV3, "PMUv3"), (.pointerAuthenticationAddress, "pointer authentication"),
     ]

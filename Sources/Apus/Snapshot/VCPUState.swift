@@ -41,6 +41,8 @@ struct ProcessorsState: VersionedState {
   static var kind: String { "processors" }
   static var version: UInt32 { 1 }
 
+  /// The version of ``Contract`` by which it was promised.
+  var contract: Int
   /// KVM's bits of the features that they have, without that of waiting for CPU_ON.
   var features: UInt32
   /// How often a second the counters count.
