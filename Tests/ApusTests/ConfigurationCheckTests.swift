@@ -323,9 +323,9 @@ private func mistakes(
     let (checked, inputs) = try configuration.checkAndOpen()
     let plan = checked.plan
     let ram = try PrivateRAM(range: checked.board.map.ram)
-    let files = try inputs.bootFiles(of: configuration)
-    let tree = configuration.plannedTree(checked.board, checked.uuid, files.overlays)
-    let loader = BootLoader(files: files, tree: tree)
+    let bootFiles = try inputs.bootFiles(of: configuration)
+    let tree = configuration.plannedTree(checked.board, checked.uuid, bootFiles.overlays)
+    let loader = BootLoader(files: bootFiles, tree: tree)
 
     let placement = try loader.loadFiles(into: ram)
     try loader.writeTree(of: checked.board.devices, placement, dump: configuration.deviceTreeDump, into: ram)

@@ -84,7 +84,7 @@ struct MachineStateTests {
             decoder.userInfo[try #require(Piece.place)] = Place(boot, name)
             parts.append(try decoder.decode(Piece.self, from: data).part)
           }
-          boot.assembly.putState(parts) { continuation.resume(returning: $0?.problems ?? []) }
+          boot.assembly.putState(parts, known: []) { continuation.resume(returning: $0?.problems ?? []) }
         } catch {
           continuation.resume(throwing: error)
         }

@@ -4,7 +4,7 @@ import KVM
 import Testing
 
 /// vCPUs and an interrupt controller as a snapshot has them, without anything else of a machine.
-private struct Processors: ~Copyable {
+private final class Processors {
   static let interruptCount: UInt32 = 96
   let machine: VirtualMachine
   let vcpus: [VCPUBox]
@@ -22,15 +22,8 @@ private struct Processors: ~Copyable {
   init() throws {
     let machine = try System().createVirtualMachine(ipaSize: 40)
     let vcpus = try (0..<3).map { VCPUBox(try machine.createVirtualCPU(index: $0)) }
-    version = machine.supports(.vgicV3) ? 3 : 2
-    let controller =
-      version == 3
-      ? try InterruptController(
-        v3Distributor: 0x800_0000,
-        redistributors: [.init(base: 0x80A_0000, count: 3)],
-        machine: machine
-      )
-      : try InterruptController(v2Distributor: 0x800_0000, cpuInterface: 0x801_0000, machine: machine)
+    let version: UInt32 = machine.supports(.vgicV3) ? 3 : 2
+    let controller = try Self.controller(version, machine)
     for box in vcpus {
       try box.vcpu.initialize(features: box.vcpu.index == 0 ? .psci02 : [.psci02, .powerOff], machine: machine)
     }
@@ -38,6 +31,21 @@ private struct Processors: ~Copyable {
     self.machine = machine
     self.vcpus = vcpus
     self.controller = controller
+    self.version = version
+  }
+
+  private static func controller(
+    _ version: UInt32,
+    _ machine: borrowing VirtualMachine
+  ) throws -> InterruptController {
+    guard version == 3 else {
+      return try InterruptController(v2Distributor: 0x800_0000, cpuInterface: 0x801_0000, machine: machine)
+    }
+    return try InterruptController(
+      v3Distributor: 0x800_0000,
+      redistributors: [.init(base: 0x80A_0000, count: 3)],
+      machine: machine
+    )
   }
 
   var affinities: [UInt64] {
