@@ -68,7 +68,9 @@ final class MemoryMapping: @unchecked Sendable {
   /// Makes bytes zero. Whole pages go back to the host, so that zeroing touches no memory.
   func zero(_ offset: Int, count: Int) {
     let page = chost_page_size()
-    let pages = (offset + page - 1) / page..<(offset + count) / page
+    let firstPage = (offset + page - 1) / page
+    // Bytes within one page have none whole.
+    let pages = firstPage..<max(firstPage, (offset + count) / page)
     // SAFETY: the caller's bytes lie in the mapping, which is private.
     let start = unsafe base + offset
     guard replacedPages != nil else { return unsafe chost_zero_private(start, count) }

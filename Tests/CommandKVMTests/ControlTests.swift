@@ -57,6 +57,8 @@ extension CommandKVMTests {
       #expect(try talk.ask(Control.Resume.self).state == .running)
       try talk.expectEvent { $0.state == .running }
 
+      let snapshot = try talk.ask(Control.Snapshot.self) { $0.directory = workspace.file("snapshot") }
+      #expect(snapshot.size > 1 << 20 && snapshot.paused > 0)
       try talk.ask(Control.MemoryResize.self) { $0.size = 512 << 20 }
       try talk.expectEvent { $0.kind == .hotplugMemory && $0.plugged == 512 << 20 }
       #expect(try talk.ask(Control.Memory.self).regions.map(\.plugged) == [512 << 20])

@@ -74,6 +74,7 @@ ask("pause", {"state": "paused"})
 event("state", state="paused")
 ask("resume", {"state": "running"})
 event("state", state="running")
+ask("snapshot", {"directory": folder + "/snapshot"}, directory=folder + "/snapshot")
 ask("memory.resize", {"name": "hotplug", "requested": 512 << 20}, size=512 << 20)
 event("memory", requested=512 << 20, plugged=512 << 20)
 if [region["plugged"] for region in ask("memory")["regions"]] != [512 << 20]:

@@ -101,7 +101,7 @@ private let options = [
 
   @Test(arguments: [["boot"], ["boot", "--help"], ["help", "boot"], ["boot", "--kernel", "Image"]])
   func anUnknownCommandIsBadUsageThatNamesTheCommands(words: [String]) throws {
-    let names = "run, list, control, console, devicetree, doctor, scmi"
+    let names = "run, list, control, console, devicetree, doctor, cpu-model, scmi"
     expectRefusal(try apus(words), status: 64, "no command 'boot'; give one of \(names)", "--help")
   }
 
@@ -114,8 +114,8 @@ private let options = [
   }
 
   @Test(arguments: [
-    ([], "apus <"), (["help"], "apus <"), (["help", "run"], "apus run ["), (["help", "help"], "apus help ["),
-    (["scmi"], "apus scmi <"), (["help", "scmi", "check"], "apus scmi check ["), (["run", "--help"], "apus run ["),
+    ([], "apus <"), (["help"], "apus <"), (["help", "run"], "apus run <"), (["help", "help"], "apus help ["),
+    (["scmi"], "apus scmi <"), (["help", "scmi", "check"], "apus scmi check ["), (["run", "--help"], "apus run <"),
   ])
   func theHelpIsThatOfTheCommandThatIsNamed(words: [String], usage: String) throws {
     let result = try apus(words)

@@ -84,7 +84,7 @@ public enum ExerciseControlClient {
   private static let calls: [Call] = [
     typed(Control.Hello.self), typed(Control.Info.self), typed(Control.Statistics.self), typed(Control.Schema.self),
     typed(Control.Pause.self), typed(Control.Resume.self), typed(Control.Reset.self), typed(Control.PowerButton.self),
-    typed(Control.PowerOff.self), typed(Control.Kill.self), typed(Control.Memory.self),
+    typed(Control.PowerOff.self), typed(Control.Kill.self), typed(Control.Snapshot.self), typed(Control.Memory.self),
     typed(Control.MemoryResize.self), typed(Control.ConsoleSubscribe.self), typed(Control.ConsoleSend.self),
     typed(Control.EventsSubscribe.self), typed(Control.Unsubscribe.self), typed(Control.NetworkLink.self),
     typed(Control.DiskResize.self), typed(Control.DiskChange.self), typed(Control.SCMIAgents.self),

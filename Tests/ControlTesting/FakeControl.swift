@@ -59,6 +59,7 @@ package final class FakeControl: Sendable {
     refuse(Control.PowerButton.self, &table) { _ in "nobody listens" }
     later(Control.PowerOff.self, &table)
     answer(Control.Kill.self, &table)
+    answer(Control.Snapshot.self, &table)
     answer(Control.Memory.self, &table)
     refuse(Control.MemoryResize.self, &table) { "there is no '\($0.name ?? "")'" }
     subscribe(Control.ConsoleSubscribe.self, &table) { subscription, number in

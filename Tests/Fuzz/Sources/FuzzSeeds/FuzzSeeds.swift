@@ -1,11 +1,11 @@
 internal import AgentProtocol
 internal import BootImageTesting
+internal import CPUModelTesting
 internal import ControlTesting
 internal import DeviceTree
 internal import FuzzSupport
 internal import Glibc
 internal import MessagesTesting
-internal import CPUModelTesting
 internal import QEMUTesting
 internal import SnapshotTesting
 internal import VhostUserTesting
