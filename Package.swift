@@ -195,7 +195,9 @@ let package = Package(
     ),
     .testTarget(
       name: "SnapshotTests",
-      dependencies: ["CHost", "CSnapshot", "CTestSupport", "GuestMemory", "Snapshot", "SnapshotTesting", "TestSupport"],
+      dependencies: [
+        "CHost", "CSnapshot", "CTestSupport", "GuestMemory", "Snapshot", "SnapshotTesting", "TestSupport",
+      ],
       swiftSettings: strict
     ),
     .testTarget(name: "PositionedJSONTests", dependencies: ["PositionedJSON"], swiftSettings: strict),
