@@ -33,6 +33,20 @@ final class DiskImage: Sendable {
     guard unsafe write(file, bytes, bytes.count) == bytes.count else { throw Failure(what: "no image: errno \(errno)") }
   }
 
+  /// Writes a byte at the disk's start.
+  func change() throws {
+    // SAFETY: the path and the byte hold for the calls.
+    let file = unsafe open(path, O_WRONLY | O_CLOEXEC)
+    defer { close(file) }
+    guard unsafe write(file, [1 as UInt8], 1) == 1 else { throw Failure(what: "no change: errno \(errno)") }
+  }
+
+  /// Removes the image, and leaves what stands beside it.
+  func remove() {
+    // SAFETY: the path holds for the call.
+    _ = unsafe unlink(path)
+  }
+
   /// In bytes; nil where there is no such file.
   func size(of suffix: String = "") -> Int? {
     var status = stat()

@@ -6,22 +6,6 @@ import TestLimits
 import TestSupport
 import Testing
 
-/// A server that gives each of its clients the same bytes, for as long as somebody runs it.
-private final class Source: Sendable {
-  private let socket = HostSocket.listening()
-  private let bytes: [UInt8]
-  let port: UInt16
-
-  init(_ bytes: [UInt8]) {
-    self.bytes = bytes
-    port = socket.port
-  }
-
-  func serve(until limit: TestLimit) async throws {
-    while !Task.isCancelled { try await socket.accepted(until: limit).send(bytes, until: limit) }
-  }
-}
-
 @Suite("Pauses under load", .requiresKVM, .ownThread)
 struct PauseLoadTests {
   /// How often the machine is paused and resumed: `APUS_PAUSE_ROUNDS`, or what a run of all tests has time for.
@@ -102,7 +86,7 @@ struct PauseLoadTests {
   func rounds() async throws {
     let rounds = Self.rounds
     let disk = try DiskImage(mebibytes: 64, fileSystem: "ext4")
-    let source = Source(Self.download)
+    let source = ByteServer(Self.download)
     let text = Self.script(port: source.port)
     let script = try DiskImage(text: text + String(repeating: "\n", count: 512 - text.utf8.count % 512))
     let platform = try Self.platform

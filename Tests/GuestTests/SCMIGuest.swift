@@ -156,6 +156,11 @@ struct GuestShell {
     try await console.expect("ready\n")
   }
 
+  /// The shell of a guest that goes on from where one was, and says nothing by itself.
+  init(goingOn console: ConsoleTranscript) {
+    self.console = console
+  }
+
   /// Runs a command line.
   ///
   /// - Returns: the lines that it printed.

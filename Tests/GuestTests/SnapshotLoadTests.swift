@@ -1,0 +1,173 @@
+import Apus
+import ApusGuest
+import ApusTesting
+import TestLimits
+import TestSupport
+import Testing
+
+@Suite("Snapshots under load", .requiresKVM, .ownThread)
+struct SnapshotLoadTests {
+  /// How often the guest goes on in another machine: `APUS_SNAPSHOT_ROUNDS`, or what a run of all tests has time for.
+  private static var rounds: Int { Variable.number("APUS_SNAPSHOT_ROUNDS", or: 3) }
+
+  /// How a round's snapshot is written.
+  private enum Way: CaseIterable {
+    case full
+    /// What has changed since the one that the machine goes on from.
+    case differential
+    /// A full one, and what has changed since then.
+    case both
+
+    /// The first three rounds have one of each; then each has sixteen in a row, of which the first differential follows
+    /// the latest full one.
+    init(round: Int) {
+      let ways = Self.allCases
+      self = round < 3 ? ways[round] : ways[round / 16 % 3]
+    }
+  }
+
+  @Test(
+    "a guest that is frozen and thawed over and over under load loses nothing, and no byte is wrong",
+    .requiresUserNamespaces
+  )
+  func rounds() async throws {
+    let rounds = Self.rounds
+    let server = ByteServer(SnapshotLoadGuest.download)
+    let limit = Duration.seconds(600 + 30 * rounds)
+    let serving = Task { try await server.serve(until: TestLimit(limit)) }
+    defer { serving.cancel() }
+    let guest = try SnapshotLoadGuest(port: server.port)
+
+    let (report, text) = try await MachineSlots.shared.withSlot(.init(try guest.configuration())) {
+      var chain = Chain(guest)
+      var machine = try DrivenMachine(Machine(guest.configuration()))
+      do {
+        try await machine.console.expect("ready\n", within: .seconds(240))
+        for round in 0..<rounds {
+          try await machine.answers(round)
+          machine = try await chain.next(Way(round: round), round: round, machine)
+        }
+        try await machine.answers(rounds)
+      } catch {
+        print(machine.console.text.suffix(2000))
+        machine.machine.stop()
+        _ = await machine.machine.outcome
+        throw error
+      }
+      machine.console.send("stop\n")
+      return (await machine.machine.report, await machine.console.wholeText)
+    }
+
+    let lines = text.utf8.split(separator: 0x0A).map { Substring($0) }
+    let counts = SnapshotLoadGuest.workers.map { worker in
+      lines.compactMap { $0.hasPrefix(worker + " ") ? Int($0.dropFirst(worker.count + 1)) : nil }.last ?? 0
+    }
+    print(zip(SnapshotLoadGuest.workers, counts).map { "\($0) \($1)" }.joined(separator: ", "))
+    #expect(report.guestStatus == 0, "\(text.suffix(2000))")
+    #expect(!text.contains("failed "), "\(text.suffix(2000))")
+    #expect(counts.allSatisfy { $0 > rounds })
+    #expect(guest.lines(machine: rounds)?.upperBound == counts[2])
+    for device in report.devices {
+      #expect(device.refusedAccesses == 0 && device.faults == 0, "\(device)")
+    }
+  }
+
+  /// The snapshots, each of the machine that goes on from the one before.
+  private struct Chain {
+    private let guest: SnapshotLoadGuest
+    private let folder: TemporaryFolder
+    /// Those that the latest stands on, and it.
+    private var paths: [String] = []
+    private var lines: ClosedRange<Int>?
+
+    init(_ guest: SnapshotLoadGuest) {
+      self.guest = guest
+      folder = guest.folder
+    }
+
+    /// Takes a round's snapshot, ends the machine, and has another one go on.
+    mutating func next(_ way: Way, round: Int, _ machine: DrivenMachine) async throws -> DrivenMachine {
+      let old = paths
+      if way == .both {
+        var options = SnapshotOptions()
+        options.logsChanges = true
+        try await write(round, "base", options, machine)
+        try await machine.answers(round)
+      }
+      // What the guest has in memory of its disk has to be what is on it.
+      let isPaused = round % 2 == 0
+      if isPaused {
+        #expect(await machine.machine.pause())
+      } else {
+        machine.console.send("hold\n")
+        try await machine.console.expect("held\n")
+      }
+      var options = SnapshotOptions()
+      options.base = way == .full ? nil : paths.last
+      let summary = try await write(round, "last", options, machine)
+      #expect(isPaused == (summary.pausedTime == 0), "\(summary)")
+      print("round \(round): \(way), paused \(isPaused): \(summary)")
+      machine.machine.stop()
+      #expect(await machine.machine.outcome.end == .stopped)
+      let text = await machine.console.wholeText
+      #expect(!text.contains("failed "), "\(text.suffix(2000))")
+      try check(round)
+
+      let snapshot = try MachineSnapshot(summary.directory)
+      if round % 8 == 2 { try snapshot.verifyMemory() }
+      var way = MachineSnapshot.Options()
+      way.acceptsOtherDisks = !isPaused
+      let configuration = guest.configuration(snapshot, machine: round + 1)
+      let next = try DrivenMachine(Machine(restoring: snapshot, configuration, options: way))
+      for path in old where !paths.contains(path) { try MachineSnapshot(path).removeFiles() }
+      next.console.send("thaw\n")
+      return next
+    }
+
+    @discardableResult
+    private mutating func write(
+      _ round: Int,
+      _ name: String,
+      _ options: SnapshotOptions,
+      _ machine: DrivenMachine
+    ) async throws -> SnapshotSummary {
+      let path = folder.path("\(round)-\(name)")
+      let summary = try await machine.machine.snapshot(to: path, options)
+      if options.base == nil { paths = [] }
+      paths.append(path)
+      return summary
+    }
+
+    /// What the port wrote goes on where the machine before it stood; one that went on behind its snapshot has written
+    /// what the next one writes again.
+    private mutating func check(_ round: Int) throws {
+      let new = try #require(guest.lines(machine: round), "the port's lines of machine \(round)")
+      if let lines {
+        let isFromPaused = round % 2 == 1
+        #expect(isFromPaused ? new.lowerBound == lines.upperBound + 1 : new.lowerBound <= lines.upperBound + 1)
+      } else {
+        #expect(new.lowerBound == 1)
+      }
+      lines = new
+    }
+  }
+}
+
+/// A machine that runs, and its console.
+struct DrivenMachine {
+  let machine: Machine
+  let console: ConsoleTranscript
+
+  /// Starts the machine.
+  init(_ machine: Machine) throws {
+    self.machine = machine
+    console = ConsoleTranscript(machine.console)
+    try machine.start()
+  }
+
+  /// Waits until each of the guest's workers has done something.
+  func answers(_ number: Int) async throws {
+    console.send("go \(number)\n")
+    try await console.expect("got \(number)\n", within: .seconds(240))
+  }
+}
