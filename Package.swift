@@ -384,7 +384,8 @@ let package = Package(
       name: "GuestTests",
       dependencies: [
         "Host",
-        "Apus", "ApusTesting", "CPUModel", "CTestSupport", "DeviceTree", "GuestSupport", "KVM", "SCMI", "SCMIFile",
+        "Apus", "ApusGuest", "ApusTesting", "CPUModel", "CTestSupport", "DeviceTree", "GuestSupport", "KVM", "SCMI",
+        "SCMIFile",
         "TestLimits",
         "TestSupport",
       ],

@@ -29,8 +29,8 @@ struct SnapshotLoadGuest {
   ///
   /// - go N: answers when each worker has done something since.
   /// - hold: answers when nothing is written to the disk any more, until thaw.
-  /// - thaw: in a new machine. A connection that the former one's passt had is nobody's, and silent where the guest only
-  ///   waits for bytes.
+  /// - thaw: in a new machine. A connection that the former one's passt had is nobody's, and silent where the guest
+  ///   only waits for bytes.
   private static func script(port: UInt16) -> String {
     """
     stty -echo -opost
