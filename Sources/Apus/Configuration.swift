@@ -123,7 +123,7 @@ public struct Configuration: Equatable, Sendable {
   public enum ProcessorChoice: Equatable, Sendable {
     /// What the host's KVM shows, with the features of ``Configuration/cpuFeatures``.
     case host
-    /// A model that comes with Apus: one of ``CPUModel/ProcessorModel/shippedNames``.
+    /// A model that comes with Apus: by its name, as Documentation/CPUModels.md has them.
     case named(String)
     /// The model of a file.
     case file(path: String)

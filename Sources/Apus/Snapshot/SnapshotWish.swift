@@ -54,7 +54,7 @@ struct SnapshotWish: Sendable {
 }
 
 extension Machine {
-  /// Writes the whole machine into a directory, from which ``Machine/init(restoring:_:platform:logger:)`` makes others
+  /// Writes the whole machine into a directory, from which ``Machine/init(restoring:_:options:platform:logger:)`` makes others
   /// that go on where this one stands. A machine that runs is paused for as long as the snapshot needs it to be, which
   /// is not until it is written, and goes on; one that is paused stays so.
   ///
