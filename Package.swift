@@ -384,7 +384,7 @@ let package = Package(
       name: "GuestTests",
       dependencies: [
         "Host",
-        "Apus", "ApusGuest", "ApusTesting", "CPUModel", "CTestSupport", "DeviceTree", "GuestSupport", "KVM", "SCMI",
+        "Apus", "ApusTesting", "CPUModel", "CTestSupport", "DeviceTree", "GuestSupport", "KVM", "SCMI",
         "SCMIFile",
         "TestLimits",
         "TestSupport",

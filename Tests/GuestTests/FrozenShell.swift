@@ -1,5 +1,5 @@
 import Apus
-import ApusGuest
+import ApusTesting
 import GuestSupport
 import TestSupport
 

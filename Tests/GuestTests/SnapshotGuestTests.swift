@@ -1,5 +1,4 @@
 import Apus
-import ApusGuest
 import ApusTesting
 import TestSupport
 import Testing
@@ -64,6 +63,8 @@ struct SnapshotGuestTests {
         }
         let next = try DrivenMachine.restored(MachineSnapshot(summary.directory))
         try await next.ended { _ in
+          // Where the guest was at its prompt already, that is written once more.
+          next.console.send("\n")
           let shell = try await GuestShell(next.console)
           #expect(try await shell.run("nproc") == ["2"])
         }

@@ -1,5 +1,4 @@
 import Apus
-import ApusGuest
 import TestSupport
 
 /// A guest that works on all of its devices and checks every byte, machine after machine: each goes on where the one

@@ -95,7 +95,7 @@ struct ProcessorStateTests {
 
     let saved = try first.vcpus[1].vcpu.savedRegisters()
 
-    #expect(saved.count >= 300 * 16)
+    #expect(saved.count >= 200 * 16)
     #expect(try first.vcpus[1].vcpu.multiprocessorState() == .runnable)
     #expect(try first.vcpus[2].vcpu.multiprocessorState() == .stopped)
     #expect(try first.vcpus[1].vcpu.events() == VirtualCPUEvents())

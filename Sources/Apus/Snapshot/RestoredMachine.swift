@@ -122,7 +122,9 @@ final class RestoredMachine {
       return note("the interrupt controller of the snapshot has another shape; it is damaged")
     }
     for (runner, state) in zip(runners, processors.processors) { try state.restoreEvents(runner.vcpu) }
-    if let counter = plans[0].plan.physicalCounter {
+    // Linux before 6.4 has no way to set it: the guest then sees the host's.
+    let canBeSet = try !runners[0].vcpu.registerList { $0 == .physicalCounter }.isEmpty
+    if canBeSet, let counter = plans[0].plan.physicalCounter {
       try runners[0].vcpu.setRegister(.physicalCounter, counter)
     }
   }
