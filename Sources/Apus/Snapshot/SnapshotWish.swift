@@ -54,9 +54,9 @@ struct SnapshotWish: Sendable {
 }
 
 extension Machine {
-  /// Writes the whole machine into a directory, from which ``Machine/init(restoring:_:options:platform:logger:)`` makes others
-  /// that go on where this one stands. A machine that runs is paused for as long as the snapshot needs it to be, which
-  /// is not until it is written, and goes on; one that is paused stays so.
+  /// Writes the whole machine into a directory, from which ``Machine/init(restoring:_:options:platform:logger:)``
+  /// makes others that go on where this one stands. A machine that runs is paused for as long as the snapshot needs it
+  /// to be, which is not until it is written, and goes on; one that is paused stays so.
   ///
   /// What is in it and what is not: Documentation/Snapshots.md. The directory is there whole or not at all, also where
   /// the host fails in the middle.
