@@ -29,7 +29,10 @@ struct SnapshotLoadTests {
   @Test(
     "a guest that is frozen and thawed over and over under load loses nothing, and no byte is wrong",
     .requiresUserNamespaces,
-    .enabled(if: rounds > 0, "a campaign's: APUS_SNAPSHOT_ROUNDS says how many rounds")
+    .enabled(
+      if: Variable.number("APUS_SNAPSHOT_ROUNDS", or: 0) > 0,
+      "a campaign's: APUS_SNAPSHOT_ROUNDS says how many rounds"
+    )
   )
   func rounds() async throws {
     let rounds = Self.rounds
