@@ -9,21 +9,4 @@ extension HostPath {
     defer { unsafe free(working) }
     return unsafe text(UnsafeRawBufferPointer(start: working, count: strlen(working))) + "/" + path
   }
-
-  /// How a directory is found from another one, as long as both stay in the same folder: else by its path.
-  ///
-  /// - Parameters:
-  ///   - path: absolute.
-  ///   - directory: absolute.
-  package static func relative(_ path: String, from directory: String) -> String {
-    let (folder, name) = parts(path)
-    return folder == parts(directory).folder ? "../" + name : path
-  }
-
-  private static func parts(_ path: String) -> (folder: Substring, name: Substring) {
-    var plain = path[...]
-    while plain.utf8.count > 1, plain.utf8.last == 0x2F { plain.removeLast() }
-    guard let slash = plain.lastIndex(of: "/") else { return ("", plain) }
-    return (plain[..<slash], plain[plain.index(after: slash)...])
-  }
 }

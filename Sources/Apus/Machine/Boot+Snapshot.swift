@@ -73,17 +73,11 @@ final class SnapshotTaking: @unchecked Sendable {
     try writer.addPart(MachineSnapshot.PartName.devices, StateCoding.encode(pieces))
     var images: [MemoryImage] = []
     for memory in boot.assembly.devices.copiedMemory {
-      let region = MemoryRegion(
-        name: memory.name,
-        file: "\(memory.name).memory",
-        start: memory.range.start.rawValue,
-        size: memory.range.size
-      )
-      let image = try writer.addMemory(region, memory.pages)
+      let image = try writer.addMemory(MemoryRegion(memory.name, memory.range), memory.pages)
       try image.write()
       images.append(image)
     }
-    let content = try boot.changes.begin(wish)
+    let content = try boot.changes.begin(wish, writer)
     let image = try writer.addMemory(content.region, content.pages)
     images.append(image)
     // Few pages are written sooner than a process is made that has the memory as it is.
@@ -186,13 +180,11 @@ extension Boot {
       processors.append(try VCPUState(runner.vcpu))
       affinities.append(try runner.vcpu.register(.multiprocessorAffinity))
     }
-    let hasPhysicalCounter = try runners[0].vcpu.registerList { $0 == .physicalCounter } != []
     return ProcessorsState(
       contract: Contract.version,
       features: assembly.features.rawValue,
       counterFrequency: System.counterFrequency,
       virtualCounter: time.virtualCounter,
-      physicalCounter: hasPhysicalCounter ? try runners[0].vcpu.register(.physicalCounter) : nil,
       wallTime: HostClock.wallNanoseconds,
       processors: processors,
       interrupts: try assembly.machine.machine.interruptController.state(

@@ -60,13 +60,15 @@ final class ChangeTracking {
     private static let smallCount = 1024
   }
 
-  /// - Throws: ``SnapshotFailure`` where the changes since the wanted base are not known, or ``KVMError``.
-  func begin(_ wish: SnapshotWish) throws -> Content {
+  /// - Parameter writer: of the snapshot.
+  /// - Throws: ``SnapshotFailure`` where the changes since the wanted base are not known, ``SnapshotError`` for a base
+  ///   that the snapshot would replace, or ``KVMError``.
+  func begin(_ wish: SnapshotWish, _ writer: SnapshotWriter) throws -> Content {
     guard !isTaking else {
       throw SnapshotFailure("another snapshot of this machine is being written; wait until it is complete")
     }
     if wish.options.logsChanges, let logObstacle { throw SnapshotFailure(logObstacle) }
-    let base = try describedBase(wish)
+    let base = try describedBase(wish, writer)
     guard base == nil || logCovers || isMapped else {
       throw SnapshotFailure(
         "what has changed since '\(wish.options.base ?? "")' is not known, since it was not logged; take a full snapshot "
@@ -82,34 +84,23 @@ final class ChangeTracking {
       : logCovers
         ? .changed(base: address, logged)
         : .privately(base: address, unmapped: memory.pagesWithoutFile ?? [])
-    let region = MemoryRegion(
-      name: MachineSnapshot.MemoryName.ram,
-      file: "\(MachineSnapshot.MemoryName.ram).memory",
-      start: memory.range.start.rawValue,
-      size: memory.range.size
-    )
+    let region = MemoryRegion(MachineSnapshot.MemoryName.ram, memory.range)
     return Content(region: region, pages: pages, base: base, logged: logged)
   }
 
   /// The base as the manifest has it.
-  private func describedBase(_ wish: SnapshotWish) throws(SnapshotFailure) -> SnapshotManifest.Base? {
+  private func describedBase(_ wish: SnapshotWish, _ writer: SnapshotWriter) throws -> SnapshotManifest.Base? {
     guard let wanted = wish.options.base else { return nil }
     guard let base else {
       throw SnapshotFailure("the machine has no snapshot yet; take a full one, that has changes logged from then on")
     }
-    let identifier: SnapshotIdentifier
-    do throws(SnapshotError) {
-      identifier = try SnapshotReader(wanted).manifest.identifier
-    } catch {
-      throw SnapshotFailure("\(error)")
-    }
+    let identifier = try SnapshotReader(wanted).manifest.identifier
     guard "\(identifier)" == base.identifier else {
       throw SnapshotFailure(
         "'\(wanted)' is not this machine's latest snapshot, which is '\(base.path)'; give that, or none"
       )
     }
-    let place = HostPath.relative(HostPath.absolute(wanted), from: HostPath.absolute(wish.directory))
-    return SnapshotManifest.Base(path: place, identifier: identifier)
+    return SnapshotManifest.Base(path: try writer.path(to: wanted), identifier: identifier)
   }
 
   /// The content is on its way: what changes from now on belongs to the next snapshot. While the vCPUs wait.

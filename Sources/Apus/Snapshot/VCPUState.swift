@@ -1,3 +1,4 @@
+import GuestMemory
 import Host
 import KVM
 import Snapshot
@@ -49,14 +50,19 @@ struct ProcessorsState: VersionedState {
   var counterFrequency: UInt64
   /// CNTVCT_EL0, which stood.
   var virtualCounter: UInt64
-  /// CNTPCT_EL0, where KVM tells it.
-  var physicalCounter: UInt64?
   /// The host's wall clock, in nanoseconds since 1970.
   var wallTime: UInt64
   /// In the order of their numbers.
   var processors: [VCPUState]
   /// The interrupt controller.
   var interrupts: InterruptControllerState
+}
+
+extension MemoryRegion {
+  /// A region of the guest's with the file that bears its name.
+  init(_ name: String, _ range: GuestRange) {
+    self.init(name: name, file: "\(name).memory", start: range.start.rawValue, size: range.size)
+  }
 }
 
 extension CopiedMemory {
