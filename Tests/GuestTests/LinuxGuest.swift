@@ -27,4 +27,9 @@ enum LinuxGuest {
 
   /// Has the console show none of the kernel's messages from now on but its last ones.
   static let quiet = "dmesg -n 1; "
+
+  /// Keeps a shell to the CPU that interrupts come to. Linux's `virtio_mmio` frees a driver's queues while its handler
+  /// may still walk along them on another CPU: whoever unbinds a driver that has just been interrupted does so from
+  /// there.
+  static let onFirstCPU = "read P _ </proc/self/stat; taskset -p 1 $P >/dev/null"
 }

@@ -47,7 +47,7 @@ struct PauseLoadTests {
     (n=0; r=0; until [ -e /stop ]; do get /d; if cmp -s /ref /d; then n=$((n+1)); else r=$((r+1))
       head -c $(wc -c </d) /ref | cmp -s - /d || F network; fi; done; echo network $n; echo reset $r) &
     (n=0; until [ -e /stop ]; do n=$((n+1)); echo $n || F port; done >/dev/lines; echo port $n) &
-    (n=0; until [ -e /stop ]; do n=$((n+1)); dd if=/dev/hwrng of=/dev/null bs=512 count=8 2>/dev/null || F entropy
+    (\(LinuxGuest.onFirstCPU); n=0; until [ -e /stop ]; do n=$((n+1)); dd if=/dev/hwrng of=/dev/null bs=512 count=8 2>/dev/null || F entropy
       echo $E >$R/unbind; echo $E >$R/bind; [ -e $R/$E ] || F reset; done; echo entropy $n) &
     (n=0; until [ -e /stop ]; do n=$((n+1)); [ "$(cat $S)" = 41000 ] || F scmi; done; echo scmi $n) &
     dmesg -c >/dev/null
