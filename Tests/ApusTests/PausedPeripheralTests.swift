@@ -17,25 +17,8 @@ final class LevelHistory: LevelInterrupt, @unchecked Sendable {
 @Suite struct PausedPeripheralTests {
   private let line = LevelHistory()
 
-  /// Of the PL011, ARM DDI 0183, 3.3.
-  private enum Register {
-    static let data: UInt64 = 0x00
-    static let flags: UInt64 = 0x18
-    static let lineControl: UInt64 = 0x2C
-    static let control: UInt64 = 0x30
-    static let interruptMask: UInt64 = 0x38
-  }
-
-  private func listeningPort() throws -> SerialPort {
-    let port = try SerialPort(interrupt: line)
-    port.write(0x70, at: Register.lineControl, width: 4)
-    port.write(0x301, at: Register.control, width: 4)
-    port.write(1 << 4 | 1 << 6, at: Register.interruptMask, width: 4)
-    return port
-  }
-
   @Test func inputOfASuspendedSerialPortWaitsAndComesOnceInOrderBehindIt() throws {
-    let port = try listeningPort()
+    let port = try SerialPort.listening(line)
     port.receive(Array("a".utf8)[...])
     let before = line.levels
     port.suspend()
@@ -43,15 +26,15 @@ final class LevelHistory: LevelInterrupt, @unchecked Sendable {
     port.receive(Array("bc".utf8)[...])
     let during = line.levels
     port.resume()
-    let read = (0..<3).map { _ in UInt8(truncatingIfNeeded: port.read(at: Register.data, width: 4)) }
-    let isEmpty = port.read(at: Register.flags, width: 4) & 1 << 4 != 0
+    let read = (0..<3).map { _ in UInt8(truncatingIfNeeded: port.read(at: SerialRegister.data, width: 4)) }
+    let isEmpty = port.read(at: SerialRegister.flags, width: 4) & 1 << 4 != 0
 
     #expect(before == [true] && during == before)
     #expect(read == Array("abc".utf8) && isEmpty)
   }
 
   @Test func inputThatComesWhileASerialPortIsSuspendedInterruptsBehindIt() throws {
-    let port = try listeningPort()
+    let port = try SerialPort.listening(line)
     port.suspend()
     port.receive(Array("x".utf8)[...])
     let during = line.levels
@@ -63,10 +46,10 @@ final class LevelHistory: LevelInterrupt, @unchecked Sendable {
   }
 
   @Test func outputOfASuspendedSerialPortGoesOutAsFarAsItHasLeftTheGuestsFIFO() throws {
-    let port = try listeningPort()
+    let port = try SerialPort.listening(line)
     let capacity = 16 << 10
     // Behind the ring the FIFO is full, too.
-    for _ in 0..<capacity + 8 { port.write(0x61, at: Register.data, width: 4) }
+    for _ in 0..<capacity + 8 { port.write(0x61, at: SerialRegister.data, width: 4) }
     port.suspend()
 
     var taken = 0

@@ -10,34 +10,16 @@ import Virtio
 @Suite struct PeripheralStateTests {
   private let line = LevelHistory()
 
-  /// Of the PL011, ARM DDI 0183, 3.3.
-  private enum Register {
-    static let data: UInt64 = 0x00
-    static let flags: UInt64 = 0x18
-    static let lineControl: UInt64 = 0x2C
-    static let control: UInt64 = 0x30
-    static let interruptMask: UInt64 = 0x38
-    static let maskedStatus: UInt64 = 0x40
-  }
-
   private func copied<State: VersionedState>(_ state: State) throws -> State {
     try JSONDecoder().decode(Versioned<State>.self, from: JSONEncoder().encode(Versioned(state))).state
   }
 
-  private func listeningPort() throws -> SerialPort {
-    let port = try SerialPort(interrupt: LevelHistory())
-    port.write(0x70, at: Register.lineControl, width: 4)
-    port.write(0x301, at: Register.control, width: 4)
-    port.write(1 << 4 | 1 << 6, at: Register.interruptMask, width: 4)
-    return port
-  }
-
   private func read(_ count: Int, from port: SerialPort) -> [UInt8] {
-    (0..<count).map { _ in UInt8(truncatingIfNeeded: port.read(at: Register.data, width: 4)) }
+    (0..<count).map { _ in UInt8(truncatingIfNeeded: port.read(at: SerialRegister.data, width: 4)) }
   }
 
   @Test func inputOfASerialPortGoesOnInOrderThroughFIFORingAndWhatCameSince() throws {
-    let port = try listeningPort()
+    let port = try SerialPort.listening(LevelHistory())
     let sent = (0..<100).map { UInt8($0) }
     port.receive(sent[...])
     port.suspend()
@@ -54,14 +36,14 @@ import Virtio
     #expect(again.uart == state.uart && again.input == state.input + [200, 201])
     #expect(levels == [true])
     #expect(read(102, from: other) == sent + [200, 201])
-    #expect(other.read(at: Register.flags, width: 4) & 1 << 4 != 0)
+    #expect(other.read(at: SerialRegister.flags, width: 4) & 1 << 4 != 0)
     #expect(line.levels == [true, false])
   }
 
   @Test func outputOfASerialPortComesOutOnceBehindTheRestore() throws {
-    let port = try listeningPort()
+    let port = try SerialPort.listening(LevelHistory())
     let capacity = 16 << 10
-    for number in 0..<capacity + 8 { port.write(UInt64(number & 0xFF), at: Register.data, width: 4) }
+    for number in 0..<capacity + 8 { port.write(UInt64(number & 0xFF), at: SerialRegister.data, width: 4) }
     port.suspend()
     let state = try copied(port.savedState)
     let other = try SerialPort(interrupt: line)
@@ -88,17 +70,17 @@ import Virtio
 
     try other.restore(try copied(port.savedState))
     other.resume()
-    let early = other.read(at: Register.flags, width: 4) & 1 << 4 != 0
-    other.write(0x70, at: Register.lineControl, width: 4)
-    other.write(0x301, at: Register.control, width: 4)
-    other.write(1 << 4, at: Register.interruptMask, width: 4)
+    let early = other.read(at: SerialRegister.flags, width: 4) & 1 << 4 != 0
+    other.write(0x70, at: SerialRegister.lineControl, width: 4)
+    other.write(0x301, at: SerialRegister.control, width: 4)
+    other.write(1 << 4, at: SerialRegister.interruptMask, width: 4)
 
     #expect(early)
     #expect(read(2, from: other) == Array("ab".utf8))
   }
 
   @Test func stateWithMoreThanASerialPortKeepsIsRefused() throws {
-    var state = try listeningPort().savedState
+    var state = try SerialPort.listening(LevelHistory()).savedState
     let port = try SerialPort(interrupt: line)
 
     state.output = [UInt8](repeating: 0, count: 16 << 10 + 1)

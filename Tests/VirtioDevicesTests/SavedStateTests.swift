@@ -215,18 +215,8 @@ import VirtioTesting
   }
 
   @Test func lateReplyAndDelayedResponseComeThroughTheNewSCMIDeviceOnce() throws {
-    let definition = PlatformDefinition { platform in
-      platform.clocks = [
-        ClockDefinition("pll") { clock in
-          clock.rates = .list([100, 200, 300])
-          clock.asynchronousLatency = 1_000
-        }
-      ]
-      platform.agents = [AgentDefinition("guest")]
-      platform.rules = [MisbehaviourRule("rule", .late(5_000)) { $0.times = 1 }]
-    }
     let clock = ManualClock()
-    let platform = SharedPlatform(try SCMIPlatform(definition)) { clock.now }
+    let platform = SharedPlatform(try SCMIPlatform(Self.slowPlatform(1_000))) { clock.now }
     let ends = SCMIEnds(platform)
     var fixture = try DeviceFixture(ends.device)
     func send(_ message: SCMIMessage, head: UInt16) {
@@ -264,15 +254,18 @@ import VirtioTesting
     #expect(other.machine.faults == [])
   }
 
-  private static let slowPlatform = PlatformDefinition { platform in
-    platform.clocks = [
-      ClockDefinition("pll") { clock in
-        clock.rates = .list([100, 200, 300])
-        clock.asynchronousLatency = 20_000
-      }
-    ]
-    platform.agents = [AgentDefinition("guest")]
-    platform.rules = [MisbehaviourRule("rule", .late(5_000)) { $0.times = 1 }]
+  /// A platform whose clock takes its time, and whose first reply is late.
+  private static func slowPlatform(_ latency: UInt64 = 20_000) -> PlatformDefinition {
+    PlatformDefinition { platform in
+      platform.clocks = [
+        ClockDefinition("pll") { clock in
+          clock.rates = .list([100, 200, 300])
+          clock.asynchronousLatency = latency
+        }
+      ]
+      platform.agents = [AgentDefinition("guest")]
+      platform.rules = [MisbehaviourRule("rule", .late(5_000)) { $0.times = 1 }]
+    }
   }
 
   /// A device that owes a late reply, and a delayed response later.
@@ -297,14 +290,14 @@ import VirtioTesting
 
   @Test func platformThatGoesOnElsewhereRepliesAtItsTimeAndHasWhatItWasSetTo() throws {
     let clock = ManualClock()
-    let platform = SharedPlatform(try SCMIPlatform(Self.slowPlatform)) { clock.now }
+    let platform = SharedPlatform(try SCMIPlatform(Self.slowPlatform())) { clock.now }
     clock.now = 1_000_000
     let fixture = try owingFixture(SCMIEnds(platform))
     clock.now = 1_004_000
     let saved = try JSONEncoder().encode(platform.savedState)
     let otherClock = ManualClock()
     otherClock.now = 70
-    let otherPlatform = SharedPlatform(try SCMIPlatform(Self.slowPlatform)) { otherClock.now }
+    let otherPlatform = SharedPlatform(try SCMIPlatform(Self.slowPlatform())) { otherClock.now }
     let ends = SCMIEnds(otherPlatform)
 
     try otherPlatform.restore(JSONDecoder().decode(SharedPlatform.SavedState.self, from: saved))
@@ -326,14 +319,14 @@ import VirtioTesting
   }
 
   @Test func platformRefusesAStateOfAnotherDefinitionAndStaysAsItIs() throws {
-    let platform = SharedPlatform(try SCMIPlatform(Self.slowPlatform)) { 10 }
+    let platform = SharedPlatform(try SCMIPlatform(Self.slowPlatform())) { 10 }
     let plain = SharedPlatform(try SCMIPlatform(PlatformDefinition { $0.agents = [AgentDefinition("guest")] })) { 20 }
     var state = platform.savedState
 
     #expect(throws: SCMIStateError.invalid(field: "views")) { try plain.restore(state) }
     #expect(plain.now == 20)
     state.time = 0
-    let other = SharedPlatform(try SCMIPlatform(Self.slowPlatform)) { 10 }
+    let other = SharedPlatform(try SCMIPlatform(Self.slowPlatform())) { 10 }
     other.advance()
     state.platform = other.savedState.platform
     #expect(platform.problem(with: state) == .invalid(field: "time"))
@@ -341,8 +334,8 @@ import VirtioTesting
 
   @Test func commandsThatAreLateFailWhereThePlatformIsAnother() throws {
     let clock = ManualClock()
-    let fixture = try owingFixture(SCMIEnds(SharedPlatform(try SCMIPlatform(Self.slowPlatform)) { clock.now }))
-    let ends = SCMIEnds(SharedPlatform(try SCMIPlatform(Self.slowPlatform)) { clock.now })
+    let fixture = try owingFixture(SCMIEnds(SharedPlatform(try SCMIPlatform(Self.slowPlatform())) { clock.now }))
+    let ends = SCMIEnds(SharedPlatform(try SCMIPlatform(Self.slowPlatform())) { clock.now })
     ends.device.beginElsewhere()
 
     var other = try goOn(fixture, with: ends.device)
