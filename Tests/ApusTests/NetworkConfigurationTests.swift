@@ -114,4 +114,24 @@ extension Configuration.Device.Network.Forward {
     self.init(hostPort: hostPort, guestPort: guestPort)
     self.address = address
   }
+
+  @Test func addressesThatAreWrittenDownStayUnderAnotherName() throws {
+    var configuration = Configuration(kernel: "Image")
+    configuration.name = "first"
+    var own = Configuration.Device.Network(.passt(forwards: [], hostLoopback: false))
+    own.mac = try #require(Configuration.Device.MACAddress("02:00:00:00:00:07"))
+    configuration.devices = [
+      .init(.network(own)), .init(.entropy), .init(.network(.init(.passt(forwards: [], hostLoopback: false)))),
+    ]
+
+    var frozen = configuration.withCardAddresses
+    frozen.name = "second"
+
+    let expected = [own.mac, nil, Configuration.Device.MACAddress(machine: "first", index: 1)]
+    for (device, address) in zip(frozen.devices, expected) {
+      guard case .network(let network) = device.kind else { continue }
+      #expect(network.mac == address)
+    }
+    #expect(frozen.devices.count == 3)
+  }
 }

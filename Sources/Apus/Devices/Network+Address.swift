@@ -49,3 +49,18 @@ extension Configuration.Device.MACAddress: Codable {
     try encoder.encode(case: description)
   }
 }
+
+extension Configuration {
+  /// The same machine whose network cards' addresses are written down, so that they no longer follow its name.
+  var withCardAddresses: Configuration {
+    var result = self
+    var ordinal = 0
+    for index in devices.indices {
+      guard case .network(var network) = devices[index].kind else { continue }
+      network.mac = network.address(ordinal: ordinal, machineName: name)
+      result.devices[index].kind = .network(network)
+      ordinal += 1
+    }
+    return result
+  }
+}

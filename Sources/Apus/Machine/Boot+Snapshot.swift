@@ -197,7 +197,7 @@ extension Boot {
 
   /// The configuration of machines that go on from here, without what is this process's alone.
   var frozenConfiguration: Configuration {
-    var frozen = configuration.withAbsolutePaths
+    var frozen = configuration.withAbsolutePaths.withCardAddresses
     frozen.uuid = identity
     // A file may be another one when the machine goes on, and a name another model in another version.
     if let model = assembly.model { frozen.cpuModel = .model(model) }
