@@ -1,6 +1,6 @@
 // Runs a command and counts the instructions that it and its threads and children retire, in one JSON object:
 //
-//     usage: count [--until-guest | --own] OUTPUT COMMAND [ARGUMENT…]
+//     usage: count [--until-guest | --until-output TEXT | --own] OUTPUT COMMAND [ARGUMENT…]
 //
 //     user      in user mode of the host
 //     kernel    in the host's kernel, for the command
@@ -10,6 +10,9 @@
 // With --until-guest the counts are taken and the command is killed as soon as a virtual machine has retired its first
 // instruction. That includes the host's way from there to this program: the interrupt of the counter and one switch of
 // tasks.
+//
+// With --until-output they are taken and the command is killed as soon as it has written TEXT to its standard output,
+// which this program passes on. That includes the host's way from there to this program.
 //
 // With --own the command has the first two for itself as well, to read while it runs: its environment names their
 // descriptors in COUNTERS, as two numbers with a comma between them.
@@ -90,12 +93,15 @@ static void open_own(void) {
     fail("setenv");
 }
 
-// Waits for the first report, or for the command's end.
-static void wait_for_guest(int counter) {
-  // Runs at once when it is woken.
+// Runs at once when it is woken.
+static void hurry(void) {
   const struct sched_param priority = {.sched_priority = 1};
   if (sched_setscheduler(0, SCHED_FIFO, &priority))
     fail("sched_setscheduler");
+}
+
+// Waits for the first report, or for the command's end.
+static void wait_for_guest(int counter) {
   struct pollfd waiting = {.fd = counter, .events = POLLIN};
   if (poll(&waiting, 1, -1) < 0)
     fail("poll");
@@ -103,20 +109,40 @@ static void wait_for_guest(int counter) {
     fprintf(stderr, "count: the command ended before a guest's first instruction\n");
 }
 
+// Passes on what the command writes until the text has come, or to the command's end.
+static void wait_for_output(int descriptor, const char *text) {
+  char written[1 << 16];
+  size_t end = 0;
+  ssize_t length;
+  // Whoever writes more than that has not been asked the right thing.
+  while (end < sizeof written - 1 && (length = read(descriptor, written + end, sizeof written - 1 - end)) > 0) {
+    if (write(STDOUT_FILENO, written + end, (size_t)length) != length)
+      fail("passing on the command's output");
+    end += (size_t)length;
+    written[end] = 0;
+    if (strstr(written, text))
+      return;
+  }
+  fprintf(stderr, "count: the command ended before it wrote: %s\n", text);
+  exit(STATUS_FAILED);
+}
+
 int main(int argc, char **argv) {
   bool until_guest = argc > 1 && strcmp(argv[1], "--until-guest") == 0;
   bool has_own = argc > 1 && strcmp(argv[1], "--own") == 0;
-  int options = until_guest || has_own;
+  const char *text = argc > 2 && strcmp(argv[1], "--until-output") == 0 ? argv[2] : NULL;
+  bool stops_early = until_guest || text;
+  int options = text ? 2 : until_guest || has_own;
   char **arguments = argv + 1 + options;
   if (argc - options < 3) {
-    fprintf(stderr, "usage: count [--until-guest | --own] OUTPUT COMMAND [ARGUMENT...]\n");
+    fprintf(stderr, "usage: count [--until-guest | --until-output TEXT | --own] OUTPUT COMMAND [ARGUMENT...]\n");
     return STATUS_FAILED;
   }
   FILE *output = fopen(arguments[0], "we");
   if (!output)
     fail(arguments[0]);
-  int start[2];
-  if (pipe(start))
+  int start[2], written[2];
+  if (pipe(start) || pipe(written))
     fail("pipe");
   pid_t process = fork();
   if (process < 0)
@@ -127,23 +153,34 @@ int main(int argc, char **argv) {
     if (read(start[0], &byte, 1) != 1)
       _exit(STATUS_FAILED);
     close(start[0]);
+    if (text && dup2(written[1], STDOUT_FILENO) < 0)
+      _exit(STATUS_FAILED);
+    close(written[0]);
+    close(written[1]);
     if (has_own)
       open_own();
     execv(arguments[1], arguments + 1);
     fail(arguments[1]);
   }
   close(start[0]);
+  close(written[1]);
   int counters[PLACES];
   for (enum place place = USER; place < PLACES; place++)
     counters[place] = open_counter(place, process, until_guest && place == GUEST, PERF_FLAG_FD_CLOEXEC);
   if (until_guest && mmap(NULL, 2 * sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, counters[GUEST], 0) == MAP_FAILED)
     fail("mmap");
-  uint64_t begin = now();
+  if (stops_early)
+    hurry();
+  uint64_t begin = now(), end = 0;
   if (write(start[1], "x", 1) != 1)
     fail("write");
   uint64_t counts[PLACES];
-  if (until_guest) {
-    wait_for_guest(counters[GUEST]);
+  if (stops_early) {
+    if (until_guest)
+      wait_for_guest(counters[GUEST]);
+    else
+      wait_for_output(written[0], text);
+    end = now();
     for (enum place place = USER; place < PLACES; place++)
       counts[place] = take(counters[place]);
     kill(process, SIGKILL);
@@ -152,8 +189,8 @@ int main(int argc, char **argv) {
   struct rusage usage;
   if (wait4(process, &status, 0, &usage) != process)
     fail("wait4");
-  uint64_t end = now();
-  if (!until_guest) {
+  if (!stops_early) {
+    end = now();
     for (enum place place = USER; place < PLACES; place++)
       counts[place] = take(counters[place]);
   }
@@ -163,6 +200,6 @@ int main(int argc, char **argv) {
   if (fclose(output))
     fail("writing the counts");
   if (WIFSIGNALED(status))
-    return until_guest ? 0 : 128 + WTERMSIG(status);
+    return stops_early ? 0 : 128 + WTERMSIG(status);
   return WEXITSTATUS(status);
 }

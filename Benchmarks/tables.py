@@ -388,6 +388,52 @@ def exec_rows(figures):
                       beside(figures, "true", ("apus", "peer"), lambda time, _: (0.5 * time["peer"], None))))
 
 
+def snapshot_rows(figures):
+    """What a snapshot and a machine that goes on from one take, beside the boot of its guest and the peer's migration."""
+    def counted(name, *places):
+        return sum(figures[name][place] for place in places)
+
+    def more(name, without, *places):
+        return counted(name, *places) - counted(without, *places)
+
+    def row(what, unit, limit=None, noise=Noise(), apus=None, boot=None, peer=None):
+        return Row(what, {"apus": apus, "boot": boot, "peer": peer}, unit, {} if limit is None else {"apus": limit}, noise)
+
+    def taken(*places):
+        return {"apus": more("full/apus", "nothing/apus", *places), "peer": more("peer-migrated/peer", "peer-nothing/peer", *places)}
+
+    def first(*places):
+        return {"apus": counted("restore-first/apus", *places), "boot": counted("restore-first/boot", *places)}
+
+    def answer(what, boot):
+        times = {"apus": figures["answer/apus"]["time"], "boot": figures[f"answer/{boot}"]["time"]}
+        return row(what, "ms", 0.1 * times["boot"], HUGE_PAGE, **times)
+
+    full, differential, told = taken("user", "kernel"), more("differential/apus", "changing/apus", "user", "kernel"), {
+        name: figures[f"snapshot-{name}"] for name in ("full", "filled", "differential")}
+    large = more("filled/apus", "filling/apus", "user", "kernel")
+    clones = figures["clones"]
+    return [
+        row("snapshot of a booted guest: user + host kernel", "M", 0.25 * full["peer"], Noise(0.05), **full),
+        row("… user", "M", **taken("user")),
+        row("… host kernel", "M", noise=Noise(0.1), **taken("kernel")),
+        row("… the guest stands still: virtual time", "ms", 15 * MILLION, Noise(0.25), apus=told["full"]["paused"]),
+        row("… bytes", "MiB", apus=told["full"]["size"], peer=figures["peer-size"]["size"]),
+        row("process start to first guest instruction: user + kernel", "M", 4.5 * MILLION, HUGE_PAGE, **first("user", "kernel")),
+        row("… user", "M", **first("user")),
+        row("… host kernel", "M", noise=HUGE_PAGE, **first("kernel")),
+        answer("process start to a shell that answers: virtual time", "boot"),
+        answer("… of a kernel that does not prepare events' names: virtual time", "short-boot"),
+        row("50 clones of one snapshot: private memory of each, the most", "MiB", 3 << 20, Noise(least=2 << 20), apus=clones["most"]),
+        row("… median", "MiB", noise=Noise(0.05), apus=clones["median"]),
+        row("snapshot of a guest with 88 MiB more in use: user + host kernel", "M", noise=Noise(0.05), apus=large),
+        row("… bytes", "MiB", apus=told["filled"]["size"]),
+        row("differential after 1 % of the pages have changed: user + host kernel", "M", 0.03 * large, Noise(0.05), apus=differential),
+        row("… bytes", "MiB", 0.03 * told["filled"]["size"], Noise(0.1), apus=told["differential"]["size"]),
+        row("… the guest stands still: virtual time", "ms", noise=Noise(0.25), apus=told["differential"]["paused"]),
+    ]
+
+
 class Table(NamedTuple):
     """A table: its name, the part of the measurement that it is of, what it is about, its subjects, and its rows."""
 
@@ -416,4 +462,5 @@ TABLES = (
     Table("harness", "harness", "Reading what tests print", {"apus": "ApusHarness"}, harness_rows),
     Table("test", "one-command", "One test in a guest", {"apus": "apus test", "run": "apus run, without it"}, trivial_rows),
     Table("exec", "one-command", "One command in a guest", {"apus": "apus exec", "peer": "virtme-ng 1.42, QEMU, KVM"}, exec_rows),
+    Table("snapshot", "snapshot", "Snapshots", {"apus": "Apus", "boot": "the guest's boot", **PEER}, snapshot_rows),
 )

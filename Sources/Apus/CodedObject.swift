@@ -1,6 +1,8 @@
 // How a configuration is coded: an object's keys are the properties' names; a case of an enumeration is a word where it
 // has no values, and an object with one key, the case's name, where it has some.
 
+import Snapshot
+
 /// A key of a coded configuration: there is one such type for all, since each costs the program a copy of the coder's
 /// generic code.
 struct CodedKey: CodingKey, ExpressibleByStringLiteral {
@@ -27,6 +29,7 @@ struct CodedObject {
   /// Nil stands for an object without keys.
   private let container: KeyedDecodingContainer<CodedKey>?
   private let codingPath: [any CodingKey]
+  private let names: [String]
 
   /// - Throws: `DecodingError` for a key that is none of `keys`, with its path.
   init(_ decoder: any Decoder, keys: [String]) throws {
@@ -34,7 +37,8 @@ struct CodedObject {
     self.container = container
     codingPath = decoder.codingPath
     // The first by name, since a decoder has them in any order.
-    let unknown = container.allKeys.map(\.stringValue).filter { !keys.contains($0) }.min()
+    names = try StateCoding.memberNames(of: decoder) ?? container.allKeys.map(\.stringValue)
+    let unknown = names.filter { !keys.contains($0) }.min()
     guard let unknown else { return }
     let known = keys.isEmpty ? "it has none" : "give \(keys.joined(separator: ", "))"
     throw DecodingError.mistake("there is no such key; \(known)", at: codingPath + [CodedKey(stringValue: unknown)])
@@ -44,9 +48,8 @@ struct CodedObject {
   fileprivate init(emptyAt codingPath: [any CodingKey]) {
     container = nil
     self.codingPath = codingPath
+    names = []
   }
-
-  fileprivate var keys: [CodedKey] { container?.allKeys ?? [] }
 
   /// Sets `value` where the key is there.
   func read<Value: Decodable>(_ key: CodedKey, into value: inout Value) throws {
@@ -69,7 +72,7 @@ struct CodedObject {
 
   /// Which of `keys` is there, of which there has to be exactly one.
   func onlyKey(of keys: [String]) throws -> String {
-    let given = self.keys.map(\.stringValue).filter(keys.contains)
+    let given = names.filter(keys.contains)
     guard let key = given.first, given.count == 1 else {
       throw DecodingError.mistake("has \(given.count) of \(keys.joined(separator: ", ")); give one", at: codingPath)
     }

@@ -20,11 +20,30 @@ extension Configuration {
 
     /// Reads the usual text of 36 characters, of either case; nil where it is of another form.
     public init?(_ text: String) {
-      let groups = text.split(separator: "-", omittingEmptySubsequences: false)
-      guard groups.map(\.utf8.count) == [8, 4, 4, 4, 12] else { return nil }
-      let digits = groups.joined().compactMap(\.hexDigitValue)
-      guard digits.count == 32 else { return nil }
-      bytes = (0..<16).map { UInt8(digits[2 * $0] << 4 | digits[2 * $0 + 1]) }
+      guard text.utf8.count == 36 else { return nil }
+      var bytes: [UInt8] = []
+      bytes.reserveCapacity(16)
+      var half: UInt8?
+      var index = 0
+      for character in text.utf8 {
+        if index == 8 || index == 13 || index == 18 || index == 23 {
+          guard character == UInt8(ascii: "-") else { return nil }
+        } else {
+          guard let digit = Self.digit(character) else { return nil }
+          if let upper = half.take() { bytes.append(upper << 4 | digit) } else { half = digit }
+        }
+        index += 1
+      }
+      self.bytes = bytes
+    }
+
+    private static func digit(_ character: UInt8) -> UInt8? {
+      switch character {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): character - UInt8(ascii: "0")
+      case UInt8(ascii: "A")...UInt8(ascii: "F"): character - UInt8(ascii: "A") + 10
+      case UInt8(ascii: "a")...UInt8(ascii: "f"): character - UInt8(ascii: "a") + 10
+      default: nil
+      }
     }
 
     public var description: String {

@@ -88,43 +88,65 @@ package enum Contract {
   ///
   /// - Returns: nil for a register that it does not know.
   package static func row(_ id: RegisterID) -> Row? {
-    switch id.rawValue >> 16 & 0xFFF {
-    case 0x10: return Row(id, "", .state)
-    case 0x11: return Row(id, "", .geometry, why: caches)
-    case 0x13: return systemRow(id)
-    case 0x14: return Row(id, "", .level)
-    case 0x15:
-      let mask: UInt64 = id == .vectorLengths ? 0 : .max
-      return Row(id, "", id == .vectorLengths ? .id : .stateOfFeature, mask: mask, feature: .vectors)
-    case 0x16: return Row(id, "", .bitmap)
+    if let place = place(inTable: id) { return table[place] }
+    guard let kind = kindBesideTable(id) else { return nil }
+    return Row(
+      id,
+      "",
+      kind,
+      mask: id == .vectorLengths ? 0 : .max,
+      feature: feature(id),
+      why: kind == .geometry ? caches : ""
+    )
+  }
+
+  /// What becomes of a register: the row's, without a copy of all that is in it.
+  static func kind(_ id: RegisterID) -> Kind? {
+    if let place = place(inTable: id) { return table[place].kind }
+    return kindBesideTable(id)
+  }
+
+  /// The part of the processor that a register belongs to, in the same way.
+  static func feature(_ id: RegisterID) -> Feature? {
+    if let place = place(inTable: id) { return table[place].feature }
+    switch kindBesideTable(id) {
+    case .stateOfFeature: return id.rawValue >> 16 & 0xFFF == 0x15 ? .vectors : .monitors
+    case .id: return id == .vectorLengths ? .vectors : nil
     default: return nil
     }
   }
 
-  private static func systemRow(_ id: RegisterID) -> Row? {
-    if let row = row(inTable: id) { return row }
-    if IDRegisters.isReserved(id) { return Row(id, "", .id) }
+  private static func kindBesideTable(_ id: RegisterID) -> Kind? {
+    switch id.rawValue >> 16 & 0xFFF {
+    case 0x10: return .state
+    case 0x11: return .geometry
+    case 0x13 where IDRegisters.isReserved(id): return .id
     // DBGBVR<n>, DBGBCR<n>, DBGWVR<n> and DBGWCR<n>.
-    if id.rawValue & 0xFF84 == 0x8004 { return Row(id, "", .state) }
+    case 0x13 where id.rawValue & 0xFF84 == 0x8004: return .state
     // PMEVCNTR<n>_EL0 and PMEVTYPER<n>_EL0; the last of these is PMCCFILTR_EL0.
-    if id.rawValue & 0xFFC0 == 0xDF40 { return Row(id, "", .stateOfFeature, feature: .monitors) }
-    return nil
+    case 0x13 where id.rawValue & 0xFFC0 == 0xDF40: return .stateOfFeature
+    case 0x14: return .level
+    case 0x15: return id == .vectorLengths ? .id : .stateOfFeature
+    case 0x16: return .bitmap
+    default: return nil
+    }
   }
 
   /// The table is in the order of the ids.
-  private static func row(inTable id: RegisterID) -> Row? {
+  private static func place(inTable id: RegisterID) -> Int? {
+    guard id.rawValue >> 16 & 0xFFF == 0x13 else { return nil }
     var low = 0
     var high = table.count
     while low < high {
       let middle = (low + high) / 2
       if table[middle].id < id { low = middle + 1 } else { high = middle }
     }
-    return low < table.count && table[low].id == id ? table[low] : nil
+    return low < table.count && table[low].id == id ? low : nil
   }
 
   /// The registers of a vCPU that the contract does not know: a snapshot of a machine whose model is not `host` is
   /// refused by their names.
-  package static func unknown(in ids: [RegisterID]) -> [RegisterID] { ids.filter { row($0) == nil } }
+  package static func unknown(in ids: [RegisterID]) -> [RegisterID] { ids.filter { kind($0) == nil } }
 
   static let caches = """
     it describes caches; KVM carries out a guest's cache maintenance by set and way on all of the guest's memory, whatever \

@@ -52,7 +52,7 @@ extension VirtualCPU {
   package func vectorLengths() throws(KVMError) -> VectorLengths {
     var content: [UInt8] = []
     try appendRegister(.vectorLengths, to: &content)
-    return VectorLengths(register: content)
+    return VectorLengths(register: content[...])
   }
 }
 

@@ -20,18 +20,41 @@ package struct RegisterSet: Equatable, Sendable {
   /// - Returns: nil where that is not what the bytes are: cut off, of another processor, or with a register twice.
   package init?(saved stream: [UInt8]) {
     bytes = stream
+    var ids: [RegisterID] = []
+    var starts: [Int] = []
+    // Most have eight bytes behind the eight of their ids.
+    ids.reserveCapacity(stream.count / 16)
+    starts.reserveCapacity(stream.count / 16)
     var place = 0
     while place < stream.count {
       guard stream.count - place >= 8 else { return nil }
-      var raw: UInt64 = 0
-      for byte in 0..<8 { raw |= UInt64(stream[place + byte]) << UInt64(8 * byte) }
+      let raw = Self.word(stream, at: place)
       let id = RegisterID(rawValue: raw)
       place += 8
-      guard raw >> 56 == 0x60, id.size <= 256, stream.count - place >= id.size, !contains(id) else { return nil }
-      begin(id, at: place)
+      guard raw >> 56 == 0x60, id.size <= 256, stream.count - place >= id.size else { return nil }
+      ids.append(id)
+      starts.append(place)
       place += id.size
     }
+    // KVM lists them in a few ascending pieces, which this sort takes as they are.
+    let order = ids.indices.sorted { ids[$0] < ids[$1] }
+    for number in order.indices.dropFirst() where ids[order[number]] == ids[order[number - 1]] { return nil }
+    self.ids = ids
+    self.starts = starts
+    self.order = order
   }
+
+  /// Eight bytes, the lowest first, which are there.
+  private static func word(_ stream: [UInt8], at place: Int) -> UInt64 {
+    precondition(place >= 0 && stream.count - place >= 8, "eight bytes are there")
+    // SAFETY: the bytes are there, as was checked, and hold for the call.
+    return unsafe stream.withUnsafeBytes {
+      unsafe UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: place, as: UInt64.self))
+    }
+  }
+
+  /// The registers' numbers in ``ids``, in the order of the ids.
+  var ascending: [Int] { order }
 
   /// Makes room, so that adding allocates nothing.
   package mutating func reserveCapacity(_ count: Int) {

@@ -90,7 +90,7 @@ package struct RestorePlan: Equatable, Sendable {
   /// Whether the plan has to know what the new vCPU's register holds.
   package static func needsValue(_ id: RegisterID) -> Bool {
     if id == .monitorControl { return true }
-    switch Contract.row(id)?.kind {
+    switch Contract.kind(id) {
     case .id, .level, .bitmap, .geometry: return true
     default: return false
     }
@@ -102,38 +102,32 @@ package struct RestorePlan: Equatable, Sendable {
   ///   - saved: all registers of the saved vCPU.
   ///   - target: the new one.
   ///   - tolerance: what is accepted beside the contract.
-  package init(saved: RegisterSet, target: Target, accepting tolerance: Tolerance = []) {
-    let listed = target.ids.sorted()
-    let comparison = Comparison(
-      saved: saved,
-      target: target,
-      listed: listed,
-      tolerance: tolerance
-    )
+  package init(saved: RegisterSet, target: Target, accepting tolerance: Tolerance = Tolerance(rawValue: 0)) {
+    let comparison = Comparison(saved: saved, target: target, tolerance: tolerance)
     var missing: [Contract.Feature] = []
     for index in saved.ids.indices {
       let id = saved.ids[index]
-      let row = Contract.row(id)
-      let isThere = comparison.has(id)
-      if !isThere, let feature = row?.feature {
+      let kind = Contract.kind(id)
+      let isThere = comparison.isThere[index]
+      if !isThere, let feature = Contract.feature(id) {
         // The whole part is told once, by its name; what is ignored tells nothing of it.
-        if row?.kind != .ignored, !missing.contains(feature) {
+        if kind != .ignored, !missing.contains(feature) {
           missing.append(feature)
           refusals.append(Difference(id: id, message: "needs \(feature.rawValue); this host's KVM gives none"))
         }
         continue
       }
-      compare(index, row, isThere: isThere, comparison)
+      compare(index, kind, isThere: isThere, comparison)
     }
     clearExtra(comparison)
     for rank in ranked { writes += rank }
     ranked = []
   }
 
-  private mutating func compare(_ index: Int, _ row: Contract.Row?, isThere: Bool, _ comparison: Comparison) {
+  private mutating func compare(_ index: Int, _ kind: Contract.Kind?, isThere: Bool, _ comparison: Comparison) {
     let id = comparison.saved.ids[index]
     let value = comparison.saved.value(at: index)
-    switch row?.kind {
+    switch kind {
     case .id where id == .vectorLengths: compareLengths(index, comparison)
     case .id: compareID(id, value, comparison)
     case .level: compareLevel(id, value, comparison)
@@ -141,7 +135,7 @@ package struct RestorePlan: Equatable, Sendable {
     case .geometry: compareGeometry(id, value, comparison)
     case .ignored: break
     case .time: note(id, value, isThere: isThere)
-    case .optional where !isThere: compareMissing(id, value, row, comparison)
+    case .optional where !isThere: compareMissing(id, value, Contract.row(id), comparison)
     case .state, .stateOfFeature, .optional, nil:
       guard isThere else {
         if id.isVector, comparison.has(.scalableVector(0)) {
@@ -334,26 +328,21 @@ package struct RestorePlan: Equatable, Sendable {
   }
 
   private mutating func clearExtra(_ comparison: Comparison) {
-    let target = comparison.target
-    for id in target.ids {
-      switch id {
-      case .clearingCounters, .clearingInterrupts, .clearingOverflows:
-        // What the reset left there goes first: Linux 6.12 takes a write to the register that sets the bits as "these
-        // as well", others as "these alone".
-        write(id, UInt64(UInt32.max), rank: 6)
-        continue
-      default: break
-      }
-      guard !comparison.saved.contains(id) else { continue }
-      let name = SystemRegisters.name(id)
-      switch Contract.row(id)?.kind {
+    let clearing: [RegisterID] = [.clearingCounters, .clearingInterrupts, .clearingOverflows]
+    for id in clearing where comparison.has(id) {
+      // What the reset left there goes first: Linux 6.12 takes a write to the register that sets the bits as "these as
+      // well", others as "these alone".
+      write(id, UInt64(UInt32.max), rank: 6)
+    }
+    for id in comparison.extra where !clearing.contains(id) {
+      switch Contract.kind(id) {
       case .bitmap:
         write(id, 0, rank: 2)
-        accept(id, "\(name) is new here: the guest does not get it")
+        accept(id, "\(SystemRegisters.name(id)) is new here: the guest does not get it")
       case .id where id == .vectorLengths: break
       case .id where !id.isImplementation: compareID(id, 0, comparison)
       case .stateOfFeature, .ignored, .time: break
-      default: accept(id, "\(name) is new here: it stays as it is after a reset")
+      default: accept(id, "\(SystemRegisters.name(id)) is new here: it stays as it is after a reset")
       }
     }
   }
@@ -363,9 +352,30 @@ package struct RestorePlan: Equatable, Sendable {
 private struct Comparison {
   let saved: RegisterSet
   let target: RestorePlan.Target
-  /// In ascending order.
-  let listed: [RegisterID]
   let tolerance: RestorePlan.Tolerance
+  /// Of each register that was saved, whether the target has it.
+  let isThere: [Bool]
+  /// What the target has and was not saved, in ascending order.
+  let extra: [RegisterID]
+  /// All that the target has, in ascending order.
+  private let listed: [RegisterID]
+
+  init(saved: RegisterSet, target: RestorePlan.Target, tolerance: RestorePlan.Tolerance) {
+    self.saved = saved
+    self.target = target
+    self.tolerance = tolerance
+    let (ids, order, listed) = (saved.ids, saved.ascending, target.ids.sorted())
+    var isThere = [Bool](repeating: false, count: ids.count)
+    var extra: [RegisterID] = []
+    var next = 0
+    for id in listed {
+      while next < order.count, ids[order[next]] < id { next += 1 }
+      if next < order.count, ids[order[next]] == id { isThere[order[next]] = true } else { extra.append(id) }
+    }
+    self.isThere = isThere
+    self.extra = extra
+    self.listed = listed
+  }
 
   func has(_ id: RegisterID) -> Bool {
     var low = 0

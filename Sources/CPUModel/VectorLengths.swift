@@ -11,10 +11,13 @@ package struct VectorLengths: Equatable, Sendable {
   /// What the register holds.
   ///
   /// - Parameter content: its 64 bytes.
-  package init(register content: some Collection<UInt8>) {
+  package init(register content: ArraySlice<UInt8>) {
+    // No collection of another module's callers: their types would have to be made at run time, which takes more than
+    // a restore's other steps together.
     var bytes: [Int] = []
-    for (index, byte) in content.enumerated() {
-      for bit in 0..<8 where byte & 1 << UInt8(bit) != 0 { bytes.append(16 * (8 * index + bit + 1)) }
+    for index in content.indices where content[index] != 0 {
+      let first = 8 * (index - content.startIndex)
+      for bit in 0..<8 where content[index] & 1 << UInt8(bit) != 0 { bytes.append(16 * (first + bit + 1)) }
     }
     self.bytes = bytes
   }

@@ -160,6 +160,8 @@ static int read_entries(const struct csnapshot_image *image, int map, uint64_t p
     find_data(image, page, count);
     return 0;
   }
+  if (image->pages == csnapshot_pages_marked)
+    return 0;
   if (map < 0) {
     // Nobody says which pages there are: all are looked at that may be.
     memset(image->entries, image->pages == csnapshot_pages_all ? 0xFF : 0, count * sizeof *image->entries);
@@ -181,7 +183,13 @@ static int write_pages(struct csnapshot_image *image, int map, int leash) {
     if (error != 0)
       return error;
     for (uint64_t page = first; page < first + here; page++) {
-      const bool is_marked = image->marks && image->marks[page / 64] >> page % 64 & 1;
+      const uint64_t marks = image->marks ? image->marks[page / 64] : 0;
+      // Where few pages have changed, finding them is not to take longer than writing them.
+      if (image->pages == csnapshot_pages_marked && marks == 0 && page % 64 == 0) {
+        page += 63;
+        continue;
+      }
+      const bool is_marked = marks >> page % 64 & 1;
       enum fate fate = fate_of(image->pages, image->entries[page - first], is_marked);
       if (fate == leave)
         continue;

@@ -90,7 +90,13 @@ extension VirtualCPU {
   public func appendRegister(_ id: RegisterID, to bytes: inout [UInt8]) throws(KVMError) {
     let start = bytes.count
     for _ in 0..<id.size { bytes.append(0) }
-    // SAFETY: the kernel writes as many bytes as the id's size field says, which were just made.
+    try readRegister(id, into: &bytes, at: start)
+  }
+
+  /// - Parameter start: from where as many bytes are there as the register's id says.
+  private func readRegister(_ id: RegisterID, into bytes: inout [UInt8], at start: Int) throws(KVMError) {
+    precondition(start >= 0 && bytes.count - start >= id.size, "a register has room")
+    // SAFETY: the kernel writes as many bytes as the id's size field says, which are there.
     let result = unsafe bytes.withUnsafeMutableBytes { buffer in
       guard let base = buffer.baseAddress else { return -Int(EINVAL) }
       var request = unsafe kvm_one_reg(id: id.rawValue, addr: UInt64(UInt(bitPattern: base + start)))
@@ -117,13 +123,12 @@ extension VirtualCPU {
   /// register's id in eight bytes, and its own bytes.
   public func savedRegisters() throws(KVMError) -> [UInt8] {
     let list = try registerList()
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(list.reduce(0) { $0 + 8 + $1.size })
+    var bytes = [UInt8](repeating: 0, count: list.reduce(0) { $0 + 8 + $1.size })
+    var place = 0
     for id in list {
-      for shift in stride(from: 0, to: 64, by: 8) {
-        bytes.append(UInt8(truncatingIfNeeded: id.rawValue >> UInt64(shift)))
-      }
-      try appendRegister(id, to: &bytes)
+      for byte in 0..<8 { bytes[place + byte] = UInt8(truncatingIfNeeded: id.rawValue >> UInt64(8 * byte)) }
+      try readRegister(id, into: &bytes, at: place + 8)
+      place += 8 + id.size
     }
     return bytes
   }

@@ -88,6 +88,7 @@ public struct VirtualMachine: ~Copyable, Sendable {
     }
     guard result >= 0 else { throw .call("KVM_ARM_GET_REG_WRITABLE_MASKS", errno: Int32(-result)) }
     var found: [RegisterID: UInt64] = [:]
+    found.reserveCapacity(masks.reduce(0) { $0 + ($1 == 0 ? 0 : 1) })
     for (index, mask) in masks.enumerated() where mask != 0 {
       // KVM_ARM_FEATURE_ID_RANGE_INDEX: op1 3 follows 0 and 1.
       let op1: UInt64 = [0, 1, 3][index >> 6]

@@ -90,7 +90,7 @@ struct ManifestText {
 
   private mutating func newLine() {
     bytes.append(0x0A)
-    for _ in 0..<depth { bytes += [0x20, 0x20] }
+    for _ in 0..<2 * depth { bytes.append(0x20) }
   }
 
   private mutating func next() {
@@ -135,6 +135,12 @@ struct ManifestText {
   /// What a terminal would act upon, or nobody has a glyph for, is escaped.
   private mutating func string(_ text: String) {
     bytes.append(0x22)
+    defer { bytes.append(0x22) }
+    // Most texts are such, and nobody has to look at their characters as Unicode has them.
+    if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F && $0 != 0x22 && $0 != 0x5C }) {
+      bytes.append(contentsOf: text.utf8)
+      return
+    }
     for scalar in text.unicodeScalars {
       switch scalar {
       case "\"", "\\": bytes += [0x5C, UInt8(ascii: scalar)]
@@ -148,7 +154,6 @@ struct ManifestText {
         }
       }
     }
-    bytes.append(0x22)
   }
 }
 

@@ -52,6 +52,16 @@ package enum StateCoding {
     try StateNode(document: StateDocument(bytes))
   }
 
+  /// The names of the members of a structure that is decoded from this form; nil for another form's decoder.
+  ///
+  /// A container gives them as keys of a type, for which the program's records of all types are looked through once:
+  /// that takes as long as reading the structure.
+  ///
+  /// - Throws: `DecodingError` where it is no structure.
+  package static func memberNames(of decoder: any Decoder) throws -> [String]? {
+    try (decoder as? StateNode)?.memberNames()
+  }
+
   /// The value that bytes stand for.
   ///
   /// - Throws: `DecodingError` for what is no such form, or no such value; what the value's own decoding throws.

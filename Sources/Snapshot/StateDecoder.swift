@@ -11,6 +11,22 @@ struct StateNode: Decoder {
   var codingPath: [any CodingKey] { [] }
   var userInfo: [CodingUserInfoKey: Any] { [:] }
 
+  /// The names of a structure's members.
+  ///
+  /// - Throws: `DecodingError` where it is no structure.
+  func memberNames() throws -> [String] {
+    guard try document.tag(start, end) == .object else { throw mismatch([String: Any].self, "a structure") }
+    let content = try content()
+    var names: [String] = []
+    var index = content.lowerBound
+    while index < content.upperBound {
+      let (name, value) = try document.member(index, content.upperBound)
+      names.append(name)
+      index = try document.skip(value, content.upperBound)
+    }
+    return names
+  }
+
   /// The document's one value.
   init(document: StateDocument) {
     self.init(document: document, start: document.start, end: document.bytes.count, depth: 0)
@@ -107,14 +123,8 @@ private struct KeyedStateDecoding<Key: CodingKey>: KeyedDecodingContainerProtoco
     return keys
   }
 
-  /// The name of a member, and where its value begins.
   private func member(_ start: Int) throws -> (name: String, value: Int) {
-    var index = start
-    let number = try node.document.number(&index, content.upperBound)
-    guard number < UInt64(node.document.names.count) else {
-      throw node.document.corrupted("a field without a name", at: start)
-    }
-    return (node.document.names[Int(number)], index)
+    try node.document.member(start, content.upperBound)
   }
 
   /// Where a member's value begins; nil where it isn't there.

@@ -103,6 +103,14 @@ final class StateDocument {
     return (size, kind & 8 != 0, index..<index + count * size)
   }
 
+  /// The name of a structure's member, and where its value begins.
+  func member(_ start: Int, _ end: Int) throws -> (name: String, value: Int) {
+    var index = start
+    let number = try number(&index, end)
+    guard number < UInt64(names.count) else { throw corrupted("a field without a name", at: start) }
+    return (names[Int(number)], index)
+  }
+
   // MARK: Values
 
   func isNull(_ index: Int, _ end: Int) throws -> Bool { try tag(index, end) == .null }

@@ -17,14 +17,10 @@ public struct Versioned<State: VersionedState>: Codable, Sendable {
     self.state = state
   }
 
-  private enum CodingKeys: String, CodingKey {
-    case kind, version, state
-  }
-
   /// - Throws: ``DeviceStateError`` for the state of something else, and for a version that is not known here; what the
   ///   decoder throws for what is no such structure.
   public init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: CodingKeys.self)
+    let container = try decoder.container(keyedBy: VersionedKey.self)
     let kind = try container.decode(String.self, forKey: .kind)
     guard kind == State.kind else { throw DeviceStateError.wrongKind(expected: State.kind, found: kind) }
     let version = try container.decode(UInt32.self, forKey: .version)
@@ -33,11 +29,16 @@ public struct Versioned<State: VersionedState>: Codable, Sendable {
   }
 
   public func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: CodingKeys.self)
+    var container = encoder.container(keyedBy: VersionedKey.self)
     try container.encode(State.kind, forKey: .kind)
     try container.encode(State.version, forKey: .version)
     try container.encode(state, forKey: .state)
   }
+}
+
+/// The fields of all that is ``Versioned``: a type within that one would be another for each state, made at run time.
+private enum VersionedKey: String, CodingKey {
+  case kind, version, state
 }
 
 extension Versioned: Equatable where State: Equatable {}

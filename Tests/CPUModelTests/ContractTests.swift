@@ -71,6 +71,24 @@ struct ContractTests {
     #expect(parts == ["bits 7:4", "bits 11:8", "bits 30:30"])
   }
 
+  @Test("registers that KVM lists out of their order are found, and one that is there twice is refused")
+  func unordered() throws {
+    let ids: [RegisterID] = [.general(3), .vectorBaseEL1, .general(0), .firmware(.level, 0)]
+    func stream(_ ids: [RegisterID]) -> [UInt8] {
+      ids.enumerated().flatMap { index, id in
+        (0..<8).map { UInt8(truncatingIfNeeded: id.rawValue >> UInt64(8 * $0)) } + [UInt8(index)]
+          + [UInt8](repeating: 0, count: 7)
+      }
+    }
+
+    let registers = try #require(RegisterSet(saved: stream(ids)))
+    let twice = RegisterSet(saved: stream(ids + [.vectorBaseEL1]))
+
+    #expect(ids.map { registers.value(of: $0) } == [0, 1, 2, 3])
+    #expect(!registers.contains(.general(1)))
+    #expect(twice == nil)
+  }
+
   @Test("what KVM saved is read back, and nothing else is")
   func saved() throws {
     let host = RecordedHost("max-6.12")

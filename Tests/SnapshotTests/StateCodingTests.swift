@@ -99,6 +99,16 @@ import Testing
     #expect(try StateCoding.decode([Int?].self, from: StateCoding.encode([nil, 1] as [Int?])) == [nil, 1])
   }
 
+  @Test func theNamesOfAStructuresMembersAreTold() throws {
+    let structure = try StateCoding.decoder(StateCoding.encode(Inner(position: nil)))
+    let list = try StateCoding.decoder(StateCoding.encode([Inner()]))
+
+    let names = try StateCoding.memberNames(of: structure)
+
+    #expect(names == ["name", "flags"])
+    #expect(throws: DecodingError.self) { try StateCoding.memberNames(of: list) }
+  }
+
   @Test func listsOfBytesTakeTheirBytesAndLittleMore() throws {
     let bytes = try StateCoding.encode([UInt8](repeating: 1, count: 100_000))
 

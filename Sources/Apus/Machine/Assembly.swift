@@ -81,7 +81,7 @@ struct Assembly {
     let promise = restored == nil ? ProcessorPromise(inputs.model, board) : nil
     for runner in runners {
       try runner.vcpu.initialize(
-        features: runner.vcpu.index == 0 ? features : [features, .powerOff],
+        features: runner.vcpu.index == 0 ? features : features.union(.powerOff),
         machine: virtualMachine
       )
       if features.contains(.sve) {

@@ -68,7 +68,7 @@ final class SnapshotTaking: @unchecked Sendable {
     let processors = try boot.processorsState()
     writer = try SnapshotWriter(wish.directory, replacing: wish.options.replaces)
     let pieces = try parts.map { MachineSnapshot.Piece(name: $0.name, bytes: try StateCoding.encode($0)) }
-    try writer.addPart(MachineSnapshot.PartName.configuration, StateCoding.encode(boot.frozenConfiguration))
+    try writer.addPart(MachineSnapshot.PartName.configuration, boot.codedFrozenConfiguration())
     try writer.addPart(MachineSnapshot.PartName.processors, StateCoding.encode(Versioned(processors)))
     try writer.addPart(MachineSnapshot.PartName.devices, StateCoding.encode(pieces))
     var images: [MemoryImage] = []
@@ -210,6 +210,14 @@ extension Boot {
     frozen.deviceTreeDump = nil
     frozen.measuresMemory = false
     return frozen
+  }
+
+  /// Its coded form, which stays the same.
+  func codedFrozenConfiguration() throws -> [UInt8] {
+    if let codedConfiguration { return codedConfiguration }
+    let coded = try StateCoding.encode(frozenConfiguration)
+    codedConfiguration = coded
+    return coded
   }
 
   /// The machine in a few words.

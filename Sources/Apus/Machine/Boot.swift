@@ -27,6 +27,8 @@ final class Boot: @unchecked Sendable {
   /// What the boot goes on from, until it does.
   private var restored: RestoredMachine?
   private var restoringFailure: MachineStateError?
+  /// What snapshots have of the configuration, since the first one.
+  var codedConfiguration: [UInt8]?
 
   /// Assembles a machine.
   ///

@@ -20,7 +20,8 @@ final class ChangeTracking {
   private let configuration: Configuration
   private let machine: SharedMachine
   private let memory: InspectedMemory
-  private let backed: [UInt64]
+  /// The RAM's files, where it goes on from a snapshot.
+  private let files: ChainedMemory?
   /// The latest snapshot.
   private var base: Base?
   /// Whether the RAM is a mapped file's where it has not changed: then what is not is at least what has changed since
@@ -39,7 +40,7 @@ final class ChangeTracking {
     machine = assembly.machine.machine
     memory = assembly.machine.ram.inspected()
     isMapped = restored != nil
-    backed = restored?.backedRAM ?? []
+    files = restored?.chain.memory(MachineSnapshot.MemoryName.ram)
     base = restored.map { Base(identifier: $0.identifier, path: HostPath.absolute($0.directory)) }
   }
 
@@ -80,7 +81,7 @@ final class ChangeTracking {
     let address = unsafe UInt(bitPattern: memory.hostAddress)
     let pages: MemoryPages =
       base == nil
-      ? .all(base: address, backed: backed)
+      ? .all(base: address, backed: files?.backed ?? [])
       : logCovers
         ? .changed(base: address, logged)
         : .privately(base: address, unmapped: memory.pagesWithoutFile ?? [])

@@ -144,9 +144,6 @@ public final class MachineSnapshot: Sendable {
     }
   }
 
-  /// Which pages of RAM come from its file: see ``MemoryPages``.
-  var backedRAM: [UInt64] { chain.memory(MemoryName.ram)?.backed ?? [] }
-
   /// A configuration with the devices that it has none of from the snapshot: for a caller who gives only what is to be
   /// different.
   public func completed(_ wanted: Configuration) -> Configuration {

@@ -11,12 +11,15 @@ final class RestoredMachine {
   let snapshot: MachineSnapshot
   private let options: MachineSnapshot.Options
   private var processors: ProcessorsState { snapshot.processors }
+  /// The registers of each vCPU; nil for bytes that are none.
+  private let registers: [RegisterSet?]
   /// What does not match on this host, as far as it has been looked at: all of it is told at once.
   private(set) var problems: [String] = []
 
   init(_ snapshot: MachineSnapshot, _ options: MachineSnapshot.Options) {
     self.snapshot = snapshot
     self.options = options
+    registers = snapshot.processors.processors.map { RegisterSet(saved: $0.registers) }
   }
 
   /// What of devices is to be otherwise.
@@ -88,7 +91,8 @@ final class RestoredMachine {
 
   /// Gives a vCPU the vector lengths that it had. Before it is finalised.
   func restoreVectorLengths(_ vcpu: borrowing VirtualCPU) throws(KVMError) {
-    if let problem = try processors.processors[vcpu.index].restoreVectorLengths(vcpu) { note(problem) }
+    guard let saved = registers[vcpu.index] else { return }
+    if let problem = try VCPUState.restoreVectorLengths(saved, vcpu) { note(problem) }
   }
 
   /// Puts the registers of all vCPUs and the interrupt controller where they stood; where anything is refused, that is
@@ -102,11 +106,14 @@ final class RestoredMachine {
   ) throws {
     let masks = WritableMasks(try machine.writableMasks())
     var plans: [(plan: RestorePlan, saved: RegisterSet)] = []
-    for (runner, state) in zip(runners, processors.processors) {
-      guard let saved = state.registerSet else {
+    // Linux before 6.4 has no way to set it: the guest then sees the host's.
+    var canSetPhysicalCounter = false
+    for (runner, saved) in zip(runners, registers) {
+      guard let saved else {
         return note("the registers of vCPU \(runner.vcpu.index) are none; the snapshot is damaged")
       }
       let target = try RestorePlan.Target(runner.vcpu, masks: masks)
+      canSetPhysicalCounter = target.ids.contains(.physicalCounter)
       let plan = RestorePlan(saved: saved, target: target, accepting: tolerance)
       for refusal in plan.refusals { note(refusal.message) }
       plans.append((plan, saved))
@@ -122,16 +129,15 @@ final class RestoredMachine {
       return note("the interrupt controller of the snapshot has another shape; it is damaged")
     }
     for (runner, state) in zip(runners, processors.processors) { try state.restoreEvents(runner.vcpu) }
-    // Linux before 6.4 has no way to set it: the guest then sees the host's.
-    let canBeSet = try !runners[0].vcpu.registerList { $0 == .physicalCounter }.isEmpty
-    if canBeSet, let counter = plans[0].plan.physicalCounter {
+    if canSetPhysicalCounter, let counter = plans[0].plan.physicalCounter {
       try runners[0].vcpu.setRegister(.physicalCounter, counter)
     }
   }
 
   /// A model that shows what a kernel fixes where its machine starts does so where it goes on.
   private var tolerance: RestorePlan.Tolerance {
-    snapshot.configuration.knownModel?.showsFixedFields == true ? .fixedFields : []
+    // No empty literal: of another module's set it is made by a search through all conformances.
+    snapshot.configuration.knownModel?.showsFixedFields == true ? .fixedFields : RestorePlan.Tolerance(rawValue: 0)
   }
 
   /// The same of several vCPUs is said once.

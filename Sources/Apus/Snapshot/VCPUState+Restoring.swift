@@ -3,18 +3,16 @@ import Host
 import KVM
 
 extension VCPUState {
-  /// The registers, or nil for bytes that are none.
-  var registerSet: RegisterSet? { RegisterSet(saved: registers) }
-
   /// Restricts a vCPU's vector lengths to those that it had. Before ``VirtualCPU/finalizeSVE()``.
   ///
+  /// - Parameter saved: the vCPU's registers.
   /// - Returns: why that cannot be, or nil.
-  func restoreVectorLengths(_ vcpu: borrowing VirtualCPU) throws(KVMError) -> String? {
-    guard let saved = registerSet, let content = saved.content(of: .vectorLengths) else { return nil }
+  static func restoreVectorLengths(_ saved: RegisterSet, _ vcpu: borrowing VirtualCPU) throws(KVMError) -> String? {
+    guard let content = saved.content(of: .vectorLengths) else { return nil }
     let lengths = VectorLengths(register: content)
     var offered: [UInt8] = []
     try vcpu.appendRegister(.vectorLengths, to: &offered)
-    let host = VectorLengths(register: offered)
+    let host = VectorLengths(register: offered[...])
     guard lengths.canBeGiven(by: host) else { return lengths.refusal(host) }
     try vcpu.setRegister(.vectorLengths, bytes: lengths.register.span)
     return nil
