@@ -142,8 +142,12 @@ final class RestoredMachine {
   /// Interrupts whose lines are driven anew, by peripherals and by KVM's timers and performance monitors.
   private var driven: Set<UInt32> {
     var driven: Set<UInt32> = [32 + MemoryMap.SharedInterrupt.pl011, 32 + MemoryMap.SharedInterrupt.pl031]
-    // Every private interrupt that KVM drives.
-    driven.formUnion(16..<32)
+    // The private ones that KVM drives. What a guest made pending of the others pends on.
+    let ofKVM: [UInt32] = [
+      MemoryMap.PrivateInterrupt.performanceMonitors, MemoryMap.PrivateInterrupt.hypervisorTimer,
+      MemoryMap.PrivateInterrupt.virtualTimer, MemoryMap.PrivateInterrupt.physicalTimer,
+    ]
+    driven.formUnion(ofKVM.map { 16 + $0 })
     return driven
   }
 
