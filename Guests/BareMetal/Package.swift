@@ -19,8 +19,8 @@ let guest = embedded + [.unsafeFlags(["-no-allocations"])]
 
 /// The guests written in Swift, a folder each. `off` is assembly alone and stands for itself.
 let guests = [
-  "counters", "echo", "firmware", "hello", "hostile", "hotplug", "identity", "iommu", "mmio", "panic", "reset",
-  "secondaries", "slots", "spin", "timer", "unmapped",
+  "counters", "echo", "firmware", "hello", "hostile", "hotplug", "identity", "iommu", "mmio", "panic", "pending",
+  "reset", "secondaries", "slots", "spin", "timer", "unmapped",
 ]
 
 // Each guest is a static library; `build` links it twice, as an ELF executable and as a raw binary, because the two

@@ -22,6 +22,8 @@ package enum SnapshotError: Error, Equatable, Sendable {
   case unknownFormat(path: String, version: UInt64)
   /// The snapshot that it holds the changes to isn't the one that it was: its path, and what is wrong.
   case base(path: String, of: String, what: String)
+  /// The snapshot that is to be replaced is the one that it was to hold the changes to.
+  case replacesBase(String)
   /// The process that writes the memory ended before it was done.
   case writerEnded
 
@@ -56,6 +58,9 @@ extension SnapshotError: CustomStringConvertible {
         + "restore it with the Apus that wrote it"
     case .base(let path, let changed, let what):
       "the snapshot '\(changed)' needs '\(path)', the one it was taken after: \(what); put that one back"
+    case .replacesBase(let path):
+      "'\(path)' is not replaced by the changes to it, which are none without it; name another directory, or replace it "
+        + "by a full snapshot"
     case .writerEnded:
       "the process that wrote the snapshot's memory was ended; free some memory on the host if that was why, and try "
         + "again"
@@ -69,7 +74,7 @@ extension SnapshotError: CustomStringConvertible {
     case .host(.read, _, let errno): ErrorNumber.isHostFailure(errno) ? .hostFailure : .inputNotFound
     case .host(_, _, let errno):
       [EMFILE, ENFILE, ENOMEM].contains(errno) ? .hostFailure : .cannotCreate
-    case .exists, .notToBeReplaced, .inUse, .badName: .cannotCreate
+    case .exists, .notToBeReplaced, .inUse, .badName, .replacesBase: .cannotCreate
     case .noSnapshot: .inputNotFound
     case .damaged, .unknownFormat, .base: .badInput
     }

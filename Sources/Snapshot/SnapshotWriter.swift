@@ -127,7 +127,7 @@ package final class SnapshotWriter: @unchecked Sendable {
     let directory = OwnedDescriptor(owning: opened)
     let target = try Self.resolve(directory.rawValue, other)
     let own = try Self.resolve(folder.rawValue, path) + [name]
-    guard target != own else { throw .base(path: other, of: path, what: "it would be replaced") }
+    guard target != own else { throw .replacesBase(path) }
     var common = 0
     while common < min(target.count, own.count), target[common] == own[common] { common += 1 }
     // Not joined by the standard library: which text that gives is found out at run time, by a look through all types.

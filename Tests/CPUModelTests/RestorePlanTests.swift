@@ -115,7 +115,10 @@ struct RestorePlanTests {
     (.system(3, 3, 9, 12, 0), 0x1000, "6.1", "PMCR_EL0.N must be 2; this kernel fixes 6"),
     (.system(3, 0, 0, 7, 5), 1, "6.12", "S3_0_C0_C7_5.bits 3:0 must be 1; this host has 0"),
     (.system(3, 0, 9, 14, 6), 4, "6.12", "PMMIR_EL1 must be 0x4; this host's KVM has none"),
-    (.system(3, 3, 7, 7, 7), 0, "6.12", "needs S3_3_C7_C7_7; this host's KVM has no such register"),
+    (
+      .system(3, 3, 7, 7, 7), 0, "6.12",
+      "needs S3_3_C7_C7_7; this host's KVM has no such register; restore it under a kernel that has it, as the snapshot's had"
+    ),
     (.system(3, 3, 0, 0, 1), 0x9444_C005, "6.12", "CTR_EL0.IminLine must be 5; this host has 4"),
   ]
 

@@ -143,7 +143,7 @@ import Testing
     try write(path, TestMemory(pages: 1))
     let writer = try SnapshotWriter(path, replacing: true)
 
-    #expect(throws: SnapshotError.base(path: path, of: path, what: "it would be replaced")) {
+    #expect(throws: SnapshotError.replacesBase(path)) {
       _ = try writer.path(to: path)
     }
   }

@@ -48,9 +48,9 @@ struct Assembly {
     let virtualMachine = try system.createVirtualMachine(ipaSize: limits.ipaSize)
     if virtualMachine.checkExtension(.armNoSyndromeToUser) > 0 { try virtualMachine.enable(.armNoSyndromeToUser) }
     features =
-      try restored?.features(available: limits.features(Configuration.CPUFeatures()), virtualMachine)
+      restored?.features(available: limits.features(Configuration.CPUFeatures()))
       ?? limits.features(configuration.cpuFeatures, of: inputs.model)
-    let wantedGIC = restored?.gic ?? configuration.gic
+    let wantedGIC = restored?.gic(virtualMachine) ?? configuration.gic
     let gic = try limits.chooseGIC(wantedGIC, cpuCount: configuration.cpuCount, virtualMachine)
     board = checked.board.with(gic, of: configuration)
 

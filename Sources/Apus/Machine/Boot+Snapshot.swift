@@ -167,7 +167,9 @@ extension Boot {
     guard !unknown.isEmpty else { return }
     let names = unknown.map { SystemRegisters.name($0) }.joined(separator: ", ")
     throw MachineStateError([
-      "this kernel has registers that the model '\(model.name)' and Apus \(ApusVersion.current) know nothing of: \(names)"
+      "this kernel has registers that the model '\(model.name)' and Apus \(ApusVersion.current) know nothing of: \(names); "
+        + "use an Apus or a host's kernel with which the guest has none of them, or start it with the model 'host', which "
+        + "promises them"
     ])
   }
 

@@ -42,17 +42,23 @@ final class Boot: @unchecked Sendable {
     self.loop = loop
     let restored = run.takeRestored()
     self.restored = restored
-    assembly = try Assembly(
-      run.checked,
-      run.inputs,
-      unmapped: run.unmapped,
-      loop: loop,
-      mailbox: mailbox,
-      debugger: run.debugServer?.machine,
-      events: run.events,
-      restored: restored,
-      logger: logger
-    )
+    do {
+      assembly = try Assembly(
+        run.checked,
+        run.inputs,
+        unmapped: run.unmapped,
+        loop: loop,
+        mailbox: mailbox,
+        debugger: run.debugServer?.machine,
+        events: run.events,
+        restored: restored,
+        logger: logger
+      )
+    } catch {
+      // What cannot be made without a part that is missing here is no news.
+      guard let restored, !restored.problems.isEmpty else { throw error }
+      throw MachineStateError(restored.problems)
+    }
     self.mailbox = mailbox
     time = GuestTime(assembly.runners[0], progress.clock, assembly.devices)
     changes = ChangeTracking(assembly, configuration, restored: restored?.snapshot)

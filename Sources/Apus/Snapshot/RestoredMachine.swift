@@ -15,6 +15,8 @@ final class RestoredMachine {
   private let registers: [RegisterSet?]
   /// What does not match on this host, as far as it has been looked at: all of it is told at once.
   private(set) var problems: [String] = []
+  /// Parts of the processor that were told to be missing: their registers are missing by that.
+  private var missing: [Contract.Feature] = []
 
   init(_ snapshot: MachineSnapshot, _ options: MachineSnapshot.Options) {
     self.snapshot = snapshot
@@ -27,42 +29,46 @@ final class RestoredMachine {
 
   // MARK: In the order in which a machine is assembled
 
-  /// The version of the interrupt controller.
-  var gic: Configuration.GIC { processors.interrupts.version == 2 ? .v2 : .v3 }
-
-  /// The features that the vCPUs had.
+  /// The version of the interrupt controller that the machine is made with: the guest's, or whatever there is where
+  /// the host does not have that.
   ///
-  /// - Parameters:
-  ///   - available: what the host has.
-  ///   - machine: for what else it has.
-  /// - Throws: ``MachineStateError`` for what is missing: without it nothing else can be looked at.
-  func features(
-    available: VirtualCPUFeatures,
-    _ machine: borrowing VirtualMachine
-  ) throws(MachineStateError) -> VirtualCPUFeatures {
-    let features = VirtualCPUFeatures(rawValue: processors.features)
-    var missing: [String] = []
-    if !machine.supports(gic == .v2 ? .vgicV2 : .vgicV3) {
-      missing.append(
-        "the guest was given a GIC\(gic.rawValue), which this host's KVM does not have; restore it on one that has"
-      )
+  /// - Parameter machine: for what the host has.
+  func gic(_ machine: borrowing VirtualMachine) -> Configuration.GIC {
+    let version = processors.interrupts.version
+    guard machine.supports(version == 2 ? .vgicV2 : .vgicV3) else {
+      note("the guest was given a GICv\(version), which this host's KVM does not have; restore it on one that has")
+      return .automatic
     }
-    let names: [(VirtualCPUFeatures, String)] = [
-      (.sve, "SVE"), (.pmuV3, "PMUv3"), (.pointerAuthenticationAddress, "pointer authentication"),
+    return version == 2 ? .v2 : .v3
+  }
+
+  /// The features that the vCPUs had. What is missing is noted, and left out: the registers are compared without it.
+  ///
+  /// - Parameter available: what the host has.
+  func features(available: VirtualCPUFeatures) -> VirtualCPUFeatures {
+    let features = VirtualCPUFeatures(rawValue: processors.features)
+    let names: [(VirtualCPUFeatures, Contract.Feature, String)] = [
+      (.sve, .vectors, "SVE"), (.pmuV3, .monitors, "PMUv3"),
+      (.pointerAuthenticationAddress, .authentication, "pointer authentication"),
     ]
-    for (feature, name) in names where features.contains(feature) && !available.contains(feature) {
-      missing.append("the guest was given \(name), which this host's KVM does not have; restore it on one that has")
+    for (feature, part, name) in names where features.contains(feature) && !available.contains(feature) {
+      note("the guest was given \(name), which this host's KVM does not have; restore it on one that has")
+      missing.append(part)
     }
     let frequency = System.counterFrequency
     if processors.counterFrequency != frequency {
-      missing.append(
+      note(
         "the guest's counters count at \(processors.counterFrequency) Hz, and this host's at \(frequency); restore it on "
           + "a host of the same frequency"
       )
     }
-    guard missing.isEmpty else { throw MachineStateError(missing) }
-    return features
+    return features.subtracting(features.subtracting(available).intersection(Self.parts))
   }
+
+  /// What a host's KVM may not have, and a vCPU cannot be made with then.
+  private static let parts: VirtualCPUFeatures = [
+    .sve, .pmuV3, .pointerAuthenticationAddress, .pointerAuthenticationGeneric,
+  ]
 
   private func memory(_ name: String, size: UInt64) throws(MachineStateError) -> ChainedMemory {
     guard let memory = snapshot.chain.memory(name), memory.description.size == size else {
@@ -115,7 +121,10 @@ final class RestoredMachine {
       let target = try RestorePlan.Target(runner.vcpu, masks: masks)
       canSetPhysicalCounter = target.ids.contains(.physicalCounter)
       let plan = RestorePlan(saved: saved, target: target, accepting: tolerance)
-      for refusal in plan.refusals { note(refusal.message) }
+      for refusal in plan.refusals {
+        if let part = Contract.row(refusal.id)?.feature, missing.contains(part) { continue }
+        note(refusal.message)
+      }
       plans.append((plan, saved))
     }
     guard problems.isEmpty else { return }
@@ -148,8 +157,12 @@ final class RestoredMachine {
   /// Interrupts whose lines are driven anew, by peripherals and by KVM's timers and performance monitors.
   private var driven: Set<UInt32> {
     var driven: Set<UInt32> = [32 + MemoryMap.SharedInterrupt.pl011, 32 + MemoryMap.SharedInterrupt.pl031]
-    // Every private interrupt that KVM drives.
-    driven.formUnion(16..<32)
+    // The private ones that KVM drives. What a guest made pending of the others pends on.
+    let ofKVM: [UInt32] = [
+      MemoryMap.PrivateInterrupt.performanceMonitors, MemoryMap.PrivateInterrupt.hypervisorTimer,
+      MemoryMap.PrivateInterrupt.virtualTimer, MemoryMap.PrivateInterrupt.physicalTimer,
+    ]
+    driven.formUnion(ofKVM.map { 16 + $0 })
     return driven
   }
 

@@ -66,8 +66,23 @@ struct TestRequest {
       guard !programs.isEmpty || directory != nil || !modules.isEmpty else {
         throw ValidationError("--from-snapshot: nothing to run; give --run, --directory or --module, too")
       }
+      guard changes.isEmpty else {
+        throw ValidationError(
+          "--from-snapshot: the machine and its devices are the snapshot's; leave out the options that say what they are"
+        )
+      }
     } else if kernel.isEmpty {
       throw ValidationError("Missing expected argument '--kernel <path>', or '--from-snapshot <directory>'.")
+    }
+    if freeze != nil {
+      let others: [(String, Bool)] = [
+        ("--run", !programs.isEmpty), ("--directory", directory != nil), ("--only", !only.isEmpty),
+        ("--matrix", matrix != nil), ("--shard", shard != nil), ("--list", isList), ("--junit", junit != nil),
+        ("--tap", tap != nil), ("--json", json != nil),
+      ]
+      for (option, isThere) in others where isThere {
+        throw ValidationError("\(option): with --freeze one guest is written and nothing is run; leave it out")
+      }
     }
     if busybox != nil, initrd != nil {
       throw ValidationError("--busybox: with --initrd, programs find what that has; leave one of them out")

@@ -3,15 +3,15 @@ internal import Machine
 /// The GIC of the device tree, GICv2 or GICv3, as far as one vCPU needs it: private and shared interrupts of group 1
 /// with one priority, in the form that KVM and QEMU give a guest (one security state).
 public struct InterruptController: Sendable {
-  private enum Version: Sendable {
+  enum Version: Sendable {
     /// The base of the CPU interface.
     case two(UInt)
     /// The base of the first redistributor.
     case three(UInt)
   }
 
-  private let distributor: UInt
-  private let version: Version
+  let distributor: UInt
+  let version: Version
 
   /// The version of the architecture: 2 or 3.
   public var architecture: UInt64 {
@@ -36,7 +36,7 @@ public struct InterruptController: Sendable {
 
   /// The redistributor of the vCPU that calls. Each has two frames of 64 KiB; GICR_TYPER (ARM IHI 0069, GICR registers)
   /// tells whose it is and which is the last.
-  private func ownRedistributor(from first: UInt) -> UInt {
+  func ownRedistributor(from first: UInt) -> UInt {
     let affinity = Processor.affinity
     let wanted = UInt32(affinity & 0xFF_FFFF) | UInt32(affinity >> 32 & 0xFF) << 24
     var frame = first

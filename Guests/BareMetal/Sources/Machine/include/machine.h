@@ -81,6 +81,8 @@ MACHINE_REGISTER_WRITE(icc_pmr_el1, "S3_0_C4_C6_0")
 MACHINE_REGISTER_READ(icc_sre_el1, "S3_0_C12_C12_5")
 MACHINE_REGISTER_WRITE(icc_sre_el1, "S3_0_C12_C12_5")
 MACHINE_REGISTER_WRITE(icc_igrpen1_el1, "S3_0_C12_C12_7")
+MACHINE_REGISTER_WRITE(icc_sgi1r_el1, "S3_0_C12_C11_5")
+MACHINE_REGISTER_READ(icc_rpr_el1, "S3_0_C12_C11_3")
 
 static inline void machine_synchronize(void) { __asm__ volatile("isb" ::: "memory"); }
 static inline void machine_wait_for_interrupt(void) { __asm__ volatile("dsb sy\n  wfi" ::: "memory"); }
