@@ -144,7 +144,7 @@ package struct RestorePlan: Equatable, Sendable {
             refuse(id, "was saved without \(Contract.Feature.vectors.rawValue); this vCPU has them")
           }
         } else {
-          let advice = row == nil ? "; restore it under a kernel that has it, as the snapshot's had" : ""
+          let advice = kind == nil ? "; restore it under a kernel that has it, as the snapshot's had" : ""
           refuse(id, "needs \(SystemRegisters.name(id)); this host's KVM has no such register\(advice)")
         }
         return
