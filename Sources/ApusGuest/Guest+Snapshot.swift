@@ -33,16 +33,20 @@ extension Guest {
   ///   - platform: the shared SCMI platform that the configuration's device is on, or nil. It is as it is, and not as
   ///     the guest has left the one that it was on.
   ///   - options: how; what goes into an initramfs does not matter.
+  ///   - change: what is to be different from the snapshot's configuration: a port's file, say, or a transcript.
   /// - Throws: `ConfigurationError` for all that does not match at once, and `HostError`.
   public static func restore(
     _ snapshot: MachineSnapshot,
     platform: SharedPlatform? = nil,
-    _ options: Options = Options()
+    _ options: Options = Options(),
+    changing change: (inout Configuration) -> Void = { _ in }
   ) throws -> Guest {
     var configuration = snapshot.configuration
     configuration.console = .stream
+    change(&configuration)
     var way = MachineSnapshot.Options()
     way.isClone = true
+    way.restoresPlatform = options.restoresPlatform
     guard let text = snapshot.notes[keyNote], let key = bytes(text) else {
       let machine = try Machine(restoring: snapshot, configuration, options: way, platform: platform)
       let guest = Guest(machine, platform, agent: nil, options)

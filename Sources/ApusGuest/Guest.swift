@@ -55,6 +55,8 @@ public final class Guest: Sendable {
     public var limitsAreWall = false
     /// Gets all that the guest writes to its console, as it comes, and must not wait.
     public var consoleObserver: (@Sendable ([UInt8]) -> Void)?
+    /// Whether the platform of a guest that goes on from a snapshot becomes what that one's was.
+    package var restoresPlatform = false
 
     /// The defaults.
     public init() {}

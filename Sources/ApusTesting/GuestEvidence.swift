@@ -4,13 +4,13 @@
   internal import FoundationEssentials
   internal import Glibc
   internal import Host
-  internal import SCMI
-  internal import SCMIFile
+  internal import Synchronization
   internal import Testing
 
   /// What a guest and its machine leave, for a test that has failed.
   final class GuestEvidence: Sendable {
     private let folder: String
+    private let keptDeviceTree = Mutex<[UInt8]?>(nil)
 
     /// - Throws: where the host has no place for files.
     init() throws(HostError) {
@@ -35,31 +35,21 @@
     private static let deviceTree = "machine.dtb"
     private static let transcript = "scmi.jsonl"
 
-    /// The configuration that leaves more behind, where it does not say itself where to.
-    func recording(_ configuration: Configuration) -> Configuration {
-      var configuration = configuration
+    /// Has a machine leave more behind, where its configuration does not say itself where to.
+    func record(_ configuration: inout Configuration) {
       if configuration.deviceTreeDump == nil { configuration.deviceTreeDump = "\(folder)/\(Self.deviceTree)" }
-      return configuration
-    }
-
-    /// The platform that the setup wants.
-    func platform(_ setup: GuestSetup) throws -> SharedPlatform? {
-      switch try setup.platform?() {
-      case nil: return nil
-      case .running(let platform): return platform
-      case .new(let definition): return try SharedPlatform(startingNow: definition)
+      if configuration.isOnPlatform, configuration.scmiTranscript == nil {
+        configuration.scmiTranscript = "\(folder)/\(Self.transcript)"
       }
     }
 
-    /// The configuration with its device on the setup's platform.
-    func withPlatform(_ configuration: Configuration, _ setup: GuestSetup) -> Configuration {
-      var configuration = configuration
-      guard setup.platform != nil else { return configuration }
-      let isOnIt = configuration.devices.contains { if case .scmi = $0.kind { true } else { false } }
-      if !isOnIt { configuration.devices.append(.init(.scmi(.shared(agent: setup.scmiAgent)))) }
-      if configuration.scmiTranscript == nil { configuration.scmiTranscript = "\(folder)/\(Self.transcript)" }
-      return configuration
+    /// The device tree that a machine has left.
+    func deviceTree(of guest: Guest) -> [UInt8]? {
+      guest.machine.configuration.deviceTreeDump.flatMap { try? InputFile.read($0) }
     }
+
+    /// Keeps the device tree of a machine that leaves none, since it goes on where another one stood.
+    func keep(deviceTree: [UInt8]?) { keptDeviceTree.withLock { $0 = deviceTree } }
 
     /// Attaches all to the test that runs, by names that begin with its own. The machine has ended.
     func attach(of guest: Guest, to test: Test) async {
@@ -71,11 +61,11 @@
       if let report = try? encoder.encode(await guest.machine.report) {
         Attachment.record(Array(report), named: prefix + "report.json")
       }
-      let configuration = guest.machine.configuration
-      for (path, name) in [
-        (configuration.deviceTreeDump, Self.deviceTree), (configuration.scmiTranscript, Self.transcript),
-      ] {
-        if let path, let bytes = try? InputFile.read(path) { Attachment.record(bytes, named: prefix + name) }
+      if let tree = deviceTree(of: guest) ?? keptDeviceTree.withLock({ $0 }) {
+        Attachment.record(tree, named: prefix + Self.deviceTree)
+      }
+      if let path = guest.machine.configuration.scmiTranscript, let bytes = try? InputFile.read(path) {
+        Attachment.record(bytes, named: prefix + Self.transcript)
       }
     }
   }

@@ -1,6 +1,7 @@
 #if canImport(Testing)
   internal import Apus
   internal import ApusGuest
+  internal import SCMI
   internal import Synchronization
   internal import Testing
 
@@ -34,22 +35,17 @@
 
     private func run(_ test: Test, _ body: @Sendable (Guest) async throws -> Void) async throws {
       let evidence = try GuestEvidence()
-      let configuration = try await evidence.recording(setup.configure())
-      let platform = try evidence.platform(setup)
+      var configuration = try await setup.configure()
+      setup.addPlatform(to: &configuration)
+      evidence.record(&configuration)
+      let platform = try setup.makePlatform()
       // A second guest beside the one that this test has: waiting for its place could be waiting for itself.
       let isBeside = Guest.inScope != nil || Guest.hasPlace
       try await MachineSlots.shared.withSlot(isBeside ? nil : MachineSlots.Need(configuration)) {
-        var options = Guest.Options()
-        options.withAgent = setup.hasAgent
-        let guest: Guest
-        if let snapshot = setup.snapshot {
-          guest = try Guest.restore(await snapshot(), platform: platform, options)
-        } else {
-          guest = try Guest.start(evidence.withPlatform(configuration, setup), platform: platform, options)
-        }
+        let guest = try await begin(configuration, platform, evidence)
         let clock = GuestClock(guest, limit: limit)
         do {
-          if let (text, limit) = setup.prompt { try await guest.console.expect(text, within: limit) }
+          if let (text, limit) = setup.promptOfTest { try await guest.console.expect(text, within: limit) }
           try await body(guest)
         } catch {
           failure.note()
@@ -59,6 +55,35 @@
         }
         await end(guest, clock)
         if failure.isNoted { await evidence.attach(of: guest, to: test) }
+      }
+    }
+
+    /// Starts the guest, or has it go on.
+    private func begin(
+      _ configuration: Configuration,
+      _ platform: SharedPlatform?,
+      _ evidence: GuestEvidence
+    ) async throws -> Guest {
+      var options = Guest.Options()
+      options.withAgent = setup.hasAgent
+      switch setup.origin {
+      case .boot: return try Guest.start(configuration, platform: platform, options)
+      case .snapshot(let open):
+        return try Guest.restore(open(), platform: platform, options, changing: evidence.record)
+      case .bootedOnce(let name):
+        options.restoresPlatform = true
+        let frozen = try await FrozenGuests.shared.guest(name, of: setup)
+        evidence.keep(deviceTree: frozen.deviceTree)
+        let guest = try Guest.restore(frozen.snapshot, platform: platform, options, changing: evidence.record)
+        if platform != nil { await Self.waitUntilItGoesOn(guest) }
+        return guest
+      }
+    }
+
+    /// Before that the machine puts its platform where it stood, over what the test would do to it.
+    private static func waitUntilItGoesOn(_ guest: Guest) async {
+      while let seen = await guest.machine.inspect(), seen.state != .running {
+        try? await Task.sleep(for: .milliseconds(1))
       }
     }
 

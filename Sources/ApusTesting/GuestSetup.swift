@@ -21,8 +21,17 @@ public struct GuestSetup: Sendable {
   /// What the console says when the guest has begun, and how long that may take.
   var prompt: (text: String, limit: Duration)?
 
-  /// What the guest goes on from, or none.
-  var snapshot: (@Sendable () async throws -> MachineSnapshot)?
+  /// Where the guest begins.
+  var origin = Origin.boot
+
+  /// Where a guest begins.
+  enum Origin {
+    case boot
+    /// From a snapshot that somebody has written.
+    case snapshot(@Sendable () throws -> MachineSnapshot)
+    /// From one of the guest of that name, which this process boots.
+    case bootedOnce(name: String)
+  }
 
   /// Where a platform comes from.
   enum PlatformSource {
@@ -69,24 +78,24 @@ public struct GuestSetup: Sendable {
   ///
   /// - Parameter directory: the snapshot's. What it throws fails the test that wants the guest.
   public static func restored(from directory: @autoclosure @escaping @Sendable () throws -> String) -> GuestSetup {
-    let open: @Sendable () async throws -> MachineSnapshot = { try MachineSnapshot(directory()) }
-    var setup = GuestSetup { try await open().configuration }
-    setup.snapshot = open
+    let open: @Sendable () throws -> MachineSnapshot = { try MachineSnapshot(directory()) }
+    var setup = GuestSetup { try open().configuration }
+    setup.origin = .snapshot(open)
     return setup
   }
 
   /// The same guest, booted once for all tests of the process that say so by this name, and restored for each of them.
-  /// What one test does to its guest no other one sees.
+  /// What one test does to its guest no other one sees, nor what it does to the guest's SCMI platform: each test has a
+  /// platform of its own, in the state that the guest's start left it in.
   ///
-  /// A guest on an SCMI platform of its test's cannot be such a one: the platform is each test's own and begins anew.
+  /// The console, the transcript of the platform and what counts requests begin where the test does, behind the start.
+  /// A guest on a platform that others share (`scmi(sharing:agent:)`) cannot be such a one.
   ///
   /// - Parameter name: of the guest: setups with the same name have to be the same.
   public func bootedOnce(as name: String) -> GuestSetup {
-    let setup = self
-    var restored = self
-    restored.prompt = nil
-    restored.snapshot = { try await FrozenGuests.shared.snapshot(name, of: setup) }
-    return restored
+    var setup = self
+    setup.origin = .bootedOnce(name: name)
+    return setup
   }
 
   /// The path that a variable of the environment has, for kernels and file systems that are made outside of the tests.
@@ -167,4 +176,31 @@ public struct GuestSetup: Sendable {
     setup.hasAgent = false
     return setup
   }
+}
+
+extension GuestSetup {
+  /// The platform that the guest is on, or none.
+  func makePlatform() throws -> SharedPlatform? {
+    switch try platform?() {
+    case nil: nil
+    case .running(let platform): platform
+    case .new(let definition): try SharedPlatform(startingNow: definition)
+    }
+  }
+
+  /// What a test waits for on the console, which for a guest that was booted before has come.
+  var promptOfTest: (text: String, limit: Duration)? {
+    if case .bootedOnce = origin { nil } else { prompt }
+  }
+
+  /// Puts the machine on the setup's platform, where it has one.
+  func addPlatform(to configuration: inout Configuration) {
+    guard platform != nil, !configuration.isOnPlatform else { return }
+    configuration.devices.append(.init(.scmi(.shared(agent: scmiAgent))))
+  }
+}
+
+extension Configuration {
+  /// Whether one of its devices is a place on an SCMI platform.
+  var isOnPlatform: Bool { devices.contains { if case .scmi = $0.kind { true } else { false } } }
 }

@@ -65,5 +65,6 @@ extension GuestSetup {
         return try PlatformDefinition(json: Array(file.utf8))
       }
       .ready(at: "# ")
+      .bootedOnce(as: "clock driver")
   }
 }

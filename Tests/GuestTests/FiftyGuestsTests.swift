@@ -19,5 +19,7 @@ struct FiftyGuestsTests {
 
 extension GuestSetup {
   /// This project's kernel and initramfs, whose init sleeps: what runs in such a guest is a test's.
-  fileprivate static var idle: GuestSetup { .configuration { try LinuxGuest.configuration("idle") } }
+  fileprivate static var idle: GuestSetup {
+    .configuration { try LinuxGuest.configuration("idle") }.bootedOnce(as: "idle")
+  }
 }

@@ -4,7 +4,7 @@ import SCMI
 import SCMIFile
 import Testing
 
-@Suite("Tests with a guest of their own", .requiresKVM, .guest(.ours))
+@Suite("Tests with a guest of their own", .requiresKVM, .guest(.oursOnce))
 struct GuestTraitTests {
   @Test("each has a guest that runs programs", arguments: 0..<3)
   func ownGuest(number: Int) async throws {
@@ -29,7 +29,7 @@ struct GuestEndTests {
   @Test("a panic that nobody waits for fails the test, with the last words")
   func panic() async throws {
     try await withKnownIssue {
-      try await GuestTrait.guest(.ours).provideScope(for: Test.current!, testCase: nil) {
+      try await GuestTrait.guest(.oursOnce).provideScope(for: Test.current!, testCase: nil) {
         try Guest.current.console.send("echo c >/proc/sysrq-trigger\n")
         try await Guest.current.console.expect("end Kernel panic")
       }
@@ -41,7 +41,7 @@ struct GuestEndTests {
   @Test("a guest that runs longer than its limit is ended, and fails the test")
   func limit() async throws {
     try await withKnownIssue {
-      try await GuestTrait.guest(.ours, limit: .seconds(2)).provideScope(for: Test.current!, testCase: nil) {
+      try await GuestTrait.guest(.oursOnce, limit: .seconds(2)).provideScope(for: Test.current!, testCase: nil) {
         _ = try await Guest.current.run("busybox sleep 1000", within: .seconds(900))
       }
     } matching: { issue in
@@ -50,7 +50,7 @@ struct GuestEndTests {
   }
 }
 
-@Suite("A suite with one guest", .requiresKVM, .guest(.ours, for: .suite), .serialized)
+@Suite("A suite with one guest", .requiresKVM, .guest(.oursOnce, for: .suite), .serialized)
 struct SharedGuestTests {
   @Test("a first test leaves something in it")
   func first() async throws {
@@ -112,4 +112,7 @@ struct PlatformTraitTests {
 extension GuestSetup {
   /// This project's kernel and initramfs, with a shell on the console.
   static var ours: GuestSetup { .configuration { try LinuxGuest.configuration("shell") }.ready(at: "# ") }
+
+  /// The same, from behind its start.
+  static var oursOnce: GuestSetup { ours.bootedOnce(as: "ours") }
 }

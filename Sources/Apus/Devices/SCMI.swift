@@ -261,9 +261,9 @@ final class SCMIResource: DeviceResource {
     return connection.device
   }
 
-  /// One that is shared is not this machine's to keep.
+  /// One that is shared is not this machine's to keep, unless its owner says so.
   override func savedState(_ wishes: SnapshotWishes) -> (any VersionedState)? {
-    guard let connection, place.clock != nil else { return nil }
+    guard let connection, place.clock != nil || wishes.keepsSharedPlatform else { return nil }
     return SCMIPlatformState(platform: place.platform.savedState, levels: connection.lines.levels)
   }
 
@@ -272,7 +272,7 @@ final class SCMIResource: DeviceResource {
   }
 
   override func mismatches(with state: (any VersionedState)?, _ wishes: RestoreWishes) -> [String] {
-    guard place.clock != nil else {
+    guard place.clock != nil || wishes.restoresSharedPlatform else {
       return state == nil
         ? [] : ["its platform was the machine's own, and is a shared one here; give the platform's file"]
     }

@@ -63,6 +63,7 @@ final class SnapshotTaking: @unchecked Sendable {
     try boot.checkRegisters()
     var wishes = SnapshotWishes()
     wishes.hasDiskChecksums = wish.options.checksumsDisks
+    wishes.keepsSharedPlatform = wish.options.keepsSharedPlatform
     let parts = try boot.assembly.takeState(wishes)
     disks = boot.assembly.devices.images
     let processors = try boot.processorsState()

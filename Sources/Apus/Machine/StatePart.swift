@@ -30,12 +30,16 @@ struct SnapshotWishes: Sendable {
   /// Whether disks are known again by all that is on them, which takes as long as reading it takes, and not by the file
   /// and its last change.
   var hasDiskChecksums = false
+  /// Whether a platform that others may be on, too, is in it.
+  var keepsSharedPlatform = false
 }
 
 /// In what a machine that goes on from a snapshot may differ from the one that it was taken of.
 struct RestoreWishes: Sendable {
   /// Whether disks may be others of the same size: whoever says so knows that they have the same on them.
   var acceptsOtherDisks = false
+  /// Whether a shared platform becomes what the snapshot's was.
+  var restoresSharedPlatform = false
 }
 
 /// Memory that a snapshot copies beside the RAM.

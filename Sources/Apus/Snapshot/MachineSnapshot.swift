@@ -19,6 +19,10 @@ public final class MachineSnapshot: Sendable {
     public var clock = Clock.continued
     /// Whether its disks may be other files of the same size: for whoever has made copies of them, say.
     public var acceptsOtherDisks = false
+    /// Whether the shared SCMI platform that the machine is given becomes what that of the snapshot was, with all of
+    /// its agents. It has to have been kept (``SnapshotOptions/keepsSharedPlatform``), and nobody else to be on this
+    /// one.
+    package var restoresPlatform = false
 
     /// The same machine, whose time goes on where it stood.
     public init() {}

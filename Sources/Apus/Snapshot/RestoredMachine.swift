@@ -25,7 +25,9 @@ final class RestoredMachine {
   }
 
   /// What of devices is to be otherwise.
-  var wishes: RestoreWishes { RestoreWishes(acceptsOtherDisks: options.acceptsOtherDisks) }
+  var wishes: RestoreWishes {
+    RestoreWishes(acceptsOtherDisks: options.acceptsOtherDisks, restoresSharedPlatform: options.restoresPlatform)
+  }
 
   // MARK: In the order in which a machine is assembled
 

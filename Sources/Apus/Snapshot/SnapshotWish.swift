@@ -12,6 +12,9 @@ public struct SnapshotOptions: Sendable {
   public var checksumsDisks = false
   /// What the owner wants to find again, by name: ``MachineSnapshot/notes``. It is not secret.
   public var notes: [String: String] = [:]
+  /// Whether the SCMI platform that the machine shares is in it, too, as it stands while the machine does. Who goes on
+  /// says that it is to be found: ``MachineSnapshot/Options/restoresPlatform``.
+  package var keepsSharedPlatform = false
 
   /// A full snapshot.
   public init() {}
