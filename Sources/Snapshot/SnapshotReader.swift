@@ -29,11 +29,8 @@ package final class SnapshotReader: Sendable {
   ///   - path: for messages.
   ///   - folder: where `relative` leads from.
   init(_ path: String, from folder: Int32, _ relative: String) throws(SnapshotError) {
-    // SAFETY: the path holds for the call.
-    let opened = unsafe relative.withHostPath { unsafe csnapshot_open_snapshot(folder, $0) }
-    guard opened >= 0 else { throw opened == -EAGAIN ? .inUse(path) : .host(.read, path: path, errno: -opened) }
-    let directory = OwnedDescriptor(owning: opened)
-    let files = SnapshotFiles(path: path, directory: opened)
+    let directory = try Self.open(path, from: folder, relative)
+    let files = SnapshotFiles(path: path, directory: directory.rawValue)
     let manifest = try files.manifest()
     var parts: [[UInt8]] = []
     for part in manifest.parts { parts.append(try files.part(part, manifest.identifier)) }
@@ -42,6 +39,25 @@ package final class SnapshotReader: Sendable {
     self.manifest = manifest
     self.parts = parts
     self.directory = directory
+  }
+
+  private static func open(
+    _ path: String,
+    from folder: Int32,
+    _ relative: String
+  ) throws(SnapshotError) -> OwnedDescriptor {
+    // SAFETY: the path holds for the call.
+    let opened = unsafe relative.withHostPath { unsafe csnapshot_open_snapshot(folder, $0) }
+    guard opened >= 0 else { throw opened == -EAGAIN ? .inUse(path) : .host(.read, path: path, errno: -opened) }
+    return OwnedDescriptor(owning: opened)
+  }
+
+  /// Which snapshot a directory is: only its manifest is read.
+  ///
+  /// - Throws: ``SnapshotError``.
+  package static func identifier(of path: String) throws(SnapshotError) -> SnapshotIdentifier {
+    let directory = try open(path, from: AT_FDCWD, path)
+    return try SnapshotFiles(path: path, directory: directory.rawValue).manifest().identifier
   }
 
   /// Removes the directory. What was opened of it stays.

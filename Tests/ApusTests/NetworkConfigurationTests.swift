@@ -7,6 +7,26 @@ import Testing
 @Suite struct NetworkConfigurationTests {
   private typealias Network = Configuration.Device.Network
 
+  @Test func addressesThatAreWrittenDownStayUnderAnotherName() {
+    var configuration = Configuration(kernel: "Image")
+    configuration.name = "first"
+    var own = Configuration.Device.Network(.passt(forwards: [], hostLoopback: false))
+    own.mac = Configuration.Device.MACAddress("02:00:00:00:00:07")
+    configuration.devices = [
+      .init(.network(own)), .init(.entropy), .init(.network(.init(.passt(forwards: [], hostLoopback: false)))),
+    ]
+
+    var frozen = configuration.withCardAddresses
+    frozen.name = "second"
+
+    let expected = [own.mac, nil, Configuration.Device.MACAddress(machine: "first", index: 1)]
+    for (device, address) in zip(frozen.devices, expected) {
+      guard case .network(let network) = device.kind else { continue }
+      #expect(network.mac == address)
+    }
+    #expect(frozen.devices.count == 3)
+  }
+
   @Test func oneDescriptorForTwoCardsOrForACardAndAPortIsRefused() throws {
     var ends: [Int32] = [0, 0]
     // SAFETY: the array has room for two.
@@ -113,25 +133,5 @@ extension Configuration.Device.Network.Forward {
   fileprivate init(_ address: String, hostPort: UInt16, guestPort: UInt16) {
     self.init(hostPort: hostPort, guestPort: guestPort)
     self.address = address
-  }
-
-  @Test func addressesThatAreWrittenDownStayUnderAnotherName() throws {
-    var configuration = Configuration(kernel: "Image")
-    configuration.name = "first"
-    var own = Configuration.Device.Network(.passt(forwards: [], hostLoopback: false))
-    own.mac = try #require(Configuration.Device.MACAddress("02:00:00:00:00:07"))
-    configuration.devices = [
-      .init(.network(own)), .init(.entropy), .init(.network(.init(.passt(forwards: [], hostLoopback: false)))),
-    ]
-
-    var frozen = configuration.withCardAddresses
-    frozen.name = "second"
-
-    let expected = [own.mac, nil, Configuration.Device.MACAddress(machine: "first", index: 1)]
-    for (device, address) in zip(frozen.devices, expected) {
-      guard case .network(let network) = device.kind else { continue }
-      #expect(network.mac == address)
-    }
-    #expect(frozen.devices.count == 3)
   }
 }

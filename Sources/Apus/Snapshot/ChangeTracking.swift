@@ -95,7 +95,7 @@ final class ChangeTracking {
     guard let base else {
       throw SnapshotFailure("the machine has no snapshot yet; take a full one, that has changes logged from then on")
     }
-    let identifier = try SnapshotReader(wanted).manifest.identifier
+    let identifier = try SnapshotReader.identifier(of: wanted)
     guard "\(identifier)" == base.identifier else {
       throw SnapshotFailure(
         "'\(wanted)' is not this machine's latest snapshot, which is '\(base.path)'; give that, or none"
