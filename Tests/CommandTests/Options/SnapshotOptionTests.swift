@@ -52,7 +52,7 @@ import Testing
       ),
       (["test", "--kernel", "Image", "--freeze", "d", "--matrix", "cpus=1,2"], "--matrix: with --freeze"),
       (["test", "--kernel", "Image", "--freeze", "d", "--junit", "e.xml"], "--junit: with --freeze"),
-      (["control", "apus", "snapshot"], "directory"), (["control", "apus", "snapshot", "d", "--replce"], "replce"),
+      (["control", "apus", "snapshot", "d", "--replce"], "replce"),
       (["control", "apus", "snapshot", "d", "--replace", "maybe"], "replace"),
       (["control", "apus", "snapshot", "d", "--log=2"], "log"), (["control", "apus", "snapshot", "d", "e"], "'e'"),
     ] as [([String], String)]
