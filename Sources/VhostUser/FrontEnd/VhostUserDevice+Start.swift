@@ -64,6 +64,7 @@ extension VhostUserDevice {
       }
     }
     state.value.starting = queues
+    state.value.hasBegun = true
     let ringFeatures =
       mode == .direct
       ? state.value.features.intersection(.splitVirtqueue) : features(of: VhostUserMode.ringFeatures)

@@ -3,18 +3,26 @@ internal import Virtio
 
 // How rings come to rest.
 extension VhostUserDevice {
-  /// Has the back-end stop, and waits until it has nothing any longer of what it has taken.
+  /// Has the back-end stop, and waits until it has nothing any longer of what it has taken. It forgets its guest only
+  /// where the driver wants no queue any more, and not in a pause.
   func end(_ queues: UInt64, _ finished: @escaping @Sendable () -> Void) {
     let queues = queues & state.value.running
-    guard queues != 0 else { return finished() }
-    let all = queues == state.value.running
+    let isReset = state.value.hasBegun && state.value.wanted == 0 && queues == state.value.running
+    if isReset { state.value.hasBegun = false }
+    guard queues != 0 else {
+      // Its rings rest already, by a pause.
+      if isReset {
+        link.run(state.value.generation) { (channel) throws(VhostUserError) in try channel.resetDevice() }
+      }
+      return finished()
+    }
     let indices = indices(queues)
     link.run(
       state.value.generation,
       { [weak self] (channel) throws(VhostUserError) in
         var bases: [Int: UInt16] = [:]
         for index in indices { bases[index] = try channel.stop(ring: index) }
-        if all { try channel.resetDevice() }
+        if isReset { try channel.resetDevice() }
         guard let self else { return }
         let found = bases
         self.thread.post { [weak self] in self?.awaitRest(found) }

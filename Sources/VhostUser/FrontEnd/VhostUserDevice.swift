@@ -89,6 +89,8 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
     var wanted: UInt64 = 0
     /// The rings that the back-end works on.
     var running: UInt64 = 0
+    /// Whether a queue has run since the device was reset.
+    var hasBegun = false
     /// Those that it was told to work on, and of which it is not known yet whether it does.
     var starting: UInt64 = 0
     /// The features of the present back-end.
@@ -197,9 +199,10 @@ package final class VhostUserDevice: VirtioDevice, @unchecked Sendable {
   package func release() {
     link.setListener(nil)
     let running = indices(state.value.running | state.value.starting)
+    let hasBegun = state.value.hasBegun
     link.run(state.value.generation) { (channel) throws(VhostUserError) in
       for index in running { _ = try channel.stop(ring: index) }
-      if !running.isEmpty { try channel.resetDevice() }
+      if hasBegun { try channel.resetDevice() }
     }
     state.value.running = 0
     for index in state.value.queues.indices {
