@@ -1,5 +1,6 @@
 import Apus
 import ApusTesting
+import Glibc
 import TestLimits
 import TestSupport
 import Testing
@@ -124,5 +125,76 @@ struct SnapshotDeviceTests {
     #expect(!texts.joined().contains("failed "), "\(texts)")
     #expect(Self.isKept(memory), "\(String(describing: memory))")
     for device in report.devices { #expect(device.refusedAccesses == 0 && device.faults == 0, "\(device)") }
+  }
+
+  /// What is open stays so, but for what goes through a network or to a peer.
+  private static func outside(port: UInt16) -> String {
+    """
+    stty -echo -opost
+    for n in /sys/class/virtio-ports/*/name; do p=${n%/name}; ln -s /dev/${p##*/} /dev/$(cat $n); done
+    mkdir -p /mnt; mount -t virtiofs host /mnt && cd /mnt || exit 9
+    exec 5<>/mnt/open; echo first >&5
+    ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0; ip route add default via 10.0.2.2
+    nc 10.0.2.2 \(port) </dev/null >/got; wc -c </got
+    exec 3<>/dev/peer; until read a <&3; do sleep 0.05; done; echo got-$a
+    echo ready
+    until read a <&3; do sleep 0.05; done; echo got-$a; echo pong-$a >&3
+    cat later; echo second >&5; cat open
+    nc 10.0.2.2 \(port) </dev/null | cmp - /got && echo same again
+    exec 5>&-; cd /; umount /mnt && echo unmounted
+    exit 0
+    """
+  }
+
+  @Test(
+    "an open file of a folder stays open, the network has new connections, and a port a new peer",
+    .requiresUserNamespaces
+  )
+  func outside() async throws {
+    let folder = try TemporaryFolder()
+    _ = try folder.makeFolder("shared")
+    let server = ByteServer([UInt8](repeating: 7, count: 100_000))
+    let serving = Task { try await server.serve(until: TestLimit(.seconds(600))) }
+    defer { serving.cancel() }
+    let (script, socket) = (try Self.disk(Self.outside(port: server.port)), folder.path("socket"))
+    var configuration = try LinuxGuest.executing("sh /dev/vda")
+    var block = Configuration.Device.Block(path: script.path)
+    block.isReadOnly = true
+    configuration.devices = [
+      .init(.block(block)), .init(.share(.init(path: folder.path("shared"), tag: "host"))),
+      .init(.network(.init(.passt(forwards: [], hostLoopback: true)))),
+      .init(.console(.init(carriesConsole: false, ports: [.init("peer", .socket(path: socket))]))),
+    ]
+
+    let (report, text, lost) = try await MachineSlots.shared.withSlot(.init(configuration)) {
+      let guest = try DrivenMachine(Machine(configuration))
+      let first = try PortPeer(connectingTo: socket)
+      first.write("one\n")
+      try await guest.console.expect("ready\n", within: .seconds(240))
+      let summary = try await guest.machine.snapshot(to: folder.path("frozen"))
+      guest.machine.stop()
+      #expect(await guest.machine.outcome.end == .stopped)
+      first.close()
+      try folder.write("shared/later", Array("later\n".utf8))
+
+      let snapshot = try MachineSnapshot(summary.directory)
+      let next = try DrivenMachine.restored(snapshot)
+      let second = try PortPeer(connectingTo: socket)
+      second.write("two\n")
+      #expect(try second.read(untilSuffix: "\n") == "pong-two\n")
+      let text = await next.console.wholeText
+      second.close()
+
+      // SAFETY: the path holds for the call.
+      try #require(unsafe unlink(folder.path("shared/open")) == 0)
+      let last = try DrivenMachine.restored(snapshot)
+      return (await next.machine.report, text, await last.machine.outcome)
+    }
+
+    #expect(report.guestStatus == 0, "\(text)")
+    let wanted = "got-two\nlater\nfirst\nsecond\nsame again\nunmounted\n"
+    #expect(text.hasPrefix(wanted), "\(text)")
+    #expect(folder.read("shared/open") == nil)
+    #expect(lost.end != .poweredOff && lost.message.contains("share1"), "\(lost)")
   }
 }

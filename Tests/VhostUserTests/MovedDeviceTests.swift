@@ -122,6 +122,31 @@ import VirtioTesting
     #expect(first.device.handedOver == nil)
   }
 
+  @Test(arguments: VhostUserMode.all) func backEndForgetsItsGuestByTheDriversResetAndNotByAPause(
+    mode: VhostUserMode
+  ) throws {
+    var plan = knowing([1])
+    // VHOST_USER_PROTOCOL_F_RESET_DEVICE.
+    plan.protocolFeatures |= 1 << 13
+    let fixture = try RemoteFixture(mode, [plan], hasState: true)
+    let (device, backEnd) = (fixture.device, fixture.connector.backEnds[0])
+    func resets() -> Int { backEnd.seen.count { $0 == VhostUserRequest.resetDevice.rawValue } }
+
+    fixture.suspend()
+    _ = handOver(fixture)
+    fixture.resume()
+    fixture.request([3, 4])
+    #expect(fixture.takeUsed()?.written == 2)
+    let byPause = resets()
+    // And where it was paused already.
+    fixture.suspend()
+    _ = handOver(fixture)
+    fixture.thread.perform { finished in device.reset(finished) }
+
+    #expect(byPause == 0)
+    #expect(fixture.thread.pump { resets() == 1 })
+  }
+
   @Test func backEndThatCannotHandOverIsNamedAndOneWithoutADriverNeedNot() throws {
     let first = try RemoteFixture(.inPlace, hasState: true)
     let second = try RemoteFixture(.inPlace, hasState: true, starts: false)
