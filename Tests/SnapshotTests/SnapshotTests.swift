@@ -91,6 +91,19 @@ import Testing
     #expect(try folder.names == ["snapshot"])
   }
 
+  @Test func theIdentifierIsReadFromAManifestThatIsWhole() throws {
+    let path = folder.path("snapshot")
+    let written = try write(path, TestMemory(pages: 1))
+
+    let read = try SnapshotReader.identifier(of: path)
+    let text = try #require(folder.read("snapshot/manifest.json"))
+    try folder.write("snapshot/manifest.json", text.dropLast(3))
+
+    #expect(read == written.identifier)
+    #expect(throws: SnapshotError.self) { try SnapshotReader.identifier(of: path) }
+    #expect(throws: SnapshotError.noSnapshot(folder.path(""))) { try SnapshotReader.identifier(of: folder.path("")) }
+  }
+
   @Test func whatIsNoSnapshotIsNotReplaced() throws {
     let path = try folder.makeFolder("snapshot")
     try folder.write("snapshot/precious", [1])
