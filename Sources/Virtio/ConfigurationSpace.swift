@@ -8,6 +8,8 @@ public final class ConfigurationSpace: Sendable {
   private struct Content: Sendable {
     var bytes: [UInt8]
     var generation: UInt32 = 0
+    /// Of the bytes that a driver read last.
+    var readGeneration: UInt32 = 0
   }
 
   /// In bytes; at most 256, which is what the registers of a device leave room for.
@@ -32,6 +34,9 @@ public final class ConfigurationSpace: Sendable {
 
   /// Changes with every change of the device's.
   public var generation: UInt32 { content.withLock { $0.generation } }
+
+  /// Whether a driver has read something since the device's last change.
+  public var isRead: Bool { content.withLock { $0.readGeneration == $0.generation } }
 
   /// All bytes, at one moment.
   public var bytes: [UInt8] { content.withLock { $0.bytes } }
@@ -62,6 +67,7 @@ public final class ConfigurationSpace: Sendable {
   func read(_ offset: Int, width: Int) -> UInt64? {
     guard offset + width <= size else { return nil }
     return content.withLock { content in
+      content.readGeneration = content.generation
       var value: UInt64 = 0
       for index in 0..<width { value |= UInt64(content.bytes[offset + index]) << UInt64(8 * index) }
       return value
@@ -81,7 +87,7 @@ public final class ConfigurationSpace: Sendable {
   }
 
   func restore(_ bytes: [UInt8], generation: UInt32) {
-    content.withLock { $0 = Content(bytes: bytes, generation: generation) }
+    content.withLock { $0 = Content(bytes: bytes, generation: generation, readGeneration: generation) }
   }
 }
 

@@ -137,8 +137,9 @@ struct SnapshotDeviceTests {
     ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0; ip route add default via 10.0.2.2
     nc 10.0.2.2 \(port) </dev/null >/got; wc -c </got
     exec 3<>/dev/peer; until read a <&3; do sleep 0.05; done; echo got-$a
-    echo ready
+    L=/sys/class/net/eth0/carrier_changes; c=$(($(cat $L)+2)); echo ready
     until read a <&3; do sleep 0.05; done; echo got-$a; echo pong-$a >&3
+    i=0; until [ $(cat $L) = $c ] || [ $i = 200 ]; do sleep 0.05; i=$((i+1)); done; [ $i = 200 ] || echo down and up
     cat later; echo second >&5; cat open
     nc 10.0.2.2 \(port) </dev/null | cmp - /got && echo same again
     exec 5>&-; cd /; umount /mnt && echo unmounted
@@ -192,7 +193,7 @@ struct SnapshotDeviceTests {
     }
 
     #expect(report.guestStatus == 0, "\(text)")
-    let wanted = "got-two\nlater\nfirst\nsecond\nsame again\nunmounted\n"
+    let wanted = "got-two\ndown and up\nlater\nfirst\nsecond\nsame again\nunmounted\n"
     #expect(text.hasPrefix(wanted), "\(text)")
     #expect(folder.read("shared/open") == nil)
     #expect(lost.end != .poweredOff && lost.message.contains("share1"), "\(lost)")

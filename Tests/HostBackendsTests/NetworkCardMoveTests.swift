@@ -84,6 +84,24 @@ import VirtioTesting
     second.shutDown()
   }
 
+  @Test func linkStaysDownUntilTheGuestHasSeenIt() throws {
+    let loop = try EventLoop()
+    let (first, second) = (try card(loop), try card(loop))
+    let fixture = try DeviceFixture(first.makeDevice(mac: Self.mac))
+
+    let other = try move(fixture, to: second)
+    other.machine.transport.endSuspension()
+    second.goOn()
+    try run(loop, milliseconds: 300)
+    let seen = status(other)
+    try run(loop, milliseconds: 200)
+
+    #expect(seen == 0)
+    #expect(status(other) == Self.isUp | Self.announce)
+    first.shutDown()
+    second.shutDown()
+  }
+
   @Test func cableThatItsOwnerHadPulledStaysOut() throws {
     let loop = try EventLoop()
     let (first, second) = (try card(loop), try card(loop))

@@ -27,11 +27,15 @@ package final class NetworkCard {
   private var hasCable = true
   /// Whether the card was moved, and its guest is to see the link go and come.
   private var isMoving = false
+  /// How often that was waited for in this move.
+  private var moveWaits = 0
   private var isLinkUp: Bool { hasPeer && hasCable && !isMoving }
   /// Tells the present device.
   private var tellLink: (Bool) -> Void = { _ in }
   /// Has the present device ask its guest to announce itself.
   private var tellToAnnounce: () -> Void = {}
+  /// Whether the driver has read the present device's configuration since its last change.
+  private var isStatusSeen: () -> Bool = { true }
   /// Ends the move.
   private let moveTimer: SharedTimer
 
@@ -156,6 +160,7 @@ package final class NetworkCard {
     backend.connect(device) { [unowned self] in lost() }
     tellLink = { [unowned device, unowned backend] in backend.changeLink(of: device, $0) }
     tellToAnnounce = { [unowned device] in device.announce() }
+    isStatusSeen = { [unowned device] in device.configuration.isRead }
     if !isLinkUp { device.setLink(isUp: false) }
     return device
   }
@@ -164,6 +169,7 @@ package final class NetworkCard {
   package func release() {
     tellLink = { _ in }
     tellToAnnounce = {}
+    isStatusSeen = { true }
     isMoving = false
     switch backend {
     case .stream(let stream): stream.release()
@@ -181,8 +187,10 @@ package final class NetworkCard {
 
   // MARK: After a snapshot
 
-  /// How long the link of a card that was moved stays down, in nanoseconds: long enough for a guest to see it.
+  /// How long the link of a card that was moved stays down, in nanoseconds.
   private static let moveTime: UInt64 = 50_000_000
+  /// How many times as long it does where the guest has not looked yet; it has no driver then, or one that does not.
+  private static let moveLimit = 40
 
   /// The device has the state of one that was connected elsewhere: its link goes down.
   ///
@@ -192,14 +200,17 @@ package final class NetworkCard {
     tellLink(false)
   }
 
-  /// The guest goes on, and so does a move: the link of a card that was moved comes up a moment later, and the guest is
-  /// asked to announce itself.
+  /// The guest goes on, and so does a move: the link of a card that was moved comes up a moment after its driver has seen
+  /// that it is down, and the guest is asked to announce itself.
   package func goOn() {
+    moveWaits = 0
     if isMoving { moveTimer.value.arm(after: Self.moveTime) }
   }
 
   private func arrive() {
     guard isMoving else { return }
+    moveWaits += 1
+    if !isStatusSeen(), moveWaits < Self.moveLimit { return moveTimer.value.arm(after: Self.moveTime) }
     isMoving = false
     tellLink(isLinkUp)
     if isLinkUp { tellToAnnounce() }
