@@ -6,6 +6,7 @@
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -57,11 +58,20 @@ int chost_disk_identify(int descriptor, struct chost_disk_identity *identity) {
   return 0;
 }
 
+enum { LOCK_TRIES = 50, LOCK_PAUSE = 10 }; // milliseconds
+
 int chost_disk_lock(int descriptor, bool is_read_only) {
   struct flock lock = {.l_type = is_read_only ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
-  if (fcntl(descriptor, F_OFD_SETLK, &lock) == 0)
-    return 0;
-  return errno == EACCES ? -EAGAIN : -errno;
+  // A process that this one was just started from, or has just started, has its locks until it has closed them.
+  for (int more = LOCK_TRIES;; more--) {
+    if (fcntl(descriptor, F_OFD_SETLK, &lock) == 0)
+      return 0;
+    if (errno != EACCES && errno != EAGAIN)
+      return -errno;
+    if (more == 0)
+      return -EAGAIN;
+    poll(NULL, 0, LOCK_PAUSE);
+  }
 }
 
 // Takes `moved` bytes off the front of the vectors.
