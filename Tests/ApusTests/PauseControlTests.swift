@@ -191,6 +191,16 @@ private final class SteppedMachine: PausableMachine, DeviceThread, @unchecked Se
     #expect(control.state == .running)
   }
 
+  @Test func whoWaitsForThePauseOfOneBootIsNotHandedOn() {
+    pause()
+    control.pause(isOfBoot: true) { [answers] in answers.add($0) }
+    machine.hold()
+
+    let left = control.end()
+
+    #expect(left.count == 1 && answers.all.isEmpty)
+  }
+
   @Test func theEndOfABootWhoseDeviceDoesNotAnswerHandsThoseOnWhoWait() {
     pause()
     pause()

@@ -75,6 +75,21 @@ struct SnapshotGuestTests {
     }
   }
 
+  @Test("a reset in the middle leaves a machine that runs, with a snapshot of its next boot or none")
+  func resetInTheMiddle() async throws {
+    let frozen = try await FrozenShell.shared
+
+    try await frozen.withMachine { guest, _ in
+      for number in 0..<6 {
+        async let taken = guest.machine.snapshot(to: folder.path("reset-\(number)"))
+        try await Task.sleep(for: .milliseconds(15 * number))
+        await withCheckedContinuation { continuation in guest.machine.reset { _ in continuation.resume() } }
+        do { _ = try await taken } catch { print(error) }
+        #expect(await guest.machine.inspect()?.state == .running)
+      }
+    }
+  }
+
   @Test("taken twice in one pause, the guest stays paused and both say the same")
   func twiceInOnePause() async throws {
     let frozen = try await FrozenShell.shared

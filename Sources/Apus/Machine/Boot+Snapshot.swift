@@ -11,21 +11,33 @@ extension Boot {
   /// Pauses the machine where it is not paused, takes a snapshot, and lets the machine go on. What does not need the
   /// machine to stand is done then.
   func takeSnapshot(_ wish: SnapshotWish) {
-    let begun = HostClock.monotonic
-    let wasPaused = isPaused
-    pause { [self] isPaused in
+    guard pendingSnapshot == nil else { return wish.finished(.failure(.another)) }
+    let pending = PendingSnapshot(wish, wasPaused: isPaused)
+    pendingSnapshot = pending
+    pause(isOfBoot: true) { [self] isPaused in
+      guard pendingSnapshot === pending else { return }
       guard isPaused else {
-        let reason = "the machine goes on or ends: somebody else resumed it, or it was ending already"
-        return wish.finished(.failure(SnapshotFailure(reason)))
+        pendingSnapshot = nil
+        return wish.finished(.failure(SnapshotFailure("the machine goes on: somebody else resumed it")))
       }
       // What other processes know of the guest, which may take its time.
       assembly.prepareState { [self] error in
-        take(wish, begun: begun, wasPaused: wasPaused, obstacle: error)
+        guard pendingSnapshot === pending else { return }
+        pendingSnapshot = nil
+        take(pending, obstacle: error)
       }
     }
   }
 
-  private func take(_ wish: SnapshotWish, begun: UInt64, wasPaused: Bool, obstacle: MachineStateError?) {
+  /// The boot ends: a snapshot that waits for it to stand is one of the next boot's.
+  func handOverSnapshot() {
+    guard let wish = pendingSnapshot?.wish else { return }
+    pendingSnapshot = nil
+    mailbox.ask { boot in if let boot { boot.takeSnapshot(wish) } else { wish.finished(.failure(.ended)) } }
+  }
+
+  private func take(_ pending: PendingSnapshot, obstacle: MachineStateError?) {
+    let (wish, begun, wasPaused) = (pending.wish, pending.begun, pending.wasPaused)
     do {
       if let obstacle { throw obstacle }
       guard isPaused else { throw SnapshotFailure("the machine goes on: somebody else resumed it") }
@@ -37,6 +49,22 @@ extension Boot {
       if !wasPaused, isPaused { resume() }
       wish.finished(.failure(error as? SnapshotFailure ?? SnapshotFailure("\(error)")))
     }
+  }
+}
+
+/// A snapshot that waits for the machine to stand.
+final class PendingSnapshot: @unchecked Sendable {
+  // SAFETY: @unchecked: it never changes, and is told apart on the device thread alone.
+
+  let wish: SnapshotWish
+  /// In the host's monotonic nanoseconds.
+  let begun = HostClock.monotonic
+  /// Whether the machine stood before somebody asked.
+  let wasPaused: Bool
+
+  init(_ wish: SnapshotWish, wasPaused: Bool) {
+    self.wish = wish
+    self.wasPaused = wasPaused
   }
 }
 
@@ -99,7 +127,20 @@ final class SnapshotTaking: @unchecked Sendable {
       model: boot.assembly.model?.name ?? "host"
     )
     manifest.base = content.base
+    manifest.disks = parts.compactMap { part in (part.state as? DiskIdentity).map { Self.disk(part.name, $0) } }
     manifest.details = wish.options.notes.sorted { $0.key < $1.key }.map { .init($0.key, $0.value) }
+  }
+
+  /// - Parameter part: the name of what a state has of what stands behind the disk.
+  private static func disk(_ part: String, _ identity: DiskIdentity) -> SnapshotManifest.Disk {
+    SnapshotManifest.Disk(
+      device: String(part.prefix { $0 != "." }),
+      path: identity.path,
+      size: identity.size,
+      inode: identity.inode,
+      changeTime: identity.changeTime,
+      checksum: identity.checksum.map(Hexadecimal.text)
+    )
   }
 
   /// The machine has stood still for so long, in nanoseconds.

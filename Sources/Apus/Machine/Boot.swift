@@ -27,6 +27,8 @@ final class Boot: @unchecked Sendable {
   /// What the boot goes on from, until it does.
   private var restored: RestoredMachine?
   private var restoringFailure: MachineStateError?
+  /// The snapshot that waits for the machine to stand.
+  var pendingSnapshot: PendingSnapshot?
   /// What snapshots have of the configuration, since the first one.
   var codedConfiguration: [UInt8]?
 
@@ -175,8 +177,8 @@ final class Boot: @unchecked Sendable {
   // MARK: While it runs
 
   /// Pauses the machine; see ``PauseControl/pause(_:)``.
-  func pause(_ finished: @escaping PauseControl.Caller) {
-    pauseControl?.pause(finished)
+  func pause(isOfBoot: Bool = false, _ finished: @escaping PauseControl.Caller) {
+    pauseControl?.pause(isOfBoot: isOfBoot, finished)
   }
 
   /// Whether the machine is paused.
@@ -240,6 +242,7 @@ final class Boot: @unchecked Sendable {
       // Who has not seen the pause of this boot gets the next one's.
       mailbox.ask { boot in if let boot { boot.pause(caller) } else { caller(false) } }
     }
+    handOverSnapshot()
     let isHurried = run.mailbox.verdict?.end.isHurried ?? true
     let patience = run.patience(hurried: isHurried, limit: nil)
     let portPatience = patience.atMost(MachineRun.portDrain)

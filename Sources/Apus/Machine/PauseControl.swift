@@ -44,7 +44,7 @@ final class PauseControl: @unchecked Sendable {
   private var stage = Stage.running
   /// Which pause it is: what finishes late and belongs to an earlier one means nothing.
   private var pauses: UInt64 = 0
-  private var callers: [Caller] = []
+  private var callers: [(finished: Caller, isOfBoot: Bool)] = []
 
   /// - Parameters:
   ///   - machine: has to outlive this.
@@ -67,11 +67,13 @@ final class PauseControl: @unchecked Sendable {
 
   /// Pauses the machine, or waits with those who have begun to.
   ///
-  /// - Parameter finished: called once, on the device thread: true when it is paused, false where it goes on instead.
-  ///   Not called where the boot ends before: ``end()`` has it.
-  func pause(_ finished: @escaping Caller) {
+  /// - Parameters:
+  ///   - isOfBoot: whether nobody waits for it any more when the boot ends.
+  ///   - finished: called once, on the device thread: true when it is paused, false where it goes on instead. Not
+  ///     called where the boot ends before: ``end()`` has it.
+  func pause(isOfBoot: Bool = false, _ finished: @escaping Caller) {
     if stage == .paused { return finished(true) }
-    callers.append(finished)
+    callers.append((finished, isOfBoot))
     guard stage == .running else { return }
     stage = .holding
     pauses += 1
@@ -118,11 +120,11 @@ final class PauseControl: @unchecked Sendable {
 
   /// The boot ends, and its vCPUs have: a pause ends with it. Devices go on, for what they are still to bring out.
   ///
-  /// - Returns: those who wait for a pause still.
+  /// - Returns: those who wait for a pause still, also one of another boot.
   func end() -> [Caller] {
     undo()
     defer { callers = [] }
-    return callers
+    return callers.filter { !$0.isOfBoot }.map(\.finished)
   }
 
   private func undo() {
@@ -136,6 +138,6 @@ final class PauseControl: @unchecked Sendable {
   private func answer(_ isPaused: Bool) {
     let answered = callers
     callers = []
-    for caller in answered { caller(isPaused) }
+    for caller in answered { caller.finished(isPaused) }
   }
 }

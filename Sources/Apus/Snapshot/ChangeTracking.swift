@@ -15,6 +15,8 @@ final class ChangeTracking {
     let identifier: String
     /// Absolute.
     let path: String
+    /// How many stand upon each other with it.
+    let depth: Int
   }
 
   private let configuration: Configuration
@@ -41,7 +43,9 @@ final class ChangeTracking {
     memory = assembly.machine.ram.inspected()
     isMapped = restored != nil
     files = restored?.chain.memory(MachineSnapshot.MemoryName.ram)
-    base = restored.map { Base(identifier: $0.identifier, path: HostPath.absolute($0.directory)) }
+    base = restored.map {
+      Base(identifier: $0.identifier, path: HostPath.absolute($0.directory), depth: $0.chain.count)
+    }
   }
 
   /// What is to be written of the RAM, and what that is the changes to.
@@ -65,15 +69,13 @@ final class ChangeTracking {
   /// - Throws: ``SnapshotFailure`` where the changes since the wanted base are not known, ``SnapshotError`` for a base
   ///   that the snapshot would replace, or ``KVMError``.
   func begin(_ wish: SnapshotWish, _ writer: SnapshotWriter) throws -> Content {
-    guard !isTaking else {
-      throw SnapshotFailure("another snapshot of this machine is being written; wait until it is complete")
-    }
+    guard !isTaking else { throw SnapshotFailure.another }
     if wish.options.logsChanges, let logObstacle { throw SnapshotFailure(logObstacle) }
     let base = try describedBase(wish, writer)
     guard base == nil || logCovers || isMapped else {
       throw SnapshotFailure(
-        "what has changed since '\(wish.options.base ?? "")' is not known, since it was not logged; take a full snapshot "
-          + "that has changes logged from then on"
+        "what has changed since '\(wish.options.base ?? "")' is not known, since it was not logged; take a full snapshot, "
+          + "and have changes logged from then on (log)"
       )
     }
     let logged = try takeLog()
@@ -93,13 +95,18 @@ final class ChangeTracking {
   private func describedBase(_ wish: SnapshotWish, _ writer: SnapshotWriter) throws -> SnapshotManifest.Base? {
     guard let wanted = wish.options.base else { return nil }
     guard let base else {
-      throw SnapshotFailure("the machine has no snapshot yet; take a full one, that has changes logged from then on")
+      throw SnapshotFailure(
+        "this boot of the machine has no snapshot yet; take a full one, and have changes logged from then on (log)"
+      )
     }
     let identifier = try SnapshotReader.identifier(of: wanted)
     guard "\(identifier)" == base.identifier else {
       throw SnapshotFailure(
         "'\(wanted)' is not this machine's latest snapshot, which is '\(base.path)'; give that, or none"
       )
+    }
+    guard base.depth < SnapshotChain.limit else {
+      throw SnapshotFailure("\(base.depth) snapshots stand upon each other already; take a full one")
     }
     return SnapshotManifest.Base(path: try writer.path(to: wanted), identifier: identifier)
   }
@@ -126,7 +133,8 @@ final class ChangeTracking {
       if let log { self.log = Self.union(log, content.logged) }
       return
     }
-    base = Base(identifier: summary.identifier, path: HostPath.absolute(summary.directory))
+    let depth = content.base == nil ? 0 : base?.depth ?? 0
+    base = Base(identifier: summary.identifier, path: HostPath.absolute(summary.directory), depth: depth + 1)
     logCovers = log != nil
   }
 

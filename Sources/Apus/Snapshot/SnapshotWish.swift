@@ -46,6 +46,10 @@ public struct SnapshotFailure: Error, Equatable, Sendable, CustomStringConvertib
     self.description = description
     self.isEnd = isEnd
   }
+
+  static let another = SnapshotFailure(
+    "another snapshot of this machine is being written; wait until it is complete"
+  )
 }
 
 /// A snapshot that is to be taken of the boot that runs.
