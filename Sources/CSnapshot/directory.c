@@ -66,6 +66,24 @@ static DIR *list(int directory) {
   return names;
 }
 
+static bool ends_in(const char *name, const char *end) {
+  const size_t length = strlen(name), count = strlen(end);
+  return length > count && memcmp(name + length - count, end, count) == 0;
+}
+
+// Whether a snapshot's directory has its files alone, by their names.
+static bool has_only_ours(int directory, const char *manifest) {
+  DIR *names = list(directory);
+  if (!names)
+    return false;
+  bool is_so = true;
+  for (const struct dirent *entry; is_so && (entry = readdir(names));)
+    is_so = is_dots(entry->d_name) || strcmp(entry->d_name, manifest) == 0 || ends_in(entry->d_name, ".state") ||
+            ends_in(entry->d_name, ".memory");
+  closedir(names);
+  return is_so;
+}
+
 enum csnapshot_place csnapshot_look(int directory, const char *name, const char *manifest) {
   struct stat status;
   if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
@@ -75,7 +93,7 @@ enum csnapshot_place csnapshot_look(int directory, const char *name, const char 
     return csnapshot_place_other;
   enum csnapshot_place place = csnapshot_place_other;
   if (fstatat(opened, manifest, &status, AT_SYMLINK_NOFOLLOW) == 0) {
-    if (S_ISREG(status.st_mode))
+    if (S_ISREG(status.st_mode) && has_only_ours(opened, manifest))
       place = csnapshot_place_snapshot;
   } else {
     DIR *names = list(opened);
@@ -91,10 +109,22 @@ enum csnapshot_place csnapshot_look(int directory, const char *name, const char 
   return place;
 }
 
-int csnapshot_lock(int directory, bool is_shared) {
+static int try_lock(int directory, bool is_shared) {
   if (flock(directory, (is_shared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
     return 0;
   return errno == EWOULDBLOCK ? -EAGAIN : 0;
+}
+
+enum { TRIES = 100, PAUSE = 10 }; // milliseconds
+
+int csnapshot_lock(int directory, bool is_shared) {
+  // A process that was just started has its parent's locks until it has closed them.
+  for (int more = TRIES / 2; more > 0; more--) {
+    if (try_lock(directory, is_shared) == 0)
+      return 0;
+    poll(NULL, 0, PAUSE);
+  }
+  return try_lock(directory, is_shared);
 }
 
 void csnapshot_unlock(int directory) { flock(directory, LOCK_UN); }
@@ -114,8 +144,6 @@ int csnapshot_make_directory(int directory, const char *name) {
   return -EAGAIN;
 }
 
-enum { TRIES = 100, PAUSE = 10 }; // milliseconds
-
 int csnapshot_open_snapshot(int directory, const char *path) {
   for (int more = TRIES; more > 0; more--) {
     const int opened = csnapshot_open_directory(directory, path);
@@ -123,7 +151,7 @@ int csnapshot_open_snapshot(int directory, const char *path) {
       return opened;
     // What it is replaced by has its name, perhaps, by the time that it is locked.
     struct stat status, named;
-    const int locked = csnapshot_lock(opened, true);
+    const int locked = try_lock(opened, true);
     if (locked == 0 && fstat(opened, &status) == 0 && fstatat(directory, path, &named, 0) == 0 &&
         status.st_ino == named.st_ino && status.st_dev == named.st_dev)
       return opened;

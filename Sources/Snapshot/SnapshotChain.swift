@@ -12,13 +12,17 @@ package final class SnapshotChain: Sendable {
   /// The most snapshots that stand upon each other.
   package static let limit = 64
 
+  /// How many stand upon each other.
+  package var count: Int { members.count }
+
   /// Opens a snapshot with all that it needs, and checks that these are the ones that it was taken after.
   ///
   /// - Throws: ``SnapshotError``.
   package init(_ path: String) throws(SnapshotError) {
     var members = [try SnapshotReader(path)]
     while let newer = members.last, let base = newer.manifest.base {
-      func wrong(_ what: String) -> SnapshotError { .base(path: base.path, of: newer.path, what: what) }
+      let place = Self.path(base.path, from: newer.path)
+      func wrong(_ what: String) -> SnapshotError { .base(path: place, of: newer.path, what: what) }
       guard members.count < Self.limit else { throw wrong("more than \(Self.limit) stand upon each other") }
       // A snapshot is known before those that are taken after it, so only a forged one comes back.
       guard !members.contains(where: { $0.manifest.identifier == base.identifier }) else {
@@ -26,7 +30,7 @@ package final class SnapshotChain: Sendable {
       }
       let older: SnapshotReader
       do throws(SnapshotError) {
-        older = try SnapshotReader(Self.path(base.path, from: newer.path), from: newer.directory.rawValue, base.path)
+        older = try SnapshotReader(place, from: newer.directory.rawValue, base.path)
       } catch {
         guard case .host(.read, _, let errno) = error else { throw error }
         throw wrong(errorText(errno))
@@ -40,7 +44,18 @@ package final class SnapshotChain: Sendable {
 
   /// Where a base is, for messages.
   private static func path(_ base: String, from newer: String) -> String {
-    base.utf8.first == 0x2F ? base : "\(newer)/\(base)"
+    if base.utf8.first == 0x2F { return base }
+    var parts = newer.split(separator: "/" as Character, omittingEmptySubsequences: false)
+    for part in base.split(separator: "/" as Character) {
+      if part == "..", let last = parts.last, last != "", last != ".", last != ".." {
+        parts.removeLast()
+      } else {
+        parts.append(part)
+      }
+    }
+    var path = ""
+    for index in parts.indices { path += index == 0 ? "\(parts[index])" : "/\(parts[index])" }
+    return path
   }
 
   /// Checks that changes are to what the base has.

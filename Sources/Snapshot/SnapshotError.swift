@@ -46,7 +46,8 @@ extension SnapshotError: CustomStringConvertible {
       "cannot \(attempt.rawValue) the snapshot '\(path)': \(errorText(errno)); "
         + ErrorNumber.advice(errno, otherwise: "name a directory in a folder that exists and that you may write to")
     case .exists(let path): "'\(path)' is there already; name another directory, or have it replaced"
-    case .notToBeReplaced(let path): "'\(path)' is no snapshot, so it is not replaced; name another directory"
+    case .notToBeReplaced(let path):
+      "'\(path)' is no snapshot, or has something else in it, so it is not replaced; name another directory"
     case .inUse(let path):
       "the snapshot '\(path)' is in use by another Apus; name another directory, or end the other one first"
     case .badName(let path): "'\(path)' cannot be a snapshot's name; name a directory that can be made"

@@ -57,7 +57,7 @@ enum Checksum {
 }
 
 /// Hexadecimal digits, of which only the lower-case ones are written and read.
-enum Hexadecimal {
+package enum Hexadecimal {
   static func value(of digit: UInt8) -> UInt8? {
     switch digit {
     case 0x30...0x39: digit - 0x30
@@ -68,7 +68,7 @@ enum Hexadecimal {
 
   static func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }
 
-  static func text(_ bytes: [UInt8]) -> String {
+  package static func text(_ bytes: [UInt8]) -> String {
     var text: [UInt8] = []
     text.reserveCapacity(2 * bytes.count)
     for byte in bytes {

@@ -112,6 +112,16 @@ import Testing
     #expect(folder.read("snapshot/precious") == [1])
   }
 
+  @Test func aSnapshotWithSomethingElseInItIsNotReplaced() throws {
+    let path = folder.path("snapshot")
+    let first = try write(path, TestMemory(pages: 1))
+    try folder.write("snapshot/precious", [1])
+
+    #expect(throws: SnapshotError.notToBeReplaced(path)) { _ = try SnapshotWriter(path, replacing: true) }
+    #expect(folder.read("snapshot/precious") == [1])
+    #expect(try SnapshotReader(path).manifest == first)
+  }
+
   @Test func aSnapshotThatIsReadIsNotReplaced() throws {
     let path = folder.path("snapshot")
     try write(path, TestMemory(pages: 1))

@@ -16,7 +16,7 @@ extension ApusCommand {
           apus control apus pause
           apus control apus memory.resize 2G
           apus control ./socket console.send data='ls' --json
-          apus control apus snapshot frozen
+          apus control apus snapshot frozen --log true
           apus control apus snapshot later --differential frozen
           apus control apus events.subscribe
           apus control schema
