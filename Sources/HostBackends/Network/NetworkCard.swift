@@ -200,8 +200,8 @@ package final class NetworkCard {
     tellLink(false)
   }
 
-  /// The guest goes on, and so does a move: the link of a card that was moved comes up a moment after its driver has seen
-  /// that it is down, and the guest is asked to announce itself.
+  /// The guest goes on, and so does a move: the link of a card that was moved comes up a moment after its driver has
+  /// seen that it is down, and the guest is asked to announce itself.
   package func goOn() {
     moveWaits = 0
     if isMoving { moveTimer.value.arm(after: Self.moveTime) }
