@@ -48,6 +48,7 @@ enum QuickArguments {
       }
     }
     if let directory {
+      guard !arguments.contains(where: isOfBoots) else { return nil }
       var restoring = RestoreRequest(directory: directory)
       restoring.isClone = isClone
       restoring.verifiesMemory = verifiesMemory
@@ -61,6 +62,14 @@ enum QuickArguments {
     request.kernel = kernel ?? ""
     request.reboots = reboots ?? true
     return request
+  }
+
+  /// Whether an option says what a kernel finds that starts, so that the argument parser refuses it beside `--restore`.
+  private static func isOfBoots(_ word: String) -> Bool {
+    switch word {
+    case "--initrd", "--raw", "--append", "--dtb-overlay", "--dump-dtb": true
+    default: false
+    }
   }
 
   private static func reader(of option: String) -> Setting.Reader? {

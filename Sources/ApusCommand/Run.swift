@@ -134,6 +134,17 @@ extension ApusCommand {
         )
       }
       try snapshot.check()
+      guard snapshot.restore != nil else { return }
+      let ofBoots: [(String, Bool)] = [
+        ("--initrd", initrd != nil), ("--raw", raw), ("--append", !machine.commandLine.isEmpty),
+        ("--dtb-overlay", !machine.dtbOverlay.isEmpty), ("--dump-dtb", dumpDtb != nil),
+      ]
+      for (option, isThere) in ofBoots where isThere {
+        throw ValidationError(
+          "'\(option)' and '--restore' exclude each other: what is restored has initramfs, command line and device tree in "
+            + "memory already."
+        )
+      }
     }
 
     func run() throws {

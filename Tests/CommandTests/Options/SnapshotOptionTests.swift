@@ -13,6 +13,11 @@ import Testing
     arguments: [
       (["run"], "Missing expected argument '--kernel <path>', or '--restore <directory>'"),
       (["run", "--kernel", "Image", "--restore", "d"], "'--kernel' and '--restore' exclude each other"),
+      (["run", "--restore", "d", "--initrd", "i"], "'--initrd' and '--restore' exclude each other"),
+      (["run", "--restore", "d", "--append", "x"], "'--append' and '--restore' exclude each other"),
+      (["run", "--restore", "d", "--raw"], "'--raw' and '--restore' exclude each other"),
+      (["run", "--restore", "d", "--dtb-overlay", "o"], "'--dtb-overlay' and '--restore' exclude each other"),
+      (["run", "--restore", "d", "--dump-dtb", "t"], "'--dump-dtb' and '--restore' exclude each other"),
       (["run", "--restore"], "Missing value for '--restore"),
       (["run", "--kernel", "Image", "--clone"], "--clone, --verify and --clock say how a snapshot is restored"),
       (["run", "--kernel", "Image", "--verify"], "give '--restore <directory>'"),
