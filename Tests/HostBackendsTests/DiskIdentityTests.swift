@@ -6,6 +6,8 @@ import Virtio
 @testable import HostBackends
 
 @Suite struct DiskIdentityTests {
+  private let advice = "give the image as it was, or name the disk once more to have this one taken"
+
   private func hexadecimal(_ bytes: [UInt8]) -> String {
     bytes.map { String(UInt16($0) + 0x100, radix: 16).dropFirst() }.joined()
   }
@@ -53,11 +55,11 @@ import Virtio
     let path = image.path
     #expect(
       difference(changed)
-        == "'\(path)' was changed since the snapshot; give the image as it was, or say that others may do"
+        == "'\(path)' was changed since the snapshot; \(advice)"
     )
     #expect(
       difference(other)
-        == "'\(path)' is another file than the disk was ('\(path)'); give that one, or say that others may do"
+        == "'\(path)' is another file than the disk was ('\(path)'); \(advice)"
     )
     #expect(difference(changed, true) == "none" && difference(other, true) == "none")
     let size = "the disk had 1024 bytes, and '\(path)' has 1536; give the image as it was"
@@ -77,7 +79,7 @@ import Virtio
     #expect(before.difference(to: same, acceptsOthers: false) == nil)
     #expect(
       before.difference(to: other, acceptsOthers: false)
-        == "what is on '\(copy.path)' is not what was on the disk; give the image as it was"
+        == "what is on '\(copy.path)' is not what was on the disk; \(advice)"
     )
   }
 }

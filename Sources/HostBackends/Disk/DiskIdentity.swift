@@ -37,15 +37,16 @@ package struct DiskIdentity: VersionedState, Equatable {
         : "the disk was the guest's to write, and is read-only here; leave that out"
     }
     if acceptsOthers { return nil }
+    let advice = "give the image as it was, or name the disk once more to have this one taken"
     if let checksum {
       return checksum == present.checksum
-        ? nil : "what is on '\(present.path)' is not what was on the disk; give the image as it was"
+        ? nil : "what is on '\(present.path)' is not what was on the disk; \(advice)"
     }
     guard inode == present.inode else {
-      return "'\(present.path)' is another file than the disk was ('\(path)'); give that one, or say that others may do"
+      return "'\(present.path)' is another file than the disk was ('\(path)'); \(advice)"
     }
     guard changeTime == present.changeTime else {
-      return "'\(present.path)' was changed since the snapshot; give the image as it was, or say that others may do"
+      return "'\(present.path)' was changed since the snapshot; \(advice)"
     }
     return nil
   }
