@@ -7,7 +7,7 @@ extension Guest {
   /// The name of the note with the agent's key.
   private static let keyNote = "org.apus.agent.key"
 
-  /// Writes the guest into a directory, from which ``restore(_:platform:_:)`` makes others. It goes on.
+  /// Writes the guest into a directory, from which ``restore(_:platform:_:changing:)`` makes others. It goes on.
   ///
   /// Programs that run in it by its agent go on in the others, too, and nobody hears of them there: wait for their ends
   /// first.

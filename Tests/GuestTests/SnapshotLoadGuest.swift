@@ -49,7 +49,7 @@ struct SnapshotLoadGuest {
       if [ -e /hold ]; then touch /held; while [ -e /hold ]; do sleep 0.1; done; rm /held; fi
       disk-check write $m a 1 $n >/dev/null && disk-check verify direct a 1 $n >/dev/null || F disk
       D disk; done) &
-    (until [ -e /stop ]; do get /d 2>/dev/null; if cmp -s /ref /d; then D network; else
+    (cd /; until [ -e /stop ]; do get /d 2>/dev/null; if cmp -s /ref /d; then D network; else
       head -c $(wc -c </d) /ref | cmp -s - /d || F network; fi; done) &
     (n=0; until [ -e /stop ]; do n=$((n+1)); echo $n || F port; D port; done >/dev/lines) &
     (\(LinuxGuest.onFirstCPU); until [ -e /stop ]; do

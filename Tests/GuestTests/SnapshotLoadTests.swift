@@ -145,7 +145,9 @@ struct SnapshotLoadTests {
     private mutating func check(_ round: Int, isAfterPaused: Bool) throws {
       let new = try #require(guest.lines(machine: round), "the port's lines of machine \(round)")
       if let lines {
-        #expect(isAfterPaused ? new.lowerBound == lines.upperBound + 1 : new.lowerBound <= lines.upperBound + 1)
+        // A machine that is ended brings out what its port still has, and the next one writes that, too.
+        let again = lines.upperBound + 1 - new.lowerBound
+        #expect(isAfterPaused ? (0...1).contains(again) : again >= 0, "\(round): \(lines), then \(new)")
       } else {
         #expect(new.lowerBound == 1)
       }
