@@ -75,7 +75,10 @@ package final class SnapshotWriter: @unchecked Sendable {
     self.temporaryName = temporaryName
   }
 
-  deinit {
+  deinit { discard() }
+
+  /// Removes what was written where it has not become a snapshot.
+  package func discard() {
     if !isCommitted { remove(temporaryName) }
   }
 

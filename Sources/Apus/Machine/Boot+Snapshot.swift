@@ -165,6 +165,8 @@ final class SnapshotTaking: @unchecked Sendable {
       )
       result = .success(summary)
     } catch {
+      // Whoever hears of it finds nothing of it.
+      writer.discard()
       result = .failure(SnapshotFailure("\(error)"))
     }
     // Whoever asks for the next one finds the changes counted from this one.
