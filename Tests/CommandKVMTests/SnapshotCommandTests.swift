@@ -54,7 +54,11 @@ extension CommandKVMTests {
         "--replace"
       )
       let file = workspace.file("file")
-      try expectRefusal("'\(file)' is no snapshot, so it is not replaced; name another directory", file, "--replace")
+      try expectRefusal(
+        "'\(file)' is no snapshot, or has something else in it, so it is not replaced; name another directory",
+        file,
+        "--replace"
+      )
       try expectRefusal("check the path", later, "--differential", workspace.file("none"))
       let below = workspace.file("no/folder")
       try expectRefusal("cannot write the snapshot '\(below)': No such file or directory; name a directory in", below)
