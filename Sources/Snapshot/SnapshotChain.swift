@@ -45,17 +45,15 @@ package final class SnapshotChain: Sendable {
   /// Where a base is, for messages.
   private static func path(_ base: String, from newer: String) -> String {
     if base.utf8.first == 0x2F { return base }
-    var parts = newer.split(separator: "/" as Character, omittingEmptySubsequences: false)
-    for part in base.split(separator: "/" as Character) {
+    var parts = newer.split(separator: "/" as Character, omittingEmptySubsequences: false).map(String.init)
+    for part in base.split(separator: "/" as Character).map(String.init) {
       if part == "..", let last = parts.last, last != "", last != ".", last != ".." {
         parts.removeLast()
       } else {
         parts.append(part)
       }
     }
-    var path = ""
-    for index in parts.indices { path += index == 0 ? "\(parts[index])" : "/\(parts[index])" }
-    return path
+    return SnapshotFile.path(of: parts)
   }
 
   /// Checks that changes are to what the base has.

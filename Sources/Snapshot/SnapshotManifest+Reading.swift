@@ -162,6 +162,17 @@ extension SnapshotManifest {
 
 /// The names that files of a snapshot can have.
 package enum SnapshotFile {
+  /// A path of these parts, of which an empty first one stands for the root.
+  static func path(of parts: [String]) -> String {
+    // Not joined by the standard library: which text that gives is found out at run time, by a look through all types.
+    var path = parts.first ?? ""
+    for part in parts.dropFirst() {
+      path += "/"
+      path += part
+    }
+    return path
+  }
+
   /// Whether a snapshot may have a file of that name: letters, digits, `-`, `_` and `.`, which is not the first.
   static func isName(_ name: String) -> Bool {
     guard (1...200).contains(name.utf8.count), name.utf8.first != 0x2E else { return false }

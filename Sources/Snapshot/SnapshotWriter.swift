@@ -133,13 +133,7 @@ package final class SnapshotWriter: @unchecked Sendable {
     guard target != own else { throw .replacesBase(path) }
     var common = 0
     while common < min(target.count, own.count), target[common] == own[common] { common += 1 }
-    // Not joined by the standard library: which text that gives is found out at run time, by a look through all types.
-    var path = ""
-    for part in [String](repeating: "..", count: own.count - common) + target[common...] {
-      if !path.isEmpty { path += "/" }
-      path += part
-    }
-    return path
+    return SnapshotFile.path(of: [String](repeating: "..", count: own.count - common) + target[common...])
   }
 
   /// The parts of the path that leads to a directory from the root.

@@ -64,7 +64,7 @@ extension NetworkDevice {
     else {
       return false
     }
-    configuration.change { $0.replaceSubrange(NetworkField.mac..<NetworkField.mac + 6, with: address) }
+    configuration.change { $0.replaceSubrange(NetworkField.mac, with: address) }
     return true
   }
 

@@ -54,7 +54,7 @@ public final class NetworkDevice<Backend: NetworkBackend>: VirtioDevice, @unchec
     ]
     queueSizes = [Self.queueSize, Self.queueSize, 64]
     var bytes = [UInt8](repeating: 0, count: NetworkField.size)
-    bytes.replaceSubrange(NetworkField.mac..<NetworkField.mac + 6, with: mac)
+    bytes.replaceSubrange(NetworkField.mac, with: mac)
     bytes.store(NetworkStatus.linkUp, at: NetworkField.status)
     bytes.store(UInt16(1), at: NetworkField.queuePairMaximum)
     bytes.store(mtu, at: NetworkField.mtu)
@@ -120,7 +120,7 @@ public final class NetworkDevice<Backend: NetworkBackend>: VirtioDevice, @unchec
     state.value.queues.reset()
     setGuestOffloads([])
     setStatus(isLinkUp ? NetworkStatus.linkUp : 0)
-    configuration.change { $0.replaceSubrange(NetworkField.mac..<NetworkField.mac + 6, with: mac) }
+    configuration.change { $0.replaceSubrange(NetworkField.mac, with: mac) }
     finished()
   }
 

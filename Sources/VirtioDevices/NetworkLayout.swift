@@ -60,7 +60,7 @@ enum NetworkFeature {
 
 /// Offsets in a network device's configuration space (virtio 1.3, 5.1.4).
 enum NetworkField {
-  static let mac = 0
+  static let mac = 0..<6
   static let status = 6
   static let queuePairMaximum = 8
   static let mtu = 10

@@ -28,7 +28,7 @@ final class ChangeTracking {
   private var base: Base?
   /// Whether the RAM is a mapped file's where it has not changed: then what is not is at least what has changed since
   /// any later snapshot.
-  private let isMapped: Bool
+  private var isMapped: Bool { files != nil }
   /// What KVM has logged and is in no snapshot yet, as far as it was read; nil where it does not log.
   private var log: [UInt64]?
   /// Whether KVM has logged since the latest snapshot.
@@ -41,7 +41,6 @@ final class ChangeTracking {
     self.configuration = configuration
     machine = assembly.machine.machine
     memory = assembly.machine.ram.inspected()
-    isMapped = restored != nil
     files = restored?.chain.memory(MachineSnapshot.MemoryName.ram)
     base = restored.map {
       Base(identifier: $0.identifier, path: HostPath.absolute($0.directory), depth: $0.chain.count)
