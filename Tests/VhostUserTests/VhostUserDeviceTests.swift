@@ -328,7 +328,8 @@ extension VhostUserMode {
     fixture.request([2, 3])
 
     #expect(fixture.takeUsed()?.written == 2)
-    #expect(fixture.messages.last?.hasSuffix("it is back") == true)
+    // Where the rings are the guest's own, an answer may be there before the device has heard that they run.
+    #expect(fixture.thread.pump { fixture.messages.last?.hasSuffix("it is back") == true })
   }
 
   @Test(arguments: modes) func aDriverThatBeginsAnewIsServedAnew(mode: VhostUserMode) throws {
