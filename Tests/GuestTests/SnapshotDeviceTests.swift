@@ -9,7 +9,7 @@ import Testing
 struct SnapshotDeviceTests {
   /// How devices reach the guest's memory.
   enum Reach: CaseIterable {
-    case windows, iommu, shadow
+    case windows, iommu, shadow, open
   }
 
   private static let workers = ["disk", "port", "entropy", "scmi"]
@@ -48,7 +48,7 @@ struct SnapshotDeviceTests {
   }
 
   @Test(
-    "requests that they have are answered once where a machine goes on, also behind an IOMMU and by copies",
+    "requests that they have are answered once where a machine goes on, also behind an IOMMU, by copies and in all of RAM",
     arguments: Reach.allCases
   )
   func inFlight(reach: Reach) async throws {
@@ -69,6 +69,7 @@ struct SnapshotDeviceTests {
     case .windows: configuration.devices.append(.init(.memory(.init(size: 256 << 20))))
     case .iommu: configuration.devices.append(.init(.iommu))
     case .shadow: configuration.dma = .shadow
+    case .open: configuration.dma = .open
     }
 
     let (report, texts, memory) = try await MachineSlots.shared.withSlot(.init(configuration)) {
