@@ -1,3 +1,4 @@
+internal import Glibc
 import Host
 
 /// What the host's KVM refused, and why.
@@ -44,7 +45,16 @@ extension KVMError: CustomStringConvertible {
       "KVM speaks version \(version) of its interface and Apus version 12; use a kernel from this century"
     case .call(let name, let errno):
       "\(name) failed: \(errorText(errno)); "
-        + ErrorNumber.adviceForCall(errno, otherwise: "'apus doctor' tells what this host's KVM lacks")
+        + ErrorNumber.adviceForCall(errno, otherwise: Self.advice(errno))
     }
+  }
+}
+
+extension KVMError {
+  private static func advice(_ errno: Int32) -> String {
+    // KVM_RUN's, where the host has no page for what the guest touches.
+    errno == EFAULT
+      ? "the guest's memory is gone: leave a snapshot's files as they are while a machine goes on from them"
+      : "'apus doctor' tells what this host's KVM lacks"
   }
 }

@@ -117,7 +117,8 @@ extension CommandKVMTests {
       #expect(end == .exited(65))
       #expect(other.outputText.isEmpty)
       for words in [
-        "--cpus is 1 in the snapshot, not 2", "--memory is 32M in the snapshot, not 64M", "none in the snapshot",
+        "--cpus is 1 in the snapshot, not 2", "--memory is 32M in the snapshot, not 64M",
+        "the devices are none in the snapshot, not entropy",
         "in the snapshot, not open",
       ] { #expect(other.errorText.contains(words), "\(other.errorText)") }
       #expect(try same.wait() == .exited(0), "\(same.errorText)")

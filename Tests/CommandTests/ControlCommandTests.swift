@@ -57,6 +57,7 @@ import Testing
       }
       onEvents(listeners, count)
     }
+    table.on(Control.ConsoleSend.self) { parameters, answer in answer.fail(.refused, "'\(parameters.data)' was sent") }
     let listener = try ControlListener(.path(path), machine: "test", folder: folder.path("machines"))
     return try ControlServer(listener, { [table] in table }) { _ in }
   }
@@ -74,6 +75,17 @@ import Testing
     #expect(result.status == 0, "\(result.error)")
     #expect(result.output == "last words\n")
     #expect(result.error.isEmpty, "\(result.error)")
+  }
+
+  @Test(arguments: [["--", "--dash"], ["data=--dash"]])
+  func whatFollowsTwoDashesIsNoOptionWhateverItBeginsWith(words: [String]) throws {
+    let server = try serve { _, _ in }
+    defer { server.end() }
+
+    let result = try apus(["control", path, "console.send"] + words)
+
+    #expect(result.error == "apus: error: '--dash' was sent\n")
+    #expect(result.status == 1)
   }
 
   @Test func whoHearsOfTheEndAnywayIsShownItOnce() throws {

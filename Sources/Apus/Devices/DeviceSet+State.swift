@@ -124,7 +124,7 @@ extension DeviceSet {
     let countdown = Countdown(places.count + 1) { finished(failures.problems) }
     for place in places {
       resources[place.index].prepareState { problem in
-        if let problem { failures.problems.append("\(place.name): \(problem)") }
+        if let problem { failures.problems.append(place.told(problem)) }
         countdown.count()
       }
     }
@@ -141,7 +141,7 @@ extension DeviceSet {
       let plugged = devices[index]
       let resource = resources[place.index]
       if let obstacle = resource.snapshotObstacle {
-        problems.append("\(place.name): \(obstacle)")
+        problems.append(place.told(obstacle))
         continue
       }
       let state = plugged.transport.takeState()
@@ -204,7 +204,7 @@ extension DeviceSet {
     var problems = parts.description.map { description.mismatches(with: $0) } ?? []
     for (device, place) in zip(parts.devices, places) {
       guard let device else { continue }
-      problems += resources[place.index].mismatches(with: device.host, wishes).map { "\(place.name): \($0)" }
+      problems += resources[place.index].mismatches(with: device.host, wishes).map(place.told)
     }
     return problems
   }
@@ -220,7 +220,7 @@ extension DeviceSet {
     }
     for (index, place) in places.enumerated() {
       resources[place.index].prepareRestore(parts.devices[index]?.host) { problem in
-        if let problem { failures.problems.append("\(place.name): \(problem)") }
+        if let problem { failures.problems.append(place.told(problem)) }
         countdown.count()
       }
     }
@@ -269,5 +269,12 @@ extension DeviceSet {
   /// The memory beside the RAM that is a part of the machine's: confined windows, and what is plugged.
   var copiedMemory: [CopiedMemory] {
     copiedWindows + places.compactMap { resources[$0.index].copiedMemory }
+  }
+}
+
+extension Board.DevicePlace {
+  /// A problem with the device's name in front; what is behind a device may have named it already.
+  fileprivate func told(_ problem: String) -> String {
+    problem.hasPrefix("\(name): ") ? problem : "\(name): \(problem)"
   }
 }

@@ -182,7 +182,7 @@ public final class MachineSnapshot: Sendable {
     require(
       wanted.gic == .automatic || wanted.gic == gic,
       .gic,
-      "is \(gic.rawValue) in the snapshot, not \(wanted.gic.rawValue)"
+      "is another one than in the snapshot; use \(at: .property(.gic), gic.rawValue)"
     )
     require(
       wanted.cpuFeatures == was.cpuFeatures,

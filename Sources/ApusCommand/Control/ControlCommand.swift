@@ -119,6 +119,8 @@ extension ApusCommand {
           plain.append(word)
           continue
         }
+        // What follows is no option, whatever it begins with.
+        guard word != "--" else { return plain + words }
         let name = String(word.dropFirst(2))
         if name.utf8.contains(0x3D) {
           plain.append(name)

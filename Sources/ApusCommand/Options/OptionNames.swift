@@ -5,7 +5,10 @@ import Apus
 extension Configuration {
   /// A mistake in the words of the command line: the option, with its value where that tells more, and the reason.
   func message(_ problem: ConfigurationError.Problem) -> String {
-    option(problem.path) + (problem.reason.isPredicate ? " " : ": ") + problem.reason.text(naming: option)
+    let reason = problem.reason.text(naming: option)
+    guard problem.reason.isPredicate else { return "\(option(problem.path)): \(reason)" }
+    // What is said of all of them is not said of a list of options.
+    return "\(problem.path == .property(.devices) ? "the devices" : option(problem.path)) \(reason)"
   }
 
   /// The option for a place of the configuration.
