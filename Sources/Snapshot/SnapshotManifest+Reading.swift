@@ -64,8 +64,8 @@ extension SnapshotManifest {
       machine: Machine(
         name: try machine.text("name"),
         uuid: try machine.textIfThere("uuid"),
-        cpus: try machine.number("cpus", Int.self),
-        gic: try machine.number("gic", Int.self)
+        cpus: try machine.count("cpus"),
+        gic: try machine.count("gic")
       ),
       try root.text("cpuModel"),
       try root.number("pauseNanoseconds", UInt64.self)
@@ -231,6 +231,11 @@ private struct ManifestObject {
 
   func number<Integer: FixedWidthInteger>(_ key: String, _ type: Integer.Type) throws -> Integer {
     guard let number = value(key)?.integer(type) else { throw mistake(key, "an integer") }
+    return number
+  }
+
+  func count(_ key: String) throws -> Int {
+    guard let number = value(key)?.integer(Int.self), number > 0 else { throw mistake(key, "an integer above 0") }
     return number
   }
 
