@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -168,6 +170,23 @@ int chost_pseudo_terminal_open(char *name, size_t size) {
   int error = errno;
   close(descriptor);
   return -error;
+}
+
+// Unix98 pseudo-terminals (Documentation/admin-guide/devices.txt).
+enum { FIRST_TERMINAL_MAJOR = 136, LAST_TERMINAL_MAJOR = 143 };
+
+bool chost_terminal_link_is_stale(const char *path) {
+  struct stat link, target;
+  if (lstat(path, &link) != 0 || !S_ISLNK(link.st_mode))
+    return false;
+  if (stat(path, &target) != 0)
+    return true;
+  const unsigned number = major(target.st_rdev);
+  if (!S_ISCHR(target.st_mode) || number < FIRST_TERMINAL_MAJOR || number > LAST_TERMINAL_MAJOR)
+    return false;
+  // A terminal is there before somebody makes a link to it.
+  return target.st_ctim.tv_sec != link.st_mtim.tv_sec ? target.st_ctim.tv_sec > link.st_mtim.tv_sec
+                                                      : target.st_ctim.tv_nsec > link.st_mtim.tv_nsec;
 }
 
 bool chost_pseudo_terminal_has_reader(int descriptor) {

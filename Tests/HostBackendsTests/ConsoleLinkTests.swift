@@ -1,6 +1,8 @@
+import CHost
 import Glibc
 import Host
 import Logging
+import TestSupport
 import Testing
 
 @testable import HostBackends
@@ -150,5 +152,30 @@ private final class FloodingPort: GuestConsole {
 
     #expect(drained == .cutOff)
     #expect(port.taken <= 8 << 20)
+  }
+
+  /// - Parameter age: of the link, in seconds.
+  private func isInUse(linkTo target: String, age: Int = 0) throws -> Bool {
+    let folder = try TemporaryFolder()
+    let path = folder.path("console")
+    // SAFETY: the texts and the times hold for the calls.
+    try #require(unsafe symlink(target, path) == 0)
+    let times = [timespec(tv_sec: time(nil) - age, tv_nsec: 0), timespec(tv_sec: time(nil) - age, tv_nsec: 0)]
+    if age > 0 { try #require(unsafe utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW) == 0) }
+    return ConsoleEndpoint.problem(ofLink: path) != nil
+  }
+
+  @Test func aLinkToATerminalThatIsNewerThanItWasLeftByAKilledMachine() throws {
+    var name = [CChar](repeating: 0, count: 128)
+    // SAFETY: the buffer holds for the call and its size goes along.
+    let terminal = unsafe chost_pseudo_terminal_open(&name, name.count)
+    try #require(terminal >= 0)
+    defer { close(terminal) }
+    let path = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+
+    #expect(try isInUse(linkTo: path))
+    #expect(try !isInUse(linkTo: path, age: 60))
+    #expect(try isInUse(linkTo: "/dev/null", age: 60))
+    #expect(try !isInUse(linkTo: "/dev/pts/none"))
   }
 }

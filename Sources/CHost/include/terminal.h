@@ -27,6 +27,9 @@ int chost_terminal_lock(int descriptor);
 // Opens a new pseudo-terminal in raw mode; its name goes to `name`. The descriptor, not blocking, or minus errno.
 int chost_pseudo_terminal_open(char *_Nonnull name, size_t size);
 
+// Whether a symbolic link leads nowhere, or to a pseudo-terminal that is newer than the link.
+bool chost_terminal_link_is_stale(const char *_Nonnull path);
+
 // Whether somebody has opened the other side.
 bool chost_pseudo_terminal_has_reader(int descriptor);
 

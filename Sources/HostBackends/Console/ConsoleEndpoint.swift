@@ -158,21 +158,18 @@ package final class ConsoleEndpoint {
     outputAdvice = "use another console"
   }
 
-  /// Removes a link that leads nowhere: a machine that was killed left it. Before a terminal is opened, which may get
-  /// the very name that the link has.
+  /// Removes a link that a machine left which was killed. Before a terminal is opened, which may get the very name that
+  /// the link has.
   private static func removeStaleLink(_ path: String) {
     // Where it fails, making the new link fails and says why.
     if let link = staleLink(path) { link.remove() }
   }
 
+  /// A link that leads nowhere, or to a terminal that is newer than the link: its own one had that number before.
   private static func staleLink(_ path: String) -> MadeName? {
-    var status = stat()
     let name = MadeName(path)
-    // SAFETY: path and structure hold for the calls.
-    let leadsNowhere = unsafe path.withHostPath {
-      unsafe lstat($0, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK && access($0, F_OK) != 0
-    }
-    return leadsNowhere ? name : nil
+    // SAFETY: the path holds for the call.
+    return unsafe path.withHostPath { unsafe chost_terminal_link_is_stale($0) } ? name : nil
   }
 
   /// Looks whether a link to a pseudo-terminal could be made, and leaves everything as it is.
