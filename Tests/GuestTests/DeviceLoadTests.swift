@@ -92,8 +92,7 @@ struct DeviceLoadTests {
       exit 0
       """
     // The script is a disk, too: longer than a kernel's command line may be.
-    let text = script + String(repeating: "\n", count: 512 - script.utf8.count % 512)
-    let scriptDisk = try DiskImage(text: text)
+    let scriptDisk = try DiskImage(script: script)
     var configuration = try LinuxGuest.executing("sh /dev/vdb")
     configuration.cpuCount = cpus
     configuration.memorySize = 256 << 20

@@ -33,6 +33,11 @@ final class DiskImage: Sendable {
     guard unsafe write(file, bytes, bytes.count) == bytes.count else { throw Failure(what: "no image: errno \(errno)") }
   }
 
+  /// What a guest's shell reads from its disk: the text, with empty lines behind it that make its last sector whole.
+  convenience init(script: String) throws {
+    try self.init(text: script + String(repeating: "\n", count: 512 - script.utf8.count % 512))
+  }
+
   /// Writes a byte at the disk's start.
   func change() throws {
     // SAFETY: the path and the byte hold for the calls.

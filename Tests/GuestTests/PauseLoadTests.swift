@@ -88,7 +88,7 @@ struct PauseLoadTests {
     let disk = try DiskImage(mebibytes: 64, fileSystem: "ext4")
     let source = ByteServer(Self.download)
     let text = Self.script(port: source.port)
-    let script = try DiskImage(text: text + String(repeating: "\n", count: 512 - text.utf8.count % 512))
+    let script = try DiskImage(script: text)
     let platform = try Self.platform
     let limit = Duration.seconds(300 + rounds)
     let server = Task { try await source.serve(until: TestLimit(limit)) }

@@ -39,10 +39,6 @@ struct SnapshotDeviceTests {
     exit 0
     """
 
-  private static func disk(_ script: String) throws -> DiskImage {
-    try DiskImage(text: script + String(repeating: "\n", count: 512 - script.utf8.count % 512))
-  }
-
   private static func isKept(_ memory: HotplugMemoryStatus?) -> Bool {
     memory.map { $0.plugged == $0.requested } ?? true
   }
@@ -52,7 +48,7 @@ struct SnapshotDeviceTests {
     arguments: Reach.allCases
   )
   func inFlight(reach: Reach) async throws {
-    let (image, script, folder) = (try DiskImage(mebibytes: 1), try Self.disk(Self.busy), try TemporaryFolder())
+    let (image, script, folder) = (try DiskImage(mebibytes: 1), try DiskImage(script: Self.busy), try TemporaryFolder())
     let platform = #"{"sensors": [{"name": "die", "scale": -3, "value": [41000]}], "agents": [{"name": "guest"}]}"#
     func lines(_ machine: Int) -> Configuration.Port { .init("lines", .file(path: folder.path("lines-\(machine)"))) }
     var configuration = try LinuxGuest.executing("sh /dev/vdb")
@@ -158,7 +154,7 @@ struct SnapshotDeviceTests {
     let server = ByteServer([UInt8](repeating: 7, count: 100_000))
     let serving = Task { try await server.serve(until: TestLimit(.seconds(600))) }
     defer { serving.cancel() }
-    let (script, socket) = (try Self.disk(Self.outside(port: server.port)), folder.path("socket"))
+    let (script, socket) = (try DiskImage(script: Self.outside(port: server.port)), folder.path("socket"))
     var configuration = try LinuxGuest.executing("sh /dev/vda")
     var block = Configuration.Device.Block(path: script.path)
     block.isReadOnly = true

@@ -54,7 +54,7 @@ struct SnapshotElsewhereTests {
     configuration.cpuCount = 2
     var disk = Configuration.Device.VhostUser(.init(number: 2), socket: daemon.socket)
     disk.access = access
-    let text = try DiskImage(text: script + String(repeating: "\n", count: 512 - script.utf8.count % 512))
+    let text = try DiskImage(script: script)
     // What is behind the devices goes with these.
     defer { withExtendedLifetime((images, daemon, process, text)) {} }
     var scriptBlock = Configuration.Device.Block(path: text.path)

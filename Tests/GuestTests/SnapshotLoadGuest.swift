@@ -17,8 +17,7 @@ struct SnapshotLoadGuest {
 
   init(port: UInt16) throws {
     disk = try DiskImage(mebibytes: 16, fileSystem: "ext4")
-    let text = Self.script(port: port)
-    script = try DiskImage(text: text + String(repeating: "\n", count: 512 - text.utf8.count % 512))
+    script = try DiskImage(script: Self.script(port: port))
     folder = try TemporaryFolder()
     let platform = #"{"sensors": [{"name": "die", "scale": -3, "value": [41000]}], "agents": [{"name": "guest"}]}"#
     try folder.write("platform.json", Array(platform.utf8))

@@ -115,11 +115,13 @@ import Testing
     #expect(bytes.count < 100_020)
   }
 
-  @Test func aValueHasTheSameBytesEachTime() throws {
-    // Sets and tables that are equal may have their elements in another order: only this very one has one order.
-    let value = Everything()
+  @Test func equalValuesHaveEqualBytes() throws {
+    // Sets and tables that are equal may have their elements in another order, but for those of one.
+    var (one, other) = (Everything(), Everything())
+    (one.set, one.table) = ([5], ["a": [1]])
+    (other.set, other.table) = ([5], ["a": [1]])
 
-    #expect(try StateCoding.encode(value) == StateCoding.encode(value))
+    #expect(try StateCoding.encode(one) == StateCoding.encode(other))
   }
 
   @Test func aNumberThatDoesNotFitIsRefused() throws {
