@@ -16,8 +16,15 @@ enum Message {
 
   /// Writes what was asked for to standard output, a line feed behind each line.
   static func show(_ lines: [String]) throws {
+    _ = try offer(lines)
+  }
+
+  /// The same for what may have no end.
+  ///
+  /// - Returns: false where nobody reads it any more.
+  static func offer(_ lines: [String]) throws -> Bool {
     let text = lines.map { $0.plain + "\n" }.joined()
-    try reporting { () throws(OutputFileError) in try StandardStreams.writeOutput(Array(text.utf8)) }
+    return try reporting { () throws(OutputFileError) in try StandardStreams.writeOutput(Array(text.utf8)) }
   }
 
   static func show(_ line: String) throws {
@@ -27,7 +34,7 @@ enum Message {
   /// Writes a value as JSON, which has its own way to write what a terminal would act upon.
   static func show(json value: some Encodable) throws {
     let bytes = Array(try JSON.text(value).utf8) + [0x0A]
-    try reporting { () throws(OutputFileError) in try StandardStreams.writeOutput(bytes) }
+    _ = try reporting { () throws(OutputFileError) in try StandardStreams.writeOutput(bytes) }
   }
 
   /// Runs something that may be the caller's mistake: then says what is wrong and ends with the mistake's status.

@@ -74,6 +74,11 @@ int chost_disk_lock(int descriptor, bool is_read_only) {
   }
 }
 
+void chost_disk_unlock(int descriptor) {
+  struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+  fcntl(descriptor, F_OFD_SETLK, &lock);
+}
+
 // Takes `moved` bytes off the front of the vectors.
 static void advance(struct iovec **vectors, int *count, size_t moved) {
   while (*count > 0 && moved >= (*vectors)->iov_len) {

@@ -54,6 +54,16 @@ public final class InspectedMemory: Sendable {
     return count
   }
 
+  /// Makes bytes zero, of private memory. Whole pages go back to the host, so that zeroing touches no memory.
+  ///
+  /// - Parameters:
+  ///   - address: of the first byte.
+  ///   - count: in bytes; all of them lie in ``range``.
+  public func zero(at address: UInt64, count: UInt64) {
+    precondition(range.contains(GuestAddress(address), count: count), "the bytes lie in the memory")
+    mapping.zero(start + Int(address - range.start.rawValue), count: Int(count))
+  }
+
   private func piece(at address: GuestAddress, _ count: Int) -> (offset: Int, count: Int)? {
     guard range.contains(address) else { return nil }
     let offset = address.rawValue - range.start.rawValue

@@ -13,6 +13,12 @@ package enum HostClock {
     return (times.user, times.system)
   }
 
+  /// Processor time of the calling thread so far, apart.
+  package static var threadTimes: (user: UInt64, system: UInt64) {
+    let times = chost_thread_times()
+    return (times.user, times.system)
+  }
+
   /// Nanoseconds since 1970.
   package static var wallNanoseconds: UInt64 { chost_clock(CLOCK_REALTIME) }
 

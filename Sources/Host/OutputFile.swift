@@ -28,6 +28,7 @@ package struct OutputFile: ~Copyable {
 
   deinit {
     if isLeftover { name.remove() }
+    chost_disk_unlock(descriptor.rawValue)
   }
 
   /// Opens or makes a file for writing, and leaves its content.

@@ -31,7 +31,7 @@ public enum StandardStreams {
   package static func writeError(_ text: String) {
     let queue = errors.withLock { $0 }
     guard let queue else {
-      try? write(Array(text.utf8), to: STDERR_FILENO, name: "standard error")
+      _ = writeAll(Array(text.utf8), to: STDERR_FILENO)
       return
     }
     queue.append(Array(text.utf8))
@@ -75,9 +75,16 @@ public enum StandardStreams {
 
   /// Writes bytes to standard output, and waits until they are taken.
   ///
+  /// - Returns: false where its reader has gone, as `head` does when it has enough: that is no mistake, and whoever
+  ///   would write for ever ends.
   /// - Throws: where the host failed to write; what was written until then stays written.
-  package static func writeOutput(_ bytes: [UInt8]) throws(OutputFileError) {
-    try write(bytes, to: STDOUT_FILENO, name: "standard output")
+  @discardableResult
+  package static func writeOutput(_ bytes: [UInt8]) throws(OutputFileError) -> Bool {
+    switch writeAll(bytes, to: STDOUT_FILENO) {
+    case nil: return true
+    case EPIPE: return false
+    case let errno?: throw OutputFileError(stream: "standard output", errno: errno)
+    }
   }
 
   /// Whether a path is a name of a standard stream, such as /dev/stdout or a link to it: who opens it has what the
@@ -95,9 +102,5 @@ public enum StandardStreams {
       path = target.hasPrefix("/") ? target : "\(folder)/\(target)"
     }
     return false
-  }
-
-  private static func write(_ bytes: [UInt8], to descriptor: Int32, name: String) throws(OutputFileError) {
-    if let errno = writeAll(bytes, to: descriptor) { throw OutputFileError(stream: name, errno: errno) }
   }
 }

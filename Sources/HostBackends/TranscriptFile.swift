@@ -6,10 +6,10 @@ package import SCMI
 import SCMIFile
 import Synchronization
 
-/// A file that gets each message of a platform as a line of JSON.
+/// A file that gets each message of a platform, or whatever else machines say to each other, as a line of JSON.
 ///
-/// Records come under the platform's lock, on which every machine of that platform waits: none of them waits for the
-/// file or its reader. What finds no room is lost, which a gap in the records' sequence numbers shows.
+/// Records come under a lock of the platform's, on which every machine of it waits: none of them waits for the file or
+/// its reader. What finds no room is lost, which a gap in the records' sequence numbers shows.
 package final class TranscriptFile: Sendable {
   private let lines: LineQueue
   private let path: String
@@ -53,10 +53,13 @@ package final class TranscriptFile: Sendable {
   }
 
   /// Appends a line. A file that cannot be written any more is left alone. Either loss is said once, when it begins.
-  package func append(_ record: TranscriptRecord) {
+  package func append(_ record: TranscriptRecord) { append(json: record.json) }
+
+  /// The same for a line that is JSON already, without its end.
+  package func append(json: String) {
     let old = state.load(ordering: .relaxed)
     guard old != .failed else { return }
-    let isQueued = lines.append(Array(record.json.utf8) + [0x0A])
+    let isQueued = lines.append(Array(json.utf8) + [0x0A])
     let new: State = lines.failure != 0 ? .failed : isQueued ? old : .lossy
     guard new != old else { return }
     state.store(new, ordering: .releasing)
@@ -82,12 +85,20 @@ package final class TranscriptFile: Sendable {
   ///   - deadline: until when, in nanoseconds of the monotonic clock.
   ///   - shouldStop: asked again and again whether nobody waits any longer.
   package func finish(by deadline: UInt64, shouldStop: () -> Bool) {
+    flush(by: deadline, shouldStop: shouldStop)
+    close()
+  }
+
+  /// The same before further records, which may come.
+  package func flush(by deadline: UInt64, shouldStop: () -> Bool) {
     let isWhole = lines.finish(by: deadline, shouldStop: shouldStop)
     if lines.failure != 0 { state.store(.failed, ordering: .releasing) }
     say()
     let count = lines.droppedCount
     if count > 0 { logger.warning("the transcript '\(path)' lacks \(count) messages: it was not written fast enough") }
     if !isWhole { logger.warning("the transcript '\(path)' lacks its end: it was not read") }
-    lines.close()
   }
+
+  /// Ends the file, with or without all.
+  package func close() { lines.close() }
 }

@@ -33,6 +33,12 @@ func shell(_ script: String, user: UInt32 = 0) throws -> ProgramResult {
   return try program.run()
 }
 
+/// Runs the command with a standard output whose reader has gone; behind what it says stands its exit status.
+func apusWithoutReader(_ arguments: [String]) throws -> ProgramResult {
+  let words = arguments.map { "'\($0)'" }.joined(separator: " ")
+  return try shell("{ trap '' PIPE; while printf x 2>/dev/null; do :; done; apus \(words); echo $? >&2; } | :")
+}
+
 /// Expects a refusal: this status, nothing on standard output, and all of these words on standard error.
 func expectRefusal(
   _ result: ProgramResult,

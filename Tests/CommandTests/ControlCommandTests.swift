@@ -116,6 +116,20 @@ import Testing
     expectRefusal(result, status: 73, "cannot write standard output: No space left on device")
   }
 
+  @Test(arguments: [["control", "events.subscribe"], ["control", "console.subscribe"], ["console"]])
+  func whoseReaderHasGoneDoesNotWaitForTheMachine(words: [String]) throws {
+    let server = try serve { listeners, _ in
+      // Base64, for the console.
+      listeners.write("d29yZHMK")
+      listeners.tellEnd(isLast: false)
+    }
+    defer { server.end() }
+
+    let result = try apusWithoutReader([words[0], path] + words.dropFirst())
+
+    #expect(result.error == "0\n")
+  }
+
   @Test func aVersionThatIsNotSpokenIsARefusalOfAMachineThatIsThere() throws {
     let server = try serve { _, _ in }
     defer { server.end() }

@@ -182,6 +182,15 @@ private let printing: [[String]] = [
   }
 
   @Test(arguments: printing.indices)
+  func aReaderThatHasGoneIsNoMistake(index: Int) throws {
+    let read = try apus(printing[index])
+
+    let unread = try apusWithoutReader(printing[index])
+
+    #expect(unread.error == read.error + "\(read.status)\n")
+  }
+
+  @Test(arguments: printing.indices)
   func aStandardOutputWithoutRoomIsAnError(index: Int) throws {
     let result = try apus(printing[index], outputPath: "/dev/full")
 

@@ -39,6 +39,23 @@ import VirtioDevices
     _ = disk
   }
 
+  @Test(arguments: [true, false])
+  func aDiskIsFreeAfterItsUseThoughOthersHaveItsDescriptorYet(isGone: Bool) throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("disk", [UInt8](repeating: 7, count: 512))
+    let first = try DiskImage(path: path, isReadOnly: false)
+    // As a process has it that is being started.
+    let other = OwnedDescriptor(owning: dup(first.descriptor.rawValue))
+    var disk: DiskImage? = consume first
+    #expect(throws: DiskError.self) { _ = try DiskImage(path: path, isReadOnly: false) }
+
+    if isGone { disk = nil } else { disk?.unlock() }
+
+    #expect(throws: Never.self) { _ = try DiskImage(path: path, isReadOnly: false) }
+    withExtendedLifetime(disk) {}
+    #expect(other.rawValue >= 0)
+  }
+
   @Test func flushesAndDurableWritesFailForEverAfterTheHostFailedToFlushOnce() throws {
     let image = try TestImage(.folder, size: 65_536)
     let (file, descriptor) = unreliableFile()

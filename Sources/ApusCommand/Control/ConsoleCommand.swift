@@ -112,12 +112,12 @@ extension ApusCommand {
       }
     }
 
-    /// - Returns: false where the machine has ended.
+    /// - Returns: false where the machine has ended, or nobody reads its output any more.
     private func show(_ notice: ControlClient.Notice) throws -> Bool {
       if let output = try notice.content(as: Control.ConsoleOutput.self) {
         let lost = notice.envelope.lost
         if lost > 0 { Message.say("\(lost) pieces of output were lost: they were not read as fast as they came") }
-        try StandardStreams.writeOutput(Base64.decode(output.data) ?? [])
+        return try StandardStreams.writeOutput(Base64.decode(output.data) ?? [])
       } else if let event = try notice.content(as: Control.Event.self), notice.isEnd {
         Message.say("the machine has ended: \(event.message)")
         return false

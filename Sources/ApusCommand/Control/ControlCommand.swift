@@ -155,7 +155,7 @@ extension ApusCommand {
           continue
         }
         hasEnded = hasEnded || notice.isEnd
-        if notice.envelope.subscription != ends { try show(notice) }
+        if notice.envelope.subscription != ends, try !show(notice) { return }
       }
     }
 
@@ -163,21 +163,23 @@ extension ApusCommand {
       try write(json ? [answer.text] : ControlWords.lines(answer))
     }
 
-    private func show(_ notice: ControlClient.Notice) throws {
+    /// - Returns: false where nobody reads it any more.
+    private func show(_ notice: ControlClient.Notice) throws -> Bool {
       let lost = notice.envelope.lost
       if lost > 0, !json { Message.say("\(lost) notices were lost: they were not read as fast as they came") }
       if json {
-        try write([notice.json.text])
+        return try write([notice.json.text])
       } else if let output = try notice.content(as: Control.ConsoleOutput.self) {
-        try StandardStreams.writeOutput(Array(output.data.utf8))
+        return try StandardStreams.writeOutput(Array(output.data.utf8))
       } else if let event = try notice.content(as: Control.Event.self) {
-        try write(["\(event.kind.rawValue): \(event.message)"])
+        return try write(["\(event.kind.rawValue): \(event.message)"])
       } else {
-        try write([notice.json.text])
+        return try write([notice.json.text])
       }
     }
 
-    private func write(_ lines: [String]) throws {
+    @discardableResult
+    private func write(_ lines: [String]) throws -> Bool {
       try StandardStreams.writeOutput(Array(lines.map { $0.plain + "\n" }.joined().utf8))
     }
   }

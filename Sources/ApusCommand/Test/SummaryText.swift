@@ -11,7 +11,7 @@ enum SummaryText {
     // The last line's verdict is all before the numbers; before that one, a word is.
     let marked = lines.dropLast().map { coloured($0, upTo: " ") } + lines.suffix(1).map { coloured($0, upTo: ":") }
     let text = marked.map { $0 + "\n" }.joined()
-    try Message.reporting { () throws(OutputFileError) in try StandardStreams.writeOutput(Array(text.utf8)) }
+    _ = try Message.reporting { () throws(OutputFileError) in try StandardStreams.writeOutput(Array(text.utf8)) }
   }
 
   private static var hasColours: Bool {

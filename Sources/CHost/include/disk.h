@@ -34,6 +34,9 @@ int chost_disk_describe(int descriptor, struct chost_disk *_Nonnull disk);
 // A lock of the open file: shared for readers, exclusive for a writer. -EAGAIN if somebody else holds it.
 int chost_disk_lock(int descriptor, bool is_read_only);
 
+// Ends the lock of the open file, also where a process that was just started still has the descriptor.
+void chost_disk_unlock(int descriptor);
+
 // `vectors` are `count` times an address and a size, like the C library's struct iovec. All of them are moved, or it is
 // an error, as the end of a file that was cut is. The vectors are used up.
 int chost_disk_read(int descriptor, void *_Nullable vectors, int count, uint64_t offset);

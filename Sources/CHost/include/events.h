@@ -66,10 +66,13 @@ static inline uint64_t chost_clock(clockid_t clock) {
   return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-struct chost_process_times {
+struct chost_processor_times {
   uint64_t user;
   uint64_t system;
 };
 
 // Processor time of the whole process so far, in nanoseconds.
-struct chost_process_times chost_process_times(void);
+struct chost_processor_times chost_process_times(void);
+
+// The same of the calling thread.
+struct chost_processor_times chost_thread_times(void);

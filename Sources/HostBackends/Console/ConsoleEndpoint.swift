@@ -57,6 +57,8 @@ package final class ConsoleEndpoint {
     case standardStreams
     /// To somebody else's descriptor.
     case descriptor(Int32)
+    /// The same without input.
+    case outputDescriptor(Int32)
   }
 
   /// Opens where the console leads.
@@ -71,7 +73,10 @@ package final class ConsoleEndpoint {
     case .file(let path): try openFile(path, files)
     case .pseudoTerminal(let link): try openPseudoTerminal(link: link, logger: logger)
     case .standardStreams: try openStandardStreams(logger: logger)
-    case .descriptor(let number): try openDescriptor(number)
+    case .descriptor(let number):
+      try openDescriptor(number)
+      input = .descriptor(number)
+    case .outputDescriptor(let number): try openDescriptor(number)
     }
   }
 
@@ -127,7 +132,6 @@ package final class ConsoleEndpoint {
     } catch {
       throw .host(error)
     }
-    input = .descriptor(number)
     outputAdvice = "its reader has gone; keep it open, or lead the console to a file or nowhere"
   }
 

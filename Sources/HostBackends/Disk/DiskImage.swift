@@ -53,6 +53,11 @@ package final class DiskImage: Sendable {
     presentNeverWaits = Atomic(description.never_waits)
   }
 
+  deinit { unlock() }
+
+  /// Lets others open the image. Nothing is done with it afterwards, though somebody may have the value a while yet.
+  package func unlock() { chost_disk_unlock(descriptor.rawValue) }
+
   /// An open file of which nothing is known, for tests.
   init(_ descriptor: consuming OwnedDescriptor) {
     path = ""
