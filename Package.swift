@@ -44,6 +44,7 @@ let forFuzzing: [Product] =
     .library(name: "DeviceTree", targets: ["DeviceTree"]),
     .library(name: "MessagesTesting", targets: ["MessagesTesting"]),
     .library(name: "QEMUTesting", targets: ["QEMUTesting"]),
+    .library(name: "SecondaryTreeTesting", targets: ["SecondaryTreeTesting"]),
     .library(name: "CPUModelTesting", targets: ["CPUModelTesting"]),
     .library(name: "DebuggerTesting", targets: ["AArch64", "Debugger", "DebuggerTesting"]),
     .library(
@@ -296,9 +297,17 @@ let package = Package(
       dependencies: ["DeviceTree", "GuestMemory", "Host", "Peripherals", "SCMI", "VirtioMMIO"],
       swiftSettings: strict
     ),
+    .target(
+      name: "SecondaryTreeTesting",
+      dependencies: ["DeviceTree", "GuestABI"],
+      path: "Tests/SecondaryTreeTesting",
+      swiftSettings: strict
+    ),
     .testTarget(
       name: "GuestABITests",
-      dependencies: ["DeviceTree", "GuestABI", "GuestMemory", "Host", "Peripherals", "TestSupport"],
+      dependencies: [
+        "DeviceTree", "GuestABI", "GuestMemory", "Host", "Peripherals", "SecondaryTreeTesting", "TestSupport",
+      ],
       swiftSettings: strict
     ),
     .target(

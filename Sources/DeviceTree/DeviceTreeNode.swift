@@ -10,6 +10,21 @@ public struct DeviceTreeNode: Equatable, Sendable {
     /// The value; numbers in it are big-endian.
     public var bytes: [UInt8]
 
+    /// A property of these bytes.
+    public init(_ name: String, bytes: [UInt8] = []) {
+      self.name = name
+      self.bytes = bytes
+    }
+
+    /// A property of 32-bit cells.
+    public init(_ name: String, cells: [UInt32]) { self.init(name, bytes: PropertyBytes.of(cells: cells)) }
+
+    /// A property of 64-bit numbers, two cells each.
+    public init(_ name: String, wide: [UInt64]) { self.init(name, bytes: PropertyBytes.of(wide: wide)) }
+
+    /// A property of texts, each with its zero.
+    public init(_ name: String, strings: [String]) { self.init(name, bytes: PropertyBytes.of(strings: strings)) }
+
     /// The value, where it is one 32-bit cell.
     public var cell: UInt32? { bytes.count == 4 ? bytes.reduce(0) { $0 << 8 | UInt32($1) } : nil }
 
@@ -23,6 +38,13 @@ public struct DeviceTreeNode: Equatable, Sendable {
   public var properties: [Property] = []
   /// The nodes in it, in the blob's order.
   public var children: [DeviceTreeNode] = []
+
+  /// A node with these properties.
+  public init(_ name: String, _ properties: [Property] = [], children: [DeviceTreeNode] = []) {
+    self.name = name
+    self.properties = properties
+    self.children = children
+  }
 
   /// The first property of that name.
   public subscript(property name: String) -> Property? { properties.first { $0.name == name } }
@@ -41,6 +63,9 @@ public struct DeviceTreeNode: Equatable, Sendable {
 public struct DeviceTreeContent: Equatable, Sendable {
   /// How deep nodes may be nested: what Linux takes.
   static let depthLimit = 64
+  /// How long a property's name may be, in bytes: several times what any binding has. Names are shared in a blob, and
+  /// would not be here.
+  static let nameLimit = 255
 
   /// Memory that the kernel must leave alone from its first moment, in bytes.
   public struct Reservation: Equatable, Sendable {
@@ -57,7 +82,8 @@ public struct DeviceTreeContent: Equatable, Sendable {
 
   /// Reads a blob.
   ///
-  /// - Throws: where libfdt does not accept it, or nodes are nested deeper than any kernel takes.
+  /// - Throws: where libfdt does not accept it, nodes are nested deeper than any kernel takes, or a name is longer than
+  ///   any binding's.
   public init(_ blob: [UInt8]) throws(DeviceTreeError) {
     var reader = Reader()
     // SAFETY: the blob holds for the call, and its count goes along.
@@ -67,7 +93,9 @@ public struct DeviceTreeContent: Equatable, Sendable {
     }
     // SAFETY: fdt_strerror returns a constant text for every number.
     guard result >= 0 else { throw DeviceTreeError(.read, reason: unsafe String(cString: fdt_strerror(result))) }
-    guard let root = reader.root else { throw DeviceTreeError(.read, reason: "nodes are nested too deep") }
+    guard let root = reader.root else {
+      throw DeviceTreeError(.read, reason: "nodes are nested too deep, or a property's name is too long")
+    }
     self.root = root
     reservations = reader.reservations
   }
@@ -95,7 +123,7 @@ public struct DeviceTreeContent: Equatable, Sendable {
         case UInt32(FDT_BEGIN_NODE):
           guard open.count < DeviceTreeContent.depthLimit else { return 0 }
           open.append(
-            DeviceTreeNode(name: unsafe fdt_get_name(blob, offset, nil).map { unsafe String(cString: $0) } ?? "")
+            DeviceTreeNode(unsafe fdt_get_name(blob, offset, nil).map { unsafe String(cString: $0) } ?? "")
           )
         case UInt32(FDT_END_NODE):
           let node = open.removeLast()
@@ -106,8 +134,9 @@ public struct DeviceTreeContent: Equatable, Sendable {
           // SAFETY: as above; name and size are this call's own variables.
           let value = unsafe fdt_getprop_by_offset(blob, offset, &name, &size)
           guard let value = unsafe value, let name = unsafe name else { return size }
+          guard unsafe strnlen(name, DeviceTreeContent.nameLimit + 1) <= DeviceTreeContent.nameLimit else { return 0 }
           let bytes = unsafe [UInt8](UnsafeRawBufferPointer(start: value, count: Int(size)))
-          open[open.count - 1].properties.append(.init(name: unsafe String(cString: name), bytes: bytes))
+          open[open.count - 1].properties.append(.init(unsafe String(cString: name), bytes: bytes))
         case UInt32(FDT_END): return 0
         default: break
         }

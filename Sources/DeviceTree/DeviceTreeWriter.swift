@@ -135,39 +135,17 @@ public struct DeviceTreeWriter: ~Copyable {
 
   /// Adds a property of several texts.
   public mutating func property(_ name: String, strings: [String]) {
-    var bytes: [UInt8] = []
-    for text in strings {
-      bytes.append(contentsOf: text.utf8)
-      bytes.append(0)
-    }
-    property(name, bytes: bytes)
+    property(name, bytes: PropertyBytes.of(strings: strings))
   }
 
   /// Adds a property of 32-bit cells.
   public mutating func property(_ name: String, cells: [UInt32]) {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(4 * cells.count)
-    for cell in cells {
-      bytes.append(UInt8(truncatingIfNeeded: cell >> 24))
-      bytes.append(UInt8(truncatingIfNeeded: cell >> 16))
-      bytes.append(UInt8(truncatingIfNeeded: cell >> 8))
-      bytes.append(UInt8(truncatingIfNeeded: cell))
-    }
-    property(name, bytes: bytes)
+    property(name, bytes: PropertyBytes.of(cells: cells))
   }
 
   /// Adds a property of 64-bit numbers, two cells each.
   public mutating func property(_ name: String, wide: [UInt64]) {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(8 * wide.count)
-    for number in wide {
-      var shift: UInt64 = 64
-      while shift > 0 {
-        shift -= 8
-        bytes.append(UInt8(truncatingIfNeeded: number >> shift))
-      }
-    }
-    property(name, bytes: bytes)
+    property(name, bytes: PropertyBytes.of(wide: wide))
   }
 
   /// Ends the tree.

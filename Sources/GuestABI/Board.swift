@@ -26,6 +26,8 @@ package final class Board: Sendable {
   package let iommu: Int?
   /// What the guest finds of an SCMI platform.
   package let platform: MachineTree.SCMI?
+  /// Whether it finds the hypervisor Gunyah, and not KVM.
+  package let isGunyah: Bool
 
   /// KVM's memory slots.
   package enum MemorySlot {
@@ -37,6 +39,11 @@ package final class Board: Sendable {
     package static let firstWindow: UInt32 = 2
     /// How many a hot-plug region has.
     package static let perHotplugRegion: UInt32 = 1024
+    /// The first one of RAM in pieces, of which a part was given to another machine: behind those of as many hot-plug
+    /// regions as there can be. KVM has 32,767.
+    package static let firstOfPieces: UInt32 = 24_576
+    /// How many there are of those.
+    package static let pieceCount: UInt32 = 8_000
   }
 
   /// Memory that devices reach.
@@ -118,6 +125,7 @@ package final class Board: Sendable {
   ///   - wantedRegions: the regions of hot-plug memory.
   ///   - wanted: the virtio devices, at most ``MemoryMap/virtioDeviceLimit``.
   ///   - platform: what the guest finds of an SCMI platform.
+  ///   - isGunyah: whether it finds the hypervisor Gunyah, and not KVM.
   package init(
     gic: GICVersion,
     cpuCount: Int,
@@ -127,7 +135,8 @@ package final class Board: Sendable {
     windowSizes: [UInt64],
     hotplugRegions wantedRegions: [WantedRegion],
     devices wanted: [WantedDevice],
-    platform: MachineTree.SCMI?
+    platform: MachineTree.SCMI?,
+    isGunyah: Bool = false
   ) {
     self.gic = gic
     self.cpuCount = cpuCount
@@ -170,9 +179,11 @@ package final class Board: Sendable {
     devices = places
     self.iommu = iommu
     self.platform = platform
+    self.isGunyah = isGunyah
     interruptCount = MemoryMap.interruptCount(
       virtioDeviceCount: places.count,
-      platformInterruptCount: platform?.places.reduce(0) { $0 + $1.interrupts.count } ?? 0
+      platformInterruptCount: platform?.places.reduce(0) { $0 + $1.interrupts.count } ?? 0,
+      hasHypervisor: isGunyah
     )
   }
 

@@ -83,19 +83,19 @@ extension MachineTree.SCMI {
         switch child.name {
         case "cpus": writeCPUs(child, &node)
         case "firmware":
-          copy(child, &node)
+          node.write(contentOf: child)
           writePlatform(&node)
         case "thermal-zones":
-          copy(child, &node)
+          node.write(contentOf: child)
           writeThermalZones(&node)
         default:
           if !hasClockConsumer, let consumer = clockConsumer,
             child[property: "compatible"]?.strings.contains("arm,pl031") == true
           {
             hasClockConsumer = true
-            copy(child, &node, without: ["clocks"]) { use(by: consumer, &$0) }
+            node.write(contentOf: child, without: ["clocks"]) { use(by: consumer, &$0) }
           } else {
-            copy(child, &node)
+            node.write(contentOf: child)
           }
         }
       }
@@ -113,25 +113,11 @@ extension MachineTree.SCMI {
     for child in cpus.children {
       tree.node(child.name) { node in
         guard child[property: "device_type"]?.strings == ["cpu"], child[property: "power-domains"] == nil else {
-          return copy(child, &node)
+          return node.write(contentOf: child)
         }
-        copy(child, &node) { describe(cpu: index, &$0) }
+        node.write(contentOf: child) { describe(cpu: index, &$0) }
         index += 1
       }
     }
-  }
-
-  /// Writes what is in a node, with more properties behind its own.
-  private func copy(
-    _ node: DeviceTreeNode,
-    _ tree: inout DeviceTreeWriter,
-    without names: [String] = [],
-    _ more: (inout DeviceTreeWriter) -> Void = { _ in }
-  ) {
-    for property in node.properties where !names.contains(property.name) {
-      tree.property(property.name, bytes: property.bytes)
-    }
-    more(&tree)
-    for child in node.children { tree.node(child.name) { copy(child, &$0) } }
   }
 }

@@ -19,6 +19,8 @@ package struct MachineTree: Sendable {
   package var initramfs: GuestRange?
   /// The virtio devices that are there.
   package var virtioDevices: [Board.DevicePlace]
+  /// What it finds of the hypervisor Gunyah; nil where that is KVM.
+  package var gunyah: Gunyah?
   /// Randomness for the kernel: 8 bytes for its address layout, the rest for its random number generator.
   package var seed: [UInt8]
 
@@ -29,6 +31,7 @@ package struct MachineTree: Sendable {
     uuid: String,
     initramfs: GuestRange?,
     virtioDevices: [Board.DevicePlace],
+    gunyah: Gunyah? = nil,
     seed: [UInt8]
   ) {
     self.board = board
@@ -37,6 +40,7 @@ package struct MachineTree: Sendable {
     self.uuid = uuid
     self.initramfs = initramfs
     self.virtioDevices = virtioDevices
+    self.gunyah = gunyah
     self.seed = seed
   }
 
@@ -62,13 +66,13 @@ package struct MachineTree: Sendable {
     static let firstWindow: UInt32 = 16
   }
 
-  private enum InterruptKind {
+  enum InterruptKind {
     static let shared: UInt32 = 0
     static let perCPU: UInt32 = 1
   }
 
-  private static let levelHigh: UInt32 = 4
-  private static let edgeRising: UInt32 = 1
+  static let levelHigh: UInt32 = 4
+  static let edgeRising: UInt32 = 1
 
   /// Writes the tree.
   ///
@@ -146,14 +150,24 @@ package struct MachineTree: Sendable {
       psci.property("compatible", strings: ["arm,psci-1.0", "arm,psci-0.2"])
       psci.property("method", "hvc")
     }
-    root.node("hypervisor") { hypervisor in
-      hypervisor.property("compatible", "linux,kvm")
-      hypervisor.node("apus") { apus in
-        apus.property("compatible", "apus,machine")
-        apus.property("api-version", cells: [Self.apiVersion])
-        apus.property("vm-name", name)
-        apus.property("vm-uuid", uuid)
+    guard let gunyah else {
+      root.node("hypervisor") { hypervisor in
+        hypervisor.property("compatible", "linux,kvm")
+        identity(&hypervisor)
       }
+      return
+    }
+    gunyah.write(&root)
+    // The binding of Gunyah's node has no room for it.
+    identity(&root)
+  }
+
+  private func identity(_ parent: inout DeviceTreeWriter) {
+    parent.node("apus") { apus in
+      apus.property("compatible", "apus,machine")
+      apus.property("api-version", cells: [Self.apiVersion])
+      apus.property("vm-name", name)
+      apus.property("vm-uuid", uuid)
     }
   }
 

@@ -64,6 +64,11 @@ public struct MemoryMap: Equatable, Sendable {
     public static let virtio: UInt32 = 16
     /// Of the first device of an SCMI platform's tree; the others follow, 64 at most.
     public static let platformBus: UInt32 = 112
+    /// Of a hypervisor that the guest finds: the two of its resource manager's queues, then those of queues, doorbells
+    /// and vCPUs, ``hypervisorCount`` in all.
+    public static let hypervisor: UInt32 = 176
+    /// How many the hypervisor has.
+    public static let hypervisorCount: UInt32 = 112
   }
 
   /// Private peripheral interrupts, counted from 0 (PPI n is interrupt 16 + n).
@@ -87,10 +92,16 @@ public struct MemoryMap: Equatable, Sendable {
   /// - Parameters:
   ///   - virtioDeviceCount: how many virtio devices.
   ///   - platformInterruptCount: the lines of the devices of an SCMI platform's tree.
-  public static func interruptCount(virtioDeviceCount: Int, platformInterruptCount: Int = 0) -> UInt32 {
+  ///   - hasHypervisor: whether the guest finds a hypervisor with interrupts of its own.
+  public static func interruptCount(
+    virtioDeviceCount: Int,
+    platformInterruptCount: Int = 0,
+    hasHypervisor: Bool = false
+  ) -> UInt32 {
     let devices = SharedInterrupt.virtio + UInt32(virtioDeviceCount)
     let platform = platformInterruptCount == 0 ? 0 : SharedInterrupt.platformBus + UInt32(platformInterruptCount)
-    return 32 + (max(devices, platform) + 31) / 32 * 32
+    let hypervisor = hasHypervisor ? SharedInterrupt.hypervisor + SharedInterrupt.hypervisorCount : 0
+    return 32 + (max(devices, platform, hypervisor) + 31) / 32 * 32
   }
 
   /// The registers of an interrupt controller.

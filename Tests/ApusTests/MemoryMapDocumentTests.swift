@@ -61,6 +61,8 @@ struct MemoryMapDocumentTests {
       "| shared | \(MemoryMap.SharedInterrupt.virtio) | edge | the first virtio-mmio device; the others follow |",
       "| shared | \(MemoryMap.SharedInterrupt.platformBus) | either | the first device of an SCMI platform's tree; the "
         + "others follow, \(InterruptDefinition.limit) at most |",
+      "| shared | \(MemoryMap.SharedInterrupt.hypervisor) | edge | the queue to Gunyah's resource manager; the queue from "
+        + "it, and others of its objects, follow, \(MemoryMap.SharedInterrupt.hypervisorCount) in all |",
       "| private | \(MemoryMap.PrivateInterrupt.performanceMonitors) | level | performance monitors |",
       "| private | \(MemoryMap.PrivateInterrupt.hypervisorTimer) | level | hypervisor timer |",
       "| private | \(MemoryMap.PrivateInterrupt.virtualTimer) | level | virtual timer |",
