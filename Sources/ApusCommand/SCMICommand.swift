@@ -146,8 +146,11 @@ extension SCMICommand {
         var follower = TranscriptFollower(inputs[0])
         try follower.run()
       } else {
-        let records = try TranscriptText.read(inputs[0])
-        try Message.show(picture ? SessionPicture.lines(records) : records.map(\.text))
+        let (records, mistake) = try TranscriptText.records(inputs[0])
+        var lines = TranscriptLines()
+        try TranscriptOutput.show(inputs[0], records, mistake) { records in
+          picture ? SessionPicture.lines(records) : lines.lines(records)
+        }
       }
     }
   }
@@ -206,6 +209,26 @@ enum BadText {
   }
 }
 
+/// What is shown of a transcript.
+enum TranscriptOutput {
+  /// Shows what `text` makes of the lines, and tells the mistake behind them.
+  ///
+  /// - Throws: the exit status after a mistake.
+  static func show<Line>(
+    _ path: String,
+    _ lines: [Line],
+    _ mistake: (any Error)?,
+    _ text: ([Line]) -> [String]
+  ) throws {
+    guard let mistake else {
+      if lines.isEmpty { Message.say("warning: \(path): there is no line in it") }
+      return try Message.show(text(lines))
+    }
+    if !lines.isEmpty { try Message.show(text(lines)) }
+    throw BadText.said("\(path): \(mistake)")
+  }
+}
+
 private enum PlatformText {
   static func read(_ path: String) throws -> PlatformDefinition {
     let bytes = try Message.reporting { () throws(InputFileError) in try InputFile.read(path) }
@@ -231,11 +254,18 @@ private enum PlatformText {
 
 private enum TranscriptText {
   static func read(_ path: String) throws -> [TranscriptRecord] {
+    let (records, mistake) = try records(path)
+    if let mistake { throw BadText.said("\(path): \(mistake)") }
+    return records
+  }
+
+  /// The records before the first mistake, and that.
+  static func records(_ path: String) throws -> ([TranscriptRecord], TranscriptError?) {
     let bytes = try Message.reporting { () throws(InputFileError) in try InputFile.read(path) }
-    do {
-      return try TranscriptRecord.records(lines: String(decoding: bytes, as: UTF8.self))
+    do throws(TranscriptError) {
+      return (try TranscriptRecord.records(lines: String(decoding: bytes, as: UTF8.self)), nil)
     } catch {
-      throw BadText.said("\(path): \(error)")
+      return (error.before, error)
     }
   }
 }

@@ -10,6 +10,7 @@ struct TranscriptFollower {
   private var begun: [UInt8] = []
   /// Of the line that comes next, from 1.
   private var number = 1
+  private var lines = TranscriptLines()
 
   init(_ path: String) {
     self.path = path
@@ -21,10 +22,10 @@ struct TranscriptFollower {
     let file = try Message.reporting { () throws(InputFileError) in try GrowingFile(path) }
     while true {
       switch try Message.reporting({ () throws(InputFileError) in try file.read() }) {
-      case .bytes(let bytes): try take(bytes)
-      case .anew: (begun, number) = ([], 1)
+      case .bytes(let bytes): guard try take(bytes) else { return }
+      case .anew: (begun, number, lines) = ([], 1, TranscriptLines())
       case .end:
-        if !begun.isEmpty { try show([begun[...]]) }
+        if !begun.isEmpty { _ = try show([begun[...]], isCut: true) }
         return
       case .nothing: if file.wait(beside: signals.rawValue) { return }
       }
@@ -32,25 +33,29 @@ struct TranscriptFollower {
     }
   }
 
-  private mutating func take(_ bytes: [UInt8]) throws {
+  /// - Returns: false where nobody reads the lines any more.
+  private mutating func take(_ bytes: [UInt8]) throws -> Bool {
     begun += bytes
-    guard let end = begun.lastIndex(of: 0x0A) else { return }
+    guard let end = begun.lastIndex(of: 0x0A) else { return true }
     let lines = begun[..<end].split(separator: 0x0A, omittingEmptySubsequences: false)
     begun = Array(begun[(end + 1)...])
-    try show(lines)
+    return try show(lines)
   }
 
-  private mutating func show(_ lines: [ArraySlice<UInt8>]) throws {
+  /// - Parameter isCut: whether nothing comes behind the last one, not even its end.
+  /// - Returns: false where nobody reads the lines any more.
+  private mutating func show(_ lines: [ArraySlice<UInt8>], isCut: Bool = false) throws -> Bool {
     var texts: [String] = []
     for line in lines {
       do throws(TranscriptError) {
-        texts += try TranscriptRecord.records(lines: String(decoding: line, as: UTF8.self)).map(\.text)
+        let text = String(decoding: line, as: UTF8.self) + (isCut ? "" : "\n")
+        texts += self.lines.lines(try TranscriptRecord.records(lines: text))
       } catch {
         try Message.show(texts)
         throw BadText.said("\(path): line \(number): \(error.message)")
       }
       number += 1
     }
-    if !texts.isEmpty { try Message.show(texts) }
+    return try texts.isEmpty || Message.offer(texts)
   }
 }

@@ -1,3 +1,4 @@
+internal import PositionedJSON
 public import SCMI
 
 /// Messages as text.
@@ -35,7 +36,9 @@ public enum MessageDecoder {
 
   /// Bytes of a message in hexadecimal digits as one line; `nil` where they are none.
   public static func decoded(hexadecimal: String, isRequest: Bool) -> String? {
-    guard let bytes = JSONText.bytes(hexadecimal: hexadecimal), let message = try? SCMIMessage(bytes: bytes) else {
+    guard let bytes = HexadecimalBytes.bytes(hexadecimal, allowsSpaces: true),
+      let message = try? SCMIMessage(bytes: bytes)
+    else {
       return nil
     }
     return text(message, isRequest: isRequest)
@@ -43,7 +46,7 @@ public enum MessageDecoder {
 
   /// Bytes of a message in hexadecimal digits as one line, or why they are none.
   public static func text(hexadecimal: String, isRequest: Bool) -> String {
-    guard let bytes = JSONText.bytes(hexadecimal: hexadecimal) else { return "not hexadecimal" }
+    guard let bytes = HexadecimalBytes.bytes(hexadecimal, allowsSpaces: true) else { return "not hexadecimal" }
     do {
       return text(try SCMIMessage(bytes: bytes), isRequest: isRequest)
     } catch {
@@ -72,7 +75,7 @@ public enum MessageDecoder {
   }
 
   private static func cut(_ name: String, _ bytes: some Sequence<UInt8>) -> Field {
-    let text = "cut after " + JSONText.hexadecimal(Array(bytes))
+    let text = "cut after " + HexadecimalBytes.text(Array(bytes))
     return Field(name: name, json: JSONText.quoted(text), text: "(" + text + ")")
   }
 

@@ -29,9 +29,14 @@ public struct PlatformFileError: Error, Sendable, CustomStringConvertible {
   /// How many mistakes are told: a file that was made by a program may have a million of one kind.
   public static let limit = 50
 
+  /// What to say of mistakes that are not told, here and of other files; nil where there are none.
+  package static func note(omitted: Int) -> String? {
+    omitted > 0 ? "\(omitted) more mistakes are not told" : nil
+  }
+
   /// What to tell people of a file with that name.
   public func messages(for file: String) -> [String] {
-    mistakes.map { "\(file):\($0)" } + (omitted > 0 ? ["\(file): \(omitted) more mistakes are not told"] : [])
+    mistakes.map { "\(file):\($0)" } + [Self.note(omitted: omitted)].compactMap(\.self).map { "\(file): \($0)" }
   }
 
   public var description: String { text(\.description) }
@@ -40,7 +45,7 @@ public struct PlatformFileError: Error, Sendable, CustomStringConvertible {
   package var withoutPositions: String { text(\.withoutPosition) }
 
   private func text(_ text: (Mistake) -> String) -> String {
-    let lines = mistakes.map(text) + (omitted > 0 ? ["\(omitted) more mistakes are not told"] : [])
+    let lines = mistakes.map(text) + [Self.note(omitted: omitted)].compactMap(\.self)
     return lines.joined(separator: "\n")
   }
 }

@@ -2,11 +2,13 @@ internal import PositionedJSON
 public import SCMI
 
 /// Why a line is no line of a transcript.
-public struct TranscriptError: Error, Equatable, Sendable, CustomStringConvertible {
+public struct TranscriptError: Error, Sendable, CustomStringConvertible {
   /// From 1.
   public var line: Int
   /// What is wrong, for people.
   public var message: String
+  /// What stands before the line.
+  public var before: [TranscriptRecord]
 
   public var description: String { "line \(line): \(message)" }
 }
@@ -16,34 +18,28 @@ extension TranscriptRecord {
   ///
   /// What a record says is taken from its raw bytes; names, fields and status are for other readers.
   ///
-  /// - Throws: the first line that is no record, and why.
+  /// - Throws: the first line that is no record, why, and the records before it.
   public static func records(lines text: String) throws(TranscriptError) -> [TranscriptRecord] {
-    var records: [TranscriptRecord] = []
-    var number = 0
-    for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
-      number += 1
-      if line.allSatisfy({ $0 == " " || $0 == "\r" }) { continue }
-      records.append(try record(Array(line.utf8), number))
-    }
+    let (records, mistake) = JSONLines.read(Array(text.utf8)) { value throws(JSONLines.Mistake) in try record(value) }
+    if let mistake { throw TranscriptError(line: mistake.line, message: mistake.message, before: records) }
     return records
   }
 
-  private static func record(_ line: [UInt8], _ number: Int) throws(TranscriptError) -> TranscriptRecord {
-    let value: JSONValue
-    do {
-      value = try JSONParser.parse(line)
-    } catch {
-      throw TranscriptError(line: number, message: "column \(error.position.column): \(error.message)")
+  private static func record(_ value: JSONValue) throws(JSONLines.Mistake) -> TranscriptRecord {
+    typealias Mistake = JSONLines.Mistake
+    guard let word = value["kind"]?.string else { throw Mistake("expected a kind") }
+    if value["agent"] == nil, value["vmid"] != nil {
+      throw Mistake("it is a transcript's of Gunyah; give the file to 'apus gunyah decode'")
     }
-    guard let kind = value["kind"]?.string.flatMap({ Kind(rawValue: $0) }) else {
-      throw TranscriptError(line: number, message: "expected a kind")
+    guard let kind = Kind(rawValue: word) else {
+      throw Mistake("expected one of the kinds \(Kind.allCases.map(\.rawValue).joined(separator: ", "))")
     }
     guard let sequence = value["sequence"]?.integer(UInt64.self), let time = value["time"]?.integer(UInt64.self),
       let agent = value["agent"]?.integer(Int.self), agent > 0
-    else { throw TranscriptError(line: number, message: "expected sequence, time and agent") }
-    guard let bytes = value["raw"]?.string.flatMap({ JSONText.bytes(hexadecimal: $0) }),
+    else { throw Mistake("expected sequence, time and agent") }
+    guard let bytes = value["raw"]?.string.flatMap({ HexadecimalBytes.bytes($0, allowsSpaces: true) }),
       let message = try? SCMIMessage(bytes: bytes)
-    else { throw TranscriptError(line: number, message: "expected a message's bytes in raw") }
+    else { throw Mistake("expected a message's bytes in raw") }
     var record = TranscriptRecord(
       sequence: sequence,
       time: time,
@@ -53,13 +49,26 @@ extension TranscriptRecord {
       message: message
     )
     record.events = value["events"]?.boolean
-    if kind == .reset && record.events == nil {
-      throw TranscriptError(line: number, message: "expected events of a reset, true or false")
-    }
+    if kind == .reset && record.events == nil { throw Mistake("expected events of a reset, true or false") }
     record.latency = value["latency"]?.integer(UInt64.self)
     record.decision = value["decision"]?.string
     record.rule = value["rule"]?.string
     return record
+  }
+}
+
+/// A transcript for people, one line to each record, and one where records are missing.
+public struct TranscriptLines: Sendable {
+  private var gaps = LineGaps()
+
+  public init() {}
+
+  /// The lines of the records that come next.
+  public mutating func lines(_ records: [TranscriptRecord]) -> [String] {
+    records.flatMap { record in
+      gaps.pass(record.sequence)
+      return [gaps.note(), record.text].compactMap(\.self)
+    }
   }
 }
 
@@ -82,7 +91,10 @@ public enum SessionPicture {
     }
     agents.sort { $0.place < $1.place }
     var lines = [pad("time", 16) + agents.map { pad($0.name, width) }.joined()]
+    var gaps = LineGaps()
     for record in records {
+      gaps.pass(record.sequence)
+      if let note = gaps.note() { lines.append(pad("", 16) + note) }
       let column = agents.firstIndex { $0.place == record.agent } ?? 0
       var line = pad(JSONText.seconds(record.time), 16)
       for _ in 0..<column { line += pad("|", width) }

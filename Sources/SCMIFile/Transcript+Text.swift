@@ -1,3 +1,4 @@
+internal import PositionedJSON
 public import SCMI
 
 extension TranscriptRecord {
@@ -16,7 +17,7 @@ extension TranscriptRecord {
       text += "}"
     }
     if let events { text += ",\"events\":\(events)" }
-    text += ",\"raw\":\"" + JSONText.hexadecimal(message.bytes) + "\""
+    text += ",\"raw\":\"" + HexadecimalBytes.text(message.bytes) + "\""
     if let latency { text += ",\"latency\":\(latency)" }
     if let decision { text += ",\"decision\":" + JSONText.quoted(decision) }
     if let rule { text += ",\"rule\":" + JSONText.quoted(rule) }

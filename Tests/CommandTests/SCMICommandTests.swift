@@ -139,6 +139,17 @@ private let session = """
     expectRefusal(try apus(["scmi", "decode", file.path]), status: 65, "line 2: expected a kind")
   }
 
+  @Test(arguments: [[], ["--picture"]])
+  func whatIsBeforeAMistakeIsShown(options: [String]) throws {
+    let file = try TemporaryFile(Array(session.dropLast(20).utf8))
+
+    let result = try apus(["scmi", "decode"] + options + [file.path])
+
+    #expect(result.status == 65)
+    #expect(result.output.contains("CLOCK_RATE_SET token 1 flags"))
+    #expect(result.error.contains("\(file.path): line 2: it is cut, as where its writer was ended"))
+  }
+
   @Test func aMissingFileIsToldWithItsPath() throws {
     expectRefusal(try apus(["scmi", "check", "/nowhere/p.json"]), status: 66, "'/nowhere/p.json' cannot be read")
   }

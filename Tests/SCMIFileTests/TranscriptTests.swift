@@ -240,7 +240,13 @@ import Testing
   }
 
   @Test(arguments: [
-    ("{", "line 1: column 2"), ("{}", "line 1: expected a kind"),
+    ("{", "line 1: it is cut, as where its writer was ended (column 2"), ("{,}", "line 1: column 2"),
+    ("{}", "line 1: expected a kind"), ("{\"kind\": \"x\"}", "line 1: expected one of the kinds request, reply, "),
+    ("text", "line 1: expected an object"),
+    (
+      "{\"kind\": \"call\", \"vmid\": 3}",
+      "line 1: it is a transcript's of Gunyah; give the file to 'apus gunyah decode'"
+    ),
     ("\n{\"kind\": \"reply\"}", "line 2: expected sequence"),
     ("{\"kind\":\"reply\",\"sequence\":0,\"time\":0,\"agent\":1,\"raw\":\"0\"}", "line 1: expected a message"),
     (
@@ -255,6 +261,33 @@ import Testing
     } catch {
       #expect(error.description.hasPrefix(expected))
     }
+  }
+
+  @Test func ofATranscriptWhoseLastLineIsCutTheOthersAreRead() throws {
+    var bench = try Bench()
+    bench.platform.isRecording = true
+    _ = bench.ask(.clockRateGet(clock: 0))
+    let lines = bench.platform.takeTranscript().map(\.json)
+    let text = lines[0] + "\n" + lines[1].dropLast(9)
+
+    let error = #expect(throws: TranscriptError.self) { try TranscriptRecord.records(lines: text) }
+
+    #expect(error?.line == 2)
+    #expect(error?.before.map(\.json) == [lines[0]])
+  }
+
+  @Test func recordsThatAreMissingAreToldInTheirPlace() throws {
+    var bench = try Bench()
+    bench.platform.isRecording = true
+    _ = bench.ask(.clockRateGet(clock: 0))
+    var records = bench.platform.takeTranscript()
+    records[1].sequence = 4
+    var lines = TranscriptLines()
+
+    let text = lines.lines(records)
+
+    #expect(text == [records[0].text, "… 3 lines are missing here", records[1].text])
+    #expect(SessionPicture.lines(records)[2] == String(repeating: " ", count: 16) + "… 3 lines are missing here")
   }
 
   @Test func aPictureHasAColumnPerAgent() throws {
