@@ -46,6 +46,7 @@ let forFuzzing: [Product] =
     .library(name: "QEMUTesting", targets: ["QEMUTesting"]),
     .library(name: "SecondaryTreeTesting", targets: ["SecondaryTreeTesting"]),
     .library(name: "CPUModelTesting", targets: ["CPUModelTesting"]),
+    .library(name: "GunyahTesting", targets: ["GunyahTesting"]),
     .library(name: "DebuggerTesting", targets: ["AArch64", "Debugger", "DebuggerTesting"]),
     .library(
       name: "VirtioTesting",
@@ -239,6 +240,18 @@ let package = Package(
     .testTarget(
       name: "SCMIFileTests",
       dependencies: ["PositionedJSON", "SCMI", "SCMIFile", "SCMIFuzzing", "SCMITesting", "TestSupport"],
+      swiftSettings: strict
+    ),
+    .target(name: "Gunyah", swiftSettings: strict),
+    .target(
+      name: "GunyahTesting",
+      dependencies: ["Gunyah"],
+      path: "Tests/GunyahTesting",
+      swiftSettings: strict
+    ),
+    .testTarget(
+      name: "GunyahTests",
+      dependencies: ["Gunyah", "GunyahTesting", "TestSupport"],
       swiftSettings: strict
     ),
     .target(name: "AArch64", swiftSettings: strict),
