@@ -44,6 +44,7 @@ let forFuzzing: [Product] =
     .library(name: "DeviceTree", targets: ["DeviceTree"]),
     .library(name: "MessagesTesting", targets: ["MessagesTesting"]),
     .library(name: "QEMUTesting", targets: ["QEMUTesting"]),
+    .library(name: "ResourceManagerTesting", targets: ["ResourceManagerTesting"]),
     .library(name: "SecondaryTreeTesting", targets: ["SecondaryTreeTesting"]),
     .library(name: "CPUModelTesting", targets: ["CPUModelTesting"]),
     .library(name: "GunyahTesting", targets: ["GunyahTesting"]),
@@ -249,9 +250,15 @@ let package = Package(
       path: "Tests/GunyahTesting",
       swiftSettings: strict
     ),
+    .target(
+      name: "ResourceManagerTesting",
+      dependencies: ["Gunyah"],
+      path: "Tests/ResourceManagerTesting",
+      swiftSettings: strict
+    ),
     .testTarget(
       name: "GunyahTests",
-      dependencies: ["Gunyah", "GunyahTesting", "TestSupport"],
+      dependencies: ["Gunyah", "GunyahTesting", "ResourceManagerTesting", "TestSupport"],
       swiftSettings: strict
     ),
     .target(name: "AArch64", swiftSettings: strict),
