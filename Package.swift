@@ -244,10 +244,16 @@ let package = Package(
       swiftSettings: strict
     ),
     .target(name: "Gunyah", swiftSettings: strict),
+    .target(name: "GunyahFile", dependencies: ["Gunyah", "PositionedJSON"], swiftSettings: strict),
     .target(
       name: "GunyahTesting",
-      dependencies: ["Gunyah"],
+      dependencies: ["Gunyah", "GunyahFile"],
       path: "Tests/GunyahTesting",
+      swiftSettings: strict
+    ),
+    .testTarget(
+      name: "GunyahFileTests",
+      dependencies: ["Gunyah", "GunyahFile", "GunyahTesting", "TestSupport"],
       swiftSettings: strict
     ),
     .target(
