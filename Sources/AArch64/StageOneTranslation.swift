@@ -33,10 +33,11 @@ public enum TranslationFault: Error, Equatable, Sendable {
 
 /// The stage-1 walk of the EL1&0 translation regime, as a debugger wants it: where a virtual address leads.
 ///
-/// Values in, values out: the registers, the address, and a closure that reads the guest's physical memory. Granules of
-/// 4, 16 and 64 KiB, blocks, both tables, the MMU off, ignored top bytes, and addresses of 52 bits (FEAT_LVA, FEAT_LPA
-/// and FEAT_LPA2, as far as TCR_EL1 turns them on). Permissions, the access flag and E0PD are not looked at: a debugger
-/// reads what the guest may not. Nothing is kept between two walks. A walk reads at most five words.
+/// Values in, values out: the registers, the address, and a closure that reads the guest's physical memory. Granules
+/// of 4, 16 and 64 KiB, blocks, both tables, the MMU off, ignored top bytes, and addresses of 52 bits (FEAT_LVA,
+/// FEAT_LPA and FEAT_LPA2, as far as TCR_EL1 turns them on). Permissions and the access flag are told and not
+/// enforced, since a debugger reads what the guest may not; E0PD, PAN and the indirect permissions of FEAT_S1PIE are
+/// not looked at. Nothing is kept between two walks. A walk reads at most five words.
 public struct StageOneTranslation: Equatable, Sendable {
   /// Where an address leads.
   public struct Mapping: Equatable, Sendable {
@@ -46,12 +47,19 @@ public struct StageOneTranslation: Equatable, Sendable {
     public let count: UInt64
     /// The level of the entry, -1 to 3; nil with the MMU off.
     public let level: Int?
+    /// Whether EL1 may write there: by AP and APTable, and by DBM where the processor keeps the dirty state
+    /// (TCR_EL1.HD).
+    public let isWritable: Bool
+    /// Whether an access is no fault of the access flag: it is set, or the processor sets it (TCR_EL1.HA).
+    public let isAccessible: Bool
 
     /// Names a place.
-    public init(address: UInt64, count: UInt64, level: Int?) {
+    public init(address: UInt64, count: UInt64, level: Int?, isWritable: Bool = true, isAccessible: Bool = true) {
       self.address = address
       self.count = count
       self.level = level
+      self.isWritable = isWritable
+      self.isAccessible = isAccessible
     }
   }
 
@@ -84,6 +92,7 @@ public struct StageOneTranslation: Equatable, Sendable {
 
     var table = half.base
     var level = half.startLevel
+    var tablesAreWritable = true
     while true {
       guard table <= half.outputLimit else { throw .addressSize(level: level) }
       let shift = half.shift(of: level)
@@ -95,6 +104,8 @@ public struct StageOneTranslation: Equatable, Sendable {
       let isTableOrPage = entry & 2 != 0
       let output = half.output(of: entry)
       if level < 3, isTableOrPage {
+        // APTable[1] (D8.4.1), which TCR_EL1.HPD0 and HPD1 switch off.
+        if entry >> 62 & 1 == 1, !half.ignoresTablePermissions { tablesAreWritable = false }
         table = output
         level += 1
         continue
@@ -104,7 +115,15 @@ public struct StageOneTranslation: Equatable, Sendable {
       let start = output & ~(size - 1)
       guard start <= half.outputLimit else { throw .addressSize(level: level) }
       let offset = address & (size - 1)
-      return Mapping(address: start + offset, count: size - offset, level: level)
+      // AP[2], and DBM in bit 51.
+      let isWritable = entry >> 7 & 1 == 0 || entry >> 51 & 1 == 1 && half.managesDirtyState
+      return Mapping(
+        address: start + offset,
+        count: size - offset,
+        level: level,
+        isWritable: tablesAreWritable && isWritable,
+        isAccessible: entry >> 10 & 1 == 1 || half.managesAccessFlag
+      )
     }
   }
 
@@ -143,11 +162,20 @@ private struct Half {
   let hasWideLargeEntries: Bool
   /// The largest physical address.
   let outputLimit: UInt64
+  /// HPD0 or HPD1: permissions in tables' entries say nothing.
+  let ignoresTablePermissions: Bool
+  /// HA: the processor sets the access flag.
+  let managesAccessFlag: Bool
+  /// HD: the processor makes entries with DBM writable.
+  let managesDirtyState: Bool
 
   init(_ registers: TranslationRegisters, isUpper: Bool) throws(TranslationFault) {
     let control = registers.translationControl
     let size = Int(control >> (isUpper ? 16 : 0) & 0x3F)
     isOff = control >> (isUpper ? 23 : 7) & 1 == 1
+    ignoresTablePermissions = control >> (isUpper ? 42 : 41) & 1 == 1
+    managesAccessFlag = control >> 39 & 1 == 1
+    managesDirtyState = control >> 40 & 1 == 1
     granuleBits = try Self.granuleBits(control, isUpper: isUpper)
     // IPS: seven sizes; the eighth is reserved.
     let outputBits: [UInt64] = [32, 36, 40, 42, 44, 48, 52]

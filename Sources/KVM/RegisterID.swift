@@ -78,6 +78,12 @@ public struct RegisterID: RawRepresentable, Hashable, Comparable, Sendable {
   public static let multiprocessorAffinity = system(3, 0, 0, 0, 5)
   /// SCTLR_EL1.
   public static let systemControlEL1 = system(3, 0, 1, 0, 0)
+  /// TTBR0_EL1.
+  public static let translationTable0EL1 = system(3, 0, 2, 0, 0)
+  /// TTBR1_EL1.
+  public static let translationTable1EL1 = system(3, 0, 2, 0, 1)
+  /// TCR_EL1.
+  public static let translationControlEL1 = system(3, 0, 2, 0, 2)
   /// ESR_EL1.
   public static let exceptionSyndromeEL1 = system(3, 0, 5, 2, 0)
   /// FAR_EL1.

@@ -84,6 +84,17 @@ extension VirtualCPU {
     try descriptor.control("KVM_SET_VCPU_EVENTS", CKVM_SET_VCPU_EVENTS, reading: raw)
   }
 
+  /// Has the guest take a synchronous external abort instead of what it left KVM_RUN for: an access to where there is
+  /// no memory. Before the next ``run()``.
+  ///
+  /// KVM_SET_VCPU_EVENTS with `ext_dabt_pending`.
+  public func injectExternalAbort() throws(KVMError) {
+    var raw = ckvm_vcpu_events()
+    try descriptor.control("KVM_GET_VCPU_EVENTS", CKVM_GET_VCPU_EVENTS, updating: &raw)
+    raw.ext_dabt_pending = 1
+    try descriptor.control("KVM_SET_VCPU_EVENTS", CKVM_SET_VCPU_EVENTS, reading: raw)
+  }
+
   /// KVM_GET_ONE_REG for a register of any size.
   ///
   /// - Parameter bytes: gets the register's, as many as its id says, at the end.

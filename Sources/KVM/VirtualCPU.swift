@@ -60,27 +60,51 @@ public struct VirtualCPU: ~Copyable, @unchecked Sendable {
 
   /// KVM_GET_ONE_REG for a register of 64 bits or fewer.
   public func register(_ id: RegisterID) throws(KVMError) -> UInt64 {
-    var value: UInt64 = 0
-    // SAFETY: the kernel writes as many bytes as the id's size field says, at most the eight that are here.
-    let result = unsafe withUnsafeMutablePointer(to: &value) { pointer in
-      var request = kvm_one_reg(id: id.rawValue, addr: UInt64(UInt(bitPattern: pointer)))
-      precondition(id.size <= 8, "a register of more than 64 bits does not fit")
-      return unsafe ckvm_ioctl_pointer(descriptor.rawValue, CKVM_GET_ONE_REG, &request)
-    }
-    guard result >= 0 else { throw .call("KVM_GET_ONE_REG", errno: Int32(-result)) }
-    return value
+    precondition(id.size <= 8, "a register of more than 64 bits does not fit")
+    // SAFETY: the kernel writes as many bytes as the id's size field says, at most eight.
+    let result = unsafe ckvm_get_register(descriptor.rawValue, id.rawValue)
+    guard result.error == 0 else { try Self.refuse("KVM_GET_ONE_REG", result.error) }
+    return result.value
   }
 
   /// KVM_SET_ONE_REG for a register of 64 bits or fewer.
   public func setRegister(_ id: RegisterID, _ value: UInt64) throws(KVMError) {
-    var value = value
-    // SAFETY: the kernel reads as many bytes as the id's size field says, at most the eight that are here.
-    let result = unsafe withUnsafeMutablePointer(to: &value) { pointer in
-      var request = kvm_one_reg(id: id.rawValue, addr: UInt64(UInt(bitPattern: pointer)))
-      precondition(id.size <= 8, "a register of more than 64 bits does not fit")
-      return unsafe ckvm_ioctl_pointer(descriptor.rawValue, CKVM_SET_ONE_REG, &request)
-    }
-    guard result >= 0 else { throw .call("KVM_SET_ONE_REG", errno: Int32(-result)) }
+    precondition(id.size <= 8, "a register of more than 64 bits does not fit")
+    // SAFETY: the kernel reads as many bytes as the id's size field says, at most eight.
+    let error = unsafe ckvm_set_register(descriptor.rawValue, id.rawValue, value)
+    guard error == 0 else { try Self.refuse("KVM_SET_ONE_REG", error) }
+  }
+
+  /// KVM_GET_ONE_REG for two of X0 to X30: `first`, at most 29, and the one behind it.
+  ///
+  /// Hot path: less around the two system calls than around ``register(_:)`` twice.
+  public func generalPair(_ first: Int) throws(KVMError) -> (UInt64, UInt64) {
+    precondition(0...29 ~= first, "there are X0 to X30")
+    // SAFETY: these registers have eight bytes.
+    let pair = unsafe ckvm_get_register_pair(descriptor.rawValue, RegisterID.general(first).rawValue)
+    guard pair.error == 0 else { try Self.refuse("KVM_GET_ONE_REG", pair.error) }
+    return (pair.first, pair.second)
+  }
+
+  /// KVM_SET_ONE_REG for two of X0 to X30: `first`, at most 29, and the one behind it.
+  ///
+  /// Hot path, as ``generalPair(_:)``.
+  public func setGeneralPair(_ first: Int, _ values: (UInt64, UInt64)) throws(KVMError) {
+    precondition(0...29 ~= first, "there are X0 to X30")
+    // SAFETY: these registers have eight bytes.
+    let error = unsafe ckvm_set_register_pair(
+      descriptor.rawValue,
+      RegisterID.general(first).rawValue,
+      values.0,
+      values.1
+    )
+    guard error == 0 else { try Self.refuse("KVM_SET_ONE_REG", error) }
+  }
+
+  /// Never inlined: what it takes to throw would have each call save registers for it.
+  @inline(never)
+  private static func refuse(_ call: StaticString, _ errno: Int32) throws(KVMError) -> Never {
+    throw .call(call, errno: errno)
   }
 
   /// KVM_GET_REG_LIST: every register that KVM lets user space see, or those of them that are wanted.

@@ -73,6 +73,42 @@ public struct VirtualMachine: ~Copyable, Sendable {
     return bitmap
   }
 
+  /// What becomes of calls by HVC and SMC (`enum kvm_smccc_filter_action`).
+  public enum CallAction: UInt8, Sendable {
+    /// KVM answers as it always does.
+    case handle = 0
+    /// The guest gets "not supported", -1.
+    case deny = 1
+    /// KVM_RUN comes back with ``VirtualCPUExit/hypercall(number:isSMC:)``.
+    case forward = 2
+  }
+
+  /// KVM_ARM_VM_SMCCC_FILTER: says once for the machine's life what becomes of some calls. Before the first run.
+  ///
+  /// - Parameters:
+  ///   - numbers: of the calls as w0 has them, not empty, none of them in another filter.
+  ///   - action: what is done with them, whatever the firmware's pseudo-registers say.
+  /// - Throws: ``KVMError`` with ENXIO where the kernel has no filters (before Linux 6.4).
+  public func filterCalls(_ numbers: Range<UInt32>, action: CallAction) throws(KVMError) {
+    let filter = ckvm_smccc_filter(
+      base: numbers.lowerBound,
+      nr_functions: UInt32(numbers.count),
+      action: action.rawValue,
+      pad: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    )
+    // SAFETY: the structure holds for the call, in which the kernel reads it.
+    let result = unsafe withUnsafePointer(to: filter) { pointer in
+      var request = kvm_device_attr(
+        flags: 0,
+        group: UInt32(CKVM_SMCCC_CTRL),
+        attr: UInt64(CKVM_SMCCC_FILTER),
+        addr: UInt64(UInt(bitPattern: pointer))
+      )
+      return unsafe ckvm_ioctl_pointer(descriptor.rawValue, CKVM_SET_DEVICE_ATTR, &request)
+    }
+    guard result >= 0 else { throw .call("KVM_SET_DEVICE_ATTR", errno: Int32(-result)) }
+  }
+
   /// KVM_ARM_GET_REG_WRITABLE_MASKS: which bits of the ID registers of a vCPU that has not run may be written.
   ///
   /// - Returns: a mask for each register of op0 3, op1 0, 1 or 3, CRn 0 and CRm 0 to 7 whose mask is not 0; none where
@@ -164,10 +200,14 @@ public struct VirtualMachine: ~Copyable, Sendable {
   ///   - sharedPeripheralInterrupt: counted from 0, so SPI n is interrupt 32 + n.
   ///   - level: whether the line is asserted.
   public func setInterruptLine(sharedPeripheralInterrupt: UInt32, level: Bool) throws(KVMError) {
-    var line = kvm_irq_level()
     // KVM_ARM_IRQ_TYPE_SPI is 1, in bits 27 to 24; the low 16 bits are the interrupt's number from 32.
-    line.irq = 1 << 24 | (sharedPeripheralInterrupt + 32)
-    line.level = level ? 1 : 0
-    try descriptor.control("KVM_IRQ_LINE", CKVM_IRQ_LINE, reading: line)
+    let error = ckvm_set_line(descriptor.rawValue, 1 << 24 | (sharedPeripheralInterrupt + 32), level)
+    guard error == 0 else { try Self.refuse("KVM_IRQ_LINE", error) }
+  }
+
+  /// Never inlined: what it takes to throw would have each call save registers for it.
+  @inline(never)
+  private static func refuse(_ call: StaticString, _ errno: Int32) throws(KVMError) -> Never {
+    throw .call(call, errno: errno)
   }
 }

@@ -35,6 +35,12 @@ private enum Control {
   static let wide: UInt64 = 1 << 59
 }
 
+/// Bits of a table's entries.
+private enum Entry {
+  /// AF.
+  static let accessed: UInt64 = 1 << 10
+}
+
 @Suite struct StageOneTranslationTests {
   private let linux = Control.sizes(16) | Control.granules4K | Control.output(5)
 
@@ -68,9 +74,9 @@ private enum Control {
   @Test func blocksLeadToTheirAddressAtEachLevelThatHasThem() {
     var tables = Tables(linux)
     tables.words[0x1000] = 0x3000 | 3
-    tables.words[0x3000] = 0x40_0000_0000 | 1
+    tables.words[0x3000] = 0x40_0000_0000 | Entry.accessed | 1
     tables.words[0x3008] = 0x4000 | 3
-    tables.words[0x4000] = 0x8060_0000 | 1
+    tables.words[0x4000] = 0x8060_0000 | Entry.accessed | 1
     // A block of level 0 is none.
     tables.words[0x1008] = 0x80_0000_0000 | 1
 
@@ -87,7 +93,7 @@ private enum Control {
     var tables = Tables(Control.sizes(17) | Control.granules16K | Control.output(5), table0: 0x8000)
     tables.words[0x8000 + 5 * 8] = 0x1_0000 | 3
     tables.words[0x1_0000 + 6 * 8] = 0x1_4000 | 3
-    tables.words[0x1_4000 + 7 * 8] = 0x5000_C000 | 3
+    tables.words[0x1_4000 + 7 * 8] = 0x5000_C000 | Entry.accessed | 3
     tables.words[0x1_0000 + 7 * 8] = 0x6000_0000 | 1
     let base: UInt64 = 5 << 36
 
@@ -130,7 +136,7 @@ private enum Control {
     tables.words[0x3000] = 0x4000 | 3
     tables.words[0x4000] = 0x5000 | 3
     // Bits 51 and 50 are 9 and 8.
-    tables.words[0x5000] = 0x2_0000_0000_6000 | 3 << 8 | 3
+    tables.words[0x5000] = 0x2_0000_0000_6000 | 3 << 8 | Entry.accessed | 3
 
     let mapping = tables.translate(3 << 48 | 0x12)
 
@@ -209,6 +215,29 @@ private enum Control {
     tables.words[0x3000] = (0x4000_0000 | 1 as UInt64).byteSwapped
 
     #expect(tables.address(0x10) == 0x4000_0010)
+  }
+
+  @Test(
+    "permissions are those of the page and of the tables before it, as far as TCR_EL1 lets them count",
+    arguments: [
+      // The table's entry beside its address, the page's, TCR_EL1's bits; whether EL1 may write, and access at all.
+      (0, 0x400, 0, true, true), (0, 0x480, 0, false, true), (1 << 62, 0x400, 0, false, true),
+      (1 << 62, 0x400, 1 << 41, true, true), (0, 0x000, 0, true, false), (0, 0x000, 1 << 39, true, true),
+      (0, 1 << 51 | 0x480, 0, false, true), (0, 1 << 51 | 0x480, 1 << 40, true, true),
+    ] as [(UInt64, UInt64, UInt64, Bool, Bool)]
+  )
+  func permissions(table: UInt64, page: UInt64, control: UInt64, isWritable: Bool, isAccessible: Bool) throws {
+    var tables = Tables(linux | control)
+    tables.words[0x1000] = table | 0x10_0003
+    tables.words[0x10_0000] = 0x11_0003
+    tables.words[0x11_0000] = 0x12_0003
+    tables.words[0x12_0000] = page | 0x20_0003
+
+    let mapping = try tables.translate(0x10).get()
+
+    #expect(mapping.address == 0x20_0010)
+    #expect(mapping.isWritable == isWritable)
+    #expect(mapping.isAccessible == isAccessible)
   }
 
   @Test func anyRegistersAndTablesEndInAnAddressOrAFaultAfterFiveReads() {

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 
 // What <asm/kvm.h> has on arm64 only. Stated here, so that everything compiles on any host and against any age of the
 // kernel's headers, and compared with the real header in layout.c where that is arm64's.
@@ -68,13 +69,25 @@ struct ckvm_reg_mask_range {
 
 static const unsigned long CKVM_ARM_GET_REG_WRITABLE_MASKS = _IOR(KVMIO, 0xb6, struct ckvm_reg_mask_range);
 
+// struct kvm_smccc_filter, and the attribute of the machine that takes it.
+enum {
+  CKVM_SMCCC_CTRL = 0,
+  CKVM_SMCCC_FILTER = 0,
+};
+
+struct ckvm_smccc_filter {
+  uint32_t base;
+  uint32_t nr_functions;
+  uint8_t action;
+  uint8_t pad[15];
+};
+
 static const unsigned long CKVM_GET_API_VERSION = KVM_GET_API_VERSION;
 static const unsigned long CKVM_CREATE_VM = KVM_CREATE_VM;
 static const unsigned long CKVM_CHECK_EXTENSION = KVM_CHECK_EXTENSION;
 static const unsigned long CKVM_GET_VCPU_MMAP_SIZE = KVM_GET_VCPU_MMAP_SIZE;
 static const unsigned long CKVM_CREATE_VCPU = KVM_CREATE_VCPU;
 static const unsigned long CKVM_SET_USER_MEMORY_REGION = KVM_SET_USER_MEMORY_REGION;
-static const unsigned long CKVM_IRQ_LINE = KVM_IRQ_LINE;
 static const unsigned long CKVM_IRQFD = KVM_IRQFD;
 static const unsigned long CKVM_IOEVENTFD = KVM_IOEVENTFD;
 static const unsigned long CKVM_CREATE_DEVICE = KVM_CREATE_DEVICE;
@@ -107,14 +120,86 @@ static inline int ckvm_open_device(const char *_Nonnull path) {
 }
 
 // The result of the call, or minus errno. Unsafe though it takes numbers: the argument of some requests is an address.
+//
+// On arm64 it is the system call itself: it changes no register but x0, where a call of the C library's function has
+// its caller save all that a function may change, at each exit of a vCPU.
 __attribute__((swift_attr("unsafe"))) static inline long ckvm_ioctl(int descriptor, unsigned long request, unsigned long argument) {
+#if defined(__aarch64__)
+  register long number __asm__("x8") = __NR_ioctl;
+  register long result __asm__("x0") = descriptor;
+  register unsigned long second __asm__("x1") = request;
+  register unsigned long third __asm__("x2") = argument;
+  __asm__ volatile("svc #0" : "+r"(result) : "r"(number), "r"(second), "r"(third) : "memory", "cc");
+  return result;
+#else
   int result = ioctl(descriptor, request, argument);
   return result < 0 ? -errno : result;
+#endif
 }
 
 static inline long ckvm_ioctl_pointer(int descriptor, unsigned long request, void *_Nonnull argument) {
-  int result = ioctl(descriptor, request, argument);
-  return result < 0 ? -errno : result;
+  return ckvm_ioctl(descriptor, request, (uintptr_t)argument);
+}
+
+// What came of KVM_GET_ONE_REG: a value, or an errno.
+struct ckvm_register {
+  uint64_t value;
+  int error;
+};
+
+// KVM_GET_ONE_REG of a register of at most eight bytes, which is the caller's to see to: the kernel writes no more.
+__attribute__((swift_attr("unsafe"))) static inline struct ckvm_register ckvm_get_register(int descriptor, uint64_t id) {
+  struct ckvm_register result = {0, 0};
+  struct kvm_one_reg request = {.id = id, .addr = (uintptr_t)&result.value};
+  result.error = (int)-ckvm_ioctl_pointer(descriptor, KVM_GET_ONE_REG, &request);
+  return result;
+}
+
+// KVM_SET_ONE_REG of such a register: 0, or an errno.
+__attribute__((swift_attr("unsafe"))) static inline int ckvm_set_register(int descriptor, uint64_t id, uint64_t value) {
+  struct kvm_one_reg request = {.id = id, .addr = (uintptr_t)&value};
+  return (int)-ckvm_ioctl_pointer(descriptor, KVM_SET_ONE_REG, &request);
+}
+
+// Two core registers of eight bytes, one behind the other in struct kvm_regs, and 0 or an errno.
+struct ckvm_register_pair {
+  uint64_t first;
+  uint64_t second;
+  int error;
+};
+
+enum {
+  // From the id of such a register to that of the next one: ids count words of four bytes.
+  CKVM_NEXT_CORE_REGISTER = 2,
+};
+
+// KVM_GET_ONE_REG of both; the id is the caller's to see to, as above.
+__attribute__((swift_attr("unsafe"))) static inline struct ckvm_register_pair ckvm_get_register_pair(int descriptor, uint64_t id) {
+  struct ckvm_register_pair result = {0, 0, 0};
+  struct kvm_one_reg request = {.id = id, .addr = (uintptr_t)&result.first};
+  result.error = (int)-ckvm_ioctl_pointer(descriptor, KVM_GET_ONE_REG, &request);
+  if (result.error != 0)
+    return result;
+  request = (struct kvm_one_reg){.id = id + CKVM_NEXT_CORE_REGISTER, .addr = (uintptr_t)&result.second};
+  result.error = (int)-ckvm_ioctl_pointer(descriptor, KVM_GET_ONE_REG, &request);
+  return result;
+}
+
+// KVM_SET_ONE_REG of both: 0, or an errno.
+__attribute__((swift_attr("unsafe"))) static inline int ckvm_set_register_pair(int descriptor, uint64_t id, uint64_t first, uint64_t second) {
+  struct kvm_one_reg request = {.id = id, .addr = (uintptr_t)&first};
+  int error = (int)-ckvm_ioctl_pointer(descriptor, KVM_SET_ONE_REG, &request);
+  if (error != 0)
+    return error;
+  request = (struct kvm_one_reg){.id = id + CKVM_NEXT_CORE_REGISTER, .addr = (uintptr_t)&second};
+  return (int)-ckvm_ioctl_pointer(descriptor, KVM_SET_ONE_REG, &request);
+}
+
+// KVM_IRQ_LINE of an interrupt by KVM's number of it: 0, or an errno.
+static inline int ckvm_set_line(int descriptor, uint32_t interrupt, bool level) {
+  struct kvm_irq_level line = {.irq = interrupt, .level = level};
+  long result = ckvm_ioctl_pointer(descriptor, KVM_IRQ_LINE, &line);
+  return result < 0 ? (int)-result : 0;
 }
 
 // KVM_GET_DIRTY_LOG of one slot into `bitmap`, one bit for each page of the host's, rounded up to 64 bits.
@@ -185,6 +270,22 @@ static inline void ckvm_debug_set_breakpoint(struct ckvm_guest_debug *_Nonnull d
 static inline void ckvm_debug_set_watchpoint(struct ckvm_guest_debug *_Nonnull debug, int number, uint64_t control, uint64_t value) {
   debug->watchpoint_control[number] = control;
   debug->watchpoint_value[number] = value;
+}
+
+// KVM_EXIT_HYPERCALL of arm64: the flags, whose bit 0 is KVM_HYPERCALL_EXIT_SMC, stand behind the number, six arguments
+// and the result; headers before Linux 6.4 have no name for them.
+enum { CKVM_HYPERCALL_FLAGS = 64 };
+
+struct ckvm_hypercall {
+  uint32_t number;
+  bool is_smc;
+};
+
+static inline struct ckvm_hypercall ckvm_run_hypercall(const struct kvm_run *_Nonnull run) {
+  uint64_t flags;
+  memcpy(&flags, (const char *)&run->hypercall + CKVM_HYPERCALL_FLAGS, sizeof flags);
+  struct ckvm_hypercall call = {(uint32_t)run->hypercall.nr, (flags & 1) != 0};
+  return call;
 }
 
 struct ckvm_no_syndrome {
