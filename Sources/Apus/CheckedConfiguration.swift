@@ -1,6 +1,7 @@
 import BootImage
 import GuestABI
 import GuestMemory
+import Gunyah
 
 /// A configuration without mistakes, and what it comes to.
 ///
@@ -37,7 +38,13 @@ final class CheckedConfiguration: Sendable {
   }
 
   /// With the devices. For people and programs that ask: no guest needs it.
-  var plan: Plan { Plan(self) }
+  var plan: Plan { plan(at: nil) }
+
+  /// The same of a machine that is one of several with Gunyah.
+  func plan(at place: GunyahHost.Place?) -> Plan {
+    guard board.isGunyah else { return Plan(self, gunyah: nil) }
+    return Plan(self, gunyah: place?.plan(of: configuration.name) ?? Plan.Gunyah(vmid: VMID.primary.rawValue))
+  }
 
   /// Loads the payload and the initramfs as a start would, into memory that goes again: only so is it known whether a
   /// compressed kernel can be decompressed.

@@ -64,6 +64,23 @@ struct CodedObject {
     return try container.decode(Value.self, forKey: key)
   }
 
+  /// Sets `value` where the key is there, to the case that it names.
+  func read<Value: RawRepresentable<String> & CaseIterable>(_ key: CodedKey, into value: inout Value) throws {
+    if let word = try container?.decodeIfPresent(String.self, forKey: key) { value = try choice(word, key) }
+  }
+
+  /// The case that a key without a default names.
+  func value<Value: RawRepresentable<String> & CaseIterable>(_ key: CodedKey) throws -> Value {
+    try choice(try value(key) as String, key)
+  }
+
+  private func choice<Value: RawRepresentable<String> & CaseIterable>(_ word: String, _ key: CodedKey) throws -> Value {
+    guard let value = Value(rawValue: word) else {
+      throw DecodingError.noChoice(word, Value.allCases.map(\.rawValue), at: codingPath + [key])
+    }
+    return value
+  }
+
   /// The decoder of a key that is there, or nil.
   func decoder(_ key: CodedKey) throws -> (any Decoder)? {
     guard let container, container.contains(key) else { return nil }
@@ -97,7 +114,7 @@ struct CodedCase {
       return
     }
     guard names.contains(word) else {
-      throw DecodingError.mistake("'\(word)' is none of \(names.joined(separator: ", "))", at: decoder.codingPath)
+      throw DecodingError.noChoice(word, names, at: decoder.codingPath)
     }
     object = nil
     name = word
@@ -143,6 +160,15 @@ extension DecodingError {
       }
     }
     return .dataCorrupted(Context(codingPath: path, debugDescription: place.isEmpty ? text : "\(place): \(text)"))
+  }
+}
+
+extension DecodingError {
+  /// A word that is none of an enumeration's.
+  fileprivate static func noChoice(_ word: String, _ names: [String], at path: [any CodingKey]) -> DecodingError {
+    let quoted = names.map { "'\($0)'" }
+    let others = quoted.dropLast().joined(separator: ", ")
+    return mistake("takes \(others) or \(quoted.last ?? "nothing"), not '\(word)'", at: path)
   }
 }
 

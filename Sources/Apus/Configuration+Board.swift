@@ -26,7 +26,8 @@ extension Board {
           isIOMMU: configuration.devices[$0].kind.value.isIOMMU
         )
       },
-      platform: platform
+      platform: platform,
+      isGunyah: configuration.personality == .gunyah
     )
   }
 

@@ -77,6 +77,11 @@ extension Configuration {
     }
     let isPrintable = name.utf8.allSatisfy { 0x20...0x7E ~= $0 }
     require(isPrintable && 1...64 ~= name.utf8.count, .name, "takes 1 to 64 printable ASCII characters")
+    require(
+      personality == .kvm || name != "manager" && !name.utf8.contains(UInt8(ascii: "/")),
+      .name,
+      "takes neither 'manager' nor a '/' where a guest finds Gunyah: its transcripts have both for others; give another one"
+    )
     require(cpuCount >= 1, .cpuCount, "takes 1 or more, not \(cpuCount)")
     require(cpuCount <= 512, .cpuCount, "takes at most 512, which is KVM's limit on arm64, not \(cpuCount)")
     require(
@@ -106,6 +111,24 @@ extension Configuration {
     if case .descriptor(let number) = console {
       require(number >= 3, .console, "takes a descriptor from 3, which is none of the standard streams, not \(number)")
     }
+    // What devices reach or have copied is the guest's to lend, and would be another machine's then.
+    require(
+      personality == .kvm || dma != .open && dma != .shadow,
+      .personality,
+      """
+      lets a guest lend all of RAM, which devices would reach with \(at: .property(.dma), dma.name); leave one of both out
+      """
+    )
+    require(
+      personality == .kvm || iommu == nil,
+      .personality,
+      "lets a guest lend all of RAM, which devices would reach by the IOMMU; leave one of both out"
+    )
+    require(
+      personality == .gunyah || gunyahTranscript == nil,
+      .gunyahTranscript,
+      "needs Gunyah; give \(at: .property(.personality), Personality.gunyah.rawValue)"
+    )
     problems += deviceProblems()
     // Sums of sizes that are right themselves.
     if problems.isEmpty { problems += memoryProblems }

@@ -130,7 +130,8 @@ extension Configuration {
     return problems
   }
 
-  private var claims: [DeviceClaim] {
+  /// What the devices have that no other device may.
+  var claims: [DeviceClaim] {
     var claims: [DeviceClaim] = []
     for (index, device) in devices.enumerated() { claims += device.kind.value.claims(device: index) }
     return claims

@@ -42,6 +42,7 @@ extension Configuration {
     }
     if case .socket(let path)? = control { files.append(NamedFile(.made, at: .property(.control), path)) }
     if let deviceTreeDump { files.append(NamedFile(.written, at: .property(.deviceTreeDump), deviceTreeDump)) }
+    if let gunyahTranscript { files.append(NamedFile(.written, at: .property(.gunyahTranscript), gunyahTranscript)) }
     if let scmiTranscript { files.append(NamedFile(.written, at: .property(.scmiTranscript), scmiTranscript)) }
     for (index, device) in devices.enumerated() { files += device.kind.value.files(device: index) }
     return files

@@ -13,9 +13,11 @@ extension Configuration {
     case gic
     case cpuFeatures
     case cpuModel
+    case personality
     case devices
     case dma
     case scmiTranscript
+    case gunyahTranscript
     case console
     case control
     case onReset

@@ -2,8 +2,8 @@ import Host
 
 /// What machine to make and how to end it.
 ///
-/// A plain value: nothing is opened or checked until ``Machine/init(_:platform:logger:)``, which reports every mistake
-/// at once. It can be coded: `Documentation/Library.md` shows the form.
+/// A plain value: nothing is opened or checked until ``Machine/init(_:platform:gunyah:logger:)``, which reports every
+/// mistake at once. It can be coded: `Documentation/Library.md` shows the form.
 public struct Configuration: Equatable, Sendable {
   /// What the guest runs.
   public var payload: Payload
@@ -30,12 +30,16 @@ public struct Configuration: Equatable, Sendable {
   public var cpuFeatures = CPUFeatures()
   /// What the guest is promised of its processor.
   public var cpuModel = ProcessorChoice.host
+  /// The hypervisor that the guest finds.
+  public var personality = Personality.kvm
   /// The virtio devices, in the order of their addresses: at most 32.
   public var devices: [Device] = []
   /// What the devices may reach of the guest's memory.
   public var dma = DMA.confined()
   /// Where each message of the SCMI platform goes as a line of JSON, or nowhere.
   public var scmiTranscript: String?
+  /// Where each call of Gunyah's and each message of its resource manager goes as a line of JSON, or nowhere.
+  public var gunyahTranscript: String?
   /// Where the guest's console leads: its serial port or, with such a device, its virtio console.
   public var console = Console.stream
   /// Where clients may steer the running machine and look into it, or nowhere.
@@ -129,6 +133,14 @@ public struct Configuration: Equatable, Sendable {
     case file(path: String)
     /// This one.
     case model(ProcessorModel)
+  }
+
+  /// The hypervisor that a guest finds, by its device tree and its calls.
+  public enum Personality: String, Codable, CaseIterable, Sendable {
+    /// A plain machine of KVM's.
+    case kvm
+    /// Gunyah's interface: message queues, doorbells and a resource manager. Documentation/Gunyah.md
+    case gunyah
   }
 
   /// Where the guest's console leads.

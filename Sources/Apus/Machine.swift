@@ -17,11 +17,12 @@ public final class Machine: Sendable {
   /// plan and the report have it.
   public var uuid: Configuration.UUID { checked.uuid }
   /// What the configuration comes to.
-  public var plan: Plan { checked.plan }
+  public var plan: Plan { checked.plan(at: gunyah) }
   /// The serial port, where the configuration's console is ``Configuration/Console/stream``.
   public let console = ConsoleStream()
 
   private let checked: CheckedConfiguration
+  private let gunyah: GunyahHost.Place?
   private let logger: Logger
   private let state: Mutex<State>
   private let mailbox = Mailbox()
@@ -32,6 +33,8 @@ public final class Machine: Sendable {
     var inputs: Inputs?
     var report: Report?
     var startsPaused = false
+    /// Where it is one of several machines, since those have been its fleet.
+    var membership: FleetMembership?
     /// What the first boot goes on from, until it does.
     var restored: RestoredMachine?
     /// Who ends the process after the run, where the caller said how.
@@ -48,16 +51,24 @@ public final class Machine: Sendable {
   ///   - configuration: what the machine is made from.
   ///   - platform: on which the machine is where the configuration says ``Configuration/Device/SCMI/Source/shared``;
   ///     other machines may be on it, too, as other agents.
+  ///   - gunyah: where the machine is among others where the configuration says
+  ///     ``Configuration/Personality/gunyah``; nil: it is the primary one of a hypervisor of its own.
   ///   - logger: for what a person should know that is no error; by default nobody hears it. Each message is one line
   ///     for any terminal, and a run's are bounded.
   /// - Throws: every mistake at once.
   public init(
     _ configuration: Configuration,
     platform: SharedPlatform? = nil,
+    gunyah: GunyahHost.Place? = nil,
     logger: Logger = Logger(label: "apus") { _ in SwiftLogNoOpLogHandler() }
   ) throws(ConfigurationError) {
+    if gunyah != nil, configuration.gunyahTranscript != nil {
+      throw ConfigurationError(.usage, .property(.gunyahTranscript), "it is the hypervisor's, for all its machines")
+    }
     let (checked, inputs) = try configuration.checkAndOpen(platform)
     self.checked = checked
+    let ownHost = { GunyahHost(transcript: configuration.gunyahTranscript).primary }
+    self.gunyah = checked.board.isGunyah ? gunyah ?? ownHost() : nil
     state = Mutex(State(inputs: inputs))
     self.logger = RunLog.logger(over: logger)
   }
@@ -70,8 +81,8 @@ public final class Machine: Sendable {
   ///   - configuration: what is to be different: console, control socket and whatever else the guest was not promised;
   ///     and what stands behind its devices, which are to be the same. Nil: the snapshot's own.
   ///   - options: how it goes on.
-  ///   - platform: as for ``init(_:platform:logger:)``.
-  ///   - logger: as for ``init(_:platform:logger:)``.
+  ///   - platform: as for ``init(_:platform:gunyah:logger:)``.
+  ///   - logger: as for ``init(_:platform:gunyah:logger:)``.
   /// - Throws: every mistake at once, and all that is not as the guest was promised.
   public init(
     restoring snapshot: MachineSnapshot,
@@ -86,6 +97,7 @@ public final class Machine: Sendable {
     guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
     let (checked, inputs) = try configuration.checkAndOpen(platform, boots: false)
     self.checked = checked
+    gunyah = nil
     state = Mutex(State(inputs: inputs, restored: RestoredMachine(snapshot, options)))
     self.logger = RunLog.logger(over: logger)
   }
@@ -130,7 +142,7 @@ public final class Machine: Sendable {
     begun: (@Sendable (String?) -> Void)? = nil,
     abandoned: (@Sendable (Report) -> Void)? = nil
   ) -> Report {
-    let progress = RunProgress()
+    let progress = RunProgress(sharesProcess: state.withLock { $0.membership } != nil)
     let (outcome, report) = runToEnd(progress, stoppingOnSignals, begun, abandoned)
     // Now that nothing is left of the run: whoever waits may count descriptors, or start another machine.
     return end(outcome, report)
@@ -176,13 +188,14 @@ public final class Machine: Sendable {
         checked,
         inputs,
         restored: restored,
-        stream: console,
+        consoleDestination: consoleDestination,
         mailbox: mailbox,
         signals: signals,
         warden: warden,
         progress: progress,
         events: events,
         control: control,
+        gunyah: gunyah,
         logger: logger
       )
       run.startsPaused = state.withLock { $0.startsPaused }
@@ -192,6 +205,11 @@ public final class Machine: Sendable {
       let outcome = Outcome(failure: error)
       return (outcome, progress.report(outcome))
     }
+  }
+
+  private var consoleDestination: ConsoleEndpoint.Destination {
+    if let descriptor = state.withLock({ $0.membership?.console }) { return .outputDescriptor(descriptor) }
+    return .init(configuration.console, console)
   }
 
   /// Has time limit and signals end the process also where the caller waits after
@@ -358,14 +376,40 @@ public final class Machine: Sendable {
   private func ended<Value: Sendable>(_ value: @Sendable (borrowing State) -> Value?) async -> Value {
     while true {
       if let value = state.withLock({ value($0) }) { return value }
-      await withCheckedContinuation { continuation in
-        let hasEnded = state.withLock { state in
-          guard state.outcome == nil else { return true }
-          state.waiters.append { continuation.resume() }
-          return false
-        }
-        if hasEnded { continuation.resume() }
-      }
+      await withCheckedContinuation { continuation in whenEnded { continuation.resume() } }
     }
   }
+
+  /// Has something done once when the machine has ended, on any thread; at once where it has.
+  func whenEnded(_ body: @escaping @Sendable () -> Void) {
+    let hasEnded = state.withLock { state in
+      guard state.outcome == nil else { return true }
+      state.waiters.append(body)
+      return false
+    }
+    if hasEnded { body() }
+  }
+
+  // MARK: In a fleet
+
+  /// The machine's place on its platform, where it is on one.
+  var platformPlace: SCMIPlace? { checked.platform }
+
+  /// What the run left behind, where it has ended.
+  var finalReport: Report? { state.withLock { $0.report } }
+
+  /// Starts it as one of several machines of the process. A host that gives no thread for it is its outcome, as other
+  /// failures of the host are.
+  func start(as membership: FleetMembership) {
+    state.withLock { $0.membership = membership }
+    do throws(HostError) {
+      try start()
+    } catch {
+      let outcome = Outcome(failure: error)
+      _ = end(outcome, RunProgress(sharesProcess: true).report(outcome))
+    }
+  }
+
+  /// Ends it as a signal would that the process gets.
+  func interrupt(by signal: Int32) { mailbox.order(.interrupted(by: signal)) }
 }

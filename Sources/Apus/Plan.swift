@@ -18,6 +18,10 @@ public struct Plan: Sendable, Encodable {
   public let payload: String
   /// What the payload is, in words for people; nil where the machine goes on from a snapshot.
   public let payloadKind: String?
+  /// The hypervisor that the guest finds: `kvm` or `gunyah`.
+  public let personality: String
+  /// What it finds of Gunyah, or nil.
+  public let gunyah: Gunyah?
   /// Where the first vCPU starts, or nil.
   public let entry: UInt64?
   /// Where the device tree goes, or nil.
@@ -52,7 +56,8 @@ public struct Plan: Sendable, Encodable {
 }
 
 extension Plan {
-  init(_ checked: CheckedConfiguration) {
+  /// - Parameter gunyah: what the guest finds of Gunyah, or nil.
+  init(_ checked: CheckedConfiguration, gunyah: Gunyah?) {
     let (configuration, board, placement) = (checked.configuration, checked.board, checked.boot?.placement)
     name = configuration.name
     uuid = checked.uuid.description
@@ -61,6 +66,8 @@ extension Plan {
     gic = board.gic.rawValue
     payload = configuration.payload.path
     payloadKind = checked.boot?.image.kindName
+    personality = configuration.personality.rawValue
+    self.gunyah = gunyah
     entry = placement?.entry.rawValue
     deviceTree = placement?.deviceTree.start.rawValue
     initramfs = placement?.initramfs.map { Region(name: "initramfs", $0) }

@@ -8,7 +8,7 @@ import Peripherals
 public struct Report: Sendable, Encodable {
   private enum CodingKeys: CodingKey {
     case apus, outcome, exitStatus, guestStatus, message, guestFault, machine, devices, peripherals, boots, pauses, time
-    case exits, memory
+    case exits, memory, gunyah
   }
 
   /// The version of Apus.
@@ -43,6 +43,38 @@ public struct Report: Sendable, Encodable {
   public let exits: ExitCounts
   /// Bytes.
   public let memory: Memory
+  /// What it did with Gunyah in the last boot; nil where it found KVM.
+  public let gunyah: Gunyah?
+
+  /// A machine as one of Gunyah's, at its end.
+  public struct Gunyah: Sendable, Encodable {
+    /// Its number.
+    public let vmid: UInt16
+    /// How often it called the hypervisor.
+    public let calls: UInt64
+    /// How often it got an abort for memory that was another machine's.
+    public let aborts: UInt64
+    /// How often its memory slots were made or taken away.
+    public let slotChanges: UInt64
+    /// The memory that it had lent, shared or given away, or that others had lent to it.
+    public let parcels: [Parcel]
+
+    /// Memory of one machine that others may have.
+    public struct Parcel: Sendable, Encodable {
+      /// The resource manager's number for it.
+      public let handle: UInt32
+      /// `lend`, `share` or `donate`.
+      public let transfer: String
+      /// The owner's own number for it.
+      public let label: UInt32
+      /// Whose memory it is.
+      public let owner: UInt16
+      /// In bytes.
+      public let size: UInt64
+      /// Who has accepted it.
+      public let borrowers: [UInt16]
+    }
+  }
 
   /// The machine that ran.
   public struct Machine: Sendable, Encodable {
@@ -247,8 +279,10 @@ public struct Report: Sendable, Encodable {
     pauses: Int,
     time: Time,
     exits: ExitCounts,
-    memory: Memory
+    memory: Memory,
+    gunyah: Gunyah? = nil
   ) {
+    self.gunyah = gunyah
     apus = ApusVersion.current
     isHurried = outcome.end.isHurried
     self.outcome = outcome.end.name

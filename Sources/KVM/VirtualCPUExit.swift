@@ -13,8 +13,9 @@ public enum VirtualCPUExit: Sendable {
   /// KVM_EXIT_ARM_NISV: an access to a device by an instruction that leaves no syndrome (a load of a pair, for
   /// example), so that nobody can emulate it. `iss` is the low part of ESR_EL2.
   case noSyndrome(iss: UInt64, address: UInt64)
-  /// KVM_EXIT_HYPERCALL: a call that was forwarded to user space.
-  case hypercall
+  /// KVM_EXIT_HYPERCALL: a call that ``VirtualMachine/filterCalls(_:action:)`` has asked for. The guest's next
+  /// instruction is the one behind the call; `number` is its w0, and `isSMC` whether it came by SMC and not by HVC.
+  case hypercall(number: UInt32, isSMC: Bool)
   /// KVM_EXIT_DEBUG: a breakpoint, a watchpoint or a step that ``VirtualCPU/setGuestDebug(_:)`` has asked for.
   /// `syndrome` is the low part of ESR_EL2, `address` FAR_EL2 of a watchpoint.
   case debug(syndrome: UInt32, address: UInt64)
@@ -46,7 +47,9 @@ public enum VirtualCPUExit: Sendable {
     case KVM_EXIT_DEBUG:
       let exit = unsafe ckvm_run_debug_exit(run)
       self = .debug(syndrome: exit.syndrome_low, address: exit.fault_address)
-    case KVM_EXIT_HYPERCALL: self = .hypercall
+    case KVM_EXIT_HYPERCALL:
+      let call = unsafe ckvm_run_hypercall(run)
+      self = .hypercall(number: call.number, isSMC: call.is_smc)
     case KVM_EXIT_INTR: self = .interrupted
     case KVM_EXIT_INTERNAL_ERROR, KVM_EXIT_FAIL_ENTRY, KVM_EXIT_UNKNOWN: self = .failed(reason: reason)
     default: self = .unexpected(reason: reason)
@@ -58,8 +61,10 @@ public enum VirtualCPUExit: Sendable {
 public enum SystemEvent: Equatable, Sendable {
   /// PSCI SYSTEM_OFF, or SYSTEM_OFF2.
   case shutdown
-  /// PSCI SYSTEM_RESET, or SYSTEM_RESET2.
+  /// PSCI SYSTEM_RESET.
   case reset
+  /// PSCI SYSTEM_RESET2: the guest's type is in x1, its cookie in x2.
+  case reset2
   /// The guest reported a crash.
   case crash
   /// An event that Apus has not asked for.
@@ -68,7 +73,8 @@ public enum SystemEvent: Equatable, Sendable {
   init(_ event: ckvm_system_event) {
     switch Int32(event.type) {
     case KVM_SYSTEM_EVENT_SHUTDOWN: self = .shutdown
-    case KVM_SYSTEM_EVENT_RESET: self = .reset
+    // KVM_SYSTEM_EVENT_RESET_FLAG_PSCI_RESET2
+    case KVM_SYSTEM_EVENT_RESET: self = event.flags & 1 != 0 ? .reset2 : .reset
     case KVM_SYSTEM_EVENT_CRASH: self = .crash
     default: self = .other(event.type)
     }

@@ -100,6 +100,18 @@ private func mistakes(
     #expect(mistakes(in: configuration).map(\.description) == ["memorySize: " + message])
   }
 
+  @Test(arguments: ["manager", "a/128", "/"])
+  func aNameThatTranscriptsOfGunyahHaveForOthersIsRefusedWhereTheGuestFindsIt(name: String) throws {
+    let files = try Files()
+    var configuration = Configuration(kernel: files.kernel)
+    configuration.name = name
+
+    #expect(mistakes(in: configuration) == [])
+    configuration.personality = .gunyah
+    let found = mistakes(in: configuration).map(\.description)
+    #expect(found.count == 1 && found[0].hasPrefix("name: takes neither 'manager' nor a '/' where"), "\(found)")
+  }
+
   @Test(arguments: [(1, 512), (512, 512), (512, 1 << 20)])
   func theLargestMachinesHaveAPlan(cpuCount: Int, memoryInMiB: UInt64) throws {
     let files = try Files()

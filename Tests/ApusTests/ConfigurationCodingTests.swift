@@ -44,6 +44,8 @@ private func everything() -> Configuration {
   configuration.devices[0].window = "disks"
   configuration.dma = .confined(windowSize: 2 << 20)
   configuration.scmiTranscript = "session.jsonl"
+  configuration.gunyahTranscript = "calls.jsonl"
+  configuration.personality = .gunyah
   configuration.console = .pseudoTerminal(link: "/run/console")
   configuration.control = .socket(path: "/run/control")
   configuration.onReset = .stop
@@ -237,6 +239,7 @@ private func configuration(_ text: String) throws -> Configuration {
             }
           },
           "gic" : "v2",
+          "gunyahTranscript" : "calls.jsonl",
           "initramfs" : "initramfs.cpio",
           "kvmPath" : "/dev/other",
           "measuresMemory" : false,
@@ -254,6 +257,7 @@ private func configuration(_ text: String) throws -> Configuration {
               "path" : "/boot/program.bin"
             }
           },
+          "personality" : "gunyah",
           "scmiTranscript" : "session.jsonl",
           "timeout" : {
             "attoseconds" : 1,
@@ -279,9 +283,10 @@ private func configuration(_ text: String) throws -> Configuration {
       (.memorySize, { $0.memorySize = all.memorySize }), (.memoryLimit, { $0.memoryLimit = all.memoryLimit }),
       (.pages, { $0.pages = all.pages }),
       (.gic, { $0.gic = all.gic }), (.cpuFeatures, { $0.cpuFeatures = all.cpuFeatures }),
-      (.cpuModel, { $0.cpuModel = all.cpuModel }),
+      (.cpuModel, { $0.cpuModel = all.cpuModel }), (.personality, { $0.personality = all.personality }),
       (.devices, { $0.devices = all.devices }), (.dma, { $0.dma = all.dma }),
-      (.scmiTranscript, { $0.scmiTranscript = all.scmiTranscript }), (.console, { $0.console = all.console }),
+      (.scmiTranscript, { $0.scmiTranscript = all.scmiTranscript }),
+      (.gunyahTranscript, { $0.gunyahTranscript = all.gunyahTranscript }), (.console, { $0.console = all.console }),
       (.control, { $0.control = all.control }), (.onReset, { $0.onReset = all.onReset }),
       (.unmapped, { $0.unmapped = all.unmapped }),
       (.timeout, { $0.timeout = all.timeout }), (.measuresMemory, { $0.measuresMemory = all.measuresMemory }),
@@ -355,7 +360,29 @@ private func configuration(_ text: String) throws -> Configuration {
     (#"{"payload": {"kernel": {"path": "a"}}, "cpus": 1}"#, "cpus: there is no such key"),
     (#"{"payload": {"kernel": {"path": "a"}}, "memorySize": {"byte": 1}}"#, "memorySize.byte: there is no such key"),
     (#"{"payload": {"kernel": {"path": "a"}}, "uuid": "5"}"#, "uuid: '5' is no UUID"),
-    (#"{"payload": {"kernel": {"path": "a"}}, "console": "tty"}"#, "console: 'tty' is none of stream"),
+    (
+      #"{"payload": {"kernel": {"path": "a"}}, "console": "tty"}"#,
+      "console: takes 'stream', 'standardStreams', 'file', "
+    ),
+    (
+      #"{"payload": {"kernel": {"path": "a"}}, "dma": "none"}"#, "dma: takes 'confined', 'shadow' or 'open', not 'none'"
+    ),
+    (#"{"payload": {"kernel": {"path": "a"}}, "personality": "x"}"#, "personality: takes 'kvm' or 'gunyah', not 'x'"),
+    (
+      #"{"payload": {"kernel": {"path": "a"}}, "pages": "big"}"#,
+      "pages: takes 'hugeWherePossible', 'huge' or 'small', not 'big'"
+    ),
+    (#"{"payload": {"kernel": {"path": "a"}}, "unmapped": ""}"#, "unmapped: takes 'fault' or 'zero', not ''"),
+    (#"{"payload": {"kernel": {"path": "a"}}, "onReset": "x"}"#, "onReset: takes 'reboot' or 'stop', not 'x'"),
+    (
+      #"{"payload": {"kernel": {"path": "a"}}, "devices": [{"share": {"path": "a", "tag": "b", "access": "x"}}]}"#,
+      "devices[0].share.access: takes 'inPlace', "
+    ),
+    (
+      #"{"payload": {"kernel": {"path": "a"}}, "devices": [{"messages": {"model": "x", "socket": "s"}}]}"#,
+      "devices[0].messages.model: takes '"
+    ),
+
     (#"{"payload": {"kernel": {"path": "a"}}, "console": {"none": {"x": 1}}}"#, "console.none.x: there is no such key"),
     (
       #"{"payload": {"kernel": {"path": "a"}}, "devices": [{"entropy": {}}, {"block": {"path": "a", "queues": 1}}]}"#,

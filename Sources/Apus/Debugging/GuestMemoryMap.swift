@@ -40,7 +40,8 @@ final class GuestMemoryMap: Sendable {
     piece(at: address)?.write(bytes, at: GuestAddress(address)) ?? 0
   }
 
-  private func piece(at address: UInt64) -> InspectedMemory? {
+  /// The piece of memory that an address is in.
+  func piece(at address: UInt64) -> InspectedMemory? {
     pieces.withLock { pieces in pieces.first { $0.range.contains(GuestAddress(address)) } }
   }
 }

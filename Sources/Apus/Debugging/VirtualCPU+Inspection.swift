@@ -93,9 +93,9 @@ extension RegisterID {
       case .control: .systemControlEL1
       case .auxiliaryControl: .system(3, 0, 1, 0, 1)
       case .accessControl: .system(3, 0, 1, 0, 2)
-      case .translationControl: .system(3, 0, 2, 0, 2)
-      case .table0: .system(3, 0, 2, 0, 0)
-      case .table1: .system(3, 0, 2, 0, 1)
+      case .translationControl: .translationControlEL1
+      case .table0: .translationTable0EL1
+      case .table1: .translationTable1EL1
       case .memoryAttributes: .system(3, 0, 10, 2, 0)
       case .physicalAddress: .system(3, 0, 7, 4, 0)
       case .contextIdentity: .system(3, 0, 13, 0, 1)

@@ -145,6 +145,8 @@ final class BlockResource: DeviceResource, @unchecked Sendable {
   private var backend: FileBlockBackend?
   private weak var device: BlockDevice<FileBlockBackend>?
   private weak var transport: MMIOTransport?
+  /// Whether there are workers who wait for the disk for ever.
+  private var isLeft = false
 
   init(_ block: Configuration.Device.Block, _ image: DiskImage) {
     self.block = block
@@ -214,11 +216,17 @@ final class BlockResource: DeviceResource, @unchecked Sendable {
 
   override func abandon() -> String {
     backend?.abandonWorkers()
+    isLeft = true
     return "disk '\(disk.path)' does not answer: what waits for it is left behind"
   }
 
   override func release() {
     backend?.shutDown()
     backend = nil
+  }
+
+  override func close() {
+    // Whoever waits for the machine's end may open the image at once. Workers that were left may write there yet.
+    if !isLeft { disk.unlock() }
   }
 }

@@ -51,7 +51,7 @@ extension Configuration.Device {
       public var transport = Transport.tcp
 
       /// What is carried.
-      public enum Transport: String, Codable, Sendable {
+      public enum Transport: String, Codable, CaseIterable, Sendable {
         case tcp
         case udp
       }

@@ -7,7 +7,7 @@ import Virtio
 extension Configuration.Device {
   /// How a back-end in another process gets at a guest's requests. Where the machine's DMA is open, it is always
   /// `bounced`: RAM is lent to nobody.
-  public enum RemoteAccess: String, Codable, Equatable, Sendable {
+  public enum RemoteAccess: String, Codable, CaseIterable, Sendable {
     /// It sees the device's own window, and queues that Apus keeps beside the guest's.
     case inPlace
     /// It sees the device's own window, and in it the guest's own queues, which nobody checks: the fastest, for a

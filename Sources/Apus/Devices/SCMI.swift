@@ -13,8 +13,8 @@ extension Configuration.Device {
     public enum Source: Equatable, Sendable {
       /// Made for this machine from a platform file.
       case file(path: String)
-      /// The platform that ``Machine/init(_:platform:logger:)`` is given, which other machines may use, too, as other
-      /// agents.
+      /// The platform that ``Machine/init(_:platform:gunyah:logger:)`` is given, which other machines may use, too, as
+      /// other agents.
       case shared
     }
 
@@ -159,6 +159,18 @@ extension Configuration {
   /// The place of the platform that the machine is on, or nil.
   var platformPath: Path? {
     devices.firstIndex { $0.kind.name == .scmi }.map { .device($0, .scmi(.source)) }
+  }
+
+  /// The place of the name of the agent that the machine is, or nil where it is on no platform.
+  var agentPath: Path? {
+    devices.firstIndex { $0.kind.name == .scmi }.map { .device($0, .scmi(.agent)) }
+  }
+
+  /// Whether the machine is on a platform that it is given.
+  var isOnSharedPlatform: Bool {
+    devices.contains { device in
+      if case .scmi(let scmi) = device.kind { scmi.source == .shared } else { false }
+    }
   }
 
   /// What is wrong with a transcript of a machine that is on no platform.

@@ -40,6 +40,7 @@ struct Assembly {
     debugger: DebuggedMachine?,
     events: MachineEvents,
     restored: RestoredMachine?,
+    gunyah: GunyahMembership?,
     logger: Logger
   ) throws {
     let configuration = checked.configuration
@@ -47,6 +48,7 @@ struct Assembly {
     let limits = try HostLimits(system, configuration, checked.board)
     let virtualMachine = try system.createVirtualMachine(ipaSize: limits.ipaSize)
     if virtualMachine.checkExtension(.armNoSyndromeToUser) > 0 { try virtualMachine.enable(.armNoSyndromeToUser) }
+    if checked.board.isGunyah { try GunyahHost.takeCalls(of: virtualMachine) }
     features =
       restored?.features(available: limits.features(Configuration.CPUFeatures()))
       ?? limits.features(configuration.cpuFeatures, of: inputs.model)
@@ -62,6 +64,8 @@ struct Assembly {
       size: ram.range.size,
       hostAddress: ram.hostAddress
     )
+    let memory = GuestMemoryMap([ram.inspected()])
+    let guest = try gunyah?.join(ram, memory, board, configuration, mailbox, logger)
     let earlyVectors = try EarlyVectors(virtualMachine)
     devices = try DeviceSet(
       board,
@@ -71,7 +75,7 @@ struct Assembly {
       memoryLimit: configuration.memoryLimit,
       virtualMachine
     )
-    let loader = restored == nil ? try Self.loader(checked, board, inputs, features) : nil
+    let loader = restored == nil ? try Self.loader(checked, board, inputs, features, guest) : nil
     let placement = try ConfigurationError.loading(configuration) { try loader?.loadFiles(into: ram) }
 
     runners = try (0..<board.cpuCount).map { VCPURunner(try virtualMachine.createVirtualCPU(index: $0)) }
@@ -104,11 +108,9 @@ struct Assembly {
 
     try restored?.restoreProcessors(virtualMachine, runners, interruptController)
 
-    let shared = SharedMachine(
-      virtualMachine,
-      interruptController,
-      memory: GuestMemoryMap([ram.inspected(), earlyVectors.inspected()] + devices.inspectedWindows)
-    )
+    for piece in [earlyVectors.inspected()] + devices.inspectedWindows { memory.add(piece) }
+    let shared = SharedMachine(virtualMachine, interruptController, memory: memory)
+    guest?.connect(shared)
     serialPort = try SerialPort(
       interrupt: MachineLevelInterrupt(shared, sharedPeripheralInterrupt: MemoryMap.SharedInterrupt.pl011)
     )
@@ -153,6 +155,7 @@ struct Assembly {
       unmapped: unmapped,
       mailbox: mailbox,
       debugger: debugger,
+      gunyah: guest,
       events: events
     )
     generationID = GenerationID(machine)
@@ -176,7 +179,8 @@ struct Assembly {
     _ checked: CheckedConfiguration,
     _ board: Board,
     _ inputs: Inputs,
-    _ features: VirtualCPUFeatures
+    _ features: VirtualCPUFeatures,
+    _ guest: GunyahGuest?
   ) throws(ConfigurationError) -> BootLoader {
     let files = try inputs.bootFiles(of: checked.configuration)
     return BootLoader(
@@ -186,7 +190,8 @@ struct Assembly {
         name: checked.configuration.name,
         identity: checked.uuid,
         hasPerformanceMonitors: features.contains(.pmuV3),
-        overlays: files.overlays
+        overlays: files.overlays,
+        gunyah: guest?.node
       )
     )
   }

@@ -12,6 +12,7 @@ extension Boot {
   /// machine to stand is done then.
   func takeSnapshot(_ wish: SnapshotWish) {
     guard pendingSnapshot == nil else { return wish.finished(.failure(.another)) }
+    guard configuration.personality == .kvm else { return wish.finished(.failure(.shared)) }
     let pending = PendingSnapshot(wish, wasPaused: isPaused)
     pendingSnapshot = pending
     pause(isOfBoot: true) { [self] isPaused in
@@ -253,6 +254,7 @@ extension Boot {
     frozen.debugger = nil
     frozen.timeout = nil
     frozen.scmiTranscript = nil
+    frozen.gunyahTranscript = nil
     frozen.deviceTreeDump = nil
     frozen.measuresMemory = false
     return frozen

@@ -54,6 +54,7 @@ final class Boot: @unchecked Sendable {
         debugger: run.debugServer?.machine,
         events: run.events,
         restored: restored,
+        gunyah: run.gunyah,
         logger: logger
       )
     } catch {
@@ -113,7 +114,7 @@ final class Boot: @unchecked Sendable {
   ///
   /// - Throws: ``MachineStateError`` where it cannot go on from what it was to go on from, or ``HostError``.
   func start(_ run: MachineRun) throws {
-    run.files.keep()
+    run.keepFiles()
     if let restored {
       try goOn(from: restored, startsPaused: run.startsPaused)
     } else if run.startsPaused {
@@ -125,7 +126,7 @@ final class Boot: @unchecked Sendable {
       assembly.runners,
       on: assembly.machine,
       loop: run.loop,
-      firstEntry: run.progress.firstEntry,
+      progress: run.progress,
       // A machine that has run for a while is worth a second thread that can end it.
       onFirstLook: { [warden = run.warden, signals = run.signals] in if signals != nil { try? warden.begin() } }
     )
@@ -238,6 +239,7 @@ final class Boot: @unchecked Sendable {
     run.mailbox.endBoot()
     assembly.machine.debugger?.detach()
     threads?.stop()
+    if let report = run.gunyah?.leave() { run.gunyahReport = report }
     for caller in pauseControl?.end() ?? [] {
       // Who has not seen the pause of this boot gets the next one's.
       mailbox.ask { boot in if let boot { boot.pause(caller) } else { caller(false) } }
@@ -257,7 +259,10 @@ final class Boot: @unchecked Sendable {
     run.devices = devices.summaries(assembly.board, configuration)
     Report.Peripheral.add(assembly.peripherals, to: &run.peripherals)
     for runner in assembly.runners { run.exits = run.exits + runner.exitCounts }
-    if configuration.measuresMemory { run.memory = MemorySurvey.take(guest: assembly.machine.ram) }
+    if configuration.measuresMemory {
+      let isAlone = progress.threadTimes == nil
+      run.memory = MemorySurvey.take(guest: assembly.machine.ram, ofProcess: isAlone)
+    }
     if let loopFailure { throw loopFailure }
     guard var outcome = run.mailbox.verdict else { preconditionFailure("the loop ends with a verdict") }
     let serial = serialLink.drain { patience.isOver }

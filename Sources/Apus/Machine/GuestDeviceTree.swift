@@ -11,6 +11,8 @@ struct GuestDeviceTree {
   let identity: Configuration.UUID
   let hasPerformanceMonitors: Bool
   let overlays: [DeviceTreeOverlayFile]
+  /// What the guest finds of Gunyah, where that is its hypervisor.
+  var gunyah: MachineTree.Gunyah?
 
   /// The blob, with randomness of its own.
   ///
@@ -27,6 +29,7 @@ struct GuestDeviceTree {
       uuid: identity.description,
       initramfs: initramfs,
       virtioDevices: devices,
+      gunyah: board.isGunyah ? gunyah ?? .example : nil,
       seed: HostRandom.bytes(count: MachineTree.seedSize)
     )
     guard !overlays.isEmpty else {

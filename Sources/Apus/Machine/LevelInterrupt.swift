@@ -18,6 +18,16 @@ final class SharedMachine: Sendable {
     self.interruptController = interruptController
     self.memory = memory
   }
+
+  /// Drives one of the shared peripheral interrupts, counted from 0; a level of true is an edge where that is its kind.
+  func drive(_ sharedPeripheralInterrupt: UInt32, _ level: Bool) {
+    // KVM refuses only a number that does not exist, which would be a mistake of the memory map.
+    do {
+      try machine.setInterruptLine(sharedPeripheralInterrupt: sharedPeripheralInterrupt, level: level)
+    } catch {
+      preconditionFailure("\(error)")
+    }
+  }
 }
 
 /// What a device drives to interrupt the guest.
@@ -45,12 +55,5 @@ final class MachineLevelInterrupt: LevelInterrupt, @unchecked Sendable {
     self.sharedPeripheralInterrupt = sharedPeripheralInterrupt
   }
 
-  override func set(_ level: Bool) {
-    // KVM refuses only a number that does not exist, which would be a mistake of the memory map.
-    do {
-      try machine.machine.setInterruptLine(sharedPeripheralInterrupt: sharedPeripheralInterrupt, level: level)
-    } catch {
-      preconditionFailure("\(error)")
-    }
-  }
+  override func set(_ level: Bool) { machine.drive(sharedPeripheralInterrupt, level) }
 }

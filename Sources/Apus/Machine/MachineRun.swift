@@ -21,11 +21,15 @@ final class MachineRun {
   let console: ConsoleEndpoint
   /// Tells that the console's terminal has another size, where the guest is to know it.
   let sizeSignal: SignalDescriptor?
+  /// Where the machine is among Gunyah's, where the guest finds that.
+  let gunyah: GunyahMembership?
   private let control: MachineControl?
   /// Lets debuggers connect, where the configuration says so.
   private(set) var debugServer: DebugServer?
   private var transcript: TranscriptFile?
   private var recording: SharedPlatform.Recording?
+  /// What Gunyah's machines call, while this one is among them.
+  private var gunyahRecorder: GunyahRecorder?
 
   /// Snapshots that were taken and are not complete yet.
   let snapshots = SnapshotThreads()
@@ -39,6 +43,7 @@ final class MachineRun {
   var devices: [Report.Device] = []
   var peripherals: [Report.Peripheral] = []
   var memory = Report.Memory()
+  var gunyahReport: Report.Gunyah?
 
   /// How long a run that was ended from outside waits for all who read what it leaves, in nanoseconds.
   private static let hurriedDrain: UInt64 = 200_000_000
@@ -49,27 +54,30 @@ final class MachineRun {
   ///
   /// - Parameters:
   ///   - restored: what the first boot goes on from, or nil.
-  ///   - stream: of a console that leads to the program.
+  ///   - consoleDestination: where the console leads.
   ///   - signals: that ask for the end.
   ///   - warden: which has begun where there is a time limit.
+  ///   - gunyah: where the machine is among Gunyah's, where the guest finds that.
   /// - Throws: ``ConfigurationError`` for what the configuration names, or another error of the host's.
   init(
     _ checked: CheckedConfiguration,
     _ inputs: Inputs,
     restored: RestoredMachine?,
-    stream: ConsoleStream,
+    consoleDestination: ConsoleEndpoint.Destination,
     mailbox: Mailbox,
     signals: SignalDescriptor?,
     warden: Warden,
     progress: RunProgress,
     events: MachineEvents,
     control: MachineControl?,
+    gunyah: GunyahHost.Place?,
     logger: Logger
   ) throws {
     let configuration = checked.configuration
     self.checked = checked
     self.inputs = inputs
     self.restored = restored
+    self.gunyah = gunyah.map { GunyahMembership($0) }
     self.logger = logger
     self.mailbox = mailbox
     self.signals = signals
@@ -81,7 +89,7 @@ final class MachineRun {
     loop = try EventLoop()
     files = RunFiles()
     do throws(ConsoleEndpoint.OpenFailure) {
-      console = try ConsoleEndpoint(.init(configuration.console, stream), files: files, logger: logger)
+      console = try ConsoleEndpoint(consoleDestination, files: files, logger: logger)
     } catch {
       throw ConfigurationError(error.kind, .property(.console), .init(error))
     }
@@ -103,6 +111,14 @@ final class MachineRun {
       }
       recording = place.platform.record { file.append($0) }
       transcript = file
+    }
+    if let gunyah, let recorder = gunyah.place.host.recorder {
+      do throws(OutputFileError) {
+        try recorder.begin(gunyah.place.host.manager, logger)
+      } catch {
+        throw ConfigurationError(error.kind, .property(.gunyahTranscript), .init(error))
+      }
+      gunyahRecorder = recorder
     }
     for (resource, place) in zip(inputs.devices, checked.board.devices) {
       try resource.open(
@@ -158,6 +174,8 @@ final class MachineRun {
     mailbox.beginBoot()
     defer {
       mailbox.endBoot()
+      // Where the boot has not come to its end.
+      gunyah?.leave()
       loop.removePassing()
     }
     let boot = try Boot(self)
@@ -170,6 +188,12 @@ final class MachineRun {
     let outcome = try boot.end(self, loopFailure)
     events.post(.ended(outcome))
     return outcome
+  }
+
+  /// The machine starts: files that were made for it stay.
+  func keepFiles() {
+    files.keep()
+    gunyahRecorder?.keep()
   }
 
   func patience(hurried isHurried: Bool, limit: UInt64?) -> Patience {
@@ -193,8 +217,17 @@ final class MachineRun {
     if let recording { checked.platform?.platform.end(recording) }
     let patience = patience(hurried: false, limit: Self.portDrain)
     transcript?.finish(by: patience.deadline) { patience.isOver }
+    gunyahRecorder?.end(by: patience.deadline) { patience.isOver }
     loop.removeAll()
-    return progress.report(outcome, devices: devices, peripherals: peripherals, exits: exits, memory: memory)
+    progress.threadTimes?.addCallingThread()
+    return progress.report(
+      outcome,
+      devices: devices,
+      peripherals: peripherals,
+      exits: exits,
+      memory: memory,
+      gunyah: gunyahReport
+    )
   }
 }
 

@@ -4,10 +4,13 @@ import GuestMemory
 /// How much memory the process has, from /proc/self/smaps_rollup.
 enum MemorySurvey {
   /// Takes stock. What cannot be read counts as 0.
-  static func take(guest: borrowing PrivateRAM) -> Report.Memory {
+  ///
+  /// - Parameter ofProcess: whether the process has this machine alone, so that all else of it is the machine's.
+  static func take(guest: borrowing PrivateRAM, ofProcess: Bool) -> Report.Memory {
     var memory = Report.Memory()
     memory.guest = guest.range.size
     memory.guestResident = (try? guest.residentSize()) ?? 0
+    guard ofProcess else { return memory }
     let fields = rollup()
     // The guest's RAM is anonymous memory; its DMA windows are the process's only shared memory.
     memory.vmmResident = fields.resident - min(memory.guestResident + fields.shared, fields.resident)

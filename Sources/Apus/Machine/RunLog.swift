@@ -7,7 +7,7 @@ internal import Synchronization
 /// A guest, a peer or a file can choose what stands in a line, so each is made plain (``Swift/String/plain``). And a
 /// guest can make the same line come again and again, with each of its reboots, too: each place in the code has so many
 /// lines in a run and no more. So whatever a guest does, a run's log is bounded.
-struct RunLog: LogHandler {
+struct RunLog: PassingLogHandler {
   /// How many lines a place in the code has.
   static let limit = 256
 
@@ -34,7 +34,7 @@ struct RunLog: LogHandler {
     }
   }
 
-  private var base: any LogHandler
+  var base: any LogHandler
   private let counts = Counts()
 
   /// What the machine itself logs to.
@@ -54,25 +54,5 @@ struct RunLog: LogHandler {
     var event = event
     event.message = "\("\(event.message)".plain + end)"
     base.log(event: event)
-  }
-
-  var metadataProvider: Logger.MetadataProvider? {
-    get { base.metadataProvider }
-    set { base.metadataProvider = newValue }
-  }
-
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-    get { base[metadataKey: key] }
-    set { base[metadataKey: key] = newValue }
-  }
-
-  var metadata: Logger.Metadata {
-    get { base.metadata }
-    set { base.metadata = newValue }
-  }
-
-  var logLevel: Logger.Level {
-    get { base.logLevel }
-    set { base.logLevel = newValue }
   }
 }

@@ -8,7 +8,15 @@ final class RunProgress: Sendable {
   let firstEntry = FirstEntry()
   /// By which the machine's time limit goes. It stands with the guest's time.
   let clock = StoppableClock()
+  /// Processor time of the machine's own threads, where the process has other machines, too; nil where all of the
+  /// process's is the machine's.
+  let threadTimes: ThreadTimes?
   private let noted = Mutex(Noted())
+
+  /// - Parameter sharesProcess: whether the process has other machines, too.
+  init(sharesProcess: Bool = false) {
+    threadTimes = sharesProcess ? ThreadTimes() : nil
+  }
 
   /// Not a tuple: the metadata of one is made at run time.
   private struct Noted {
@@ -33,15 +41,16 @@ final class RunProgress: Sendable {
     devices: [Report.Device] = [],
     peripherals: [Report.Peripheral] = [],
     exits: ExitCounts = ExitCounts(),
-    memory: Report.Memory = Report.Memory()
+    memory: Report.Memory = Report.Memory(),
+    gunyah: Report.Gunyah? = nil
   ) -> Report {
     var time = Report.Time()
     time.wall = HostClock.monotonic - started
     time.paused = clock.stood
-    (time.user, time.system) = HostClock.processTimes
+    (time.user, time.system) = threadTimes?.sum ?? HostClock.processTimes
     if let entry = firstEntry.time {
       time.wallToFirstInstruction = entry.wall - started
-      time.processorToFirstInstruction = entry.processor
+      if threadTimes == nil { time.processorToFirstInstruction = entry.processor }
     }
     let noted = noted.withLock { $0 }
     return Report(
@@ -53,7 +62,8 @@ final class RunProgress: Sendable {
       pauses: clock.stops,
       time: time,
       exits: exits,
-      memory: memory
+      memory: memory,
+      gunyah: gunyah
     )
   }
 }
@@ -66,6 +76,28 @@ extension Outcome.End {
     default: false
     }
   }
+}
+
+/// Processor time of threads that have ended, or are about to.
+final class ThreadTimes: Sendable {
+  private struct Times {
+    var user: UInt64 = 0
+    var system: UInt64 = 0
+  }
+
+  private let times = Mutex(Times())
+
+  /// Adds what the calling thread has used so far. Once for each thread.
+  func addCallingThread() {
+    let (user, system) = HostClock.threadTimes
+    times.withLock { times in
+      times.user += user
+      times.system += system
+    }
+  }
+
+  /// Nanoseconds in user mode, guests included, and in the kernel.
+  var sum: (user: UInt64, system: UInt64) { times.withLock { ($0.user, $0.system) } }
 }
 
 /// When the first vCPU of the first boot entered its guest.

@@ -18,6 +18,8 @@ final class RunningMachine: Sendable {
   let hold = VCPUHold()
   /// Who takes what breakpoints and steps come to, where a debugger may connect.
   let debugger: DebuggedMachine?
+  /// The machine as Gunyah's guest, where the guest finds that.
+  let gunyah: GunyahGuest?
 
   init(
     machine: SharedMachine,
@@ -28,8 +30,10 @@ final class RunningMachine: Sendable {
     unmapped: UnmappedAccesses,
     mailbox: Mailbox,
     debugger: DebuggedMachine?,
+    gunyah: GunyahGuest?,
     events: MachineEvents
   ) {
+    self.gunyah = gunyah
     self.debugger = debugger
     self.machine = machine
     self.bus = bus
@@ -39,6 +43,12 @@ final class RunningMachine: Sendable {
     self.unmapped = unmapped
     self.mailbox = mailbox
     self.events = events
+  }
+
+  /// ``gunyah`` for a call, which counts no references. It is there as long as the machine.
+  var uncountedGunyah: Unmanaged<GunyahGuest>? {
+    // SAFETY: whoever asks holds the machine while it uses the reference.
+    unsafe gunyah.map { unsafe Unmanaged.passUnretained($0) }
   }
 
   /// What an address is where a guest found nothing, for people.

@@ -87,6 +87,7 @@ final class VCPURunner: Sendable {
       switch vcpu.run() {
       case .mmioRead(let address, let width):
         guard let value = machine.bus.read(address, width: width, near: &place) else {
+          if let gunyah = machine.gunyah, gunyah.abort(vcpu, at: address) { continue }
           guard passes(machine, unmapped: "reads", address, width) else { return counts }
           counts.unmappedReads &+= 1
           vcpu.answerRead(0)
@@ -96,6 +97,7 @@ final class VCPURunner: Sendable {
         vcpu.answerRead(value)
       case .mmioWrite(let address, let value, let width):
         guard machine.bus.write(value, at: address, width: width, near: &place) else {
+          if let gunyah = machine.gunyah, gunyah.abort(vcpu, at: address) { continue }
           guard passes(machine, unmapped: "writes", address, width) else { return counts }
           counts.unmappedWrites &+= 1
           continue
@@ -125,6 +127,9 @@ final class VCPURunner: Sendable {
         }
         // Where it is the debugger's affair, this vCPU is kicked like the others, and waits with them.
         debugger.vcpuCameBack(self, syndrome: syndrome, address: address)
+      case .hypercall(let number, _):
+        guard answers(machine, number) else { return counts }
+      case .noSyndrome(_, let address) where machine.gunyah?.abort(vcpu, at: address) == true: continue
       case .systemEvent(let event):
         counts.systemEvents &+= 1
         machine.mailbox.give(Self.outcome(of: event))
@@ -157,10 +162,32 @@ final class VCPURunner: Sendable {
     return false
   }
 
+  /// Whether the guest goes on after a call.
+  @inline(never)
+  private func answers(_ machine: RunningMachine, _ number: UInt32) -> Bool {
+    // SAFETY: the machine keeps it longer than the call.
+    guard let gunyah = unsafe machine.uncountedGunyah else {
+      preconditionFailure("calls come where somebody asked for them")
+    }
+    // SAFETY: as above.
+    let answer = unsafe gunyah._withUnsafeGuaranteedRef { gunyah in
+      Result { () throws(KVMError) in try gunyah.answer(vcpu, number: number) }
+    }
+    guard case .failure(let error) = answer else { return true }
+    refuse(machine, error)
+    return false
+  }
+
+  /// Never inlined: what it takes to tell would have each call save registers for it.
+  @inline(never)
+  private func refuse(_ machine: RunningMachine, _ error: KVMError) {
+    machine.mailbox.give(Outcome(.hostFailure, "vCPU \(vcpu.index): \(error)"))
+  }
+
   private static func outcome(of event: SystemEvent) -> Outcome {
     switch event {
     case .shutdown: Outcome(.poweredOff, "the guest powered off")
-    case .reset: Outcome(.reset, "the guest reset the machine")
+    case .reset, .reset2: Outcome(.reset, "the guest reset the machine")
     case .crash: Outcome(.panicked, "the guest reported a crash")
     case .other(let type): Outcome(.hostFailure, "KVM reported system event \(type), which Apus does not know")
     }
@@ -183,13 +210,11 @@ final class VCPURunner: Sendable {
       machine.mailbox.give(
         Outcome(.hostFailure, "vCPU \(vcpu.index): KVM cannot go on (exit reason \(reason)); 'dmesg' may tell why")
       )
-    case .hypercall:
-      machine.mailbox.give(Outcome(.hostFailure, "vCPU \(vcpu.index): KVM forwarded a hypercall that nobody asked for"))
     case .debug:
       machine.mailbox.give(
         Outcome(.hostFailure, "vCPU \(vcpu.index): KVM reported a debug event that nobody asked for")
       )
-    case .mmioRead, .mmioWrite, .interrupted, .systemEvent:
+    case .mmioRead, .mmioWrite, .interrupted, .systemEvent, .hypercall:
       preconditionFailure("the loop goes on after these")
     }
   }

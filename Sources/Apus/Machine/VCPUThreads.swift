@@ -27,7 +27,7 @@ final class VCPUThreads {
     _ runners: [VCPURunner],
     on machine: RunningMachine,
     loop: EventLoop,
-    firstEntry: FirstEntry,
+    progress: RunProgress,
     onFirstLook: @escaping () -> Void
   ) throws(HostError) {
     self.runners = runners
@@ -41,7 +41,8 @@ final class VCPUThreads {
     do {
       for runner in runners.reversed() {
         let thread = try HostThread(name: "vcpu " + decimalDigits(UInt64(runner.vcpu.index))) {
-          runner.run(on: machine) { if runner.vcpu.index == 0 { firstEntry.note() } }
+          runner.run(on: machine) { if runner.vcpu.index == 0 { progress.firstEntry.note() } }
+          progress.threadTimes?.addCallingThread()
         }
         threads.insert(thread, at: 0)
       }

@@ -194,6 +194,11 @@ public final class MachineSnapshot: Sendable {
       .cpuModel,
       "is \(was.cpuModel) in the snapshot, not \(wanted.cpuModel)"
     )
+    require(
+      wanted.personality == was.personality,
+      .personality,
+      "is \(was.personality.rawValue) in the snapshot, not \(wanted.personality.rawValue)"
+    )
     require(wanted.dma == was.dma, .dma, "is \(was.dma.name) in the snapshot, not \(wanted.dma.name)")
     let (types, former) = (wanted.devices.map(\.typeName), was.devices.map(\.typeName))
     require(

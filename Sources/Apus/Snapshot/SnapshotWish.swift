@@ -47,6 +47,10 @@ public struct SnapshotFailure: Error, Equatable, Sendable, CustomStringConvertib
     self.isEnd = isEnd
   }
 
+  static let shared = SnapshotFailure(
+    "a machine that finds Gunyah shares queues and memory with others, and cannot be frozen alone; "
+      + "take snapshots of machines with the personality 'kvm'"
+  )
   static let another = SnapshotFailure(
     "another snapshot of this machine is being written; wait until it is complete"
   )
