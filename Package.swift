@@ -441,7 +441,7 @@ let package = Package(
       name: "ApusCommand",
       dependencies: [
         "Apus", "ApusControl", "ApusGuest", "ApusHarness", "CCommandLine", "CHost", "CPlatformSchema", "DeviceMessages",
-        "Host", "HostBackends", "PositionedJSON", "QEMUSyntax", "SCMI", "SCMIFile", "Virtio",
+        "Gunyah", "GunyahFile", "Host", "HostBackends", "PositionedJSON", "QEMUSyntax", "SCMI", "SCMIFile", "Virtio",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],

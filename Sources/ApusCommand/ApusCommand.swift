@@ -25,7 +25,8 @@ struct ApusCommand: ParsableCommand {
     version: ApusVersion.current,
     subcommands: [
       Run.self, ListCommand.self, ControlCommand.self, ConsoleCommand.self, DeviceTree.self, Doctor.self,
-      CPUModelCommand.self, SCMICommand.self, DeviceCommand.self, TestCommand.self, ExecCommand.self,
+      CPUModelCommand.self, SCMICommand.self, GunyahCommand.self, DeviceCommand.self, TestCommand.self,
+      ExecCommand.self,
     ]
   )
 

@@ -28,8 +28,8 @@ enum ArgumentWords {
   /// Options of which each adds to those before it.
   private static let adding =
     [
-      "--append", "--cmdline", "--dtb-overlay", "--socket", "--agent", "--run", "--module", "--only", "--writable",
-      "--env",
+      "--append", "--cmdline", "--dtb-overlay", "--socket", "--agent", "--run", "--module", "--only", "--machine",
+      "--writable", "--env",
     ] + DeviceOptions.adding
 
   /// An option that is there twice though it has one value: the argument parser would take the last one in silence.

@@ -56,6 +56,25 @@ struct MachineOptions: ParsableArguments {
   var cpuModel: Setting?
 
   @Option(
+    help: ArgumentHelp(
+      "The hypervisor that the guest finds: kvm (the default) or gunyah.",
+      discussion: "Documentation/Gunyah.md has what is there of Gunyah.",
+      valueName: "kvm|gunyah"
+    ),
+    transform: Setting.personality
+  )
+  var personality: Setting?
+
+  @Option(
+    help: ArgumentHelp(
+      "Write each of Gunyah's calls and its resource manager's messages as a line of JSON to a file.",
+      valueName: "path"
+    ),
+    transform: Setting.gunyahTranscript
+  )
+  var gunyahTranscript: Setting?
+
+  @Option(
     help: "The machine's name, which the guest finds under /hypervisor/apus; apus by default.",
     transform: Setting.name
   )
@@ -86,6 +105,8 @@ struct MachineOptions: ParsableArguments {
   var dtbOverlay: [Setting] = []
 
   var changes: [Setting] {
-    [cpus, memory, memoryLimit, gic, cpu, cpuModel, name, uuid].compactMap(\.self) + commandLine + dtbOverlay
+    [cpus, memory, memoryLimit, gic, cpu, cpuModel, personality, gunyahTranscript, name, uuid].compactMap(\.self)
+      + commandLine
+      + dtbOverlay
   }
 }

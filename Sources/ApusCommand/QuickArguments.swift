@@ -98,6 +98,8 @@ enum QuickArguments {
     case "--gic": Setting.gic
     case "--cpu": Setting.cpu
     case "--cpu-model": Setting.cpuModel
+    case "--personality": Setting.personality
+    case "--gunyah-transcript": Setting.gunyahTranscript
     case "--name": Setting.name
     case "--uuid": Setting.uuid
     case "--dtb-overlay": Setting.deviceTreeOverlay

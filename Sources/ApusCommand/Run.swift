@@ -16,6 +16,7 @@ extension ApusCommand {
           apus run --kernel Image --dry-run
           apus console $(apus run --kernel Image --initrd initramfs.cpio --detach)
           apus run --restore frozen --clone
+          apus run --fleet machines.json --timeout 60 --report report.json
 
         On a terminal, Ctrl-A x ends the machine and Ctrl-A h shows the keys.
 
@@ -32,6 +33,7 @@ extension ApusCommand {
           82       guest fault
           124      timed out
           128 + N  ended by signal N
+        Of a fleet's machines, it is that of the first one in the file's order whose own is not 0, or 128 + N.
         """
     )
 
@@ -45,6 +47,15 @@ extension ApusCommand {
       )
     )
     var kernel: String?
+
+    @Option(
+      help: ArgumentHelp(
+        "Several machines in one process, as a file has them (JSON).",
+        discussion: "Beside it there are --timeout for each, --report, --dry-run and --log-level.",
+        valueName: "path"
+      )
+    )
+    var fleet: String?
 
     @OptionGroup(title: "Going on from a snapshot") var snapshot: RestoreOptions
 
@@ -125,8 +136,11 @@ extension ApusCommand {
     var kvm: Setting?
 
     func validate() throws {
+      if fleet != nil { return try FleetRequest.check(ArgumentWords.all) }
       guard kernel != nil || snapshot.restore != nil else {
-        throw ValidationError("Missing expected argument '--kernel <path>', or '--restore <directory>'.")
+        throw ValidationError(
+          "Missing expected argument '--kernel <path>', or '--restore <directory>', or '--fleet <path>'."
+        )
       }
       guard kernel == nil || snapshot.restore == nil else {
         throw ValidationError(
@@ -148,6 +162,10 @@ extension ApusCommand {
     }
 
     func run() throws {
+      if let fleet {
+        let changes = [timeout, report, logLevel, kvm].compactMap(\.self)
+        return try FleetRequest(path: fleet, isDry: dryRun, changes: changes).run()
+      }
       var request = RunRequest(kernel: kernel ?? "")
       request.restoring = snapshot.request
       request.isRaw = raw

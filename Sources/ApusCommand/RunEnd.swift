@@ -12,8 +12,8 @@ final class RunEnd: Sendable {
   private let isTold = Atomic(false)
 
   /// How long those are waited for who read standard error and the report: not long where somebody waits for the end.
-  private static let patience: Duration = .seconds(1)
-  private static let hurriedPatience: Duration = .milliseconds(100)
+  static let patience: Duration = .seconds(1)
+  static let hurriedPatience: Duration = .milliseconds(100)
   /// How long the report of a machine that was abandoned may take: what a busy host needs to write one, and not for
   /// ever, since its file may be what does not answer.
   private static let abandonedLimit: Duration = .seconds(2)
@@ -69,14 +69,9 @@ final class RunEnd: Sendable {
     say(result)
     let limit = result.isHurried ? Self.hurriedPatience : Self.patience
     var status = manner.status(result)
-    do {
-      if let report {
-        machine.keepEndable()
-        try report.write(result, within: limit)
-      }
-    } catch let error as OutputFileError {
-      Message.say("error: \(error)")
-      if status == 0 || !error.isForWantOfReader { status = error.exitStatus }
+    if let report {
+      machine.keepEndable()
+      status = try report.write(result, within: limit, endingWith: status)
     }
     StandardStreams.finishErrors(within: limit)
     return status
@@ -125,7 +120,22 @@ final class ReportFile: Sendable {
     }
   }
 
-  func write(_ report: Report, within limit: Duration) throws {
+  /// Writes the report, and says so where it cannot be written.
+  ///
+  /// - Parameter status: the exit status without it.
+  /// - Returns: the exit status: that, or the file's. A reader who takes nothing has a say only where all else went
+  ///   well.
+  func write(_ report: some Encodable, within limit: Duration, endingWith status: Int32) throws -> Int32 {
+    do {
+      try write(report, within: limit)
+      return status
+    } catch let error as OutputFileError {
+      Message.say("error: \(error)")
+      return status == 0 || !error.isForWantOfReader ? error.exitStatus : status
+    }
+  }
+
+  func write(_ report: some Encodable, within limit: Duration) throws {
     let text = try JSON.text(report)
     guard let file = file.withLock({ $0.take() }) else { return }
     try file.write(Array(text.utf8) + [0x0A], within: limit)

@@ -37,6 +37,11 @@ extension Setting {
     form:
       "give host, \(ProcessorModel.shippedNames.joined(separator: ", ")), or a file's path with a '/' or '.json' in it"
   ) { $0.configuration.cpuModel = $1 }
+  static let personality: Reader = value(
+    { Configuration.Personality(rawValue: $0) },
+    form: "give kvm, which every guest knows, or gunyah"
+  ) { $0.configuration.personality = $1 }
+  static let gunyahTranscript: Reader = text { $0.configuration.gunyahTranscript = $1 }
   static let name: Reader = text { $0.configuration.name = $1 }
   static let uuid: Reader = value { $0.configuration.uuid = $1 }
   /// Each adds to those before it.

@@ -101,7 +101,7 @@ private let options = [
 
   @Test(arguments: [["boot"], ["boot", "--help"], ["help", "boot"], ["boot", "--kernel", "Image"]])
   func anUnknownCommandIsBadUsageThatNamesTheCommands(words: [String]) throws {
-    let names = "run, list, control, console, devicetree, doctor, cpu-model, scmi"
+    let names = "run, list, control, console, devicetree, doctor, cpu-model, scmi, gunyah"
     expectRefusal(try apus(words), status: 64, "no command 'boot'; give one of \(names)", "--help")
   }
 

@@ -32,6 +32,14 @@ struct DocumentedExampleTests {
     HostFiles.text("\(Self.root)/\(path)").split(separator: "\n", omittingEmptySubsequences: false)
   }
 
+  @Test("the page about Gunyah shows the fleet's file that is run")
+  func gunyahFleet() {
+    let example = HostFiles.text("\(Self.root)/Documentation/Examples/Gunyah/fleet.json")
+
+    #expect(HostFiles.text("\(Self.root)/Documentation/Gunyah.md").contains("```json\n\(example)```"))
+    #expect(example.count > 500)
+  }
+
   @Test("the page of the control socket shows the script that is run")
   func controlScript() throws {
     let page = HostFiles.text("\(Self.root)/Documentation/Control.md")

@@ -37,9 +37,11 @@ extension Configuration {
     case .gic: "--gic \((value.flatMap { GIC(rawValue: $0) } ?? gic).option)"
     case .cpuFeatures: "--cpu"
     case .cpuModel: "--cpu-model"
+    case .personality: value.map { "--personality \($0)" } ?? "--personality"
     case .devices: DeviceOptions.all
     case .dma: value.map { "--dma \($0)" } ?? "--dma"
     case .scmiTranscript: "--scmi-transcript"
+    case .gunyahTranscript: "--gunyah-transcript"
     case .console: "--console"
     case .control: "--control"
     case .onReset: onReset == .reboot ? "--reboot" : "--no-reboot"

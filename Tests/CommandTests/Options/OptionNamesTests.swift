@@ -52,8 +52,8 @@ private func device(with property: Configuration.Device.Property) -> Int {
       #expect(configuration.option(there).hasPrefix("--"), "\(there)")
       #expect(bare.option(path).hasPrefix("--"), "\(path)")
     }
-    #expect(Configuration.Path.allCases.count == 65)
-    #expect(Set(Configuration.Path.allCases).count == 65)
+    #expect(Configuration.Path.allCases.count == 67)
+    #expect(Set(Configuration.Path.allCases).count == 67)
   }
 
   @Test(
