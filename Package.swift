@@ -408,11 +408,18 @@ let package = Package(
       path: "Tests/GuestSupport",
       swiftSettings: strict
     ),
+    .target(
+      name: "GunyahSupport",
+      dependencies: ["Apus", "ApusGuest", "DeviceTree", "Gunyah", "ResourceManagerTesting"],
+      path: "Tests/GunyahSupport",
+      swiftSettings: strict
+    ),
     .testTarget(
       name: "KVMTests",
       dependencies: [
-        "Apus", "CPUModel", "GuestABI", "ApusTesting", "Debugger", "GuestMemory", "GuestSupport", "KVM", "TestLimits",
-        "TestSupport", "Virtio",
+        "Apus", "ApusGuest", "CPUModel", "GuestABI", "ApusTesting", "Debugger", "GuestMemory", "GuestSupport", "Gunyah",
+        "GunyahFile", "GunyahSupport", "KVM", "ResourceManagerTesting", "TestLimits", "TestSupport", "Virtio",
+        "VirtioDriver",
       ],
       swiftSettings: strict
     ),

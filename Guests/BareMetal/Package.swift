@@ -20,6 +20,7 @@ let guest = embedded + [.unsafeFlags(["-no-allocations"])]
 /// The guests written in Swift, a folder each. `off` is assembly alone and stands for itself.
 let guests = [
   "counters", "echo", "firmware", "hello", "hostile", "hotplug", "identity", "iommu", "mmio", "panic", "pending",
+  "puppet",
   "reset", "secondaries", "slots", "spin", "timer", "unmapped",
 ]
 

@@ -148,12 +148,12 @@ synchronous:
     adr     x17, smccc_smc
     cmp     x16, x17
     b.eq    1f
-    mov     x0, #4
-    b       unexpected
+    b       guarded_exception
 1:  adr     x16, smccc_undefined
     msr     elr_el1, x16
     eret
 
+    .global unexpected
 unexpected:
     adrp    x1, exception_stack_end
     mov     sp, x1

@@ -51,6 +51,9 @@ public struct Console: Sendable {
     DeviceRegister(base + Offset.interruptMask).write32(1 << 4 | 1 << 6)
   }
 
+  /// Asserts the device's interrupt no more.
+  public func disableInterrupts() { DeviceRegister(base + Offset.interruptMask).write32(0) }
+
   /// Lets `body` print without another vCPU's characters in between.
   public static func withLock(_ body: (Console) -> Void) {
     while isTaken.exchange(true, ordering: .acquiring) {}

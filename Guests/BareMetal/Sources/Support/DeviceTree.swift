@@ -111,10 +111,13 @@ extension DeviceTree {
 
     /// The number at the interrupt controller of the first interrupt of `interrupts`, which has the three cells of the
     /// GIC.
-    public var interrupt: UInt32? {
-      guard let property = self["interrupts"], let type = property.word(0), let number = property.word(1) else {
-        return nil
-      }
+    public var interrupt: UInt32? { interrupt(0) }
+
+    /// The same of the interrupt `index`.
+    public func interrupt(_ index: Int) -> UInt32? {
+      guard let property = self["interrupts"], let type = property.word(3 * index),
+        let number = property.word(3 * index + 1)
+      else { return nil }
       return number + (type == 0 ? 32 : 16)
     }
   }
@@ -187,7 +190,8 @@ private func equal(_ address: UInt, _ text: StaticString, count: Int) -> Bool {
 }
 
 extension StaticString {
-  func byte(_ index: Int) -> UInt8 {
+  /// The byte at `index`.
+  public func byte(_ index: Int) -> UInt8 {
     precondition(0..<utf8CodeUnitCount ~= index, "within the text")
     // SAFETY: the index was checked, and the text lives as long as the program.
     return unsafe utf8Start[index]

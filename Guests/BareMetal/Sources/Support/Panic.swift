@@ -19,6 +19,10 @@ public enum Panic {
 ///   - entry: the number of the entry in the vector table (Arm ARM, D1.3.1).
 @_cdecl("machine_exception")
 func exception(entry: UInt64, syndrome: UInt64, address: UInt64, returnAddress: UInt64) {
+  // A machine that another one has started may have no console.
+  guard !DeviceTree.isPresent || DeviceTree.current.firstNode(compatibleWith: "arm,pl011") != nil else {
+    Firmware().systemOff()
+  }
   let console = Console()
   console.put("EXCEPTION entry ")
   console.put(decimal: entry)

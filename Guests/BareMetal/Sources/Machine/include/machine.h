@@ -105,3 +105,51 @@ MACHINE_UNSAFE struct machine_smccc_result machine_smccc(uint64_t smc, uint64_t 
 void machine_secondary_start(void);
 
 static inline uint64_t machine_secondary_start_address(void) { return (uint64_t)(uintptr_t)&machine_secondary_start; }
+
+// What may go wrong, and under which translation of addresses it is done.
+struct machine_guarded_work {
+  // One of MACHINE_GUARDED_…
+  uint64_t operation;
+  // A call's registers, before and after. An access has its address in x0 and its value in x1; what it gave is in x0.
+  uint64_t x0, x1, x2, x3, x4;
+  // The registers of the translation meanwhile, where has_regime is not 0. Nothing but the instruction itself uses
+  // memory then; code and vectors have to be mapped to themselves, or SCTLR_EL1.M is 0.
+  uint64_t ttbr0, ttbr1, tcr, mair, sctlr;
+  uint64_t has_regime;
+  // Not 0 if there was an exception, with the syndrome and address of it.
+  uint64_t failed, esr, far;
+};
+
+enum {
+  MACHINE_GUARDED_HVC,
+  MACHINE_GUARDED_SMC,
+  MACHINE_GUARDED_LOAD8,
+  MACHINE_GUARDED_LOAD16,
+  MACHINE_GUARDED_LOAD32,
+  MACHINE_GUARDED_LOAD64,
+  MACHINE_GUARDED_STORE8,
+  MACHINE_GUARDED_STORE16,
+  MACHINE_GUARDED_STORE32,
+  MACHINE_GUARDED_STORE64,
+  MACHINE_GUARDED_LOAD_PAIR,
+  MACHINE_GUARDED_STORE_PAIR,
+  // Adds 1; gives what was there.
+  MACHINE_GUARDED_INCREMENT,
+  // Calls what is there, which has to return at once.
+  MACHINE_GUARDED_CALL,
+  // x1 bytes of x2, which has its byte eight times.
+  MACHINE_GUARDED_FILL,
+  // Gives how many of x1 bytes are others than x2's.
+  MACHINE_GUARDED_VERIFY,
+  // x2 bytes from x1 to x0.
+  MACHINE_GUARDED_COPY,
+};
+
+// Interrupts are masked meanwhile.
+MACHINE_UNSAFE void machine_guarded(struct machine_guarded_work *work);
+
+// Memory for a guest that needs more than a stack: zero at first.
+#define MACHINE_SCRATCH_SIZE 0x50000
+extern uint8_t machine_scratch[MACHINE_SCRATCH_SIZE];
+
+static inline uint64_t machine_scratch_address(void) { return (uint64_t)(uintptr_t)&machine_scratch; }
