@@ -66,6 +66,10 @@ public enum GuestFile {
     case trixie
   }
 
+  /// The client of Gunyah's for guests: an initramfs with the module and its program, `initramfs.cpio`, or one that has
+  /// a secondary machine's kernel and initramfs, too: `primary.cpio`.
+  public static func gunyahClient(_ name: String) throws(Missing) -> String { try path("APUS_GUNYAH_CLIENT", name) }
+
   /// How a bare-metal guest is packed.
   public enum BareMetalForm: String, CaseIterable, Sendable {
     /// An ELF64 executable.
