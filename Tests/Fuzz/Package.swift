@@ -91,6 +91,16 @@ let package = Package(
       swiftSettings: strict
     ),
     .executableTarget(
+      name: "FuzzRM",
+      dependencies: ["FuzzSupport", .product(name: "ResourceManagerTesting", package: "apus")],
+      swiftSettings: strict
+    ),
+    .executableTarget(
+      name: "FuzzSecondaryTree",
+      dependencies: ["FuzzSupport", .product(name: "SecondaryTreeTesting", package: "apus")],
+      swiftSettings: strict
+    ),
+    .executableTarget(
       name: "FuzzDeviceTreeOverlay",
       dependencies: ["FuzzSupport", .product(name: "DeviceTree", package: "apus")],
       swiftSettings: strict
@@ -113,6 +123,16 @@ let package = Package(
     .executableTarget(
       name: "FuzzSnapshot",
       dependencies: ["FuzzSupport", .product(name: "SnapshotTesting", package: "apus")],
+      swiftSettings: strict
+    ),
+    .executableTarget(
+      name: "FuzzGunyahFile",
+      dependencies: ["FuzzSupport", .product(name: "GunyahTesting", package: "apus")],
+      swiftSettings: strict
+    ),
+    .executableTarget(
+      name: "FuzzGunyah",
+      dependencies: ["FuzzSupport", .product(name: "GunyahTesting", package: "apus")],
       swiftSettings: strict
     ),
     debuggerFuzzTarget("FuzzDebugger"),
@@ -140,8 +160,11 @@ let package = Package(
         "FuzzSupport", .product(name: "AgentProtocol", package: "apus"),
         .product(name: "BootImageTesting", package: "apus"),
         .product(name: "ControlTesting", package: "apus"), .product(name: "DebuggerTesting", package: "apus"),
-        .product(name: "DeviceTree", package: "apus"), .product(name: "MessagesTesting", package: "apus"),
+        .product(name: "DeviceTree", package: "apus"), .product(name: "GunyahTesting", package: "apus"),
+        .product(name: "MessagesTesting", package: "apus"),
         .product(name: "QEMUTesting", package: "apus"), .product(name: "CPUModelTesting", package: "apus"),
+        .product(name: "ResourceManagerTesting", package: "apus"),
+        .product(name: "SecondaryTreeTesting", package: "apus"),
         .product(name: "SnapshotTesting", package: "apus"),
         .product(name: "VhostUserTesting", package: "apus"),
         .product(name: "VirtioTesting", package: "apus"),

@@ -5,8 +5,11 @@ internal import ControlTesting
 internal import DeviceTree
 internal import FuzzSupport
 internal import Glibc
+internal import GunyahTesting
 internal import MessagesTesting
 internal import QEMUTesting
+internal import ResourceManagerTesting
+internal import SecondaryTreeTesting
 internal import SnapshotTesting
 internal import VhostUserTesting
 internal import VirtioDriver
@@ -64,6 +67,8 @@ private enum FuzzSeeds {
     case "FuzzMessagesDevice": ExerciseMessages.deviceSeeds
     case "FuzzMessagesServer": ExerciseMessages.serverSeeds
     case "FuzzSnapshot": ExerciseSnapshot.seeds
+    case "FuzzGunyah": ExerciseObjects.seeds
+    case "FuzzGunyahFile": ExerciseTranscript.seeds
     case "FuzzVhostUser": ExerciseVhostUser.seeds
     case "FuzzVhostUserDevice": ExerciseVhostUserDevice.seeds
     case "FuzzEntropy": [SeedProgram.chain(payload: [], queue: 0, readable: [], writable: [64, 16])]
@@ -123,6 +128,8 @@ private enum FuzzSeeds {
         "interrupts":[{}],"properties":{"p":[1],"q":{"wide":[1]}},"children":[{"name":"e@1"}]}]}}
         """,
       ].map { Array($0.utf8) }
+    case "FuzzRM": ManagerProgram.seeds
+    case "FuzzSecondaryTree": ExerciseSecondaryTree.seeds
     case "FuzzSCMIDecoder": [Array("0650000000000000".utf8), [6, 0x50, 0, 0, 1, 0, 0, 0]]
     case "FuzzBootImage": sampleImages
     case "FuzzDeviceTreeOverlay": [overlay(byPath: false), overlay(byPath: true)]
