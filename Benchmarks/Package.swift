@@ -47,6 +47,19 @@ let package = Package(
       swiftSettings: strict,
       linkerSettings: quickStart
     ),
+    .target(name: "CCounts", path: "CCounts"),
+    .executableTarget(
+      name: "GunyahBenchmark",
+      dependencies: ["CCounts", .product(name: "Apus", package: "apus")],
+      path: "Gunyah",
+      swiftSettings: strict,
+      linkerSettings: quickStart + [
+        .unsafeFlags(
+          ["malloc", "calloc", "realloc", "aligned_alloc", "posix_memalign"].flatMap { ["-Xlinker", "--wrap=\($0)"] },
+          .when(platforms: [.linux])
+        )
+      ]
+    ),
     .executableTarget(
       name: "HarnessBenchmark",
       dependencies: [.product(name: "ApusHarness", package: "apus")],

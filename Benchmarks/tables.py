@@ -434,6 +434,42 @@ def snapshot_rows(figures):
     ]
 
 
+def gunyah_rows(figures):
+    """Where threads wake each other the scheduler decides what comes together: that is the noise of those rows."""
+    def row(what, value, unit="", limit=None, noise=Noise()):
+        return Row(what, {"apus": value}, unit, {} if limit is None else {"apus": limit}, noise)
+
+    def calls(what, name, limit, noise):
+        costs = figures[name]
+        yield row(f"{what}: user + host kernel", costs["user"] + costs["kernel"], limit=limit, noise=noise)
+        yield row("… user", costs["user"], noise=noise)
+        yield row("… host kernel", costs["kernel"], noise=noise)
+        yield row("… allocations", costs["allocations"], limit=0)
+
+    def parcel(what, name, slots, limit):
+        times = figures[name]
+        yield row(f"64 MiB lent in 2 MiB pieces {what}, used, taken back: slots made and taken away", figures[slots], limit=limit)
+        yield row("… virtual time", times["whole"], "ms", noise=Noise(0.05))
+        for key, text in (("lend", "to lend"), ("accept", "to accept"), ("use", "to write all of it"), ("reclaim", "to release and reclaim")):
+            yield row(f"… {text}", times[key], "ms", noise=Noise(0.15))
+
+    idle, plain = figures["gunyah-idle"], figures["gunyah-idle-plain"]
+    woken = Noise(0.1)
+    return [
+        *calls("a message of 240 bytes through a queue of 8 that is kept full, send to receive, both machines",
+               "gunyah-streamed", 25000, Noise(0.05)),
+        *calls("the same through a queue of 64", "gunyah-streamed-deep", None, Noise()),
+        *calls("a message that wakes its receiver, who answers so", "gunyah-exchanged", None, woken),
+        *calls("doorbell send that raises an interrupt", "gunyah-doorbell", 9000, Noise()),
+        *calls("the same where it wakes the receiver, both machines", "gunyah-doorbell-heard", None, woken),
+        *parcel("side by side", "gunyah-parcel", "gunyah-slots", 40),
+        *parcel("apart", "gunyah-parcel-apart", "gunyah-slots-apart", None),
+        row("two machines idle for 20 s: wake-ups, more than of two without Gunyah", idle["wakes"] - plain["wakes"], limit=0),
+        row("… all wake-ups", idle["wakes"]),
+        row("… user + host kernel", idle["user"] + idle["kernel"], "M"),
+    ]
+
+
 class Table(NamedTuple):
     """A table: its name, the part of the measurement that it is of, what it is about, its subjects, and its rows."""
 
@@ -462,5 +498,6 @@ TABLES = (
     Table("harness", "harness", "Reading what tests print", {"apus": "ApusHarness"}, harness_rows),
     Table("test", "one-command", "One test in a guest", {"apus": "apus test", "run": "apus run, without it"}, trivial_rows),
     Table("exec", "one-command", "One command in a guest", {"apus": "apus exec", "peer": "virtme-ng 1.42, QEMU, KVM"}, exec_rows),
+    Table("gunyah", "gunyah", "Gunyah", {"apus": "Apus"}, gunyah_rows),
     Table("snapshot", "snapshot", "Snapshots", {"apus": "Apus", "boot": "the guest's boot", **PEER}, snapshot_rows),
 )
