@@ -6,10 +6,10 @@
 help:
 	@echo 'make demo    boot a Linux guest with Apus, see what it sees, power it off'
 	@echo 'make shell   boot a Linux guest and use its shell'
-	@echo 'make test    run every test, natively and on arm64 KVM'
+	@echo 'make test    run the tests, natively and on arm64 KVM'
 	@echo 'make peers   run the long tests with others: Slurm, kselftests, kunit.py, labgrid, virtme-ng'
 	@echo 'make kernels  freeze a guest on each of four kernels, and thaw it on each of them'
-	@echo 'make campaign  the same with all random and exhaustive cases, on arm64 too: before a release'
+	@echo 'make campaign  more of make test: all cases, all suites on arm64, the fuzz targets: before a release'
 	@echo 'make check   format, lint, rules of the house, build with warnings as errors, documentation'
 	@echo 'make docs    make the documentation of the libraries, with DocC'
 	@echo 'make bench   measure, and compare with a peer and with the recorded figures'

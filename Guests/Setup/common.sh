@@ -68,6 +68,12 @@ make_artifact() {
 # has_arm64_kvm: whether this machine itself runs arm64 guests.
 has_arm64_kvm() { [ "$(uname -m)" = aarch64 ] && [ -r /dev/kvm ] && [ -w /dev/kvm ]; }
 
+# with_kvm_tests COMMAND…: has it build, of the tests, those that need KVM and no others, which this machine runs. One
+# that has arm64 KVM itself has one build for all.
+with_kvm_tests() {
+    if has_arm64_kvm; then "$@"; else APUS_TESTS=kvm "$@"; fi
+}
+
 # native_swift_suits [VERSION]: whether the machine has a Swift of that version or later; without one, 6.2, which can
 # build Apus.
 native_swift_suits() {
