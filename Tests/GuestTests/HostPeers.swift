@@ -63,8 +63,8 @@ struct HostSocket: ~Copyable {
     return UInt16(bigEndian: place.sin_port)
   }
 
-  /// The next client, once there is one.
-  func accepted(until limit: TestLimit) async throws -> HostSocket {
+  /// The next client, once there is one, until the limit or, without one, until the task is cancelled.
+  func accepted(until limit: TestLimit? = nil) async throws -> HostSocket {
     while true {
       let client = accept(descriptor, nil, nil)
       if client >= 0 {
@@ -76,14 +76,20 @@ struct HostSocket: ~Copyable {
     }
   }
 
-  func send(_ bytes: [UInt8], until limit: TestLimit) async throws {
+  func send(_ bytes: [UInt8], until limit: TestLimit? = nil) async throws {
     var rest = bytes[...]
     while !rest.isEmpty {
       // SAFETY: the buffer holds for the call and its size goes along.
       let count = unsafe rest.withUnsafeBytes {
         unsafe Glibc.send(descriptor, $0.baseAddress, min($0.count, 1 << 18), Int32(MSG_NOSIGNAL))
       }
-      if count > 0 { rest = rest.dropFirst(count) } else { try await Self.pause(limit, "a peer that reads") }
+      if count > 0 {
+        rest = rest.dropFirst(count)
+      } else if errno == EAGAIN {
+        try await Self.pause(limit, "a peer that reads")
+      } else {
+        throw Gone(errno: errno)
+      }
     }
     shutdown(descriptor, Int32(SHUT_WR))
   }
@@ -104,8 +110,13 @@ struct HostSocket: ~Copyable {
     let what: String
   }
 
-  private static func pause(_ limit: TestLimit, _ what: String) async throws {
-    guard !limit.hasPassed else { throw Late(what: what) }
+  /// The peer does not take any more.
+  struct Gone: Error {
+    let errno: Int32
+  }
+
+  private static func pause(_ limit: TestLimit?, _ what: String) async throws {
+    guard limit?.hasPassed != true else { throw Late(what: what) }
     try await Task.sleep(for: .milliseconds(2))
   }
 }

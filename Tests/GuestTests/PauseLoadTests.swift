@@ -2,7 +2,6 @@ import Apus
 import ApusTesting
 import SCMI
 import Synchronization
-import TestLimits
 import TestSupport
 import Testing
 
@@ -91,7 +90,7 @@ struct PauseLoadTests {
     let script = try DiskImage(script: text)
     let platform = try Self.platform
     let limit = Duration.seconds(300 + rounds)
-    let server = Task { try await source.serve(until: TestLimit(limit)) }
+    let server = Task { try await source.serve() }
     defer { server.cancel() }
 
     let run = try await GuestRun.boot(try Self.configuration(disk, script), platform: platform, limit: limit) {

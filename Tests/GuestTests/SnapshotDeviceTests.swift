@@ -152,7 +152,7 @@ struct SnapshotDeviceTests {
     let folder = try TemporaryFolder()
     _ = try folder.makeFolder("shared")
     let server = ByteServer([UInt8](repeating: 7, count: 100_000))
-    let serving = Task { try await server.serve(until: TestLimit(.seconds(600))) }
+    let serving = Task { try await server.serve() }
     defer { serving.cancel() }
     let (script, socket) = (try DiskImage(script: Self.outside(port: server.port)), folder.path("socket"))
     var configuration = try LinuxGuest.executing("sh /dev/vda")

@@ -45,7 +45,7 @@ struct SnapshotElsewhereTests {
   func inFlight(access: Configuration.Device.RemoteAccess) async throws {
     let folder = try TemporaryFolder()
     let server = ByteServer(Self.download)
-    let serving = Task { try await server.serve(until: TestLimit(.seconds(900))) }
+    let serving = Task { try await server.serve() }
     defer { serving.cancel() }
     let (images, script) = (try (0..<2).map { _ in try DiskImage(mebibytes: 1) }, Self.script(port: server.port))
     let daemon = try StorageDaemon(disk: images[0], in: folder)

@@ -1,6 +1,5 @@
 import Apus
 import ApusTesting
-import TestLimits
 import TestSupport
 import Testing
 
@@ -33,8 +32,7 @@ struct SnapshotLoadTests {
   func rounds(_ chaining: Chaining) async throws {
     let rounds = Self.rounds
     let server = ByteServer(SnapshotLoadGuest.download)
-    let limit = Duration.seconds(600 + 30 * rounds)
-    let serving = Task { try await server.serve(until: TestLimit(limit)) }
+    let serving = Task { try await server.serve() }
     defer { serving.cancel() }
     let guest = try SnapshotLoadGuest(port: server.port)
 
