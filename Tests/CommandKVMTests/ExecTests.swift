@@ -104,7 +104,7 @@ extension CommandKVMTests {
       #expect(try nowhere.wait() == .exited(125))
       #expect(nowhere.errorText.contains("folder"))
 
-      let late = try exec(["--timeout", "20"], "sleep", "1000")
+      let late = try exec(["--timeout", "40"], "sleep", "1000")
       #expect(try late.wait() == .exited(124))
     }
 

@@ -103,7 +103,7 @@ struct LivenessTests {
   func pseudoTerminal(cause: Cause) throws {
     let workspace = try Workspace()
     let link = workspace.file("console")
-    let limit = cause == .timeLimit ? ["--timeout", "3"] : []
+    let limit = cause == .timeLimit ? ["--timeout", "10"] : []
     var start = ContinuousClock.now
     let process = try CommandProcess(
       try CommandKVMTests.run("spin", "--append", "flood", "--console", "pty=\(link)") + limit
@@ -119,7 +119,7 @@ struct LivenessTests {
       process.signal(SIGTERM)
     }
 
-    try expectEnd(process, cause, from: start, "pty that is open, of 3 s")
+    try expectEnd(process, cause, from: start, "pty that is open, of 10 s")
     #expect(workspace.files.isEmpty)
   }
 
@@ -192,7 +192,7 @@ struct LivenessTests {
   func hungDeviceThread() throws {
     for cause in Cause.allCases {
       let workspace = try Workspace()
-      let limit = cause == .timeLimit ? ["--timeout", "4"] : []
+      let limit = cause == .timeLimit ? ["--timeout", "10"] : []
       let process = try CommandProcess(
         try CommandKVMTests.run("spin", "--report", workspace.file("report")) + limit
       )
@@ -204,7 +204,7 @@ struct LivenessTests {
       let start = ContinuousClock.now
       if cause == .signal { process.signal(SIGTERM) }
 
-      try expectEnd(process, cause, from: start, "device thread that hangs, of some 3 s")
+      try expectEnd(process, cause, from: start, "device thread that hangs, of some 9 s")
       #expect(process.errorText.contains("is left behind"))
       #expect(workspace.text("report").contains("\"exitStatus\" : \(cause == .signal ? 143 : 124)"))
       #expect(workspace.text("report").contains("\"boots\" : 1"))
