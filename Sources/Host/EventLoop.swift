@@ -10,6 +10,8 @@ open class EventHandler {
   ///
   /// For this file alone, so that the compiler sees that no two accesses overlap and checks none while it runs.
   fileprivate final var isWatching = false
+  /// The batch of events of which it is told nothing any more.
+  fileprivate final var forgottenBatch: UInt64 = 0
   /// Whether it stays when the others of a loop go; see ``EventLoop/removePassing()``.
   package final var lasts = false
 
@@ -49,6 +51,8 @@ package final class EventLoop {
   private var removed: [EventHandler] = []
   /// Whether there are such: a batch in which nothing was removed leaves the array alone, which costs more to look at.
   private var hasRemoved = false
+  /// Of events: which one is being told, or was last.
+  private var batchNumber: UInt64 = 0
   private var isStopping = false
   private var isEnding = false
 
@@ -106,6 +110,12 @@ package final class EventLoop {
     _ = chost_epoll_set(epoll.rawValue, EPOLL_CTL_DEL, descriptor, 0, 0)
   }
 
+  /// Has a handler not be told of what has happened to its descriptor so far and is still to be told. What happens from
+  /// now on is. Only on the loop's thread.
+  package func forgetReady(_ handler: EventHandler) {
+    handler.forgottenBatch = batchNumber
+  }
+
   /// Stops watching everything and lets go of all handlers, some of which hold what holds the loop. Not in a handler.
   package func removeAll() {
     for descriptor in handlers.indices { remove(Int32(descriptor)) }
@@ -156,12 +166,13 @@ package final class EventLoop {
         guard count >= 0 else {
           return HostError("epoll_wait", errno: -count, advice: "this is a mistake of Apus; please report it")
         }
+        batchNumber &+= 1
         for index in 0..<Int(count) {
           let event = unsafe base[index]
           guard let address = unsafe UnsafeRawPointer(bitPattern: UInt(event.token)) else { continue }
           // SAFETY: the token is the address of a handler that is held in one of the two collections.
           unsafe Unmanaged<EventHandler>.fromOpaque(address)._withUnsafeGuaranteedRef { handler in
-            if handler.isWatching { handler.ready(event.events) }
+            if handler.isWatching, handler.forgottenBatch != batchNumber { handler.ready(event.events) }
           }
           if isStopping { break }
         }

@@ -258,6 +258,7 @@ public final class DeviceTransportSide: @unchecked Sendable {
   /// ``queuePositions``.
   public func stopQueue(_ index: Int, _ finished: @escaping @Sendable () -> Void) {
     connection.end(queue: index)
+    pendingKicks.bitwiseAnd(~(1 << UInt64(index)), ordering: .relaxed)
     state.value.places[index] = nil
     device.stopQueue(index) { [self] in
       connection.space.releaseHolds(of: index)
@@ -271,6 +272,7 @@ public final class DeviceTransportSide: @unchecked Sendable {
       forgetPlaces()
       connection.space.releaseHolds(of: nil)
       connection.rest()
+      pendingKicks.store(0, ordering: .relaxed)
       finished()
     }
   }

@@ -84,7 +84,12 @@ extension MMIOTransport {
   /// DRIVER_OK is gone, and without it the device consumes no buffers (virtio 1.3, 2.1.2): it comes to rest, and the
   /// queues are the driver's again.
   private func restDevice(_ registers: inout Registers) {
-    thread.perform { [side] finish in side.rest(finish) }
+    thread.perform { [self] finish in
+      side.rest { [self] in
+        discardPendingKicks?(nil)
+        finish()
+      }
+    }
     for queue in registers.queues.indices { registers.queues[queue].isReady = false }
   }
 
@@ -160,7 +165,12 @@ extension MMIOTransport {
   private func stop(_ queue: Int, _ registers: inout Registers) {
     guard registers.queues[queue].isReady else { return }
     if status.contains(.driverOK) {
-      thread.perform { [side] finish in side.stopQueue(queue, finish) }
+      thread.perform { [self] finish in
+        side.stopQueue(queue) { [self] in
+          discardPendingKicks?(queue)
+          finish()
+        }
+      }
     }
     registers.queues[queue].isReady = false
   }

@@ -33,7 +33,7 @@ public final class MMIOTransport: Sendable {
   let thread: any DeviceThread
   let registers: Mutex<Registers>
   private let vendor: UInt32
-  let discardPendingKicks: (@Sendable () -> Void)?
+  let discardPendingKicks: (@Sendable (Int?) -> Void)?
 
   /// What these registers are of.
   public var device: any VirtioDevice { side.device }
@@ -69,8 +69,9 @@ public final class MMIOTransport: Sendable {
   ///   - descriptors: of each queue, where there are such; calls go through the connection, so they have none.
   ///   - observer: hears of what the guest does wrong.
   ///   - vendor: VendorID, ``vendorID`` if not said otherwise.
-  ///   - discardPendingKicks: called on the device thread at the end of a reset: forgets notifications that have
-  ///     arrived and were not passed on, so that they do not count for the next driver.
+  ///   - discardPendingKicks: called on the device thread when a queue was taken from the device, or all of them (nil):
+  ///     forgets notifications that have arrived and were not passed on. The driver made them in time, and they do not
+  ///     count for the next one.
   public init(
     device: any VirtioDevice,
     space: DMASpace,
@@ -79,7 +80,7 @@ public final class MMIOTransport: Sendable {
     descriptors: [QueueDescriptors] = [],
     observer: (any DriverFaultObserver)? = nil,
     vendor: UInt32 = MMIOTransport.vendorID,
-    discardPendingKicks: (@Sendable () -> Void)? = nil
+    discardPendingKicks: (@Sendable (_ queue: Int?) -> Void)? = nil
   ) {
     precondition(descriptors.allSatisfy { $0.call == nil }, "InterruptStatus is set before the edge")
     self.thread = thread
@@ -273,7 +274,7 @@ public final class MMIOTransport: Sendable {
   func resetDevice(_ registers: inout Registers) {
     thread.perform { [self] finish in
       side.reset { [self] in
-        discardPendingKicks?()
+        discardPendingKicks?(nil)
         finish()
       }
     }

@@ -73,6 +73,33 @@ private let readable: UInt32 = 1
     #expect(calls == 1)
   }
 
+  @Test func aHandlerIsNotToldOfWhatWasForgottenAndIsToldOfWhatComesLater() throws {
+    let loop = try EventLoop()
+    let bells = try (0..<3).map { _ in SharedEventDescriptor(try EventDescriptor()) }
+    var calls: [Int] = []
+    var forgotten: EventHandler?
+    let first = ClosureHandler { _ in
+      calls.append(0)
+      if let forgotten { loop.forgetReady(forgotten) }
+    }
+    let second = ClosureHandler { _ in
+      calls.append(1)
+      loop.stop()
+    }
+    forgotten = second
+    let last = ClosureHandler { _ in
+      calls.append(2)
+      bells[1].value.signal()
+    }
+    let edges = readable | EventLoop.edgeTriggered
+    for (bell, handler) in zip(bells, [first, second, last]) { _ = try loop.add(bell.value.rawValue, edges, handler) }
+    for bell in bells { bell.value.signal() }
+
+    try loop.run()
+
+    #expect(calls == [0, 2, 1])
+  }
+
   @Test func stoppingEndsTheLoopBeforeTheNextHandlerOfTheSameMoment() throws {
     let loop = try EventLoop()
     let bells = [SharedEventDescriptor(try EventDescriptor()), SharedEventDescriptor(try EventDescriptor())]

@@ -281,6 +281,43 @@ import VirtioTesting
     #expect(queue.usedIndex == 0)
   }
 
+  @Test func notificationsThatAreOnTheirWayAreForgottenWithTheQueueThatIsTakenAway() throws {
+    let queue = DriverQueue(machine, index: 0, size: 8, at: machine.windowStart)
+    machine.driver.reset()
+    #expect(machine.driver.negotiate(HostileDriverTests.features))
+    #expect(machine.driver.enable(queue))
+    machine.driver.start()
+    let before = machine.discards.queues.count
+
+    machine.driver.write(0, to: Register.queueReady)
+    #expect(machine.driver.enable(queue))
+    machine.driver.write(1, to: Register.queueReset)
+    machine.driver.write(11, to: Register.status)
+    machine.driver.reset()
+
+    #expect(Array(machine.discards.queues.dropFirst(before)) == [0, 0, nil, nil])
+  }
+
+  @Test(
+    "a turn that was still to come is none of a queue that was taken away meanwhile",
+    arguments: [(Register.queueReady, 0), (Register.queueReset, 1), (Register.status, 11), (Register.status, 0)]
+      as [(UInt64, UInt32)]
+  )
+  func turnAfterTheEnd(register: UInt64, value: UInt32) throws {
+    let queue = DriverQueue(machine, index: 0, size: 8, at: machine.windowStart)
+    #expect(machine.driver.negotiate(HostileDriverTests.features))
+    #expect(machine.driver.enable(queue))
+    machine.driver.start()
+    machine.driver.write(0, to: Register.queueSel)
+
+    machine.thread.post { [machine] in
+      machine.transport.kickAgain(queue: 0)
+      machine.driver.write(value, to: register)
+    }
+
+    #expect(machine.faults == (register == Register.status && value == 11 ? [.statusCleared] : []))
+  }
+
   @Test func turnThatIsCutShortAsksToBeCalledAgain() throws {
     var queue = DriverQueue(machine, index: 0, size: 8, at: machine.windowStart)
     #expect(machine.driver.negotiate(HostileDriverTests.features))

@@ -11,6 +11,7 @@ public final class TestMachine: WindowMachine, @unchecked Sendable {
   public let transport: MMIOTransport
   public let line = CountingLine()
   public let observer = FaultRecorder()
+  public let discards = DiscardRecorder()
   public let thread: any DeviceThread
   public let space: DMASpace
   private let window: KeptWindow
@@ -38,7 +39,8 @@ public final class TestMachine: WindowMachine, @unchecked Sendable {
       line: line,
       thread: thread,
       descriptors: descriptors,
-      observer: observer
+      observer: observer,
+      discardPendingKicks: discards.note
     )
   }
 
@@ -144,4 +146,16 @@ public final class FaultRecorder: DriverFaultObserver {
   public func forget() { recorded.withLock { $0 = [] } }
 
   public func driverMisbehaved(_ event: DriverFaultEvent) { recorded.withLock { $0.append(event) } }
+}
+
+/// Keeps of which queues pending notifications were to be forgotten; nil: of all.
+public final class DiscardRecorder: Sendable {
+  private let recorded = Mutex<[Int?]>([])
+
+  public init() {}
+
+  public var queues: [Int?] { recorded.withLock { $0 } }
+
+  @Sendable
+  public func note(_ queue: Int?) { recorded.withLock { $0.append(queue) } }
 }

@@ -27,12 +27,15 @@ final class VirtioMMIODevice: BusDevice, @unchecked Sendable {
       interrupt.event.rawValue,
       sharedPeripheralInterrupt: place.interrupt
     )
-    let notifications = try device.queueSizes.indices.map { try QueueNotification(queue: $0) }
+    let notifications = try device.queueSizes.indices.map { try QueueNotification(queue: $0, loop) }
     self.notifications = notifications
     // What another process waits for is not read here: it could have made the call wait.
-    let discard: (@Sendable () -> Void)? =
+    let discard: (@Sendable (Int?) -> Void)? =
       device.takesKickDescriptors
-      ? nil : { @Sendable in for notification in notifications { notification.event.clear() } }
+      ? nil
+      : { @Sendable queue in
+        for notification in notifications where queue == nil || notification.queue == queue { notification.forget() }
+      }
     transport = MMIOTransport(
       device: device,
       space: space,
@@ -79,10 +82,19 @@ private final class QueueNotification: EventHandler, @unchecked Sendable {
   let queue: Int
   let event: EventDescriptor
   unowned(unsafe) var transport: MMIOTransport?
+  private unowned let loop: EventLoop
 
-  init(queue: Int) throws(HostError) {
+  init(queue: Int, _ loop: EventLoop) throws(HostError) {
     self.queue = queue
+    self.loop = loop
     event = try EventDescriptor()
+  }
+
+  /// Forgets signals that were not told yet: those that the eventfd has, and those that the loop has from it already.
+  /// On the device thread.
+  func forget() {
+    event.clear()
+    loop.forgetReady(self)
   }
 
   override func ready(_ events: UInt32) {
