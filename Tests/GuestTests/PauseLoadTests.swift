@@ -44,7 +44,7 @@ struct PauseLoadTests {
     (n=0; until [ -e /stop ]; do n=$((n+1)); case $((n%3)) in 0) m=direct;; 1) m=map;; *) m=plain;; esac
       disk-check write $m a 2 $n >/dev/null && disk-check verify direct a 2 $n >/dev/null || F disk; done; echo disk $n) &
     (n=0; r=0; until [ -e /stop ]; do get /d; if cmp -s /ref /d; then n=$((n+1)); else r=$((r+1))
-      head -c $(wc -c </d) /ref | cmp -s - /d || F network; fi; done; echo network $n; echo reset $r) &
+      head -c $(wc -c </d) /ref | cmp -s - /d || F "network $(wc -c </d) $(cmp /ref /d)"; fi; done; echo network $n; echo reset $r) &
     (n=0; until [ -e /stop ]; do n=$((n+1)); echo $n || F port; done >/dev/lines; echo port $n) &
     (\(LinuxGuest.onFirstCPU); n=0; until [ -e /stop ]; do n=$((n+1)); dd if=/dev/hwrng of=/dev/null bs=512 count=8 2>/dev/null || F entropy
       echo $E >$R/unbind; echo $E >$R/bind; [ -e $R/$E ] || F reset; done; echo entropy $n) &

@@ -26,7 +26,7 @@ struct SnapshotElsewhereTests {
     get /ref; [ $(wc -c </ref) = \(download.count) ] || F first
     B /dev/vda daemon & B /dev/vdc messages &
     (until [ -e /stop ]; do get /d 2>/dev/null; if cmp -s /ref /d; then echo >>/n/network; else
-      head -c $(wc -c </d) /ref | cmp -s - /d || F network; fi; done) &
+      head -c $(wc -c </d) /ref | cmp -s - /d || F "network $(wc -c </d) $(cmp /ref /d)"; fi; done) &
     dmesg -c >/dev/null
     echo ready
     P() { for w in \(workers.joined(separator: " ")); do a=$(wc -c </n/$w)

@@ -49,7 +49,7 @@ struct SnapshotLoadGuest {
       disk-check write $m a 1 $n >/dev/null && disk-check verify direct a 1 $n >/dev/null || F disk
       D disk; done) &
     (cd /; until [ -e /stop ]; do get /d 2>/dev/null; if cmp -s /ref /d; then D network; else
-      head -c $(wc -c </d) /ref | cmp -s - /d || F network; fi; done) &
+      head -c $(wc -c </d) /ref | cmp -s - /d || F "network $(wc -c </d) $(cmp /ref /d)"; fi; done) &
     (n=0; until [ -e /stop ]; do n=$((n+1)); echo $n || F port; D port; done >/dev/lines) &
     (\(LinuxGuest.onFirstCPU); until [ -e /stop ]; do
       dd if=/dev/hwrng of=/dev/null bs=512 count=8 2>/dev/null || F entropy
