@@ -30,7 +30,12 @@ struct PauseLoadTests {
     }
   }
 
-  /// Each worker does its piece of work over and over until there is a file /stop, and prints how often.
+  /// More than there is time for in a day's rounds. passt of October 2026 has wrong bytes in connections in whose
+  /// making a guest is paused: Documentation/Network.md.
+  private static let downloadsOfConnection = 48
+
+  /// Each worker does its piece of work over and over until there is a file /stop, and prints how often. All
+  /// downloads come by one connection, as long as that lasts.
   private static func script(port: UInt16) -> String {
     """
     stty -echo -opost
@@ -39,11 +44,12 @@ struct PauseLoadTests {
     for n in /sys/class/virtio-ports/*/name; do p=${n%/name}; ln -s /dev/${p##*/} /dev/$(cat $n); done
     R=/sys/bus/virtio/drivers/virtio_rng; E=$(cd $R; ls -d virtio*); S=$(ls /sys/class/hwmon/hwmon*/temp1_input)
     F() { echo failed $1; touch /stop; }
-    get() { nc 10.0.2.2 \(port) </dev/null >$1; }
+    mkfifo /stream; (until [ -e /stop ]; do nc 10.0.2.2 \(port) </dev/null >/stream; done) & exec 7</stream
+    get() { dd bs=65536 count=\(download.count >> 16) iflag=fullblock of=$1 <&7 2>/dev/null; }
     get /ref; [ $(wc -c </ref) = \(download.count) ] || F first
     (n=0; until [ -e /stop ]; do n=$((n+1)); case $((n%3)) in 0) m=direct;; 1) m=map;; *) m=plain;; esac
       disk-check write $m a 2 $n >/dev/null && disk-check verify direct a 2 $n >/dev/null || F disk; done; echo disk $n) &
-    (n=0; r=0; until [ -e /stop ]; do get /d; if cmp -s /ref /d; then n=$((n+1)); else r=$((r+1))
+    (n=0; r=0; until [ -e /stop ]; do get /d; if [ ! -s /d ]; then sleep 0.1; elif cmp -s /ref /d; then n=$((n+1)); else r=$((r+1))
       head -c $(wc -c </d) /ref | cmp -s - /d || F "network $(wc -c </d) $(cmp /ref /d)"; fi; done; echo network $n; echo reset $r) &
     (n=0; until [ -e /stop ]; do n=$((n+1)); echo $n || F port; done >/dev/lines; echo port $n) &
     (\(LinuxGuest.onFirstCPU); n=0; until [ -e /stop ]; do n=$((n+1)); dd if=/dev/hwrng of=/dev/null bs=512 count=8 2>/dev/null || F entropy
@@ -52,7 +58,7 @@ struct PauseLoadTests {
     dmesg -c >/dev/null
     echo ready
     while read x; do case $x in stop) break;; clock) read u _ </proc/uptime; echo up $u;; *) echo got $x;; esac; done
-    touch /stop; wait
+    touch /stop; exec 7<&-; wait
     cd /; umount /mnt || echo failed umount
     dmesg | grep -E 'rcu: INFO|soft lockup|blocked for more|timed out|I/O error|fs error|Call trace' && F kernel
     exit 0
@@ -85,7 +91,7 @@ struct PauseLoadTests {
   func rounds() async throws {
     let rounds = Self.rounds
     let disk = try DiskImage(mebibytes: 64, fileSystem: "ext4")
-    let source = ByteServer(Self.download)
+    let source = ByteServer(Array(repeatElement(Self.download, count: Self.downloadsOfConnection).joined()))
     let text = Self.script(port: source.port)
     let script = try DiskImage(script: text)
     let platform = try Self.platform
@@ -118,7 +124,7 @@ struct PauseLoadTests {
       #expect(device.refusedAccesses == 0 && device.faults == 0, "\(device)")
     }
     let written = try #require(run.lines.compactMap { $0.hasPrefix("port ") ? Int($0.dropFirst(5)) : nil }.first)
-    let expected = (1...written).reduce(0) { $0 + String($1).utf8.count + 1 }
+    let expected = (0..<written).reduce(0) { $0 + String($1 + 1).utf8.count + 1 }
     #expect(disk.size(of: ".lines") == expected)
   }
 
