@@ -74,7 +74,7 @@ struct DeviceTreeFixups {
     while offset >= 0 {
       var name: UnsafePointer<CChar>?
       var size: Int32 = 0
-      if let value = unsafe fdt_getprop_by_offset(blob, offset, &name, &size), let name = unsafe name {
+      if let value = unsafe fdt_getprop_by_offset(blob, offset, &name, &size), let name = unsafe name, size >= 0 {
         let bytes = unsafe [UInt8](UnsafeRawBufferPointer(start: value, count: Int(size)))
         properties.append((unsafe String(cString: name), bytes))
       }

@@ -126,7 +126,7 @@ public struct DeviceTreeContent: Equatable, Sendable {
             DeviceTreeNode(unsafe fdt_get_name(blob, offset, nil).map { unsafe String(cString: $0) } ?? "")
           )
         case UInt32(FDT_END_NODE):
-          let node = open.removeLast()
+          guard let node = open.popLast() else { return -FDT_ERR_BADSTRUCTURE }
           if open.isEmpty { root = node } else { open[open.count - 1].children.append(node) }
         case UInt32(FDT_PROP):
           var name: UnsafePointer<CChar>?
@@ -134,6 +134,8 @@ public struct DeviceTreeContent: Equatable, Sendable {
           // SAFETY: as above; name and size are this call's own variables.
           let value = unsafe fdt_getprop_by_offset(blob, offset, &name, &size)
           guard let value = unsafe value, let name = unsafe name else { return size }
+          // libfdt before 1.7 takes lengths of 2 GiB and more for negative ones, and has nothing against them.
+          guard size >= 0, !open.isEmpty else { return -FDT_ERR_BADSTRUCTURE }
           guard unsafe strnlen(name, DeviceTreeContent.nameLimit + 1) <= DeviceTreeContent.nameLimit else { return 0 }
           let bytes = unsafe [UInt8](UnsafeRawBufferPointer(start: value, count: Int(size)))
           open[open.count - 1].properties.append(.init(unsafe String(cString: name), bytes: bytes))

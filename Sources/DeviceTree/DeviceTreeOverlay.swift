@@ -154,9 +154,8 @@ public struct DeviceTreeOverlay: Equatable, Sendable {
         case UInt32(FDT_PROP):
           var name: UnsafePointer<CChar>?
           var size: Int32 = 0
-          guard let value = unsafe fdt_getprop_by_offset(blob, offset, &name, &size), let name = unsafe name else {
-            break
-          }
+          guard let value = unsafe fdt_getprop_by_offset(blob, offset, &name, &size), let name = unsafe name, size >= 0
+          else { break }
           // SAFETY: as above; libfdt ends names with a zero within the blob.
           let text = unsafe String(cString: name)
           check(text)

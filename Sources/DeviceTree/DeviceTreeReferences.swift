@@ -60,9 +60,8 @@ struct DeviceTreeReferences {
       case UInt32(FDT_PROP):
         var name: UnsafePointer<CChar>?
         var size: Int32 = 0
-        guard let value = unsafe fdt_getprop_by_offset(tree, offset, &name, &size), let name = unsafe name else {
-          break
-        }
+        guard let value = unsafe fdt_getprop_by_offset(tree, offset, &name, &size), let name = unsafe name, size >= 0
+        else { break }
         let bytes = unsafe [UInt8](UnsafeRawBufferPointer(start: value, count: Int(size)))
         note(unsafe String(cString: name), bytes, of: path)
       case UInt32(FDT_END): return

@@ -81,6 +81,7 @@ public enum DeviceTreeSource {
         // SAFETY: as above; name and size are this call's own variables.
         let value = unsafe fdt_getprop_by_offset(tree, offset, &name, &size)
         guard let value = unsafe value, let name = unsafe name else { return size }
+        guard size >= 0 else { return -FDT_ERR_BADSTRUCTURE }
         let bytes = unsafe [UInt8](UnsafeRawBufferPointer(start: value, count: Int(size)))
         if isSymbols { break }
         let property = unsafe String(cString: name)
